@@ -1,0 +1,1 @@
+"""What we chose: YAML only."""

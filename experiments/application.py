@@ -1,0 +1,139 @@
+"""Runs a verb as a Hydra application: study and config checked, run folder opened, work done, manifest written last."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module, resources
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from retrial.config import RunConfig, plain, run_config
+from retrial.errors import ConfigError, FitError, InputError, RetrialError, StudyError
+from retrial.manifest import describe
+from retrial.store import MANIFEST, fingerprint, finish, open_run, read_manifest
+from retrial.study.loader import load_study
+from retrial.study.study import Study
+
+log = logging.getLogger("retrial")
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
+INTERRUPTED = 130
+
+Work = Callable[[RunConfig, Study, Path], Sequence[str]]
+"""A verb: does its work in the run folder and returns what failed, in words."""
+
+
+def launch(verb: str, arguments: Sequence[str]) -> int:
+    """Run a verb under Hydra and return the exit status."""
+    sys.argv = [f"retrial {verb}", *arguments]
+
+    def task(config: DictConfig) -> None:
+        try:
+            _run(verb, config)
+        except RetrialError as error:
+            # in a multirun Hydra keeps only the first error, and no message of it
+            log.error("error: %s", error)
+            raise
+
+    try:
+        hydra.main(version_base="1.3", config_path="pkg://retrial.conf", config_name=verb)(task)()
+    except RetrialError as error:
+        return error.exit_status
+    except (HydraException, OmegaConfBaseException) as error:
+        print(f"error: cannot use the configuration\n  - {_first_lines(error)}", file=sys.stderr)
+        return InputError.exit_status
+    except KeyboardInterrupt:
+        print("interrupted: nothing half-written is left", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _first_lines(error: Exception) -> str:
+    return " ".join(str(error).split())[:600]
+
+
+def _run(verb: str, config: DictConfig) -> None:
+    asked = plain(config)
+    choices = HydraConfig.get().runtime.choices
+    study_file = find_study(str((asked.get("study") or {}).get("name")), _search_path())
+    study = load_study(study_file)
+    run = run_config(asked, verb, study_file, _names(choices))
+    experiment = choices.get("experiment")
+    label = experiment if experiment not in (None, "none") else study_file.stem
+    folder = run.output_dir / verb / str(label) / fingerprint(run.asked, _files(study_file, study))
+    started = time.monotonic()
+    with open_run(folder, run.force) as work_to_do:
+        if work_to_do:
+            work: Work = import_module(f"retrial.experiments.{verb}").work
+            failures = list(work(run, study, folder))
+            finish(folder, describe(run, study, folder, failures, time.monotonic() - started))
+    _conclude(folder)
+
+
+def _conclude(folder: Path) -> None:
+    """Print the folder as the last line, and fail when something in it failed."""
+    failures = read_manifest(folder)["failures"]
+    for name in ("report.html", MANIFEST):
+        if (folder / name).exists():
+            log.info("%s: %s", name, folder / name)
+    sys.stderr.flush()
+    print(folder, flush=True)
+    if failures:
+        raise FitError("\n  - ".join([f"{len(failures)} result(s) failed and are shown as failed:", *failures]))
+
+
+def _names(choices: Mapping[str, Any]) -> dict[str, str]:
+    """What the main prior and model are called: the chosen file, or "custom" when the command line changed it."""
+    changed = [override.lstrip("+~").split("=")[0] for override in HydraConfig.get().overrides.task]
+    names = {}
+    for group in ("prior", "model"):
+        if choices.get(group):
+            names[group] = "custom" if any(key.startswith(f"{group}.") for key in changed) else str(choices[group])
+    return names
+
+
+def _search_path() -> list[Path]:
+    """Folders that Hydra composes from, the user's own first."""
+    found = []
+    for source in HydraConfig.get().runtime.config_sources:
+        if source.schema == "file":
+            found.append(Path(source.path))
+        elif source.schema == "pkg":
+            found.append(Path(str(resources.files(source.path))))
+    return found
+
+
+def find_study(name: str, folders: Sequence[Path]) -> Path:
+    """Study file of a name in the study/ folders of the search path, or the file itself when a path is given."""
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise StudyError(f"no study file {path}", ["study: allowed is the path of a YAML file, or a name in a study/ folder"])
+        return path
+    if not _NAME.match(name):
+        raise ConfigError("cannot use the configuration", [f"study: got {name!r}; allowed is a name such as yao2025, or a .yaml file"])
+    for folder in folders:
+        if (folder / "study" / f"{name}.yaml").is_file():
+            return folder / "study" / f"{name}.yaml"
+    known = sorted({path.stem for folder in folders for path in folder.glob("study/*.yaml")})
+    raise StudyError(f"no study {name!r}", [f"study: allowed are {', '.join(known)}; --config-dir DIR adds those of DIR/study/"])
+
+
+def _files(study_file: Path, study: Study) -> dict[str, Path]:
+    """Every file whose content the results depend on."""
+    files = {"study": study_file}
+    for key, endpoint in study.endpoints.items():
+        for kind in ("patients", "curve"):
+            name = getattr(endpoint, kind)
+            if name is not None:
+                files[f"{key}.{kind}"] = study_file.parent / name
+    return files

@@ -1,0 +1,26 @@
+"""`retrial audit`: every printed number that can be recomputed, and what the models use instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from retrial.audit.check import Check, to_frame
+from retrial.audit.run import apply_decisions, run_audit
+from retrial.audit.table import render
+from retrial.config import RunConfig
+from retrial.study.study import Study
+
+
+def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
+    """Print the audit as a table and write `audit.csv`. Findings are the paper's, not failures of the run."""
+    checks, _ = audited(study, folder)
+    print(render(checks))
+    return []
+
+
+def audited(study: Study, folder: Path) -> tuple[list[Check], Study]:
+    """Checks, written to `audit.csv`, and the study as the models may use it."""
+    checks = run_audit(study)
+    to_frame(checks).to_csv(folder / "audit.csv", index=False)
+    return checks, apply_decisions(study, checks)

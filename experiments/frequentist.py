@@ -1,0 +1,33 @@
+"""The paper's own statistics again, and on every life table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from retrial.answers.survival import horizon_of
+from retrial.compare.estimate import Estimate
+from retrial.config import RunConfig
+from retrial.experiments.tables import EndpointTables
+from retrial.frequentist.baseline import baseline_estimates, published_baseline
+from retrial.frequentist.counts import count_estimates, published_counts
+from retrial.frequentist.ratios import effect_estimates
+from retrial.frequentist.survival import published_survival, spread, survival_estimates
+from retrial.study.study import Study
+
+
+def frequentist_rows(run: RunConfig, study: Study, tables: Sequence[EndpointTables]) -> list[Estimate]:
+    """Published and frequentist rows of everything printed, and of the life tables (their spread where there are several)."""
+    level = run.questions.level
+    rows = [*effect_estimates(study), *published_survival(study)]
+    rows += [*published_counts(study), *count_estimates(study, level)]
+    if study.baseline is not None:
+        rows += [*published_baseline(study), *baseline_estimates(study, level)]
+    return rows + [row for item in tables for row in _of_tables(run, item)]
+
+
+def _of_tables(run: RunConfig, item: EndpointTables) -> list[Estimate]:
+    horizon = horizon_of(item.table, run.questions)
+    times = [time for time in run.questions.survival_months if time <= horizon]
+    one = len(item.weights) == 1
+    summarise = survival_estimates if one else spread
+    return summarise(item.table, item.endpoint, times, horizon, level=run.questions.level, source=item.source)

@@ -1,0 +1,124 @@
+"""Survival models on the life tables of a run: fits, answers, diagnostics and the bands of the figures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from retrial.answers.rows import Subject
+from retrial.answers.survival import horizon_of, survival_rows
+from retrial.compare.estimate import Estimate
+from retrial.config import ModelSpec, RunConfig
+from retrial.dims import ARM, ARMS
+from retrial.errors import ConfigError
+from retrial.experiments.progress import counter
+from retrial.experiments.tables import EndpointTables
+from retrial.inference.ensemble import Fitted, Question, fit_ensemble, save
+from retrial.priors.prior_set import PriorSet
+from retrial.report.data import LOWER, POINT, TIME_FINE, UPPER
+from retrial.seeds import integer_seed
+from retrial.survival import curves
+
+_BAND_POINTS = 121
+"""Times of a posterior band: finer than a figure's pixels at print size."""
+_BAND_DRAWS = 4000
+"""Draws behind a band: its limits move by less than a line's width with more."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SurvivalResults:
+    """Everything that the survival models of a run gave."""
+
+    estimates: list[Estimate]
+    diagnostics: pd.DataFrame
+    bands: dict[str, xr.Dataset]
+    failures: list[str]
+
+
+def survival_posteriors(run: RunConfig, tables: Sequence[EndpointTables], folder: Path) -> SurvivalResults:
+    """Fit each survival model of the run to every endpoint's tables under every prior set that speaks of a hazard ratio."""
+    specs = [spec for spec in run.models.values() if spec.data == "life_table"]
+    sets = {name: value for name, value in run.priors.items() if "log_hazard_ratio" in value.priors}
+    results = SurvivalResults([], pd.DataFrame(), {}, [])
+    if not specs or not tables or not sets:
+        return results
+    parts = [_fit_model(run, spec, sets, tables, folder) for spec in specs]
+    return SurvivalResults(
+        estimates=[row for part in parts for row in part.estimates],
+        diagnostics=pd.concat([part.diagnostics for part in parts], ignore_index=True),
+        bands={key: band for part in reversed(parts) for key, band in part.bands.items()},
+        failures=[failure for part in parts for failure in part.failures],
+    )
+
+
+def _fit_model(
+    run: RunConfig, spec: ModelSpec, sets: Mapping[str, PriorSet], tables: Sequence[EndpointTables], folder: Path
+) -> SurvivalResults:
+    if spec.hazard is None:
+        raise ConfigError(f"the model {spec.name!r}", [f"models.{spec.name}.hazard: missing; needed for data: life_table"])
+    complete = {name: value.over(spec.priors) for name, value in sets.items()}
+    questions = [Question(item.endpoint, item.table, item.weights, item.recorded) for item in tables]
+    total = sum(item.table.n_reconstructions for item in tables) * len(complete)
+    with counter(f"fitting {spec.name}", total, "fits") as progress:
+        fits = fit_ensemble(
+            spec.name, spec.build, questions, complete, run.sampler, run.limits, (run.seed, run.study_file.stem), progress
+        )
+    rows: list[Estimate] = []
+    bands = {}
+    for fitted, question, item in zip(fits, questions, tables, strict=True):
+        save(fitted, question, folder / f"posterior_{item.endpoint}_{spec.name}.nc", {"model": spec.name, "endpoint": item.endpoint})
+        rows += _answers(run, spec, fitted, item)
+        bands[item.endpoint] = _band(run, spec, fitted, item)
+    failures = [
+        f"{fitted.endpoint}, {spec.name}, prior {prior}: {fitted.status(prior)}"
+        for fitted in fits
+        for prior in complete
+        if fitted.status(prior) != "ok"
+    ]
+    return SurvivalResults(rows, _diagnostic_rows(fits), bands, failures)
+
+
+def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> list[Estimate]:
+    horizon = horizon_of(item.table, run.questions)
+    rows = []
+    for prior in fitted.draws:
+        subject = Subject(item.endpoint, "", spec.name, prior, item.source, fitted.status(prior))
+        rows += survival_rows(subject, spec.hazard, _pooled(run, fitted, prior), horizon, run.questions)  # type: ignore[arg-type]
+    return rows
+
+
+def _pooled(run: RunConfig, fitted: Fitted, prior: str) -> dict[str, np.ndarray]:
+    return fitted.pooled(prior, integer_seed(run.seed, "pool", fitted.endpoint, fitted.model, prior))
+
+
+def _band(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> xr.Dataset:
+    """Posterior of S(t) under the main prior that the model was fitted with."""
+    prior = run.main_prior if run.main_prior in fitted.draws else next(iter(fitted.draws))
+    pooled = _pooled(run, fitted, prior)
+    size = next(iter(pooled.values())).shape[0]
+    rows = np.linspace(0, size - 1, min(size, _BAND_DRAWS)).astype(int)
+    times = np.linspace(0.0, float(item.table.times[-1]), _BAND_POINTS)
+    values = curves.survival(spec.hazard, {name: value[rows] for name, value in pooled.items()}, times)  # type: ignore[arg-type]
+    low, middle, high = np.quantile(values, [run.questions.tail, 0.5, 1 - run.questions.tail], axis=0)
+    dims = (ARM, TIME_FINE)
+    attributes: dict[str, Any] = {"model": spec.name, "prior": prior, "level": run.questions.level, "status": fitted.status(prior)}
+    return xr.Dataset(
+        {POINT: (dims, middle), LOWER: (dims, low), UPPER: (dims, high)}, {ARM: list(ARMS), TIME_FINE: times}, attributes
+    )
+
+
+def _diagnostic_rows(fits: Sequence[Fitted]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"endpoint": fitted.endpoint, "model": fitted.model, "prior": prior, "reconstruction": index, **dataclasses.asdict(item)}
+            for fitted in fits
+            for prior, items in fitted.diagnostics.items()
+            for index, item in enumerate(items)
+        ]
+    )

@@ -1,0 +1,81 @@
+"""Model card: `response_binomial`, two independent binomial counts.
+
+    y_a ~ Binomial(n_a, π_a),    a = control, experimental
+    either  π_a ~ Beta (or a mixture of Betas), independent            prior `control_probability`, `experimental_probability`
+    or      logit π_c ~ `control_logit`,  logit π_e = logit π_c + θ,  θ ~ `log_odds_ratio`
+
+θ is the log odds ratio of a benefit; for a harm the mirror of its prior is used. Probabilities without unit.
+Assumes exchangeable patients within an arm, and no confounding. Nested outcomes (ORR and DCR) fitted one at a time with this
+model are not independent of each other: see `response_hierarchical` for a joint model.
+Without sampling: Beta-binomial where the priors are Beta (the exact reference), a two-dimensional grid on the logits otherwise.
+Source: Spiegelhalter, Abrams, Myles 2004, chapter 3; Beta mixtures as in Schmidli et al. 2014.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pymc as pm
+from scipy.special import betaln, logsumexp
+
+from retrial.inference.grid import Axis, TwoArmPosterior
+from retrial.inference.two_arms import TwoArms
+from retrial.priors.prior import Prior
+from retrial.priors.prior_set import PriorSet
+from retrial.priors.pymc_priors import effect_prior
+
+_LOGIT_LIMIT = 400.0
+"""Widest logit looked at: the logistic function is 0 or 1 to the last bit long before."""
+LogDensity = Callable[[np.ndarray], np.ndarray]
+
+
+def posterior(data: TwoArms, priors: PriorSet) -> TwoArmPosterior:
+    """Posterior of both logits on a grid, exact to the grid's quadrature."""
+    if "control_probability" in priors.priors:
+        margins = [_beta_margin(data, arm, priors[name]) for arm, name in enumerate(("control_probability", "experimental_probability"))]
+        axes = [Axis.over(margin, -_LOGIT_LIMIT, _LOGIT_LIMIT) for margin in margins]
+        return TwoArmPosterior(axes[0], axes[1], margins[0](axes[0].x)[:, None] + margins[1](axes[1].x))
+    theta, alpha = _oriented(data, priors["log_odds_ratio"]).distribution, priors["control_logit"].distribution
+    control = Axis.over(lambda x: _log_likelihood(data, 0, x) + alpha.logpdf(x), -_LOGIT_LIMIT, _LOGIT_LIMIT)
+    center = theta.ppf(0.5)
+
+    def experimental_at_best(x: np.ndarray) -> np.ndarray:
+        # the most that the prior of θ can allow at x, over the control logits that matter
+        nearest = np.clip(x - center, control.x[0], control.x[-1])
+        return _log_likelihood(data, 1, x) + theta.logpdf(x - nearest)
+
+    experimental = Axis.over(experimental_at_best, -_LOGIT_LIMIT, _LOGIT_LIMIT)
+    margin = _log_likelihood(data, 0, control.x) + alpha.logpdf(control.x)
+    joint = margin[:, None] + _log_likelihood(data, 1, experimental.x) + theta.logpdf(experimental.x - control.x[:, None])
+    return TwoArmPosterior(control, experimental, joint)
+
+
+def build(data: TwoArms, priors: PriorSet) -> pm.Model:
+    """The logit form for a sampler: the reference against which the grid is tested."""
+    with pm.Model(coords={"arm": ["control", "experimental"]}) as model:
+        alpha = effect_prior("control_logit", priors["control_logit"])
+        theta = effect_prior("log_odds_ratio", _oriented(data, priors["log_odds_ratio"]))
+        logit = pm.math.stack([alpha, alpha + theta])
+        pm.Binomial("events", n=np.array(data.n), logit_p=logit, observed=np.array(data.events), dims="arm")
+    return model
+
+
+def _oriented(data: TwoArms, prior: Prior) -> Prior:
+    return prior if data.benefit else prior.mirrored
+
+
+def _log_likelihood(data: TwoArms, arm: int, logit: np.ndarray) -> np.ndarray:
+    y, n = data.events[arm], data.n[arm]
+    return -y * np.logaddexp(0.0, -logit) - (n - y) * np.logaddexp(0.0, logit)
+
+
+def _beta_margin(data: TwoArms, arm: int, prior: Prior) -> LogDensity:
+    """Log posterior of one arm's logit x: Σ_j w_j e^(a_j log π + b_j log(1-π)) / B(a_j, b_j), times the likelihood."""
+    weights, alpha, beta = (np.atleast_1d(prior[name]) if name in prior.names else np.ones(1) for name in ("weights", "alpha", "beta"))
+
+    def margin(logit: np.ndarray) -> np.ndarray:
+        yes, no = -np.logaddexp(0.0, -logit)[..., None], -np.logaddexp(0.0, logit)[..., None]
+        return _log_likelihood(data, arm, logit) + logsumexp(alpha * yes + beta * no - betaln(alpha, beta), b=weights, axis=-1)
+
+    return margin

@@ -1,0 +1,1 @@
+"""Bayesian re-analysis of published clinical studies, from what the paper prints."""

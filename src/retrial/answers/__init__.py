@@ -1,0 +1,1 @@
+"""Posteriors to `Estimate` rows: ratios, responses and survival, each with its probabilities."""

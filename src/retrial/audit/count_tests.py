@@ -1,0 +1,199 @@
+"""Family `count_tests`: which test of the printed counts gives the printed p (and the printed chi-square)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from retrial.audit.check import Check, Verdict
+from retrial.audit.contingency import PEARSON, Table, TestValue, smallest_expected, usual_tests
+from retrial.audit.numbers import TRUNCATED, Agreement, agreement, printed_texts, show_p
+from retrial.audit.rows import Row, continuous_or_not, count_rows, level_rows
+from retrial.dims import ARMS
+from retrial.study.reported import Quantity
+from retrial.study.sections import BaselineVariable
+from retrial.study.study import Study
+
+FAMILY = "count_tests"
+ALPHA = 0.05
+"""The level that papers read p-values against."""
+SMALL_EXPECTED = 5.0
+"""Below this expected count the chi-square approximation is commonly held unsafe and Fisher's test asked for (Cochran 1954)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which tests reproduce a printed number, and whether only by truncation."""
+
+    names: tuple[str, ...]
+    truncated: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.names)
+
+    def __str__(self) -> str:
+        return ", ".join(self.names) + (f" ({TRUNCATED})" if self.truncated else "")
+
+
+def checks(study: Study) -> Iterator[Check]:
+    """One check a printed test of counts; rows with no patient in either arm are named as not checkable."""
+    for row in count_rows(study):
+        yield from _row(study, row)
+    for name, variable in continuous_or_not(study.baseline, levels=True):
+        if variable.p is not None:
+            yield _variable(study, name, variable, variable.p)
+
+
+def matching(tests: Iterable[TestValue], printed: Quantity | None, *, statistic: bool = False) -> Match:
+    """Tests whose p (or statistic) prints as one of the places does: by rounding, else by truncation."""
+    found = [(test.name, test.statistic if statistic else test.p) for test in tests]
+    for wanted in (Agreement.ROUNDED, Agreement.TRUNCATED):
+        for print_ in printed.prints if printed else ():
+            names = tuple(name for name, value in found if not math.isnan(value) and agreement(print_, value) is wanted)
+            if names:
+                return Match(names, wanted is Agreement.TRUNCATED)
+    return Match(())
+
+
+def two_by_two(study: Study, row: Row) -> Table | None:
+    """The row's counts against the rest of each arm; None where an arm's size is missing."""
+    sizes = [study.n(arm) for arm in ARMS]
+    if sizes[0] is None or sizes[1] is None:
+        return None
+    control, experimental = row.arms
+    return ((control, experimental), (sizes[0] - control, sizes[1] - experimental))
+
+
+def _row(study: Study, row: Row) -> Iterator[Check]:
+    p, chi_square = row.counts.p, row.counts.chi_square
+    table = two_by_two(study, row)
+    compared = f"{row.label}: {row.arms[0]} v {row.arms[1]} (control v experimental)"
+    tests = usual_tests(table) if table else ()
+    if (p is not None or chi_square is not None) and tests and table:
+        yield _judged(compared, row.where, row.path, table, tests, p, chi_square)
+    elif table is not None and row.arms == (0, 0):
+        yield _not_checkable(compared, row, "no event in either arm: no comparison exists")
+    elif p is not None or chi_square is not None:
+        missing = "everybody is in the row: no comparison exists" if table else "the size of an arm is missing (arms.*.n)"
+        yield _not_checkable(compared, row, missing)
+
+
+def _not_checkable(claim: str, row: Row, missing: str) -> Check:
+    printed = "" if row.counts.p is None else f"p {row.counts.p}"
+    return Check(FAMILY, claim, row.where, f"{row.path}.p", printed, "", Verdict.NOT_CHECKABLE, note=missing, numbers=0)
+
+
+def _judged(
+    claim: str, where: str, path: str, table: Table, tests: tuple[TestValue, ...], p: Quantity | None, chi_square: Quantity | None
+) -> Check:
+    by_p, by_statistic = matching(tests, p), matching(tests, chi_square, statistic=True)
+    verdict, reading = _verdict(by_p, by_statistic, p, chi_square)
+    printed = [f"χ² {printed_texts(chi_square)}"] if chi_square else []
+    printed += [f"p {printed_texts(p)}"] if p else []
+    return Check(
+        family=FAMILY,
+        claim=claim,
+        where=(p or chi_square).where(where) if (p or chi_square) else where,  # type: ignore[union-attr]
+        path=f"{path}.{'p' if p else 'chi_square'}",
+        printed=", ".join(printed),
+        recomputed=_listed(tests),
+        verdict=verdict,
+        reading=reading,
+        note=_note(verdict, table, tests, by_p, p),
+        numbers=len(printed),
+    )
+
+
+def _verdict(by_p: Match, by_statistic: Match, p: Quantity | None, chi_square: Quantity | None) -> tuple[Verdict, str]:
+    if (p is not None and not by_p) or (chi_square is not None and not by_statistic):
+        parts = [f"p: {by_p or 'none'}"] if p is not None else []
+        parts += [f"χ²: {by_statistic or 'none'}"] if chi_square is not None else []
+        return Verdict.INCONSISTENT, "; ".join(parts)
+    truncated = by_p.truncated or by_statistic.truncated
+    if p is None or chi_square is None:
+        only = by_p or by_statistic
+        return (Verdict.CONSISTENT_ONLY_IF if truncated else Verdict.CONSISTENT), str(only)
+    common = tuple(name for name in by_p.names if name in by_statistic.names)
+    if common and not truncated:
+        return Verdict.CONSISTENT, ", ".join(common)
+    if common:
+        return Verdict.CONSISTENT_ONLY_IF, f"{', '.join(common)} ({TRUNCATED})"
+    return Verdict.CONSISTENT_ONLY_IF, f"two different tests: χ² {by_statistic}, p {by_p}"
+
+
+def _note(verdict: Verdict, table: Table, tests: tuple[TestValue, ...], by_p: Match, p: Quantity | None) -> str:
+    """Remarks, worst first: no test gives it, 5 % depends on the test, Pearson on small expected counts."""
+    parts = []
+    if verdict is Verdict.INCONSISTENT:
+        parts.append("none of the usual tests on these counts gives what is printed")
+    if p is not None and by_p:
+        parts += _crossing(tests, p)
+    smallest = smallest_expected(table)
+    if by_p and PEARSON in by_p.names and smallest < SMALL_EXPECTED:
+        exact = next((test for test in tests if "exact" in test.name and "mid" not in test.name), None)
+        parts.append(f"smallest expected count {smallest:.1f}" + (f", {exact.name} p {show_p(exact.p)}" if exact else ""))
+    return "; ".join(parts)
+
+
+def _crossing(tests: tuple[TestValue, ...], p: Quantity) -> list[str]:
+    """Tests on the other side of 5 % than the printed p."""
+    significant = p.first.high <= ALPHA or (p.value < ALPHA and not p.first.relation)
+    if p.first.relation == ">" and p.value < ALPHA:
+        return []
+    other = [f"{test.name} {show_p(test.p)}" for test in tests if (test.p < ALPHA) != significant]
+    side = "below" if significant else "above"
+    return [f"printed p is {side} 0.05, on the other side: {', '.join(other)}"] if other else []
+
+
+def _listed(tests: tuple[TestValue, ...]) -> str:
+    return "; ".join(
+        f"{test.name} " + ("" if math.isnan(test.statistic) else f"χ² {test.statistic:.3f} ") + f"p {show_p(test.p)}" for test in tests
+    )
+
+
+def _variable(study: Study, name: str, variable: BaselineVariable, p: Quantity) -> Check:
+    """The test of a baseline variable: its levels against the arms, under each reading where the levels are not exclusive."""
+    rows = list(level_rows(study, name, variable))
+    table = tuple(row.arms for row in rows)
+    where, path = rows[0].where, f"baseline.variables.{name}"
+    compared = "; ".join(f"{row.counts.label or row.path.rsplit('.', 1)[-1]} {row.arms[0]} v {row.arms[1]}" for row in rows)
+    claim = f"{variable.label or name}: {compared}"
+    readings = {"": table} if variable.exclusive else _readings(study, table)
+    tested = {reading: (counts, tests) for reading, counts in readings.items() if (tests := usual_tests(counts))}
+    if not tested:
+        missing = "fewer than two levels with patients: no comparison exists"
+        return Check(FAMILY, claim, where, f"{path}.p", f"p {p}", "", Verdict.NOT_CHECKABLE, note=missing, numbers=0)
+    if variable.exclusive:
+        return _judged(claim, where, path, *tested[""], p, None)
+    return _not_exclusive(claim, where, path, tested, p)
+
+
+def _readings(study: Study, table: Table) -> dict[str, Table]:
+    """Tables that a p over overlapping levels can come from."""
+    readings = {"the printed rows alone, patients with none left out": table}
+    sizes = [study.n(arm) for arm in ARMS]
+    if sizes[0] is None or sizes[1] is None:
+        return readings
+    some = (sum(row[0] for row in table), sum(row[1] for row in table))
+    none = (sizes[0] - some[0], sizes[1] - some[1])
+    if min(none) >= 0:
+        readings["the printed rows and a row of patients with none"] = (*table, none)
+        readings["any v none, nobody counted twice"] = (some, none)
+    return readings
+
+
+def _not_exclusive(claim: str, where: str, path: str, tested: dict[str, tuple[Table, tuple[TestValue, ...]]], p: Quantity) -> Check:
+    matches = {reading: match for reading, (_, tests) in tested.items() if (match := matching(tests, p))}
+    found = [f"{match} on {reading}" for reading, match in matches.items()]
+    return Check(
+        family=FAMILY,
+        claim=claim,
+        where=p.where(where),
+        path=f"{path}.p",
+        printed=f"p {printed_texts(p)}",
+        recomputed=" | ".join(f"{reading}: {_listed(tests)}" for reading, (_, tests) in tested.items()),
+        verdict=Verdict.CONSISTENT_ONLY_IF if found else Verdict.INCONSISTENT,
+        reading="; or ".join(found) or "none",
+        note="the levels do not partition the patients" + ("" if found else "; no reading of them gives the printed p"),
+    )

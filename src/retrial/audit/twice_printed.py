@@ -1,0 +1,141 @@
+"""Family `twice_printed`: one quantity in several places, and two tests of one comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from scipy import stats
+
+from retrial.audit import ratios
+from retrial.audit.check import Check, Consequence, Verdict
+from retrial.audit.chi_square import p_of
+from retrial.audit.misprint import diagnosed, printed_ratio
+from retrial.audit.numbers import TRUNCATED, Agreement, agreement, show_p, truncation_interval
+from retrial.audit.rows import quantities
+from retrial.study.reported import Quantity, Reported
+from retrial.study.sections import Effect, Endpoint, LogRank
+from retrial.study.study import Study
+
+FAMILY = "twice_printed"
+
+
+def checks(study: Study) -> Iterator[Check]:
+    """Every quantity with several prints; then the tests of each endpoint's treatment comparison against one another."""
+    for path, quantity, where in quantities(study):
+        if len(quantity.prints) > 1:
+            yield _places(path, quantity, where)
+    for key, effect in study.effects.items():
+        endpoint = study.endpoints.get(effect.endpoint)
+        if endpoint is not None and effect.is_treatment and not effect.adjusted_for and endpoint.log_rank is not None:
+            yield from _two_tests(key, effect, endpoint, endpoint.log_rank)
+    for key, endpoint in study.endpoints.items():
+        if endpoint.log_rank is not None:
+            yield from _repeated(study, key, endpoint.log_rank)
+
+
+def agree(first: Reported, second: Reported) -> Agreement:
+    """Whether one value can print as both: equal at equal decimals; otherwise rounded (or cut off) to the coarser."""
+    coarse, fine = sorted((first, second), key=lambda item: (item.decimals, not item.relation))
+    if first.decimals == second.decimals and not first.relation and not second.relation:
+        return Agreement.ROUNDED if first.value == second.value else Agreement.NONE
+    if coarse.low < fine.high and fine.low < coarse.high:
+        return Agreement.ROUNDED
+    cut = truncation_interval(coarse)
+    return Agreement.TRUNCATED if not coarse.relation and cut.low < fine.high and fine.low < cut.high else Agreement.NONE
+
+
+def _places(path: str, quantity: Quantity, where: str) -> Check:
+    found = {agree(first, second) for first, second in combinations(quantity.prints, 2)}
+    same = found == {Agreement.ROUNDED}
+    cut = not same and Agreement.NONE not in found
+    shown = "; ".join(f"{print_.text} ({print_.where or where})" for print_ in quantity.prints)
+    return Check(
+        family=FAMILY,
+        claim=f"{path} in {len(quantity.prints)} places",
+        where=", ".join(print_.where or where for print_ in quantity.prints),
+        path=path,
+        printed=shown,
+        recomputed="",
+        verdict=Verdict.CONSISTENT if same else Verdict.CONSISTENT_ONLY_IF if cut else Verdict.INCONSISTENT,
+        reading=TRUNCATED if cut else "",
+        note="" if same or cut else f"different numbers for one quantity: {shown}",
+        consequence=Consequence.NONE if same else Consequence.AS_PRINTED,
+        numbers=len(quantity.prints) - 1,
+    )
+
+
+def _two_tests(key: str, effect: Effect, endpoint: Endpoint, test: LogRank) -> Iterator[Check]:
+    """The p beside the ratio against the p of the endpoint's log-rank test: equal, or two tests that are each right."""
+    if effect.p is None or test.p is None:
+        return
+    same = agree(effect.p.first, test.p.first) is Agreement.ROUNDED
+    origins = [_origin(key, effect), _log_rank_origin(test)]
+    known = all(origin for origin, _ in origins)
+    either = Verdict.CONSISTENT_ONLY_IF if known else Verdict.INCONSISTENT
+    note = f"{effect.p} is {origins[0][1]}; {test.p} is {origins[1][1]}"
+    yield Check(
+        family=FAMILY,
+        claim=f"{endpoint.label or effect.endpoint}, treatment: p {effect.p} beside the ratio, p {test.p} of the log-rank test",
+        where="; ".join(filter(None, (effect.p.where(effect.where), test.where))),
+        path=f"effects.{key}.p",
+        printed=f"p {effect.p}; p {test.p}",
+        recomputed="; ".join(text for _, text in origins),
+        verdict=Verdict.CONSISTENT if same else either,
+        reading="" if same else "two different tests of one comparison",
+        note="" if same else note,
+        numbers=0,
+    )
+
+
+def _origin(key: str, effect: Effect) -> tuple[bool, str]:
+    """Whether the p beside a ratio is Wald's p of its interval, in words."""
+    ratio = printed_ratio(effect)
+    if ratio is None or effect.p is None:
+        return False, "of an unknown test (no interval is printed)"
+    implied = ratios.wald_p(diagnosed(key, effect, ratio).ratio)
+    if implied is None or agreement(effect.p.first, *implied) is not Agreement.ROUNDED:
+        return False, "not the Wald p of its interval"
+    z = ratios.wald_z(diagnosed(key, effect, ratio).ratio)
+    return True, f"the Wald p of the ratio's interval (z² {z * z:.3f}, p {show_p(float(2 * stats.norm.sf(abs(z))))})"
+
+
+def _log_rank_origin(test: LogRank) -> tuple[bool, str]:
+    if test.chi_square is None or test.p is None:
+        return False, "of a test whose statistic is not printed"
+    if agreement(test.p.first, *p_of(test.chi_square.first, 1)) is not Agreement.ROUNDED:
+        return False, f"not the p of χ² {test.chi_square} with 1 df"
+    return True, f"the p of χ² {test.chi_square} with 1 df ({show_p(float(stats.chi2.sf(test.chi_square.value, 1)))})"
+
+
+def _repeated(study: Study, key: str, test: LogRank) -> Iterator[Check]:
+    """The endpoint's log-rank test against the row of a test table that compares the arms."""
+    for name, table in study.tests.items():
+        for row_key, row in table.rows.items():
+            result = row.results.get(key)
+            if not row.treatment or result is None:
+                continue
+            pairs = [(test.chi_square, result.chi_square), (test.p, result.p)]
+            given = [(first, second) for first, second in pairs if first is not None and second is not None]
+            if given:
+                path = f"tests.{name}.rows.{row_key}.results.{key}"
+                yield _row_check(path, row.label or row_key, table.where, test.where, given)
+
+
+def _row_check(path: str, label: str, table: str, where: str, given: list[tuple[Quantity, Quantity]]) -> Check:
+    same = all(agree(first.first, second.first) is Agreement.ROUNDED for first, second in given)
+    one_print = bool(table) and table in where
+    return Check(
+        family=FAMILY,
+        claim=f"{label}: log-rank test and row of the test table",
+        where="; ".join(filter(None, (where, table))),
+        path=path,
+        printed="; ".join(f"{first} and {second}" for first, second in given),
+        recomputed="",
+        verdict=Verdict.CONSISTENT if same else Verdict.CONSISTENT_ONLY_IF,
+        reading="" if same else "two different tests of one comparison",
+        note="" if same else "the row of the test table is not the log-rank test printed elsewhere",
+        numbers=0 if one_print else len(given),
+    )
+
+

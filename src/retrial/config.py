@@ -1,0 +1,186 @@
+"""Composed YAML to frozen dataclasses: the one door between Hydra and everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hydra.utils
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from retrial.answers.questions import Questions
+from retrial.errors import ConfigError, InputError
+from retrial.inference.settings import DiagnosticLimits, Sampler, SamplerSettings
+from retrial.priors.prior import Prior
+from retrial.priors.prior_set import PriorSet, parse_priors
+from retrial.reconstruct.settings import ReconstructionSettings
+from retrial.validate import Problems, build_dataclass
+
+PACKAGE = "retrial."
+"""Only functions of this package are ever called from a configuration."""
+_DATA_KINDS = ("ratio", "counts", "life_table")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model as configured: its functions, what it is fitted to, and its own priors for nuisance parameters."""
+
+    name: str
+    data: str
+    build: Callable[..., Any]
+    posterior: Callable[..., Any] | None
+    hazard: Callable[..., Any] | None
+    priors: Mapping[str, Prior]
+    description: str = ""
+
+    def closed_form(self, *data: Any) -> Any:
+        """Posterior of a model that needs no sampling."""
+        if self.posterior is None:
+            raise ConfigError(f"the model {self.name!r}", [f"models.{self.name}.posterior: missing; needed for data: {self.data}"])
+        return self.posterior(*data)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that one run was asked for. `asked` is the same as plain data, for the manifest and the folder's name."""
+
+    verb: str
+    study_file: Path
+    seed: int
+    output_dir: Path
+    force: bool
+    asked: Mapping[str, Any]
+    endpoints: tuple[str, ...] = ()
+    priors: Mapping[str, PriorSet] = field(default_factory=dict)
+    models: Mapping[str, ModelSpec] = field(default_factory=dict)
+    sampler: SamplerSettings = SamplerSettings()
+    limits: DiagnosticLimits = DiagnosticLimits()
+    questions: Questions = Questions()
+    reconstruction: ReconstructionSettings = ReconstructionSettings()
+
+    @property
+    def main_prior(self) -> str:
+        """Name of the prior set that the report quotes first."""
+        return next(iter(self.priors), "")
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Hydra's config as plain data, interpolations resolved. Raises `ConfigError`."""
+    try:
+        container = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError("the configuration cannot be resolved", [str(error).splitlines()[0]]) from error
+    return dict(container)  # type: ignore[arg-type]
+
+
+def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Mapping[str, str] | None = None) -> RunConfig:
+    """Check a plain configuration and make it a `RunConfig`. Raises one `ConfigError` with all problems.
+
+    `names` says what the main `prior` and `model` are called in tables.
+    """
+    names = names or {}
+    problems = Problems()
+    _refuse_foreign_targets(asked, "", problems)
+    _refuse_unknown_keys(asked, problems)
+    problems.raise_if_any("cannot use the configuration")
+    priors = _prior_sets(asked, names.get("prior", "custom"), problems)
+    models = _models(asked, names.get("model", "custom"), problems)
+    sampler = dict(asked.get("sampler", {}))
+    limits = build_dataclass(DiagnosticLimits, sampler.pop("limits", {}), "sampler.limits", problems)
+    engine = build_dataclass(SamplerSettings, sampler, "sampler", problems, enums={"engine": Sampler})
+    questions = build_dataclass(Questions, asked.get("answers", {}), "answers", problems)
+    reconstruction = build_dataclass(ReconstructionSettings, asked.get("reconstruction", {}), "reconstruction", problems)
+    endpoints = asked.get("endpoints", [])
+    if not isinstance(endpoints, list) or not all(isinstance(item, str) for item in endpoints):
+        problems.add(f"endpoints: got {endpoints!r}; allowed is a list of endpoint keys, such as [os,pfs]")
+    seed = asked.get("seed")
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        problems.add(f"seed: got {seed!r}; allowed is a whole number from 0")
+    problems.raise_if_any("cannot use the configuration")
+    return RunConfig(
+        verb=verb,
+        study_file=study_file,
+        seed=int(asked["seed"]),
+        output_dir=Path(str(asked["output_dir"])),
+        force=bool(asked["force"]),
+        asked={key: value for key, value in asked.items() if key not in ("output_dir", "force")},
+        endpoints=tuple(endpoints),
+        priors=priors,
+        models=models,
+        sampler=engine,
+        limits=limits,
+        questions=questions,
+        reconstruction=reconstruction,
+    )
+
+
+_KEYS = (
+    *("study", "seed", "output_dir", "force", "endpoints", "prior", "priors", "model", "models"),
+    *("sampler", "answers", "reconstruction"),
+)
+
+
+def _refuse_unknown_keys(asked: Mapping[str, Any], problems: Problems) -> None:
+    for key in asked:
+        if key not in _KEYS:
+            problems.add(f"{key}: unknown; allowed are {', '.join(_KEYS)}")
+
+
+def _refuse_foreign_targets(node: Any, path: str, problems: Problems) -> None:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            if key == "_target_" and not (isinstance(value, str) and value.startswith(PACKAGE)):
+                problems.add(f"{path}._target_: got {value!r}; allowed are functions of {PACKAGE}*")
+            _refuse_foreign_targets(value, f"{path}.{key}".lstrip("."), problems)
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            _refuse_foreign_targets(value, f"{path}.{index}", problems)
+
+
+def _prior_sets(asked: Mapping[str, Any], main_name: str, problems: Problems) -> dict[str, PriorSet]:
+    """The main set first, under its name, and the named sets that differ from it."""
+    raws = {str(name): raw for name, raw in (asked.get("priors") or {}).items()}
+    parsed = {name: _prior_set(raw, f"priors.{name}", name, problems) for name, raw in raws.items()}
+    named = {name: value for name, value in parsed.items() if value is not None}
+    main = _prior_set(asked["prior"], "prior", main_name, problems) if asked.get("prior") is not None else None
+    if main is None:
+        return named
+    twins = [name for name, value in named.items() if value.priors == main.priors]
+    first = named[twins[0]] if twins else main
+    return {first.name: first, **{name: value for name, value in named.items() if name != first.name}}
+
+
+def _prior_set(raw: Any, key: str, name: str, problems: Problems) -> PriorSet | None:
+    if not isinstance(raw, Mapping):
+        problems.add(f"{key}: got {raw!r}; allowed is a mapping of parameters to priors")
+        return None
+    fields = {parameter: value for parameter, value in raw.items() if parameter != "description"}
+    try:
+        priors = parse_priors(fields, key)
+    except InputError as error:
+        problems.extend(error.problems)
+        return None
+    return PriorSet(name, priors, str(raw.get("description", "")))
+
+
+def _models(asked: Mapping[str, Any], main_name: str, problems: Problems) -> dict[str, ModelSpec]:
+    raws = dict(asked.get("models") or {})
+    if asked.get("model") is not None:
+        raws[main_name] = asked["model"]
+    specs = {}
+    for name, raw in raws.items():
+        data = raw.get("data")
+        if data not in _DATA_KINDS:
+            problems.add(f"models.{name}.data: got {data!r}; allowed are {', '.join(_DATA_KINDS)}")
+            continue
+        try:
+            priors = parse_priors(raw.get("priors") or {}, f"models.{name}.priors")
+        except InputError as error:
+            problems.extend(error.problems)
+            continue
+        functions = {part: hydra.utils.instantiate(raw[part]) if part in raw else None for part in ("build", "posterior", "hazard")}
+        specs[name] = ModelSpec(name, data, functions["build"], functions["posterior"], functions["hazard"], priors, str(raw.get("description", "")))
+    return specs

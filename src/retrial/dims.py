@@ -1,0 +1,26 @@
+"""Names of dimensions and coordinates: made here, used everywhere, so that nobody indexes by position."""
+
+from __future__ import annotations
+
+CONTROL = "control"
+EXPERIMENTAL = "experimental"
+ARMS: tuple[str, str] = (CONTROL, EXPERIMENTAL)
+TOTAL = "total"
+
+RECONSTRUCTION = "reconstruction"
+ARM = "arm"
+TIME = "time"
+CHAIN = "chain"
+DRAW = "draw"
+PRIOR = "prior"
+
+EVENTS = "events"
+CENSORED = "censored"
+
+MONTHS_PER_UNIT: dict[str, float] = {
+    "days": 12.0 / 365.25,
+    "weeks": 84.0 / 365.25,
+    "months": 1.0,
+    "years": 12.0,
+}
+"""Julian year of 365.25 days; every time inside the program is in months."""

@@ -1,0 +1,53 @@
+"""Named errors: each says what was got, what is allowed and which key to change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class RetrialError(Exception):
+    """Base of all errors that a user can cause or must know of; `exit_status` is the command's."""
+
+    exit_status = 1
+
+
+class InputError(RetrialError):
+    """Bad input, with every problem found, each "key: message"."""
+
+    exit_status = 2
+
+    def __init__(self, title: str, problems: Iterable[str] = ()) -> None:
+        self.title = title
+        self.problems = tuple(problems)
+        super().__init__(title, self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join([self.title, *(f"  - {problem}" for problem in self.problems)])
+
+
+class StudyError(InputError):
+    """A study file (or a data file it names) cannot be used."""
+
+
+class ConfigError(InputError):
+    """A run's configuration cannot be used."""
+
+
+class PriorError(InputError):
+    """A prior is not a distribution, or not one that its parameter admits."""
+
+
+class DataError(InputError):
+    """Survival or count data that no model can be fitted to."""
+
+
+class ReconstructionError(RetrialError):
+    """No life table carries the printed numbers."""
+
+
+class FitError(RetrialError):
+    """A fit ran and failed its diagnostics, or could not run."""
+
+
+class StoreError(RetrialError):
+    """A run folder cannot be read or written."""

@@ -1,0 +1,92 @@
+"""Kaplan-Meier rows of one life table: each arm, all patients, and the difference between the arms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from retrial.compare.estimate import NAN, Estimate
+from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
+from retrial.errors import DataError
+from retrial.frequentist.kaplan_meier import Curve, median_survival, restricted_mean, survival_at, survival_difference
+from retrial.frequentist.rows import DIFFERENCE, NO_INTERVAL, RowMaker, z_quantile
+
+MODEL = "kaplan_meier"
+CurveOf = Callable[[str], Curve]
+"""Curve of "control", "experimental" or "total"; raises `DataError` where the arm is empty."""
+Number = tuple[float, tuple[float, float], float]
+"""Point, limits, SE."""
+
+
+def curve_rows(curve: CurveOf, times: Sequence[float], horizon: float, maker: RowMaker) -> list[Estimate]:
+    """Medians, survival at the times, restricted means to the horizon (months), and their differences, experimental - control."""
+    arms = [row for arm in (*ARMS, TOTAL) for row in _arm_rows(curve, arm, times, horizon, maker)]
+    return [*arms, *_difference_rows(curve, times, horizon, maker)]
+
+
+def at_time(quantity: str, time: float) -> str:
+    """ "survival_at_12"; the bare quantity where the time is unknown."""
+    return quantity if math.isnan(time) else f"{quantity}_at_{time:g}"
+
+
+def guarded(maker: RowMaker, quantity: str, contrast: str, model: str, unit: str, compute: Callable[[], Number]) -> Estimate:
+    """The row of `compute()`, or a failed row with the `DataError` that it raises."""
+    try:
+        point, interval, sd = compute()
+    except DataError as error:
+        return maker.failed(quantity, contrast, model, error.title, unit)
+    return maker.row(quantity, contrast, model, point, interval, sd=sd, unit=unit)
+
+
+def _arm_rows(curve: CurveOf, arm: str, times: Sequence[float], horizon: float, maker: RowMaker) -> list[Estimate]:
+    def median() -> Number:
+        point, limits = median_survival(curve(arm), maker.level)
+        return point, limits, NAN
+
+    def survival(time: float) -> Number:
+        return survival_at(curve(arm), time, maker.level)
+
+    def mean() -> Number:
+        return _wald(*_restricted_mean(curve(arm), horizon), maker)
+
+    return [
+        guarded(maker, "median_survival", arm, MODEL, "months", median),
+        *(guarded(maker, at_time("survival", time), arm, MODEL, "probability", partial(survival, time)) for time in times),
+        guarded(maker, at_time("rmst", horizon), arm, MODEL, "months", mean),
+    ]
+
+
+def _difference_rows(curve: CurveOf, times: Sequence[float], horizon: float, maker: RowMaker) -> list[Estimate]:
+    def medians() -> Number:
+        control, experimental = (median_survival(curve(arm), maker.level)[0] for arm in ARMS)
+        if math.isinf(control) and math.isinf(experimental):
+            raise DataError("neither arm reaches its median")
+        return experimental - control, NO_INTERVAL, NAN
+
+    def survival(time: float) -> Number:
+        return survival_difference(curve(CONTROL), curve(EXPERIMENTAL), time, maker.level)
+
+    def means() -> Number:
+        (control, se_c), (experimental, se_e) = (_restricted_mean(curve(arm), horizon) for arm in ARMS)
+        return _wald(experimental - control, math.hypot(se_c, se_e), maker)
+
+    name, unit = "survival_difference", "probability"
+    return [
+        guarded(maker, "median_difference", DIFFERENCE, MODEL, "months", medians),
+        *(guarded(maker, at_time(name, time), DIFFERENCE, MODEL, unit, partial(survival, time)) for time in times),
+        guarded(maker, at_time("rmst_difference", horizon), DIFFERENCE, MODEL, "months", means),
+    ]
+
+
+def _restricted_mean(curve: Curve, horizon: float) -> tuple[float, float]:
+    if math.isnan(horizon):
+        raise DataError("no horizon that both arms reach: one has no patients")
+    return restricted_mean(curve, horizon)
+
+
+def _wald(point: float, se: float, maker: RowMaker) -> Number:
+    if se == 0:
+        return point, NO_INTERVAL, NAN
+    half = z_quantile(maker.level) * se
+    return point, (point - half, point + half), se

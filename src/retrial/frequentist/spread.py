@@ -1,0 +1,94 @@
+"""What the reconstructions of an endpoint say together: the typical estimate, and how far it moves from table to table."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from retrial.compare.estimate import NAN, Estimate
+from retrial.frequentist.rows import CONFIDENCE_LEVEL
+from retrial.frequentist.survival import common_horizon, survival_estimates
+from retrial.survival.life_table import LifeTable
+
+ACROSS = "_across_reconstructions"
+"""Suffix of a quantity whose limits are its smallest and largest value over the reconstructions: no confidence interval."""
+
+
+def spread(
+    table: LifeTable,
+    endpoint: str,
+    times: Sequence[float] = (),
+    horizon: float | None = None,
+    level: float = CONFIDENCE_LEVEL,
+    source: str = "",
+) -> list[Estimate]:
+    """Rows of `survival_estimates` on every table, summarised by `summarise`; with one table, its rows as they are.
+
+    `horizon` where None is the longest follow-up that both arms have in every table, so that all tables answer one question.
+    """
+    reach = common_horizon(table) if horizon is None else horizon
+    limit = None if math.isnan(reach) else reach
+    by_table = [
+        survival_estimates(table, endpoint, times, limit, index, level, source) for index in range(table.n_reconstructions)
+    ]
+    return by_table[0] if len(by_table) == 1 else summarise(by_table)
+
+
+def summarise(by_table: Sequence[Sequence[Estimate]]) -> list[Estimate]:
+    """Two rows for each (endpoint, quantity, contrast, model), over the tables in which it did not fail.
+
+    The quantity itself: medians over the tables of its point, limits and SE: the interval of a typical table.
+    The quantity with the suffix `ACROSS`: the median point with the smallest and the largest point as limits, interval kind "none".
+    A quantity that failed in some tables says in how many and why; one that failed in all is a failed row.
+    """
+    grouped: dict[tuple[str, str, str, str], list[Estimate]] = {}
+    for rows in by_table:
+        for row in rows:
+            grouped.setdefault((row.endpoint, row.quantity, row.contrast, row.model), []).append(row)
+    return [summary for rows in grouped.values() for summary in _summary(rows, len(by_table))]
+
+
+def _summary(rows: list[Estimate], tables: int) -> list[Estimate]:
+    """The two summary rows of one quantity, or its one failed row."""
+    good = [row for row in rows if not row.failed]
+    if not good:
+        return [dataclasses.replace(rows[0], status=f"{rows[0].status} (in all {tables} reconstructions)")]
+    note = f"{len(good)} of {tables} reconstructions"
+    if len(good) < tables:
+        note += f" ({next((row.status for row in rows if row.failed), 'absent in the others')})"
+    points = np.array([row.point for row in good])
+    typical = dataclasses.replace(
+        next((row for row in good if row.interval_kind != "none"), good[0]),
+        point=_median(points),
+        lower=_median(np.array([row.lower for row in good])),
+        upper=_median(np.array([row.upper for row in good])),
+        sd=_median(np.array([row.sd for row in good])),
+        source=_joined(good[0].source, f"median over {note}"),
+    )
+    moved = dataclasses.replace(
+        typical,
+        quantity=good[0].quantity + ACROSS,
+        lower=float(np.min(points)),
+        upper=float(np.max(points)),
+        sd=NAN,
+        level=NAN,
+        interval_kind="none",
+        source=_joined(good[0].source, f"median, smallest and largest over {note}"),
+    )
+    return [typical, moved]
+
+
+def _median(values: np.ndarray) -> float:
+    """Median of numbers that may be infinite (a median not reached); of those that are numbers, NaN where none is."""
+    known = np.sort(values[~np.isnan(values)])
+    if known.size == 0:
+        return NAN
+    low, high = known[(known.size - 1) // 2], known[known.size // 2]
+    return float(low) if low == high else float((low + high) / 2)
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)

@@ -1,0 +1,138 @@
+"""One model over an ensemble of life tables and many priors: fits, their health, and the draws pooled over the tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from retrial.dims import CHAIN, DRAW, PRIOR, RECONSTRUCTION
+from retrial.inference.diagnostics import Diagnostics, diagnose
+from retrial.inference.engine import Build, Draws, Job, Progress, fit_many
+from retrial.inference.settings import DiagnosticLimits, SamplerSettings
+from retrial.priors.prior_set import PriorSet
+from retrial.seeds import integer_seed
+from retrial.survival.life_table import LifeTable
+from retrial.survival.observed import SurvivalData, survival_data
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What to fit for one endpoint: its tables, how times were recorded, and their weights (adding to 1)."""
+
+    endpoint: str
+    table: LifeTable
+    weights: np.ndarray
+    recorded: Literal["exact", "interval"] = "exact"
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Fits of one endpoint by one model: `draws[prior][reconstruction]`, and their diagnostics in the same order."""
+
+    endpoint: str
+    model: str
+    weights: np.ndarray
+    draws: Mapping[str, Sequence[Draws]]
+    diagnostics: Mapping[str, Sequence[Diagnostics]]
+
+    def status(self, prior: str) -> str:
+        """ "ok", or how many fits failed and the first one's reason."""
+        failed = [item.status for item in self.diagnostics[prior] if item.status != "ok"]
+        if not failed:
+            return "ok"
+        return f"failed: {len(failed)} of {len(self.diagnostics[prior])} fits; first: {failed[0].removeprefix('failed: ')}"
+
+    def pooled(self, prior: str, seed: int) -> dict[str, np.ndarray]:
+        """Draws (draw,) of every parameter over all tables, each table in proportion to its weight.
+
+        With equal weights all draws are used; else each table's draws are thinned to its share by a systematic sample.
+        """
+        fits = self.draws[prior]
+        size = fits[0].diverging.size
+        counts = _shares(self.weights, size, np.random.default_rng(seed))
+        keep = [np.linspace(0, size - 1, count).round().astype(int) for count in counts]
+        return {
+            name: np.concatenate([fit.values[name].reshape(size, *fit.values[name].shape[2:])[rows] for fit, rows in zip(fits, keep, strict=True)])
+            for name in fits[0].values
+        }
+
+
+def _shares(weights: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws taken of each table: `size` for the heaviest, in proportion for the others, remainders rounded at random."""
+    exact = size * weights / weights.max()
+    return (np.floor(exact) + (rng.uniform(size=weights.size) < exact % 1)).astype(int)
+
+
+def fit_ensemble(
+    name: str,
+    build: Build,
+    questions: Sequence[Question],
+    priors: Mapping[str, PriorSet],
+    settings: SamplerSettings,
+    limits: DiagnosticLimits,
+    seed_content: tuple[int, str],
+    progress: Progress | None = None,
+) -> list[Fitted]:
+    """Fit every table of every endpoint under every prior set with one compiled model.
+
+    Endpoints are padded to one grid length with empty months, which contribute nothing. Seeds derive from (run seed, study, endpoint,
+    model, prior, reconstruction). Diagnostics never raise: a failed fit is kept and named.
+    """
+    run_seed, study = seed_content
+    length = max(question.table.times.size for question in questions)
+    keys, jobs = [], []
+    for question in questions:
+        for prior_name, prior in priors.items():
+            for index in range(question.table.n_reconstructions):
+                data = padded(survival_data(question.table, index, question.recorded), length)
+                keys.append((question.endpoint, prior_name))
+                jobs.append(Job(data, prior, integer_seed(run_seed, study, question.endpoint, name, prior_name, index)))
+    results: list[Draws | None] = [None] * len(jobs)
+    for rule in {job.data.recorded for job in jobs}:
+        chosen = [i for i, job in enumerate(jobs) if job.data.recorded == rule]
+        draws = settings.draws(min(question.table.n_reconstructions for question in questions))
+        for i, result in zip(chosen, fit_many(build, [jobs[i] for i in chosen], settings, draws, progress), strict=True):
+            results[i] = result
+    return [_collect(name, question, priors, keys, results, limits) for question in questions]
+
+
+def _collect(
+    name: str, question: Question, priors: Mapping[str, PriorSet], keys: Sequence[Any], results: Sequence[Draws | None], limits: DiagnosticLimits
+) -> Fitted:
+    mine = {prior: [r for key, r in zip(keys, results, strict=True) if key == (question.endpoint, prior) and r is not None] for prior in priors}
+    health = {prior: [diagnose(result, limits) for result in fits] for prior, fits in mine.items()}
+    return Fitted(question.endpoint, name, question.weights, mine, health)
+
+
+def padded(data: SurvivalData, length: int) -> SurvivalData:
+    """The same table with empty later months up to `length` rows."""
+    extra = length - data.times.size
+    if extra <= 0:
+        return data
+    later = data.times[-1] + np.arange(1, extra + 1)
+    return dataclasses.replace(
+        data,
+        times=np.concatenate([data.times, later]),
+        previous=np.concatenate([data.previous, later - 1]),
+        counts=np.pad(data.counts, ((0, 0), (0, 0), (0, extra))),
+    )
+
+
+def save(fitted: Fitted, question: Question, path: Path, attributes: Mapping[str, Any]) -> None:
+    """Write posterior (prior, reconstruction, chain, draw), divergences and the observed tables as NetCDF."""
+    dims = (PRIOR, RECONSTRUCTION, CHAIN, DRAW)
+    names = list(next(iter(fitted.draws.values()))[0].values)
+    values = {name: np.stack([np.stack([fit.values[name] for fit in fits]) for fits in fitted.draws.values()]) for name in names}
+    diverging = np.stack([np.stack([fit.diverging for fit in fits]) for fits in fitted.draws.values()])
+    labels = {PRIOR: list(fitted.draws), RECONSTRUCTION: np.arange(len(question.weights))}
+    posterior = xr.Dataset({name: (dims, value) for name, value in values.items()}, labels, attrs=dict(attributes))
+    stats = xr.Dataset({"diverging": (dims, diverging)}, labels)
+    observed = question.table.data.assign(weight=(RECONSTRUCTION, question.weights))
+    tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats, "observed_data": observed})
+    tree.to_netcdf(path, engine="h5netcdf")

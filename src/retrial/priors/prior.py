@@ -1,0 +1,162 @@
+"""`Prior`: a distribution as a value, with its source; said on the parameter's own scale, never rewritten by data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from retrial.errors import PriorError
+from retrial.priors.mixture import Mixture
+
+_POSITIVE = ("sigma", "nu", "alpha", "beta", "rate", "scale")
+"""Hyper-parameters that must be above 0, whatever the family."""
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "normal": ("mu", "sigma"),
+    "student_t": ("mu", "sigma", "nu"),
+    "normal_mixture": ("weights", "mu", "sigma"),
+    "lognormal": ("mu", "sigma"),
+    "half_normal": ("sigma",),
+    "gamma": ("alpha", "rate"),
+    "beta": ("alpha", "beta"),
+    "beta_mixture": ("weights", "alpha", "beta"),
+}
+"""Families and the hyper-parameters that each needs, in the field's notation."""
+
+SUPPORT: dict[str, str] = {
+    "normal": "real",
+    "student_t": "real",
+    "normal_mixture": "real",
+    "lognormal": "positive",
+    "half_normal": "positive",
+    "gamma": "positive",
+    "beta": "probability",
+    "beta_mixture": "probability",
+}
+
+_WEIGHT_SUM_TOLERANCE = 1e-6
+"""Room for weights printed with six decimals."""
+
+Value = float | tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """A prior distribution.
+
+    `family` is a key of `FAMILIES`, `parameters` its hyper-parameters in that order (a tuple each for mixtures),
+    `source` says where it comes from. Raises `PriorError` when made from something that is no distribution.
+    """
+
+    family: str
+    parameters: tuple[Value, ...]
+    source: str = ""
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any], key: str) -> Prior:
+        """Read {family: normal, mu: 0, sigma: 0.355, source: ...}; `key` names the place in errors."""
+        family = raw.get("family")
+        if family not in FAMILIES:
+            raise PriorError(f"{key}.family", [f"got {family!r}; allowed are {', '.join(FAMILIES)}"])
+        needed = FAMILIES[family]
+        unknown = [f"{key}.{name}: unknown; {family} takes {', '.join(needed)}" for name in raw if name not in (*needed, "family", "source")]
+        missing = [f"{key}.{name}: missing; {family} takes {', '.join(needed)}" for name in needed if name not in raw]
+        if unknown or missing:
+            raise PriorError(f"cannot use the prior {key}", unknown + missing)
+        values = tuple(_value(raw[name], f"{key}.{name}", family) for name in needed)
+        problems = _problems(family, dict(zip(needed, values, strict=True)), key)
+        if problems:
+            raise PriorError(f"cannot use the prior {key}", problems)
+        return cls(family, values, str(raw.get("source", "")))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the hyper-parameters, in the order of `parameters`."""
+        return FAMILIES[self.family]
+
+    def __getitem__(self, name: str) -> Value:
+        return self.parameters[FAMILIES[self.family].index(name)]
+
+    def number(self, name: str) -> float:
+        """A scalar hyper-parameter."""
+        value = self[name]
+        if isinstance(value, tuple):
+            raise PriorError(f"the prior {self}", [f"{name} is a tuple; a single number is needed"])
+        return value
+
+    @property
+    def support(self) -> str:
+        return SUPPORT[self.family]
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether a prior on the real line is symmetric about 0."""
+        return self.support == "real" and not np.any(np.asarray(self["mu"]))
+
+    @property
+    def distribution(self) -> Any:
+        """Frozen SciPy distribution (or mixture) with pdf, logpdf, cdf, ppf, mean, std, rvs."""
+        p: dict[str, Any] = dict(zip(FAMILIES[self.family], self.parameters, strict=True))
+        match self.family:
+            case "normal":
+                return stats.norm(p["mu"], p["sigma"])
+            case "student_t":
+                return stats.t(p["nu"], p["mu"], p["sigma"])
+            case "normal_mixture":
+                return Mixture(np.array(p["weights"]), [stats.norm(mu, sigma) for mu, sigma in zip(p["mu"], p["sigma"], strict=True)])
+            case "lognormal":
+                return stats.lognorm(p["sigma"], scale=np.exp(p["mu"]))
+            case "half_normal":
+                return stats.halfnorm(scale=p["sigma"])
+            case "gamma":
+                return stats.gamma(p["alpha"], scale=1.0 / p["rate"])
+            case "beta":
+                return stats.beta(p["alpha"], p["beta"])
+            case "beta_mixture":
+                return Mixture(np.array(p["weights"]), [stats.beta(a, b) for a, b in zip(p["alpha"], p["beta"], strict=True)])
+        raise PriorError(f"the prior {self}", [f"{self.family} is not one of {', '.join(FAMILIES)}"])
+
+    @property
+    def mirrored(self) -> Prior:
+        """The distribution of minus the parameter (real families only): a prior on a benefit turned to a harm."""
+        if self.support != "real":
+            raise PriorError(f"the prior {self}", ["only a prior on the whole real line has a mirror"])
+        mu = self["mu"]
+        flipped = tuple(-value for value in mu) if isinstance(mu, tuple) else -mu
+        index = FAMILIES[self.family].index("mu")
+        return Prior(self.family, (*self.parameters[:index], flipped, *self.parameters[index + 1 :]), f"mirror of: {self.source}")
+
+    def __str__(self) -> str:
+        return f"{self.family}({', '.join(_shown(value) for value in self.parameters)})"
+
+
+def _shown(value: Value) -> str:
+    return "[" + ", ".join(f"{item:.4g}" for item in value) + "]" if isinstance(value, tuple) else f"{value:.4g}"
+
+
+def _value(raw: Any, key: str, family: str) -> Value:
+    many = family.endswith("mixture")
+    items = list(raw) if isinstance(raw, (list, tuple)) else [raw]
+    if many != isinstance(raw, (list, tuple)) or not items:
+        raise PriorError(f"cannot use {key}", [f"got {raw!r}; allowed is {'a list of numbers' if many else 'one number'}"])
+    for item in items:
+        if isinstance(item, bool) or not isinstance(item, (int, float)) or not np.isfinite(item):
+            raise PriorError(f"cannot use {key}", [f"got {item!r}; allowed is a finite number"])
+    return tuple(float(item) for item in items) if many else float(items[0])
+
+
+def _problems(family: str, values: dict[str, Value], key: str) -> list[str]:
+    found = []
+    for name, value in values.items():
+        items = value if isinstance(value, tuple) else (value,)
+        if name in _POSITIVE and min(items) <= 0:
+            found.append(f"{key}.{name}: got {_shown(value)}; allowed is above 0")
+        if name == "weights" and (min(items) < 0 or abs(sum(items) - 1) > _WEIGHT_SUM_TOLERANCE):
+            found.append(f"{key}.weights: got {_shown(value)} (sum {sum(items):.6g}); allowed are weights of 0 or more that add to 1")
+    if family.endswith("mixture") and len({len(value) for value in values.values() if isinstance(value, tuple)}) > 1:
+        found.append(f"{key}: got lists of different lengths; allowed is one weight and one of each parameter a component")
+    return found

@@ -1,0 +1,161 @@
+"""Hazard ratios and χ² of a two-arm integer life table (compiled).
+
+d[a, t] events and r[a, t] patients at risk, a = 0 control, 1 experimental; β = log hazard ratio experimental / control.
+Sums run over times with events and with patients at risk in both arms or one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from retrial.reconstruct.compiled import compiled
+
+BRESLOW, EFRON, MANTEL_HAENSZEL, OBSERVED_EXPECTED = 0, 1, 2, 3
+"""Codes of the hazard ratio's estimator."""
+LOG_RANK, SCORE_BRESLOW, SCORE_EFRON, WALD_BRESLOW, WALD_EFRON, RATIO_BRESLOW, RATIO_EFRON = 0, 1, 2, 3, 4, 5, 6
+"""Codes of the χ² statistic."""
+BETA_LIMIT = 20.0
+"""|β| beyond which the partial likelihood is taken as monotone (one arm without events, or without patients at risk)."""
+_STEP_LIMIT = 1.5
+_STEP_END = 1e-9
+_MAX_STEPS = 60
+
+
+@compiled
+def log_rank_sums(d: np.ndarray, r: np.ndarray) -> tuple[float, float, float, float, float]:
+    """O_e, E_e, E_c, hypergeometric variance V and its form without tie correction V_b (Breslow's information at β = 0).
+
+    E_e = Σ d r_e/r, V_b = Σ d (r_e/r)(r_c/r), V = Σ d (r_e/r)(r_c/r)(r - d)/(r - 1) (Mantel 1966).
+    """
+    observed, expected, expected_control, variance, untied = 0.0, 0.0, 0.0, 0.0, 0.0
+    for t in range(d.shape[1]):
+        events = d[0, t] + d[1, t]
+        if events == 0:
+            continue
+        at_risk = r[0, t] + r[1, t]
+        share = r[1, t] / at_risk
+        observed += d[1, t]
+        expected += events * share
+        expected_control += events * (1.0 - share)
+        spread = events * share * (1.0 - share)
+        untied += spread
+        if at_risk > 1:
+            variance += spread * (at_risk - events) / (at_risk - 1.0)
+    return observed, expected, expected_control, variance, untied
+
+
+@compiled
+def breslow_score(d: np.ndarray, r: np.ndarray, beta: float) -> tuple[float, float]:
+    """U(β) and I(β) of the Cox partial likelihood, Breslow's ties."""
+    score, information, ratio = 0.0, 0.0, math.exp(beta)
+    for t in range(d.shape[1]):
+        events = d[0, t] + d[1, t]
+        if events == 0:
+            continue
+        weight = r[1, t] * ratio
+        share = weight / (weight + r[0, t])
+        score += d[1, t] - events * share
+        information += events * share * (1.0 - share)
+    return score, information
+
+
+@compiled
+def efron_score(d: np.ndarray, r: np.ndarray, beta: float) -> tuple[float, float]:
+    """U(β) and I(β) of the Cox partial likelihood, Efron's ties: the j-th of d tied events sees j/d of the tied removed."""
+    score, information, ratio = 0.0, 0.0, math.exp(beta)
+    for t in range(d.shape[1]):
+        events = d[0, t] + d[1, t]
+        if events == 0:
+            continue
+        score += d[1, t]
+        weight, other = r[1, t] * ratio, r[0, t] * 1.0
+        weight_step, other_step = d[1, t] * ratio / events, d[0, t] / (1.0 * events)
+        for _ in range(events):
+            share = weight / (weight + other)
+            score -= share
+            information += share * (1.0 - share)
+            weight -= weight_step
+            other -= other_step
+    return score, information
+
+
+@compiled
+def cox(d: np.ndarray, r: np.ndarray, ties: int, start: float) -> tuple[float, float]:
+    """β̂ and I(β̂) by Newton's method from `start`; |β̂| = `BETA_LIMIT` where the likelihood has no maximum.
+
+    U falls in β, so each step's sign brackets the root; a step out of the bracket is replaced by bisection.
+    """
+    low, high, beta, information = -BETA_LIMIT, BETA_LIMIT, start, 0.0
+    for _ in range(_MAX_STEPS):
+        score, information = breslow_score(d, r, beta) if ties == BRESLOW else efron_score(d, r, beta)
+        if score > 0.0:
+            low = beta
+        else:
+            high = beta
+        if score == 0.0 and information == 0.0:
+            return 0.0, 0.0
+        step = score / information
+        if not abs(step) < _STEP_LIMIT:
+            step = _STEP_LIMIT if score > 0.0 else -_STEP_LIMIT
+        beta += step
+        if not low <= beta <= high:
+            beta = 0.5 * (low + high)
+        elif abs(step) < _STEP_END:
+            break
+    return beta, information
+
+
+@compiled
+def likelihood_ratio(d: np.ndarray, r: np.ndarray, ties: int, beta: float) -> float:
+    """χ² = 2 (l(β̂) - l(0)) of the Cox partial likelihood."""
+    gain, ratio = 0.0, math.exp(beta)
+    for t in range(d.shape[1]):
+        events = d[0, t] + d[1, t]
+        if events == 0:
+            continue
+        gain += d[1, t] * beta
+        for j in range(events):
+            gone = j / (1.0 * events) if ties == EFRON else 0.0
+            experimental, control = r[1, t] - gone * d[1, t], r[0, t] - gone * d[0, t]
+            gain -= math.log((experimental * ratio + control) / (experimental + control))
+    return 2.0 * gain
+
+
+@compiled
+def hazard_ratio(d: np.ndarray, r: np.ndarray, estimator: int, start: float) -> tuple[float, float]:
+    """β̂ and its SE.
+
+    Cox: 1/√I(β̂). Mantel-Haenszel (Peto, one step): (O - E)/V, 1/√V. Observed/expected: log((O_e/E_e)/(O_c/E_c)), √(1/E_e + 1/E_c).
+    """
+    if estimator == BRESLOW or estimator == EFRON:
+        beta, information = cox(d, r, estimator, start)
+        return beta, 1.0 / math.sqrt(information)
+    observed, expected, expected_control, variance, _ = log_rank_sums(d, r)
+    if estimator == MANTEL_HAENSZEL:
+        return (observed - expected) / variance, 1.0 / math.sqrt(variance)
+    observed_control = expected + expected_control - observed
+    if expected == 0.0 or expected_control == 0.0:
+        return np.nan, np.inf
+    ratio = (observed / expected) / (observed_control / expected_control)
+    se = math.sqrt(1.0 / expected + 1.0 / expected_control)
+    if observed == 0.0:
+        return -np.inf, se
+    return math.log(ratio), se
+
+
+@compiled
+def chi_square(d: np.ndarray, r: np.ndarray, test: int, start: float) -> float:
+    """χ² (1 df) of the log-rank test or of Cox's score, Wald or likelihood-ratio test."""
+    if test == LOG_RANK or test == SCORE_BRESLOW:
+        observed, expected, _, variance, untied = log_rank_sums(d, r)
+        return (observed - expected) ** 2 / (variance if test == LOG_RANK else untied)
+    if test == SCORE_EFRON:
+        score, information = efron_score(d, r, 0.0)
+        return score * score / information
+    ties = BRESLOW if test == WALD_BRESLOW or test == RATIO_BRESLOW else EFRON
+    beta, information = cox(d, r, ties, start)
+    if test == WALD_BRESLOW or test == WALD_EFRON:
+        return beta * beta * information
+    return likelihood_ratio(d, r, ties, beta)

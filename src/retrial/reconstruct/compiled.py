@@ -1,0 +1,54 @@
+"""One way to compile a kernel, and the random numbers used inside kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+_DOUBLE_STEP = 2.0**-53
+"""Spacing of 53-bit fractions in [0, 1)."""
+STATE_WORDS = 4
+"""64-bit words in the state of xoshiro256++."""
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile to machine code once: kept on disk, without the interpreter lock, division by zero giving inf or NaN.
+
+    The cache lies beside the installed file where that is writable, otherwise in the user's cache folder (numba's rule).
+    """
+    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+
+
+def random_state(seed: np.random.SeedSequence) -> np.ndarray:
+    """State of the generator for one island of the sampler, from a seed sequence: 4 words of 64 bits, never all zero."""
+    return seed.generate_state(STATE_WORDS, dtype=np.uint64)
+
+
+@compiled
+def next_bits(state: np.ndarray) -> np.uint64:
+    """Next 64 random bits by xoshiro256++ (Blackman and Vigna 2021, ACM Transactions on Mathematical Software 47:36)."""
+    s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
+    total = s0 + s3
+    result = ((total << np.uint64(23)) | (total >> np.uint64(41))) + s0
+    s2 ^= s0
+    s3 ^= s1
+    state[1] = s1 ^ s2
+    state[0] = s0 ^ s3
+    state[2] = s2 ^ (s1 << np.uint64(17))
+    state[3] = (s3 << np.uint64(45)) | (s3 >> np.uint64(19))
+    return result
+
+
+@compiled
+def uniform(state: np.ndarray) -> float:
+    """A number from [0, 1)."""
+    return np.float64(next_bits(state) >> np.uint64(11)) * _DOUBLE_STEP
+
+
+@compiled
+def below(state: np.ndarray, limit: int) -> int:
+    """A whole number from 0 to limit - 1 (limit far below 2^53, so that the bias is below 1e-9)."""
+    return np.int64(uniform(state) * limit)

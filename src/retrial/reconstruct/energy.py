@@ -1,0 +1,219 @@
+"""Distance of a life table from agreement with everything printed (compiled); 0 if and only if it agrees.
+
+Tables are (d, r): d (3, T) events and r (3, T + 1) at risk of control, experimental and both, r[:, T] = 0. Times with integer outcomes
+(medians, Brookmeyer-Crowley limits) are measured on the survival scale, where single moves show.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from retrial.reconstruct.comparison import (
+    BRESLOW,
+    EFRON,
+    LOG_RANK,
+    MANTEL_HAENSZEL,
+    OBSERVED_EXPECTED,
+    SCORE_BRESLOW,
+    SCORE_EFRON,
+    WALD_BRESLOW,
+    WALD_EFRON,
+    cox,
+    efron_score,
+    likelihood_ratio,
+    log_rank_sums,
+)
+from retrial.reconstruct.compiled import compiled
+from retrial.reconstruct.kaplan_meier import DENSITY_BAND, GREENWOOD_DENSITY, TOLERANCE, distance_from_half
+from retrial.reconstruct.problem import (
+    BETA,
+    CHI_SQUARE,
+    CURVE_SCALE,
+    ESTIMATOR,
+    LIMITS,
+    MEDIAN,
+    MEDIAN_SE,
+    RULE,
+    SCALARS,
+    START,
+    TEST,
+    Z_MEDIAN,
+    Z_RATIO,
+)
+
+SURVIVAL_SCALE = 0.02
+"""Distance of Ŝ from 1/2 that weighs like one tolerance of a printed number: about one patient of fifty."""
+NORMAL_SCALE = 0.1
+"""The same for a Brookmeyer-Crowley distance, in standard errors."""
+MISSED = 0.25
+"""Added to a violated median: Ŝ may stand at exactly 1/2 one event time too early."""
+LARGEST_BETA, LARGEST_SE = 15.0, 1e6
+"""Beyond these a log hazard ratio or its SE is taken as infinite."""
+UNDEFINED = 60.0
+"""Energy of a statistic that the table does not have (no density at the median, no finite hazard ratio)."""
+
+
+@compiled
+def excess(value: float, real: np.ndarray, row: int) -> float:
+    """Distance from the interval of one row, in tolerances."""
+    if value < real[row, 0]:
+        return (real[row, 0] - value) / real[row, 2]
+    if value > real[row, 1]:
+        return (value - real[row, 1]) / real[row, 2]
+    if value != value and real[row, 0] == real[row, 0]:
+        return UNDEFINED
+    return 0.0
+
+
+@compiled
+def crossing_energy(before: float, at: float) -> float:
+    """Energy of a median: Ŝ must be above 1/2 before it and at most 1/2 at it."""
+    energy = 0.0
+    if at > 0.5 + TOLERANCE:
+        energy += MISSED + (at - 0.5) / SURVIVAL_SCALE
+    if before <= 0.5 + TOLERANCE:
+        energy += MISSED + (0.5 - before) / SURVIVAL_SCALE
+    return energy
+
+
+@compiled
+def density_energy(d: np.ndarray, r: np.ndarray, g: int, times: np.ndarray, median: int, real: np.ndarray) -> float:
+    """Energy of a median and its SE by the density rule (the SE taken at the printed median, right or not)."""
+    s, greenwood, before, at, greenwood_at = 1.0, 0.0, 1.0, 1.0, 0.0
+    upper_time, upper_survival, lower_time, lower_survival = 0.0, 1.0, -1.0, 0.0
+    for t in range(d.shape[1]):
+        if d[g, t] > 0:
+            s *= 1.0 - d[g, t] / r[g, t]
+            greenwood += d[g, t] / (r[g, t] * (1.0 * r[g, t] - d[g, t]))
+            if s >= 0.5 + DENSITY_BAND - TOLERANCE:
+                upper_time, upper_survival = times[t], s
+            elif lower_time < 0.0 and s <= 0.5 - DENSITY_BAND + TOLERANCE:
+                lower_time, lower_survival = times[t], s
+            if t < median:
+                before = s
+            if t <= median:
+                at, greenwood_at = s, greenwood
+        if t >= median and lower_time >= 0.0:
+            break
+    energy = crossing_energy(before, at)
+    if math.isnan(real[MEDIAN_SE + g, 0]):
+        return energy
+    if lower_time < 0.0:
+        return energy + UNDEFINED + (s - 0.5 + DENSITY_BAND) / SURVIVAL_SCALE
+    se = at * math.sqrt(greenwood_at) * (lower_time - upper_time) / (upper_survival - lower_survival)
+    return energy + excess(se, real, MEDIAN_SE + g)
+
+
+@compiled
+def crowley_energy(d: np.ndarray, r: np.ndarray, g: int, median: int, whole: np.ndarray, z: float) -> float:
+    """Energy of a median and its Brookmeyer-Crowley limits."""
+    s, greenwood, before, at = 1.0, 0.0, 1.0, 1.0
+    least_before, last_at = [np.inf, np.inf], [np.inf, np.inf]
+    for t in range(d.shape[1]):
+        if d[g, t] == 0:
+            continue
+        s *= 1.0 - d[g, t] / r[g, t]
+        greenwood += d[g, t] / (r[g, t] * (1.0 * r[g, t] - d[g, t]))
+        distance = distance_from_half(s, greenwood, whole[RULE])
+        if t < median:
+            before = s
+        if t <= median:
+            at = s
+        for k in range(2):
+            if t < whole[LIMITS + 2 * g + k]:
+                least_before[k] = min(least_before[k], distance)
+            if t <= whole[LIMITS + 2 * g + k]:
+                last_at[k] = distance
+    energy = crossing_energy(before, at)
+    for k in range(2):
+        if whole[LIMITS + 2 * g + k] < 0:
+            continue
+        edge = z if k == 0 else -z
+        if least_before[k] <= edge + TOLERANCE:
+            energy += MISSED + min((edge - least_before[k]) / NORMAL_SCALE, UNDEFINED)
+        if whole[LIMITS + 2 * g + k] < d.shape[1] and last_at[k] > edge + TOLERANCE:
+            energy += MISSED + min((last_at[k] - edge) / NORMAL_SCALE, UNDEFINED)
+    return energy
+
+
+@compiled
+def curve_energy(d: np.ndarray, r: np.ndarray, g: int, curve: np.ndarray, scale: float) -> float:
+    """Energy of Ŝ(t) against a digitised curve, summed over its times."""
+    s, energy = 1.0, 0.0
+    for t in range(d.shape[1]):
+        if d[g, t] > 0:
+            s *= 1.0 - d[g, t] / r[g, t]
+        if s < curve[g, t, 0]:
+            energy += (curve[g, t, 0] - s) / scale
+        elif s > curve[g, t, 1]:
+            energy += (s - curve[g, t, 1]) / scale
+    return energy
+
+
+@compiled
+def group_energy(whole: np.ndarray, real: np.ndarray, times: np.ndarray, curve: np.ndarray, d: np.ndarray, r: np.ndarray, g: int) -> float:
+    """Energy of what one arm (0, 1) or both together (2) print alone."""
+    energy, median = 0.0, whole[MEDIAN + g]
+    if median >= 0:
+        if whole[RULE] == GREENWOOD_DENSITY:
+            energy += density_energy(d, r, g, times, median, real)
+        else:
+            energy += crowley_energy(d, r, g, median, whole, real[Z_MEDIAN, g])
+    if g < 2 and real[SCALARS, CURVE_SCALE] > 0.0:
+        energy += curve_energy(d, r, g, curve, real[SCALARS, CURVE_SCALE])
+    return energy
+
+
+@compiled
+def ratio_energy(real: np.ndarray, beta: float, se: float) -> float:
+    """Energy of β, its limits and z²: the largest, because they move together."""
+    if not abs(beta) < LARGEST_BETA or not se < LARGEST_SE:
+        return UNDEFINED + excess(0.0, real, BETA)
+    spread = real[SCALARS, Z_RATIO] * se
+    energy = max(excess(beta, real, BETA), excess(beta - spread, real, BETA + 1))
+    energy = max(energy, excess(beta + spread, real, BETA + 2))
+    return max(energy, excess((beta / se) ** 2, real, BETA + 3))
+
+
+@compiled
+def sums_energy(whole: np.ndarray, real: np.ndarray, d: np.ndarray, r: np.ndarray) -> float:
+    """Energy of what follows from the log-rank sums alone."""
+    estimator, test, energy = whole[ESTIMATOR], whole[TEST], 0.0
+    observed, expected, expected_control, variance, untied = log_rank_sums(d, r)
+    if test == LOG_RANK:
+        energy += excess((observed - expected) ** 2 / variance, real, CHI_SQUARE)
+    elif test == SCORE_BRESLOW:
+        energy += excess((observed - expected) ** 2 / untied, real, CHI_SQUARE)
+    if estimator == MANTEL_HAENSZEL:
+        energy += ratio_energy(real, (observed - expected) / variance, 1.0 / math.sqrt(variance))
+    elif estimator == OBSERVED_EXPECTED:
+        control = expected + expected_control - observed
+        beta = math.log(observed * expected_control / (control * expected)) if observed * control > 0.0 else np.inf
+        energy += ratio_energy(real, beta, math.sqrt(1.0 / expected + 1.0 / expected_control))
+    return energy
+
+
+@compiled
+def joint_energy(whole: np.ndarray, real: np.ndarray, d: np.ndarray, r: np.ndarray, limit: float) -> float:
+    """Energy of the hazard ratio and χ²; may stop early with any value above `limit`."""
+    estimator, test, energy, start = whole[ESTIMATOR], whole[TEST], 0.0, real[SCALARS, START]
+    if test == LOG_RANK or test == SCORE_BRESLOW or estimator >= MANTEL_HAENSZEL:
+        energy += sums_energy(whole, real, d, r)
+    if test == SCORE_EFRON:
+        score, information = efron_score(d, r, 0.0)
+        energy += excess(score * score / information, real, CHI_SQUARE)
+    if energy > limit or (estimator != BRESLOW and estimator != EFRON and test <= SCORE_EFRON):
+        return energy
+    beta, information = 0.0, 0.0
+    if estimator == BRESLOW or estimator == EFRON:
+        beta, information = cox(d, r, estimator, start)
+        energy += ratio_energy(real, beta, 1.0 / math.sqrt(information))
+    if energy > limit or test <= SCORE_EFRON:
+        return energy
+    ties = (test - WALD_BRESLOW) % 2
+    if estimator != ties:
+        beta, information = cox(d, r, ties, start)
+    wald = test == WALD_BRESLOW or test == WALD_EFRON
+    return energy + excess(beta * beta * information if wald else likelihood_ratio(d, r, ties, beta), real, CHI_SQUARE)

@@ -1,0 +1,71 @@
+"""Rows of the numbers-at-risk table under a survival figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from retrial.dims import ARM, ARMS, RECONSTRUCTION, TIME
+from retrial.report.data import SurvivalCurves
+from retrial.report.picture import ARM_TEXT
+
+ROW = 0.165
+"""Inches from line to line."""
+
+
+@dataclass(frozen=True, slots=True)
+class RiskRow:
+    """One line: `texts` stand under `times`; `printed` for the paper's own numbers."""
+
+    label: str
+    arm: str
+    times: tuple[float, ...]
+    texts: tuple[str, ...]
+    printed: bool = False
+
+
+def risk_rows(curves: SurvivalCurves, ticks: Sequence[float]) -> list[RiskRow]:
+    """Each arm's numbers at risk at the axis' ticks, and under them the printed ones where the paper has some."""
+    printed = curves.printed_at_risk
+    times = tuple(float(time) for time in (printed.times if printed is not None else ticks))
+    origin = "" if curves.from_patients else ", reconstructed"
+    rows = []
+    for arm in reversed(ARMS):
+        rows.append(RiskRow(f"{arm.capitalize()}{origin}", arm, times, tuple(_text(curves, arm, time) for time in times)))
+        if printed is not None and arm in printed.counts:
+            counts = tuple(str(int(count)) for count in printed.counts[arm])
+            rows.append(RiskRow(f"{arm.capitalize()}, printed", arm, times, counts, printed=True))
+    return rows
+
+
+def _text(curves: SurvivalCurves, arm: str, time: float) -> str:
+    """Patients with a time of `time` or more: "24", or "23–25" over several tables."""
+    grid = curves.at_risk[TIME].to_numpy()
+    at = int(np.searchsorted(grid, time - 1e-9))
+    if at == grid.size:
+        return "0"
+    counts = curves.at_risk.sel({ARM: arm}).isel({TIME: at}).transpose(RECONSTRUCTION).to_numpy().astype(int)
+    low, high = int(counts.min()), int(counts.max())
+    return str(low) if low == high else f"{low}–{high}"
+
+
+def draw_risk_table(axes: Axes, rows: Sequence[RiskRow], below: float, height: float) -> None:
+    """Write the rows `below` inches under the axes of `height` inches, each number under its time; printed ones in italics."""
+    y = -below / height
+    left = -axes.get_position().x0 / axes.get_position().width + 0.02
+    axes.text(left, y, "At risk", transform=axes.transAxes, fontsize=7.5, weight="bold", va="center")
+    for row in rows:
+        y -= ROW / height
+        look: dict[str, Any] = {
+            "fontsize": 7,
+            "color": ARM_TEXT[row.arm],
+            "va": "center",
+            "style": "italic" if row.printed else "normal",
+        }
+        axes.text(left, y, row.label, transform=axes.transAxes, **look)
+        for time, text in zip(row.times, row.texts, strict=True):
+            axes.text(time, y, text, transform=axes.get_xaxis_transform(), ha="center", **look)

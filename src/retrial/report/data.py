@@ -1,0 +1,90 @@
+"""`ReportData`: everything a report is made of. The report lays it out and computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from retrial.audit.check import Check
+from retrial.compare.estimate import Estimate, IntervalKind
+from retrial.dims import TIME
+from retrial.study.study import Study
+
+TIME_FINE = "time_fine"
+POINT, LOWER, UPPER = "point", "lower", "upper"
+
+
+@dataclass(frozen=True, eq=False)
+class PrintedAtRisk:
+    """Numbers at risk that the paper prints: `counts` holds one number a time (in months) for each arm that has them."""
+
+    times: Sequence[float]
+    counts: Mapping[str, Sequence[int]]
+
+
+@dataclass(frozen=True, eq=False)
+class SurvivalCurves:
+    """What the Kaplan-Meier figure of one endpoint shows; all times in months.
+
+    kaplan_meier     S(t) just after t, dims (reconstruction, arm, time): the step curves of the life tables
+    at_risk          patients with time >= t, same dims
+    band             variables point, lower, upper over dims (arm, time_fine): S(t) of one posterior; None where there is none
+    model, prior     whose posterior the band is
+    level            probability content of the band, and its `interval_kind`
+    status           "ok", or why the posterior must not be used: the band is then not drawn, and the page says why
+    printed_medians  arm -> printed median in months
+    printed_at_risk  numbers at risk as printed
+    from_patients    True where the step curves are those of a file of patients, not of reconstructed tables
+    notes            sentences for the caption
+    """
+
+    kaplan_meier: xr.DataArray
+    at_risk: xr.DataArray
+    band: xr.Dataset | None = None
+    model: str = ""
+    prior: str = ""
+    level: float = 0.95
+    interval_kind: IntervalKind = "credible_equal_tailed"
+    status: str = "ok"
+    printed_medians: Mapping[str, float] = field(default_factory=dict)
+    printed_at_risk: PrintedAtRisk | None = None
+    from_patients: bool = False
+    notes: Sequence[str] = ()
+
+    @property
+    def times(self) -> np.ndarray:
+        return self.kaplan_meier[TIME].to_numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class ReportData:
+    """What the page is made of; a section without data vanishes from it.
+
+    study        as printed, before any audit decision
+    checks       the audit, with its decisions
+    estimates    published, frequentist and Bayesian rows
+    fidelity     columns endpoint, statistic, arm, printed, low, high, reconstructed (median of
+                 the tables), minimum, maximum, agreement (share of the tables that agree)
+    diagnostics  columns endpoint, model, prior, reconstruction, rhat_max, ess_bulk_min, ess_tail_min, divergences, draws, status
+    curves       by endpoint key
+    priors       columns prior, parameter, distribution, source, implied_median, implied_lower, implied_upper, scale
+    manifest     study, config, seed, versions, commit, wall time, ...
+    model_cards  model name -> what a statistician should know of it (the model file's docstring)
+    main_prior   prior set that the sentences of "Key results" quote; the first one met where empty
+    """
+
+    study: Study
+    manifest: Mapping[str, Any]
+    checks: Sequence[Check] = ()
+    estimates: Sequence[Estimate] = ()
+    fidelity: pd.DataFrame | None = None
+    diagnostics: pd.DataFrame | None = None
+    curves: Mapping[str, SurvivalCurves] = field(default_factory=dict)
+    priors: pd.DataFrame | None = None
+    model_cards: Mapping[str, str] = field(default_factory=dict)
+    main_prior: str = ""

@@ -1,0 +1,138 @@
+"""Numbers to text, the same way everywhere on the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from retrial.compare.estimate import Estimate
+
+MISSING = "–"
+MINUS = "\N{MINUS SIGN}"
+_RATIO_DECIMALS = 3
+"""Papers print hazard ratios with two or three decimals: three, so that agreement can be seen."""
+_SMALLEST_P = 0.001
+_LARGE = 1e6
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SIGNIFICANT = 4
+"""Digits of a number whose kind is unknown."""
+
+Formatter = Callable[[float], str]
+
+
+def decimal(value: float, decimals: int) -> str:
+    """Fixed decimals, a true minus sign, thousands separated by a comma from 10,000 on, no negative zero."""
+    if not isinstance(value, (int, float, np.number)) or math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    rounded = round(float(value), decimals) + 0.0
+    text = f"{abs(rounded):,.{decimals}f}" if abs(rounded) >= 10_000 else f"{abs(rounded):.{decimals}f}"
+    return f"{MINUS}{text}" if rounded < 0 else text
+
+
+def ratio(value: float) -> str:
+    """Hazard, odds and risk ratios: three decimals, fewer where the number is large; "<0.001", and "3×10⁸" from a million on."""
+    if 0 <= value < 10.0**-_RATIO_DECIMALS / 2:
+        return f"<{_SMALLEST_P}"
+    if _LARGE <= value < math.inf:
+        mantissa, exponent = f"{value:.0e}".split("e")
+        return f"{mantissa}×10{exponent.lstrip('+0').translate(_SUPERSCRIPT)}"
+    if not math.isfinite(value) or abs(value) < 10:
+        return decimal(value, _RATIO_DECIMALS)
+    return decimal(value, 2 if abs(value) < 100 else 0)
+
+
+def p_value(value: float) -> str:
+    """Three decimals, "<0.001" below and ">0.999" above."""
+    if 0 <= value < _SMALLEST_P:
+        return f"<{_SMALLEST_P}"
+    if 1 - _SMALLEST_P < value < 1:
+        return f">{1 - _SMALLEST_P}"
+    return decimal(value, 3)
+
+
+def probability(value: float) -> str:
+    """A posterior probability: like a p-value, three decimals, never rounded to 0 or 1."""
+    return p_value(value) if value != 1 else f">{1 - _SMALLEST_P}"
+
+
+def months(value: float) -> str:
+    return decimal(value, 1)
+
+
+def percent(value: float) -> str:
+    return decimal(value, 1)
+
+
+def share(value: float) -> str:
+    """0.5 to "50 %"; "100 %" and "0 %" only where they are exact."""
+    if not math.isfinite(value):
+        return MISSING
+    if 0.995 <= value < 1:
+        return ">99 %"
+    return "<1 %" if 0 < value < 0.01 else f"{decimal(100 * value, 0)} %"
+
+
+def count(value: float) -> str:
+    """A whole number, with thousands separated."""
+    return f"{int(value):,}" if math.isfinite(value) else MISSING
+
+
+def general(value: Any) -> str:
+    """A number or text whose kind is unknown: text as it is, numbers with four significant digits."""
+    if value is None:
+        return MISSING
+    if not isinstance(value, (int, float, np.number)) or isinstance(value, bool):
+        return str(value)
+    number = float(value)
+    if not math.isfinite(number) or number == int(number):
+        return decimal(number, 0)
+    digits = _SIGNIFICANT - 1 - math.floor(math.log10(abs(number)))
+    return decimal(number, min(max(digits, 1), 6)).rstrip("0").rstrip(".")
+
+
+def level(value: float) -> str:
+    """0.95 to "95 %"."""
+    return f"{100 * value:.4g} %" if math.isfinite(value) else ""
+
+
+_BY_UNIT: dict[str, Formatter] = {
+    "ratio": ratio,
+    "log ratio": lambda value: decimal(value, 3),
+    "probability": lambda value: decimal(value, 3),
+    "p": p_value,
+    "p-value": p_value,
+    "p value": p_value,
+    "months": months,
+    "percent": percent,
+    "percent points": percent,
+    "percentage points": percent,
+    "patients": count,
+}
+
+
+def formatter_of(estimate: Estimate) -> Formatter:
+    """How this estimate's numbers are written, by its quantity and unit."""
+    if estimate.quantity in ("p", "p_value") or estimate.quantity.endswith("_p_value"):
+        return p_value
+    if estimate.unit == "probability" and estimate.quantity.startswith("p_"):
+        return probability
+    return _BY_UNIT.get(estimate.unit, general)
+
+
+def interval(lower: float, upper: float, write: Formatter) -> str:
+    """ "0.252 to 0.879"; empty where a limit is missing."""
+    if math.isnan(lower) or math.isnan(upper):
+        return ""
+    return f"{write(lower)} to {write(upper)}"
+
+
+def estimate_text(estimate: Estimate, write: Formatter | None = None) -> str:
+    """ "0.470 (0.252 to 0.879)", or the point alone."""
+    write = write or formatter_of(estimate)
+    limits = interval(estimate.lower, estimate.upper, write)
+    return f"{write(estimate.point)} ({limits})" if limits else write(estimate.point)

@@ -1,0 +1,220 @@
+"""The survival figure of an endpoint: step curves, posterior band, printed medians, numbers at risk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from retrial.dims import ARM, ARMS, RECONSTRUCTION, TIME
+from retrial.report import format as fmt
+from retrial.report.at_risk import ROW, draw_risk_table, risk_rows
+from retrial.report.data import LOWER, POINT, TIME_FINE, UPPER, SurvivalCurves
+from retrial.report.labels import arm_label, upper_first
+from retrial.report.picture import ARM_COLOURS, ARM_TEXT, INK, QUIET, WIDTH, Picture, finish, safe, style
+from retrial.study.study import Study
+
+_LEFT, _RIGHT = 0.205, 0.765
+"""The axis starts behind the at-risk table's row names and ends before the arms' names."""
+_PLOT_HEIGHT, _TOP = 3.1, 0.38
+_BELOW_AXIS = 0.46
+_MOST_POINTS = 20_000
+"""Vertices beyond which step curves go into the SVG as a picture: a data set of 10,000 distinct times stays a small file."""
+_FEWEST_APART = 0.115
+"""Arm names beside the curves' ends keep this distance, in units of survival."""
+_TICKS = 8
+
+
+def kaplan_meier_picture(study: Study, key: str, name: str, curves: SurvivalCurves, caption: str) -> Picture:
+    """Figure of one endpoint (months on the x axis)."""
+    end = _end(curves)
+    ticks = [
+        tick
+        for tick in MaxNLocator(_TICKS, integer=end > _TICKS, steps=[1, 2, 2.5, 3, 4, 5, 6, 10]).tick_values(0, end)
+        if tick <= end
+    ]
+    rows = risk_rows(curves, ticks)
+    below = _BELOW_AXIS + ROW * (len(rows) + 1.6)
+    height = _TOP + _PLOT_HEIGHT + below
+    with style():
+        figure = Figure(figsize=(WIDTH, height))
+        axes = figure.add_axes((_LEFT, below / height, _RIGHT - _LEFT, _PLOT_HEIGHT / height))
+        _frame(axes, end, ticks, name)
+        for arm in ARMS:
+            _steps(axes, curves, arm)
+            _band(axes, curves, arm)
+        _medians(axes, curves, end)
+        _names(axes, study, curves, end)
+        _legend(figure, curves, height)
+        draw_risk_table(axes, rows, _BELOW_AXIS + 0.10, _PLOT_HEIGHT)
+        return finish(figure, f"kaplan_meier_{key}", upper_first(name), caption, _alt(study, name, curves, caption))
+
+
+def _end(curves: SurvivalCurves) -> float:
+    """Right end of the axis: the last time with anybody at risk, or the last printed number at risk."""
+    at_risk = curves.at_risk.max((RECONSTRUCTION, ARM))
+    present = curves.at_risk[TIME].to_numpy()[at_risk.to_numpy() > 0]
+    printed = [max(curves.printed_at_risk.times)] if curves.printed_at_risk is not None else []
+    return float(max([*present[-1:], *printed, *curves.printed_medians.values(), 1e-6]))
+
+
+def _frame(axes: Axes, end: float, ticks: Sequence[float], name: str) -> None:
+    axes.set_xlim(0, end)
+    axes.set_ylim(0, 1.0)
+    axes.set_xticks(ticks)
+    axes.set_xticklabels([f"{tick:g}" for tick in ticks])
+    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.set_xlabel("Months", labelpad=2)
+    axes.set_ylabel(safe(f"Probability of {name}" if name.endswith("survival") else upper_first(name), 40), parse_math=False)
+    axes.spines["left"].set_position(("outward", 4))
+    axes.spines["bottom"].set_position(("outward", 4))
+
+
+def _steps(axes: Axes, curves: SurvivalCurves, arm: str) -> None:
+    """Every table's step curve, up to its last patient; thin over each other when there are many."""
+    survival = curves.kaplan_meier.sel({ARM: arm}).transpose(RECONSTRUCTION, TIME).to_numpy()
+    at_risk = curves.at_risk.sel({ARM: arm}).transpose(RECONSTRUCTION, TIME).to_numpy()
+    lines = [_step_line(curves.times, one, present) for one, present in zip(survival, at_risk, strict=True)]
+    many = len(lines) > 1
+    collection = LineCollection(
+        lines,
+        colors=ARM_COLOURS[arm],
+        linewidths=0.5 if many else 0.9,
+        alpha=max(0.06, min(0.5, 6 / len(lines))) if many else 0.9,
+        zorder=2,
+        rasterized=sum(len(line) for line in lines) > _MOST_POINTS,
+        clip_on=False,
+    )
+    axes.add_collection(collection)
+
+
+def _step_line(times: np.ndarray, survival: np.ndarray, at_risk: np.ndarray) -> np.ndarray:
+    """Vertices of a right-continuous step curve that starts at (0, 1) and ends with the last patient; only where it steps."""
+    last = int(np.flatnonzero(at_risk > 0)[-1]) if (at_risk > 0).any() else 0
+    level = np.concatenate([[1.0], survival[: last + 1]])
+    steps = np.flatnonzero(np.diff(level) != 0)
+    x = np.concatenate([[0.0], np.repeat(times[steps], 2), [times[last]]])
+    y = np.concatenate([[1.0], np.column_stack([level[steps], level[steps + 1]]).ravel(), [level[-1]]])
+    return np.column_stack([x, y])
+
+
+def _band(axes: Axes, curves: SurvivalCurves, arm: str) -> None:
+    if curves.band is None or curves.status != "ok":
+        return
+    one = curves.band.sel({ARM: arm})
+    time = one[TIME_FINE].to_numpy()
+    axes.fill_between(
+        time, one[LOWER].to_numpy(), one[UPPER].to_numpy(), color=ARM_COLOURS[arm], alpha=0.16, linewidth=0, zorder=1
+    )
+    axes.plot(time, one[POINT].to_numpy(), color=ARM_COLOURS[arm], linewidth=1.6, zorder=3)
+
+
+def _medians(axes: Axes, curves: SurvivalCurves, end: float) -> None:
+    """Printed medians: a diamond at one half, a dotted line down to the axis, and the number there, outwards of the pair."""
+    given = sorted((median, arm) for arm, median in curves.printed_medians.items() if np.isfinite(median) and median <= end)
+    for position, (median, arm) in enumerate(given):
+        first = position == 0 and len(given) > 1
+        axes.plot([median, median], [0, 0.5], color=ARM_TEXT[arm], linewidth=0.8, linestyle=(0, (1, 2)), zorder=4)
+        axes.plot(
+            [median],
+            [0.5],
+            marker="D",
+            markersize=5,
+            color=ARM_COLOURS[arm],
+            markeredgecolor="white",
+            markeredgewidth=0.7,
+            zorder=6,
+            linestyle="none",
+        )
+        label = axes.text(
+            median + (-0.008 if first else 0.008) * end,
+            0.022,
+            fmt.months(median),
+            color=ARM_TEXT[arm],
+            fontsize=7.5,
+            ha="right" if first else "left",
+            zorder=6,
+        )
+        label.set_bbox({"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6})
+
+
+def _names(axes: Axes, study: Study, curves: SurvivalCurves, end: float) -> None:
+    """The arms' names beside their curves' ends, pushed apart where these meet."""
+    heights = {arm: _height_at_end(curves, arm) for arm in ARMS}
+    upper, lower = sorted(ARMS, key=lambda arm: -heights[arm])
+    middle, gap = (heights[upper] + heights[lower]) / 2, max(heights[upper] - heights[lower], 2 * _FEWEST_APART)
+    low = min(max(middle - gap / 2, 0.07), 0.93 - gap)
+    for arm, y in ((lower, low), (upper, low + gap)):
+        n = study.n(arm)
+        text = safe(arm_label(study, arm), 23) + (f"\n(n = {n})" if n is not None else "")
+        axes.annotate(
+            text,
+            (end, heights[arm]),
+            (1.035, y),
+            textcoords=axes.get_yaxis_transform(),
+            color=ARM_TEXT[arm],
+            fontsize=7.5,
+            va="center",
+            linespacing=1.15,
+            annotation_clip=False,
+            parse_math=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": ARM_COLOURS[arm],
+                "linewidth": 0.6,
+                "shrinkA": 1,
+                "shrinkB": 0,
+                "relpos": (0, 0.5),
+            },
+        )
+
+
+def _height_at_end(curves: SurvivalCurves, arm: str) -> float:
+    """Where the arm's curve meets the right edge: the posterior's if it is drawn, else the first table's."""
+    if curves.band is not None and curves.status == "ok":
+        return float(curves.band[POINT].sel({ARM: arm}).to_numpy()[-1])
+    return float(curves.kaplan_meier.sel({ARM: arm}).isel({RECONSTRUCTION: 0}).to_numpy()[-1])
+
+
+def _legend(figure: Figure, curves: SurvivalCurves, height: float) -> None:
+    """What the line kinds are, in grey above the plot: colour says the arm, the line its origin."""
+    n = curves.kaplan_meier.sizes[RECONSTRUCTION]
+    steps = (
+        "Patients (Kaplan-Meier)"
+        if curves.from_patients
+        else "Reconstructed, not patients"
+        if n == 1
+        else f"{n} reconstructed tables, not patients"
+    )
+    handles: list[Line2D | Patch] = [Line2D([], [], color=QUIET, linewidth=0.8, drawstyle="steps-post", label=steps)]
+    if curves.band is not None and curves.status == "ok":
+        handles += [
+            Line2D([], [], color=QUIET, linewidth=1.6, label="Posterior median"),
+            Patch(facecolor=QUIET, alpha=0.25, label=f"{fmt.level(curves.level)} band"),
+        ]
+    if curves.printed_medians:
+        handles.append(Line2D([], [], color=QUIET, marker="D", markersize=4.5, linestyle="none", label="Printed median"))
+    figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(_LEFT - 0.02, 1 - 0.02 / height),
+        ncols=len(handles),
+        fontsize=7,
+        labelcolor=INK,
+        columnspacing=1.4,
+        handlelength=1.8,
+        handletextpad=0.5,
+        borderaxespad=0.2,
+    )
+
+
+def _alt(study: Study, name: str, curves: SurvivalCurves, caption: str) -> str:
+    medians = ", ".join(f"{arm_label(study, arm)} {fmt.months(value)} months" for arm, value in curves.printed_medians.items())
+    printed = f" Printed medians: {medians}." if medians else ""
+    return f"Kaplan-Meier curves of {name} by arm with numbers at risk.{printed} {caption}"

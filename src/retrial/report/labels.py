@@ -1,0 +1,177 @@
+"""Keys to words: endpoints, quantities, contrasts, models and priors as a reader calls them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from retrial.compare.estimate import Estimate, IntervalKind
+from retrial.dims import ARMS
+from retrial.study.study import Study
+
+RATIOS = ("hazard_ratio", "odds_ratio", "risk_ratio")
+QUANTITIES = {
+    "hazard_ratio": "hazard ratio",
+    "odds_ratio": "odds ratio",
+    "risk_ratio": "risk ratio",
+    "log_hazard_ratio": "log hazard ratio",
+    "log_odds_ratio": "log odds ratio",
+    "risk_difference": "risk difference",
+    "number_needed_to_treat": "number needed to treat",
+    "number_needed_to_treat_to_benefit": "number needed to treat to benefit",
+    "number_needed_to_treat_to_harm": "number needed to treat to harm",
+    "rmst": "restricted mean survival time",
+    "rmst_difference": "difference in restricted mean survival time",
+    "median_survival": "median survival",
+    "median_difference": "difference in median survival",
+    "p": "p-value",
+    "p_value": "p-value",
+    "chi_square": "χ²",
+}
+SYMBOLS = {"hazard_ratio": "HR", "odds_ratio": "OR", "risk_ratio": "RR", "risk_difference": "RD"}
+METHODS = {"published": "Published", "frequentist": "Frequentist", "bayes": "Bayesian"}
+MODELS = {
+    "log_hazard_ratio": "normal model of the printed log ratio",
+    "response_binomial": "two binomials",
+    "weibull": "Weibull model",
+    "piecewise_exponential": "piecewise exponential model",
+    "cox_efron": "Cox, Efron ties",
+    "cox_breslow": "Cox, Breslow ties",
+    "log_rank": "log-rank test",
+    "logrank": "log-rank test",
+    "kaplan_meier": "Kaplan-Meier",
+    "mantel_haenszel": "one-step Mantel-Haenszel",
+    "weibull_ml": "Weibull, maximum likelihood",
+    "wald": "Wald, from the printed ratio",
+    "fisher_exact": "Fisher's exact test",
+    "pearson_chi_square": "Pearson's χ²",
+    "student_t": "Student's t",
+    "welch_t": "Welch's t",
+    "newcombe": "Newcombe",
+    "wilson": "Wilson",
+    "katz": "Katz",
+    "katz_haldane": "Katz, 0.5 added to each cell",
+    "woolf": "Woolf",
+    "woolf_haldane": "Woolf, 0.5 added to each cell",
+    "altman_newcombe": "Altman, from Newcombe",
+    "standardized_mean_difference": "standardized",
+}
+INTERVALS: dict[IntervalKind, str] = {
+    "confidence": "confidence interval",
+    "credible_equal_tailed": "equal-tailed credible interval",
+    "credible_highest_density": "highest-density credible interval",
+    "none": "no interval",
+}
+_PROBABILITY = re.compile(
+    r"^p_(?P<base>[a-z_]+?)_(?P<relation>below|above|between|within|in)_"
+    r"(?P<first>-?\d+(?:\.\d+)?)(?:_(?:and_|to_)?(?P<second>-?\d+(?:\.\d+)?))?$"
+)
+_AT_TIME = re.compile(r"^(?P<base>survival|rmst|rmst_difference|survival_difference)_(?:at_)?(?P<time>\d+(?:\.\d+)?)$")
+
+
+def words(key: str) -> str:
+    """Fallback for a key without an entry: underscores and dots to spaces."""
+    return key.replace("_", " ").replace(".", " ").strip()
+
+
+def upper_first(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A posterior probability's quantity ("p_hazard_ratio_below_0.8") taken apart."""
+
+    base: str
+    relation: str
+    bounds: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """ "P(HR < 0.8)"."""
+        symbol = SYMBOLS.get(self.base, words(self.base))
+        if len(self.bounds) == 2:
+            return f"P({self.bounds[0]} < {symbol} < {self.bounds[1]})"
+        return f"P({symbol} {'>' if self.relation == 'above' else '<'} {self.bounds[0]})"
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """Below (the largest bound first), between, above."""
+        rank = 1 if len(self.bounds) == 2 else 2 if self.relation == "above" else 0
+        return rank, -float(self.bounds[0]) if rank == 0 else float(self.bounds[0])
+
+
+def threshold_of(quantity: str) -> Threshold | None:
+    match = _PROBABILITY.match(quantity)
+    if match is None:
+        return None
+    return Threshold(match["base"], match["relation"], tuple(bound for bound in (match["first"], match["second"]) if bound))
+
+
+def quantity_label(quantity: str) -> str:
+    threshold = threshold_of(quantity)
+    if threshold is not None:
+        return threshold.text
+    at_time = _AT_TIME.match(quantity)
+    if at_time is not None:
+        base = QUANTITIES.get(at_time["base"], words(at_time["base"]))
+        return f"{base} {'to' if at_time['base'].startswith('rmst') else 'at'} {at_time['time']} months"
+    return QUANTITIES.get(quantity, words(quantity))
+
+
+def model_label(model: str) -> str:
+    return MODELS.get(model, words(model))
+
+
+def prior_label(prior: str) -> str:
+    return words(prior)
+
+
+def arm_label(study: Study, arm: str) -> str:
+    """The arm as the paper calls it; "control" where it does not say."""
+    return study.arm(arm).label or arm
+
+
+def endpoint_label(study: Study, key: str) -> str:
+    """The name of an endpoint, response category, adverse event or baseline variable, by its key or key path."""
+    parts = key.split(".")
+    last = parts[-1]
+    if last in study.endpoints:
+        return study.endpoints[last].label or last
+    if parts[0] == "adverse_events" and study.adverse_events is not None:
+        return _adverse_event(study, [part for part in parts[1:] if part not in ("terms", "grades")])
+    if parts[0] == "baseline" and study.baseline is not None:
+        return _baseline(study, [part for part in parts[1:] if part not in ("variables", "levels")])
+    rows = {path.split(".")[-1]: row for path, row in study.count_rows().items() if not path.startswith("adverse_events")}
+    if last in rows:
+        return rows[last].label or last
+    return study.effects[key].label or words(key) if key in study.effects else words(key)
+
+
+def _adverse_event(study: Study, parts: list[str]) -> str:
+    terms = study.adverse_events.terms if study.adverse_events is not None else {}
+    if not parts or parts[0] not in terms:
+        return words(".".join(parts))
+    name = terms[parts[0]].label or words(parts[0])
+    return f"{name}, {'any grade' if parts[1] == 'any' else f'grade {parts[1]}'}" if len(parts) > 1 else name
+
+
+def _baseline(study: Study, parts: list[str]) -> str:
+    variables = study.baseline.variables if study.baseline is not None else {}
+    if not parts or parts[0] not in variables:
+        return words(".".join(parts))
+    variable = variables[parts[0]]
+    name = variable.label or words(parts[0])
+    if len(parts) > 1 and variable.levels and parts[1] in variable.levels:
+        return f"{name}: {variable.levels[parts[1]].label or parts[1]}"
+    return name
+
+
+def is_adjusted(estimate: Estimate) -> bool:
+    return "adjusted" in estimate.contrast and "unadjusted" not in estimate.contrast
+
+
+def is_treatment(estimate: Estimate) -> bool:
+    """Whether the contrast is between the arms, in either direction, or is one arm's own value."""
+    names = [name.strip() for name in estimate.contrast.split(",")[0].replace(" - ", " / ").split(" / ")]
+    return all(name in ARMS for name in names)

@@ -1,0 +1,131 @@
+"""`write_report`: one self-contained HTML page, its figures and its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from retrial.audit.check import to_frame as checks_to_frame
+from retrial.compare.estimate import to_frame as estimates_to_frame
+from retrial.errors import StoreError
+from retrial.report.audit_tables import assumptions, audit_tables, decision_table
+from retrial.report.data import ReportData
+from retrial.report.key_results import cautions, key_results, status_of
+from retrial.report.labels import arm_label, endpoint_label
+from retrial.report.methods import cards, doi_address, facts, manifest_text, paragraphs
+from retrial.report.picture import Picture
+from retrial.report.run_tables import diagnostics_tables, fidelity_table, prior_table
+from retrial.report.sections import Section, result_sections
+from retrial.report.survival import survival_pictures
+from retrial.report.table import Table
+
+PAGE, FIGURES, TABLES = "report.html", "figures", "tables"
+_TEMPLATE, _STYLE = "page.html.j2", "style.css"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Everything on the page, laid out but not yet written."""
+
+    audit: tuple[Table, ...]
+    decisions: tuple[Table, ...]
+    results: tuple[Section, ...]
+    survival: tuple[Picture, ...]
+    fidelity: tuple[Table, ...]
+    priors: tuple[Table, ...]
+    diagnostics: tuple[Table, ...]
+
+    @property
+    def pictures(self) -> list[Picture]:
+        return [*(picture for section in self.results for picture in section.pictures), *self.survival]
+
+    @property
+    def tables(self) -> list[Table]:
+        mine = (*self.audit, *self.decisions, *self.fidelity, *self.priors, *self.diagnostics)
+        return [*mine, *(table for section in self.results for table in section.tables)]
+
+
+def write_report(data: ReportData, folder: Path) -> Path:
+    """Write `folder`/report.html (self-contained), figures/*.svg and *.png, tables/*.csv; return the page's path.
+
+    The same data give the same bytes. Raises `StoreError` where the folder cannot be written.
+    """
+    layout = lay_out(data)
+    page = folder / PAGE
+    try:
+        for name in (FIGURES, TABLES):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for picture in layout.pictures:
+            (folder / FIGURES / f"{picture.key}.svg").write_bytes(picture.svg)
+            (folder / FIGURES / f"{picture.key}.png").write_bytes(picture.png)
+        for key, frame in _frames(data, layout).items():
+            frame.to_csv(folder / TABLES / f"{key}.csv", index=False, lineterminator="\n")
+        page.write_text(render(data, layout), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise StoreError(f"cannot write the report to {folder}: {error}; change output_dir") from error
+    return page
+
+
+def lay_out(data: ReportData) -> Layout:
+    """Tables and figures of every section that has data."""
+    return Layout(
+        audit=tuple(audit_tables(data.checks)),
+        decisions=_given(decision_table(data.checks)),
+        results=tuple(result_sections(data)),
+        survival=tuple(survival_pictures(data)),
+        fidelity=_given(fidelity_table(data.study, data.fidelity)),
+        priors=_given(prior_table(data.priors)),
+        diagnostics=tuple(diagnostics_tables(data.study, data.diagnostics)),
+    )
+
+
+def _given(table: Table | None) -> tuple[Table, ...]:
+    return () if table is None else (table,)
+
+
+def _frames(data: ReportData, layout: Layout) -> dict[str, pd.DataFrame]:
+    """The page's tables as shown, and the data behind them with every digit."""
+    frames = {f"page_{table.key}": table.frame() for table in layout.tables}
+    frames |= {"estimates": estimates_to_frame(data.estimates)} if data.estimates else {}
+    frames |= {"audit": checks_to_frame(data.checks)} if data.checks else {}
+    given: Mapping[str, pd.DataFrame | None] = {"fidelity": data.fidelity, "diagnostics": data.diagnostics, "priors": data.priors}
+    return frames | {name: frame for name, frame in given.items() if frame is not None}
+
+
+def render(data: ReportData, layout: Layout) -> str:
+    """The page as text; every value is escaped by the template engine."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(_resource(_TEMPLATE))
+    # the style sheet is ours, and <style> takes no escapes
+    return template.render(style=Markup(_resource(_STYLE)), layout=layout, **_words(data)) + "\n"  # noqa: S704
+
+
+def _words(data: ReportData) -> dict[str, Any]:
+    study = data.study
+    arms = [(name, arm_label(study, name), study.n(name)) for name in ("experimental", "control")]
+    return {
+        "study": study,
+        "arms": arms,
+        "doi": doi_address(study.citation.doi),
+        "endpoints": [endpoint_label(study, key) for key in study.endpoints],
+        "from_patients": any(endpoint.patients for endpoint in study.endpoints.values()),
+        "status": status_of(data),
+        "key_results": key_results(data),
+        "cautions": cautions(study),
+        "assumptions": assumptions(study),
+        "paragraphs": paragraphs(data),
+        "cards": cards(data),
+        "facts": facts(data.manifest),
+        "manifest": manifest_text(data.manifest),
+    }
+
+
+def _resource(name: str) -> str:
+    return resources.files("retrial.report").joinpath(name).read_text(encoding="utf-8")

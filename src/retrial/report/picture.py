@@ -1,0 +1,98 @@
+"""How figures look and how they become files: one style, the same bytes for the same data."""
+
+from __future__ import annotations
+
+import base64
+import io
+import textwrap
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.style
+from matplotlib.figure import Figure
+
+from retrial.dims import CONTROL, EXPERIMENTAL
+
+WIDTH = 7.0
+"""Inches: a journal's two columns (178 mm), so that 8 points print as 8 points."""
+INK, QUIET, RULE = "#1a1a1a", "#555555", "#b5b5b5"
+FAILED = "#b00020"
+# Okabe and Ito's colours, safe under colour blindness; text on white takes a darker shade (contrast above 4.5).
+ARM_COLOURS = {CONTROL: "#0072B2", EXPERIMENTAL: "#D55E00"}
+ARM_TEXT = {CONTROL: "#00588a", EXPERIMENTAL: "#a84a00"}
+METHOD_COLOURS = {"published": "#000000", "frequentist": "#8f5580", "bayes": "#00795a"}
+METHOD_MARKERS = {"published": "s", "frequentist": "D", "bayes": "o"}
+_STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8.0,
+    "axes.labelsize": 8.0,
+    "axes.titlesize": 9.0,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "retrial",
+}
+_DOTS_PER_INCH = 200
+_GLYPH = r"Glyph \d+ .* missing from font"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A finished figure: SVG for the page, PNG for whoever needs one; `alt` says what a reader who cannot see it misses."""
+
+    key: str
+    title: str
+    caption: str
+    alt: str
+    svg: bytes
+    png: bytes
+
+    @property
+    def address(self) -> str:
+        """The SVG as a data URI: as an image it can neither run a script nor load anything."""
+        return "data:image/svg+xml;base64," + base64.b64encode(self.svg).decode("ascii")
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The figures' style, for the time of one figure; whatever a user's matplotlibrc says."""
+    with matplotlib.style.context(["default", _STYLE]):
+        yield
+
+
+def finish(figure: Figure, key: str, title: str, caption: str, alt: str) -> Picture:
+    """Write the figure without dates or versions, so that the same data give the same bytes."""
+    with warnings.catch_warnings():
+        # a label may be in a script that the built-in font lacks: a box in the picture is no reason to stop
+        warnings.filterwarnings("ignore", message=_GLYPH)
+        svg = _saved(figure, "svg", {"Date": None, "Creator": None})
+        png = _saved(figure, "png", {"Software": None})
+    return Picture(key, title, caption, alt, svg, png)
+
+
+def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=_DOTS_PER_INCH, metadata=metadata, facecolor="white")
+    return buffer.getvalue()
+
+
+def safe(text: str, width: int = 0, lines: int = 3) -> str:
+    """Text fit for a figure: printable, on one line or wrapped to `width` characters on at most `lines` lines."""
+    plain = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    if not width:
+        return plain
+    return "\n".join(textwrap.wrap(plain, width, max_lines=lines, placeholder=" …")) or plain

@@ -1,0 +1,158 @@
+"""Checks across a study's sections: what no paper can print, so that the file must be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from retrial.dims import ARMS, TOTAL
+from retrial.study.fields import CountRow
+from retrial.study.problems import Problem, shown
+from retrial.study.sections import Endpoint
+from retrial.study.study import Study
+
+_YEAR_MONTH = len("2020-01")
+
+
+def problems_of(study: Study, tree: Mapping[str, Any], folder: Path) -> list[Problem]:
+    """Every problem that needs more than one key to see.
+
+    `tree` is the file as written: a name that stands in it is known, even where its entry was refused for another reason.
+    """
+    found = [*_sizes(study), *_rows(study), *_names(study, tree), *_timeline(study)]
+    for key, endpoint in study.endpoints.items():
+        found += _endpoint(study, f"endpoints.{key}", endpoint, folder)
+    return [Problem(tuple(path.split(".")), message) for path, message in found]
+
+
+_Found = Iterator[tuple[str, str]]
+
+
+def _sizes(study: Study) -> _Found:
+    for arm in ARMS:
+        if study.n(arm) == 0:
+            yield f"arms.{arm}.n", "got 0; allowed is at least 1 patient"
+    needing = [name for name in ("response", "binary", "adverse_events", "baseline") if getattr(study, name)]
+    survival = [f"endpoints.{key}" for key, item in study.endpoints.items() if item.patients is None and _has_counts(item)]
+    for arm in ARMS:
+        if study.n(arm) is None and (needing or survival):
+            yield f"arms.{arm}.n", f"missing; needed by {', '.join(needing + survival)}"
+
+
+def _has_counts(endpoint: Endpoint) -> bool:
+    return any((endpoint.events.control, endpoint.events.experimental, endpoint.events.total, endpoint.at_risk))
+
+
+def _rows(study: Study) -> _Found:
+    rows = dict(study.count_rows())
+    for name, variable in (study.baseline.variables if study.baseline else {}).items():
+        rows |= {f"baseline.variables.{name}.levels.{level}": row for level, row in (variable.levels or {}).items()}
+    for path, row in rows.items():
+        yield from _row_above_n(study, path, row)
+
+
+def _row_above_n(study: Study, path: str, row: CountRow) -> _Found:
+    for arm in (*ARMS, TOTAL):
+        cell, n = getattr(row, arm), study.n(arm)
+        if cell is not None and n is not None and cell.n.value > n:
+            yield f"{path}.{arm}", f"got {cell.n} of {n} patients; allowed is at most {_size_of(study, arm)}"
+
+
+def _size_of(study: Study, arm: str) -> str:
+    """The key that says how many patients there are."""
+    if arm in ARMS:
+        return f"arms.{arm}.n"
+    return "the sum of arms.*.n" if study.total is None else "total.n"
+
+
+def _keys(tree: Mapping[str, Any], *path: str) -> list[str]:
+    node: Any = tree
+    for part in path:
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return list(node) if isinstance(node, Mapping) else []
+
+
+def _names(study: Study, tree: Mapping[str, Any]) -> _Found:
+    """Names that one section uses and another one must define."""
+    endpoints = _keys(tree, "endpoints")
+    for key, effect in study.effects.items():
+        if effect.endpoint and endpoints:
+            yield from _unknown(f"effects.{key}.endpoint", [effect.endpoint], endpoints)
+    for table, tests in study.tests.items():
+        for row, item in tests.rows.items():
+            if endpoints:
+                yield from _unknown(f"tests.{table}.rows.{row}.results", list(item.results), endpoints)
+    for key, composite in (study.response.composites if study.response else {}).items():
+        yield from _unknown(f"response.composites.{key}.of", composite.of, _keys(tree, "response", "categories"))
+    for position, ranking in enumerate(study.adverse_events.rankings if study.adverse_events else []):
+        terms = _keys(tree, "adverse_events", "terms")
+        graded = [term for term in terms if ranking.grade in _keys(tree, "adverse_events", "terms", term, "grades")]
+        path = f"adverse_events.rankings.{position}.terms"
+        if graded:
+            yield from _unknown(path, ranking.terms, graded)
+        else:
+            yield f"adverse_events.rankings.{position}.grade", f"got {shown(ranking.grade)}; allowed is a grade of the terms"
+
+
+def _unknown(path: str, used: Sequence[str], known: Sequence[str]) -> _Found:
+    for name in dict.fromkeys(used):
+        if name not in known:
+            yield path, f"got {shown(name)}; allowed are {', '.join(known)}"
+    if len(set(used)) < len(used):
+        yield path, f"got {', '.join(used)}; allowed is each name once"
+
+
+def _timeline(study: Study) -> _Found:
+    if study.timeline is None:
+        return
+    order = [(name, getattr(study.timeline, name)) for name in ("accrual_start", "accrual_end", "cut_off")]
+    given = [(name, date) for name, date in order if date]
+    for (earlier, first), (later, second) in pairwise(given):
+        shared = min(len(first), len(second))
+        if second[:shared] < first[:shared]:
+            yield f"timeline.{later}", f"got {second}, before timeline.{earlier} {first}; allowed is the same time or later"
+
+
+def _endpoint(study: Study, path: str, endpoint: Endpoint, folder: Path) -> _Found:
+    for arm in ARMS:
+        events, n = getattr(endpoint.events, arm), study.n(arm)
+        if events is not None and n is not None and events.value > n:
+            yield f"{path}.events.{arm}", f"got {events} events of {n} patients; allowed is at most arms.{arm}.n"
+    total, n = endpoint.events.total, study.n(TOTAL)
+    if total is not None and n is not None and total.n.value > n:
+        yield f"{path}.events.total", f"got {total.n} events of {n} patients; allowed is at most {_size_of(study, TOTAL)}"
+    if endpoint.shortest is not None and endpoint.longest is not None and endpoint.shortest.value > endpoint.longest.value:
+        yield f"{path}.shortest", f"got {endpoint.shortest}, above longest {endpoint.longest}; allowed is shortest <= longest"
+    yield from _medians(path, endpoint)
+    yield from _at_risk(study, path, endpoint)
+    for name in ("patients", "curve"):
+        file = getattr(endpoint, name)
+        if file is not None and not _is_file(folder / file):
+            yield f"{path}.{name}", f"got {shown(file)}; there is no file {folder / file}"
+
+
+def _medians(path: str, endpoint: Endpoint) -> _Found:
+    for arm in (*ARMS, TOTAL):
+        median = getattr(endpoint.median, arm)
+        if median is not None and median.ci is not None and not median.ci.may_hold(median.value):
+            got = f"got {median.ci.lower} to {median.ci.upper}, but the median is {median.value}"
+            yield f"{path}.median.{arm}.ci", f"{got}; allowed is an interval around it"
+
+
+def _at_risk(study: Study, path: str, endpoint: Endpoint) -> _Found:
+    for arm in ARMS:
+        counts = getattr(endpoint.at_risk, arm, None) or []
+        values, n = [int(count) for count in counts], study.n(arm)
+        if any(later > earlier for earlier, later in pairwise(values)):
+            yield f"{path}.at_risk.{arm}", f"got {values}; allowed are numbers that never rise"
+        if values and n is not None and values[0] > n:
+            yield f"{path}.at_risk.{arm}", f"got {values[0]} of {n} patients; allowed is at most arms.{arm}.n"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for the file system, or a folder that may not be entered
+        return False

@@ -1,0 +1,86 @@
+"""Time-to-event endpoints of a study file: medians, events, numbers at risk, and the files with curves or patients."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from retrial.study.fields import Cell, ConfidenceInterval, Count, Level, NearPath, PValue, Section, Statistic, Time
+from retrial.study.problems import Clash
+
+
+class Median(Section):
+    """A Kaplan-Meier median with its confidence interval."""
+
+    value: Time
+    ci: ConfidenceInterval | None = None
+    level: Level = 0.95
+    where: str = ""
+
+
+class Medians(Section):
+    """Medians of the arms and of all patients."""
+
+    control: Median | None = None
+    experimental: Median | None = None
+    total: Median | None = None
+
+
+class Events(Section):
+    """Events observed, per arm where the paper says so."""
+
+    control: Count | None = None
+    experimental: Count | None = None
+    total: Cell | None = None
+    where: str = ""
+
+
+class AtRisk(Section):
+    """Numbers at risk printed under a curve. `times_assumed` is the reason where the times are our reading of the figure."""
+
+    times: list[Time] = Field(min_length=1)
+    times_assumed: str = ""
+    control: list[Count] | None = None
+    experimental: list[Count] | None = None
+    where: str = ""
+
+    @model_validator(mode="after")
+    def _same_length(self) -> AtRisk:
+        for arm, counts in (("control", self.control), ("experimental", self.experimental)):
+            if counts is not None and len(counts) != len(self.times):
+                raise Clash(
+                    f"got {len(counts)} numbers for {len(self.times)} times; allowed is one a time", at=(arm,), also=("times",)
+                )
+        values = [time.value for time in self.times]
+        if any(later <= earlier for earlier, later in pairwise(values)):
+            raise Clash("got times that do not rise; allowed are increasing times", at=("times",))
+        return self
+
+
+class LogRank(Section):
+    """The unadjusted comparison's test, where printed."""
+
+    chi_square: Statistic | None = None
+    p: PValue | None = None
+    where: str = ""
+
+
+class Endpoint(Section):
+    """A time-to-event endpoint.
+
+    `patients` names a CSV (time,event,arm) and `curve` one of (arm,time,survival), relative to the study file.
+    """
+
+    label: str = ""
+    where: str = ""
+    events: Events = Field(default_factory=Events)
+    shortest: Time | None = None
+    longest: Time | None = None
+    median: Medians = Field(default_factory=Medians)
+    at_risk: AtRisk | None = None
+    log_rank: LogRank | None = None
+    patients: NearPath | None = None
+    curve: NearPath | None = None
+    recorded: Literal["exact", "interval"] = "exact"

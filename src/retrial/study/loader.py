@@ -1,0 +1,125 @@
+"""A study file to a `Study`, or one error that lists everything wrong with it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Set
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from retrial.errors import StudyError
+from retrial.study.consistency import problems_of
+from retrial.study.messages import problem_of
+from retrial.study.plain_text import text_problems
+from retrial.study.problems import Clash, KeyPath, Problem
+from retrial.study.study import Study
+from retrial.study.yaml_text import read_tree
+
+_MAX_ROUNDS = 40
+"""Each round drops what the last one refused, so that the checks behind it are reached too."""
+_MAX_LISTED = 100
+"""Problems that an error lists; a file with more of them is not a study file."""
+_STAND_INS = {"title": "untitled", "control": "0", "experimental": "0"}
+"""Put where a needed value was refused, so that its neighbours are still checked; never part of a study that is returned."""
+
+
+def load_study(path: Path) -> Study:
+    """Read and check a study file. Raises `StudyError` that names every problem with its key path."""
+    path = Path(path)
+    tree, problems = read_tree(path)
+    study, problems = _checked(tree, problems, path.parent)
+    if study is None or problems:
+        lines = list(dict.fromkeys(str(problem) for problem in problems))
+        listed = lines[:_MAX_LISTED] + [f"... and {len(lines) - _MAX_LISTED} more"] * (len(lines) > _MAX_LISTED)
+        raise StudyError(f"cannot use the study file {path}", listed)
+    return study
+
+
+def _checked(tree: dict[str, Any], problems: list[Problem], folder: Path) -> tuple[Study | None, list[Problem]]:
+    """The study made of the valid parts, and all problems: of the text, of the schema, and between sections."""
+    rest = copy.deepcopy(tree)
+    refused: set[KeyPath] = set()
+    problems = [*problems, *text_problems(tree)]
+    for problem in problems:
+        if not _touched(refused, problem.at):
+            refused |= _drop(rest, problem.at)
+    study = _validated(rest, problems, refused)
+    if study is not None:
+        problems += [problem for problem in problems_of(study, tree, folder) if not _touched(refused, problem.at)]
+    return study, problems
+
+
+def _validated(rest: dict[str, Any], problems: list[Problem], refused: set[KeyPath]) -> Study | None:
+    """Validate, dropping what is refused (it goes to `problems` and `refused`), until the rest of the tree is valid."""
+    for _ in range(_MAX_ROUNDS):
+        try:
+            return Study.model_validate(rest)
+        except ValidationError as error:
+            items = error.errors(include_url=False)
+        entries = [(item, *_entries(item, rest)) for item in items]
+        problems += [
+            problem_of(item, gone[0]) for item, gone, causes in entries if not any(_touched(refused, at) for at in causes)
+        ]
+        removed: set[KeyPath] = set()
+        for item, gone, _ in entries:
+            for at in gone:
+                if not _touched(removed, at) and (item["type"] != "missing" or not _fill_in(rest, at)):
+                    removed |= _drop(rest, at)
+        refused |= removed
+    return None
+
+
+def _entries(item: Any, rest: dict[str, Any]) -> tuple[list[KeyPath], list[KeyPath]]:
+    """Entries to give up for one item of pydantic's report, and those whose earlier refusal would have caused it."""
+    location = tuple(part for part in item["loc"] if part != "[key]")
+    clash = item.get("ctx", {}).get("error")
+    if isinstance(clash, Clash):
+        given = [(*location, key) for key in clash.at if len(_owners(rest, (*location, key))) > len(location)]
+        return given or [location], [(*location, key) for key in (*clash.at, *clash.also)]
+    if item["type"] != "missing":
+        location = location[: len(_owners(rest, location))]
+    return [location], [location]
+
+
+def _touched(refused: Set[KeyPath], at: KeyPath) -> bool:
+    """Whether this entry, or one that held it, was refused."""
+    return any(at[:length] in refused for length in range(1, len(at) + 1))
+
+
+def _owners(rest: dict[str, Any], at: KeyPath) -> list[Any]:
+    """The mappings and lists along a key path, as far as the path exists."""
+    owners: list[Any] = []
+    node: Any = rest
+    for part in at:
+        is_there = (
+            part in node if isinstance(node, dict) else isinstance(node, list) and isinstance(part, int) and part < len(node)
+        )
+        if not is_there:
+            break
+        owners.append(node)
+        node = node[part]
+    return owners
+
+
+def _fill_in(rest: dict[str, Any], at: KeyPath) -> bool:
+    """Put a stand-in where a needed entry is missing; False where there is none to put."""
+    owners = _owners(rest, at[:-1])
+    owner = owners[-1][at[-2]] if owners else rest
+    if len(owners) < len(at) - 1 or not isinstance(owner, dict) or at[-1] not in _STAND_INS:
+        return False
+    owner[str(at[-1])] = _STAND_INS[str(at[-1])]
+    return True
+
+
+def _drop(rest: dict[str, Any], at: KeyPath) -> set[KeyPath]:
+    """Remove the refused entry, or the nearest one around it that stands in a mapping; its path, and the one asked for."""
+    owners = _owners(rest, at)
+    while owners and not isinstance(owners[-1], dict):
+        owners.pop()
+    if not owners:
+        return {at}
+    entry = at[: len(owners)]
+    del owners[-1][entry[-1]]
+    return {at, entry}

@@ -1,0 +1,56 @@
+"""What is wrong with a study file, and at which key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+KeyPath = tuple[str | int, ...]
+_SHOWN = 60
+"""Characters of a refused value that a message repeats."""
+_SHOWN_KEYS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, at a key path."""
+
+    at: KeyPath
+    message: str
+
+    def __str__(self) -> str:
+        path = ".".join(_printable(str(part)) for part in self.at)
+        return f"{path or '(top level)'}: {self.message}"
+
+
+class Clash(ValueError):  # noqa: N818 - it is noted and reported, and ends nothing
+    """Values of one section that cannot stand together.
+
+    `at` are the keys to give up so that the rest can still be checked (the first one is named; none: the whole section);
+    `also` are other keys that the statement rests on: where one of them was refused already, the clash is not news.
+    """
+
+    def __init__(self, message: str, at: Sequence[str] = (), also: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.at, self.also = tuple(at), tuple(also)
+
+
+def shown(raw: object) -> str:
+    """A refused value in a few words, whatever its size."""
+    if raw is None:
+        return "nothing"
+    if isinstance(raw, bool):
+        return str(raw).lower()
+    if isinstance(raw, dict):
+        keys = ", ".join(_printable(str(key)) for key in list(raw)[:_SHOWN_KEYS])
+        return f"a mapping ({keys}{', ...' if len(raw) > _SHOWN_KEYS else ''})"
+    if isinstance(raw, list):
+        return f"a list of {len(raw)}"
+    text = str(raw)
+    return repr(text[:_SHOWN]) + ("..." if len(text) > _SHOWN else "")
+
+
+def _printable(text: str) -> str:
+    """A part of a key path; characters that a terminal would obey are written as escapes."""
+    text = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+    return text if text.isprintable() else repr(text)[1:-1]

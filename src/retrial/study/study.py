@@ -1,0 +1,111 @@
+"""`Study`: everything that a paper prints and that this program uses."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal, cast
+
+from pydantic import BaseModel, Field
+
+from retrial.dims import ARMS
+from retrial.errors import ConfigError
+from retrial.study.fields import Count, CountRow, Key, Section
+from retrial.study.sections import (
+    AdverseEvents,
+    Arm,
+    Arms,
+    Baseline,
+    BinaryOutcome,
+    Citation,
+    Effect,
+    Endpoint,
+    Response,
+    TestTable,
+    Timeline,
+)
+
+
+class Total(Section):
+    """Both arms together, where the paper prints their number."""
+
+    n: Count
+
+
+class Study(Section):
+    """A published two-arm study. Frozen; read by `retrial.study.loader.load_study`.
+
+    Times are in `time_unit` here, as printed; `LifeTable` and all answers are in months.
+    """
+
+    title: str
+    citation: Citation = Field(default_factory=Citation)
+    design: str = ""
+    randomised: bool | None = None
+    time_unit: Literal["days", "weeks", "months", "years"] = "months"
+    arms: Arms = Field(default_factory=Arms)
+    total: Total | None = None
+    timeline: Timeline | None = None
+    baseline: Baseline | None = None
+    endpoints: dict[Key, Endpoint] = Field(default_factory=dict)
+    effects: dict[Key, Effect] = Field(default_factory=dict)
+    tests: dict[Key, TestTable] = Field(default_factory=dict)
+    response: Response | None = None
+    binary: dict[Key, BinaryOutcome] = Field(default_factory=dict)
+    adverse_events: AdverseEvents | None = None
+
+    def arm(self, name: str) -> Arm:
+        return getattr(self.arms, name)
+
+    def n(self, arm: str) -> int | None:
+        """Patients of one arm ("control", "experimental") or of both ("total"); None where the file does not say."""
+        if arm in ARMS:
+            printed = self.arm(arm).n
+            return None if printed is None else int(printed)
+        if self.total is not None:
+            return int(self.total.n)
+        sizes = [self.n(name) for name in ARMS]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+    def count_rows(self) -> dict[str, CountRow]:
+        """Every count row that is compared between arms, by key path."""
+        rows: dict[str, CountRow] = {}
+        if self.response is not None:
+            rows |= {f"response.categories.{key}": row for key, row in self.response.categories.items()}
+            rows |= {f"response.composites.{key}": row for key, row in self.response.composites.items()}
+        rows |= {f"binary.{key}": row for key, row in self.binary.items()}
+        if self.adverse_events is not None:
+            for term, item in self.adverse_events.terms.items():
+                rows |= {f"adverse_events.terms.{term}.grades.{grade}": row for grade, row in item.grades.items()}
+        return rows
+
+
+def replaced[T](node: T, path: str, value: Any) -> T:
+    """Copy of a study with the value at a dotted key path replaced; with None in a mapping, the entry is removed.
+
+    The value is not read again: give what the field holds (a `Quantity`, an `Interval`, a section). Raises `ConfigError`
+    where the path leads nowhere.
+    """
+    head, _, rest = path.partition(".")
+    children = _children(node)
+    if head not in children:
+        allowed = f"allowed here are {', '.join(children)}" if children else "there is nothing below it"
+        raise ConfigError("cannot replace a value of the study", [f"got {head!r} in a key path; {allowed}"])
+    if isinstance(node, dict) and not rest and value is None:
+        return cast("T", {key: item for key, item in node.items() if key != head})
+    new = replaced(children[head], rest, value) if rest else value
+    if isinstance(node, dict):
+        return cast("T", {**node, head: new})
+    if isinstance(node, BaseModel):
+        return cast("T", node.model_copy(update={head: new}))
+    return cast("T", dataclasses.replace(cast("Any", node), **{head: new}))
+
+
+def _children(node: Any) -> dict[str, Any]:
+    """What a part of a study is made of, by key."""
+    if isinstance(node, dict):
+        return node
+    if isinstance(node, BaseModel):
+        return {name: getattr(node, name) for name in type(node).model_fields}
+    if dataclasses.is_dataclass(node):
+        return {field.name: getattr(node, field.name) for field in dataclasses.fields(node) if field.init}
+    return {}

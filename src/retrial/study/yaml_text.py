@@ -1,0 +1,165 @@
+"""YAML read as text: numbers keep their printed digits, and nothing in the file can build an object.
+
+The tree is made here from the parser's events, by no constructor of the YAML library: a node becomes a mapping, a list,
+text, true/false or None, and there is no other branch that a tag could reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from retrial.errors import StudyError
+from retrial.study.problems import KeyPath, Problem, shown
+
+MAX_BYTES = 2_000_000
+"""A study file is typed by a person; a larger file is a mistake."""
+MAX_DEPTH = 30
+"""Deepest nesting read; the schema needs 8."""
+
+_PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's parser is 13 times as fast as the one in Python, which serves where the library was built without it."""
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+"""The plain words that are no text. Yes, No, On, Off are: they label rows of tables."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or list that is being read, and its key path; in a mapping, `key` waits for its value."""
+
+    node: dict[str, Any] | list[Any]
+    at: KeyPath = ()
+    key: str | None = None
+
+    @property
+    def wants_key(self) -> bool:
+        return isinstance(self.node, dict) and self.key is None
+
+    @property
+    def next(self) -> KeyPath:
+        """Key path of the value that comes next."""
+        return (*self.at, len(self.node) if self.key is None else self.key)
+
+    def put(self, value: Any) -> None:
+        if isinstance(self.node, list):
+            self.node.append(value)
+        elif self.key is not None:
+            self.node.setdefault(self.key, value)
+            self.key = None
+
+
+def read_text(path: Path) -> str:
+    """Text of a study file; raises `StudyError` where there is none."""
+    try:
+        if path.exists() and not path.is_file():
+            raise StudyError(f"cannot read the study file {path}", ["got a folder or a device; allowed is a file"])
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise StudyError(f"cannot use the study file {path}", [f"got more than {MAX_BYTES} bytes; allowed are {MAX_BYTES}"])
+        return raw.decode("utf-8-sig")
+    except OSError as error:
+        raise StudyError(f"cannot read the study file {path}", [error.strerror or str(error)]) from error
+    except UnicodeDecodeError as error:
+        wrong = f"got a byte that is not UTF-8 text at position {error.start}; save the file as UTF-8"
+        raise StudyError(f"cannot use the study file {path}", [wrong]) from error
+    except ValueError as error:
+        raise StudyError(f"cannot read the study file {str(path)!r}", [str(error)]) from error
+
+
+def read_yaml_text(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file with all scalars as text; raises `StudyError` for anything else."""
+    tree, problems = read_tree(path)
+    if problems:
+        raise StudyError(f"cannot use the study file {path}", [str(problem) for problem in problems])
+    return tree
+
+
+def read_tree(path: Path) -> tuple[dict[str, Any], list[Problem]]:
+    """The mapping in a YAML file, and what in it is no plain YAML (tags, aliases, repeated keys).
+
+    Raises `StudyError` where the file cannot be read at all.
+    """
+    try:
+        tree, problems = parse_yaml_text(read_text(path))
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        message = " ".join(str(error).split()).replace(' in "<unicode string>",', " at")
+        raise StudyError(f"cannot use the study file {path}", [f"not plain YAML: {message}"]) from error
+    if tree is None:
+        raise StudyError(f"cannot use the study file {path}", ["got an empty file; needed is at least a title"])
+    if not isinstance(tree, dict):
+        raise StudyError(f"cannot use the study file {path}", [f"got {shown(tree)} at the top; allowed are key: value lines"])
+    return tree, problems
+
+
+def parse_yaml_text(text: str) -> tuple[Any, list[Problem]]:
+    """Tree of a YAML text and its problems; raises `yaml.YAMLError` or `ValueError` where no tree can be made."""
+    stack, problems, documents = [_Open([])], [], 0
+    for event in yaml.parse(text, Loader=_PARSER):
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        if documents > 1:
+            raise ValueError(f"got a second document (---) on line {_line(event)}; allowed is one")
+        if isinstance(event, yaml.NodeEvent):
+            problems += [Problem(_place(stack, event), message) for message in _tricks(event)]
+        if isinstance(event, yaml.CollectionStartEvent):
+            _open(stack, event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            stack.pop()
+        elif isinstance(event, yaml.NodeEvent):
+            _leaf(stack[-1], event, problems)
+    tree = stack[0].node
+    return (tree[0] if isinstance(tree, list) and tree else None), problems
+
+
+def _place(stack: list[_Open], event: yaml.NodeEvent) -> KeyPath:
+    """Where an event's key or value stands."""
+    if len(stack) == 1:
+        return ()
+    return (*stack[-1].at, getattr(event, "value", "")) if stack[-1].wants_key else stack[-1].next
+
+
+def _open(stack: list[_Open], event: yaml.CollectionStartEvent) -> None:
+    if stack[-1].wants_key:
+        raise ValueError(f"got a key that is not plain text on line {_line(event)}; allowed is text")
+    if len(stack) > MAX_DEPTH:
+        raise ValueError(f"got more than {MAX_DEPTH} levels of nesting on line {_line(event)}")
+    child = _Open({} if isinstance(event, yaml.MappingStartEvent) else [], _place(stack, event))
+    stack[-1].put(child.node)
+    stack.append(child)
+
+
+def _leaf(top: _Open, event: yaml.NodeEvent, problems: list[Problem]) -> None:
+    """Take a key or a value; an alias, which `_tricks` has refused, stands for nothing."""
+    text = event.value if isinstance(event, yaml.ScalarEvent) else ""
+    if not top.wants_key:
+        is_plain = isinstance(event, yaml.ScalarEvent) and event.style in (None, "")
+        top.put(_WORDS.get(text, text) if is_plain else text)
+        return
+    if text in top.node:
+        problems.append(Problem((*top.at, text), f"got this key twice (again on line {_line(event)}); allowed is once"))
+    elif text == "<<":
+        problems.append(Problem((*top.at, text), f"got a merge key on line {_line(event)}; allowed are plain keys"))
+    top.key = text
+
+
+def _tricks(event: yaml.NodeEvent) -> Iterator[str]:
+    """Tags, anchors and aliases: all that YAML has beyond plain values."""
+    if isinstance(event, yaml.AliasEvent):
+        yield f"got the alias *{event.anchor} on line {_line(event)}; allowed are plain values: write the value out"
+    elif event.anchor is not None:
+        yield f"got the anchor &{event.anchor} on line {_line(event)}; allowed are plain values, without anchors"
+    tag = getattr(event, "tag", None)
+    if tag is not None:
+        yield f"got the tag {shown(tag)} on line {_line(event)}; allowed are plain values: a study file cannot build objects"
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark is not None else 0
