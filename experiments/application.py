@@ -27,6 +27,8 @@ from retrial.study.study import Study
 log = logging.getLogger("retrial")
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
 INTERRUPTED = 130
+CONFIG_OF = {"report": "reanalyse"}
+"""Verbs that are asked the same as another."""
 
 Work = Callable[[RunConfig, Study, Path], Sequence[str]]
 """A verb: does its work in the run folder and returns what failed, in words."""
@@ -45,7 +47,7 @@ def launch(verb: str, arguments: Sequence[str]) -> int:
             raise
 
     try:
-        hydra.main(version_base="1.3", config_path="pkg://retrial.conf", config_name=verb)(task)()
+        hydra.main(version_base="1.3", config_path="pkg://retrial.conf", config_name=CONFIG_OF.get(verb, verb))(task)()
     except RetrialError as error:
         return error.exit_status
     except (HydraException, OmegaConfBaseException) as error:
@@ -120,7 +122,7 @@ def find_study(name: str, folders: Sequence[Path]) -> Path:
             raise StudyError(f"no study file {path}", ["study: allowed is the path of a YAML file, or a name in a study/ folder"])
         return path
     if not _NAME.match(name):
-        raise ConfigError("cannot use the configuration", [f"study: got {name!r}; allowed is a name such as yao2025, or a .yaml file"])
+        raise ConfigError("cannot use the configuration", [f"study: got {name!r}; allowed is a name in a study/ folder, or a .yaml file"])
     for folder in folders:
         if (folder / "study" / f"{name}.yaml").is_file():
             return folder / "study" / f"{name}.yaml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from retrial.audit.check import Check, to_frame
+from retrial.audit.check import Check, Verdict, to_frame
 from retrial.audit.run import apply_decisions, run_audit
 from retrial.audit.table import render
 from retrial.config import RunConfig
@@ -24,3 +24,8 @@ def audited(study: Study, folder: Path) -> tuple[list[Check], Study]:
     checks = run_audit(study)
     to_frame(checks).to_csv(folder / "audit.csv", index=False)
     return checks, apply_decisions(study, checks)
+
+
+def findings(checks: Sequence[Check]) -> list[Check]:
+    """Checks whose verdict is not plain consistency."""
+    return [check for check in checks if check.verdict in (Verdict.INCONSISTENT, Verdict.CONSISTENT_ONLY_IF)]

@@ -11,7 +11,8 @@ from retrial.experiments.tables import EndpointTables
 from retrial.frequentist.baseline import baseline_estimates, published_baseline
 from retrial.frequentist.counts import count_estimates, published_counts
 from retrial.frequentist.ratios import effect_estimates
-from retrial.frequentist.survival import published_survival, spread, survival_estimates
+from retrial.frequentist.spread import spread
+from retrial.frequentist.survival import published_survival, survival_estimates
 from retrial.study.study import Study
 
 

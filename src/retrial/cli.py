@@ -87,7 +87,7 @@ def _verb_help(verb: str) -> str:
         root = resources.files("retrial.conf")
         lines += ["  --config-dir DIR   a folder of your own, searched first: DIR/study/*.yaml, DIR/prior/*.yaml, ..."]
         lines += ["  -m, --multirun     run every combination of comma-separated values", "  --cfg job          show the composed configuration"]
-        for name in ("base", verb):
+        for name in ("base", "reanalyse" if verb == "report" else verb):
             text = root.joinpath(f"{name}.yaml").read_text(encoding="utf-8").split("\nhydra:")[0]
             lines += ["", f"--- conf/{name}.yaml", text.strip()]
     return "\n".join(lines)

@@ -13,10 +13,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from retrial.answers.questions import Questions
 from retrial.errors import ConfigError, InputError
-from retrial.inference.settings import DiagnosticLimits, Sampler, SamplerSettings
+from retrial.inference.settings import DiagnosticLimits, SamplerSettings
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet, parse_priors
-from retrial.reconstruct.settings import ReconstructionSettings
+from retrial.reconstruct.ensemble import ReconstructionSettings
 from retrial.validate import Problems, build_dataclass
 
 PACKAGE = "retrial."
@@ -73,7 +73,9 @@ def plain(config: DictConfig) -> dict[str, Any]:
         container = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError("the configuration cannot be resolved", [str(error).splitlines()[0]]) from error
-    return dict(container)  # type: ignore[arg-type]
+    asked = dict(container)  # type: ignore[arg-type]
+    asked.pop("experiment", None)  # the group's empty default; a chosen experiment writes to the other keys
+    return {str(key): value for key, value in asked.items()}
 
 
 def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Mapping[str, str] | None = None) -> RunConfig:
@@ -90,7 +92,7 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
     models = _models(asked, names.get("model", "custom"), problems)
     sampler = dict(asked.get("sampler", {}))
     limits = build_dataclass(DiagnosticLimits, sampler.pop("limits", {}), "sampler.limits", problems)
-    engine = build_dataclass(SamplerSettings, sampler, "sampler", problems, enums={"engine": Sampler})
+    engine = build_dataclass(SamplerSettings, sampler, "sampler", problems)
     questions = build_dataclass(Questions, asked.get("answers", {}), "answers", problems)
     reconstruction = build_dataclass(ReconstructionSettings, asked.get("reconstruction", {}), "reconstruction", problems)
     endpoints = asked.get("endpoints", [])

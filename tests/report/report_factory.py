@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from retrial.audit.check import Check, Consequence, Decision, Verdict
 from retrial.compare.estimate import Estimate
-from retrial.dims import ARM, ARMS, RECONSTRUCTION, TIME
+from retrial.dims import ARM, ARMS, TIME
 from retrial.report.data import LOWER, POINT, TIME_FINE, UPPER, PrintedAtRisk, ReportData, SurvivalCurves
 from retrial.study.reported import Reported
 from retrial.study.study import Study
@@ -30,7 +30,13 @@ PRIORS = {
     "historical": (math.log(0.43), 0.6),
     "robust_historical": (math.log(0.7), 0.8),
 }
-THRESHOLDS = {"below_1": (None, 1.0), "below_0.9": (None, 0.9), "below_0.8": (None, 0.8), "between_0.91_1.1": (0.91, 1.1), "above_1.25": (1.25, None)}
+THRESHOLDS = {
+    "below_1": (None, 1.0),
+    "below_0.9": (None, 0.9),
+    "below_0.8": (None, 0.8),
+    "between_0.91_1.1": (0.91, 1.1),
+    "above_1.25": (1.25, None),
+}
 EFFECTS = {
     ("os", ""): ("0.470", "0.252", "0.879", "0.018"),
     ("os", "stage, AFP"): ("0.567", "0.288", "1.117", "0.101"),
@@ -56,10 +62,17 @@ def study_record() -> dict[str, Any]:
         }
     return {
         "title": "Agent A added to agent B plus agent C in advanced carcinoma",
-        "citation": {"text": "Author A, Author B. Journal of Examples, 1 April 2025", "doi": "10.1000/example.2025", "licence": "CC BY 4.0"},
+        "citation": {
+            "text": "Author A, Author B. Journal of Examples, 1 April 2025",
+            "doi": "10.1000/example.2025",
+            "licence": "CC BY 4.0",
+        },
         "design": "retrospective single-centre cohort, two regimens",
         "randomised": False,
-        "arms": {"control": {"label": "agent B + agent C", "n": "49"}, "experimental": {"label": "agent A + agent B + agent C", "n": "43"}},
+        "arms": {
+            "control": {"label": "agent B + agent C", "n": "49"},
+            "experimental": {"label": "agent A + agent B + agent C", "n": "43"},
+        },
         "endpoints": {
             "os": {"label": "overall survival", "median": {"control": {"value": "11.0"}, "experimental": {"value": "16.0"}}},
             "pfs": {
@@ -82,7 +95,10 @@ def study_record() -> dict[str, Any]:
         },
         "adverse_events": {
             "where": "Table 6",
-            "terms": {term.lower().replace(" ", "_"): {"label": term, "grades": {"any": {"control": "9", "experimental": "8"}}} for term in TERMS},
+            "terms": {
+                term.lower().replace(" ", "_"): {"label": term, "grades": {"any": {"control": "9", "experimental": "8"}}}
+                for term in TERMS
+            },
         },
     }
 
@@ -97,11 +113,18 @@ def _conjugate(y: float, s: float, prior: str) -> tuple[float, float]:
     return variance * (y / s**2 + mean / sd**2), math.sqrt(variance)
 
 
-def _posterior_rows(endpoint: str, quantity: str, contrast: str, model: str, prior: str, mean: float, sd: float) -> list[Estimate]:
+def _posterior_rows(
+    endpoint: str, quantity: str, contrast: str, model: str, prior: str, mean: float, sd: float
+) -> list[Estimate]:
     failed = model == "weibull" and (endpoint, prior) in {("os", "pessimistic"), ("pfs", "robust_historical")}
     shared: dict[str, Any] = {"endpoint": endpoint, "contrast": contrast, "method": "bayes", "model": model, "prior": prior}
     shared |= {"status": FAILURE if failed else "ok", "source": "printed ratio" if model == "log_hazard_ratio" else "life tables"}
-    limits = {"lower": math.exp(mean - Z * sd), "upper": math.exp(mean + Z * sd), "level": 0.95, "interval_kind": "credible_equal_tailed"}
+    limits = {
+        "lower": math.exp(mean - Z * sd),
+        "upper": math.exp(mean + Z * sd),
+        "level": 0.95,
+        "interval_kind": "credible_equal_tailed",
+    }
     rows = [Estimate(quantity=quantity, point=math.exp(mean), unit="ratio", **limits, **shared)]
     for name, (low, high) in THRESHOLDS.items():
         above = 1.0 if high is None else norm.cdf((math.log(high) - mean) / sd)
@@ -120,8 +143,18 @@ def _survival_rows() -> list[Estimate]:
         rows.append(Estimate(quantity="p_value", method="published", point=float(p), unit="p-value", **shared))
         y, s = math.log(float(point)), math.log(float(upper) / float(lower)) / (2 * Z)
         if not adjusted:
-            near = {"lower": float(lower) * 1.03, "upper": float(upper) * 1.02, "level": 0.95, "interval_kind": "confidence", "unit": "ratio"}
-            rows.append(Estimate(quantity="hazard_ratio", method="frequentist", model="cox_efron", point=float(point) * 1.02, **near, **shared))
+            near = {
+                "lower": float(lower) * 1.03,
+                "upper": float(upper) * 1.02,
+                "level": 0.95,
+                "interval_kind": "confidence",
+                "unit": "ratio",
+            }
+            rows.append(
+                Estimate(
+                    quantity="hazard_ratio", method="frequentist", model="cox_efron", point=float(point) * 1.02, **near, **shared
+                )
+            )
         for model in ("log_hazard_ratio",) if adjusted else ("log_hazard_ratio", "weibull"):
             for prior in PRIORS:
                 mean, sd = _conjugate(y + 0.05 * (model == "weibull"), s, prior)
@@ -184,7 +217,16 @@ def checks() -> list[Check]:
         "count_tests", "ORR 17/49 v 24/43: p = 0.042", "Table 2, ORR", "response.composites.ORR.p", "0.042", "Pearson 0.0420, Fisher 0.0578",
         Verdict.CONSISTENT_ONLY_IF, reading="Pearson's χ² without correction", note="Fisher's exact test gives 0.058: 5 % is crossed.", numbers=2,
     )  # fmt: skip
-    missing = Check("joint", "the log-rank χ² of OS", "Table 3", "tests.univariate", "5.116", "–", Verdict.NOT_CHECKABLE, note="needs the patients")
+    missing = Check(
+        "joint",
+        "the log-rank χ² of OS",
+        "Table 3",
+        "tests.univariate",
+        "5.116",
+        "–",
+        Verdict.NOT_CHECKABLE,
+        note="needs the patients",
+    )
     fine = [
         Check("percentages", f"{k} of 92 patients are {100 * k / 92:.1f} %", "Table 1", f"baseline.{k}", f"{100 * k / 92:.1f}", f"{100 * k / 92:.2f}", Verdict.CONSISTENT)
         for k in range(3, 63)
@@ -193,14 +235,14 @@ def checks() -> list[Check]:
 
 
 def life_table(seed: int, scale: tuple[float, float], tables: int) -> LifeTable:
-    """Tables of 49 and 43 patients with whole-month Weibull times and censoring."""
+    """Tables of 49 and 43 patients: whole-month quantiles of Weibull times, a quarter censored, jittered where there are several."""
     random = np.random.default_rng(seed)
     events, censored = np.zeros((2, tables, 2, 23), dtype=int)
-    base = [np.ceil(scale[arm] * random.weibull(1.4, n)) for arm, n in enumerate((49, 43))]
     for table in range(tables):
-        for arm, times in enumerate(base):
-            moved = np.clip(times + random.integers(-1, 2, times.size) * (tables > 1), 1, 22).astype(int)
-            event = random.random(times.size) < 0.75
+        for arm, n in enumerate((49, 43)):
+            times = scale[arm] * (-np.log1p(-(np.arange(n) + 0.5) / n)) ** (1 / 1.4)
+            moved = np.clip(np.round(times) + random.integers(-1, 2, n) * (tables > 1), 1, 22).astype(int)
+            event = random.random(n) < 0.8
             np.add.at(events[table, arm], moved[event], 1)
             np.add.at(censored[table, arm], moved[~event], 1)
     return LifeTable.from_counts(np.arange(23.0), events, censored)
@@ -214,7 +256,11 @@ def curves(table: LifeTable, scale: tuple[float, float], **changes: Any) -> Surv
     spread = 0.05 + 0.25 * middle * (1 - middle)
     dims = (ARM, TIME_FINE)
     band = xr.Dataset(
-        {POINT: (dims, middle), LOWER: (dims, np.clip(middle - spread * (fine > 0), 0, 1)), UPPER: (dims, np.clip(middle + spread * (fine > 0), 0, 1))},
+        {
+            POINT: (dims, middle),
+            LOWER: (dims, np.clip(middle - spread * (fine > 0), 0, 1)),
+            UPPER: (dims, np.clip(middle + spread * (fine > 0), 0, 1)),
+        },
         {ARM: list(ARMS), TIME_FINE: fine},
     )
     given = {"kaplan_meier": survival, "at_risk": at_risk, "band": band, "model": "weibull", "prior": "flat"}
@@ -224,8 +270,13 @@ def curves(table: LifeTable, scale: tuple[float, float], **changes: Any) -> Surv
 def survival_curves() -> dict[str, SurvivalCurves]:
     printed = PrintedAtRisk((0, 5, 10, 15, 20), {"control": (49, 18, 3, 1, 0), "experimental": (43, 25, 9, 1, 0)})
     return {
-        "os": curves(life_table(11, (15, 22), 1), (14.5, 21.0), printed_medians={"control": 11.0, "experimental": 16.0}),
-        "pfs": curves(life_table(12, (5.5, 9), 100), (5.4, 8.8), printed_medians={"control": 4.0, "experimental": 7.0}, printed_at_risk=printed),
+        "os": curves(life_table(7, (13.0, 18.5), 1), (14.6, 21.0), printed_medians={"control": 11.0, "experimental": 16.0}),
+        "pfs": curves(
+            life_table(12, (4.6, 7.9), 100),
+            (5.2, 9.0),
+            printed_medians={"control": 4.0, "experimental": 7.0},
+            printed_at_risk=printed,
+        ),
     }
 
 
@@ -250,9 +301,24 @@ def diagnostics() -> pd.DataFrame:
         for prior in PRIORS:
             for table in range(tables):
                 failed = (endpoint, prior, table) in {("os", "pessimistic", 0), ("pfs", "robust_historical", 17)}
-                health = (1.204, 312, 190, 14, FAILURE) if failed else (1 + 0.004 * random.random(), 4000 + 500 * random.random(), 3000.0, 0, "ok")
+                health = (
+                    (1.204, 312, 190, 14, FAILURE)
+                    if failed
+                    else (1 + 0.004 * random.random(), 4000 + 500 * random.random(), 3000.0, 0, "ok")
+                )
                 rows.append((endpoint, "weibull", prior, table, *health[:4], 4000, health[4]))
-    columns = ["endpoint", "model", "prior", "reconstruction", "rhat_max", "ess_bulk_min", "ess_tail_min", "divergences", "draws", "status"]
+    columns = [
+        "endpoint",
+        "model",
+        "prior",
+        "reconstruction",
+        "rhat_max",
+        "ess_bulk_min",
+        "ess_tail_min",
+        "divergences",
+        "draws",
+        "status",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -262,7 +328,10 @@ def priors() -> pd.DataFrame:
         for name, (mean, sd) in PRIORS.items()
     ]  # fmt: skip
     rows.append(("flat", "control_median", "LogNormal(2.5, 0.6)", "8-20 months in comparators", 12.2, 3.8, 39.5, "months"))
-    return pd.DataFrame(rows, columns=["prior", "parameter", "distribution", "source", "implied_median", "implied_lower", "implied_upper", "scale"])
+    return pd.DataFrame(
+        rows,
+        columns=["prior", "parameter", "distribution", "source", "implied_median", "implied_lower", "implied_upper", "scale"],
+    )
 
 
 def manifest() -> dict[str, Any]:
@@ -273,7 +342,11 @@ def manifest() -> dict[str, Any]:
         "commit": "0123abc",
         "wall_time_seconds": 41.5,
         "versions": {"retrial": "0.1.0", "pymc": "6.4.0", "numpy": "2.5.0"},
-        "config": {"model": ["log_hazard_ratio", "weibull"], "sampler": {"chains": 4, "draws": 1000}, "thresholds": [1.0, 0.9, 0.8]},
+        "config": {
+            "model": ["log_hazard_ratio", "weibull"],
+            "sampler": {"chains": 4, "draws": 1000},
+            "thresholds": [1.0, 0.9, 0.8],
+        },
     }
 
 

@@ -29,7 +29,8 @@ def checks(study: Study) -> Iterator[Check]:
         test = endpoint_.log_rank
         if test is not None and not _is_table_row(study, key, test.where):
             where = test.where or endpoint_.where
-            yield from _pair(f"{_endpoint_label(study, key)}: log-rank", where, f"endpoints.{key}.log_rank", test.chi_square, test.p, 1)
+            label = f"{_endpoint_label(study, key)}: log-rank"
+            yield from _pair(label, where, f"endpoints.{key}.log_rank", test.chi_square, test.p, 1)
 
 
 def p_of(chi_square: Reported, df: int, *, truncated: bool = False) -> Range:

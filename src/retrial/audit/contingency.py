@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import stats
@@ -18,9 +19,9 @@ FREEMAN_HALTON = "Fisher-Freeman-Halton exact"
 LIKELIHOOD_RATIO = "likelihood ratio"
 MID_P = "mid-p exact"
 MAX_TABLES = 2_000_000
-"""Tables enumerated for the exact test of r x 2 counts: below a second; larger ones have large counts, where Pearson is exact enough."""
+"""Tables enumerated for the exact test of r x 2 counts (below a second); beyond, counts are large and Pearson close to exact."""
 _TIE = 1e-7
-"""Relative room within which two tables count as equally probable (the rounding error of log-gamma; R's fisher.test takes the same)."""
+"""Relative room within which two tables count as equally probable: the rounding error of log-gamma."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,9 @@ def freeman_halton(table: Table) -> tuple[float, float] | None:
     return min(1.0, float(np.exp(extreme - everything).sum())), math.exp(observed - everything)
 
 
-def _chi_square(name: str, counts: np.ndarray, *, correction: bool = False, power: str = "pearson") -> TestValue:
+def _chi_square(
+    name: str, counts: np.ndarray, *, correction: bool = False, power: Literal["pearson", "log-likelihood"] = "pearson"
+) -> TestValue:
     result = stats.chi2_contingency(counts, correction=correction, lambda_=power)
     return TestValue(name, float(result.pvalue), float(result.statistic))
 

@@ -21,6 +21,9 @@ ALPHA = 0.05
 SMALL_EXPECTED = 5.0
 """Below this expected count the chi-square approximation is commonly held unsafe and Fisher's test asked for (Cochran 1954)."""
 
+Tested = dict[str, tuple[Table, tuple[TestValue, ...]]]
+"""Reading of a variable's levels -> the table under it and that table's tests."""
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -33,7 +36,7 @@ class Match:
         return bool(self.names)
 
     def __str__(self) -> str:
-        return ", ".join(self.names) + (f" ({TRUNCATED})" if self.truncated else "")
+        return " or ".join(self.names) + (f" ({TRUNCATED})" if self.truncated else "")
 
 
 def checks(study: Study) -> Iterator[Check]:
@@ -116,10 +119,10 @@ def _verdict(by_p: Match, by_statistic: Match, p: Quantity | None, chi_square: Q
         return (Verdict.CONSISTENT_ONLY_IF if truncated else Verdict.CONSISTENT), str(only)
     common = tuple(name for name in by_p.names if name in by_statistic.names)
     if common and not truncated:
-        return Verdict.CONSISTENT, ", ".join(common)
+        return Verdict.CONSISTENT, str(Match(common))
     if common:
-        return Verdict.CONSISTENT_ONLY_IF, f"{', '.join(common)} ({TRUNCATED})"
-    return Verdict.CONSISTENT_ONLY_IF, f"two different tests: χ² {by_statistic}, p {by_p}"
+        return Verdict.CONSISTENT_ONLY_IF, str(Match(common, truncated=True))
+    return Verdict.CONSISTENT_ONLY_IF, f"two different tests; χ²: {by_statistic}; p: {by_p}"
 
 
 def _note(verdict: Verdict, table: Table, tests: tuple[TestValue, ...], by_p: Match, p: Quantity | None) -> str:
@@ -148,7 +151,8 @@ def _crossing(tests: tuple[TestValue, ...], p: Quantity) -> list[str]:
 
 def _listed(tests: tuple[TestValue, ...]) -> str:
     return "; ".join(
-        f"{test.name} " + ("" if math.isnan(test.statistic) else f"χ² {test.statistic:.3f} ") + f"p {show_p(test.p)}" for test in tests
+        f"{test.name} " + ("" if math.isnan(test.statistic) else f"χ² {test.statistic:.3f} ") + f"p {show_p(test.p)}"
+        for test in tests
     )
 
 
@@ -159,14 +163,30 @@ def _variable(study: Study, name: str, variable: BaselineVariable, p: Quantity) 
     where, path = rows[0].where, f"baseline.variables.{name}"
     compared = "; ".join(f"{row.counts.label or row.path.rsplit('.', 1)[-1]} {row.arms[0]} v {row.arms[1]}" for row in rows)
     claim = f"{variable.label or name}: {compared}"
-    readings = {"": table} if variable.exclusive else _readings(study, table)
-    tested = {reading: (counts, tests) for reading, counts in readings.items() if (tests := usual_tests(counts))}
+    tested = _tested(study, variable, table)
     if not tested:
         missing = "fewer than two levels with patients: no comparison exists"
         return Check(FAMILY, claim, where, f"{path}.p", f"p {p}", "", Verdict.NOT_CHECKABLE, note=missing, numbers=0)
     if variable.exclusive:
         return _judged(claim, where, path, *tested[""], p, None)
     return _not_exclusive(claim, where, path, tested, p)
+
+
+def arms_give_p(study: Study, path: str) -> bool:
+    """Whether the arms' counts give the printed p of the row, or of its baseline variable (totals play no part in it)."""
+    parts = path.split(".")
+    if parts[0] != "baseline" or study.baseline is None:
+        row = next(row for row in count_rows(study) if row.path == path)
+        table = two_by_two(study, row)
+        return table is not None and bool(matching(usual_tests(table), row.counts.p))
+    variable = study.baseline.variables[parts[2]]
+    counts = tuple(row.arms for row in level_rows(study, parts[2], variable))
+    return any(matching(tests, variable.p) for _, tests in _tested(study, variable, counts).values())
+
+
+def _tested(study: Study, variable: BaselineVariable, table: Table) -> Tested:
+    readings = {"": table} if variable.exclusive else _readings(study, table)
+    return {reading: (counts, tests) for reading, counts in readings.items() if (tests := usual_tests(counts))}
 
 
 def _readings(study: Study, table: Table) -> dict[str, Table]:
@@ -183,7 +203,9 @@ def _readings(study: Study, table: Table) -> dict[str, Table]:
     return readings
 
 
-def _not_exclusive(claim: str, where: str, path: str, tested: dict[str, tuple[Table, tuple[TestValue, ...]]], p: Quantity) -> Check:
+def _not_exclusive(
+    claim: str, where: str, path: str, tested: dict[str, tuple[Table, tuple[TestValue, ...]]], p: Quantity
+) -> Check:
     matches = {reading: match for reading, (_, tests) in tested.items() if (match := matching(tests, p))}
     found = [f"{match} on {reading}" for reading, match in matches.items()]
     return Check(
@@ -192,7 +214,10 @@ def _not_exclusive(claim: str, where: str, path: str, tested: dict[str, tuple[Ta
         where=p.where(where),
         path=f"{path}.p",
         printed=f"p {printed_texts(p)}",
-        recomputed=" | ".join(f"{reading}: {_listed(tests)}" for reading, (_, tests) in tested.items()),
+        recomputed=" | ".join(
+            f"{reading}: " + "; ".join(f"{test.name} p {show_p(test.p)}" for test in tests)
+            for reading, (_, tests) in tested.items()
+        ),
         verdict=Verdict.CONSISTENT_ONLY_IF if found else Verdict.INCONSISTENT,
         reading="; or ".join(found) or "none",
         note="the levels do not partition the patients" + ("" if found else "; no reading of them gives the printed p"),

@@ -38,16 +38,20 @@ def experimental_over_control(effect: Effect, value: float) -> float:
 
 
 def used_ratio(key: str, effect: Effect) -> Ratio | None:
-    """The ratio with its interval that survives the comparison of the two; None without an interval."""
+    """The ratio with its interval that survives the comparison of the two; None without one."""
     ratio = printed_ratio(effect)
-    return None if ratio is None else diagnosed(key, effect, ratio).ratio
+    if ratio is None:
+        return None
+    found = diagnosed(key, effect, ratio)
+    return None if found.consequence is Consequence.EXCLUDED else found.ratio
 
 
 def _reference(study: Study, key: str, effect: Effect) -> tuple[str, Effect] | None:
     """The unadjusted treatment effect of the same endpoint and measure, with its interval."""
     for name, other in study.effects.items():
         same = other.endpoint == effect.endpoint and other.measure == effect.measure and other.is_treatment
-        if name != key and same and effect.endpoint and not other.adjusted_for and other.ci and other.label_direction == "as_printed":
+        plain = not other.adjusted_for and other.label_direction == "as_printed" and used_ratio(name, other) is not None
+        if name != key and same and effect.endpoint and plain:
             return name, other
     return None
 
@@ -68,8 +72,9 @@ def _against_unadjusted(study: Study, key: str, effect: Effect, name: str, other
         path=f"effects.{key}",
         printed=effect.label or f"{effect.numerator} / {effect.denominator}",
         recomputed=(
-            f"experimental / control: {significant(math.exp(given), 3)} as read, {significant(math.exp(-given), 3)} the other way,"
-            f" {significant(math.exp(unadjusted), 3)} unadjusted: {distances[0]:.2f} v {distances[1]:.2f} SE apart"
+            f"experimental / control: {significant(math.exp(unadjusted), 3)} unadjusted,"
+            f" {significant(math.exp(given), 3)} as read ({distances[0]:.2f} SE away),"
+            f" {significant(math.exp(-given), 3)} the other way ({distances[1]:.2f} SE away)"
         ),
         verdict=verdict,
         reading=reading,
@@ -86,7 +91,11 @@ def _judged(effect: Effect, distances: tuple[float, float]) -> tuple[Verdict, st
         if as_read < opposite:
             reading = f"numerator is {effect.numerator}, denominator {effect.denominator}"
             return Verdict.CONSISTENT_ONLY_IF, reading, f"the label says the reverse; {figures}"
-        return Verdict.INCONSISTENT, "", f"the study file reads the ratio against its label, and the numbers support the label: {figures}"
+        return (
+            Verdict.INCONSISTENT,
+            "",
+            f"the study file reads the ratio against its label, and the numbers support the label: {figures}",
+        )
     if as_read > FAR and opposite < as_read / 2:
         return Verdict.CONSISTENT_ONLY_IF, f"numerator is {effect.denominator}, denominator {effect.numerator}", figures
     return Verdict.CONSISTENT, "", ""

@@ -9,7 +9,18 @@ import numpy as np
 from scipy import stats
 
 from retrial.audit.check import Check, Consequence, Verdict
-from retrial.audit.numbers import TRUNCATED, Agreement, Range, agreement, best, printed_texts, show_p_range, show_range, verdict_of
+from retrial.audit.numbers import (
+    TRUNCATED,
+    Agreement,
+    Range,
+    agreement,
+    best,
+    printed_texts,
+    show_p_range,
+    show_range,
+    significant,
+    verdict_of,
+)
 from retrial.audit.rows import continuous_or_not
 from retrial.dims import ARMS
 from retrial.study.fields import MeanSD
@@ -20,7 +31,9 @@ from retrial.study.study import Study
 FAMILY = "mean_tests"
 _GRID = 9
 """Standard deviations tried within each rounding interval for Welch's test, whose degrees of freedom move with them."""
-_NORMAL = "t-test of normal data"
+
+_PINNED = 0.01
+"""Width of a recomputed p-range up to which agreement with the printed p shows which test it is."""
 
 
 def checks(study: Study) -> Iterator[Check]:
@@ -32,7 +45,8 @@ def checks(study: Study) -> Iterator[Check]:
         arms = (variable.control, variable.experimental)
         sizes = (study.n(ARMS[0]), study.n(ARMS[1]))
         path = f"baseline.variables.{name}"
-        yield from _tested(label, where, path, arms, sizes, variable.p)
+        if variable.p is not None:
+            yield _tested(label, where, path, arms, sizes, variable.p, positive=variable.positive)
         if variable.total is not None:
             yield from _totals(label, where, path, arms, sizes, variable.total)
         if variable.positive:
@@ -111,21 +125,28 @@ def _ranges(arms: tuple[MeanSD, MeanSD]) -> tuple[tuple[Range, Range], tuple[Ran
 
 
 def _tested(
-    label: str, where: str, path: str, arms: tuple[MeanSD, MeanSD], sizes: tuple[int | None, int | None], p: Quantity | None
-) -> Iterator[Check]:
-    if p is None:
-        return
+    label: str,
+    where: str,
+    path: str,
+    arms: tuple[MeanSD, MeanSD],
+    sizes: tuple[int | None, int | None],
+    p: Quantity,
+    *,
+    positive: bool,
+) -> Check:
     claim = f"{label}: {_texts(arms[0])} v {_texts(arms[1])} (control v experimental)"
     if sizes[0] is None or sizes[1] is None or min(sizes[0], sizes[1]) < 2:
         missing = "an arm's size is missing or below 2 (arms.*.n)"
-        yield Check(FAMILY, claim, where, f"{path}.p", f"p {p}", "", Verdict.NOT_CHECKABLE, note=missing, numbers=0)
-        return
+        return Check(FAMILY, claim, where, f"{path}.p", f"p {p}", "", Verdict.NOT_CHECKABLE, note=missing, numbers=0)
     means, sds = _ranges(arms)
     known = (sizes[0], sizes[1])
     ranges = {"Student t": student_p(means, sds, known), "Welch t": welch_p(means, sds, known)}
     fits = {name: best(agreement(print_, *interval) for print_ in p.prints) for name, interval in ranges.items()}
     verdict, reading, note = _judged(fits)
-    yield Check(
+    skewed = positive and any(arm.sd.low > arm.mean.high for arm in arms)
+    if skewed and verdict is Verdict.CONSISTENT and max(high - low for low, high in ranges.values()) < _PINNED:
+        note = "; ".join(filter(None, (note, "a t-test, though an SD exceeds its mean")))
+    return Check(
         family=FAMILY,
         claim=claim,
         where=p.where(where),
@@ -142,13 +163,13 @@ def _judged(fits: dict[str, Agreement]) -> tuple[Verdict, str, str]:
     rounded = [name for name, found in fits.items() if found is Agreement.ROUNDED]
     truncated = [name for name, found in fits.items() if found is Agreement.TRUNCATED]
     if len(rounded) == len(fits):
-        return Verdict.CONSISTENT, ", ".join(rounded), ""
+        return Verdict.CONSISTENT, " or ".join(rounded), ""
     if rounded:
         others = [f"{name} gives it only {found}" for name, found in fits.items() if found is Agreement.TRUNCATED]
         others += [f"{name} cannot give it" for name, found in fits.items() if found is Agreement.NONE]
-        return Verdict.CONSISTENT, ", ".join(rounded), "; ".join(others)
+        return Verdict.CONSISTENT, " or ".join(rounded), "; ".join(others)
     if truncated:
-        return Verdict.CONSISTENT_ONLY_IF, f"{', '.join(truncated)} ({TRUNCATED})", ""
+        return Verdict.CONSISTENT_ONLY_IF, f"{' or '.join(truncated)} ({TRUNCATED})", ""
     return (
         Verdict.CONSISTENT_ONLY_IF,
         "another test than t, such as Mann-Whitney (needs the patients)",
@@ -194,15 +215,23 @@ def _spread(study: Study, label: str, where: str, path: str, variable: BaselineV
             where=where,
             path=f"{path}.{arm}",
             printed=_texts(printed),
-            recomputed=f"normal data would have {100 * below:.0f} % below 0",
+            recomputed=f"normal data would have {100 * below:.0f} % below 0" + _largest(printed, n),
             verdict=Verdict.INCONSISTENT if impossible else Verdict.CONSISTENT_ONLY_IF,
             reading="" if impossible else "strongly skewed data",
             note="an SD above mean x √n is impossible for a quantity that cannot be negative"
             if impossible
-            else f"SD beyond the mean: unfit for a {_NORMAL}; mean ± SD does not describe it",
+            else "SD beyond the mean: a t-test is unfit, and mean ± SD does not describe it",
             consequence=Consequence.NONE,
             numbers=0,
         )
+
+
+def _largest(printed: MeanSD, n: int | None) -> str:
+    """Least maximum of n values >= 0 with this mean and SD: s^2 (n - 1)/n <= (max - m) m (Bhatia and Davis 2000)."""
+    if n is None or n < 2:
+        return ""
+    least = printed.mean.value + printed.sd.value**2 * (n - 1) / (n * printed.mean.value) if printed.mean.value > 0 else 0.0
+    return f"; the largest of {n} values is at least {significant(least, 3)}"
 
 
 def _texts(printed: MeanSD) -> str:

@@ -72,7 +72,7 @@ def _between(label: str, key: str, endpoint: Endpoint) -> Iterator[Check]:
     between = low <= total.value.high and total.value.low <= high
     yield Check(
         family=FAMILY,
-        claim=f"{label}: median of all patients {total.value} between {control.value} (control) and {experimental.value} (experimental)",
+        claim=f"{label}: median of all {total.value}, control {control.value}, experimental {experimental.value}",
         where=total.where or endpoint.where,
         path=f"endpoints.{key}.median.total.value",
         printed=str(total.value),

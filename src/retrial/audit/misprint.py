@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from retrial.audit import ratios
 from retrial.audit.check import Consequence, Decision, Verdict
-from retrial.audit.numbers import TRUNCATED, Agreement, agreement, significant
-from retrial.audit.ratios import Ratio
+from retrial.audit.numbers import TRUNCATED, Agreement, agreement, show_p, significant
+from retrial.audit.ratios import PARTS, Part, Ratio
 from retrial.study.fields import Interval
 from retrial.study.reported import Quantity, Reported
 from retrial.study.sections import Effect
@@ -20,7 +19,6 @@ those seldom shift the middle by a tenth of a standard error at the sample sizes
 AUDIT = "audit"
 _DIGITS = 6
 """Significant digits of a limit that the audit writes: its rounding must not show in the SE."""
-_PARTS = ("estimate", "lower", "upper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,8 @@ def printed_ratio(effect: Effect) -> Ratio | None:
 def diagnosed(key: str, effect: Effect, ratio: Ratio) -> Diagnosis:
     """Hold an estimate against its limits; where they contradict one another, find the misprint if there is exactly one.
 
-    In this order: the first prints agree; another print of one of the three agrees (corrected to it); the numbers agree if cut off
-    instead of rounded; leaving out exactly one of the three makes the others agree with p (corrected to what they imply);
+    In this order: the first prints agree; another print of one of the three agrees (corrected to it); the numbers agree if cut
+    off instead of rounded; leaving out exactly one of the three makes the others agree with p (corrected to what they imply);
     no single number can be blamed (the interval is widened to the longer of its two sides about the estimate);
     p agrees with none of them either (left out).
     """
@@ -65,32 +63,36 @@ def _other_print(key: str, effect: Effect, ratio: Ratio) -> Diagnosis | None:
     if effect.ci is None:
         return None
     prints = {"estimate": effect.estimate.prints, "lower": effect.ci.lower.prints, "upper": effect.ci.upper.prints}
-    found = {
-        (part, print_.text): (part, print_, changed)
-        for part in _PARTS
-        for print_ in prints[part][1:]
-        if ratios.is_symmetric(changed := replace(ratio, **{part: print_}))
-    }
+    found: dict[tuple[Part, str], tuple[Reported, Ratio]] = {}
+    for part in PARTS:
+        for print_ in prints[part][1:]:
+            changed = ratio.with_part(part, print_)
+            if ratios.is_symmetric(changed):
+                found.setdefault((part, print_.text), (print_, changed))
     if len(found) != 1:
         return None
-    part, print_, changed = next(iter(found.values()))
-    first = getattr(ratio, part)
-    reason = (
-        f"{first.text} ({first.where or effect.where}) is not compatible with the other two numbers,"
-        f" {print_.text} ({print_.where or effect.where}) is"
-    )
+    (part, _), (print_, changed) = next(iter(found.items()))
+    reason = _compared(effect, getattr(ratio, part), print_, ratio, changed)
     decision = Decision(_path(key, effect, part), Consequence.CORRECTED, Quantity((print_,)), reason)
     return Diagnosis(changed, Verdict.INCONSISTENT, f"{part} {print_.text}", reason, Consequence.CORRECTED, decision)
 
 
+def _compared(effect: Effect, first: Reported, other: Reported, ratio: Ratio, changed: Ratio) -> str:
+    """Why one print is taken and not the first, with the Wald p of both."""
+    p = [math.erfc(abs(ratios.wald_z(item)) / math.sqrt(2)) for item in (ratio, changed)]
+    tested = f"; Wald p {show_p(p[0])} with the one, {show_p(p[1])} with the other, printed {effect.p}" if effect.p else ""
+    places = (first.where or effect.where, other.where or effect.where)
+    return f"{first.text} ({places[0]}) does not fit the other two numbers, {other.text} ({places[1]}) does{tested}"
+
+
 def _single_misprint(key: str, effect: Effect, ratio: Ratio) -> Diagnosis:
     apart = f"{ratios.asymmetry(ratio):.2f} SE from the middle of its interval"
-    blamed = [part for part in _PARTS if _agrees_without(effect, ratio, part)]
+    blamed = [part for part in PARTS if _agrees_without(effect, ratio, part)]
     if len(blamed) == 1 and ratios.asymmetry(ratio) > NOT_WALD:
         implied = _implied(ratio, blamed[0])
-        reason = f"{apart}; without the {blamed[0]} the others agree with p {effect.p}, so the {blamed[0]} is misprinted for {implied.text}"
+        reason = f"{apart}; only without the {blamed[0]} do the others agree with p {effect.p}: misprinted for {implied.text}"
         decision = Decision(_path(key, effect, blamed[0]), Consequence.CORRECTED, Quantity((implied,)), reason)
-        changed = replace(ratio, **{blamed[0]: implied})
+        changed = ratio.with_part(blamed[0], implied)
         return Diagnosis(changed, Verdict.INCONSISTENT, f"{blamed[0]} {implied.text}", reason, Consequence.CORRECTED, decision)
     if effect.p is not None and not blamed and ratios.asymmetry(ratio) > NOT_WALD and not _wald_agrees(effect, ratio):
         reason = f"{apart}, and p {effect.p} agrees with no two of estimate and limits: none of the four can be trusted"
@@ -100,7 +102,7 @@ def _single_misprint(key: str, effect: Effect, ratio: Ratio) -> Diagnosis:
 
 
 def _widened(key: str, ratio: Ratio, apart: str) -> Diagnosis:
-    """Symmetric interval about the estimate with the longer of the two printed sides, so that its SE claims no more than either."""
+    """Symmetric interval about the estimate with the longer of the two printed sides: its SE claims no more than either."""
     middle = math.log(ratio.estimate.value)
     side = max(math.log(ratio.upper.value) - middle, middle - math.log(ratio.lower.value))
     limits = [Quantity((Reported(significant(math.exp(middle + sign * side), _DIGITS), AUDIT),)) for sign in (-1, 1)]
@@ -112,8 +114,12 @@ def _widened(key: str, ratio: Ratio, apart: str) -> Diagnosis:
     return Diagnosis(ratio, verdict, reading, note, Consequence.WIDENED, decision)
 
 
-def _agrees_without(effect: Effect, ratio: Ratio, part: str) -> bool:
-    if effect.p is None or (part == "lower" and ratio.estimate.high >= ratio.upper.low) or (part == "upper" and ratio.lower.high >= ratio.estimate.low):
+def _agrees_without(effect: Effect, ratio: Ratio, part: Part) -> bool:
+    if (
+        effect.p is None
+        or (part == "lower" and ratio.estimate.high >= ratio.upper.low)
+        or (part == "upper" and ratio.lower.high >= ratio.estimate.low)
+    ):
         return False
     return agreement(effect.p.first, *ratios.p_without(ratio, part)) is Agreement.ROUNDED
 
@@ -126,7 +132,7 @@ def _wald_agrees(effect: Effect, ratio: Ratio) -> bool:
     return effect.p is not None and agreement(effect.p.first, min(p), max(p)) is Agreement.ROUNDED
 
 
-def _implied(ratio: Ratio, part: str) -> Reported:
+def _implied(ratio: Ratio, part: Part) -> Reported:
     """What the two other numbers say of `part`, with one digit more than printed."""
     value = {
         "estimate": math.sqrt(ratio.lower.value * ratio.upper.value),
@@ -136,5 +142,5 @@ def _implied(ratio: Ratio, part: str) -> Reported:
     return Reported(f"{value:.{getattr(ratio, part).decimals + 1}f}", AUDIT)
 
 
-def _path(key: str, effect: Effect, part: str) -> str:
+def _path(key: str, effect: Effect, part: Part) -> str:
     return f"effects.{key}.{effect.measure}" if part == "estimate" else f"effects.{key}.ci.{part}"

@@ -30,9 +30,7 @@ class Agreement(StrEnum):
     """How a recomputed number meets a printed one."""
 
     ROUNDED = "rounded"
-    _MOST_DECIMALS = 12
-"""As many as `Reported` reads."""
-TRUNCATED = "truncated"
+    TRUNCATED = "truncated"
     NONE = "none"
 
 

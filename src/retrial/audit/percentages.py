@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from retrial.audit.check import Check, Consequence, Verdict
 from retrial.audit.numbers import TRUNCATED, Agreement, agreement, best, printed_texts, verdict_of
 from retrial.audit.rows import Row, count_rows
 from retrial.dims import TOTAL
-from retrial.study.fields import Cell
+from retrial.study.fields import Cell, CountRow
 from retrial.study.reported import Reported
 from retrial.study.study import Study
 
@@ -25,11 +26,15 @@ def grim(percent: Reported, n: int) -> tuple[int, ...]:
     Empty: no number of patients among n gives this percentage. After Brown and Heathers (2017), Soc Psychol Personal Sci 8:363.
     Raises nothing: n < 1 gives no count.
     """
+    return tuple(_possible(percent, n))
+
+
+def _possible(percent: Reported, n: int) -> Iterator[int]:
     if n < 1:
-        return ()
+        return
     first = max(0, math.floor(percent.low / _PERCENT * n) - 1)
     last = min(n, math.ceil(min(percent.high, _PERCENT) / _PERCENT * n) + 1)
-    return tuple(k for k in range(first, last + 1) if percent.rounds_to(_PERCENT * k / n))
+    yield from (k for k in range(first, last + 1) if percent.rounds_to(_PERCENT * k / n))
 
 
 def percent_agreement(prints: Iterable[Reported], count: int, denominators: Iterable[int]) -> tuple[Agreement, int]:
@@ -40,14 +45,24 @@ def percent_agreement(prints: Iterable[Reported], count: int, denominators: Iter
 
 
 def denominators(study: Study, row: Row, column: str) -> tuple[int, ...]:
-    """Numbers that a percentage can be of: the column's patients; in a response table also those with a category."""
+    """Numbers that a percentage can be of: the column's patients, and those with a value (a category, a level) where fewer."""
     n = study.n(column)
     known = () if n is None else (n,)
-    if not row.path.startswith("response.") or study.response is None:
-        return known
-    cells = [getattr(category, column) for category in study.response.categories.values()]
-    evaluable = sum(int(cell.n) for cell in cells if cell is not None)
-    return known if None in cells or evaluable in known else (*known, evaluable)
+    cells = [getattr(part, column) for part in _exclusive_parts(study, row)]
+    with_value = sum(int(cell.n) for cell in cells if cell is not None)
+    fewer = bool(cells) and None not in cells and (n is None or with_value < n)
+    return (*known, with_value) if fewer else known
+
+
+def _exclusive_parts(study: Study, row: Row) -> list[CountRow]:
+    """The rows among which every patient with a value is counted once."""
+    section, _, rest = row.path.partition(".")
+    if section == "response" and study.response is not None:
+        return list(study.response.categories.values())
+    if section == "baseline" and study.baseline is not None:
+        variable = study.baseline.variables[rest.split(".")[1]]
+        return list((variable.levels or {}).values()) if variable.exclusive else []
+    return []
 
 
 def checks(study: Study) -> Iterator[Check]:
@@ -58,11 +73,11 @@ def checks(study: Study) -> Iterator[Check]:
                 yield _check(row.label, row.where, f"{row.path}.{column}.percent", cell, denominators(study, row, column))
     n = study.n(TOTAL)
     for key, endpoint in study.endpoints.items():
-        cell = endpoint.events.total
-        if cell is not None and cell.percent is not None:
+        events = endpoint.events.total
+        if events is not None and events.percent is not None:
             where = endpoint.events.where or endpoint.where
             known = () if n is None else (n,)
-            yield _check(f"{endpoint.label or key}: events", where, f"endpoints.{key}.events.total.percent", cell, known)
+            yield _check(f"{endpoint.label or key}: events", where, f"endpoints.{key}.events.total.percent", events, known)
 
 
 def _check(label: str, where: str, path: str, cell: Cell, known: tuple[int, ...]) -> Check:
@@ -75,7 +90,7 @@ def _check(label: str, where: str, path: str, cell: Cell, known: tuple[int, ...]
     found, n = percent_agreement(percent.prints, count, known)
     reading = TRUNCATED if found is Agreement.TRUNCATED else ""
     if found is not Agreement.NONE and n != known[0]:
-        reading = "; ".join(filter(None, (f"of the {n} with a category, not of all {known[0]}", reading)))
+        reading = "; ".join(filter(None, (f"of the {n} with a value, not of all {known[0]}", reading)))
     verdict = Verdict.CONSISTENT_ONLY_IF if reading else verdict_of(found)
     return Check(
         family=FAMILY,
@@ -87,14 +102,14 @@ def _check(label: str, where: str, path: str, cell: Cell, known: tuple[int, ...]
         verdict=verdict,
         reading=reading,
         note="" if found is not Agreement.NONE else _no_fit(percent.first, count, known[0]),
-        consequence=Consequence.NONE,
+        consequence=Consequence.NONE if found is not Agreement.NONE or path.startswith("baseline.") else Consequence.AS_PRINTED,
         numbers=len(percent.prints),
     )
 
 
 def _no_fit(percent: Reported, count: int, n: int) -> str:
-    possible = grim(percent, n)
+    possible = tuple(islice(_possible(percent, n), _SHOWN + 1))
     if not possible:
         return f"no count among {n} gives {percent.text} %; {count}/{n} is {_PERCENT * count / n:.{percent.decimals}f} %"
-    counts = ", ".join(map(str, possible[:_SHOWN])) + (", ..." if len(possible) > _SHOWN else "")
+    counts = ", ".join(map(str, possible[:_SHOWN])) + (" or more" if len(possible) > _SHOWN else "")
     return f"{percent.text} % of {n} would be {counts}, not {count}"

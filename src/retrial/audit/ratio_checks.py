@@ -108,12 +108,20 @@ def _other_test(study: Study, effect: Effect, ratio: Ratio, p: Quantity) -> tupl
     endpoint = study.endpoints.get(effect.endpoint)
     log_rank = endpoint.log_rank.p if endpoint and endpoint.log_rank else None
     if log_rank is not None and effect.is_treatment and not effect.adjusted_for and log_rank.text == p.text:
-        return Verdict.CONSISTENT_ONLY_IF, "p is the log-rank test's, not Wald's", f"Wald p {show_p(2 * stats.norm.sf(wald))}{side}"
+        return (
+            Verdict.CONSISTENT_ONLY_IF,
+            "p is the log-rank test's, not Wald's",
+            f"Wald p {show_p(2 * stats.norm.sf(wald))}{side}",
+        )
     nearest = [float(stats.norm.isf(min(1.0, max(end, 1e-300)) / 2)) for end in (p.first.high, p.first.low)]
     distance = max(0.0, nearest[0] - wald, wald - nearest[1])
     if distance <= max(OTHER_TEST, OTHER_TEST_SHARE * wald):
         return Verdict.CONSISTENT_ONLY_IF, "p from another test than Wald (score, log-rank, likelihood ratio)", side.lstrip("; ")
-    return Verdict.INCONSISTENT, "", f"|z| of the interval is {wald:.2f}, of the printed p {nearest[0]:.2f} to {nearest[1]:.2f}{side}"
+    return (
+        Verdict.INCONSISTENT,
+        "",
+        f"|z| of the interval is {wald:.2f}, of the printed p {nearest[0]:.2f} to {nearest[1]:.2f}{side}",
+    )
 
 
 def _standard_error(study: Study, key: str, effect: Effect, label: str, ratio: Ratio) -> Iterator[Check]:
@@ -143,14 +151,26 @@ def _standard_error(study: Study, key: str, effect: Effect, label: str, ratio: R
 
 def _splits(total: int, standard_error: float) -> str:
     possible = ratios.possible_splits(total, standard_error)
-    return f" (2/√{total}); a Cox SE this small needs {possible.low:.0f} to {possible.high:.0f} events in either group" if possible else ""
+    return (
+        f" (2/√{total}); a Cox SE this small needs {possible.low:.0f} to {possible.high:.0f} events in either group"
+        if possible
+        else ""
+    )
 
 
 def _bounded(effect: Effect, largest: float, least: float, split: float) -> tuple[Verdict, str, str]:
     if largest * (1 + 1e-9) >= split:
         return Verdict.CONSISTENT, "", ""
     if largest * (1 + 1e-9) >= least:
-        return Verdict.CONSISTENT_ONLY_IF, "not a Cox estimate (one-step or observed / expected)", "smaller than a Cox fit allows with these events"
+        return (
+            Verdict.CONSISTENT_ONLY_IF,
+            "not a Cox estimate (one-step or observed / expected)",
+            "smaller than a Cox fit allows with these events",
+        )
     if effect.is_treatment:
         return Verdict.INCONSISTENT, "", "the interval is narrower than these events allow to any comparison of two groups"
-    return Verdict.CONSISTENT_ONLY_IF, "a ratio per unit of a quantity, not of two groups", "narrower than two groups allow with these events"
+    return (
+        Verdict.CONSISTENT_ONLY_IF,
+        "a ratio per unit of a quantity, not of two groups",
+        "narrower than two groups allow with these events",
+    )

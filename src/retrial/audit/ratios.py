@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from scipy import stats
 
@@ -13,6 +14,9 @@ from retrial.study.reported import Reported
 
 _ROOM = 1e-9
 """Relative room for binary fractions where an interval's edge is met exactly."""
+
+Part = Literal["estimate", "lower", "upper"]
+PARTS: tuple[Part, ...] = ("estimate", "lower", "upper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +38,19 @@ class Ratio:
         """SE of the log ratio: (log U - log L) / (2 z)."""
         return (math.log(self.upper.value) - math.log(self.lower.value)) / (2 * self.quantile)
 
+    def with_part(self, part: Part, value: Reported) -> Ratio:
+        """The same ratio with another print of one number."""
+        if part == "estimate":
+            return replace(self, estimate=value)
+        return replace(self, lower=value) if part == "lower" else replace(self, upper=value)
+
 
 def log_box(ratio: Ratio, *, truncated: bool = False) -> tuple[Range, Range, Range]:
     """Rounding (or cut-off) intervals of log lower, log upper and log estimate."""
-    ends = [truncation_interval(item) if truncated else Range(item.low, item.high) for item in (ratio.lower, ratio.upper, ratio.estimate)]
+    ends = [
+        truncation_interval(item) if truncated else Range(item.low, item.high)
+        for item in (ratio.lower, ratio.upper, ratio.estimate)
+    ]
     lower, upper, estimate = (Range(math.log(low), math.log(high)) for low, high in ends)
     return lower, upper, estimate
 
@@ -74,8 +87,8 @@ def wald_p(ratio: Ratio) -> Range | None:
     return _p_range(smallest, max(z))
 
 
-def p_without(ratio: Ratio, omitted: str) -> Range:
-    """Range of the Wald p from two of the three numbers: `omitted` is "estimate", "lower" or "upper"."""
+def p_without(ratio: Ratio, omitted: Part) -> Range:
+    """Range of the Wald p from two of the three numbers, over their rounding."""
     lower, upper, estimate = log_box(ratio)
     if omitted == "estimate":
         corners = [(low + high, high - low) for low in lower for high in upper]
@@ -90,7 +103,7 @@ def p_without(ratio: Ratio, omitted: str) -> Range:
 
 def p_of_any_two(ratio: Ratio) -> Range:
     """Hull of the p-values that any two of the three numbers give: for an interval that is not symmetric."""
-    found = [p_without(ratio, part) for part in ("estimate", "lower", "upper")]
+    found = [p_without(ratio, part) for part in PARTS]
     return Range(min(item.low for item in found), max(item.high for item in found))
 
 
@@ -120,7 +133,9 @@ def split_standard_error(first: int, second: int) -> float:
 
 def possible_splits(events: int, standard_error: float) -> Range | None:
     """Fewest and most events of one group for which sqrt(1/d1 + 1/d2) <= standard_error; None where no split is possible."""
-    possible = [first for first in range(1, events) if split_standard_error(first, events - first) <= standard_error * (1 + _ROOM)]
+    possible = [
+        first for first in range(1, events) if split_standard_error(first, events - first) <= standard_error * (1 + _ROOM)
+    ]
     return Range(possible[0], possible[-1]) if possible else None
 
 

@@ -84,6 +84,7 @@ def _two_tests(key: str, effect: Effect, endpoint: Endpoint, test: LogRank) -> I
         verdict=Verdict.CONSISTENT if same else either,
         reading="" if same else "two different tests of one comparison",
         note="" if same else note,
+        consequence=Consequence.NONE if same else Consequence.AS_PRINTED,
         numbers=0,
     )
 
@@ -137,5 +138,3 @@ def _row_check(path: str, label: str, table: str, where: str, given: list[tuple[
         note="" if same else "the row of the test table is not the log-rank test printed elsewhere",
         numbers=0 if one_print else len(given),
     )
-
-

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import digamma, gammaln, polygamma
 
+from retrial.dims import ARMS
 from retrial.errors import DataError
 from retrial.frequentist.risk_sets import RiskSets, needs_both_arms
 
@@ -72,12 +73,13 @@ def cox(risk: RiskSets, ties: Ties) -> CoxFit:
 
 
 def _event_times(risk: RiskSets) -> _EventTimes:
-    """The event times with both arms at risk: the others add a constant, or nothing, to the likelihood of beta."""
-    used = (risk.events.sum(axis=0) > 0) & (risk.at_risk > 0).all(axis=0)
-    (d_c, d_e), (r_c, r_e) = risk.events[:, used], risk.at_risk[:, used]
-    for arm, events in (("control", d_c), ("experimental", d_e)):
+    """Times with deaths. Where one arm alone is at risk they add a constant to the likelihood, and decide nothing about beta."""
+    dying = risk.events.sum(axis=0) > 0
+    together = dying & (risk.at_risk > 0).all(axis=0)
+    for arm, events in zip(ARMS, risk.events[:, together], strict=True):
         if events.sum() == 0:
             raise DataError(f"no events in the {arm} arm while both arms are at risk")
+    (d_c, d_e), (r_c, r_e) = risk.events[:, dying], risk.at_risk[:, dying]
     return _EventTimes(d_c, d_e, r_c, r_e)
 
 

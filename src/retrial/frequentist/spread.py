@@ -41,7 +41,7 @@ def summarise(by_table: Sequence[Sequence[Estimate]]) -> list[Estimate]:
     """Two rows for each (endpoint, quantity, contrast, model), over the tables in which it did not fail.
 
     The quantity itself: medians over the tables of its point, limits and SE: the interval of a typical table.
-    The quantity with the suffix `ACROSS`: the median point with the smallest and the largest point as limits, interval kind "none".
+    With the suffix `ACROSS`: the median point, with the smallest and the largest point as limits and interval kind "none".
     A quantity that failed in some tables says in how many and why; one that failed in all is a failed row.
     """
     grouped: dict[tuple[str, str, str, str], list[Estimate]] = {}
@@ -60,6 +60,7 @@ def _summary(rows: list[Estimate], tables: int) -> list[Estimate]:
     if len(good) < tables:
         note += f" ({next((row.status for row in rows if row.failed), 'absent in the others')})"
     points = np.array([row.point for row in good])
+    known = points[~np.isnan(points)]
     typical = dataclasses.replace(
         next((row for row in good if row.interval_kind != "none"), good[0]),
         point=_median(points),
@@ -71,8 +72,8 @@ def _summary(rows: list[Estimate], tables: int) -> list[Estimate]:
     moved = dataclasses.replace(
         typical,
         quantity=good[0].quantity + ACROSS,
-        lower=float(np.min(points)),
-        upper=float(np.max(points)),
+        lower=float(known.min(initial=np.inf)) if known.size else NAN,
+        upper=float(known.max(initial=-np.inf)) if known.size else NAN,
         sd=NAN,
         level=NAN,
         interval_kind="none",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from arviz_stats.base import array_stats
 
 from retrial.inference.engine import Draws
 from retrial.inference.settings import DiagnosticLimits
+
+
+TAILS = (0.05, 0.95)
+"""Quantiles whose smaller effective sample size is the tail ESS (Vehtari et al. 2021)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ def diagnose(draws: Draws, limits: DiagnosticLimits) -> Diagnostics:
     stacked = list(draws.values.values())
     rhat = max(_worst(array_stats.rhat, values, np.nanmax) for values in stacked)
     bulk = min(_worst(array_stats.ess, values, np.nanmin, method="bulk") for values in stacked)
-    tail = min(_worst(array_stats.ess, values, np.nanmin, method="tail") for values in stacked)
+    tail = min(_worst(array_stats.ess, values, np.nanmin, method="tail", prob=TAILS) for values in stacked)
     divergences = int(draws.diverging.sum())
     reasons = []
     if not rhat <= limits.rhat:
@@ -42,6 +47,6 @@ def diagnose(draws: Draws, limits: DiagnosticLimits) -> Diagnostics:
     return Diagnostics(rhat, bulk, tail, divergences, draws.diverging.size, f"failed: {', '.join(reasons)}" if reasons else "ok")
 
 
-def _worst(statistic, values: np.ndarray, worst, **options: str) -> float:  # noqa: ANN001 - library callables
+def _worst(statistic, values: np.ndarray, worst, **options: Any) -> float:  # noqa: ANN001 - library callables
     """A statistic of (chain, draw, ...) per component, then its worst."""
     return float(worst(statistic(values, chain_axis=0, draw_axis=1, **options)))

@@ -9,6 +9,7 @@ from scipy import stats
 
 from retrial.dims import ARMS, TOTAL
 from retrial.reconstruct import problem as codes
+from retrial.reconstruct.comparison import inverses
 from retrial.reconstruct.prior import TablePrior, prior_factors
 from retrial.reconstruct.problem import Problem
 from retrial.reconstruct.readings import MedianReading, Reading, code
@@ -57,7 +58,7 @@ def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, stri
     if reading.test is not None:
         real[codes.CHI_SQUARE] = _test_interval(targets, strict)
     real[codes.SCALARS] = quantile(ratio), math.log(ratio.value) if ratio is not None else 0.0, curve_scale
-    return Problem(np.array(targets.times), segments(targets), curve, prior_factors(prior, targets.n_times, n), whole, real)
+    return Problem(np.array(targets.times), inverses(n), segments(targets), curve, prior_factors(prior, targets.n_times, n), whole, real)
 
 
 def quantile(limit: Target | None) -> float:
@@ -117,7 +118,9 @@ def _median_se(targets: Targets, group: str, reading: Reading, strict: bool) -> 
             edges = sorted(sign * (edge - median.value) / z for edge in interval_of(limit, strict))
             low, high = max(low, edges[0]), min(high, edges[1])
     if low > high:
-        raise Unattainable(f"median_ci.{group}: the printed limits are not symmetric about the median, as {reading.median} makes them")
+        raise Unattainable(
+            f"median_ci.{group}: the printed limits are not symmetric about the median, as {reading.median} makes them"
+        )
     tolerances = [(limit.high - limit.low) / 2 for limit in (lower, upper) if limit is not None]
     return low, high, max(min(tolerances) / z, _LEAST_SCALE)
 

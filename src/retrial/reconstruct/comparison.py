@@ -1,7 +1,6 @@
 """Hazard ratios and χ² of a two-arm integer life table (compiled).
 
-d[a, t] events and r[a, t] patients at risk, a = 0 control, 1 experimental; β = log hazard ratio experimental / control.
-Sums run over times with events and with patients at risk in both arms or one.
+d[a, t] events and r[a, t] patients at risk, a = 0 control, 1 experimental, 2 both; β = log hazard ratio experimental / control.
 """
 
 from __future__ import annotations
@@ -23,42 +22,43 @@ _STEP_END = 1e-9
 _MAX_STEPS = 60
 
 
+def inverses(n: int) -> np.ndarray:
+    """0, 1, 1/2, ..., 1/n: divisions by counts as look-ups. The 0 lets terms without patients at risk vanish."""
+    return np.concatenate([[0.0], 1.0 / np.arange(1.0, n + 1)])
+
+
 @compiled
-def log_rank_sums(d: np.ndarray, r: np.ndarray) -> tuple[float, float, float, float, float]:
+def log_rank_sums(d: np.ndarray, r: np.ndarray, inverse: np.ndarray) -> tuple[float, float, float, float, float]:
     """O_e, E_e, E_c, hypergeometric variance V and its form without tie correction V_b (Breslow's information at β = 0).
 
-    E_e = Σ d r_e/r, V_b = Σ d (r_e/r)(r_c/r), V = Σ d (r_e/r)(r_c/r)(r - d)/(r - 1) (Mantel 1966).
+    E_e = Σ d r_e/r, V_b = Σ d (r_e/r)(r_c/r), V = Σ d (r_e/r)(r_c/r)(r - d)/(r - 1) (Mantel 1966). `inverse` holds 1/n, see `inverses`.
     """
-    observed, expected, expected_control, variance, untied = 0.0, 0.0, 0.0, 0.0, 0.0
+    observed, expected, total, variance, untied = 0, 0.0, 0, 0.0, 0.0
     for t in range(d.shape[1]):
-        events = d[0, t] + d[1, t]
-        if events == 0:
-            continue
-        at_risk = r[0, t] + r[1, t]
-        share = r[1, t] / at_risk
+        events, at_risk = d[2, t], r[2, t]
+        share = r[1, t] * inverse[at_risk]
         observed += d[1, t]
+        total += events
         expected += events * share
-        expected_control += events * (1.0 - share)
         spread = events * share * (1.0 - share)
         untied += spread
-        if at_risk > 1:
-            variance += spread * (at_risk - events) / (at_risk - 1.0)
-    return observed, expected, expected_control, variance, untied
+        variance += spread * (at_risk - events) * inverse[max(at_risk - 1, 0)]
+    return 1.0 * observed, expected, total - expected, variance, untied
 
 
 @compiled
 def breslow_score(d: np.ndarray, r: np.ndarray, beta: float) -> tuple[float, float]:
     """U(β) and I(β) of the Cox partial likelihood, Breslow's ties."""
-    score, information, ratio = 0.0, 0.0, math.exp(beta)
+    observed, expected, information, ratio = 0, 0.0, 0.0, math.exp(beta)
     for t in range(d.shape[1]):
-        events = d[0, t] + d[1, t]
-        if events == 0:
-            continue
-        weight = r[1, t] * ratio
+        if r[2, t] == 0:
+            break
+        events, weight = d[2, t], r[1, t] * ratio
         share = weight / (weight + r[0, t])
-        score += d[1, t] - events * share
+        observed += d[1, t]
+        expected += events * share
         information += events * share * (1.0 - share)
-    return score, information
+    return observed - expected, information
 
 
 @compiled
@@ -66,7 +66,7 @@ def efron_score(d: np.ndarray, r: np.ndarray, beta: float) -> tuple[float, float
     """U(β) and I(β) of the Cox partial likelihood, Efron's ties: the j-th of d tied events sees j/d of the tied removed."""
     score, information, ratio = 0.0, 0.0, math.exp(beta)
     for t in range(d.shape[1]):
-        events = d[0, t] + d[1, t]
+        events = d[2, t]
         if events == 0:
             continue
         score += d[1, t]
@@ -112,7 +112,7 @@ def likelihood_ratio(d: np.ndarray, r: np.ndarray, ties: int, beta: float) -> fl
     """χ² = 2 (l(β̂) - l(0)) of the Cox partial likelihood."""
     gain, ratio = 0.0, math.exp(beta)
     for t in range(d.shape[1]):
-        events = d[0, t] + d[1, t]
+        events = d[2, t]
         if events == 0:
             continue
         gain += d[1, t] * beta
@@ -124,7 +124,7 @@ def likelihood_ratio(d: np.ndarray, r: np.ndarray, ties: int, beta: float) -> fl
 
 
 @compiled
-def hazard_ratio(d: np.ndarray, r: np.ndarray, estimator: int, start: float) -> tuple[float, float]:
+def hazard_ratio(d: np.ndarray, r: np.ndarray, inverse: np.ndarray, estimator: int, start: float) -> tuple[float, float]:
     """β̂ and its SE.
 
     Cox: 1/√I(β̂). Mantel-Haenszel (Peto, one step): (O - E)/V, 1/√V. Observed/expected: log((O_e/E_e)/(O_c/E_c)), √(1/E_e + 1/E_c).
@@ -132,7 +132,7 @@ def hazard_ratio(d: np.ndarray, r: np.ndarray, estimator: int, start: float) -> 
     if estimator == BRESLOW or estimator == EFRON:
         beta, information = cox(d, r, estimator, start)
         return beta, 1.0 / math.sqrt(information)
-    observed, expected, expected_control, variance, _ = log_rank_sums(d, r)
+    observed, expected, expected_control, variance, _ = log_rank_sums(d, r, inverse)
     if estimator == MANTEL_HAENSZEL:
         return (observed - expected) / variance, 1.0 / math.sqrt(variance)
     observed_control = expected + expected_control - observed
@@ -146,10 +146,10 @@ def hazard_ratio(d: np.ndarray, r: np.ndarray, estimator: int, start: float) -> 
 
 
 @compiled
-def chi_square(d: np.ndarray, r: np.ndarray, test: int, start: float) -> float:
+def chi_square(d: np.ndarray, r: np.ndarray, inverse: np.ndarray, test: int, start: float) -> float:
     """χ² (1 df) of the log-rank test or of Cox's score, Wald or likelihood-ratio test."""
     if test == LOG_RANK or test == SCORE_BRESLOW:
-        observed, expected, _, variance, untied = log_rank_sums(d, r)
+        observed, expected, _, variance, untied = log_rank_sums(d, r, inverse)
         return (observed - expected) ** 2 / (variance if test == LOG_RANK else untied)
     if test == SCORE_EFRON:
         score, information = efron_score(d, r, 0.0)

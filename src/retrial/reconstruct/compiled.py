@@ -22,12 +22,17 @@ def compiled(function: Callable[..., Any]) -> Any:
     return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
 
 
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile into every caller: for small parts of the innermost loop."""
+    return numba.njit(nogil=True, error_model="numpy", inline="always")(function)
+
+
 def random_state(seed: np.random.SeedSequence) -> np.ndarray:
     """State of the generator for one island of the sampler, from a seed sequence: 4 words of 64 bits, never all zero."""
     return seed.generate_state(STATE_WORDS, dtype=np.uint64)
 
 
-@compiled
+@inlined
 def next_bits(state: np.ndarray) -> np.uint64:
     """Next 64 random bits by xoshiro256++ (Blackman and Vigna 2021, ACM Transactions on Mathematical Software 47:36)."""
     s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
@@ -42,13 +47,7 @@ def next_bits(state: np.ndarray) -> np.uint64:
     return result
 
 
-@compiled
+@inlined
 def uniform(state: np.ndarray) -> float:
     """A number from [0, 1)."""
     return np.float64(next_bits(state) >> np.uint64(11)) * _DOUBLE_STEP
-
-
-@compiled
-def below(state: np.ndarray, limit: int) -> int:
-    """A whole number from 0 to limit - 1 (limit far below 2^53, so that the bias is below 1e-9)."""
-    return np.int64(uniform(state) * limit)

@@ -43,6 +43,7 @@ from retrial.reconstruct.problem import (
     Z_RATIO,
 )
 
+UPPER_LEVEL, LOWER_LEVEL = 0.5 + DENSITY_BAND - TOLERANCE, 0.5 - DENSITY_BAND + TOLERANCE
 SURVIVAL_SCALE = 0.02
 """Distance of Ŝ from 1/2 that weighs like one tolerance of a printed number: about one patient of fifty."""
 NORMAL_SCALE = 0.1
@@ -79,29 +80,36 @@ def crossing_energy(before: float, at: float) -> float:
 
 
 @compiled
-def density_energy(d: np.ndarray, r: np.ndarray, g: int, times: np.ndarray, median: int, real: np.ndarray) -> float:
-    """Energy of a median and its SE by the density rule (the SE taken at the printed median, right or not)."""
+def density_energy(
+    d: np.ndarray, r: np.ndarray, g: int, times: np.ndarray, inverse: np.ndarray, median: int, real: np.ndarray
+) -> float:
+    """Energy of a median and its SE by the density rule (the SE taken at the printed median, right or not).
+
+    The loop has no branch on the counts: they are unpredictable, and a missed branch costs more than the arithmetic.
+    """
     s, greenwood, before, at, greenwood_at = 1.0, 0.0, 1.0, 1.0, 0.0
     upper_time, upper_survival, lower_time, lower_survival = 0.0, 1.0, -1.0, 0.0
     for t in range(d.shape[1]):
-        if d[g, t] > 0:
-            s *= 1.0 - d[g, t] / r[g, t]
-            greenwood += d[g, t] / (r[g, t] * (1.0 * r[g, t] - d[g, t]))
-            if s >= 0.5 + DENSITY_BAND - TOLERANCE:
-                upper_time, upper_survival = times[t], s
-            elif lower_time < 0.0 and s <= 0.5 - DENSITY_BAND + TOLERANCE:
-                lower_time, lower_survival = times[t], s
-            if t < median:
-                before = s
-            if t <= median:
+        events = d[g, t]
+        s *= 1.0 - events * inverse[r[g, t]]
+        greenwood += events * inverse[r[g, t]] * inverse[r[g, t] - events]
+        high = events > 0 and s >= UPPER_LEVEL
+        upper_time = times[t] if high else upper_time
+        upper_survival = s if high else upper_survival
+        low = events > 0 and lower_time < 0.0 and s <= LOWER_LEVEL
+        lower_time = times[t] if low else lower_time
+        lower_survival = s if low else lower_survival
+        before = s if t < median else before
+        if t >= median:
+            if t == median:
                 at, greenwood_at = s, greenwood
-        if t >= median and lower_time >= 0.0:
-            break
+            if lower_time >= 0.0:
+                break
     energy = crossing_energy(before, at)
     if math.isnan(real[MEDIAN_SE + g, 0]):
         return energy
-    if lower_time < 0.0:
-        return energy + UNDEFINED + (s - 0.5 + DENSITY_BAND) / SURVIVAL_SCALE
+    if lower_time < 0.0 or at <= TOLERANCE:
+        return energy + UNDEFINED + max(s - LOWER_LEVEL, 0.0) / SURVIVAL_SCALE
     se = at * math.sqrt(greenwood_at) * (lower_time - upper_time) / (upper_survival - lower_survival)
     return energy + excess(se, real, MEDIAN_SE + g)
 
@@ -153,12 +161,14 @@ def curve_energy(d: np.ndarray, r: np.ndarray, g: int, curve: np.ndarray, scale:
 
 
 @compiled
-def group_energy(whole: np.ndarray, real: np.ndarray, times: np.ndarray, curve: np.ndarray, d: np.ndarray, r: np.ndarray, g: int) -> float:
+def group_energy(
+    whole: np.ndarray, real: np.ndarray, times: np.ndarray, inverse: np.ndarray, curve: np.ndarray, d: np.ndarray, r: np.ndarray, g: int
+) -> float:
     """Energy of what one arm (0, 1) or both together (2) print alone."""
     energy, median = 0.0, whole[MEDIAN + g]
     if median >= 0:
         if whole[RULE] == GREENWOOD_DENSITY:
-            energy += density_energy(d, r, g, times, median, real)
+            energy += density_energy(d, r, g, times, inverse, median, real)
         else:
             energy += crowley_energy(d, r, g, median, whole, real[Z_MEDIAN, g])
     if g < 2 and real[SCALARS, CURVE_SCALE] > 0.0:
@@ -178,10 +188,10 @@ def ratio_energy(real: np.ndarray, beta: float, se: float) -> float:
 
 
 @compiled
-def sums_energy(whole: np.ndarray, real: np.ndarray, d: np.ndarray, r: np.ndarray) -> float:
+def sums_energy(whole: np.ndarray, real: np.ndarray, inverse: np.ndarray, d: np.ndarray, r: np.ndarray) -> float:
     """Energy of what follows from the log-rank sums alone."""
     estimator, test, energy = whole[ESTIMATOR], whole[TEST], 0.0
-    observed, expected, expected_control, variance, untied = log_rank_sums(d, r)
+    observed, expected, expected_control, variance, untied = log_rank_sums(d, r, inverse)
     if test == LOG_RANK:
         energy += excess((observed - expected) ** 2 / variance, real, CHI_SQUARE)
     elif test == SCORE_BRESLOW:
@@ -196,11 +206,13 @@ def sums_energy(whole: np.ndarray, real: np.ndarray, d: np.ndarray, r: np.ndarra
 
 
 @compiled
-def joint_energy(whole: np.ndarray, real: np.ndarray, d: np.ndarray, r: np.ndarray, limit: float) -> float:
+def joint_energy(
+    whole: np.ndarray, real: np.ndarray, inverse: np.ndarray, d: np.ndarray, r: np.ndarray, limit: float
+) -> float:
     """Energy of the hazard ratio and χ²; may stop early with any value above `limit`."""
     estimator, test, energy, start = whole[ESTIMATOR], whole[TEST], 0.0, real[SCALARS, START]
     if test == LOG_RANK or test == SCORE_BRESLOW or estimator >= MANTEL_HAENSZEL:
-        energy += sums_energy(whole, real, d, r)
+        energy += sums_energy(whole, real, inverse, d, r)
     if test == SCORE_EFRON:
         score, information = efron_score(d, r, 0.0)
         energy += excess(score * score / information, real, CHI_SQUARE)

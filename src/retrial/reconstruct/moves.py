@@ -9,40 +9,40 @@ from __future__ import annotations
 
 import numpy as np
 
-from retrial.reconstruct.compiled import below, compiled, uniform
+from retrial.reconstruct.compiled import compiled, inlined, next_bits
 from retrial.reconstruct.problem import BLOCK, EVENT_MODE, EVENTS_CONTROL, EVENTS_FREE, EVENTS_TOTAL, FIRST_HELD, LAST_HELD
 
 STEP_FIELDS = 6
 """arm, kind from, time from, kind to, time to, amount."""
-_LONG = 0.2
-"""Share of shifts to any time of the segment; the others are short."""
-_STAY_SHORT = 0.5
-"""Probability that a short shift grows by one more time."""
+LENGTHS = np.array([1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5, 6])
+"""Short shifts, each as likely."""
+SHIFT, FLIP, OPPOSED_SHIFTS, STATUS_SWAP = 52, 64, 77, 109
+"""Of 128 draws: one patient's time, one patient's status (where events are free), two times apart, two patients' status; else two patients
+of different arms change places."""
+LOW_BITS = (1 << 32) - 1
 
 
-@compiled
+@inlined
 def count(d: np.ndarray, r: np.ndarray, arm: int, kind: int, t: int) -> int:
     """Patients of a cell."""
     return d[arm, t] if kind == 1 else r[arm, t] - r[arm, t + 1] - d[arm, t]
 
 
-@compiled
-def pick(d: np.ndarray, r: np.ndarray, state: np.ndarray) -> tuple[int, int, int]:
-    """The cell of a patient drawn from both arms: bisection on the numbers at risk, which are counts of patients from the right."""
-    rank, arm = below(state, r[2, 0]), 0
-    if rank >= r[0, 0]:
-        rank, arm = rank - r[0, 0], 1
-    low, high = 0, d.shape[1]
-    while high - low > 1:
-        middle = (low + high) >> 1
-        if r[arm, middle] > rank:
-            low = middle
-        else:
-            high = middle
+@inlined
+def pick(d: np.ndarray, r: np.ndarray, first_step: int, bits: int) -> tuple[int, int, int]:
+    """The cell of a patient drawn from both arms by 32 random bits: bisection on the numbers at risk, counts of patients from the right."""
+    rank = (bits * r[2, 0]) >> 32
+    arm = 1 if rank >= r[0, 0] else 0
+    rank -= r[0, 0] * arm
+    low, step, n_times = 0, first_step, d.shape[1]
+    while step > 0:
+        probe = min(low + step, n_times)
+        low = probe if r[arm, probe] > rank else low
+        step >>= 1
     return arm, 1 if rank - r[arm, low + 1] < d[arm, low] else 0, low
 
 
-@compiled
+@inlined
 def apply(d: np.ndarray, r: np.ndarray, steps: np.ndarray, i: int, sign: int) -> None:
     """Make (sign 1) or undo (sign -1) step i, in the arm's row and in the row of both."""
     arm, t_from, t_to, amount = steps[i, 0], steps[i, 2], steps[i, 4], sign * steps[i, 5]
@@ -60,25 +60,20 @@ def apply(d: np.ndarray, r: np.ndarray, steps: np.ndarray, i: int, sign: int) ->
         r[2, t] -= amount
 
 
-@compiled
+@inlined
 def write(steps: np.ndarray, i: int, arm: int, kind_from: int, t_from: int, kind_to: int, t_to: int, amount: int) -> None:
     steps[i, 0], steps[i, 1], steps[i, 2] = arm, kind_from, t_from
     steps[i, 3], steps[i, 4], steps[i, 5] = kind_to, t_to, amount
 
 
-@compiled
-def shift_length(n_times: int, state: np.ndarray) -> int:
-    """A signed number of grid times, symmetric about 0."""
-    if uniform(state) < _LONG:
-        length = 1 + below(state, n_times)
-    else:
-        length = 1
-        while uniform(state) < _STAY_SHORT:
-            length += 1
-    return length if uniform(state) < 0.5 else -length
+@inlined
+def shift_length(n_times: int, bits: int) -> int:
+    """A signed number of grid times by 32 random bits, symmetric about 0: one of `LENGTHS`, or one time in four any length."""
+    length = LENGTHS[bits & 15] if bits & 96 else 1 + (((bits >> 8) * n_times) >> 24)
+    return length if bits & 16 else -length
 
 
-@compiled
+@inlined
 def inside(segment: np.ndarray, arm: int, t: int, target: int) -> bool:
     """Whether a patient of `arm` recorded at t may be recorded at `target`."""
     return segment[arm, t, 0] <= target <= segment[arm, t, 1]
@@ -87,31 +82,35 @@ def inside(segment: np.ndarray, arm: int, t: int, target: int) -> bool:
 @compiled
 def propose(whole: np.ndarray, segment: np.ndarray, d: np.ndarray, r: np.ndarray, state: np.ndarray, steps: np.ndarray) -> int:
     """Write a proposal to `steps`; returns its number of steps, 0 where the draw is no move."""
-    draw = uniform(state)
-    arm, kind, t = pick(d, r, state)
-    amount = 1 if whole[BLOCK] == 1 or uniform(state) < 0.5 else 1 + below(state, whole[BLOCK])
-    if draw < 0.4:
-        target = t + shift_length(d.shape[1], state)
+    bits, cells = np.int64(next_bits(state) >> np.uint64(1)), np.int64(next_bits(state) >> np.uint64(1))
+    kind_of_move, length_bits = bits & 127, (bits >> 7) & LOW_BITS
+    mode, block = whole[EVENT_MODE], whole[BLOCK]
+    amount = 1 if block == 1 or bits & (1 << 40) else 1 + (((bits >> 41) * block) >> 22)
+    first_step = 1
+    while 2 * first_step < d.shape[1]:
+        first_step *= 2
+    arm, kind, t = pick(d, r, first_step, cells & LOW_BITS)
+    if kind_of_move < SHIFT:
+        target = t + shift_length(d.shape[1], length_bits)
         if not inside(segment, arm, t, target):
             return 0
         write(steps, 0, arm, kind, t, kind, target, amount)
         return 1
-    mode = whole[EVENT_MODE]
-    if draw < 0.5 and mode >= EVENTS_FREE:
+    if kind_of_move < FLIP and mode >= EVENTS_FREE:
         if mode == EVENTS_CONTROL + arm:
             return 0
         write(steps, 0, arm, kind, t, 1 - kind, t, amount)
         return 1
-    arm2, kind2, t2 = pick(d, r, state)
-    if draw < 0.6:
-        length = shift_length(d.shape[1], state)
+    arm2, kind2, t2 = pick(d, r, first_step, 2 * (cells >> 32) + ((bits >> 39) & 1))
+    if kind_of_move < OPPOSED_SHIFTS:
+        length = shift_length(d.shape[1], length_bits)
         if not inside(segment, arm, t, t + length) or not inside(segment, arm2, t2, t2 - length):
             return 0
         write(steps, 0, arm, kind, t, kind, t + length, amount)
         write(steps, 1, arm2, kind2, t2, kind2, t2 - length, amount)
         return 2
     between = mode == EVENTS_TOTAL or mode == EVENTS_FREE
-    if draw < 0.85:
+    if kind_of_move < STATUS_SWAP:
         if kind == kind2 or (arm == arm2 and t == t2) or (arm != arm2 and not between):
             return 0
         write(steps, 0, arm, kind, t, kind2, t, amount)
@@ -126,7 +125,7 @@ def propose(whole: np.ndarray, segment: np.ndarray, d: np.ndarray, r: np.ndarray
     return 2
 
 
-@compiled
+@inlined
 def ways(d: np.ndarray, r: np.ndarray, steps: np.ndarray, n_steps: int, after: bool) -> float:
     """Patients product by which the cells of the proposal (or, after it, of its reverse) are drawn."""
     product = 1.0
@@ -136,7 +135,7 @@ def ways(d: np.ndarray, r: np.ndarray, steps: np.ndarray, n_steps: int, after: b
     return product
 
 
-@compiled
+@inlined
 def feasible(whole: np.ndarray, d: np.ndarray, r: np.ndarray, steps: np.ndarray, n_steps: int) -> bool:
     """Whether the cells that the made steps took patients from are not below 0, and the printed extremes are still met."""
     for i in range(n_steps):

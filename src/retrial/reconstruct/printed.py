@@ -86,7 +86,16 @@ def within(statistic: str, arm: str, printed: Quantity, tolerance: float, where:
         wide = (min(low, value - tolerance), max(high, value + tolerance))
     room = _EDGE * max(abs(value), _EDGE)
     return Target(
-        statistic, arm, printed.text, value, wide[0] - room, wide[1] + room, low - room, high + room, printed.where(where), level=level
+        statistic,
+        arm,
+        printed.text,
+        value,
+        wide[0] - room,
+        wide[1] + room,
+        low - room,
+        high + room,
+        printed.where(where),
+        level=level,
     )
 
 
@@ -213,5 +222,7 @@ def _end(item: Endpoint, unit: float, notes: list[str]) -> float:
     seen = [median.ci.upper.value if median.ci else median.value.value for median in medians]
     seen += [time.value for time in item.at_risk.times] if item.at_risk is not None else []
     end = unit * math.ceil(_FOLLOW_UP * max(seen, default=12.0) / unit)
-    notes.append(f"no longest time is printed: the grid is taken to end at {end:g}, {_FOLLOW_UP:g} times the largest printed time")
+    notes.append(
+        f"no longest time is printed: the grid is taken to end at {end:g}, {_FOLLOW_UP:g} times the largest printed time"
+    )
     return end

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from retrial.errors import ConfigError
-from retrial.reconstruct.compiled import compiled
+from retrial.reconstruct.compiled import inlined
 
 HALF = 0.5
 
@@ -74,7 +74,7 @@ def _factors(a: float, b: float, n: int) -> np.ndarray:
     )
 
 
-@compiled
+@inlined
 def log_prior_at(factors: np.ndarray, d: np.ndarray, r: np.ndarray, arm: int, t: int) -> float:
     """Log prior probability of what happens in one arm at one time; r has a further column of 0 after the last time."""
     at_risk, events = r[arm, t], d[arm, t]

@@ -26,6 +26,7 @@ class Problem(NamedTuple):
     """T grid times, N patients. (Few arrays, because compiled calls pay for every one.)
 
     times    (T,) in recording units
+    inverse  (N + 1,) 0, 1, 1/2, ..., 1/N
     segment  (2, T, 2) first and last index to which a patient recorded at t may move: printed numbers at risk hold by construction
     curve    (2, T, 2) limits of S(t) from a digitised curve
     prior    (6, N + 1) logarithms of the beta-binomial factors, see `retrial.reconstruct.prior`
@@ -39,6 +40,7 @@ class Problem(NamedTuple):
     """
 
     times: np.ndarray
+    inverse: np.ndarray
     segment: np.ndarray
     curve: np.ndarray
     prior: np.ndarray

@@ -102,10 +102,14 @@ class Targets:
         for name in names:
             group, _, arm = name.partition(".")
             matching = [
-                item.name for item in self.targets if group in GROUPS and item.statistic in GROUPS[group] and arm in ("", item.arm)
+                item.name
+                for item in self.targets
+                if group in GROUPS and item.statistic in GROUPS[group] and arm in ("", item.arm)
             ]
             if not matching:
-                raise ConfigError(f"cannot leave {name!r} out of {self.endpoint}", [f"got {name!r}; allowed are {', '.join(self.names)}"])
+                raise ConfigError(
+                    f"cannot leave {name!r} out of {self.endpoint}", [f"got {name!r}; allowed are {', '.join(self.names)}"]
+                )
             dropped.update(matching)
         return dataclasses.replace(self, targets=tuple(item for item in self.targets if item.name not in dropped))
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from retrial.reconstruct.compiled import compiled, uniform
+from retrial.reconstruct.compiled import compiled, inlined, uniform
 from retrial.reconstruct.energy import group_energy, joint_energy
 from retrial.reconstruct.moves import STEP_FIELDS, apply, feasible, propose, ways
 from retrial.reconstruct.prior import log_prior_at
@@ -23,8 +23,8 @@ AT_TARGET = 1e15
 def energies(problem: Problem, d: np.ndarray, r: np.ndarray, out: np.ndarray) -> None:
     """All energies of a table: control, experimental, both together, comparison."""
     for g in range(3):
-        out[g] = group_energy(problem.whole, problem.real, problem.times, problem.curve, d, r, g)
-    out[JOINT] = joint_energy(problem.whole, problem.real, d, r, np.inf)
+        out[g] = group_energy(problem.whole, problem.real, problem.times, problem.inverse, problem.curve, d, r, g)
+    out[JOINT] = joint_energy(problem.whole, problem.real, problem.inverse, d, r, np.inf)
 
 
 @compiled
@@ -35,7 +35,7 @@ def log_prior(factors: np.ndarray, d: np.ndarray, r: np.ndarray, out: np.ndarray
             out[arm, t] = log_prior_at(factors, d, r, arm, t)
 
 
-@compiled
+@inlined
 def touched(steps: np.ndarray, n_steps: int, arm: int) -> tuple[int, int]:
     """First and last time at which a proposal changes an arm; (0, -1) where it does not."""
     first, last = 0, -1
@@ -51,7 +51,13 @@ def touched(steps: np.ndarray, n_steps: int, arm: int) -> tuple[int, int]:
 
 @compiled
 def walk(
-    problem: Problem, d: np.ndarray, r: np.ndarray, energy: np.ndarray, inverse_temperature: float, n_proposals: int, state: np.ndarray
+    problem: Problem,
+    d: np.ndarray,
+    r: np.ndarray,
+    energy: np.ndarray,
+    inverse_temperature: float,
+    n_proposals: int,
+    state: np.ndarray,
 ) -> int:
     """Make `n_proposals` proposals in place at density prior(y) exp(-inverse_temperature · energy(y)); returns how many were taken.
 
@@ -59,7 +65,8 @@ def walk(
     above it, the cheapest parts first: the same Markov chain, most of the work spared. `energy` (4,) is kept up to date unless the
     temperature is infinite (inverse 0).
     """
-    whole, real, times, curve, factors, segment = problem.whole, problem.real, problem.times, problem.curve, problem.prior, problem.segment
+    whole, real, times, inverse = problem.whole, problem.real, problem.times, problem.inverse
+    curve, factors, segment = problem.curve, problem.prior, problem.segment
     steps = np.zeros((2, STEP_FIELDS), np.int64)
     prior, new_prior = np.empty((2, d.shape[1])), np.empty((2, d.shape[1]))
     log_prior(factors, d, r, prior)
@@ -88,11 +95,11 @@ def walk(
                 total = 0.0
                 for g in range(3):
                     if taken:
-                        new[g] = group_energy(whole, real, times, curve, d, r, g) if changes(steps, n_steps, g) else energy[g]
+                        new[g] = group_energy(whole, real, times, inverse, curve, d, r, g) if changes(steps, n_steps, g) else energy[g]
                         total += new[g]
                         taken = total <= limit
                 if taken:
-                    new[JOINT] = joint_energy(whole, real, d, r, limit - total)
+                    new[JOINT] = joint_energy(whole, real, inverse, d, r, limit - total)
                     taken = total + new[JOINT] <= limit
         if taken:
             accepted += 1
@@ -108,7 +115,7 @@ def walk(
     return accepted
 
 
-@compiled
+@inlined
 def changes(steps: np.ndarray, n_steps: int, g: int) -> bool:
     """Whether a proposal changes an arm (0, 1), or both arms together (2: not by an exchange of cells between the arms)."""
     if g < 2:

@@ -10,11 +10,13 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from retrial.dims import ARM, ARMS, RECONSTRUCTION, TIME
-from retrial.report.data import SurvivalCurves
+from retrial.report.data import PrintedAtRisk, SurvivalCurves
 from retrial.report.picture import ARM_TEXT
 
 ROW = 0.165
 """Inches from line to line."""
+_MOST_COLUMNS = 12
+"""More numbers than these run into each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +30,21 @@ class RiskRow:
     printed: bool = False
 
 
+def printed_columns(printed: PrintedAtRisk) -> slice:
+    """Which of the printed times have room: all of them, or every second, third, ..."""
+    return slice(None, None, -(-len(printed.times) // _MOST_COLUMNS))
+
+
 def risk_rows(curves: SurvivalCurves, ticks: Sequence[float]) -> list[RiskRow]:
-    """Each arm's numbers at risk at the axis' ticks, and under them the printed ones where the paper has some."""
+    """Each arm's numbers at risk at the axis' ticks, and under them the printed ones (whose times the ticks then are)."""
     printed = curves.printed_at_risk
-    times = tuple(float(time) for time in (printed.times if printed is not None else ticks))
-    origin = "" if curves.from_patients else ", reconstructed"
+    times = tuple(float(time) for time in ticks)
     rows = []
     for arm in reversed(ARMS):
-        rows.append(RiskRow(f"{arm.capitalize()}{origin}", arm, times, tuple(_text(curves, arm, time) for time in times)))
+        rows.append(RiskRow(arm.capitalize(), arm, times, tuple(_text(curves, arm, time) for time in times)))
         if printed is not None and arm in printed.counts:
-            counts = tuple(str(int(count)) for count in printed.counts[arm])
-            rows.append(RiskRow(f"{arm.capitalize()}, printed", arm, times, counts, printed=True))
+            counts = tuple(str(int(count)) for count in printed.counts[arm][printed_columns(printed)])
+            rows.append(RiskRow("    as printed", arm, times, counts, printed=True))
     return rows
 
 
@@ -53,11 +59,11 @@ def _text(curves: SurvivalCurves, arm: str, time: float) -> str:
     return str(low) if low == high else f"{low}–{high}"
 
 
-def draw_risk_table(axes: Axes, rows: Sequence[RiskRow], below: float, height: float) -> None:
+def draw_risk_table(axes: Axes, title: str, rows: Sequence[RiskRow], below: float, height: float) -> None:
     """Write the rows `below` inches under the axes of `height` inches, each number under its time; printed ones in italics."""
     y = -below / height
     left = -axes.get_position().x0 / axes.get_position().width + 0.02
-    axes.text(left, y, "At risk", transform=axes.transAxes, fontsize=7.5, weight="bold", va="center")
+    axes.text(left, y, title, transform=axes.transAxes, fontsize=7.5, weight="bold", va="center")
     for row in rows:
         y -= ROW / height
         look: dict[str, Any] = {

@@ -24,6 +24,7 @@ FAMILIES = {
     "twice_printed": "Printed twice",
     "direction": "Direction of contrasts",
     "time": "Times and follow-up",
+    "medians": "Medians and their intervals",
     "joint": "All survival numbers at once",
 }
 _FINDINGS = (Verdict.INCONSISTENT, Verdict.CONSISTENT_ONLY_IF)
@@ -86,12 +87,13 @@ def _checks(checks: Sequence[Check], key: str, title: str, *, folded: bool = Fal
         for check in checks
     )
     caption = "Printed numbers are read as rounding intervals: 0.470 stands for 0.4695 to 0.4705."
-    return Table(key, title, caption, columns, rows, folded=folded, wide=True)
+    return Table(key, title, caption, columns, rows, folded=folded, wide=True, prose=True)
 
 
 def _finding(check: Check) -> str:
-    reading = f"{upper_first(check.reading)}." if check.reading else ""
-    return " ".join(part for part in (reading.replace("..", "."), check.note) if part)
+    """The reading (after "only if" where the verdict ends so) and the note, as sentences."""
+    reading = f"only if {check.reading}" if check.reading and check.verdict is Verdict.CONSISTENT_ONLY_IF else check.reading
+    return " ".join(f"{upper_first(part.rstrip('.'))}." for part in (reading, check.note) if part)
 
 
 def _families(checks: Sequence[Check]) -> Table:
@@ -129,7 +131,22 @@ def decision_table(checks: Sequence[Check]) -> Table | None:
     if not rows:
         return None
     columns = ("Quantity", "Printed", "Used", "Consequence", "Reason")
-    return Table("decisions", "Decisions", "Changes that the audit makes before any model sees the study.", columns, tuple(rows))
+    return Table(
+        "decisions",
+        "Decisions",
+        "Changes that the audit makes before any model sees the study.",
+        columns,
+        tuple(rows),
+        prose=True,
+    )
+
+
+def decided(checks: Sequence[Check], path: str) -> str:
+    """What the audit decided about the quantity at `path` or a part of it: "audit: used as corrected, 0.567"."""
+    found = [
+        check.decision for check in checks if check.decision is not None and f"{check.decision.path}.".startswith(f"{path}.")
+    ]
+    return "; ".join(f"audit: {decision.consequence.value}, {_value(decision.value)}" for decision in found)
 
 
 def _value(value: Any) -> str:

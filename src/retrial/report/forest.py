@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,23 +20,32 @@ from retrial.report.picture import FAILED, INK, METHOD_COLOURS, METHOD_MARKERS, 
 ROWS_PER_PICTURE = 44
 """At 0.19 inch a row with its headings, what fits a printed page."""
 _ROW_HEIGHT = 0.19
-_MARGIN_TOP, _MARGIN_BOTTOM = 0.42, 0.72
-_LEFT, _RIGHT = 0.40, 0.71
+_MARGIN_TOP, _MARGIN_BOTTOM = 0.42, 0.64
+_LEFT, _RIGHT = 0.31, 0.71
 """Share of the width where the axis starts and ends; labels stand to its left, numbers to its right."""
-_RATIO_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+_RATIO_TICKS = (
+    (0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0),
+    (0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0),
+    (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0),
+)
+"""From fine to coarse: the first set of which at most `_MOST_TICKS` are on the axis is used."""
+_MOST_TICKS = 8
 _ROWS_AS_WORDS = 12
+_LONGEST_LABEL, _LONGEST_HEADING = 34, 92
+"""Letters that fit left of the axis, and across the picture."""
 _WIDEST_RATIO = 20.0
 """No axis beyond 1/20 to 20: an interval that leaves it ends in an arrow, and its limits stand beside it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForestRow:
-    """A line of the plot: what it is, the estimate, and its numbers as text. Without an estimate, a heading."""
+    """A line of the plot: what it is, the estimate, and its numbers as text. No estimate: a heading (`minor`: one below)."""
 
     label: str
     estimate: Estimate | None = None
     text: str = ""
     extra: str = ""
+    minor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +80,16 @@ def _paged(rows: Sequence[ForestRow]) -> list[list[ForestRow]]:
         cuts = [
             n
             for n in range(ROWS_PER_PICTURE // 2, ROWS_PER_PICTURE + 1)
-            if rest[n].estimate is None and rest[n - 1].estimate is not None
+            if _is_heading(rest[n]) and rest[n - 1].estimate is not None
         ]
         cut = cuts[-1] if cuts else ROWS_PER_PICTURE
         parts.append(rest[:cut])
         rest = rest[cut:]
     return [*parts, rest]
+
+
+def _is_heading(row: ForestRow) -> bool:
+    return row.estimate is None and not row.minor
 
 
 def is_ratio(estimate: Estimate) -> bool:
@@ -107,7 +121,7 @@ def _forest(rows: Sequence[ForestRow], words: ForestText, limits: tuple[float, f
         _frame(axes, limits, len(rows), log=log)
         for position, row in enumerate(rows):
             _row(axes, len(rows) - position - 0.5, row, limits)
-        _texts(axes, figure, words)
+        _texts(axes, figure, words, 1.0 if log else 0.0)
         key = f"{words.key}_{number}" if number else words.key
         title = f"{words.title} (part {number} of {total})" if number else words.title
         return finish(figure, key, title, words.caption, _alt(title, rows))
@@ -118,7 +132,8 @@ def _frame(axes: Axes, limits: tuple[float, float], n: int, *, log: bool) -> Non
     if log:
         axes.set_xscale("log")
         axes.set_xlim(*limits)
-        ticks = [tick for tick in _RATIO_TICKS if limits[0] <= tick <= limits[1]]
+        sets = [[tick for tick in ticks if limits[0] <= tick <= limits[1]] for ticks in _RATIO_TICKS]
+        ticks = next((ticks for ticks in sets if len(ticks) <= _MOST_TICKS), sets[-1])
         axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticklabels([f"{tick:g}" for tick in ticks])
@@ -129,46 +144,29 @@ def _frame(axes: Axes, limits: tuple[float, float], n: int, *, log: bool) -> Non
 
 
 def _row(axes: Axes, y: float, row: ForestRow, limits: tuple[float, float]) -> None:
-    beside = axes.get_yaxis_transform()
-    left, right = -_LEFT / (_RIGHT - _LEFT) + 0.03, 1.03
+    left, right, far = -_LEFT / (_RIGHT - _LEFT) + 0.03, 1.03, (1 - _LEFT) / (_RIGHT - _LEFT) - 0.03
     if row.estimate is None:
-        axes.text(left, y - 0.05, safe(row.label), transform=beside, va="center", weight="bold", clip_on=False, parse_math=False)
+        look: dict[str, Any] = {"style": "italic", "color": QUIET} if row.minor else {"weight": "bold", "fontsize": 8}
+        # a long heading may reach over the line of no effect
+        ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+        _beside(axes, left + 0.03 * row.minor, y - 0.05, _short(row.label, _LONGEST_HEADING), bbox=ground, zorder=5, **look)
         return
-    failed = row.estimate.failed
-    colour = FAILED if failed else INK
-    axes.text(
-        left + 0.05,
-        y,
-        _short(row.label),
-        transform=beside,
-        va="center",
-        fontsize=7.5,
-        color=colour,
-        clip_on=False,
-        parse_math=False,
-    )
-    axes.text(
-        right, y, safe(row.text), transform=beside, va="center", fontsize=7.5, color=colour, clip_on=False, parse_math=False
-    )
-    if row.extra and not failed:
-        far = (1 - _LEFT) / (_RIGHT - _LEFT) - 0.03
-        axes.text(
-            far,
-            y,
-            row.extra,
-            transform=beside,
-            va="center",
-            ha="right",
-            fontsize=7.5,
-            color=QUIET,
-            clip_on=False,
-            parse_math=False,
-        )
+    colour = FAILED if row.estimate.failed else INK
+    _beside(axes, left + 0.06, y, _short(row.label), color=colour)
+    _beside(axes, right, y, safe(row.text), color=colour)
+    if row.extra and not row.estimate.failed:
+        _beside(axes, far, y, row.extra, ha="right", color=QUIET)
     if math.isfinite(row.estimate.point):
         _mark(axes, y, row.estimate, limits)
 
 
-def _short(label: str, most: int = 46) -> str:
+def _beside(axes: Axes, x: float, y: float, text: str, **look: Any) -> None:
+    """Text at a share `x` of the axis' width, on row `y`."""
+    place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False, "parse_math": False}
+    axes.text(x, y, text, **({"fontsize": 7.5} | place | look))
+
+
+def _short(label: str, most: int = _LONGEST_LABEL) -> str:
     plain = safe(label)
     return plain if len(plain) <= most else plain[: most - 1] + "…"
 
@@ -206,15 +204,15 @@ def _mark(axes: Axes, y: float, estimate: Estimate, limits: tuple[float, float])
         )
 
 
-def _texts(axes: Axes, figure: Figure, words: ForestText) -> None:
+def _texts(axes: Axes, figure: Figure, words: ForestText, no_effect: float) -> None:
     inches = figure.get_size_inches()[1]
     head = 1 - 0.24 / inches
     figure.text(_RIGHT + 0.009, head, words.numbers, va="center", fontsize=7, color=QUIET)
     if words.extra:
         figure.text(0.991, head, words.extra, va="center", ha="right", fontsize=7, color=QUIET)
     axes.set_xlabel(words.axis, labelpad=3)
-    middle = (_LEFT + _RIGHT) / 2
-    low = 0.15 / inches
+    middle = figure.transFigure.inverted().transform(axes.transData.transform((no_effect, 0)))[0]
+    low = 0.13 / inches
     figure.text(middle - 0.012, low, safe(words.left), va="center", ha="right", fontsize=7, color=QUIET, parse_math=False)
     figure.text(middle + 0.012, low, safe(words.right), va="center", ha="left", fontsize=7, color=QUIET, parse_math=False)
     figure.add_artist(_rule(head - 0.13 / inches))
@@ -229,13 +227,13 @@ def _alt(title: str, rows: Sequence[ForestRow]) -> str:
     drawn = [row for row in rows if row.estimate is not None]
     if len(drawn) > _ROWS_AS_WORDS:
         failed = sum(row.estimate.failed for row in drawn if row.estimate is not None)
-        headings = ", ".join(row.label for row in rows if row.estimate is None)
+        headings = ", ".join(row.label for row in rows if _is_heading(row))
         under = f" under {headings}" if headings else ""
         return f"Forest plot, {title}: {len(drawn)} estimates{under}; {failed} failed. The tables hold the same numbers."
     parts, heading = [], ""
     for row in rows:
         if row.estimate is None:
-            heading = row.label
+            heading = heading if row.minor else row.label
             continue
         state = " (failed, not to be used)" if row.estimate.failed else ""
         parts.append(f"{heading}, {METHODS[row.estimate.method]}, {row.label}: {row.text}{state}".lstrip(", "))

@@ -12,12 +12,13 @@ from retrial.compare.estimate import Estimate
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
+NBSP = "\N{NO-BREAK SPACE}"
 _RATIO_DECIMALS = 3
 """Papers print hazard ratios with two or three decimals: three, so that agreement can be seen."""
 _SMALLEST_P = 0.001
 _LARGE = 1e6
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-_SIGNIFICANT = 4
+_SIGNIFICANT = 5
 """Digits of a number whose kind is unknown."""
 
 Formatter = Callable[[float], str]
@@ -73,17 +74,29 @@ def share(value: float) -> str:
     if not math.isfinite(value):
         return MISSING
     if 0.995 <= value < 1:
-        return ">99 %"
-    return "<1 %" if 0 < value < 0.01 else f"{decimal(100 * value, 0)} %"
+        return f">99{NBSP}%"
+    return f"<1{NBSP}%" if 0 < value < 0.01 else f"{decimal(100 * value, 0)}{NBSP}%"
 
 
 def count(value: float) -> str:
     """A whole number, with thousands separated."""
-    return f"{int(value):,}" if math.isfinite(value) else MISSING
+    return f"{int(value):,}" if math.isfinite(value) else decimal(value, 0)
+
+
+def patients(value: float) -> str:
+    """A number of patients: whole where it is, else (a number needed to treat) with one decimal."""
+    return count(value) if math.isfinite(value) and value == int(value) else decimal(value, 1)
+
+
+def _like(estimate: Estimate) -> Formatter:
+    """Decimals for a quantity without a unit, by the size of its largest number: 3 below 10, 2 below 100, 1 above."""
+    known = [abs(value) for value in (estimate.point, estimate.lower, estimate.upper) if math.isfinite(value)]
+    largest = max(known, default=0.0)
+    return lambda value: decimal(value, 3 if largest < 10 else 2 if largest < 100 else 1)
 
 
 def general(value: Any) -> str:
-    """A number or text whose kind is unknown: text as it is, numbers with four significant digits."""
+    """A number or text whose kind is unknown: text as it is, numbers with five significant digits."""
     if value is None:
         return MISSING
     if not isinstance(value, (int, float, np.number)) or isinstance(value, bool):
@@ -96,8 +109,8 @@ def general(value: Any) -> str:
 
 
 def level(value: float) -> str:
-    """0.95 to "95 %"."""
-    return f"{100 * value:.4g} %" if math.isfinite(value) else ""
+    """0.95 to "95 %", with a space that does not break."""
+    return f"{100 * value:.4g}{NBSP}%" if math.isfinite(value) else ""
 
 
 _BY_UNIT: dict[str, Formatter] = {
@@ -111,7 +124,7 @@ _BY_UNIT: dict[str, Formatter] = {
     "percent": percent,
     "percent points": percent,
     "percentage points": percent,
-    "patients": count,
+    "patients": patients,
 }
 
 
@@ -121,7 +134,7 @@ def formatter_of(estimate: Estimate) -> Formatter:
         return p_value
     if estimate.unit == "probability" and estimate.quantity.startswith("p_"):
         return probability
-    return _BY_UNIT.get(estimate.unit, general)
+    return _BY_UNIT.get(estimate.unit) or _like(estimate)
 
 
 def interval(lower: float, upper: float, write: Formatter) -> str:
@@ -132,7 +145,9 @@ def interval(lower: float, upper: float, write: Formatter) -> str:
 
 
 def estimate_text(estimate: Estimate, write: Formatter | None = None) -> str:
-    """ "0.470 (0.252 to 0.879)", or the point alone."""
+    """ "0.470 (0.252 to 0.879)", or the point alone; limits that are no interval are called a range."""
     write = write or formatter_of(estimate)
     limits = interval(estimate.lower, estimate.upper, write)
-    return f"{write(estimate.point)} ({limits})" if limits else write(estimate.point)
+    if not limits:
+        return write(estimate.point)
+    return f"{write(estimate.point)} ({'range ' if estimate.interval_kind == 'none' else ''}{limits})"

@@ -14,13 +14,13 @@ from matplotlib.ticker import MaxNLocator
 
 from retrial.dims import ARM, ARMS, RECONSTRUCTION, TIME
 from retrial.report import format as fmt
-from retrial.report.at_risk import ROW, draw_risk_table, risk_rows
+from retrial.report.at_risk import ROW, draw_risk_table, printed_columns, risk_rows
 from retrial.report.data import LOWER, POINT, TIME_FINE, UPPER, SurvivalCurves
 from retrial.report.labels import arm_label, upper_first
 from retrial.report.picture import ARM_COLOURS, ARM_TEXT, INK, QUIET, WIDTH, Picture, finish, safe, style
 from retrial.study.study import Study
 
-_LEFT, _RIGHT = 0.205, 0.765
+_LEFT, _RIGHT = 0.175, 0.765
 """The axis starts behind the at-risk table's row names and ends before the arms' names."""
 _PLOT_HEIGHT, _TOP = 3.1, 0.38
 _BELOW_AXIS = 0.46
@@ -29,16 +29,14 @@ _MOST_POINTS = 20_000
 _FEWEST_APART = 0.115
 """Arm names beside the curves' ends keep this distance, in units of survival."""
 _TICKS = 8
+_ROOM = 1.02
+"""The axis goes on a little after the last time, so that a last step stands clear of its edge."""
 
 
 def kaplan_meier_picture(study: Study, key: str, name: str, curves: SurvivalCurves, caption: str) -> Picture:
     """Figure of one endpoint (months on the x axis)."""
     end = _end(curves)
-    ticks = [
-        tick
-        for tick in MaxNLocator(_TICKS, integer=end > _TICKS, steps=[1, 2, 2.5, 3, 4, 5, 6, 10]).tick_values(0, end)
-        if tick <= end
-    ]
+    ticks = _ticks(curves, end)
     rows = risk_rows(curves, ticks)
     below = _BELOW_AXIS + ROW * (len(rows) + 1.6)
     height = _TOP + _PLOT_HEIGHT + below
@@ -48,11 +46,17 @@ def kaplan_meier_picture(study: Study, key: str, name: str, curves: SurvivalCurv
         _frame(axes, end, ticks, name)
         for arm in ARMS:
             _steps(axes, curves, arm)
-            _band(axes, curves, arm)
+            _band(axes, curves, arm, end)
         _medians(axes, curves, end)
         _names(axes, study, curves, end)
         _legend(figure, curves, height)
-        draw_risk_table(axes, rows, _BELOW_AXIS + 0.10, _PLOT_HEIGHT)
+        draw_risk_table(
+            axes,
+            "Patients at risk" if curves.from_patients else "At risk (reconstructed)",
+            rows,
+            _BELOW_AXIS + 0.10,
+            _PLOT_HEIGHT,
+        )
         return finish(figure, f"kaplan_meier_{key}", upper_first(name), caption, _alt(study, name, curves, caption))
 
 
@@ -64,14 +68,23 @@ def _end(curves: SurvivalCurves) -> float:
     return float(max([*present[-1:], *printed, *curves.printed_medians.values(), 1e-6]))
 
 
+def _ticks(curves: SurvivalCurves, end: float) -> list[float]:
+    """Times with a tick: those of the printed numbers at risk where there are some, else round ones."""
+    printed = curves.printed_at_risk
+    if printed is not None:
+        return [float(time) for time in printed.times[printed_columns(printed)]]
+    locator = MaxNLocator(_TICKS, integer=end > _TICKS, steps=[1, 2, 2.5, 3, 4, 5, 6, 10])
+    return [float(tick) for tick in locator.tick_values(0, end) if tick <= end]
+
+
 def _frame(axes: Axes, end: float, ticks: Sequence[float], name: str) -> None:
-    axes.set_xlim(0, end)
+    axes.set_xlim(0, _ROOM * end)
     axes.set_ylim(0, 1.0)
     axes.set_xticks(ticks)
     axes.set_xticklabels([f"{tick:g}" for tick in ticks])
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_xlabel("Months", labelpad=2)
-    axes.set_ylabel(safe(f"Probability of {name}" if name.endswith("survival") else upper_first(name), 40), parse_math=False)
+    axes.set_ylabel(safe(upper_first(name), 40), parse_math=False)
     axes.spines["left"].set_position(("outward", 4))
     axes.spines["bottom"].set_position(("outward", 4))
 
@@ -86,7 +99,7 @@ def _steps(axes: Axes, curves: SurvivalCurves, arm: str) -> None:
         lines,
         colors=ARM_COLOURS[arm],
         linewidths=0.5 if many else 0.9,
-        alpha=max(0.06, min(0.5, 6 / len(lines))) if many else 0.9,
+        alpha=max(0.1, min(0.5, 8 / len(lines))) if many else 0.9,
         zorder=2,
         rasterized=sum(len(line) for line in lines) > _MOST_POINTS,
         clip_on=False,
@@ -104,10 +117,10 @@ def _step_line(times: np.ndarray, survival: np.ndarray, at_risk: np.ndarray) -> 
     return np.column_stack([x, y])
 
 
-def _band(axes: Axes, curves: SurvivalCurves, arm: str) -> None:
+def _band(axes: Axes, curves: SurvivalCurves, arm: str, end: float) -> None:
     if curves.band is None or curves.status != "ok":
         return
-    one = curves.band.sel({ARM: arm})
+    one = curves.band.sel({ARM: arm}).sel({TIME_FINE: slice(None, end)})
     time = one[TIME_FINE].to_numpy()
     axes.fill_between(
         time, one[LOWER].to_numpy(), one[UPPER].to_numpy(), color=ARM_COLOURS[arm], alpha=0.16, linewidth=0, zorder=1
@@ -146,7 +159,7 @@ def _medians(axes: Axes, curves: SurvivalCurves, end: float) -> None:
 
 def _names(axes: Axes, study: Study, curves: SurvivalCurves, end: float) -> None:
     """The arms' names beside their curves' ends, pushed apart where these meet."""
-    heights = {arm: _height_at_end(curves, arm) for arm in ARMS}
+    heights = {arm: _height_at_end(curves, arm, end) for arm in ARMS}
     upper, lower = sorted(ARMS, key=lambda arm: -heights[arm])
     middle, gap = (heights[upper] + heights[lower]) / 2, max(heights[upper] - heights[lower], 2 * _FEWEST_APART)
     low = min(max(middle - gap / 2, 0.07), 0.93 - gap)
@@ -175,10 +188,10 @@ def _names(axes: Axes, study: Study, curves: SurvivalCurves, end: float) -> None
         )
 
 
-def _height_at_end(curves: SurvivalCurves, arm: str) -> float:
+def _height_at_end(curves: SurvivalCurves, arm: str, end: float) -> float:
     """Where the arm's curve meets the right edge: the posterior's if it is drawn, else the first table's."""
     if curves.band is not None and curves.status == "ok":
-        return float(curves.band[POINT].sel({ARM: arm}).to_numpy()[-1])
+        return float(curves.band[POINT].sel({ARM: arm}).sel({TIME_FINE: slice(None, end)}).to_numpy()[-1])
     return float(curves.kaplan_meier.sel({ARM: arm}).isel({RECONSTRUCTION: 0}).to_numpy()[-1])
 
 

@@ -1,13 +1,10 @@
-"""The first things a reader sees: what failed, and the treatment effects in plain words."""
+"""The treatment effects in plain words, and what no model here repairs."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from retrial.audit.check import Verdict
 from retrial.compare.estimate import Estimate
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
@@ -17,15 +14,15 @@ from retrial.report.labels import (
     arm_label,
     endpoint_label,
     is_adjusted,
-    is_treatment,
+    is_comparison,
+    is_spread,
     model_label,
     prior_label,
     quantity_label,
     threshold_of,
     upper_first,
 )
-from retrial.report.results import Group, groups_of, written
-from retrial.report.run_tables import failed_fits
+from retrial.report.results import Group, audit_note, groups_of, written
 from retrial.study.study import Study
 
 _IN_WORDS = (*RATIOS, "risk_difference")
@@ -41,59 +38,12 @@ class KeyResult:
     sentences: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What must not be overlooked: `failures` must not be used, `inconsistent` numbers cannot be right as printed."""
-
-    failures: tuple[str, ...]
-    inconsistent: tuple[str, ...]
-    fits: int
-    checks: int
-
-
-def status_of(data: ReportData) -> Status:
-    """Failed fits (by diagnostics, and by estimates), and checks that found an inconsistency."""
-    fits = [_failed_fit(data.study, row) for row in failed_fits(data.diagnostics).to_dict(orient="records")]
-    rows = [row for row in data.estimates if row.failed]
-    for names, members in itertools.groupby(sorted(rows, key=_fit_name), key=_fit_name):
-        count = len(list(members))
-        numbers = f"{count} numbers are" if count > 1 else "1 number is"
-        fits.append(f"{_fit_words(data.study, *names)}: {numbers} marked and must not be used")
-    curves = [
-        f"{upper_first(endpoint_label(data.study, key))}, posterior survival curves: {one.status}"
-        for key, one in data.curves.items()
-        if one.status != "ok"
-    ]
-    wrong = tuple(
-        check.note or f"{check.claim}: {check.recomputed}" for check in data.checks if check.verdict is Verdict.INCONSISTENT
-    )
-    return Status((*fits, *curves), wrong, 0 if data.diagnostics is None else len(data.diagnostics), len(data.checks))
-
-
-def _failed_fit(study: Study, row: Mapping[Any, Any]) -> str:
-    table = row.get("reconstruction")
-    names = [
-        upper_first(endpoint_label(study, str(row["endpoint"]))),
-        model_label(str(row["model"])),
-        f"{prior_label(str(row['prior']))} prior",
-    ]
-    names += [f"life table {table}"] if table is not None and table == table else []
-    return f"{', '.join(names)}: {row['status']}"
-
-
-def _fit_name(row: Estimate) -> tuple[str, str, str, str]:
-    return row.endpoint, row.model, row.prior, row.status
-
-
-def _fit_words(study: Study, endpoint: str, model: str, prior: str, status: str) -> str:
-    what = ", ".join(part for part in (model_label(model), f"{prior_label(prior)} prior" if prior else "") if part)
-    return f"{upper_first(endpoint_label(study, endpoint))}, {what or 'estimate'} ({status})"
-
-
 def key_results(data: ReportData) -> list[KeyResult]:
     """Unadjusted treatment effects (adjusted ones where there are no others), endpoint by endpoint."""
     groups = [
-        group for group in groups_of(data.estimates) if group.quantity in _IN_WORDS and is_treatment(group.rows[0]) and group.fine
+        group
+        for group in groups_of(data.estimates)
+        if group.quantity in _IN_WORDS and is_comparison(group.rows[0]) and group.fine
     ]
     results = []
     for endpoint in _main_endpoints(data.study, groups):
@@ -122,37 +72,39 @@ def _main_endpoints(study: Study, groups: Sequence[Group]) -> list[str]:
 def _sentences(data: ReportData, group: Group) -> Iterator[str]:
     what = quantity_label(group.quantity) + (" (adjusted)" if is_adjusted(group.rows[0]) else "")
     for row in group.by("published")[:1]:
-        yield f"The paper prints a {what} of {_with_interval(data.study, row)}."
-    for row in [row for row in group.by("frequentist") if not row.failed][:1]:
-        yield f"Recomputed without a prior ({model_label(row.model)}): {_with_interval(data.study, row)}."
+        note = audit_note(data, row)
+        yield f"The paper prints a {what} of {_with_interval(data.study, row)}{f'; {note}' if note else ''}."
+    for row in [row for row in group.by("frequentist") if not row.failed and not is_spread(row)][:1]:
+        yield f"Recomputed without a prior ({model_label(row.model)}): {what} {_with_interval(data.study, row)}."
     fine = [row for row in group.by("bayes") if not row.failed]
-    models = list(dict.fromkeys(row.model for row in fine))
-    for model in models[:_MODELS_IN_WORDS]:
-        yield from _bayes(data, group, what, [row for row in fine if row.model == model])
+    for model in list(dict.fromkeys(row.model for row in fine))[:_MODELS_IN_WORDS]:
+        yield " ".join(_bayes(data, group, what, [row for row in fine if row.model == model]))
     failed = sum(row.failed for row in group.rows)
     if failed:
-        yield f"{failed} failed {'fit is' if failed == 1 else 'fits are'} left out of these sentences."
+        yield f"{failed} failed {'estimate is' if failed == 1 else 'estimates are'} left out of these sentences."
 
 
 def _bayes(data: ReportData, group: Group, what: str, rows: Sequence[Estimate]) -> Iterator[str]:
     main = next((row for row in rows if row.prior == data.main_prior), rows[0])
-    chances = {row.prior: row.point for row in _chances(data, group, main.model) if not row.failed}
-    said = _direction(data, group, main.model)
-    chance = f"; {said} with probability {fmt.probability(chances[main.prior])}" if main.prior in chances else ""
-    fit = f"{upper_first(model_label(main.model))}, {prior_label(main.prior)} prior"
-    yield f"{fit}: posterior median {what} {_with_interval(data.study, main)}{chance}."
+    found = [row for row in _chances(data, group, main.model) if not row.failed]
+    chances = {row.prior: row.point for row in found}
+    fit = ", ".join(part for part in (model_label(main.model), f"{prior_label(main.prior)} prior" if main.prior else "") if part)
+    chance = f"; {quantity_label(found[0].quantity)} = {fmt.probability(chances[main.prior])}" if main.prior in chances else ""
+    yield f"{upper_first(fit)}: posterior median {what} {_with_interval(data.study, main)}{chance}."
     if len(rows) > 1:
         write = fmt.formatter_of(main)
         low, high = min(rows, key=lambda row: row.point), max(rows, key=lambda row: row.point)
-        spread = (
-            f", that probability from {fmt.probability(min(chances.values()))} to {fmt.probability(max(chances.values()))}"
-            if len(chances) > 1
-            else ""
-        )
-        yield (
-            f"Over all {len(rows)} priors the posterior median runs from {write(low.point)} ({prior_label(low.prior)})"
-            f" to {write(high.point)} ({prior_label(high.prior)}){spread}."
-        )
+        yield f"Over {len(rows)} priors the median runs from {_under(low, write)} to {_under(high, write)}{_spread(chances)}."
+
+
+def _under(row: Estimate, write: fmt.Formatter) -> str:
+    return f"{write(row.point)} ({prior_label(row.prior)})"
+
+
+def _spread(chances: dict[str, float]) -> str:
+    if len(chances) < 2:
+        return ""
+    return f", that probability from {fmt.probability(min(chances.values()))} to {fmt.probability(max(chances.values()))}"
 
 
 def _chances(data: ReportData, group: Group, model: str) -> list[Estimate]:
@@ -171,11 +123,6 @@ def _threshold(group: Group) -> tuple[str, str, float]:
     return (group.quantity, "above", 0.0) if group.quantity == "risk_difference" else (group.quantity, "below", 1.0)
 
 
-def _direction(data: ReportData, group: Group, model: str) -> str:
-    found = _chances(data, group, model)
-    return (threshold_of(found[0].quantity).text.removeprefix("P(").removesuffix(")")) if found else ""  # type: ignore[union-attr]
-
-
 def _with_interval(study: Study, row: Estimate) -> str:
     """ "0.470 (95 % confidence interval 0.252 to 0.879)"."""
     text = written(study, row)
@@ -188,15 +135,16 @@ def _with_interval(study: Study, row: Estimate) -> str:
 
 def cautions(study: Study) -> list[str]:
     """What no model here repairs."""
-    found = []
     if study.randomised is False:
-        found.append(
-            "The arms were not assigned at random. Every contrast here is between groups that may differ in prognosis;"
-            " intervals and probabilities do not include that uncertainty unless a row says so."
-        )
-    if study.randomised is None:
-        found.append("The study file does not say whether the arms were assigned at random.")
+        return [
+            "The arms were not assigned at random. Every contrast is between groups that may differ in prognosis;"
+            " intervals and probabilities do not include that uncertainty."
+        ]
+    return ["The study file does not say whether the arms were assigned at random."] if study.randomised is None else []
+
+
+def direction(study: Study) -> str:
+    """How to read a ratio."""
     names = f"{arm_label(study, 'experimental')} over {arm_label(study, 'control')}"
-    if study.endpoints or study.effects:
-        found.append(f"Ratios are experimental over control ({names}): a hazard ratio below 1 favours the experimental arm.")
-    return found
+    ratios = f"Ratios are experimental over control ({names})"
+    return f"{ratios}: a hazard ratio below 1 favours the experimental arm." if study.endpoints or study.effects else ""

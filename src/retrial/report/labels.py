@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from retrial.compare.estimate import Estimate, IntervalKind
-from retrial.dims import ARMS
+from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.study.study import Study
 
 RATIOS = ("hazard_ratio", "odds_ratio", "risk_ratio")
@@ -20,14 +20,12 @@ QUANTITIES = {
     "number_needed_to_treat": "number needed to treat",
     "number_needed_to_treat_to_benefit": "number needed to treat to benefit",
     "number_needed_to_treat_to_harm": "number needed to treat to harm",
-    "rmst": "restricted mean survival time",
-    "rmst_difference": "difference in restricted mean survival time",
-    "median_survival": "median survival",
-    "median_difference": "difference in median survival",
     "p": "p-value",
     "p_value": "p-value",
     "chi_square": "χ²",
 }
+_CURVE_WORDS = {"survival": "survival", "rmst": "restricted mean survival time", "median_survival": "median", "median": "median"}
+PRIORS = {"jeffreys": "Jeffreys"}
 SYMBOLS = {"hazard_ratio": "HR", "odds_ratio": "OR", "risk_ratio": "RR", "risk_difference": "RD"}
 METHODS = {"published": "Published", "frequentist": "Frequentist", "bayes": "Bayesian"}
 MODELS = {
@@ -63,10 +61,20 @@ INTERVALS: dict[IntervalKind, str] = {
     "none": "no interval",
 }
 _PROBABILITY = re.compile(
-    r"^p_(?P<base>[a-z_]+?)_(?P<relation>below|above|between|within|in)_"
+    r"^p_(?P<base>[a-z0-9_.]+?)_(?P<relation>below|above|between|within|in)_"
     r"(?P<first>-?\d+(?:\.\d+)?)(?:_(?:and_|to_)?(?P<second>-?\d+(?:\.\d+)?))?$"
 )
-_AT_TIME = re.compile(r"^(?P<base>survival|rmst|rmst_difference|survival_difference)_(?:at_)?(?P<time>\d+(?:\.\d+)?)$")
+_AT = r"(?:_(?:at_)?(?P<{0}>\d+(?:\.\d+)?))?"
+_OF_CURVE = re.compile(
+    r"^(?P<base>survival|rmst|median_survival|median)"
+    + _AT.format("before")
+    + r"(?P<difference>_difference)?"
+    + _AT.format("after")
+    + "$"
+)
+"""Numbers of a survival curve, at a time or not, with time and "difference" in either order."""
+_SPREAD = "_across_reconstructions"
+"""End of a quantity whose limits are its smallest and largest value over the life tables."""
 
 
 def words(key: str) -> str:
@@ -75,7 +83,9 @@ def words(key: str) -> str:
 
 
 def upper_first(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """First letter large; symbols stay small ("p-value", "χ²", "α-fetoprotein")."""
+    symbol = not text[:1].isascii() or text[1:2] == "-"
+    return text if symbol else text[:1].upper() + text[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,7 @@ class Threshold:
     @property
     def text(self) -> str:
         """ "P(HR < 0.8)"."""
-        symbol = SYMBOLS.get(self.base, words(self.base))
+        symbol = SYMBOLS.get(self.base) or quantity_label(self.base)
         if len(self.bounds) == 2:
             return f"P({self.bounds[0]} < {symbol} < {self.bounds[1]})"
         return f"P({symbol} {'>' if self.relation == 'above' else '<'} {self.bounds[0]})"
@@ -108,15 +118,34 @@ def threshold_of(quantity: str) -> Threshold | None:
     return Threshold(match["base"], match["relation"], tuple(bound for bound in (match["first"], match["second"]) if bound))
 
 
+def canonical(quantity: str) -> str:
+    """One name for what is one quantity: "survival_12_difference" and "survival_difference_at_12", with or without its spread."""
+    bare = quantity.removesuffix(_SPREAD)
+    found = _OF_CURVE.match(bare)
+    if found is None:
+        return bare
+    base = found["base"].removesuffix("_survival") if found["base"].startswith("median") else found["base"]
+    time = found["before"] or found["after"]
+    return "_".join(part for part in (base, "difference" if found["difference"] else "", f"at_{time}" if time else "") if part)
+
+
+def is_spread(estimate: Estimate) -> bool:
+    """Whether the limits are the range over the life tables, not an interval."""
+    return estimate.quantity.endswith(_SPREAD)
+
+
 def quantity_label(quantity: str) -> str:
+    """ "hazard ratio", "P(HR < 0.8)", "difference in survival at 12 months"."""
     threshold = threshold_of(quantity)
     if threshold is not None:
         return threshold.text
-    at_time = _AT_TIME.match(quantity)
-    if at_time is not None:
-        base = QUANTITIES.get(at_time["base"], words(at_time["base"]))
-        return f"{base} {'to' if at_time['base'].startswith('rmst') else 'at'} {at_time['time']} months"
-    return QUANTITIES.get(quantity, words(quantity))
+    found = _OF_CURVE.match(quantity.removesuffix(_SPREAD))
+    if found is None:
+        return QUANTITIES.get(quantity.removesuffix(_SPREAD), words(quantity))
+    base = _CURVE_WORDS[found["base"]]
+    time = found["before"] or found["after"]
+    when = f" {'to' if found['base'] == 'rmst' else 'at'} {time} months" if time else ""
+    return f"{'difference in ' if found['difference'] else ''}{base}{when}"
 
 
 def model_label(model: str) -> str:
@@ -124,7 +153,7 @@ def model_label(model: str) -> str:
 
 
 def prior_label(prior: str) -> str:
-    return words(prior)
+    return PRIORS.get(prior, words(prior))
 
 
 def arm_label(study: Study, arm: str) -> str:
@@ -172,6 +201,19 @@ def is_adjusted(estimate: Estimate) -> bool:
 
 
 def is_treatment(estimate: Estimate) -> bool:
-    """Whether the contrast is between the arms, in either direction, or is one arm's own value."""
-    names = [name.strip() for name in estimate.contrast.split(",")[0].replace(" - ", " / ").split(" / ")]
-    return all(name in ARMS for name in names)
+    """Whether the number is of the arms: their contrast, or the value of one of them or of both together."""
+    return all(name in (*ARMS, TOTAL) for name in _compared(estimate))
+
+
+def is_comparison(estimate: Estimate) -> bool:
+    """Whether the number compares the arms with each other."""
+    return _compared(estimate) == [EXPERIMENTAL, CONTROL]
+
+
+def _compared(estimate: Estimate) -> list[str]:
+    return [name.strip() for name in estimate.contrast.split(",")[0].replace(" - ", " / ").split(" / ")]
+
+
+def contrast_label(contrast: str) -> str:
+    """The contrast with a true minus sign."""
+    return contrast.replace(" - ", " − ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import yaml
@@ -15,6 +16,8 @@ from retrial.report.results import interval_words
 from retrial.report.run_tables import THRESHOLDS
 
 _DOI = re.compile(r"^10\.\d{4,9}/[A-Za-z0-9._;()/:-]+$")
+_CARD = re.compile(r"^Model card: *`\w+`,? *")
+"""How a model's docstring begins; the page has its name already."""
 _SHOWN_FIRST = ("study", "verb", "seed", "commit")
 
 
@@ -68,14 +71,11 @@ def _software(manifest: Mapping[str, Any]) -> str:
 
 
 def cards(data: ReportData) -> list[Card]:
-    """Cards of the models that have one; a bare name for every other model of the Bayesian rows."""
-    models = list(
-        dict.fromkeys([*data.model_cards, *(row.model for row in data.estimates if row.method == "bayes" and row.model)])
-    )
+    """The cards of the models, as far as they have one."""
     found = []
-    for model in models:
-        summary, _, rest = data.model_cards.get(model, "").strip().partition("\n\n")
-        found.append(Card(upper_first(model_label(model)), " ".join(summary.split()), rest.strip("\n")))
+    for model, text in data.model_cards.items():
+        summary, _, rest = _CARD.sub("", text.strip()).partition("\n\n")
+        found.append(Card(upper_first(model_label(model)), upper_first(" ".join(summary.split())), rest.strip("\n")))
     return found
 
 
@@ -96,4 +96,8 @@ def _plain(node: Any) -> Any:
         return {str(name): _plain(item) for name, item in node.items()}
     if isinstance(node, (list, tuple)):
         return [_plain(item) for item in node]
-    return node if node is None or isinstance(node, (str, bool, int, float)) else str(node)
+    # types derived from these (an enum, a NumPy number) are none that YAML knows
+    for kind in (bool, int, float):
+        if isinstance(node, kind):
+            return kind(node)
+    return None if node is None else int(node) if isinstance(node, Integral) else str(node)

@@ -17,12 +17,13 @@ from retrial.compare.estimate import to_frame as estimates_to_frame
 from retrial.errors import StoreError
 from retrial.report.audit_tables import assumptions, audit_tables, decision_table
 from retrial.report.data import ReportData
-from retrial.report.key_results import cautions, key_results, status_of
+from retrial.report.key_results import cautions, direction, key_results
 from retrial.report.labels import arm_label, endpoint_label
 from retrial.report.methods import cards, doi_address, facts, manifest_text, paragraphs
 from retrial.report.picture import Picture
 from retrial.report.run_tables import diagnostics_tables, fidelity_table, prior_table
-from retrial.report.sections import Section, result_sections
+from retrial.report.sections import TREATMENT, Section, result_sections
+from retrial.report.status import status_of
 from retrial.report.survival import survival_pictures
 from retrial.report.table import Table
 
@@ -119,6 +120,8 @@ def _words(data: ReportData) -> dict[str, Any]:
         "status": status_of(data),
         "key_results": key_results(data),
         "cautions": cautions(study),
+        "direction": direction(study),
+        "treatment": TREATMENT,
         "assumptions": assumptions(study),
         "paragraphs": paragraphs(data),
         "cards": cards(data),

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 
 from retrial.compare.estimate import Estimate, Method
 from retrial.report import format as fmt
+from retrial.report.audit_tables import decided
+from retrial.report.data import ReportData
 from retrial.report.labels import (
     INTERVALS,
     METHODS,
-    RATIOS,
+    canonical,
+    contrast_label,
     endpoint_label,
+    is_spread,
     model_label,
     prior_label,
     quantity_label,
-    threshold_of,
     upper_first,
 )
 from retrial.report.table import Cell, Line, Row, Table
@@ -51,7 +54,7 @@ def groups_of(estimates: Iterable[Estimate]) -> list[Group]:
     """Groups in the order in which their first row comes."""
     found: dict[tuple[str, str, str], list[Estimate]] = {}
     for row in estimates:
-        found.setdefault((row.endpoint, row.quantity, row.contrast), []).append(row)
+        found.setdefault((row.endpoint, canonical(row.quantity), row.contrast), []).append(row)
     return [Group(*name, tuple(rows)) for name, rows in found.items()]
 
 
@@ -59,7 +62,7 @@ def written(study: Study, estimate: Estimate) -> str:
     """The estimate as text; a published one with the digits that the paper prints."""
     if estimate.method != "published":
         return fmt.estimate_text(estimate)
-    effect = _printed_effect(study, estimate)
+    _, effect = _printed_effect(study, estimate)
     if effect is not None:
         point = next(str(print_) for print_ in effect.estimate.prints if print_.value == estimate.point)
         return f"{point} ({effect.ci.lower} to {effect.ci.upper})" if effect.ci is not None else point
@@ -69,8 +72,8 @@ def written(study: Study, estimate: Estimate) -> str:
     return fmt.estimate_text(estimate)
 
 
-def _printed_effect(study: Study, estimate: Estimate) -> Effect | None:
-    """The effect of the study file that holds these very numbers."""
+def _printed_effect(study: Study, estimate: Estimate) -> tuple[str, Effect | None]:
+    """Key and effect of the study file that hold these very numbers."""
     for key, effect in study.effects.items() if estimate.quantity in MEASURES else ():
         points = {print_.value for print_ in effect.estimate.prints}
         limits = (effect.ci.lower.value, effect.ci.upper.value) if effect.ci is not None else (math.nan, math.nan)
@@ -81,8 +84,8 @@ def _printed_effect(study: Study, estimate: Estimate) -> Effect | None:
             and estimate.point in points
             and same
         ):
-            return effect
-    return None
+            return key, effect
+    return "", None
 
 
 def interval_words(rows: Sequence[Estimate]) -> str:
@@ -106,55 +109,67 @@ def intervals_caption(rows: Sequence[Estimate]) -> str:
     return "; ".join(parts) + "." if parts else ""
 
 
-def group_title(study: Study, group: Group) -> str:
-    return upper_first(f"{endpoint_label(study, group.endpoint)}: {quantity_label(group.quantity)}")
-
-
-def side_by_side(study: Study, groups: Sequence[Group], *, key: str, title: str, folded: bool = False) -> Table:
+def side_by_side(data: ReportData, groups: Sequence[Group], *, key: str, title: str, folded: bool = False) -> Table:
     """One row per quantity and contrast; published, frequentist and Bayesian in columns, every model and prior a line."""
-    present = [method for method in ORDER if any(group.by(method) for group in groups)]
-    every = [row for group in groups for row in group.rows]
+    shown = [group for group in groups if not group.quantity.startswith("log_")] or list(groups)
+    present = [method for method in ORDER if any(group.by(method) for group in shown)]
+    every = [row for group in shown for row in group.rows]
     rows: list[Row] = []
-    for heading, members in itertools.groupby(groups, key=lambda group: group_title(study, group)):
-        rows.append(Row(((Line(heading),),), "group"))
-        for group in members:
-            cells = tuple(_cell(study, group.by(method), every) for method in present)
-            rows.append(Row(((Line(contrast_words(group)),), *cells), "failed" if any(row.failed for row in group.rows) else ""))
-    columns = ("Contrast", *(METHODS[method] for method in present))
-    return Table(key, title, intervals_caption(every), columns, tuple(rows), folded=folded)
+    for endpoint, members in itertools.groupby(shown, key=lambda group: group.endpoint):
+        rows.append(Row(((Line(upper_first(endpoint_label(data.study, endpoint))),),), "group"))
+        rows += [_row(data, group, present, every) for group in members]
+    left_out = " Logarithms of ratios are in tables/estimates.csv." if len(shown) < len(groups) else ""
+    columns = ("Quantity", *(METHODS[method] for method in present))
+    return Table(key, title, intervals_caption(every) + left_out, columns, tuple(rows), folded=folded)
 
 
-def contrast_words(group: Group) -> str:
-    """The contrast; a bare arm's name says that the number is this arm's own."""
-    ratio = group.quantity in RATIOS or group.quantity.startswith("log_")
-    return group.contrast if ratio or "/" not in group.contrast else group.contrast.replace(" / ", " − ")
+def _row(data: ReportData, group: Group, present: Sequence[Method], every: Sequence[Estimate]) -> Row:
+    name = Line(upper_first(quantity_label(group.quantity)), contrast_label(group.contrast))
+    cells = [_cell(data, group, method, every) for method in present]
+    return Row(((name,), *cells), "failed" if any(row.failed for row in group.rows) else "")
 
 
-def _cell(study: Study, rows: Sequence[Estimate], every: Sequence[Estimate]) -> Cell:
+def _cell(data: ReportData, group: Group, method: Method, every: Sequence[Estimate]) -> Cell:
     """Lines of one method: a subheading per model where Bayesian priors follow, then a line per row."""
+    rows = group.by(method)
     lines: list[Line] = []
-    for model, members in itertools.groupby(
-        sorted(rows, key=lambda row: [r.model for r in rows].index(row.model)), key=lambda row: row.model
-    ):
-        mine = list(members)
-        if mine[0].method == "bayes" and model:
-            lines.append(Line("", _model_and_source(mine)))
+    for model in dict.fromkeys(row.model for row in rows):
+        mine = [row for row in rows if row.model == model]
+        if method == "bayes" and model:
+            lines.append(Line("", _model_and_source(group, mine)))
         lines += [
-            Line(written(study, row) + _own_level(row, every), _note(row), row.status if row.failed else "") for row in mine
+            Line(written(data.study, row) + _own_level(row, every), _note(data, row), _failure(row), row.failed) for row in mine
         ]
     return tuple(lines)
 
 
-def _model_and_source(rows: Sequence[Estimate]) -> str:
+def _failure(row: Estimate) -> str:
+    return row.status if row.failed else ""
+
+
+def _model_and_source(group: Group, rows: Sequence[Estimate]) -> str:
+    """The model, and what its number was computed from as far as the published row does not say so."""
     sources = {row.source for row in rows}
+    source = sources.pop() if len(sources) == 1 else ""
+    for row in (*group.by("published"), *group.by("frequentist")):
+        source = source.removeprefix(_PRINTED.sub("", row.source)).lstrip("; ")
+        source = "" if row.source.startswith(source) else source
     name = upper_first(model_label(rows[0].model))
-    return f"{name} ({sources.pop()})" if len(sources) == 1 and "" not in sources else name
+    return f"{name} ({source})" if source else name
 
 
-def _note(row: Estimate) -> str:
+def _note(data: ReportData, row: Estimate) -> str:
     if row.method == "published":
-        return _PRINTED.sub("", row.source)
-    return prior_label(row.prior) if row.method == "bayes" else model_label(row.model)
+        return "; ".join(part for part in (_PRINTED.sub("", row.source), audit_note(data, row)) if part)
+    if row.method == "bayes":
+        return prior_label(row.prior)
+    return f"{model_label(row.model)}, over the tables" if is_spread(row) else model_label(row.model)
+
+
+def audit_note(data: ReportData, row: Estimate) -> str:
+    """What the audit decided about a published effect; empty where nothing."""
+    key, _ = _printed_effect(data.study, row) if row.method == "published" else ("", None)
+    return decided(data.checks, f"effects.{key}") if key else ""
 
 
 def _own_level(row: Estimate, every: Sequence[Estimate]) -> str:
@@ -165,37 +180,3 @@ def _own_level(row: Estimate, every: Sequence[Estimate]) -> str:
     if len(kinds) < 2 or row.interval_kind == "none":
         return ""
     return f" [{fmt.level(row.level)} {INTERVALS[row.interval_kind]}]"
-
-
-def probability_table(study: Study, groups: Sequence[Group], *, key: str, title: str, folded: bool = False) -> Table | None:
-    """Posterior probabilities with their thresholds as columns, a row per endpoint, contrast, model and prior."""
-    thresholds = sorted({group.quantity for group in groups}, key=lambda name: (threshold_of(name) is None, _order(name), name))
-    cells: dict[tuple[str, str, str, str], dict[str, Estimate]] = {}
-    for group in groups:
-        for row in group.rows:
-            cells.setdefault((row.endpoint, row.contrast, row.model, row.prior), {})[row.quantity] = row
-    if not cells:
-        return None
-    rows: list[Row] = []
-    for (endpoint, contrast, model), names in itertools.groupby(cells, key=lambda name: name[:3]):
-        heading = f"{upper_first(endpoint_label(study, endpoint))}, {contrast}" + (f" ({model_label(model)})" if model else "")
-        rows.append(Row(((Line(heading),),), "group"))
-        rows += [_probability_row(name[3], cells[name], thresholds) for name in names]
-    caption = "Posterior probabilities, at thresholds set in the configuration before the fit. A probability has no interval."
-    columns = ("Prior", *(quantity_label(name) for name in thresholds))
-    return Table(key, title, caption, columns, tuple(rows), frozenset(range(1, len(columns))), folded)
-
-
-def _probability_row(prior: str, values: dict[str, Estimate], thresholds: Sequence[str]) -> Row:
-    cells: list[Cell] = [(Line(prior_label(prior)),)]
-    for name in thresholds:
-        row = values.get(name)
-        cells.append(
-            (Line(fmt.MISSING),) if row is None else (Line(fmt.probability(row.point), failed=row.status if row.failed else ""),)
-        )
-    return Row(tuple(cells), "failed" if any(row.failed for row in values.values()) else "")
-
-
-def _order(name: str) -> tuple[int, float]:
-    threshold = threshold_of(name)
-    return (3, 0.0) if threshold is None else threshold.order

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from retrial.study.study import Study
 _RATIO_SCALES = ("hazard ratio", "odds ratio", "risk ratio", "ratio")
 _MOST_ROWS = 40
 """Fits that a reader may still go through one by one; more are shown as one row per model and prior."""
+_CI = re.compile(r" ci\b")
 _FITS = ["endpoint", "model", "prior"]
 THRESHOLDS = "R-hat ≤ 1.01, bulk and tail effective sample size ≥ 400, no divergence"
 
@@ -33,7 +35,7 @@ def prior_table(priors: pd.DataFrame | None) -> Table | None:
         Column("source", "Source"),
     )
     caption = "What each prior implies on the clinical scale: prior median (central 95 % interval)."
-    return from_frame(shown, columns, key="priors", title="Priors", caption=caption)
+    return from_frame(shown, columns, key="priors", title="", caption=caption)
 
 
 def _implied(record: Mapping[Any, Any]) -> str:
@@ -43,7 +45,8 @@ def _implied(record: Mapping[Any, Any]) -> str:
     if all(number != number for number in numbers):
         return fmt.MISSING
     limits = fmt.interval(numbers[1], numbers[2], write)
-    return f"{scale} {write(numbers[0])}" + (f" ({limits})" if limits else "")
+    text = f"{write(numbers[0])} ({limits})" if limits else write(numbers[0])
+    return f"{text} {scale}" if scale == "months" else f"{scale} {text}".strip()
 
 
 def fidelity_table(study: Study, fidelity: pd.DataFrame | None) -> Table | None:
@@ -51,12 +54,10 @@ def fidelity_table(study: Study, fidelity: pd.DataFrame | None) -> Table | None:
     if fidelity is None or fidelity.empty:
         return None
     shown = fidelity.copy()
-    shown["allowed"] = [
-        fmt.interval(_float(low), _float(high), fmt.general) for low, high in zip(shown["low"], shown["high"], strict=True)
-    ]
+    shown["allowed"] = [_allowed(_float(low), _float(high)) for low, high in zip(shown["low"], shown["high"], strict=True)]
     columns = (
         Column("endpoint", "Endpoint", lambda key: upper_first(endpoint_label(study, key))),
-        Column("statistic", "Statistic", words),
+        Column("statistic", "Statistic", statistic_label),
         Column("arm", "Arm", words),
         Column("printed", "Printed", numeric=True),
         Column("allowed", "Stands for", numeric=True),
@@ -74,8 +75,17 @@ def fidelity_table(study: Study, fidelity: pd.DataFrame | None) -> Table | None:
     )
 
 
+def _allowed(low: float, high: float) -> str:
+    return fmt.general(low) if low == high else fmt.interval(low, high, fmt.general)
+
+
 def _fidelity_mark(record: Mapping[str, Any]) -> str:
     return "failed" if _float(record.get("agreement")) < 1 else ""
+
+
+def statistic_label(statistic: str) -> str:
+    """ "median_ci_upper" to "median, CI upper"."""
+    return _CI.sub(", CI", words(statistic))
 
 
 def _float(value: object) -> float:

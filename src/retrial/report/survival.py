@@ -11,8 +11,9 @@ from retrial.dims import RECONSTRUCTION
 from retrial.report import format as fmt
 from retrial.report.data import ReportData, SurvivalCurves
 from retrial.report.kaplan_meier import kaplan_meier_picture
-from retrial.report.labels import INTERVALS, endpoint_label, model_label, prior_label, words
+from retrial.report.labels import INTERVALS, endpoint_label, model_label, prior_label
 from retrial.report.picture import Picture
+from retrial.report.run_tables import statistic_label
 
 _NAMED = 4
 """Printed numbers that a caption names; the table names all."""
@@ -68,4 +69,5 @@ def fidelity_words(endpoint: str, fidelity: pd.DataFrame | None) -> str:
 def _missed(row: Mapping[Any, Any]) -> str:
     arm = f"{row['arm']}, " if isinstance(row.get("arm"), str) and row["arm"] else ""
     numbers = f"printed {fmt.general(row['printed'])}, reconstructed {fmt.general(row['reconstructed'])}"
-    return f"{words(str(row['statistic']))} ({arm}{numbers})"
+    some = f", {fmt.share(float(row['agreement']))} of the tables agree" if 0 < row["agreement"] < 1 else ""
+    return f"{statistic_label(str(row['statistic']))} ({arm}{numbers}{some})"

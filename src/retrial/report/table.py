@@ -13,11 +13,15 @@ from retrial.report import format as fmt
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a cell: a value with the small print beside it ("sceptical"), or only the small print (a subheading)."""
+    """One line of a cell: a value with the small print beside it ("sceptical"), or only the small print (a subheading).
+
+    `failed` says why the value must not be used; `struck` strikes it out.
+    """
 
     text: str
     note: str = ""
     failed: str = ""
+    struck: bool = False
 
 
 Cell = tuple[Line, ...]
@@ -33,7 +37,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`numeric` holds the positions of columns set flush right; `folded` puts the table behind its title."""
+    """`numeric` holds the positions of columns set flush right; `folded` puts the table behind its title,
+    `wide` lets it scroll on a small screen, `prose` sets small print under its text instead of beside it. A title may be empty.
+    """
 
     key: str
     title: str
@@ -43,6 +49,7 @@ class Table:
     numeric: frozenset[int] = frozenset()
     folded: bool = False
     wide: bool = False
+    prose: bool = False
 
     def frame(self) -> pd.DataFrame:
         """The table as shown: headings over groups go to a column of their own."""
@@ -57,10 +64,12 @@ class Table:
 
 
 def _plain(cell: Cell) -> str:
-    parts = [
-        ": ".join(part for part in (line.note, line.text) if part) + (f" [{line.failed}]" if line.failed else "") for line in cell
-    ]
-    return "; ".join(parts)
+    return "; ".join(_plain_line(line) for line in cell)
+
+
+def _plain_line(line: Line) -> str:
+    text = ": ".join(part for part in (line.note, line.text) if part)
+    return f"{text} [{line.failed}]" if line.failed else f"{text} [failed]" if line.struck else text
 
 
 def text_cell(text: Any) -> Cell:

@@ -24,7 +24,7 @@ MODEL = "analysis_of_credibility"
 
 
 def sceptical_prior_sd(estimate: float, se: float, level: float = 0.95) -> float:
-    """SD of the N(0, tau^2) prior under which the posterior's equal-tailed interval just touches 0: tau = s / sqrt(z^2 / q^2 - 1).
+    """SD of the prior N(0, tau^2) under which the posterior's interval just touches 0: tau = s / sqrt(z^2 / q^2 - 1).
 
     The posterior is N(b tau^2 / (tau^2 + s^2), s^2 tau^2 / (tau^2 + s^2)) (Matthews 2001; Held 2019). A narrower prior undoes
     the finding. Raises `DataError` where the estimate's own interval holds 0: there is nothing to undo.
@@ -37,7 +37,7 @@ def sceptical_prior_sd(estimate: float, se: float, level: float = 0.95) -> float
 
 
 def sceptical_limit(lower: float, upper: float) -> float:
-    """Matthews' scepticism limit of a ratio with confidence limits (lower, upper): exp((U - L)^2 / (4 sqrt(U L))), L and U their logs.
+    """Matthews' scepticism limit of a ratio with limits (lower, upper): exp((U - L)^2 / (4 sqrt(U L))), L and U their logs.
 
     The critical sceptical prior puts its interval, at the same level, on (1 / limit, limit): limit = exp(q tau) with tau of
     `sceptical_prior_sd` (Matthews 2018, R Soc Open Sci 5:171047). Raises `DataError` unless both limits are on one side of 1.
@@ -49,7 +49,7 @@ def sceptical_limit(lower: float, upper: float) -> float:
 
 
 def advocacy_limit(lower: float, upper: float) -> float:
-    """Matthews' advocacy limit of a ratio whose interval holds 1: exp(-(U + L)(U - L)^2 / (2 U L)), L and U the logs of the limits.
+    """Matthews' advocacy limit of a ratio whose interval holds 1: exp(-(U + L)(U - L)^2 / (2 U L)), L and U the limits' logs.
 
     A prior with its interval, at the same level, on 1 to this limit makes the posterior's interval just exclude 1: a claim of
     effect needs prior support up to it (Matthews 2018). Raises `DataError` where the interval does not hold 1, or lies
@@ -74,7 +74,11 @@ def intrinsic_threshold(alpha: float, kind: Kind = "held") -> float:
 
 def intrinsic_p(p: float, kind: Kind = "held") -> float:
     """p-value of intrinsic credibility of a two-sided p: 2 (1 - Phi(|z| / c)), c as in `intrinsic_threshold` (Held 2019)."""
-    return float(2 * norm.sf(norm.isf(_probability(p, "p") / 2) / _factor(kind)))
+    return _intrinsic_p_of_z(float(norm.isf(_probability(p, "p") / 2)), kind)
+
+
+def _intrinsic_p_of_z(z: float, kind: Kind) -> float:
+    return float(2 * norm.sf(abs(z) / _factor(kind)))
 
 
 def credibility_estimates(study: Study) -> list[Estimate]:
@@ -104,7 +108,7 @@ def _rows(effect: Effect, key: str) -> list[Estimate]:
     maker = RowMaker(endpoint, log.source, log.level)
     lower, upper = printed_limits(effect) or tuple(math.exp(limit) for limit in log.limits())
     intrinsic = [
-        maker.row("intrinsic_credibility_p_value", log.contrast, kind, intrinsic_p(min(log.p, 1.0), kind), unit="p-value")
+        maker.row("intrinsic_credibility_p_value", log.contrast, kind, _intrinsic_p_of_z(log.z, kind), unit="p-value")
         for kind in KINDS
     ]
     return [*_limit_rows(log, lower, upper, maker), *intrinsic]

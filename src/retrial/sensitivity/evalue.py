@@ -21,7 +21,7 @@ MODEL = "e_value"
 
 @dataclass(frozen=True, slots=True)
 class EValue:
-    """E-value of an estimate, and of the confidence limit that is nearest to 1 (1 where the interval holds 1, NaN without an interval)."""
+    """E-value of an estimate, and of its confidence limit nearest to 1: 1 where the interval holds 1, NaN where there is none."""
 
     point: float
     limit: float

@@ -9,7 +9,7 @@ from typing import Any
 
 from retrial.dims import ARMS, TOTAL
 from retrial.study.fields import CountRow
-from retrial.study.problems import Problem, shown
+from retrial.study.problems import Problem, listed, shown
 from retrial.study.sections import Endpoint
 from retrial.study.study import Study
 
@@ -38,7 +38,7 @@ def _sizes(study: Study) -> _Found:
     survival = [f"endpoints.{key}" for key, item in study.endpoints.items() if item.patients is None and _has_counts(item)]
     for arm in ARMS:
         if study.n(arm) is None and (needing or survival):
-            yield f"arms.{arm}.n", f"missing; needed by {', '.join(needing + survival)}"
+            yield f"arms.{arm}.n", f"missing; needed by {listed(needing + survival)}"
 
 
 def _has_counts(endpoint: Endpoint) -> bool:
@@ -99,9 +99,9 @@ def _names(study: Study, tree: Mapping[str, Any]) -> _Found:
 def _unknown(path: str, used: Sequence[str], known: Sequence[str]) -> _Found:
     for name in dict.fromkeys(used):
         if name not in known:
-            yield path, f"got {shown(name)}; allowed are {', '.join(known)}"
+            yield path, f"got {shown(name)}; allowed are {listed(known)}"
     if len(set(used)) < len(used):
-        yield path, f"got {', '.join(used)}; allowed is each name once"
+        yield path, f"got {listed(used)}; allowed is each name once"
 
 
 def _timeline(study: Study) -> _Found:
@@ -130,7 +130,7 @@ def _endpoint(study: Study, path: str, endpoint: Endpoint, folder: Path) -> _Fou
     for name in ("patients", "curve"):
         file = getattr(endpoint, name)
         if file is not None and not _is_file(folder / file):
-            yield f"{path}.{name}", f"got {shown(file)}; there is no file {folder / file}"
+            yield f"{path}.{name}", f"got {shown(file)}; there is no such file in {folder}"
 
 
 def _medians(path: str, endpoint: Endpoint) -> _Found:

@@ -114,12 +114,16 @@ def _fill_in(rest: dict[str, Any], at: KeyPath) -> bool:
 
 
 def _drop(rest: dict[str, Any], at: KeyPath) -> set[KeyPath]:
-    """Remove the refused entry, or the nearest one around it that stands in a mapping; its path, and the one asked for."""
-    owners = _owners(rest, at)
-    while owners and not isinstance(owners[-1], dict):
-        owners.pop()
-    if not owners:
-        return {at}
-    entry = at[: len(owners)]
-    del owners[-1][entry[-1]]
-    return {at, entry}
+    """Remove the refused entry, or the nearest one around it that stands in a mapping, and mappings that this empties.
+
+    Gives the paths removed, and the one asked for.
+    """
+    owners, gone = _owners(rest, at), {at}
+    while owners:
+        owner, entry = owners.pop(), at[: len(owners) + 1]
+        if isinstance(owner, dict):
+            del owner[entry[-1]]
+            gone.add(entry)
+            if owner:
+                break
+    return gone

@@ -52,7 +52,7 @@ def _text_message(text: str) -> str:
         return f"got markup ({found}); allowed is plain text ('<' before a number, or followed by a space)"
     if "${" in text:
         return "got an interpolation (${...}); allowed is plain text: a study file is read as it stands"
-    control = next((character for character in text if _is_control(character)), "")
+    control = "" if text.isprintable() else next((character for character in text if _is_control(character)), "")
     return f"got the control character U+{ord(control):04X}; allowed is printable text" if control else ""
 
 

@@ -9,6 +9,7 @@ KeyPath = tuple[str | int, ...]
 _SHOWN = 60
 """Characters of a refused value that a message repeats."""
 _SHOWN_KEYS = 3
+_SHOWN_NAMES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        path = ".".join(_printable(str(part)) for part in self.at)
+        path = ".".join(printable(str(part)) for part in self.at)
         return f"{path or '(top level)'}: {self.message}"
 
 
@@ -42,15 +43,19 @@ def shown(raw: object) -> str:
     if isinstance(raw, bool):
         return str(raw).lower()
     if isinstance(raw, dict):
-        keys = ", ".join(_printable(str(key)) for key in list(raw)[:_SHOWN_KEYS])
-        return f"a mapping ({keys}{', ...' if len(raw) > _SHOWN_KEYS else ''})"
+        return f"a mapping ({listed(list(raw), _SHOWN_KEYS)})" if raw else "an empty mapping"
     if isinstance(raw, list):
         return f"a list of {len(raw)}"
     text = str(raw)
     return repr(text[:_SHOWN]) + ("..." if len(text) > _SHOWN else "")
 
 
-def _printable(text: str) -> str:
-    """A part of a key path; characters that a terminal would obey are written as escapes."""
+def listed(names: Sequence[str], most: int = _SHOWN_NAMES) -> str:
+    """The first names of a list."""
+    return ", ".join([printable(name) for name in names[:most]] + ["..."] * (len(names) > most))
+
+
+def printable(text: str) -> str:
+    """A name from the file; characters that a terminal would obey are written as escapes."""
     text = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
     return text if text.isprintable() else repr(text)[1:-1]

@@ -40,7 +40,8 @@ class Reported:
     high: float = field(init=False)
 
     def __post_init__(self) -> None:
-        match = _NUMBER.fullmatch(self.text.strip())
+        object.__setattr__(self, "text", self.text.strip())
+        match = _NUMBER.fullmatch(self.text)
         if match is None:
             raise ValueError(f"got {shown(self.text)}; allowed is {_ALLOWED}")
         number = Decimal(match["number"].translate(_MINUS_SIGNS))

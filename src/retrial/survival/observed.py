@@ -85,7 +85,8 @@ def observe(hazard: Hazard, data: SurvivalData, parameters: Mapping[str, Any]) -
     """
     dims = (STATUS, ARM, TIME)
     times = pm.Data("time_months", data.times, dims=TIME)
-    previous = pm.Data("previous_months", data.previous, dims=TIME)
+    # a compiled model refuses data that it does not use
+    previous = pm.Data("previous_months", data.previous, dims=TIME) if data.recorded == "interval" else None
     counts = pm.Data("counts", data.counts, dims=dims)
     cells = cell_log_likelihood(hazard, times, previous, parameters, data.recorded, pt)
     pm.CustomDist(OBSERVED, cells, logp=lambda value, cell: value * cell, signature="()->()", observed=counts, dims=dims)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ _EVENTS = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0
 _SHOWN = 5
 """Bad rows named in an error."""
 _SHOWN_CHARACTERS = 20
+_SHOWN_COLUMNS = 8
 
 
 def read_patients(path: Path, time_unit: str) -> LifeTable:
@@ -51,40 +52,47 @@ def read_patients(path: Path, time_unit: str) -> LifeTable:
 def _columns(path: Path) -> pd.DataFrame:
     """The three columns as read, empty cells and "NA" kept as text."""
     try:
-        header = pd.read_csv(path, nrows=0, encoding="utf-8-sig", skipinitialspace=True)
-        names = [str(name).strip() for name in header.columns]
-        _check_header(path, names)
-        with warnings.catch_warnings():
-            # rows longer than the header would be cut off or shift the columns; pandas only warns of it
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
-                path,
-                names=names,
-                header=0,
-                index_col=False,
-                usecols=COLUMNS,
-                dtype={"arm": "category"},
-                na_filter=False,
-                low_memory=False,
-                encoding="utf-8-sig",
-                skipinitialspace=True,
-            )
-    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+        names = _names(path)
+        # without index_col=False, pandas would take a first column for row labels where all rows end in a comma
+        return pd.read_csv(
+            path,
+            names=names,
+            header=0,
+            index_col=False,
+            usecols=COLUMNS,
+            dtype={"arm": "category"},
+            na_filter=False,
+            low_memory=False,
+            encoding="utf-8-sig",
+            skipinitialspace=True,
+        )
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"cannot read the patients in {path}", [str(error)[:200]]) from error
+
+
+def _names(path: Path) -> list[str]:
+    """Columns of the header, of which each row must fill every one (pandas would cut or fill rows in silence)."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = (row for row in csv.reader(file, skipinitialspace=True) if row)
+        names = [name.strip() for name in next(rows, [])]
+        _check_header(path, names)
+        ragged = [(number, len(row)) for number, row in enumerate(rows, start=1) if len(row) != len(names)]
+    if ragged:
+        shown = ", ".join(f"patient {number}: {cells}" for number, cells in ragged[:_SHOWN])
+        problem = f"got {len(ragged)} rows with another number of cells than the header ({shown}); allowed is {len(names)}"
+        raise DataError(f"cannot use the patients in {path}", [problem])
+    return names
 
 
 def _check_header(path: Path, names: list[str]) -> None:
     missing = [name for name in COLUMNS if name not in names]
-    repeated = [name for name in COLUMNS if names.count(name) > 1 or f"{name}.1" in names]
-    if not missing and not repeated:
-        return
-    hint = "" if len(names) > 1 or not names else "; separate the columns by commas"
-    shown = ", ".join(repr(name[:_SHOWN_CHARACTERS]) for name in names[:8])
-    problems = [f"got the columns {shown}; missing {'is' if len(missing) == 1 else 'are'} {', '.join(missing)}{hint}"] * bool(
-        missing
-    )
-    problems += [f"{name}: got this column twice; allowed is once" for name in repeated]
-    raise DataError(f"cannot use the patients in {path}", problems)
+    problems = [f"got the column {name!r} twice; allowed is once" for name in dict.fromkeys(names) if names.count(name) > 1]
+    if missing:
+        hint = "; separate the columns by commas" if len(names) == 1 else ""
+        shown = ", ".join(repr(name[:_SHOWN_CHARACTERS]) for name in names[:_SHOWN_COLUMNS]) or "none"
+        problems.append(f"got the columns {shown}; missing {'is' if len(missing) == 1 else 'are'} {', '.join(missing)}{hint}")
+    if problems:
+        raise DataError(f"cannot use the patients in {path}", problems)
 
 
 def _time(column: pd.Series) -> np.ndarray:

@@ -1,0 +1,36 @@
+# Every target does its own set-up: a virtual environment in .venv with the versions of constraints.txt.
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: reanalysis test lint bench validate constraints clean
+
+reanalysis: $(READY)  ## the main job: Yao et al. 2025, from the study file to the report
+	$(BIN)/retrial reanalyse study=yao2025
+
+test: $(READY)  ## everything but the slow studies
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy src/retrial
+
+bench: $(READY)  ## speeds, as ratios against plain alternatives in the same run
+	$(BIN)/python -m pytest tests/benchmarks -m slow --benchmark-only -s
+
+validate: $(READY)  ## slow calibration and fidelity studies; tables go to outputs/validation
+	$(BIN)/python -m pytest -m "slow" tests/recovery tests/validation -s
+
+$(READY): pyproject.toml constraints.txt
+	python=$$(.ci/find-python) && rm -rf $(VENV) && "$$python" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,parallel]'
+	touch $(READY)
+
+constraints: $(READY)  ## write the pinned versions again (names and versions only)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra parallel --universal --upgrade --no-header --no-annotate --no-emit-index-url --output-file constraints.txt
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

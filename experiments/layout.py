@@ -1,0 +1,117 @@
+"""A run folder's files to a report: reads what the run wrote, lays it out, computes nothing new."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from retrial.audit.run import run_audit
+from retrial.compare.estimate import Estimate
+from retrial.config import RunConfig
+from retrial.dims import ARM, ARMS, MONTHS_PER_UNIT, RECONSTRUCTION, TIME
+from retrial.errors import StoreError
+from retrial.manifest import describe
+from retrial.report.data import PrintedAtRisk, ReportData, SurvivalCurves
+from retrial.report.page import write_report
+from retrial.study.study import Study
+from retrial.survival.curves import kaplan_meier
+from retrial.survival.life_table import LifeTable
+
+_TEXT_COLUMNS = ("endpoint", "quantity", "contrast", "method", "interval_kind", "model", "prior", "unit", "source", "status")
+
+
+def save_bands(bands: Mapping[str, xr.Dataset], folder: Path) -> None:
+    """Write the posterior bands of the figures."""
+    for endpoint, band in bands.items():
+        band.to_netcdf(folder / f"band_{endpoint}.nc", engine="h5netcdf")
+
+
+def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> Path:
+    """Write report.html, figures/ and tables/ into `folder` from the results in `source`."""
+    manifest = describe(run, study, source, [], 0.0)
+    manifest.pop("wall_seconds")
+    data = ReportData(
+        study=study,
+        manifest=manifest,
+        checks=run_audit(study),
+        estimates=read_estimates(source),
+        fidelity=_frame(source / "fidelity.csv"),
+        diagnostics=_frame(source / "diagnostics.csv"),
+        curves={key: curves for key in study.endpoints if (curves := _curves(study, key, source)) is not None},
+        priors=_frame(source / "priors.csv"),
+        model_cards={name: inspect.getdoc(inspect.getmodule(_plain(spec.build))) or "" for name, spec in run.models.items()},
+        main_prior=run.main_prior,
+    )
+    return write_report(data, folder)
+
+
+def _plain(function: object) -> object:
+    """The function inside a partial that Hydra made."""
+    return getattr(function, "func", function)
+
+
+def read_estimates(folder: Path) -> list[Estimate]:
+    """Rows of a run's estimates.csv."""
+    path = folder / "estimates.csv"
+    try:
+        frame = pd.read_csv(path, dtype=dict.fromkeys(_TEXT_COLUMNS, str), keep_default_na=False, na_values={"point": ["", "nan"]})
+    except OSError as error:
+        raise StoreError(f"no estimates in {folder}: {error.strerror}") from error
+    for name in ("point", "lower", "upper", "sd", "level"):
+        frame[name] = pd.to_numeric(frame[name], errors="coerce")
+    return [Estimate(**row) for row in frame.to_dict("records")]  # type: ignore[arg-type]
+
+
+def _frame(path: Path) -> pd.DataFrame | None:
+    return pd.read_csv(path) if path.is_file() else None
+
+
+def _curves(study: Study, key: str, folder: Path) -> SurvivalCurves | None:
+    path = folder / f"reconstruction_{key}.nc"
+    if not path.is_file():
+        return None
+    with xr.open_dataset(path, engine="h5netcdf") as stored:
+        table = LifeTable(stored.load())
+    band = _band(folder / f"band_{key}.nc")
+    attributes = band.attrs if band is not None else {}
+    dims = (RECONSTRUCTION, ARM, TIME)
+    return SurvivalCurves(
+        kaplan_meier=xr.DataArray(kaplan_meier(table), dims=dims, coords=table.events.coords),
+        at_risk=table.at_risk,
+        band=band,
+        model=str(attributes.get("model", "")),
+        prior=str(attributes.get("prior", "")),
+        level=float(attributes.get("level", np.nan)),
+        status=str(attributes.get("status", "ok")),
+        printed_medians=_medians(study, key),
+        printed_at_risk=_at_risk(study, key),
+        from_patients=study.endpoints[key].patients is not None,
+        notes=tuple(str(note) for note in stored.attrs.get("notes", "").split("\n") if note),
+    )
+
+
+def _band(path: Path) -> xr.Dataset | None:
+    if not path.is_file():
+        return None
+    with xr.open_dataset(path, engine="h5netcdf") as stored:
+        return stored.load()
+
+
+def _medians(study: Study, key: str) -> dict[str, float]:
+    months = MONTHS_PER_UNIT[study.time_unit]
+    medians = {arm: getattr(study.endpoints[key].median, arm) for arm in ARMS}
+    return {arm: median.value.value * months for arm, median in medians.items() if median is not None}
+
+
+def _at_risk(study: Study, key: str) -> PrintedAtRisk | None:
+    printed = study.endpoints[key].at_risk
+    if printed is None:
+        return None
+    months = MONTHS_PER_UNIT[study.time_unit]
+    counts = {arm: [int(count) for count in getattr(printed, arm) or []] for arm in ARMS}
+    return PrintedAtRisk([time.value * months for time in printed.times], {arm: items for arm, items in counts.items() if items})

@@ -1,0 +1,59 @@
+"""`retrial reanalyse`: the main job, from the study file to the report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from retrial.audit.run import numbers_recomputed
+from retrial.compare.estimate import Estimate, to_frame
+from retrial.config import RunConfig
+from retrial.experiments.audit import audited, findings
+from retrial.experiments.closed_form import count_posteriors, ratio_posteriors
+from retrial.experiments.frequentist import frequentist_rows
+from retrial.experiments.layout import lay_out_report, save_bands
+from retrial.experiments.progress import step
+from retrial.experiments.survival import survival_posteriors
+from retrial.experiments.tables import endpoint_tables, save_tables
+from retrial.priors.prior_set import PriorSet, implied
+from retrial.study.study import Study
+
+log = logging.getLogger("retrial")
+
+
+def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
+    """Audit, tables, frequentist twins, posteriors, report; returns what failed."""
+    with step("audit"):
+        checks, used = audited(study, folder)
+    log.info("audit: %d checks recompute %d printed numbers, %d findings", len(checks), numbers_recomputed(checks), len(findings(checks)))
+    tables = endpoint_tables(run, used)
+    save_tables(tables, folder)
+    with step("frequentist twins"):
+        rows = frequentist_rows(run, used, tables)
+    with step("posteriors in closed form"):
+        closed = [*ratio_posteriors(run, used), *count_posteriors(run, used)]
+    survival = survival_posteriors(run, tables, folder)
+    estimates = [*rows, *closed, *survival.estimates]
+    write_results(run, estimates, survival.diagnostics, folder)
+    save_bands(survival.bands, folder)
+    with step("report"):
+        lay_out_report(run, study, folder, folder)
+    return [*survival.failures, *_failed(closed)]
+
+
+def write_results(run: RunConfig, estimates: Sequence[Estimate], diagnostics: pd.DataFrame, folder: Path) -> None:
+    """estimates.csv, diagnostics.csv and priors.csv of a run."""
+    to_frame(estimates).to_csv(folder / "estimates.csv", index=False)
+    if not diagnostics.empty:
+        diagnostics.to_csv(folder / "diagnostics.csv", index=False)
+    priors = [row for prior_set in run.priors.values() for row in implied(prior_set, run.questions.level)]
+    defaults = [row for spec in run.models.values() for row in implied(PriorSet(f"model {spec.name}", spec.priors), run.questions.level)]
+    if priors or defaults:
+        pd.DataFrame([*priors, *defaults]).to_csv(folder / "priors.csv", index=False)
+
+
+def _failed(rows: Sequence[Estimate]) -> list[str]:
+    return [f"{row.endpoint}, {row.model}, prior {row.prior}: {row.status}" for row in rows if row.failed]

@@ -1,0 +1,137 @@
+"""Life tables of a run's endpoints: patients where there are some, tables that carry the printed numbers where there are not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from retrial.config import RunConfig
+from retrial.dims import ARMS, RECONSTRUCTION
+from retrial.errors import ConfigError
+from retrial.experiments.progress import counter
+from retrial.reconstruct.agreement import fidelity
+from retrial.reconstruct.engine import reconstruct
+from retrial.reconstruct.ensemble import Ensemble
+from retrial.reconstruct.printed import targets_from_study
+from retrial.reconstruct.targets import Targets
+from retrial.seeds import integer_seed
+from retrial.study.study import Study
+from retrial.survival.life_table import LifeTable
+from retrial.survival.patients import read_patients
+
+log = logging.getLogger("retrial")
+FROM_PATIENTS = "patients"
+PERCENT = 100
+
+
+@dataclass(frozen=True, eq=False)
+class EndpointTables:
+    """Tables of one endpoint, their weights (adding to 1), and how far they are from the printed numbers."""
+
+    endpoint: str
+    table: LifeTable
+    weights: np.ndarray
+    recorded: Literal["exact", "interval"]
+    source: str
+    fidelity: pd.DataFrame | None = None
+    ensemble: Ensemble | None = None
+
+    @property
+    def from_patients(self) -> bool:
+        return self.source.startswith(FROM_PATIENTS)
+
+
+def chosen_endpoints(run: RunConfig, study: Study) -> list[str]:
+    """Endpoints of a run, all of the study's where none is named. Raises `ConfigError` for one that the study lacks."""
+    unknown = [name for name in run.endpoints if name not in study.endpoints]
+    if unknown:
+        raise ConfigError("cannot use the configuration", [f"endpoints: got {unknown}; allowed are {sorted(study.endpoints)}"])
+    return list(run.endpoints or study.endpoints)
+
+
+def endpoint_tables(run: RunConfig, study: Study) -> list[EndpointTables]:
+    """Tables of every chosen endpoint that has patients or enough printed numbers; the others are named on stderr."""
+    found = []
+    for key in chosen_endpoints(run, study):
+        item = _from_patients(run, study, key) if study.endpoints[key].patients else _from_print(run, study, key)
+        if item is not None:
+            found.append(item)
+    return found
+
+
+def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
+    endpoint = study.endpoints[key]
+    table = read_patients(run.study_file.parent / str(endpoint.patients), study.time_unit)
+    size = int(table.n.sum())
+    return EndpointTables(key, table, np.ones(1), endpoint.recorded, f"{FROM_PATIENTS}: {endpoint.patients}, {size} rows")
+
+
+def _from_print(run: RunConfig, study: Study, key: str) -> EndpointTables | None:
+    missing = _missing(study, key)
+    if missing:
+        log.info("%s: no life tables, no survival model: %s", key, missing)
+        return None
+    targets = targets_from_study(study, key)
+    seed = integer_seed(run.seed, run.study_file.stem, key, "reconstruct")
+    with counter(f"reconstructing {key}", PERCENT, "percent") as advance:
+        ensemble = reconstruct(targets, run.reconstruction, seed, _percent(advance))
+    size = ensemble.table.n_reconstructions
+    agrees = "the closest tables found, NOT in agreement with" if ensemble.relaxed else "tables that carry"
+    source = f"{size} {agrees} the printed numbers"
+    return EndpointTables(key, ensemble.table, ensemble.weights, study.endpoints[key].recorded, source, _fidelity(ensemble, targets), ensemble)
+
+
+def _fidelity(ensemble: Ensemble, targets: Targets) -> pd.DataFrame:
+    """Printed against reconstructed, in the columns of a report."""
+    frame = fidelity(ensemble, targets)
+    names = {"median": "reconstructed", "min": "minimum", "max": "maximum", "share_default": "agreement", "share_strict": "strict_agreement"}
+    frame["statistic"] = [
+        name if np.isnan(time) else f"{name} at {time:g}" for name, time in zip(frame["statistic"], frame["time"], strict=True)
+    ]
+    return frame.drop(columns="time").rename(columns=names)
+
+
+def _missing(study: Study, key: str) -> str:
+    """What a reconstruction lacks; empty where it can be tried."""
+    endpoint = study.endpoints[key]
+    without_n = [f"arms.{arm}.n" for arm in ARMS if study.n(arm) is None]
+    if without_n:
+        return f"{' and '.join(without_n)} missing"
+    medians = (endpoint.median.control, endpoint.median.experimental, endpoint.median.total)
+    if not any((*medians, endpoint.at_risk, endpoint.curve)):
+        return "no median, no numbers at risk, no curve"
+    return ""
+
+
+def _percent(advance: Callable[[int], None]) -> Callable[[float, str], None]:
+    """Turn a share done into steps of a counter."""
+    shown = [0]
+
+    def report(done: float, _message: str) -> None:
+        percent = int(PERCENT * done)
+        advance(percent - shown[0])
+        shown[0] = percent
+
+    return report
+
+
+def save_tables(tables: Sequence[EndpointTables], folder: Path) -> None:
+    """Write reconstruction_ENDPOINT.nc (tables, weights, readings), fidelity.csv and readings.csv."""
+    for item in tables:
+        data = item.table.data.assign(weight=(RECONSTRUCTION, item.weights))
+        if item.ensemble is not None:
+            data = data.assign(reading=(RECONSTRUCTION, [reading.name for reading in item.ensemble.readings]))
+            data = data.assign_attrs(seed=item.ensemble.seed)
+        data.assign_attrs(source=item.source, notes=item.source).to_netcdf(folder / f"reconstruction_{item.endpoint}.nc", engine="h5netcdf")
+    reports = [item.fidelity for item in tables if item.fidelity is not None]
+    if reports:
+        pd.concat(reports, ignore_index=True).to_csv(folder / "fidelity.csv", index=False)
+    health = [item.ensemble.health() for item in tables if item.ensemble is not None]
+    if health:
+        pd.concat(health, ignore_index=True).to_csv(folder / "readings.csv", index=False)

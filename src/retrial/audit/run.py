@@ -1,0 +1,109 @@
+"""The audit of a study, and the study that the models then use."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from retrial.audit import (
+    at_risk,
+    chi_square,
+    count_tests,
+    direction,
+    follow_up,
+    mean_tests,
+    medians,
+    percentages,
+    rankings,
+    ratio_checks,
+    repair,
+    sums,
+    twice_printed,
+)
+from retrial.audit.check import FAMILIES, Check, Consequence, Decision, Verdict
+from retrial.study.study import Study, replaced
+
+AUDITS: tuple[Callable[[Study], Iterator[Check]], ...] = (
+    sums.checks,
+    rankings.checks,
+    repair.checks,
+    percentages.checks,
+    count_tests.checks,
+    mean_tests.checks,
+    chi_square.checks,
+    ratio_checks.checks,
+    twice_printed.checks,
+    direction.checks,
+    follow_up.checks,
+    at_risk.checks,
+    medians.checks,
+)
+_STRENGTH = (Consequence.EXCLUDED, Consequence.WIDENED, Consequence.CORRECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class FamilySummary:
+    """Counts of verdicts in one family, and how many printed numbers it recomputed."""
+
+    family: str
+    consistent: int
+    consistent_only_if: int
+    inconsistent: int
+    not_checkable: int
+    numbers: int
+
+
+def run_audit(study: Study) -> list[Check]:
+    """Every check that the study's sections allow, in the order of `FAMILIES` (all but "joint")."""
+    return list(iterate_audit(study))
+
+
+def iterate_audit(study: Study, audits: Iterable[Callable[[Study], Iterator[Check]]] = AUDITS) -> Iterator[Check]:
+    """The checks one family after the other, for a caller that shows progress; see `run_audit`."""
+    decided = {check.decision.path: check.decision for check in repair.checks(study) if check.decision}
+    decided |= {check.decision.path: check.decision for check in ratio_checks.checks(study) if check.decision}
+    for audit in audits:
+        for check in audit(study):
+            yield _with_consequence(check, decided)
+
+
+def apply_decisions(study: Study, checks: Iterable[Check]) -> Study:
+    """The study that models use: each check's decision applied; what is left out takes decisions below it along.
+
+    Of two decisions on one path the stronger holds (left out, widened, corrected).
+    """
+    chosen: dict[str, Decision] = {}
+    for decision in (check.decision for check in checks if check.decision is not None):
+        held = chosen.get(decision.path)
+        if held is None or _STRENGTH.index(decision.consequence) < _STRENGTH.index(held.consequence):
+            chosen[decision.path] = decision
+    left_out = [path for path, decision in chosen.items() if decision.consequence is Consequence.EXCLUDED]
+    for path, decision in chosen.items():
+        if not any(path.startswith(f"{other}.") for other in left_out):
+            study = replaced(study, path, decision.value)
+    return study
+
+
+def summary(checks: Iterable[Check]) -> list[FamilySummary]:
+    """One row a family that has checks, in the order of `FAMILIES`."""
+    listed = list(checks)
+    return [_summary(family, found) for family in FAMILIES if (found := [check for check in listed if check.family == family])]
+
+
+def numbers_recomputed(checks: Iterable[Check]) -> int:
+    """How many printed numbers the checks recompute."""
+    return sum(check.numbers for check in checks)
+
+
+def _summary(family: str, found: list[Check]) -> FamilySummary:
+    consistent, only_if, inconsistent, unknown = (sum(check.verdict is verdict for check in found) for verdict in Verdict)
+    return FamilySummary(family, consistent, only_if, inconsistent, unknown, numbers_recomputed(found))
+
+
+def _with_consequence(check: Check, decided: dict[str, Decision]) -> Check:
+    """A finding about a quantity that another check decides on carries that decision's consequence, not "used as printed"."""
+    decision = decided.get(check.path)
+    if decision is None or check.decision is not None or check.consequence is not Consequence.AS_PRINTED:
+        return check
+    return dataclasses.replace(check, consequence=decision.consequence)

@@ -1,0 +1,191 @@
+"""Islands of all readings to one `Ensemble`: evidence, weights, the tables delivered."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from retrial.errors import ReconstructionError
+from retrial.reconstruct.agreement import violated
+from retrial.reconstruct.ensemble import Ensemble, ReadingResult, ReconstructionSettings
+from retrial.reconstruct.problem import Problem
+from retrial.reconstruct.readings import Reading
+from retrial.reconstruct.statistics import Table
+from retrial.reconstruct.targets import Targets
+from retrial.survival.life_table import LifeTable
+
+POOL = 2
+"""First entry of the seed's spawn key for choosing tables (0 and 1: the samplers)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Island:
+    """What one compiled island returned: (N, 2, T) events d and at risk r, (N, 4) energies, (N,) ancestors, and its summary."""
+
+    reading: Reading
+    d: np.ndarray
+    r: np.ndarray
+    energy: np.ndarray
+    ancestor: np.ndarray
+    log_evidence: float
+    temperature: float
+    acceptance: float
+    proposals: int
+
+    @property
+    def arrived(self) -> bool:
+        return self.log_evidence > -np.inf
+
+
+def pool_islands(
+    targets: Targets,
+    settings: ReconstructionSettings,
+    seed: int,
+    impossible: list[ReadingResult],
+    pilots: list[Island],
+    islands: list[Island],
+) -> Ensemble:
+    """Weight readings and islands by their evidence and choose the tables. Raises `ReconstructionError` where nothing arrived."""
+    results = [reading_result(targets, pilot, [i for i in islands if i.reading == pilot.reading]) for pilot in pilots]
+    results = with_shares(results)
+    attained = {result.reading: result.share for result in results if result.status == "attained"}
+    everything = tuple(sorted([*results, *impossible], key=lambda result: -result.share))
+    if not attained:
+        if not settings.relaxed:
+            raise ReconstructionError(explanation(targets, everything))
+        return relaxed_ensemble(targets, settings, everything, [*pilots, *islands], seed)
+    random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(POOL,)))
+    chosen: list[tuple[Reading, float, np.ndarray, np.ndarray]] = []
+    for reading, count in allocation(attained, settings).items():
+        arrived = [island for island in islands if island.reading == reading and island.arrived]
+        chosen += draw_tables(reading, attained[reading], arrived, count, random)
+    return ensemble_of(targets, chosen, everything, seed)
+
+
+def reading_result(targets: Targets, pilot: Island, islands: list[Island]) -> ReadingResult:
+    """Evidence and health of one reading."""
+    tried = islands or [pilot]
+    arrived = [island for island in islands if island.arrived]
+    closest = min([pilot, *islands], key=lambda island: float(island.energy.sum(axis=1).min()))
+    best = int(closest.energy.sum(axis=1).argmin())
+    base = ReadingResult(
+        pilot.reading,
+        "attained" if arrived else "not attained",
+        least_energy=float(closest.energy[best].sum()),
+        violated=() if arrived else violated(table_of(targets, closest.d[best], closest.r[best]), targets, pilot.reading),
+        chains_started=sum(len(island.d) for island in tried),
+        proposals=pilot.proposals + sum(island.proposals for island in islands),
+    )
+    if not arrived:
+        return base
+    logs = np.array([island.log_evidence for island in islands])
+    relative = np.exp(logs - logs.max())
+    spread = float(relative.std(ddof=1) / np.sqrt(len(logs)) / relative.mean()) if len(logs) > 1 else float("nan")
+    return dataclasses.replace(
+        base,
+        log_evidence=float(logs.max() + np.log(relative.mean())),
+        log_evidence_se=spread,
+        chains_arrived=sum(len(island.d) for island in arrived),
+        unique_tables=sum(len(distinct(island)) for island in arrived),
+        unique_ancestors=sum(len(np.unique(island.ancestor)) for island in arrived),
+        acceptance=float(np.mean([island.acceptance for island in arrived])),
+    )
+
+
+def with_shares(results: list[ReadingResult]) -> list[ReadingResult]:
+    """Posterior probabilities of the attained readings, each equally likely beforehand."""
+    logs = np.array([result.log_evidence for result in results])
+    if not np.isfinite(logs).any():
+        return results
+    weights = np.exp(logs - logs.max())
+    return [
+        dataclasses.replace(result, share=float(share)) for result, share in zip(results, weights / weights.sum(), strict=True)
+    ]
+
+
+def allocation(shares: dict[Reading, float], settings: ReconstructionSettings) -> dict[Reading, int]:
+    """Tables per reading: in proportion to the evidence, at least `least_tables` each, adding to `n_tables` (largest remainders)."""
+    least = min(settings.least_tables, settings.n_tables // len(shares))
+    free = settings.n_tables - least * len(shares)
+    exact = {reading: free * share for reading, share in shares.items()}
+    counts = {reading: int(value) for reading, value in exact.items()}
+    order = sorted(shares, key=lambda reading: counts[reading] - exact[reading])
+    for reading in order[: free - sum(counts.values())]:
+        counts[reading] += 1
+    return {reading: least + count for reading, count in counts.items() if least + count > 0}
+
+
+def distinct(island: Island) -> np.ndarray:
+    """Indices of the first of each different table."""
+    flat = np.concatenate([island.d.reshape(len(island.d), -1), island.r.reshape(len(island.r), -1)], axis=1)
+    return np.sort(np.unique(flat, axis=0, return_index=True)[1])
+
+
+def draw_tables(
+    reading: Reading, share: float, islands: list[Island], count: int, random: np.random.Generator
+) -> list[tuple[Reading, float, np.ndarray, np.ndarray]]:
+    """`count` different tables of one reading (fewer where there are not so many), islands weighted by their evidence."""
+    logs = np.array([island.log_evidence for island in islands])
+    per_island = np.exp(logs - logs.max())
+    d = np.concatenate([island.d for island in islands])
+    r = np.concatenate([island.r for island in islands])
+    mass = np.concatenate(
+        [np.full(len(island.d), weight / len(island.d)) for island, weight in zip(islands, per_island, strict=True)]
+    )
+    flat = np.concatenate([d.reshape(len(d), -1), r.reshape(len(r), -1)], axis=1)
+    _, first, inverse = np.unique(flat, axis=0, return_index=True, return_inverse=True)
+    weight = np.bincount(inverse.ravel(), weights=mass)
+    # Drawn without replacement in proportion to the mass: the tables then count equally.
+    taken = random.choice(len(first), size=min(count, len(first)), replace=False, p=weight / weight.sum())
+    return [(reading, share / len(taken), d[first[i]], r[first[i]]) for i in np.sort(taken)]
+
+
+def table_of(targets: Targets, d: np.ndarray, r: np.ndarray) -> Table:
+    return Table(targets.times, d, leaving_of(r) - d)
+
+
+def leaving_of(r: np.ndarray) -> np.ndarray:
+    """(..., T) patients who leave at each time from (..., T + 1) at risk."""
+    return r[..., :-1] - r[..., 1:]
+
+
+def ensemble_of(
+    targets: Targets,
+    chosen: list[tuple[Reading, float, np.ndarray, np.ndarray]],
+    results: tuple[ReadingResult, ...],
+    seed: int,
+    *,
+    relaxed: bool = False,
+) -> Ensemble:
+    d, r = np.array([item[2] for item in chosen]), np.array([item[3] for item in chosen])
+    weights = np.array([item[1] for item in chosen])
+    table = LifeTable.from_counts(targets.months, d, leaving_of(r) - d)
+    return Ensemble(targets.endpoint, table, tuple(item[0] for item in chosen), weights / weights.sum(), results, seed, relaxed)
+
+
+def relaxed_ensemble(
+    targets: Targets, settings: ReconstructionSettings, results: tuple[ReadingResult, ...], islands: list[Island], seed: int
+) -> Ensemble:
+    """The closest tables of the closest reading, equally weighted; named relaxed because none carries every printed number."""
+    nearest = min(islands, key=lambda island: float(island.energy.sum(axis=1).min())).reading
+    candidates = [island for island in islands if island.reading == nearest]
+    d, r = np.concatenate([island.d for island in candidates]), np.concatenate([island.r for island in candidates])
+    energy = np.concatenate([island.energy.sum(axis=1) for island in candidates])
+    order = np.argsort(energy, kind="stable")
+    flat = np.concatenate([d.reshape(len(d), -1), r.reshape(len(r), -1)], axis=1)[order]
+    keep = order[np.sort(np.unique(flat, axis=0, return_index=True)[1])][: settings.n_tables]
+    return ensemble_of(targets, [(nearest, 1.0, d[i], r[i]) for i in keep], results, seed, relaxed=True)
+
+
+def explanation(targets: Targets, results: tuple[ReadingResult, ...]) -> str:
+    """Why nothing agrees: the closest readings with the numbers that they miss."""
+    near = sorted((result for result in results if result.status == "not attained"), key=lambda result: result.least_energy)[:3]
+    lines = [f"no life table was found that carries all printed numbers of {targets.endpoint}"]
+    lines += [
+        f"  - {result.reading.name}: closest table misses {', '.join(result.violated) or 'nothing printed'} ({result.least_energy:.1f} tolerances)"
+        for result in near
+    ]
+    lines += [f"  - {result.reading.name}: {result.reason}" for result in results if result.status == "impossible"][:3]
+    return "\n".join(lines)

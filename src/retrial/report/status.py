@@ -1,0 +1,79 @@
+"""What must not be overlooked: fits and numbers that must not be used, and printed numbers that cannot be right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from retrial.audit.check import Check, Verdict
+from retrial.compare.estimate import Estimate
+from retrial.report.data import ReportData
+from retrial.report.labels import endpoint_label, model_label, prior_label, upper_first
+from retrial.report.run_tables import failed_fits
+from retrial.study.study import Study
+
+_NAMED = 6
+"""Endpoints that a line of the banner names; the tables mark every number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`failures` must not be used; `marked` numbers are struck out; `undefined` ones cannot be computed; `inconsistent` ones
+    cannot all be right as printed."""
+
+    failures: tuple[str, ...]
+    marked: int
+    undefined: tuple[str, ...]
+    inconsistent: tuple[str, ...]
+    fits: int
+    checks: int
+
+
+def status_of(data: ReportData) -> Status:
+    """Failed fits by the diagnostics, failed numbers of other fits, curves without a posterior, inconsistent checks.
+
+    A frequentist number that its data do not determine (a ratio without events) is no failed fit: `undefined`.
+    """
+    failed = failed_fits(data.diagnostics).to_dict(orient="records")
+    known = {(str(row["endpoint"]), str(row["model"]), str(row["prior"])) for row in failed}
+    rows = [row for row in data.estimates if row.failed and row.method == "bayes"]
+    undefined = [row for row in data.estimates if row.failed and row.method != "bayes"]
+    others = [row for row in rows if (row.endpoint, row.model, row.prior) not in known]
+    names = {key: upper_first(endpoint_label(data.study, key)) for key in data.curves}
+    curves = [f"{names[key]}, posterior survival curves: {one.status}" for key, one in data.curves.items() if one.status != "ok"]
+    return Status(
+        failures=(*(_fit(data.study, row) for row in failed), *_numbers(data.study, others), *curves),
+        marked=len(rows),
+        undefined=tuple(line.replace(": failed: ", ": ") for line in _numbers(data.study, undefined)),
+        inconsistent=tuple(_inconsistency(check) for check in data.checks if check.verdict is Verdict.INCONSISTENT),
+        fits=0 if data.diagnostics is None else len(data.diagnostics),
+        checks=len(data.checks),
+    )
+
+
+def _fit(study: Study, row: Mapping[Any, Any]) -> str:
+    table, prior = row.get("reconstruction"), str(row["prior"])
+    names = [upper_first(endpoint_label(study, str(row["endpoint"]))), model_label(str(row["model"]))]
+    names += [f"{prior_label(prior)} prior"] if prior else []
+    names += [f"life table {table}"] if table is not None and table == table else []
+    return f"{', '.join(names)}: {row['status']}"
+
+
+def _numbers(study: Study, rows: Sequence[Estimate]) -> list[str]:
+    """One line for every model, prior and reason, with the endpoints concerned."""
+    found: dict[tuple[str, str, str], list[Estimate]] = {}
+    for row in rows:
+        found.setdefault((row.model, row.prior, row.status), []).append(row)
+    lines: list[str] = []
+    for (model, prior, status), mine in found.items():
+        endpoints = list(dict.fromkeys(upper_first(endpoint_label(study, row.endpoint)) for row in mine))
+        shown = ", ".join(endpoints[:_NAMED]) + (f" and {len(endpoints) - _NAMED} more" if len(endpoints) > _NAMED else "")
+        fit = ", ".join(part for part in (model_label(model), f"{prior_label(prior)} prior" if prior else "") if part)
+        lines.append(f"{shown}{f' ({fit})' if fit else ''}: {status}")
+    return lines
+
+
+def _inconsistency(check: Check) -> str:
+    claim = upper_first(f"{check.where}: {check.claim}" if check.where else check.claim)
+    return f"{claim}. {upper_first((check.note or check.recomputed).rstrip('.'))}."

@@ -1,0 +1,78 @@
+"""Family `direction`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from audit_factory import effect, only, study
+
+from retrial.audit.check import Check, Consequence, Verdict
+from retrial.audit.direction import checks
+
+MEDIANS = {"os": {"median": {"control": {"value": "11.0"}, "experimental": {"value": "16.0"}}}}
+UNADJUSTED = effect("0.470", "0.252", "0.879", endpoint="os")
+
+
+def of(effects: dict[str, dict[str, Any]], path: str, endpoints: dict[str, Any] | None = None) -> Check:
+    return only(list(checks(study(effects=effects, endpoints=MEDIANS if endpoints is None else endpoints))), path)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "numerator", "verdict"),
+    [
+        (("0.470", "0.252", "0.879"), "experimental", Verdict.CONSISTENT),
+        (("2.128", "1.138", "3.968"), "control", Verdict.CONSISTENT),
+        (("2.128", "1.138", "3.968"), "experimental", Verdict.CONSISTENT_ONLY_IF),
+        (("0.470", "0.252", "0.879"), "control", Verdict.CONSISTENT_ONLY_IF),
+    ],
+)
+def test_against_the_medians(ratio: tuple[str, str, str], numerator: str, verdict: Verdict) -> None:
+    """The longer median in the experimental arm asks for experimental / control below 1."""
+    other = "control" if numerator == "experimental" else "experimental"
+    check = of({"e": effect(*ratio, endpoint="os", numerator=numerator, denominator=other)}, "effects.e")
+    assert check.verdict is verdict
+
+
+def reversed_label(ratio: tuple[str, str, str]) -> dict[str, Any]:
+    return effect(*ratio, endpoint="os", label="control vs. experimental", label_direction="reversed", adjusted_for=["stage"])
+
+
+def test_reversed_label_that_the_numbers_support() -> None:
+    """|log 0.567 - log 0.470| = 0.188 and |-log 0.567 - log 0.470| = 1.322, SE 0.3187: 0.59 and 4.15."""
+    check = of({"u": UNADJUSTED, "a": reversed_label(("0.567", "0.288", "1.117"))}, "effects.a")
+    assert (check.verdict, check.consequence) == (Verdict.CONSISTENT_ONLY_IF, Consequence.AS_PRINTED)
+    assert check.reading == "numerator is experimental, denominator control"
+    assert check.note.endswith("0.59 SE from the unadjusted estimate as read, 4.15 SE the other way")
+
+
+def test_reversed_label_that_the_numbers_refute() -> None:
+    assert of({"u": UNADJUSTED, "a": reversed_label(("1.764", "0.895", "3.472"))}, "effects.a").verdict is Verdict.INCONSISTENT
+
+
+def test_unmarked_ratio_that_runs_the_other_way() -> None:
+    upside_down = effect("1.764", "0.895", "3.472", endpoint="os", adjusted_for=["stage"])
+    check = of({"u": UNADJUSTED, "a": upside_down}, "effects.a")
+    assert (check.verdict, check.reading) == (Verdict.CONSISTENT_ONLY_IF, "numerator is control, denominator experimental")
+    plain = effect("0.567", "0.288", "1.117", endpoint="os", adjusted_for=["stage"])
+    assert of({"u": UNADJUSTED, "a": plain}, "effects.a").verdict is Verdict.CONSISTENT
+
+
+def test_the_ratio_that_fits_its_interval_is_used() -> None:
+    item = reversed_label(("0.567", "0.340", "0.945")) | {"hazard_ratio": {"Table": "0.467", "Text": "0.567"}}
+    assert "0.567 as read" in of({"u": UNADJUSTED, "a": item}, "effects.a").recomputed
+
+
+def test_reversed_label_without_anything_to_compare() -> None:
+    check = of({"a": reversed_label(("0.567", "0.288", "1.117"))}, "effects.a", endpoints={"os": {}})
+    assert check.verdict is Verdict.NOT_CHECKABLE
+    assert "medians of both arms" in check.note
+
+
+def test_reversed_label_against_medians_alone() -> None:
+    assert of({"a": reversed_label(("0.567", "0.288", "1.117"))}, "effects.a").verdict is Verdict.CONSISTENT
+
+
+def test_covariates_have_no_treatment_direction() -> None:
+    item = effect("0.366", "0.143", "0.934", endpoint="os", numerator="B", denominator="C")
+    assert list(checks(study(effects={"e": item}, endpoints=MEDIANS))) == []

@@ -1,0 +1,88 @@
+"""Numbers to text."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrial.compare.estimate import Estimate
+from retrial.report import format as fmt
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.47, "0.470"), (1.1174, "1.117"), (0.0004, "<0.001"), (0.0006, "0.001"), (12.345, "12.35"), (345.6, "346"), (12345.6, "12,346"),
+     (3.25e8, "3×10⁸"), (4e12, "4×10¹²"), (math.inf, "∞"), (math.nan, "–")],
+)  # fmt: skip
+def test_ratio(value: float, text: str) -> None:
+    assert fmt.ratio(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "<0.001"), (0.00099, "<0.001"), (0.001, "0.001"), (0.0424, "0.042"), (0.9995, ">0.999"), (1.0, "1.000")],
+)
+def test_p_value(value: float, text: str) -> None:
+    assert fmt.p_value(value) == text
+
+
+def test_a_posterior_probability_is_never_certain() -> None:
+    assert (fmt.probability(0.0), fmt.probability(1.0), fmt.probability(0.9765)) == ("<0.001", ">0.999", "0.977")
+
+
+@pytest.mark.parametrize(("value", "text"), [(-0.211, "−0.211"), (-0.0001, "0.000"), (0.0, "0.000"), (-math.inf, "−∞")])
+def test_decimal_has_a_true_minus_and_no_negative_zero(value: float, text: str) -> None:
+    assert fmt.decimal(value, 3) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("0.470", "0.470"), (None, "–"), (11.0, "11"), (0.46774, "0.46774"), (18.1881, "18.188"), (4, "4"), (1e5, "100,000")],
+)
+def test_general(value: object, text: str) -> None:
+    assert fmt.general(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(1.0, "100 %"), (0.9999, ">99 %"), (0.83, "83 %"), (0.001, "<1 %"), (0.0, "0 %")])
+def test_share_is_all_or_nothing_only_where_exact(value: float, text: str) -> None:
+    assert fmt.share(value) == text.replace(" ", fmt.NBSP)
+
+
+def test_estimate_text_by_unit() -> None:
+    ratio = Estimate(
+        "os",
+        "hazard_ratio",
+        "c",
+        "bayes",
+        0.4702,
+        0.2519,
+        0.8793,
+        level=0.95,
+        interval_kind="credible_equal_tailed",
+        unit="ratio",
+    )
+    assert fmt.estimate_text(ratio) == "0.470 (0.252 to 0.879)"
+    months = Estimate(
+        "os", "median_survival", "control", "frequentist", 11.0, 7.1, math.inf, interval_kind="confidence", unit="months"
+    )
+    assert fmt.estimate_text(months) == "11.0 (7.1 to ∞)"
+    spread = Estimate("os", "hazard_ratio_across_reconstructions", "c", "frequentist", 0.47, 0.461, 0.482, unit="ratio")
+    assert fmt.estimate_text(spread) == "0.470 (range 0.461 to 0.482)"
+    assert fmt.estimate_text(Estimate("x", "chi_square", "c", "frequentist", 4.13512)) == "4.135"
+    assert fmt.estimate_text(Estimate("x", "p_value", "c", "frequentist", 0.00002, unit="p-value")) == "<0.001"
+
+
+@settings(derandomize=True, max_examples=300)
+@given(
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from([fmt.ratio, fmt.months, fmt.percent, fmt.share, fmt.count, fmt.general]),
+)
+def test_every_float_has_a_text_without_exponent_letters(value: float, write: fmt.Formatter) -> None:
+    text = write(value)
+    assert text
+    assert "nan" not in text
+    assert "inf" not in text
+    assert "e+" not in text

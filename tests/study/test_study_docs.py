@@ -1,0 +1,141 @@
+"""The README's section on study files: every file in it loads, every key of the schema is in it, what it says is so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_study_schema import schema_keys
+
+from retrial.errors import StudyError
+from retrial.study.loader import load_study
+from retrial.survival.patients import read_patients
+
+ROOT = Path(__file__).parents[2]
+HEADING = "## Your own study in ten minutes"
+SECTION_OF_MODEL = {
+    "Study": "Top of the file",
+    "Citation": "Top of the file",
+    "Total": "Top of the file",
+    "Arms": "`arms`",
+    "Arm": "`arms`",
+    "Timeline": "`timeline`",
+    "CountRow": "A row of counts",
+    "Cell": "A row of counts",
+    "Baseline": "`baseline`",
+    "BaselineVariable": "`baseline`",
+    "Endpoint": "`endpoints`",
+    "Events": "`endpoints`",
+    "Medians": "`endpoints`",
+    "Median": "`endpoints`",
+    "AtRisk": "`endpoints`",
+    "LogRank": "`endpoints`",
+    "Effect": "`effects`",
+    "TestTable": "`tests`",
+    "TestRow": "`tests`",
+    "TestResult": "`tests`",
+    "Response": "`response`",
+    "Composite": "`response`",
+    "BinaryOutcome": "`binary`",
+    "AdverseEvents": "`adverse_events`",
+    "AdverseEventTerm": "`adverse_events`",
+    "Ranking": "`adverse_events`",
+}
+
+
+def section() -> str:
+    """The section of the README, or of the page that is merged into it."""
+    for page in (ROOT / "README.md", ROOT / "docs-study-section.md"):
+        text = page.read_text(encoding="utf-8") if page.is_file() else ""
+        if HEADING in text:
+            rest = text[text.index(HEADING) + len(HEADING) :]
+            return re.split(r"^## ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+    raise FileNotFoundError(f"no page has the heading {HEADING!r}")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", section(), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """The folder that the section has its reader make, with the CSV of the section in it."""
+    study = tmp_path / "mine" / "study"
+    study.mkdir(parents=True)
+    (study / "patients.csv").write_text(blocks("csv")[0], encoding="utf-8")
+    return study
+
+
+def test_every_file_of_the_section_loads(mine: Path) -> None:
+    files = blocks("yaml")
+    assert len(files) == 4
+    for text in files:
+        (mine / "mytrial.yaml").write_text(text, encoding="utf-8")
+        study = load_study(mine / "mytrial.yaml")
+        assert study.effects or study.binary or study.endpoints
+
+
+def test_the_patients_of_the_section_are_read(mine: Path) -> None:
+    assert read_patients(mine / "patients.csv", "months").n.to_numpy().tolist() == [[2, 2]]
+
+
+def test_the_error_of_the_section_is_what_such_a_file_gives(mine: Path) -> None:
+    text = blocks("yaml")[3].replace("control: {label: drug B, n: 120}", "control: {label: drug B, n: 120, size: 120}")
+    text = text.replace("hazard_ratio: 0.67, ci: [0.47, 0.94]", "hazard_ratio: 0.67, ci: [0.98, 0.51]").replace(
+        "control: 71", "control: 144"
+    )
+    (mine / "mytrial.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(StudyError) as caught:
+        load_study(mine / "mytrial.yaml")
+    shown = blocks("text")[0].strip().split("\n")
+    assert [line.removeprefix("  - ") for line in shown[1:]] == list(caught.value.problems)
+
+
+def test_every_key_of_the_schema_is_in_its_table() -> None:
+    parts = re.split(r"^#### (.*)$", section(), flags=re.MULTILINE)
+    tables = dict(zip(parts[1::2], parts[2::2], strict=True))
+    keys = set(schema_keys())
+    assert {model for model, _ in keys} == set(SECTION_OF_MODEL)
+    inherited = {(model, key) for model in ("Composite", "BinaryOutcome") for _, key in keys if ("CountRow", key) in keys}
+    missing = [
+        f"{model}.{key}"
+        for model, key in sorted(keys - inherited)
+        if not re.search(rf"`(?:control\.)?{key}`", tables[SECTION_OF_MODEL[model]])
+    ]
+    assert not missing
+
+
+def test_needed_keys_are_bold_and_others_are_not() -> None:
+    bold = set(re.findall(r"\*\*`(\w+)`\*\*", section()))
+    assert bold == {
+        "title",
+        "control",
+        "experimental",
+        "variables",
+        "value",
+        "times",
+        "rows",
+        "results",
+        "categories",
+        "of",
+        "terms",
+        "grades",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "is_number"),
+    [(text, True) for text in ("0.470", ".042", "13", "−0.3", "<0.001", "≤0.001", ">0.05")]
+    + [(text, False) for text in ("1e-5", "1,234", "0,47", "5 months", "0.05*", "1" * 13)],
+)
+def test_the_notation_is_as_told(text: str, is_number: bool) -> None:
+    from retrial.study.reported import Reported
+
+    reading: Callable[[str], object] = Reported
+    if is_number:
+        reading(text)
+    else:
+        with pytest.raises(ValueError, match="allowed is a number as printed"):
+            reading(text)

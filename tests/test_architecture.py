@@ -1,0 +1,92 @@
+"""The rules of ARCHITECTURE.md: who imports whom, what is packaged, how large things get."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = {"retrial": "src/retrial", "retrial.models": "models", "retrial.conf": "conf", "retrial.experiments": "experiments"}
+MAX_FILE, MAX_MODEL, MAX_FUNCTION, MEDIAN_FUNCTION = 250, 120, 60, 10
+
+
+def sources(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+def functions(path: Path) -> list[int]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return [(node.end_lineno or 0) - node.lineno + 1 for node in found]
+
+
+@pytest.mark.parametrize("path", sources("src"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_src_never_imports_models_or_experiments(path: Path) -> None:
+    # the command line hands over to experiments, and the store hashes all source files
+    allowed = {"cli.py", "store.py"}
+    found = {name for name in imported(path) if name.startswith(("retrial.models", "retrial.experiments"))}
+    assert not found or path.name in allowed
+
+
+@pytest.mark.parametrize("path", sources("models"), ids=lambda path: path.name)
+def test_models_never_import_experiments(path: Path) -> None:
+    assert not any(name.startswith("retrial.experiments") for name in imported(path))
+
+
+def test_only_config_calls_instantiate() -> None:
+    using = [path.name for path in sources("src", "models", "experiments") if "instantiate(" in path.read_text(encoding="utf-8")]
+    assert using == ["config.py"]
+
+
+def test_every_subpackage_is_listed() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    in_tree = set()
+    for package, folder in PACKAGES.items():
+        root = ROOT / folder
+        for path in [root, *root.rglob("*")]:
+            if path.is_dir() and (path / "__init__.py").is_file():
+                in_tree.add(".".join([package, *path.relative_to(root).parts]))
+    assert set(settings["packages"]) == in_tree
+    assert settings["package-dir"] == PACKAGES
+
+
+def test_sizes_stay_within_the_budget() -> None:
+    files = sources("src", "experiments")
+    assert [str(path) for path in files if len(path.read_text(encoding="utf-8").splitlines()) > MAX_FILE] == []
+    assert [str(path) for path in sources("models") if len(path.read_text(encoding="utf-8").splitlines()) > MAX_MODEL] == []
+    lengths = sorted(length for path in [*files, *sources("models")] for length in functions(path))
+    assert lengths[-1] <= MAX_FUNCTION
+    assert lengths[len(lengths) // 2] <= MEDIAN_FUNCTION
+
+
+def test_nothing_catches_everything() -> None:
+    for path in sources("src", "models", "experiments"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ExceptHandler):
+                assert isinstance(node.type, ast.expr), path
+                assert getattr(node.type, "id", "") not in ("Exception", "BaseException"), path
+            assert not isinstance(node, ast.Assert), path
+
+
+def test_the_engine_knows_no_study() -> None:
+    for path in sources("src", "models", "experiments"):
+        assert "yao" not in path.read_text(encoding="utf-8").lower().replace("study=yao2025", ""), path
+
+
+def test_no_download_addresses_in_pins() -> None:
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    assert "://" not in text
+    assert all("==" in line for line in text.splitlines() if line.strip())

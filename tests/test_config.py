@@ -1,0 +1,82 @@
+"""From composed YAML to frozen dataclasses: names, refusals, all problems at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_module
+
+from retrial.config import RunConfig, plain, run_config
+from retrial.errors import ConfigError
+
+STUDY = Path("study.yaml")
+
+
+def asked(verb: str, *overrides: str) -> dict[str, Any]:
+    with initialize_config_module("retrial.conf", version_base="1.3"):
+        return plain(compose(verb, list(overrides)))
+
+
+def configured(verb: str, *overrides: str, **names: str) -> RunConfig:
+    return run_config(asked(verb, *overrides), verb, STUDY, names)
+
+
+def test_the_main_job_has_the_named_priors_and_models() -> None:
+    run = configured("reanalyse", prior="flat")
+    assert run.main_prior == "flat"
+    assert {"flat", "sceptical", "strongly_sceptical", "optimistic", "pessimistic", "empirical", "class_effect", "jeffreys"} <= set(run.priors)
+    assert set(run.models) == {"log_hazard_ratio", "response_binomial", "weibull"}
+    assert run.models["weibull"].hazard is not None
+
+
+def test_a_prior_of_the_command_line_comes_first_as_custom() -> None:
+    run = configured("reanalyse", "prior.log_hazard_ratio.mu=0", "prior.log_hazard_ratio.sigma=0.5", prior="custom")
+    assert run.main_prior == "custom"
+    assert run.priors["custom"]["log_hazard_ratio"].parameters == (0.0, 0.5)
+    assert "flat" in run.priors
+
+
+def test_a_chosen_prior_keeps_its_name() -> None:
+    run = configured("fit", "prior=sceptical", prior="sceptical", model="weibull")
+    assert list(run.priors) == ["sceptical"]
+    assert list(run.models) == ["weibull"]
+
+
+def test_a_chosen_set_leads_the_named_ones() -> None:
+    assert configured("reanalyse", "prior=sceptical", prior="sceptical").main_prior == "sceptical"
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    raw = asked("reanalyse", "seed=-1", "sampler.chains=0", "sampler.engine=stan", "answers.level=2", "prior.log_hazard_ratio.sigma=-1")
+    with pytest.raises(ConfigError) as error:
+        run_config(raw, "reanalyse", STUDY)
+    text = str(error.value)
+    for key in ("seed", "sampler.chains", "sampler.engine", "answers.level", "prior.log_hazard_ratio.sigma"):
+        assert key in text
+    assert "allowed are nutpie, pymc, numpyro" in text
+
+
+@pytest.mark.parametrize("target", ["os.system", "retrial", "builtins.eval", "retrialx.models.f"])
+def test_foreign_targets_are_refused(target: str) -> None:
+    raw = asked("fit")
+    raw["model"]["build"]["_target_"] = target
+    with pytest.raises(ConfigError, match="allowed are functions of retrial"):
+        run_config(raw, "fit", STUDY)
+
+
+def test_unknown_keys_are_refused() -> None:
+    raw = asked("fit") | {"modle": {}}
+    with pytest.raises(ConfigError, match="modle: unknown"):
+        run_config(raw, "fit", STUDY)
+
+
+def test_unresolvable_interpolation_is_a_config_error() -> None:
+    with pytest.raises(ConfigError, match="cannot be resolved"):
+        asked("fit", "output_dir=${nothing.here}")
+
+
+def test_priors_of_the_wrong_support_are_refused() -> None:
+    with pytest.raises(ConfigError, match="allowed is a family on real values"):
+        configured("fit", "prior.log_hazard_ratio.family=lognormal")
