@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module, resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -17,12 +17,14 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from retrial.config import RunConfig, plain, run_config
+from retrial.composed import plain, question
 from retrial.errors import ConfigError, FitError, InputError, RetrialError, StudyError
-from retrial.manifest import describe
-from retrial.store import MANIFEST, fingerprint, finish, open_run, read_manifest
+from retrial.store import MANIFEST, fingerprint, finish, is_finished, open_run, read_manifest
 from retrial.study.loader import load_study
 from retrial.study.study import Study
+
+if TYPE_CHECKING:
+    from retrial.config import RunConfig
 
 log = logging.getLogger("retrial")
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
@@ -30,7 +32,7 @@ INTERRUPTED = 130
 CONFIG_OF = {"report": "reanalyse"}
 """Verbs that are asked the same as another."""
 
-Work = Callable[[RunConfig, Study, Path], Sequence[str]]
+Work = Callable[["RunConfig", Study, Path], Sequence[str]]
 """A verb: does its work in the run folder and returns what failed, in words."""
 
 
@@ -68,17 +70,27 @@ def _run(verb: str, config: DictConfig) -> None:
     choices = HydraConfig.get().runtime.choices
     study_file = find_study(str((asked.get("study") or {}).get("name")), _search_path())
     study = load_study(study_file)
-    run = run_config(asked, verb, study_file, _names(choices))
     experiment = choices.get("experiment")
     label = experiment if experiment not in (None, "none") else study_file.stem
-    folder = run.output_dir / verb / str(label) / fingerprint(run.asked, _files(study_file, study))
+    folder = Path(str(asked["output_dir"])) / verb / str(label) / fingerprint(question(asked), _files(study_file, study))
+    if asked["force"] is True or not is_finished(folder):
+        _work(verb, asked, study, study_file, folder, choices)
+    _conclude(folder)
+
+
+def _work(verb: str, asked: dict[str, Any], study: Study, study_file: Path, folder: Path, choices: Mapping[str, Any]) -> None:
+    """Check the configuration, and do the verb's work in its folder."""
+    # imported here: they bring PyMC, and a finished run needs none of it
+    from retrial.config import run_config
+    from retrial.manifest import describe
+
+    run = run_config(asked, verb, study_file, _names(choices))
     started = time.monotonic()
     with open_run(folder, run.force) as work_to_do:
         if work_to_do:
             work: Work = import_module(f"retrial.experiments.{verb}").work
             failures = list(work(run, study, folder))
             finish(folder, describe(run, study, folder, failures, time.monotonic() - started))
-    _conclude(folder)
 
 
 def _conclude(folder: Path) -> None:
@@ -122,7 +134,9 @@ def find_study(name: str, folders: Sequence[Path]) -> Path:
             raise StudyError(f"no study file {path}", ["study: allowed is the path of a YAML file, or a name in a study/ folder"])
         return path
     if not _NAME.match(name):
-        raise ConfigError("cannot use the configuration", [f"study: got {name!r}; allowed is a name in a study/ folder, or a .yaml file"])
+        raise ConfigError(
+            "cannot use the configuration", [f"study: got {name!r}; allowed is a name in a study/ folder, or a .yaml file"]
+        )
     for folder in folders:
         if (folder / "study" / f"{name}.yaml").is_file():
             return folder / "study" / f"{name}.yaml"

@@ -29,5 +29,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     write_results(run, estimates, survival.diagnostics, folder)
     for row in estimates:
         if row.quantity in ("hazard_ratio", "odds_ratio", "risk_ratio"):
-            print(f"{row.endpoint:<12} {row.quantity:<14} {row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})  {row.contrast}  {row.status}")
+            print(
+                f"{row.endpoint:<12} {row.quantity:<14} {row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})  {row.contrast}  {row.status}"
+            )
     return survival.failures

@@ -13,6 +13,7 @@ from retrial.errors import RetrialError
 from retrial.study.yaml_text import read_yaml_text
 
 _GROUPS = ("study", "model", "prior", "experiment")
+_LISTED = ("studies", "endpoints", "models", "priors", "experiments")
 
 
 def run(verb: str, arguments: Sequence[str]) -> int:
@@ -20,10 +21,14 @@ def run(verb: str, arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog=f"retrial {verb}")
     parser.add_argument("--config-dir", type=Path, help="a folder of your own beside the built-in one")
     if verb == "list":
-        parser.add_argument("what", nargs="*", choices=["models", "priors", "experiments", "studies", "endpoints"], default=[], help="groups")
+        parser.add_argument("what", nargs="*", help=f"any of {', '.join(_LISTED)}; all where none is named")
     options = parser.parse_args(list(arguments))
     if options.config_dir is not None and not options.config_dir.is_dir():
         print(f"error: --config-dir: got {options.config_dir}; allowed is a folder", file=sys.stderr)
+        return 2
+    unknown = [name for name in getattr(options, "what", []) if name not in _LISTED]
+    if unknown:
+        print(f"error: got {', '.join(unknown)}; allowed are {', '.join(_LISTED)}", file=sys.stderr)
         return 2
     return _doctor() if verb == "doctor" else _list(options.what, options.config_dir)
 

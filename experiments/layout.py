@@ -59,7 +59,9 @@ def read_estimates(folder: Path) -> list[Estimate]:
     """Rows of a run's estimates.csv."""
     path = folder / "estimates.csv"
     try:
-        frame = pd.read_csv(path, dtype=dict.fromkeys(_TEXT_COLUMNS, str), keep_default_na=False, na_values={"point": ["", "nan"]})
+        frame = pd.read_csv(
+            path, dtype=dict.fromkeys(_TEXT_COLUMNS, str), keep_default_na=False, na_values={"point": ["", "nan"]}
+        )
     except OSError as error:
         raise StoreError(f"no estimates in {folder}: {error.strerror}") from error
     for name in ("point", "lower", "upper", "sd", "level"):

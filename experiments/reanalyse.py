@@ -28,7 +28,12 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Audit, tables, frequentist twins, posteriors, report; returns what failed."""
     with step("audit"):
         checks, used = audited(study, folder)
-    log.info("audit: %d checks recompute %d printed numbers, %d findings", len(checks), numbers_recomputed(checks), len(findings(checks)))
+    log.info(
+        "audit: %d checks recompute %d printed numbers, %d findings",
+        len(checks),
+        numbers_recomputed(checks),
+        len(findings(checks)),
+    )
     tables = endpoint_tables(run, used)
     save_tables(tables, folder)
     with step("frequentist twins"):
@@ -50,7 +55,9 @@ def write_results(run: RunConfig, estimates: Sequence[Estimate], diagnostics: pd
     if not diagnostics.empty:
         diagnostics.to_csv(folder / "diagnostics.csv", index=False)
     priors = [row for prior_set in run.priors.values() for row in implied(prior_set, run.questions.level)]
-    defaults = [row for spec in run.models.values() for row in implied(PriorSet(f"model {spec.name}", spec.priors), run.questions.level)]
+    defaults = [
+        row for spec in run.models.values() for row in implied(PriorSet(f"model {spec.name}", spec.priors), run.questions.level)
+    ]
     if priors or defaults:
         pd.DataFrame([*priors, *defaults]).to_csv(folder / "priors.csv", index=False)
 

@@ -72,7 +72,12 @@ def _fit_model(
     rows: list[Estimate] = []
     bands = {}
     for fitted, question, item in zip(fits, questions, tables, strict=True):
-        save(fitted, question, folder / f"posterior_{item.endpoint}_{spec.name}.nc", {"model": spec.name, "endpoint": item.endpoint})
+        save(
+            fitted,
+            question,
+            folder / f"posterior_{item.endpoint}_{spec.name}.nc",
+            {"model": spec.name, "endpoint": item.endpoint},
+        )
         rows += _answers(run, spec, fitted, item)
         bands[item.endpoint] = _band(run, spec, fitted, item)
     failures = [
@@ -107,7 +112,12 @@ def _band(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables)
     values = curves.survival(spec.hazard, {name: value[rows] for name, value in pooled.items()}, times)  # type: ignore[arg-type]
     low, middle, high = np.quantile(values, [run.questions.tail, 0.5, 1 - run.questions.tail], axis=0)
     dims = (ARM, TIME_FINE)
-    attributes: dict[str, Any] = {"model": spec.name, "prior": prior, "level": run.questions.level, "status": fitted.status(prior)}
+    attributes: dict[str, Any] = {
+        "model": spec.name,
+        "prior": prior,
+        "level": run.questions.level,
+        "status": fitted.status(prior),
+    }
     return xr.Dataset(
         {POINT: (dims, middle), LOWER: (dims, low), UPPER: (dims, high)}, {ARM: list(ARMS), TIME_FINE: times}, attributes
     )
@@ -116,7 +126,13 @@ def _band(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables)
 def _diagnostic_rows(fits: Sequence[Fitted]) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            {"endpoint": fitted.endpoint, "model": fitted.model, "prior": prior, "reconstruction": index, **dataclasses.asdict(item)}
+            {
+                "endpoint": fitted.endpoint,
+                "model": fitted.model,
+                "prior": prior,
+                "reconstruction": index,
+                **dataclasses.asdict(item),
+            }
             for fitted in fits
             for prior, items in fitted.diagnostics.items()
             for index, item in enumerate(items)

@@ -84,13 +84,21 @@ def _from_print(run: RunConfig, study: Study, key: str) -> EndpointTables | None
     size = ensemble.table.n_reconstructions
     agrees = "the closest tables found, NOT in agreement with" if ensemble.relaxed else "tables that carry"
     source = f"{size} {agrees} the printed numbers"
-    return EndpointTables(key, ensemble.table, ensemble.weights, study.endpoints[key].recorded, source, _fidelity(ensemble, targets), ensemble)
+    return EndpointTables(
+        key, ensemble.table, ensemble.weights, study.endpoints[key].recorded, source, _fidelity(ensemble, targets), ensemble
+    )
 
 
 def _fidelity(ensemble: Ensemble, targets: Targets) -> pd.DataFrame:
     """Printed against reconstructed, in the columns of a report."""
     frame = fidelity(ensemble, targets)
-    names = {"median": "reconstructed", "min": "minimum", "max": "maximum", "share_default": "agreement", "share_strict": "strict_agreement"}
+    names = {
+        "median": "reconstructed",
+        "min": "minimum",
+        "max": "maximum",
+        "share_default": "agreement",
+        "share_strict": "strict_agreement",
+    }
     frame["statistic"] = [
         name if np.isnan(time) else f"{name} at {time:g}" for name, time in zip(frame["statistic"], frame["time"], strict=True)
     ]
@@ -128,7 +136,9 @@ def save_tables(tables: Sequence[EndpointTables], folder: Path) -> None:
         if item.ensemble is not None:
             data = data.assign(reading=(RECONSTRUCTION, [reading.name for reading in item.ensemble.readings]))
             data = data.assign_attrs(seed=item.ensemble.seed)
-        data.assign_attrs(source=item.source, notes=item.source).to_netcdf(folder / f"reconstruction_{item.endpoint}.nc", engine="h5netcdf")
+        data.assign_attrs(source=item.source, notes=item.source).to_netcdf(
+            folder / f"reconstruction_{item.endpoint}.nc", engine="h5netcdf"
+        )
     reports = [item.fidelity for item in tables if item.fidelity is not None]
     if reports:
         pd.concat(reports, ignore_index=True).to_csv(folder / "fidelity.csv", index=False)

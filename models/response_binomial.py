@@ -33,7 +33,9 @@ LogDensity = Callable[[np.ndarray], np.ndarray]
 def posterior(data: TwoArms, priors: PriorSet) -> TwoArmPosterior:
     """Posterior of both logits on a grid, exact to the grid's quadrature."""
     if "control_probability" in priors.priors:
-        margins = [_beta_margin(data, arm, priors[name]) for arm, name in enumerate(("control_probability", "experimental_probability"))]
+        margins = [
+            _beta_margin(data, arm, priors[name]) for arm, name in enumerate(("control_probability", "experimental_probability"))
+        ]
         axes = [Axis.over(margin, -_LOGIT_LIMIT, _LOGIT_LIMIT) for margin in margins]
         return TwoArmPosterior(axes[0], axes[1], margins[0](axes[0].x)[:, None] + margins[1](axes[1].x))
     theta, alpha = _oriented(data, priors["log_odds_ratio"]).distribution, priors["control_logit"].distribution
@@ -72,7 +74,9 @@ def _log_likelihood(data: TwoArms, arm: int, logit: np.ndarray) -> np.ndarray:
 
 def _beta_margin(data: TwoArms, arm: int, prior: Prior) -> LogDensity:
     """Log posterior of one arm's logit x: Σ_j w_j e^(a_j log π + b_j log(1-π)) / B(a_j, b_j), times the likelihood."""
-    weights, alpha, beta = (np.atleast_1d(prior[name]) if name in prior.names else np.ones(1) for name in ("weights", "alpha", "beta"))
+    weights, alpha, beta = (
+        np.atleast_1d(prior[name]) if name in prior.names else np.ones(1) for name in ("weights", "alpha", "beta")
+    )
 
     def margin(logit: np.ndarray) -> np.ndarray:
         yes, no = -np.logaddexp(0.0, -logit)[..., None], -np.logaddexp(0.0, logit)[..., None]

@@ -30,7 +30,9 @@ _LOG_LOG_2 = float(np.log(np.log(2.0)))
 def hazard(time: Any, experimental: Any, parameters: Mapping[str, Any], xp: Any) -> tuple[Any, Any]:
     """Log hazard and cumulative hazard at `time` (> 0), parameters broadcast against (arm, time)."""
     log_time, shape = xp.log(time), parameters["shape"]
-    log_cumulative = _LOG_LOG_2 + shape * (log_time - xp.log(parameters["control_median"])) + parameters["log_hazard_ratio"] * experimental
+    log_cumulative = (
+        _LOG_LOG_2 + shape * (log_time - xp.log(parameters["control_median"])) + parameters["log_hazard_ratio"] * experimental
+    )
     return log_cumulative + xp.log(shape) - log_time, xp.exp(log_cumulative)
 
 

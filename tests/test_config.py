@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_module
 
-from retrial.config import RunConfig, plain, run_config
+from retrial.composed import plain
+from retrial.config import RunConfig, run_config
 from retrial.errors import ConfigError
 
 STUDY = Path("study.yaml")
@@ -26,7 +27,16 @@ def configured(verb: str, *overrides: str, **names: str) -> RunConfig:
 def test_the_main_job_has_the_named_priors_and_models() -> None:
     run = configured("reanalyse", prior="flat")
     assert run.main_prior == "flat"
-    assert {"flat", "sceptical", "strongly_sceptical", "optimistic", "pessimistic", "empirical", "class_effect", "jeffreys"} <= set(run.priors)
+    assert {
+        "flat",
+        "sceptical",
+        "strongly_sceptical",
+        "optimistic",
+        "pessimistic",
+        "empirical",
+        "class_effect",
+        "jeffreys",
+    } <= set(run.priors)
     assert set(run.models) == {"log_hazard_ratio", "response_binomial", "weibull"}
     assert run.models["weibull"].hazard is not None
 
@@ -49,7 +59,9 @@ def test_a_chosen_set_leads_the_named_ones() -> None:
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    raw = asked("reanalyse", "seed=-1", "sampler.chains=0", "sampler.engine=stan", "answers.level=2", "prior.log_hazard_ratio.sigma=-1")
+    raw = asked(
+        "reanalyse", "seed=-1", "sampler.chains=0", "sampler.engine=stan", "answers.level=2", "prior.log_hazard_ratio.sigma=-1"
+    )
     with pytest.raises(ConfigError) as error:
         run_config(raw, "reanalyse", STUDY)
     text = str(error.value)

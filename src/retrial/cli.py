@@ -86,7 +86,10 @@ def _verb_help(verb: str) -> str:
     if verb in _CONFIGURED:
         root = resources.files("retrial.conf")
         lines += ["  --config-dir DIR   a folder of your own, searched first: DIR/study/*.yaml, DIR/prior/*.yaml, ..."]
-        lines += ["  -m, --multirun     run every combination of comma-separated values", "  --cfg job          show the composed configuration"]
+        lines += [
+            "  -m, --multirun     run every combination of comma-separated values",
+            "  --cfg job          show the composed configuration",
+        ]
         for name in ("base", "reanalyse" if verb == "report" else verb):
             text = root.joinpath(f"{name}.yaml").read_text(encoding="utf-8").split("\nhydra:")[0]
             lines += ["", f"--- conf/{name}.yaml", text.strip()]

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import hydra.utils
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from retrial.answers.questions import Questions
+from retrial.composed import question
 from retrial.errors import ConfigError, InputError
 from retrial.inference.settings import DiagnosticLimits, SamplerSettings
 from retrial.priors.prior import Prior
@@ -39,7 +38,9 @@ class ModelSpec:
     def closed_form(self, *data: Any) -> Any:
         """Posterior of a model that needs no sampling."""
         if self.posterior is None:
-            raise ConfigError(f"the model {self.name!r}", [f"models.{self.name}.posterior: missing; needed for data: {self.data}"])
+            raise ConfigError(
+                f"the model {self.name!r}", [f"models.{self.name}.posterior: missing; needed for data: {self.data}"]
+            )
         return self.posterior(*data)
 
 
@@ -65,17 +66,6 @@ class RunConfig:
     def main_prior(self) -> str:
         """Name of the prior set that the report quotes first."""
         return next(iter(self.priors), "")
-
-
-def plain(config: DictConfig) -> dict[str, Any]:
-    """Hydra's config as plain data, interpolations resolved. Raises `ConfigError`."""
-    try:
-        container = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        raise ConfigError("the configuration cannot be resolved", [str(error).splitlines()[0]]) from error
-    asked = dict(container)  # type: ignore[arg-type]
-    asked.pop("experiment", None)  # the group's empty default; a chosen experiment writes to the other keys
-    return {str(key): value for key, value in asked.items()}
 
 
 def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Mapping[str, str] | None = None) -> RunConfig:
@@ -108,7 +98,7 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
         seed=int(asked["seed"]),
         output_dir=Path(str(asked["output_dir"])),
         force=bool(asked["force"]),
-        asked={key: value for key, value in asked.items() if key not in ("output_dir", "force")},
+        asked=question(dict(asked)),
         endpoints=tuple(endpoints),
         priors=priors,
         models=models,
@@ -183,6 +173,10 @@ def _models(asked: Mapping[str, Any], main_name: str, problems: Problems) -> dic
         except InputError as error:
             problems.extend(error.problems)
             continue
-        functions = {part: hydra.utils.instantiate(raw[part]) if part in raw else None for part in ("build", "posterior", "hazard")}
-        specs[name] = ModelSpec(name, data, functions["build"], functions["posterior"], functions["hazard"], priors, str(raw.get("description", "")))
+        functions = {
+            part: hydra.utils.instantiate(raw[part]) if part in raw else None for part in ("build", "posterior", "hazard")
+        }
+        specs[name] = ModelSpec(
+            name, data, functions["build"], functions["posterior"], functions["hazard"], priors, str(raw.get("description", ""))
+        )
     return specs

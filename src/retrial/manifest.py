@@ -13,7 +13,20 @@ from retrial.config import RunConfig
 from retrial.store import source_digest
 from retrial.study.study import Study
 
-SOFTWARE = ("retrial", "pymc", "nutpie", "arviz", "hydra-core", "lifelines", "statsmodels", "scipy", "numpy", "numba", "xarray", "pandas")
+SOFTWARE = (
+    "retrial",
+    "pymc",
+    "nutpie",
+    "arviz",
+    "hydra-core",
+    "lifelines",
+    "statsmodels",
+    "scipy",
+    "numpy",
+    "numba",
+    "xarray",
+    "pandas",
+)
 """Packages whose versions a report states."""
 
 

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,9 @@ def fingerprint(asked: Mapping[str, Any], files: Mapping[str, Path]) -> str:
 
 def source_digest() -> str:
     """Hash of the package's own files: another version of the program is another question."""
-    import retrial
-    import retrial.experiments
-    import retrial.models
-
     digest = hashlib.sha256()
-    for package in (retrial, retrial.models, retrial.experiments):
-        root = Path(str(package.__file__)).parent
+    for package in ("retrial", "retrial.models", "retrial.experiments"):
+        root = Path(str(resources.files(package)))
         for file in sorted(path for path in root.rglob("*") if path.suffix in (".py", ".j2", ".css")):
             digest.update(str(file.relative_to(root)).encode())
             digest.update(file.read_bytes())

@@ -36,7 +36,9 @@ def test_pearson_and_yates_closed_form() -> None:
     expected = [(a + b) * (a + c) / n, (a + b) * (b + d) / n, (c + d) * (a + c) / n, (c + d) * (b + d) / n]
     ratio = 2 * sum(o * math.log(o / e) for o, e in zip((a, b, c, d), expected, strict=True))
     assert found[contingency.LIKELIHOOD_RATIO].statistic == pytest.approx(ratio, abs=1e-10)
-    assert found[contingency.PEARSON].p == pytest.approx(math.erfc(math.sqrt(found[contingency.PEARSON].statistic / 2)), abs=1e-10)
+    assert found[contingency.PEARSON].p == pytest.approx(
+        math.erfc(math.sqrt(found[contingency.PEARSON].statistic / 2)), abs=1e-10
+    )
 
 
 counts = st.integers(0, 9)

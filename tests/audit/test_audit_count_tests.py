@@ -12,7 +12,9 @@ from retrial.audit.count_tests import checks
 
 def of(**more: str) -> Check:
     """17 of 49 v 24 of 43: Pearson 4.135, p 0.0420; Yates 3.324, 0.0683; Fisher 0.0585 (SciPy)."""
-    return only(list(checks(study(binary={"orr": row(17, 24, **more)}))), "binary.orr.p" if "p" in more else "binary.orr.chi_square")
+    return only(
+        list(checks(study(binary={"orr": row(17, 24, **more)}))), "binary.orr.p" if "p" in more else "binary.orr.chi_square"
+    )
 
 
 @pytest.mark.parametrize(

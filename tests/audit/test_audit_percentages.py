@@ -71,7 +71,10 @@ def test_half_is_accepted_rounded_either_way() -> None:
 
 def test_percentages_of_patients_with_a_value() -> None:
     """20/47 = 42.55, of 49 patients two of whom have no category."""
-    categories = {"CR": {"control": cell(20, "42.6"), "experimental": "20"}, "PD": {"control": cell(27, "57.4"), "experimental": "23"}}
+    categories = {
+        "CR": {"control": cell(20, "42.6"), "experimental": "20"},
+        "PD": {"control": cell(27, "57.4"), "experimental": "23"},
+    }
     found = list(checks(study(response={"categories": categories})))
     assert [check.verdict for check in found] == [Verdict.CONSISTENT_ONLY_IF] * 2
     assert found[0].reading == "of the 47 with a value, not of all 49"

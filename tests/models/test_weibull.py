@@ -73,7 +73,9 @@ def test_model_log_density_is_prior_plus_likelihood(priors: PriorSet) -> None:
     data = survival_data(table)
     model = weibull.build(data, priors)
     point = {"control_median_log__": np.log(11.0), "shape_log__": np.log(1.3), "log_hazard_ratio": np.array(-0.6)}
-    expected = by_hand(table, "exact") + sum(float(prior.distribution.logpdf(PARAMETERS[name])) for name, prior in priors.priors.items())
+    expected = by_hand(table, "exact") + sum(
+        float(prior.distribution.logpdf(PARAMETERS[name])) for name, prior in priors.priors.items()
+    )
     assert float(model.compile_logp(jacobian=False)(point)) == pytest.approx(expected, abs=1e-8)
 
 

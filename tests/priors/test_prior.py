@@ -40,7 +40,11 @@ def test_impossible_priors_are_refused_with_what_is_allowed(raw: dict, said: str
 
 
 def test_all_problems_of_a_set_are_reported_at_once() -> None:
-    raw = {"log_hazard_ratio": {"family": "gamma", "alpha": 1, "rate": 1}, "shape": {"family": "lognormal", "mu": 0, "sigma": 0}, "x": {}}
+    raw = {
+        "log_hazard_ratio": {"family": "gamma", "alpha": 1, "rate": 1},
+        "shape": {"family": "lognormal", "mu": 0, "sigma": 0},
+        "x": {},
+    }
     with pytest.raises(PriorError) as error:
         parse_priors(raw, "prior")
     assert len(error.value.problems) == 3
@@ -59,7 +63,9 @@ def test_mixture_quantiles_invert_its_cdf(weight: float, mu: float, sigma: float
     mixture = Prior("normal_mixture", ((weight, 1 - weight), (mu, 0.0), (sigma, 1.0))).distribution
     q = np.array([0.025, 0.5, 0.975])
     np.testing.assert_allclose(mixture.cdf(mixture.ppf(q)), q, atol=1e-10)
-    assert mixture.std() ** 2 == pytest.approx(integrate.quad(lambda x: (x - mixture.mean()) ** 2 * mixture.pdf(x), -40, 40, limit=400)[0], rel=1e-6)
+    assert mixture.std() ** 2 == pytest.approx(
+        integrate.quad(lambda x: (x - mixture.mean()) ** 2 * mixture.pdf(x), -40, 40, limit=400)[0], rel=1e-6
+    )
 
 
 def test_mixture_draws_have_its_moments() -> None:
@@ -69,7 +75,11 @@ def test_mixture_draws_have_its_moments() -> None:
 
 
 def test_implied_rows_are_on_the_clinical_scale() -> None:
-    rows = implied(PriorSet("s", {"log_hazard_ratio": Prior("normal", (0.0, 0.355)), "control_median": Prior("lognormal", (np.log(12), 1.0))}))
+    rows = implied(
+        PriorSet(
+            "s", {"log_hazard_ratio": Prior("normal", (0.0, 0.355)), "control_median": Prior("lognormal", (np.log(12), 1.0))}
+        )
+    )
     assert rows[0]["implied_upper"] == pytest.approx(np.exp(stats.norm.ppf(0.975) * 0.355), abs=1e-12)
     assert rows[1]["implied_median"] == pytest.approx(12.0)
     assert rows[1]["scale"] == "months"

@@ -2,33 +2,11 @@
 
 from __future__ import annotations
 
-import html
-import re
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 from report_factory import report_data
+from report_pages import Written
 
-from retrial.report.data import ReportData
 from retrial.report.page import write_report
-
-
-@dataclass(frozen=True)
-class Written:
-    data: ReportData
-    folder: Path
-    html: str
-
-    @property
-    def text(self) -> str:
-        """What a reader sees, with the tags and pictures taken out."""
-        return plain(self.html)
-
-
-def plain(page: str) -> str:
-    body = re.sub(r"<style>.*?</style>", " ", page, flags=re.S)
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).replace("\N{NO-BREAK SPACE}", " ").split())
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Written
 from matplotlib.image import imread
+from report_pages import Written
 
 CHROMIUM = shutil.which("chromium")
 QUIET = (
@@ -30,8 +30,17 @@ pytestmark = [
 
 
 def shot(page: Path, folder: Path, width: int, height: int, *options: str) -> str:
-    command = [str(CHROMIUM), "--headless", "--no-sandbox", *QUIET, f"--user-data-dir={folder / 'profile'}", "--hide-scrollbars",
-               f"--window-size={width},{height}", *options, page.as_uri()]  # fmt: skip
+    command = [
+        str(CHROMIUM),
+        "--headless",
+        "--no-sandbox",
+        *QUIET,
+        f"--user-data-dir={folder / 'profile'}",
+        "--hide-scrollbars",
+        f"--window-size={width},{height}",
+        *options,
+        page.as_uri(),
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout  # noqa: S603 - fixed arguments
 
 

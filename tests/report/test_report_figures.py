@@ -9,9 +9,11 @@ import math
 import matplotlib as mpl
 import numpy as np
 import pytest
-from conftest import Written
 from matplotlib.image import imread
-from report_factory import curves, estimates, life_table, report_data, study, survival_curves
+from report_curves import curves, life_table, survival_curves
+from report_estimates import estimates
+from report_factory import report_data, study
+from report_pages import Written
 
 from retrial.compare.estimate import Estimate
 from retrial.dims import ARMS
@@ -22,6 +24,7 @@ from retrial.report.kaplan_meier import kaplan_meier_picture
 from retrial.report.picture import ARM_COLOURS, ARM_TEXT, FAILED, METHOD_COLOURS, QUIET, Picture, safe
 from retrial.report.sections import result_sections
 from retrial.report.survival import curves_caption, fidelity_words
+from retrial.survival.life_table import LifeTable
 
 TEXT = ForestText("forest", "A forest", "caption", "Hazard ratio", "left", "right", "Estimate", "P")
 
@@ -43,7 +46,7 @@ def ratio(point: float, lower: float, upper: float, **changes: object) -> Estima
 def test_pictures_are_not_blank(report: Written) -> None:
     for path in (report.folder / "figures").glob("*.png"):
         image = imread(path)[..., :3]
-        assert image.shape[1] == 1400
+        assert image.shape[1] == 1400, path.name
         assert 0.01 < (image.min(axis=-1) < 0.8).mean() < 0.6, path.name
         edges = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
         assert edges.min() > 0.99, f"{path.name} is cut off"
@@ -63,7 +66,10 @@ def test_a_users_settings_do_not_change_the_bytes() -> None:
 
 
 def test_a_failed_fit_is_drawn_as_failed() -> None:
-    fine, failed = (forests([ForestRow("a", ratio(0.7, 0.5, 0.9), "x"), ForestRow("b", ratio(0.5, 0.3, 0.8, status=status), "y")], TEXT)[0] for status in ("ok", "failed: R-hat"))  # fmt: skip
+    fine, failed = (
+        forests([ForestRow("a", ratio(0.7, 0.5, 0.9), "x"), ForestRow("b", ratio(0.5, 0.3, 0.8, status=status), "y")], TEXT)[0]
+        for status in ("ok", "failed: R-hat")
+    )
     assert not has_colour(pixels(fine), FAILED)
     assert has_colour(pixels(failed), FAILED)
     assert "failed, not to be used" in failed.alt
@@ -139,8 +145,6 @@ def test_curves_end_with_their_last_patient() -> None:
 def test_many_times_stay_a_small_file() -> None:
     random = np.random.default_rng(1)
     times = np.sort(random.exponential(10, 6000))
-    from retrial.survival.life_table import LifeTable
-
     table = LifeTable.from_patients(times, random.random(6000) < 0.7, random.random(6000) < 0.5)
     picture = kaplan_meier_picture(study(), "os", "os", curves(table, (10, 10)), "")
     assert len(picture.svg) < 1_500_000

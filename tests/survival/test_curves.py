@@ -35,7 +35,9 @@ def test_survival_is_weibull() -> None:
     values = curves.survival(hazard, DRAWS, times)
     assert (values[..., 0] == 1).all()
     for arm in (0, 1):
-        np.testing.assert_allclose(values[:, arm], np.exp(-((times / scale(arm)[:, None]) ** DRAWS["shape"][:, None])), atol=1e-12)
+        np.testing.assert_allclose(
+            values[:, arm], np.exp(-((times / scale(arm)[:, None]) ** DRAWS["shape"][:, None])), atol=1e-12
+        )
 
 
 def test_rmst_closed_form() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
 from retrial.compare.estimate import Estimate
+from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.inference.grid import TwoArmPosterior
 
 _CONTRASTS = {
@@ -18,7 +19,7 @@ _CONTRASTS = {
     "risk_ratio": ("risk_ratio", "ratio"),
     "odds_ratio": ("odds_ratio", "ratio"),
 }
-_COMPARISON = {"risk_difference": "experimental - control", "risk_ratio": "experimental / control", "odds_ratio": "experimental / control"}
+_COMPARISON = {"risk_difference": DIFFERENCE, "risk_ratio": RATIO, "odds_ratio": RATIO}
 
 
 def response_rows(subject: Subject, posterior: TwoArmPosterior, questions: Questions) -> list[Estimate]:

@@ -23,7 +23,9 @@ class Subject:
     source: str
     status: str = "ok"
 
-    def row(self, quantity: str, unit: str, point: float, questions: Questions, limits: tuple[float, float], sd: float = np.nan) -> Estimate:
+    def row(
+        self, quantity: str, unit: str, point: float, questions: Questions, limits: tuple[float, float], sd: float = np.nan
+    ) -> Estimate:
         """A quantity with its equal-tailed credible interval."""
         return Estimate(
             endpoint=self.endpoint,

@@ -11,11 +11,10 @@ from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
 from retrial.compare.estimate import Estimate
 from retrial.dims import ARMS
+from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.survival import curves
 from retrial.survival.life_table import LifeTable
 from retrial.survival.observed import Hazard
-
-DIFFERENCE, RATIO = "experimental - control", "experimental / control"
 
 
 def horizon_of(table: LifeTable, questions: Questions) -> float:
@@ -32,8 +31,8 @@ def survival_rows(
     """Rows from pooled draws (draw,) of a proportional-hazards model's parameters; differences are experimental - control."""
     return [
         *_hazard_ratio_rows(dataclasses.replace(subject, contrast=RATIO), draws["log_hazard_ratio"], questions),
-        *_by_arm(subject, "median_survival", "months", curves.median_survival(hazard, draws), questions),
-        *_by_arm(subject, f"rmst_{horizon:g}", "months", curves.rmst(hazard, draws, horizon), questions),
+        *_by_arm(subject, ("median_survival", "median_difference"), "months", curves.median_survival(hazard, draws), questions),
+        *_by_arm(subject, _names("rmst", horizon), "months", curves.rmst(hazard, draws, horizon), questions),
         *_survival_at(subject, hazard, draws, horizon, questions),
     ]
 
@@ -54,17 +53,25 @@ def _survival_at(
     values = curves.survival(hazard, draws, np.array(times)) if times else None
     rows = []
     for index, time in enumerate(times):
-        rows += _by_arm(subject, f"survival_{time:g}", "probability", values[..., index], questions)  # type: ignore[index]
+        rows += _by_arm(subject, _names("survival", time), "probability", values[..., index], questions)  # type: ignore[index]
     return rows
 
 
-def _by_arm(subject: Subject, quantity: str, unit: str, values: np.ndarray, questions: Questions) -> list[Estimate]:
+def _names(quantity: str, time: float) -> tuple[str, str]:
+    """Names of a quantity at a time (months), and of its difference."""
+    return f"{quantity}_at_{time:g}", f"{quantity}_difference_at_{time:g}"
+
+
+def _by_arm(subject: Subject, names: tuple[str, str], unit: str, values: np.ndarray, questions: Questions) -> list[Estimate]:
     """A row an arm for values (draw, arm), one for their difference, and P(difference > 0)."""
-    arms = [dataclasses.replace(subject, contrast=arm).from_draws(quantity, unit, values[:, i], questions) for i, arm in enumerate(ARMS)]
+    name, of_difference = names
+    arms = [
+        dataclasses.replace(subject, contrast=arm).from_draws(name, unit, values[:, i], questions) for i, arm in enumerate(ARMS)
+    ]
     difference = values[:, 1] - values[:, 0]
     about = dataclasses.replace(subject, contrast=DIFFERENCE)
     return [
         *arms,
-        about.from_draws(f"{quantity}_difference", unit, difference, questions),
-        about.probability(f"p_{quantity}_difference_above_0", float((difference > 0).mean())),
+        about.from_draws(of_difference, unit, difference, questions),
+        about.probability(f"p_{of_difference}_above_0", float((difference > 0).mean())),
     ]

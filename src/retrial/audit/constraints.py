@@ -137,6 +137,7 @@ def _p(study: Study, row: Row, p: Quantity) -> Constraint:
     def holds(values: Values) -> bool:
         control, experimental = (values[cell] for cell in cells)
         table = ((control, experimental), (sizes[0] - control, sizes[1] - experimental))
-        return bool(matching(usual_tests(table), p))
+        match = matching(usual_tests(table), p)
+        return bool(match) and not match.truncated
 
     return Constraint(f"{row.label}: p {p}", cells, holds, lambda _values, _cell: (), True, row.path)

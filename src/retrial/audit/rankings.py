@@ -12,7 +12,7 @@ from retrial.study.reported import Reported
 from retrial.study.sections import AdverseEvents, Ranking
 from retrial.study.study import Study
 
-_CUTS = re.compile(r"[≤<]\s*=?\s*(?P<below>\d+(?:\.\d+)?)[^0-9]*?vs\.?\s*(?P<relation>[>≥])\s*=?\s*(?P<above>\d+(?:\.\d+)?)?")
+_CUTS = re.compile(r"[≤<]\s*=?\s*(?P<below>\d+(?:\.\d+)?)[^0-9]*?vs\.?\s*(?P<relation>>=|≥|>)\s*(?P<above>\d+(?:\.\d+)?)?")
 
 
 def checks(study: Study) -> Iterator[Check]:
@@ -107,7 +107,7 @@ def _cut(label: str, where: str, path: str) -> Iterator[Check]:
         missing = "the second group's cut point is missing"
         yield Check(FAMILY, claim, where, path, match[0], "", Verdict.NOT_CHECKABLE, note=missing, numbers=0)
         return
-    meet = float(below) == float(above) or (match["relation"] == "≥" and float(above) - float(below) == _step(below))
+    meet = float(below) == float(above) or (match["relation"] != ">" and float(above) - float(below) == _step(below))
     yield Check(
         family=FAMILY,
         claim=claim,

@@ -59,18 +59,19 @@ def cases(failing: list[Constraint]) -> list[list[Constraint]]:
 def single_changes(
     study: Study, rows: Mapping[str, Row], values: Values, relations: list[Constraint], case: list[Constraint]
 ) -> list[tuple[Cell, int]]:
-    """Every change of one count that removes the whole case and breaks no other relation."""
-    found = []
+    """Every change of one count that removes the whole case and breaks no other relation.
+
+    Where another place of the paper prints one of these values for its count, only such changes are taken.
+    """
+    found, elsewhere = [], []
     for cell in sorted(set.intersection(*(set(item.cells) for item in case))):
         candidates = next((set(fits) for item in case if (fits := tuple(item.solutions(values, cell)))), set())
         printed = {int(print_.value) for print_ in rows[cell[0]].cells[cell[1]].n.prints}
-        if len(printed) > 1:
-            candidates &= printed
         touched = [item for item in relations if cell in item.cells]
         for value in sorted(candidates - {values[cell]}):
             if 0 <= value <= (study.n(cell[1]) or 0) and all(item.holds({**values, cell: value}) for item in touched):
-                found.append((cell, value))
-    return found
+                (elsewhere if value in printed else found).append((cell, value))
+    return elsewhere or found
 
 
 def resolved(

@@ -42,7 +42,7 @@ def agree(first: Reported, second: Reported) -> Agreement:
     if coarse.low < fine.high and fine.low < coarse.high:
         return Agreement.ROUNDED
     cut = truncation_interval(coarse)
-    return Agreement.TRUNCATED if not coarse.relation and cut.low < fine.high and fine.low < cut.high else Agreement.NONE
+    return Agreement.TRUNCATED if not coarse.relation and cut.low <= fine.value < cut.high else Agreement.NONE
 
 
 def _places(path: str, quantity: Quantity, where: str) -> Check:

@@ -11,7 +11,7 @@ from retrial.compare.estimate import Estimate
 from retrial.dims import CONTROL
 from retrial.errors import DataError
 from retrial.frequentist.counts import published
-from retrial.frequentist.rows import RATIO, RowMaker, z_quantile
+from retrial.frequentist.rows import RATIO, RowMaker, wald_p, z_quantile
 from retrial.study.sections import Effect, Measure
 from retrial.study.study import Study
 
@@ -38,7 +38,7 @@ class LogRatio:
     @property
     def p(self) -> float:
         """Two-sided p of Wald's test."""
-        return float(2 * norm.sf(abs(self.z)))
+        return wald_p(self.estimate, self.se)
 
     def limits(self, level: float | None = None) -> tuple[float, float]:
         """Limits of the log ratio, estimate -+ z SE, at the printed level or another."""

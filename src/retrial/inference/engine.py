@@ -40,7 +40,9 @@ class Draws:
     diverging: np.ndarray
 
 
-def fit_many(build: Build, jobs: Sequence[Job], settings: SamplerSettings, draws: int, progress: Progress | None = None) -> list[Draws]:
+def fit_many(
+    build: Build, jobs: Sequence[Job], settings: SamplerSettings, draws: int, progress: Progress | None = None
+) -> list[Draws]:
     """Fit every job; results in the order of the jobs, the same on any number of threads.
 
     Jobs must share shapes of tables, the recording rule and the families of positive priors: one compiled model serves them all.
@@ -64,7 +66,9 @@ def _families(priors: PriorSet) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, prior.family) for name, prior in priors.priors.items() if prior.support == "positive"))
 
 
-def _with_nutpie(build: Build, jobs: Sequence[Job], settings: SamplerSettings, draws: int, progress: Progress | None) -> list[Draws]:
+def _with_nutpie(
+    build: Build, jobs: Sequence[Job], settings: SamplerSettings, draws: int, progress: Progress | None
+) -> list[Draws]:
     model = build(jobs[0].data, jobs[0].priors)
     compiled = nutpie.compile_pymc_model(model)
     names = [variable.name for variable in model.free_RVs]
@@ -131,4 +135,6 @@ def _with_pymc(build: Build, job: Job, settings: SamplerSettings, draws: int, pr
     if progress is not None:
         progress(1)
     names = [variable.name for variable in model.free_RVs]
-    return Draws({name: tree.posterior[name].to_numpy() for name in names}, tree.sample_stats["diverging"].to_numpy().astype(bool))
+    return Draws(
+        {name: tree.posterior[name].to_numpy() for name in names}, tree.sample_stats["diverging"].to_numpy().astype(bool)
+    )

@@ -58,7 +58,9 @@ class Fitted:
         counts = _shares(self.weights, size, np.random.default_rng(seed))
         keep = [np.linspace(0, size - 1, count).round().astype(int) for count in counts]
         return {
-            name: np.concatenate([fit.values[name].reshape(size, *fit.values[name].shape[2:])[rows] for fit, rows in zip(fits, keep, strict=True)])
+            name: np.concatenate(
+                [fit.values[name].reshape(size, *fit.values[name].shape[2:])[rows] for fit, rows in zip(fits, keep, strict=True)]
+            )
             for name in fits[0].values
         }
 
@@ -103,9 +105,17 @@ def fit_ensemble(
 
 
 def _collect(
-    name: str, question: Question, priors: Mapping[str, PriorSet], keys: Sequence[Any], results: Sequence[Draws | None], limits: DiagnosticLimits
+    name: str,
+    question: Question,
+    priors: Mapping[str, PriorSet],
+    keys: Sequence[Any],
+    results: Sequence[Draws | None],
+    limits: DiagnosticLimits,
 ) -> Fitted:
-    mine = {prior: [r for key, r in zip(keys, results, strict=True) if key == (question.endpoint, prior) and r is not None] for prior in priors}
+    mine = {
+        prior: [r for key, r in zip(keys, results, strict=True) if key == (question.endpoint, prior) and r is not None]
+        for prior in priors
+    }
     health = {prior: [diagnose(result, limits) for result in fits] for prior, fits in mine.items()}
     return Fitted(question.endpoint, name, question.weights, mine, health)
 

@@ -85,7 +85,9 @@ class Axis:
         center = float(x[values.argmax()])
         core = x[values > values.max() - 0.5]
         scale = max(float(core[-1] - core[0]) / 2, float(x[1] - x[0]))
-        return cls(center, scale, np.linspace(np.arcsinh((x[0] - center) / scale), np.arcsinh((x[-1] - center) / scale), ARM_POINTS))
+        return cls(
+            center, scale, np.linspace(np.arcsinh((x[0] - center) / scale), np.arcsinh((x[-1] - center) / scale), ARM_POINTS)
+        )
 
     @cached_property
     def x(self) -> np.ndarray:
@@ -118,7 +120,9 @@ class TwoArmPosterior:
         density = np.exp(self.log_density - self.log_density.max()) * self.control.slope[:, None] * self.experimental.slope
         edge = max(density[[0, -1]].max(), density[:, [0, -1]].max()) / density.max()
         if not np.isfinite(density).all() or edge > _EDGE_DENSITY:
-            raise FitError("the posterior of two probabilities does not fit on its grid: use a tighter prior (prior.log_odds_ratio.sigma)")
+            raise FitError(
+                "the posterior of two probabilities does not fit on its grid: use a tighter prior (prior.log_odds_ratio.sigma)"
+            )
         return density / self._integral_of(density)
 
     def _integral_of(self, values: np.ndarray) -> float:

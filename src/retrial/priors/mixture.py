@@ -40,7 +40,9 @@ class Mixture:
         return float(sum(w * component.mean() for w, component in zip(self.weights, self.components, strict=True)))
 
     def std(self) -> float:
-        squares = sum(w * (component.var() + component.mean() ** 2) for w, component in zip(self.weights, self.components, strict=True))
+        squares = sum(
+            w * (component.var() + component.mean() ** 2) for w, component in zip(self.weights, self.components, strict=True)
+        )
         return float(np.sqrt(squares - self.mean() ** 2))
 
     def rvs(self, size: int, random_state: np.random.Generator) -> np.ndarray:

@@ -63,7 +63,11 @@ class Prior:
         if family not in FAMILIES:
             raise PriorError(f"{key}.family", [f"got {family!r}; allowed are {', '.join(FAMILIES)}"])
         needed = FAMILIES[family]
-        unknown = [f"{key}.{name}: unknown; {family} takes {', '.join(needed)}" for name in raw if name not in (*needed, "family", "source")]
+        unknown = [
+            f"{key}.{name}: unknown; {family} takes {', '.join(needed)}"
+            for name in raw
+            if name not in (*needed, "family", "source")
+        ]
         missing = [f"{key}.{name}: missing; {family} takes {', '.join(needed)}" for name in needed if name not in raw]
         if unknown or missing:
             raise PriorError(f"cannot use the prior {key}", unknown + missing)
@@ -107,7 +111,9 @@ class Prior:
             case "student_t":
                 return stats.t(p["nu"], p["mu"], p["sigma"])
             case "normal_mixture":
-                return Mixture(np.array(p["weights"]), [stats.norm(mu, sigma) for mu, sigma in zip(p["mu"], p["sigma"], strict=True)])
+                return Mixture(
+                    np.array(p["weights"]), [stats.norm(mu, sigma) for mu, sigma in zip(p["mu"], p["sigma"], strict=True)]
+                )
             case "lognormal":
                 return stats.lognorm(p["sigma"], scale=np.exp(p["mu"]))
             case "half_normal":
@@ -156,7 +162,9 @@ def _problems(family: str, values: dict[str, Value], key: str) -> list[str]:
         if name in _POSITIVE and min(items) <= 0:
             found.append(f"{key}.{name}: got {_shown(value)}; allowed is above 0")
         if name == "weights" and (min(items) < 0 or abs(sum(items) - 1) > _WEIGHT_SUM_TOLERANCE):
-            found.append(f"{key}.weights: got {_shown(value)} (sum {sum(items):.6g}); allowed are weights of 0 or more that add to 1")
+            found.append(
+                f"{key}.weights: got {_shown(value)} (sum {sum(items):.6g}); allowed are weights of 0 or more that add to 1"
+            )
     if family.endswith("mixture") and len({len(value) for value in values.values() if isinstance(value, tuple)}) > 1:
         found.append(f"{key}: got lists of different lengths; allowed is one weight and one of each parameter a component")
     return found

@@ -68,7 +68,9 @@ def parse_priors(raw: Mapping[str, Any], key: str) -> Mapping[str, Prior]:
                 continue
             if prior.support != PARAMETER_SUPPORT[parameter]:
                 allowed = PARAMETER_SUPPORT[parameter]
-                problems.append(f"{key}.{parameter}.family: got {prior.family} ({prior.support}); allowed is a family on {allowed} values")
+                problems.append(
+                    f"{key}.{parameter}.family: got {prior.family} ({prior.support}); allowed is a family on {allowed} values"
+                )
             priors[parameter] = prior
     if problems:
         raise PriorError(f"cannot use the priors {key}", problems)

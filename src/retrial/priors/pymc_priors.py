@@ -25,7 +25,9 @@ def effect_prior(name: str, prior: Prior) -> Any:
     """
     data = {key: pm.Data(key, value) for key, value in effect_updates(name, prior).items()}
     log_weight, mu, sigma, nu, is_t = (data[f"{name}__{part}"] for part in _PARTS)
-    return pm.CustomDist(name, log_weight, mu, sigma, nu, is_t, logp=_mixture_logp, random=_mixture_random, signature="(k),(k),(k),(k),(k)->()")
+    return pm.CustomDist(
+        name, log_weight, mu, sigma, nu, is_t, logp=_mixture_logp, random=_mixture_random, signature="(k),(k),(k),(k),(k)->()"
+    )
 
 
 _PARTS = ("log_weight", "mu", "sigma", "nu", "is_t")
@@ -61,7 +63,13 @@ def _mixture_logp(value: Any, log_weight: Any, mu: Any, sigma: Any, nu: Any, is_
 
 
 def _mixture_random(
-    log_weight: np.ndarray, mu: np.ndarray, sigma: np.ndarray, nu: np.ndarray, is_t: np.ndarray, rng: np.random.Generator, size: Any
+    log_weight: np.ndarray,
+    mu: np.ndarray,
+    sigma: np.ndarray,
+    nu: np.ndarray,
+    is_t: np.ndarray,
+    rng: np.random.Generator,
+    size: Any,
 ) -> np.ndarray:
     weight = np.exp(log_weight.reshape(-1)[-COMPONENTS:])
     j = rng.choice(COMPONENTS, size=size, p=weight / weight.sum())
@@ -70,7 +78,11 @@ def _mixture_random(
     return mu[j] + sigma[j] * z
 
 
-_POSITIVE = {"lognormal": (pm.LogNormal, ("mu", "sigma")), "half_normal": (pm.HalfNormal, ("sigma",)), "gamma": (pm.Gamma, ("alpha", "beta"))}
+_POSITIVE = {
+    "lognormal": (pm.LogNormal, ("mu", "sigma")),
+    "half_normal": (pm.HalfNormal, ("sigma",)),
+    "gamma": (pm.Gamma, ("alpha", "beta")),
+}
 
 
 def positive_prior(name: str, prior: Prior) -> Any:
@@ -79,7 +91,9 @@ def positive_prior(name: str, prior: Prior) -> Any:
         raise PriorError(f"the prior of {name}", [f"got {prior.family}; allowed are {', '.join(_POSITIVE)}"])
     distribution, arguments = _POSITIVE[prior.family]
     values = positive_updates(name, prior)
-    return distribution(name, **{argument: pm.Data(key, value) for argument, (key, value) in zip(arguments, values.items(), strict=True)})
+    return distribution(
+        name, **{argument: pm.Data(key, value) for argument, (key, value) in zip(arguments, values.items(), strict=True)}
+    )
 
 
 def positive_updates(name: str, prior: Prior) -> dict[str, np.ndarray]:

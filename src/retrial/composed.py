@@ -1,0 +1,29 @@
+"""What Hydra composed, as plain data: light, so that a finished run is found without importing any model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from retrial.errors import ConfigError
+
+NOT_ASKED = ("output_dir", "force")
+"""Keys that say where and whether to run, not what: they do not name a run folder."""
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Hydra's config as plain data, interpolations resolved. Raises `ConfigError`."""
+    try:
+        container = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError("the configuration cannot be resolved", [str(error).splitlines()[0]]) from error
+    asked = dict(container)  # type: ignore[arg-type]
+    asked.pop("experiment", None)  # the group's empty default; a chosen experiment writes to the other keys
+    return {str(key): value for key, value in asked.items()}
+
+
+def question(asked: dict[str, Any]) -> dict[str, Any]:
+    """The part of a configuration that the results depend on."""
+    return {key: value for key, value in asked.items() if key not in NOT_ASKED}
