@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from retrial.compare.estimate import Estimate
-from retrial.config import RunConfig
-from retrial.errors import DataError
 from retrial.experiments.audit import audited
 from retrial.experiments.closed_form import count_posteriors, ratio_posteriors
 from retrial.experiments.reanalyse import write_results
 from retrial.experiments.survival import survival_posteriors
 from retrial.experiments.tables import endpoint_tables, save_tables
+
+from retrial.compare.estimate import Estimate
+from retrial.config import RunConfig
+from retrial.errors import DataError
 from retrial.study.study import Study
 
 
@@ -29,7 +30,6 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     write_results(run, estimates, survival.diagnostics, folder)
     for row in estimates:
         if row.quantity in ("hazard_ratio", "odds_ratio", "risk_ratio"):
-            print(
-                f"{row.endpoint:<12} {row.quantity:<14} {row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})  {row.contrast}  {row.status}"
-            )
+            interval = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"
+            print(f"{row.endpoint:<12} {row.quantity:<14} {interval}  {row.contrast}  {row.status}")
     return survival.failures

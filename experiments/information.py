@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def _doctor() -> int:
     return 0 if all(working) else 1
 
 
-def _check(name: str, probe) -> bool:  # noqa: ANN001 - a local function
+def _check(name: str, probe: Callable[[], str]) -> bool:
     try:
         print(f"{name:<14} {probe()}")
     except (OSError, RuntimeError, ImportError, ValueError) as error:

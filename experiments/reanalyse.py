@@ -7,10 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-
-from retrial.audit.run import numbers_recomputed
-from retrial.compare.estimate import Estimate, to_frame
-from retrial.config import RunConfig
 from retrial.experiments.audit import audited, findings
 from retrial.experiments.closed_form import count_posteriors, ratio_posteriors
 from retrial.experiments.frequentist import frequentist_rows
@@ -18,6 +14,10 @@ from retrial.experiments.layout import lay_out_report, save_bands
 from retrial.experiments.progress import step
 from retrial.experiments.survival import survival_posteriors
 from retrial.experiments.tables import endpoint_tables, save_tables
+
+from retrial.audit.run import numbers_recomputed
+from retrial.compare.estimate import Estimate, to_frame
+from retrial.config import RunConfig
 from retrial.priors.prior_set import PriorSet, implied
 from retrial.study.study import Study
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from retrial.config import RunConfig
 from retrial.experiments.audit import audited
 from retrial.experiments.tables import endpoint_tables, save_tables
+
+from retrial.config import RunConfig
 from retrial.study.study import Study
 
 

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from retrial.experiments.progress import counter
+from retrial.experiments.tables import EndpointTables
 
 from retrial.answers.rows import Subject
 from retrial.answers.survival import horizon_of, survival_rows
 from retrial.compare.estimate import Estimate
 from retrial.config import ModelSpec, RunConfig
 from retrial.dims import ARM, ARMS
-from retrial.errors import ConfigError
-from retrial.experiments.progress import counter
-from retrial.experiments.tables import EndpointTables
 from retrial.inference.ensemble import Fitted, Question, fit_ensemble, save
 from retrial.priors.prior_set import PriorSet
 from retrial.report.data import LOWER, POINT, TIME_FINE, UPPER
@@ -60,8 +59,6 @@ def survival_posteriors(run: RunConfig, tables: Sequence[EndpointTables], folder
 def _fit_model(
     run: RunConfig, spec: ModelSpec, sets: Mapping[str, PriorSet], tables: Sequence[EndpointTables], folder: Path
 ) -> SurvivalResults:
-    if spec.hazard is None:
-        raise ConfigError(f"the model {spec.name!r}", [f"models.{spec.name}.hazard: missing; needed for data: life_table"])
     complete = {name: value.over(spec.priors) for name, value in sets.items()}
     questions = [Question(item.endpoint, item.table, item.weights, item.recorded) for item in tables]
     total = sum(item.table.n_reconstructions for item in tables) * len(complete)
@@ -94,7 +91,7 @@ def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTabl
     rows = []
     for prior in fitted.draws:
         subject = Subject(item.endpoint, "", spec.name, prior, item.source, fitted.status(prior))
-        rows += survival_rows(subject, spec.hazard, _pooled(run, fitted, prior), horizon, run.questions)  # type: ignore[arg-type]
+        rows += survival_rows(subject, spec.hazard_of(), _pooled(run, fitted, prior), horizon, run.questions)
     return rows
 
 
@@ -109,7 +106,7 @@ def _band(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables)
     size = next(iter(pooled.values())).shape[0]
     rows = np.linspace(0, size - 1, min(size, _BAND_DRAWS)).astype(int)
     times = np.linspace(0.0, float(item.table.times[-1]), _BAND_POINTS)
-    values = curves.survival(spec.hazard, {name: value[rows] for name, value in pooled.items()}, times)  # type: ignore[arg-type]
+    values = curves.survival(spec.hazard_of(), {name: value[rows] for name, value in pooled.items()}, times)
     low, middle, high = np.quantile(values, [run.questions.tail, 0.5, 1 - run.questions.tail], axis=0)
     dims = (ARM, TIME_FINE)
     attributes: dict[str, Any] = {

@@ -10,11 +10,11 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from retrial.experiments.progress import counter
 
 from retrial.config import RunConfig
 from retrial.dims import ARMS, RECONSTRUCTION
 from retrial.errors import ConfigError
-from retrial.experiments.progress import counter
 from retrial.reconstruct.agreement import fidelity
 from retrial.reconstruct.engine import reconstruct
 from retrial.reconstruct.ensemble import Ensemble

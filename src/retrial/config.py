@@ -20,7 +20,8 @@ from retrial.validate import Problems, build_dataclass
 
 PACKAGE = "retrial."
 """Only functions of this package are ever called from a configuration."""
-_DATA_KINDS = ("ratio", "counts", "life_table")
+NEEDED_OF_KIND: dict[str, tuple[str, ...]] = {"ratio": ("posterior",), "counts": ("posterior",), "life_table": ("hazard",)}
+"""What a model is fitted to, and which function it must have beside `build`."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,17 @@ class ModelSpec:
 
     def closed_form(self, *data: Any) -> Any:
         """Posterior of a model that needs no sampling."""
-        if self.posterior is None:
-            raise ConfigError(
-                f"the model {self.name!r}", [f"models.{self.name}.posterior: missing; needed for data: {self.data}"]
-            )
-        return self.posterior(*data)
+        return _required(self.posterior, self.name, "posterior")(*data)
+
+    def hazard_of(self) -> Callable[..., Any]:
+        """Hazard of a survival model."""
+        return _required(self.hazard, self.name, "hazard")
+
+
+def _required(function: Callable[..., Any] | None, name: str, part: str) -> Callable[..., Any]:
+    if function is None:
+        raise ConfigError(f"the model {name!r}", [f"models.{name}.{part}: missing"])
+    return function
 
 
 @dataclass(frozen=True)
@@ -162,21 +169,33 @@ def _models(asked: Mapping[str, Any], main_name: str, problems: Problems) -> dic
     raws = dict(asked.get("models") or {})
     if asked.get("model") is not None:
         raws[main_name] = asked["model"]
-    specs = {}
-    for name, raw in raws.items():
-        data = raw.get("data")
-        if data not in _DATA_KINDS:
-            problems.add(f"models.{name}.data: got {data!r}; allowed are {', '.join(_DATA_KINDS)}")
-            continue
-        try:
-            priors = parse_priors(raw.get("priors") or {}, f"models.{name}.priors")
-        except InputError as error:
-            problems.extend(error.problems)
-            continue
-        functions = {
-            part: hydra.utils.instantiate(raw[part]) if part in raw else None for part in ("build", "posterior", "hazard")
-        }
-        specs[name] = ModelSpec(
-            name, data, functions["build"], functions["posterior"], functions["hazard"], priors, str(raw.get("description", ""))
-        )
-    return specs
+    specs = {name: _model(name, raw, problems) for name, raw in raws.items()}
+    return {name: spec for name, spec in specs.items() if spec is not None}
+
+
+def _model(name: str, raw: Any, problems: Problems) -> ModelSpec | None:
+    """One model; its functions are imported only when all else is right."""
+    before = problems.count
+    key = f"models.{name}"
+    if not isinstance(raw, Mapping):
+        problems.add(f"{key}: got {raw!r}; allowed is a mapping")
+        return None
+    data = raw.get("data")
+    if data not in NEEDED_OF_KIND:
+        problems.add(f"{key}.data: got {data!r}; allowed are {', '.join(NEEDED_OF_KIND)}")
+        return None
+    problems.extend(
+        f"{key}.{part}: missing; needed for data: {data}" for part in ("build", *NEEDED_OF_KIND[data]) if part not in raw
+    )
+    priors: Mapping[str, Prior] = {}
+    try:
+        priors = parse_priors(raw.get("priors") or {}, f"{key}.priors")
+    except InputError as error:
+        problems.extend(error.problems)
+    if problems.count > before:
+        return None
+    functions = {part: hydra.utils.instantiate(raw[part]) for part in ("build", "posterior", "hazard") if part in raw}
+    build = functions.pop("build")
+    return ModelSpec(
+        name, data, build, functions.get("posterior"), functions.get("hazard"), priors, str(raw.get("description", ""))
+    )

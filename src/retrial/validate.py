@@ -6,11 +6,9 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any
 
 from retrial.errors import ConfigError
-
-T = TypeVar("T")
 
 
 class Problems:
@@ -34,7 +32,7 @@ class Problems:
             raise ConfigError(title, self._found)
 
 
-def build_dataclass(kind: type[T], raw: Any, key: str, problems: Problems) -> T:
+def build_dataclass[T](kind: type[T], raw: Any, key: str, problems: Problems) -> T:
     """Make a frozen dataclass of plain values, each checked against its default's type and sign.
 
     Numbers must be finite and have the sign of the default (a default of 0 admits 0 and above); a default of None admits a

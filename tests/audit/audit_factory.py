@@ -1,4 +1,4 @@
-"""Studies for the audit's tests: small hand-made ones, and whole ones computed from simulated patients and printed by rounding."""
+"""Studies for the audit's tests: small hand-made ones, and whole ones computed from simulated patients and then rounded."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def only(checks: list[Check], path: str, family: str | None = None) -> Check:
     """The one check of a path."""
     found = [check for check in checks if check.path == path and family in (None, check.family)]
     if len(found) != 1:
-        raise LookupError(f"{len(found)} checks of {path}: {[check.path for check in checks]}")
+        raise LookupError(f"{len(found)} checks of {path}")
     return found[0]
 
 

@@ -13,7 +13,7 @@ from retrial.audit.run import apply_decisions, numbers_recomputed, run_audit
 from retrial.study.study import Study
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(15))
 def test_simulated_study_is_consistent(seed: int) -> None:
     study = Study.model_validate(simulated(np.random.default_rng(seed)))
     checks = run_audit(study)
@@ -23,7 +23,7 @@ def test_simulated_study_is_consistent(seed: int) -> None:
     assert apply_decisions(study, checks) == study
 
 
-@settings(max_examples=20, derandomize=True, deadline=None)
+@settings(max_examples=15, derandomize=True, deadline=None)
 @given(st.integers(1_000, 1_000_000))
 def test_simulated_study_is_never_inconsistent(seed: int) -> None:
     checks = run_audit(Study.model_validate(simulated(np.random.default_rng(seed))))

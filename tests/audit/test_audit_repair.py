@@ -53,7 +53,7 @@ def test_the_one_count_that_explains_everything(changed: dict[str, tuple[int, in
 def test_every_single_misprint_of_a_simulated_table_is_undone() -> None:
     """Any one arm's count moved by 1 to 3: the truth comes back, or the table is left out, but no wrong count is used."""
     undone = 0
-    for seed in range(25):
+    for seed in range(12):
         rng = np.random.default_rng(seed)
         raw = simulated(rng)
         truth = Study.model_validate(raw)
@@ -70,7 +70,7 @@ def test_every_single_misprint_of_a_simulated_table_is_undone() -> None:
             same = getattr(used.response.categories[name], arm).n.text == getattr(truth.response.categories[name], arm).n.text
             assert same
             undone += 1
-    assert undone >= 15
+    assert undone >= 8
 
 
 def test_percentage_alone_is_the_misprint() -> None:

@@ -60,10 +60,8 @@ def _judged(
     events: AdverseEvents, named: dict[str, int], above: dict[str, int], tied: dict[str, int], *, ordered: bool
 ) -> tuple[Verdict, str, str]:
     if above:
-        least = min(named.values())
         below = {name: n for name, n in named.items() if n < max(above.values())}
-        left_out = f"{_with_counts(events, above)} left out, above {_with_counts(events, below)}"
-        return Verdict.INCONSISTENT, "", f"{left_out}; smallest named count {least}"
+        return Verdict.INCONSISTENT, "", f"{_with_counts(events, above)} left out, above {_with_counts(events, below)}"
     if tied:
         return (
             Verdict.CONSISTENT_ONLY_IF,
@@ -108,6 +106,7 @@ def _cut(label: str, where: str, path: str) -> Iterator[Check]:
         yield Check(FAMILY, claim, where, path, match[0], "", Verdict.NOT_CHECKABLE, note=missing, numbers=0)
         return
     meet = float(below) == float(above) or (match["relation"] != ">" and float(above) - float(below) == _step(below))
+    gap = float(above) > float(below)
     yield Check(
         family=FAMILY,
         claim=claim,
@@ -117,6 +116,6 @@ def _cut(label: str, where: str, path: str) -> Iterator[Check]:
         recomputed="",
         verdict=Verdict.CONSISTENT if meet else Verdict.CONSISTENT_ONLY_IF,
         reading="" if meet else "one of the two cut points is misprinted, or nobody lies between them",
-        note="" if meet else f"{below} and {above} do not meet: the groups leave out or share the values between",
+        note="" if meet else f"values between {below} and {above} are in {'neither group' if gap else 'both groups'}",
         numbers=0,
     )

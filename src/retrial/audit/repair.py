@@ -63,7 +63,8 @@ def single_changes(
 
     Where another place of the paper prints one of these values for its count, only such changes are taken.
     """
-    found, elsewhere = [], []
+    found: list[tuple[Cell, int]] = []
+    elsewhere: list[tuple[Cell, int]] = []
     for cell in sorted(set.intersection(*(set(item.cells) for item in case))):
         candidates = next((set(fits) for item in case if (fits := tuple(item.solutions(values, cell)))), set())
         printed = {int(print_.value) for print_ in rows[cell[0]].cells[cell[1]].n.prints}

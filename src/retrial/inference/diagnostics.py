@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,6 @@ from arviz_stats.base import array_stats
 
 from retrial.inference.engine import Draws
 from retrial.inference.settings import DiagnosticLimits
-
 
 TAILS = (0.05, 0.95)
 """Quantiles whose smaller effective sample size is the tail ESS (Vehtari et al. 2021)."""
@@ -47,6 +47,6 @@ def diagnose(draws: Draws, limits: DiagnosticLimits) -> Diagnostics:
     return Diagnostics(rhat, bulk, tail, divergences, draws.diverging.size, f"failed: {', '.join(reasons)}" if reasons else "ok")
 
 
-def _worst(statistic, values: np.ndarray, worst, **options: Any) -> float:  # noqa: ANN001 - library callables
+def _worst(statistic: Callable[..., Any], values: np.ndarray, worst: Callable[..., Any], **options: Any) -> float:
     """A statistic of (chain, draw, ...) per component, then its worst."""
     return float(worst(statistic(values, chain_axis=0, draw_axis=1, **options)))

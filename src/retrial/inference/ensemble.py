@@ -83,8 +83,8 @@ def fit_ensemble(
 ) -> list[Fitted]:
     """Fit every table of every endpoint under every prior set with one compiled model.
 
-    Endpoints are padded to one grid length with empty months, which contribute nothing. Seeds derive from (run seed, study, endpoint,
-    model, prior, reconstruction). Diagnostics never raise: a failed fit is kept and named.
+    Endpoints are padded to one grid length with empty months, which contribute nothing. Seeds derive from (run seed,
+    study, endpoint, model, prior, reconstruction). Diagnostics never raise: a failed fit is kept and named.
     """
     run_seed, study = seed_content
     length = max(question.table.times.size for question in questions)

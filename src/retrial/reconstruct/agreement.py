@@ -76,6 +76,17 @@ def violated(table: Table, targets: Targets, reading: Reading) -> tuple[str, ...
     return tuple(item.name for item in targets.targets if not agrees(recomputed(table, item, reading), item.low, item.high))
 
 
+def miss(table: Table, targets: Targets, reading: Reading) -> float:
+    """Largest distance of a recomputed number from its agreement interval, in half-widths (exact numbers: in units)."""
+    worst = 0.0
+    for item in targets.targets:
+        value, width = recomputed(table, item, reading), (item.high - item.low) / 2
+        if not agrees(value, item.low, item.high):
+            distance = max(item.low - value, value - item.high) if np.isfinite(value) else np.inf
+            worst = max(worst, distance / (width if width > 0 and np.isfinite(width) else 1.0))
+    return float(worst)
+
+
 def tables_of(ensemble: Ensemble, targets: Targets) -> list[Table]:
     """The ensemble's tables on the study's own time unit."""
     events = ensemble.table.events.to_numpy()

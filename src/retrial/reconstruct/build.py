@@ -22,7 +22,7 @@ _BLOCK_PATIENTS = 400
 """One proposal moves up to one patient per this many of the study, so that large studies mix as small ones."""
 
 
-class Unattainable(Exception):
+class UnattainableError(Exception):
     """A printed number that this reading cannot print at all; the message says which."""
 
 
@@ -33,7 +33,7 @@ def interval_of(target: Target | None, strict: bool) -> tuple[float, float]:
 
 
 def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, strict: bool = False) -> Problem:
-    """The agreement region as arrays. Raises `Unattainable` where the reading cannot print one of the numbers whatever the table."""
+    """The agreement region as arrays. Raises `UnattainableError` where the reading cannot print one of the numbers whatever the table."""
     ratio = targets.find("hazard_ratio")
     with_ratio = reading.ratio is not None and ratio is not None
     n = targets.n_control + targets.n_experimental
@@ -66,12 +66,12 @@ def quantile(limit: Target | None) -> float:
 
 
 def index_of(targets: Targets, target: Target | None) -> int:
-    """Grid index of a printed time; -1 for none. Raises `Unattainable` off the grid."""
+    """Grid index of a printed time; -1 for none. Raises `UnattainableError` off the grid."""
     if target is None:
         return -1
     position = (target.value - targets.first) / targets.step
     if abs(position - round(position)) > 1e-6 or not 0 <= round(position) < targets.n_times:
-        raise Unattainable(f"{target.name} = {target.printed} is not on the grid {targets.first:g}, ..., {targets.last:g}")
+        raise UnattainableError(f"{target.name} = {target.printed} is not on the grid {targets.first:g}, ..., {targets.last:g}")
     return round(position)
 
 
@@ -118,7 +118,7 @@ def _median_se(targets: Targets, group: str, reading: Reading, strict: bool) -> 
             edges = sorted(sign * (edge - median.value) / z for edge in interval_of(limit, strict))
             low, high = max(low, edges[0]), min(high, edges[1])
     if low > high:
-        raise Unattainable(
+        raise UnattainableError(
             f"median_ci.{group}: the printed limits are not symmetric about the median, as {reading.median} makes them"
         )
     tolerances = [(limit.high - limit.low) / 2 for limit in (lower, upper) if limit is not None]
@@ -165,7 +165,7 @@ def _test_interval(targets: Targets, strict: bool) -> np.ndarray:
     printed = interval_of(item, strict)
     low, high = np.fmax(low, printed[0]), np.fmin(high, printed[1])
     if low > high:
-        raise Unattainable(f"chi_square = {item.printed} and its p = {(targets.find('p') or item).printed} are not of 1 df")
+        raise UnattainableError(f"chi_square = {item.printed} and its p = {(targets.find('p') or item).printed} are not of 1 df")
     return np.array([low, high, max((item.high - item.low) / 2, _LEAST_SCALE)])
 
 

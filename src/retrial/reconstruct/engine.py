@@ -14,13 +14,13 @@ import numpy as np
 from scipy import stats
 
 from retrial.errors import ReconstructionError
-from retrial.reconstruct.build import Unattainable, build_problem
+from retrial.reconstruct.build import UnattainableError, build_problem
 from retrial.reconstruct.compiled import random_state
-from retrial.reconstruct.ensemble import Ensemble, ReadingResult, ReconstructionSettings
+from retrial.reconstruct.ensemble import MANY_PATIENTS, Ensemble, ReadingResult, ReconstructionSettings
 from retrial.reconstruct.island import run_island
 from retrial.reconstruct.pool import Island, pool_islands
 from retrial.reconstruct.problem import BETA, CHI_SQUARE, SCALARS, Problem
-from retrial.reconstruct.readings import RatioReading, Reading, TestReading, all_readings, code
+from retrial.reconstruct.readings import MedianReading, RatioReading, Reading, TestReading, all_readings, code
 from retrial.reconstruct.structure import contradictions, first_table
 from retrial.reconstruct.targets import Targets
 
@@ -33,6 +33,10 @@ IDENTICAL = {
 """Pairs whose χ² is (β/SE)² of the hazard ratio itself, so that printed numbers alone can rule them out."""
 PILOT, FULL = 0, 1
 """First entries of a seed's spawn key."""
+PILOT_WORK = 0.3
+"""Share of the work that the pilots are, for the progress bar."""
+MOST_PROPOSALS = 2
+"""A level makes at most this multiple of the settings' proposals where few are taken."""
 BURN_IN_PER_PATIENT = 20
 """Proposals per patient from one table of the prior to the next: at a third taken, every patient moves several times."""
 
@@ -49,32 +53,65 @@ def reconstruct(targets: Targets, settings: ReconstructionSettings, seed: int, p
         )
     problems, impossible = screen(targets, settings)
     start = first_table(targets)
-    report = progress or (lambda done, message: None)
-    pilots = run_islands(targets, problems, settings, seed, PILOT, start, lambda done, text: report(0.4 * done, text))
-    closest = {island.reading: float(island.energy.sum(axis=1).min()) for island in pilots}
-    promising = {reading: problem for reading, problem in problems.items() if closest[reading] <= settings.pilot_energy}
-    islands = run_islands(targets, promising, settings, seed, FULL, start, lambda done, text: report(0.4 + 0.6 * done, text))
+
+    def report(done: float, message: str) -> None:
+        if progress is not None:
+            progress(done, message)
+
+    pilots = run_islands(targets, problems, dict.fromkeys(problems, 1), settings, seed, PILOT, start, lambda x, s: report(PILOT_WORK * x, s))
+    counts = islands_of(pilots, settings)
+    islands = run_islands(
+        targets, problems, counts, settings, seed, FULL, start, lambda x, s: report(PILOT_WORK + (1 - PILOT_WORK) * x, s)
+    )
     return pool_islands(targets, settings, seed, impossible, pilots, islands)
+
+
+def islands_of(pilots: list[Island], settings: ReconstructionSettings) -> dict[Reading, int]:
+    """Islands per reading: shared out by the pilots' evidence (its square root, because a pilot's evidence is rough), at least two each;
+    one for a reading whose pilot came close; none for the others.
+    """
+    best = max((pilot.log_evidence for pilot in pilots), default=-np.inf)
+    near = {pilot.reading: 1 for pilot in pilots if not pilot.arrived and pilot.energy.sum(axis=1).min() <= settings.pilot_energy}
+    main = {pilot.reading: pilot.log_evidence for pilot in pilots if pilot.arrived and pilot.log_evidence >= best - settings.evidence_window}
+    roots = {reading: np.exp((value - best) / 2) for reading, value in main.items()}
+    least = min(2, settings.islands)
+    return near | {reading: max(least, round(settings.islands * float(root / sum(roots.values())))) for reading, root in roots.items()}
 
 
 def screen(targets: Targets, settings: ReconstructionSettings) -> tuple[dict[Reading, Problem], list[ReadingResult]]:
     """Problems of the readings that arithmetic on the printed numbers leaves open, and results of those that it rules out."""
+    problems: dict[Reading, Problem] = {}
     ratios = settings.ratios if targets.find("hazard_ratio") else ()
     tests = settings.tests if targets.find("chi_square") or targets.find("p") else ()
-    medians = settings.medians if any(targets.all(name) for name in ("median_lower", "median_upper")) else ()
-    problems, impossible = {}, []
+    medians, impossible = screen_medians(targets, settings)
     for reading in all_readings(ratios, tests, medians):
         try:
             problem = build_problem(targets, reading, settings.prior, strict=settings.agreement == "strict")
             refuse_identity(targets, reading, problem)
             problems[reading] = problem
-        except Unattainable as error:
+        except UnattainableError as error:
             impossible.append(ReadingResult(reading, "impossible", reason=str(error)))
     return problems, impossible
 
 
+def screen_medians(
+    targets: Targets, settings: ReconstructionSettings
+) -> tuple[tuple[MedianReading, ...], list[ReadingResult]]:
+    """Rules that can print the medians' limits at all; where none can, all are kept, so that every reading says why."""
+    if not any(targets.all(name) for name in ("median_lower", "median_upper")):
+        return (), []
+    possible, impossible = [], []
+    for rule in settings.medians:
+        try:
+            build_problem(targets, Reading(None, None, rule), settings.prior, strict=settings.agreement == "strict")
+            possible.append(rule)
+        except UnattainableError as error:
+            impossible.append(ReadingResult(Reading(None, None, rule), "impossible", reason=str(error)))
+    return (tuple(possible), impossible) if possible else (settings.medians, [])
+
+
 def refuse_identity(targets: Targets, reading: Reading, problem: Problem) -> None:
-    """Raise `Unattainable` where χ² must be (β/SE)² and the printed numbers say that it is not."""
+    """Raise `UnattainableError` where χ² must be (β/SE)² and the printed numbers say that it is not."""
     if (reading.ratio, reading.test) not in IDENTICAL:
         return
     beta, lower, upper = problem.real[BETA], problem.real[BETA + 1], problem.real[BETA + 2]
@@ -86,7 +123,7 @@ def refuse_identity(targets: Targets, reading: Reading, problem: Problem) -> Non
     high = (2 * z * max(abs(beta[0]), abs(beta[1])) / max(upper[0] - lower[1], 1e-12)) ** 2
     if problem.real[CHI_SQUARE, 0] > high or problem.real[CHI_SQUARE, 1] < low:
         printed = targets.find("chi_square") or targets.find("p")
-        raise Unattainable(
+        raise UnattainableError(
             f"under this reading χ² is the squared z of the hazard ratio, {low:.3f} to {high:.3f} (p {stats.chi2.sf(high, 1):.4f} to"
             f" {stats.chi2.sf(low, 1):.4f}), not {printed.statistic if printed else ''} = {printed.printed if printed else ''}"
         )
@@ -95,23 +132,21 @@ def refuse_identity(targets: Targets, reading: Reading, problem: Problem) -> Non
 def run_islands(
     targets: Targets,
     problems: dict[Reading, Problem],
+    counts: dict[Reading, int],
     settings: ReconstructionSettings,
     seed: int,
     stage: int,
     start: tuple[np.ndarray, np.ndarray],
     progress: Progress,
 ) -> list[Island]:
-    """Islands of every reading, in order, on `settings.threads` threads; each has its own seed."""
-    jobs = [
-        (reading, number, problem)
-        for reading, problem in problems.items()
-        for number in range(1 if stage == PILOT else settings.islands)
-    ]
+    """So many islands of each reading, in order, on `settings.threads` threads; each has its own seed."""
+    jobs = [(reading, number) for reading in problems for number in range(counts.get(reading, 0))]
 
-    def run(job: tuple[Reading, int, Problem]) -> Island:
-        reading, number, problem = job
+    def run(job: tuple[Reading, int]) -> Island:
+        reading, number = job
         key = (stage, 1 + code(reading.ratio), 1 + code(reading.test), 1 + code(reading.median), number)
-        return one_island(reading, problem, start, settings, stage, random_state(np.random.SeedSequence(seed, spawn_key=key)))
+        state = random_state(np.random.SeedSequence(seed, spawn_key=key))
+        return one_island(reading, problems[reading], start, settings, stage, state)
 
     with ThreadPoolExecutor(max_workers=settings.threads) as workers:
         return list(_reported(workers.map(run, jobs), len(jobs), targets.endpoint, progress))
@@ -131,22 +166,20 @@ def one_island(
     stage: int,
     state: np.ndarray,
 ) -> Island:
-    pilot = stage == PILOT
-    particles = settings.pilot_particles if pilot else settings.particles
-    proposals = settings.pilot_proposals if pilot else settings.proposals
-    burn_in = BURN_IN_PER_PATIENT * int(start[1][2, 0])
+    """Run one island, of pilot's or of full size."""
+    pilot, n_patients = stage == PILOT, int(start[1][2, 0])
+    proposals = settings.proposals_for(n_patients, problem.times.size)
     d, r, energy, ancestor, summary, counts = run_island(
         problem,
         *start,
-        particles,
-        burn_in,
+        settings.pilot_particles if pilot else settings.particles,
+        BURN_IN_PER_PATIENT * min(n_patients, MANY_PATIENTS),
         proposals,
-        10 * proposals,
-        0 if pilot else settings.target_proposals,
-        settings.share,
+        MOST_PROPOSALS * proposals,
+        settings.target_proposals * proposals,
+        settings.pilot_share if pilot else settings.share,
         settings.last_temperature,
         state,
     )
-    return Island(
-        reading, d[:, :2], r[:, :2], energy, ancestor, float(summary[0]), float(summary[1]), float(summary[2]), int(counts[2])
-    )
+    log_evidence, temperature, acceptance = (float(value) for value in summary)
+    return Island(reading, d[:, :2], r[:, :2], energy, ancestor, log_evidence, temperature, acceptance, int(counts[2]))

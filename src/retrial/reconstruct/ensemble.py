@@ -7,30 +7,36 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from retrial.errors import ConfigError
 from retrial.reconstruct.prior import TablePrior
 from retrial.reconstruct.readings import MedianReading, RatioReading, Reading, TestReading
 from retrial.survival.life_table import LifeTable
+
+
+MIN_PROPOSALS, PROPOSALS_PER_SIZE, MANY_PATIENTS = 300, 4, 400
+"""Default proposals per level; beyond `MANY_PATIENTS` patients move in blocks."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReconstructionSettings:
     """How to sample.
 
-    n_tables     tables delivered, over all readings
-    agreement    "default" or "strict" (every printed digit), METHODS 4
-    prior        of the tables
+    n_tables      tables delivered, over all readings
+    agreement     "default" or "strict" (every printed digit), METHODS 4
+    prior         of the tables
     ratios, tests, medians  readings that are tried
-    islands      independent samplers per attainable reading; their spread is the evidence's error
-    particles    tables per island
-    proposals    Metropolis-Hastings proposals per table and level (at least half, at most ten times as many, by acceptance)
-    target_proposals  proposals per table at the target itself
-    share        effective sample size that a level's weights keep
+    islands       independent samplers of an endpoint, shared out to the attained readings by their evidence in the pilot
+    particles     tables per island
+    proposals     Metropolis-Hastings proposals per table and level (half to twice as many, by acceptance); None: by the table's size
+    target_proposals  proposals per table at the target itself, in units of `proposals`
+    share         effective sample size that a level's weights keep
     last_temperature  inverse temperature at which a reading that still has no table in agreement is given up
-    pilot_particles, pilot_proposals, pilot_energy  first look at every reading: those that stay further than `pilot_energy` tolerances
-                 from agreement are reported as not attained and not sampled further
-    least_tables fewest tables of an attainable reading (weights still follow the evidence)
-    threads      of the computation; the result does not depend on it
-    relaxed      where no reading is attainable: deliver the closest tables instead of raising `ReconstructionError`
+    pilot_particles, pilot_share  one small sampler per reading comes first
+    pilot_energy  readings whose pilot came at least this close (Σ log(1 + tolerances)) without arriving get one full sampler
+    evidence_window  readings whose pilot's log evidence is this far below the best are attained but not sampled further
+    least_tables  fewest tables of an attained reading (weights still follow the evidence)
+    threads       of the computation; the result does not depend on it
+    relaxed       where no reading is attained: deliver the closest tables instead of raising `ReconstructionError`
     """
 
     n_tables: int = 100
@@ -39,28 +45,53 @@ class ReconstructionSettings:
     ratios: tuple[RatioReading, ...] = tuple(RatioReading)
     tests: tuple[TestReading, ...] = tuple(TestReading)
     medians: tuple[MedianReading, ...] = tuple(MedianReading)
-    islands: int = 2
+    islands: int = 24
     particles: int = 96
-    proposals: int = 800
-    target_proposals: int = 8_000
-    share: float = 0.6
-    last_temperature: float = 30.0
-    pilot_particles: int = 24
-    pilot_proposals: int = 300
-    pilot_energy: float = 4.0
-    least_tables: int = 5
+    proposals: int | None = None
+    target_proposals: int = 2
+    share: float = 0.9
+    last_temperature: float = 60.0
+    pilot_particles: int = 48
+    pilot_share: float = 0.8
+    pilot_energy: float = 2.5
+    evidence_window: float = 7.0
+    least_tables: int = 2
     threads: int = 2
     relaxed: bool = False
+
+    def __post_init__(self) -> None:
+        least = {"n_tables": 1, "islands": 1, "particles": 2, "pilot_particles": 2, "threads": 1, "target_proposals": 0, "least_tables": 0}
+        problems = [
+            f"reconstruction.{name}: got {getattr(self, name)}; allowed is at least {low}"
+            for name, low in least.items()
+            if getattr(self, name) < low
+        ]
+        problems += [
+            f"reconstruction.{name}: got {getattr(self, name)}; allowed is above 0 and below 1"
+            for name in ("share", "pilot_share")
+            if not 0 < getattr(self, name) < 1
+        ]
+        if self.agreement not in ("default", "strict"):
+            problems.append(f"reconstruction.agreement: got {self.agreement!r}; allowed are default and strict")
+        if problems:
+            raise ConfigError("cannot reconstruct with these settings", problems)
+
+    def proposals_for(self, n_patients: int, n_times: int) -> int:
+        """Proposals per level: about five for every patient and cell unless set."""
+        return self.proposals or max(MIN_PROPOSALS, PROPOSALS_PER_SIZE * (min(n_patients, MANY_PATIENTS) + 4 * n_times))
 
 
 @dataclass(frozen=True, slots=True)
 class ReadingResult:
     """What became of one reading.
 
-    status        "attained", "not attained" (no sampler arrived: `least_energy` is the closest, in tolerances, with `violated` the printed
-                  numbers that the closest table misses) or "impossible" (`reason`: the reading cannot print the numbers whatever the table)
-    log_evidence  log P(agreement | printed structure) under the prior, mean over islands on the natural scale; its standard error
+    status        "attained", "not attained" (no sampler arrived; `miss` and `violated` describe its closest table) or "impossible"
+                  (`reason`: the reading cannot print the numbers whatever the table)
+    log_evidence  log P(agreement | printed structure) under the prior, mean over islands on the natural scale; relative standard error
     share         posterior probability of the reading among the attained, each equally likely beforehand
+    miss          the closest table's largest distance from an agreement interval, in half-widths of it; 0 where attained
+    violated      printed numbers that the closest table misses
+    effective_tables  effective sample size of the RMST difference, from the islands' spread; NaN with fewer than three
     """
 
     reading: Reading
@@ -68,13 +99,15 @@ class ReadingResult:
     log_evidence: float = -np.inf
     log_evidence_se: float = np.nan
     share: float = 0.0
-    least_energy: float = np.nan
+    miss: float = np.nan
     violated: tuple[str, ...] = ()
     reason: str = ""
+    islands: int = 0
     chains_started: int = 0
     chains_arrived: int = 0
     unique_tables: int = 0
     unique_ancestors: int = 0
+    effective_tables: float = np.nan
     acceptance: float = np.nan
     proposals: int = 0
 
@@ -117,13 +150,15 @@ class Ensemble:
                     "log_evidence": result.log_evidence,
                     "log_evidence_se": result.log_evidence_se,
                     "share": result.share,
+                    "islands": result.islands,
                     "chains_started": result.chains_started,
                     "chains_arrived": result.chains_arrived,
                     "unique_tables": result.unique_tables,
                     "unique_ancestors": result.unique_ancestors,
+                    "effective_tables": result.effective_tables,
                     "acceptance": result.acceptance,
                     "proposals": result.proposals,
-                    "least_energy": result.least_energy,
+                    "miss": result.miss,
                     "violated": ", ".join(result.violated),
                     "reason": result.reason,
                 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from retrial.errors import ReconstructionError
-from retrial.reconstruct.agreement import violated
+from retrial.reconstruct.agreement import miss, violated
 from retrial.reconstruct.ensemble import Ensemble, ReadingResult, ReconstructionSettings
 from retrial.reconstruct.problem import Problem
 from retrial.reconstruct.readings import Reading
@@ -18,6 +18,8 @@ from retrial.survival.life_table import LifeTable
 
 POOL = 2
 """First entry of the seed's spawn key for choosing tables (0 and 1: the samplers)."""
+LEAST_ISLANDS = 3
+"""Fewest islands whose spread is taken for an estimate."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,39 +61,65 @@ def pool_islands(
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(POOL,)))
     chosen: list[tuple[Reading, float, np.ndarray, np.ndarray]] = []
     for reading, count in allocation(attained, settings).items():
-        arrived = [island for island in islands if island.reading == reading and island.arrived]
+        sampled = [island for island in islands if island.reading == reading] or [p for p in pilots if p.reading == reading]
+        arrived = [island for island in sampled if island.arrived]
         chosen += draw_tables(reading, attained[reading], arrived, count, random)
     return ensemble_of(targets, chosen, everything, seed)
 
 
 def reading_result(targets: Targets, pilot: Island, islands: list[Island]) -> ReadingResult:
-    """Evidence and health of one reading."""
+    """Evidence and health of one reading; the pilot counts where it is all there is."""
     tried = islands or [pilot]
-    arrived = [island for island in islands if island.arrived]
-    closest = min([pilot, *islands], key=lambda island: float(island.energy.sum(axis=1).min()))
-    best = int(closest.energy.sum(axis=1).argmin())
+    arrived = [island for island in tried if island.arrived]
     base = ReadingResult(
         pilot.reading,
         "attained" if arrived else "not attained",
-        least_energy=float(closest.energy[best].sum()),
-        violated=() if arrived else violated(table_of(targets, closest.d[best], closest.r[best]), targets, pilot.reading),
+        islands=len(tried),
         chains_started=sum(len(island.d) for island in tried),
         proposals=pilot.proposals + sum(island.proposals for island in islands),
     )
     if not arrived:
-        return base
-    logs = np.array([island.log_evidence for island in islands])
+        closest = min([pilot, *islands], key=lambda island: float(island.energy.sum(axis=1).min()))
+        best = int(closest.energy.sum(axis=1).argmin())
+        table = table_of(targets, closest.d[best], closest.r[best])
+        return dataclasses.replace(
+            base, miss=miss(table, targets, pilot.reading), violated=violated(table, targets, pilot.reading)
+        )
+    logs = np.array([island.log_evidence for island in tried])
     relative = np.exp(logs - logs.max())
     spread = float(relative.std(ddof=1) / np.sqrt(len(logs)) / relative.mean()) if len(logs) > 1 else float("nan")
     return dataclasses.replace(
         base,
+        miss=0.0,
         log_evidence=float(logs.max() + np.log(relative.mean())),
         log_evidence_se=spread,
         chains_arrived=sum(len(island.d) for island in arrived),
         unique_tables=sum(len(distinct(island)) for island in arrived),
         unique_ancestors=sum(len(np.unique(island.ancestor)) for island in arrived),
+        effective_tables=effective_tables(arrived),
         acceptance=float(np.mean([island.acceptance for island in arrived])),
     )
+
+
+def effective_tables(islands: list[Island]) -> float:
+    """Effective sample size of the difference in RMST: total variance over the variance of the islands' mean.
+
+    Tables of one island share ancestors, so that only the spread between independent islands tells their worth.
+    """
+    if len(islands) < LEAST_ISLANDS:
+        return float("nan")
+    values = [rmst_difference(island.d, island.r) for island in islands]
+    means = np.array([value.mean() for value in values])
+    between = float(means.var(ddof=1))
+    total = between + float(np.mean([value.var() for value in values]))
+    return min(len(islands) * total / between, float(sum(len(value) for value in values))) if between > 0 else float("nan")
+
+
+def rmst_difference(d: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """(N,) sums of Ŝ over the grid, experimental - control: the RMST difference over the grid's span, in steps."""
+    at_risk = np.maximum(r[..., :-1], 1)
+    survival = np.cumprod(1.0 - d / at_risk, axis=-1).sum(axis=-1)
+    return survival[:, 1] - survival[:, 0]
 
 
 def with_shares(results: list[ReadingResult]) -> list[ReadingResult]:
@@ -181,10 +209,10 @@ def relaxed_ensemble(
 
 def explanation(targets: Targets, results: tuple[ReadingResult, ...]) -> str:
     """Why nothing agrees: the closest readings with the numbers that they miss."""
-    near = sorted((result for result in results if result.status == "not attained"), key=lambda result: result.least_energy)[:3]
+    near = sorted((result for result in results if result.status == "not attained"), key=lambda result: result.miss)[:3]
     lines = [f"no life table was found that carries all printed numbers of {targets.endpoint}"]
     lines += [
-        f"  - {result.reading.name}: closest table misses {', '.join(result.violated) or 'nothing printed'} ({result.least_energy:.1f} tolerances)"
+        f"  - {result.reading.name}: closest table misses {', '.join(result.violated) or 'nothing printed'} (by up to {result.miss:.3g} tolerances)"
         for result in near
     ]
     lines += [f"  - {result.reading.name}: {result.reason}" for result in results if result.status == "impossible"][:3]

@@ -51,7 +51,7 @@ def risk_rows(curves: SurvivalCurves, ticks: Sequence[float]) -> list[RiskRow]:
 def _text(curves: SurvivalCurves, arm: str, time: float) -> str:
     """Patients with a time of `time` or more: "24", or "23–25" over several tables."""
     grid = curves.at_risk[TIME].to_numpy()
-    at = int(np.searchsorted(grid, time + 1e-9))
+    at = int(np.searchsorted(grid, time - 1e-9))
     if at == grid.size:
         return "0"
     counts = curves.at_risk.sel({ARM: arm}).isel({TIME: at}).transpose(RECONSTRUCTION).to_numpy().astype(int)
