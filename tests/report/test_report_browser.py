@@ -41,7 +41,7 @@ def shot(page: Path, folder: Path, width: int, height: int, *options: str) -> st
         *options,
         page.as_uri(),
     ]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout  # noqa: S603 - fixed arguments
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 def test_the_page_shows_its_figures_in_colour(report: Written, tmp_path: Path) -> None:

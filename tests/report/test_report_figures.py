@@ -39,8 +39,8 @@ def has_colour(image: np.ndarray, colour: str) -> bool:
 
 
 def ratio(point: float, lower: float, upper: float, **changes: object) -> Estimate:
-    given = {"level": 0.95, "interval_kind": "credible_equal_tailed", "unit": "ratio"} | changes
-    return Estimate("os", "hazard_ratio", "experimental / control", "bayes", point, lower, upper, **given)
+    given = {"method": "bayes", "level": 0.95, "interval_kind": "credible_equal_tailed", "unit": "ratio"} | changes
+    return Estimate("os", "hazard_ratio", "experimental / control", point=point, lower=lower, upper=upper, **given)
 
 
 def test_pictures_are_not_blank(report: Written) -> None:
@@ -66,11 +66,14 @@ def test_a_users_settings_do_not_change_the_bytes() -> None:
 
 
 def test_a_failed_fit_is_drawn_as_failed() -> None:
+    published = ForestRow("a", ratio(0.7, 0.5, 0.9, method="published"), "x")
     fine, failed = (
-        forests([ForestRow("a", ratio(0.7, 0.5, 0.9), "x"), ForestRow("b", ratio(0.5, 0.3, 0.8, status=status), "y")], TEXT)[0]
+        forests([published, ForestRow("b", ratio(0.5, 0.3, 0.8, status=status), "y")], TEXT)[0]
         for status in ("ok", "failed: R-hat")
     )
+    assert has_colour(pixels(fine), METHOD_COLOURS["bayes"])
     assert not has_colour(pixels(fine), FAILED)
+    assert not has_colour(pixels(failed), METHOD_COLOURS["bayes"])
     assert has_colour(pixels(failed), FAILED)
     assert "failed, not to be used" in failed.alt
 

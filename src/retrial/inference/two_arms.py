@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TwoArms:
-    """Events and patients as (control, experimental), and whether the outcome is a benefit: priors on odds ratios turn with it."""
+    """Events and patients as (control, experimental), and whether the outcome is a benefit: odds-ratio priors turn with it."""
 
     events: tuple[int, int]
     n: tuple[int, int]

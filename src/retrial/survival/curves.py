@@ -57,5 +57,5 @@ def kaplan_meier(table: LifeTable) -> np.ndarray:
 
 
 def _columns(draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Parameters with two trailing axes, to broadcast against (arm, time); vectors keep theirs in front."""
-    return {name: np.moveaxis(values[..., None, None], 0, -3) if values.ndim > 1 else values[:, None, None] for name, values in draws.items()}
+    """Parameters with two trailing axes, to broadcast against (arm, time)."""
+    return {name: values[..., None, None] for name, values in draws.items()}

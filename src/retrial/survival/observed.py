@@ -53,7 +53,7 @@ def survival_data(table: LifeTable, reconstruction: int = 0, recorded: Literal["
     if at_zero.any() and events[:, at_zero].any():
         raise DataError(
             "events at time 0: a hazard model with exact times has no likelihood for them",
-            [f"got {int(events[:, at_zero].sum())} events at time 0; allowed are times above 0 (add half a recording unit to such times)"],
+            [f"got {int(events[:, at_zero].sum())} events at time 0; allowed are times above 0 (add half a recording unit)"],
         )
     kept = ~at_zero
     counts = np.stack([events[:, kept], censored[:, kept]]).astype(float)
@@ -61,7 +61,9 @@ def survival_data(table: LifeTable, reconstruction: int = 0, recorded: Literal["
     return SurvivalData(times[kept], previous, counts, recorded)
 
 
-def cell_log_likelihood(hazard: Hazard, data_times: Any, previous: Any, parameters: Mapping[str, Any], recorded: str, xp: Any) -> Any:
+def cell_log_likelihood(
+    hazard: Hazard, data_times: Any, previous: Any, parameters: Mapping[str, Any], recorded: str, xp: Any
+) -> Any:
     """Log-likelihood of one patient in each cell, shape (..., status, arm, time)."""
     log_hazard, cumulative = hazard(data_times, EXPERIMENTAL_INDICATOR, parameters, xp)
     if recorded == "interval":
