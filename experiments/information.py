@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from retrial.errors import RetrialError
+from retrial.study.loader import load_study
 from retrial.study.yaml_text import read_yaml_text
 
 _GROUPS = ("study", "model", "prior", "experiment")
@@ -51,16 +52,15 @@ def _list(wanted: Sequence[str], own: Path | None) -> int:
 
 
 def _describe(group: str, path: Path) -> str:
+    if group == "experiment":
+        return path.read_text(encoding="utf-8").replace("# @package _global_\n", "").lstrip("# ").split("\n")[0]
     try:
-        if group == "experiment":
-            return path.read_text(encoding="utf-8").replace("# @package _global_\n", "").lstrip("# ").split("\n")[0]
-        content = read_yaml_text(path)
-    except RetrialError as error:
-        return str(error)
-    if group == "study":
-        endpoints = content.get("endpoints") or {}
-        return f"{content.get('title', '')}  [endpoints: {', '.join(endpoints) or 'none'}]"
-    return str(content.get("description", ""))
+        if group == "study":
+            study = load_study(path)
+            return f"{study.title}  [endpoints: {', '.join(study.endpoints) or 'none'}]"
+        return str(read_yaml_text(path).get("description", ""))
+    except RetrialError:
+        return f"cannot be used as it is: {path}"
 
 
 def _doctor() -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from retrial.errors import StoreError
-from retrial.store import finish, fingerprint, is_finished, open_run, read_manifest
+from retrial.store import fingerprint, finish, is_finished, open_run, read_manifest
 
 
 def test_finished_folder_is_not_run_again(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from retrial.composed import question
 from retrial.errors import ConfigError, InputError
 from retrial.inference.settings import DiagnosticLimits, SamplerSettings
 from retrial.priors.prior import Prior
-from retrial.priors.prior_set import PriorSet, parse_priors
+from retrial.priors.prior_set import PARAMETER_SUPPORT, PriorSet
+from retrial.priors.statements import parse_prior_set
 from retrial.reconstruct.ensemble import ReconstructionSettings
 from retrial.validate import Problems, build_dataclass
 
@@ -35,6 +36,7 @@ class ModelSpec:
     hazard: Callable[..., Any] | None
     priors: Mapping[str, Prior]
     description: str = ""
+    proportional: bool = True
 
     def closed_form(self, *data: Any) -> Any:
         """Posterior of a model that needs no sampling."""
@@ -85,8 +87,9 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
     _refuse_foreign_targets(asked, "", problems)
     _refuse_unknown_keys(asked, problems)
     problems.raise_if_any("cannot use the configuration")
-    priors = _prior_sets(asked, names.get("prior", "custom"), problems)
     models = _models(asked, names.get("model", "custom"), problems)
+    own = {name: prior.support for spec in models.values() for name, prior in spec.priors.items()}
+    priors = _prior_sets(asked, names.get("prior", "custom"), {**PARAMETER_SUPPORT, **own}, problems)
     sampler = dict(asked.get("sampler", {}))
     limits = build_dataclass(DiagnosticLimits, sampler.pop("limits", {}), "sampler.limits", problems)
     engine = build_dataclass(SamplerSettings, sampler, "sampler", problems)
@@ -139,30 +142,28 @@ def _refuse_foreign_targets(node: Any, path: str, problems: Problems) -> None:
             _refuse_foreign_targets(value, f"{path}.{index}", problems)
 
 
-def _prior_sets(asked: Mapping[str, Any], main_name: str, problems: Problems) -> dict[str, PriorSet]:
+def _prior_sets(asked: Mapping[str, Any], main_name: str, supports: Mapping[str, str], problems: Problems) -> dict[str, PriorSet]:
     """The main set first, under its name, and the named sets that differ from it."""
     raws = {str(name): raw for name, raw in (asked.get("priors") or {}).items()}
-    parsed = {name: _prior_set(raw, f"priors.{name}", name, problems) for name, raw in raws.items()}
+    parsed = {name: _prior_set(raw, f"priors.{name}", name, supports, problems) for name, raw in raws.items()}
     named = {name: value for name, value in parsed.items() if value is not None}
-    main = _prior_set(asked["prior"], "prior", main_name, problems) if asked.get("prior") is not None else None
+    main = _prior_set(asked["prior"], "prior", main_name, supports, problems) if asked.get("prior") is not None else None
     if main is None:
         return named
-    twins = [name for name, value in named.items() if value.priors == main.priors]
+    twins = [name for name, value in named.items() if (value.priors, value.by_endpoint) == (main.priors, main.by_endpoint)]
     first = named[twins[0]] if twins else main
     return {first.name: first, **{name: value for name, value in named.items() if name != first.name}}
 
 
-def _prior_set(raw: Any, key: str, name: str, problems: Problems) -> PriorSet | None:
+def _prior_set(raw: Any, key: str, name: str, supports: Mapping[str, str], problems: Problems) -> PriorSet | None:
     if not isinstance(raw, Mapping):
         problems.add(f"{key}: got {raw!r}; allowed is a mapping of parameters to priors")
         return None
-    fields = {parameter: value for parameter, value in raw.items() if parameter != "description"}
     try:
-        priors = parse_priors(fields, key)
+        return parse_prior_set(raw, key, name, supports)
     except InputError as error:
         problems.extend(error.problems)
         return None
-    return PriorSet(name, priors, str(raw.get("description", "")))
 
 
 def _models(asked: Mapping[str, Any], main_name: str, problems: Problems) -> dict[str, ModelSpec]:
@@ -189,13 +190,19 @@ def _model(name: str, raw: Any, problems: Problems) -> ModelSpec | None:
     )
     priors: Mapping[str, Prior] = {}
     try:
-        priors = parse_priors(raw.get("priors") or {}, f"{key}.priors")
+        priors = parse_prior_set(raw.get("priors") or {}, f"{key}.priors", name).priors
     except InputError as error:
         problems.extend(error.problems)
     if problems.count > before:
         return None
     functions = {part: hydra.utils.instantiate(raw[part]) for part in ("build", "posterior", "hazard") if part in raw}
-    build = functions.pop("build")
     return ModelSpec(
-        name, data, build, functions.get("posterior"), functions.get("hazard"), priors, str(raw.get("description", ""))
+        name=name,
+        data=data,
+        build=functions["build"],
+        posterior=functions.get("posterior"),
+        hazard=functions.get("hazard"),
+        priors=priors,
+        description=str(raw.get("description", "")),
+        proportional=raw.get("proportional", True) is True,
     )

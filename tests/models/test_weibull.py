@@ -7,14 +7,14 @@ import dataclasses
 import lifelines
 import numpy as np
 import pytest
+from retrial.models import weibull
 from scipy import stats
 
 from retrial.errors import DataError, FitError
 from retrial.inference.diagnostics import diagnose
-from retrial.inference.engine import Job, fit_many
+from retrial.inference.engine import Draws, Job, fit_many, fitter_for
 from retrial.inference.ensemble import padded
 from retrial.inference.settings import DiagnosticLimits, Sampler, SamplerSettings
-from retrial.models import weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_updates
@@ -40,6 +40,10 @@ def cohort(n: int = 92, seed: int = 5) -> LifeTable:
     time = np.ceil(11 * (-np.log(rng.uniform(size=n)) / np.log(2) / np.exp(-0.6 * arm)) ** (1 / 1.3))
     limit = rng.integers(4, 24, n)
     return LifeTable.from_patients(np.minimum(time, limit), time <= limit, arm)
+
+
+def fit(jobs: list[Job], settings: SamplerSettings, draws: int) -> list[Draws]:
+    return fit_many(fitter_for(weibull.build, jobs, settings), jobs, draws, settings.tune, settings.threads)
 
 
 def by_hand(table: LifeTable, recorded: str) -> float:
@@ -108,8 +112,8 @@ def test_four_parameterisations_are_one_distribution() -> None:
 def fits() -> dict[str, np.ndarray]:
     data = padded(survival_data(cohort()), 30)
     jobs = [Job(data, FLAT, 1), Job(data, SCEPTICAL, 2), Job(data, FLAT, 1)]
-    results = fit_many(weibull.build, jobs, SETTINGS, 2000)
-    assert all(diagnose(result, DiagnosticLimits()).status == "ok" for result in results)
+    results = fit(jobs, SETTINGS, 2000)
+    assert all(item.status == "ok" for item in diagnose(results, DiagnosticLimits()))
     np.testing.assert_array_equal(results[0].values["log_hazard_ratio"], results[2].values["log_hazard_ratio"])
     return {"flat": results[0].values["log_hazard_ratio"], "sceptical": results[1].values["log_hazard_ratio"]}
 
@@ -134,20 +138,20 @@ def test_sceptical_posterior_is_the_reweighted_flat_one(fits: dict[str, np.ndarr
 
 def test_threads_do_not_change_draws(fits: dict[str, np.ndarray]) -> None:
     data = padded(survival_data(cohort()), 30)
-    alone = fit_many(weibull.build, [Job(data, SCEPTICAL, 2)], dataclasses.replace(SETTINGS, threads=1), 2000)
+    alone = fit([Job(data, SCEPTICAL, 2)], dataclasses.replace(SETTINGS, threads=1), 2000)
     np.testing.assert_array_equal(alone[0].values["log_hazard_ratio"], fits["sceptical"])
 
 
 def test_pymc_sampler_gives_the_same_answer(fits: dict[str, np.ndarray]) -> None:
     settings = dataclasses.replace(SETTINGS, engine=Sampler.PYMC, chains=2)
-    result = fit_many(weibull.build, [Job(survival_data(cohort()), FLAT, 4)], settings, 1500)[0]
+    result = fit([Job(survival_data(cohort()), FLAT, 4)], settings, 1500)[0]
     assert result.values["log_hazard_ratio"].mean() == pytest.approx(fits["flat"].mean(), abs=0.04)
 
 
 def test_a_bad_fit_is_named() -> None:
     data = survival_data(cohort())
-    result = fit_many(weibull.build, [Job(data, FLAT, 1)], dataclasses.replace(SETTINGS, tune=20), 20)[0]
-    status = diagnose(result, DiagnosticLimits()).status
+    result = fit([Job(data, FLAT, 1)], dataclasses.replace(SETTINGS, tune=20), 20)[0]
+    status = diagnose([result], DiagnosticLimits())[0].status
     assert status.startswith("failed: ")
     assert "ESS" in status
 
@@ -155,7 +159,7 @@ def test_a_bad_fit_is_named() -> None:
 def test_different_shapes_are_refused() -> None:
     data = survival_data(cohort())
     with pytest.raises(FitError, match="different shapes"):
-        fit_many(weibull.build, [Job(data, FLAT, 1), Job(padded(data, 40), FLAT, 2)], SETTINGS, 10)
+        fit([Job(data, FLAT, 1), Job(padded(data, 40), FLAT, 2)], SETTINGS, 10)
 
 
 def test_events_at_time_zero_are_refused() -> None:

@@ -10,7 +10,7 @@ from scipy import integrate, stats
 
 from retrial.errors import PriorError
 from retrial.priors.prior import Prior
-from retrial.priors.prior_set import PriorSet, implied, parse_priors
+from retrial.priors.prior_set import PARAMETER_SUPPORT, PriorSet, implied, parse_priors
 
 
 def test_sceptical_prior_puts_95_percent_between_half_and_two() -> None:
@@ -46,7 +46,7 @@ def test_all_problems_of_a_set_are_reported_at_once() -> None:
         "x": {},
     }
     with pytest.raises(PriorError) as error:
-        parse_priors(raw, "prior")
+        parse_priors(raw, "prior", PARAMETER_SUPPORT | {"shape": "positive"})
     assert len(error.value.problems) == 3
 
 

@@ -15,7 +15,7 @@ from retrial.reconstruct.prior import TablePrior
 from retrial.reconstruct.readings import MedianReading, RatioReading, Reading, TestReading
 from retrial.reconstruct.structure import first_table
 from retrial.reconstruct.targets import Targets
-from tests.reconstruct.toy import Counts, exact, key, number, toy_targets, total_variation
+from tests.reconstruct.toy import Counts, exact, key, number, total_variation, toy_targets
 
 PRIOR = TablePrior(event_mean=0.3, event_shape=1.5, censoring_mean=0.2, censoring_shape=0.8)
 PLAIN = Reading(None, None, None)

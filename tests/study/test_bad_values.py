@@ -151,7 +151,7 @@ arms: {control: {n: 40}, experimental: {n: 40}}
         (
             "adverse_events: {terms: {a: {grades: {any: ROW}}}, rankings: [{arm: total, grade: 5, terms: [a]}]}",
             "adverse_events.rankings.0.grade",
-            "a grade of the terms",
+            "'5'; allowed are any",
         ),
     ],
 )

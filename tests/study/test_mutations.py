@@ -143,7 +143,7 @@ def byte_mutated(raw: bytes, rng: random.Random) -> bytes:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_any_damage_to_the_bytes(full_text: str, study_folder: Path, seed: int) -> None:
-    rng = random.Random(seed)  # noqa: S311 - not for secrets
+    rng = random.Random(seed)
     path = study_folder / "study.yaml"
     kinds = set()
     for _ in range(500):
@@ -153,7 +153,7 @@ def test_any_damage_to_the_bytes(full_text: str, study_folder: Path, seed: int) 
 
 
 def test_any_damage_to_the_paper_of_record(study_folder: Path) -> None:
-    rng = random.Random(2025)  # noqa: S311 - not for secrets
+    rng = random.Random(2025)
     raw, path = YAO.read_bytes(), study_folder / "study.yaml"
     for _ in range(150):
         path.write_bytes(byte_mutated(raw, rng))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from retrial.study.plain_text import MAX_TEXT, text_problems
+from retrial.study.plain_text import MAX_LIST, MAX_TEXT, text_problems
 
 Problems = Callable[[str | bytes], list[str]]
 
@@ -84,6 +84,11 @@ def test_places_and_other_keys_are_plain_too(problems: Problems, place: str) -> 
 )
 def test_what_is_plain_text(text: str) -> None:
     assert list(text_problems({"title": text, text[:20]: [text]})) == []
+
+
+def test_a_list_without_end_is_refused_at_once(problems: Problems) -> None:
+    found = problems("title: t\nendpoints: {os: {at_risk: {times: [" + "x," * (MAX_LIST + 1) + "]}}}")
+    assert found == [f"endpoints.os.at_risk.times: got a list of {MAX_LIST + 1}; allowed are {MAX_LIST} entries"]
 
 
 @pytest.mark.parametrize("key", ["_target_", "_partial_", "_args_", "_convert_", "_recursive_", "__"])

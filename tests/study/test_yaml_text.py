@@ -189,5 +189,5 @@ def test_the_loader_pulls_in_no_heavy_library() -> None:
     code = (
         "import sys, retrial.study.loader; print([name for name in ('pandas', 'numpy', 'scipy', 'pymc') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own code
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

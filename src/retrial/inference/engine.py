@@ -1,4 +1,4 @@
-"""Compile a survival model once, fit it to many tables and priors: results are arrays, never sampler objects."""
+"""Compile a model once, fit it to many data sets and priors: results are arrays, never sampler objects."""
 
 from __future__ import annotations
 
@@ -6,28 +6,39 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import nutpie
+import pyarrow
 import pymc as pm
 
 from retrial.errors import FitError
 from retrial.inference.settings import Sampler, SamplerSettings
 from retrial.priors import pymc_priors
 from retrial.priors.prior_set import PriorSet
-from retrial.survival import observed
-from retrial.survival.observed import SurvivalData
 
-Build = Callable[[SurvivalData, PriorSet], pm.Model]
+
+class FitData(Protocol):
+    """What a model is fitted to, as its `build` wants it."""
+
+    @property
+    def structure(self) -> tuple[object, ...]:
+        """What is compiled in and cannot be changed by `updates` (a rule, a coordinate)."""
+
+    def updates(self) -> dict[str, np.ndarray]:
+        """Values of the model's `pm.Data`, for a refit of the compiled model."""
+
+
+Build = Callable[[Any, PriorSet], pm.Model]
 Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One fit: a table, a prior set that covers the model's parameters, and its seed."""
+    """One fit: its data, a prior set that covers the model's parameters, and its seed."""
 
-    data: SurvivalData
+    data: FitData
     priors: PriorSet
     seed: int
 
@@ -39,46 +50,56 @@ class Draws:
     values: dict[str, np.ndarray]
     diverging: np.ndarray
 
-
-def fit_many(
-    build: Build, jobs: Sequence[Job], settings: SamplerSettings, draws: int, progress: Progress | None = None
-) -> list[Draws]:
-    """Fit every job; results in the order of the jobs, the same on any number of threads.
-
-    Jobs must share shapes of tables, the recording rule and the families of positive priors: one compiled model serves them all.
-    Raises `FitError` when they do not, or when the sampler cannot start.
-    """
-    _same_shape(jobs)
-    match settings.engine:
-        case Sampler.NUTPIE:
-            return _with_nutpie(build, jobs, settings, draws, progress)
-        case Sampler.PYMC | Sampler.NUMPYRO:
-            return [_with_pymc(build, job, settings, draws, progress) for job in jobs]
+    def thinned(self, draws: int) -> Draws:
+        """Every k-th draw of each chain, `draws` of them."""
+        rows = np.linspace(0, self.diverging.shape[1] - 1, draws).round().astype(int)
+        return Draws({name: value[:, rows] for name, value in self.values.items()}, self.diverging[:, rows])
 
 
-def _same_shape(jobs: Sequence[Job]) -> None:
-    shapes = {(job.data.counts.shape, job.data.recorded, _families(job.priors)) for job in jobs}
+Fitter = Callable[[Job, int, int], Draws]
+"""(job, draws, warm-up) -> posterior; safe to call from several threads."""
+
+
+def fitter_for(build: Build, jobs: Sequence[Job], settings: SamplerSettings) -> Fitter:
+    """Compile the model for jobs of one shape. Raises `FitError` where shapes differ: one compiled model serves one."""
+    shapes = {_shape(job) for job in jobs}
     if len(shapes) != 1:
         raise FitError(f"got fits of {len(shapes)} different shapes in one batch; allowed is one: {sorted(map(str, shapes))[:3]}")
+    return _nutpie_fitter(build, jobs[0], settings) if settings.engine is Sampler.NUTPIE else _pymc_fitter(build, settings)
 
 
-def _families(priors: PriorSet) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((name, prior.family) for name, prior in priors.priors.items() if prior.support == "positive"))
-
-
-def _with_nutpie(
-    build: Build, jobs: Sequence[Job], settings: SamplerSettings, draws: int, progress: Progress | None
+def fit_many(
+    fitter: Fitter, jobs: Sequence[Job], draws: int, tune: int, threads: int, progress: Progress | None = None
 ) -> list[Draws]:
-    model = build(jobs[0].data, jobs[0].priors)
-    compiled = nutpie.compile_pymc_model(model)
-    names = [variable.name for variable in model.free_RVs]
-    wanted = {variable.name for variable in model.data_vars}
+    """Fit every job; results in the order of the jobs, the same on any number of threads."""
 
     def one(job: Job) -> Draws:
+        result = fitter(job, draws, tune)
+        if progress is not None:
+            progress(1)
+        return result
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(one, jobs))
+
+
+def _shape(job: Job) -> tuple[object, ...]:
+    families = sorted((name, prior.family) for name, prior in job.priors.priors.items() if prior.support == "positive")
+    return (tuple(families), job.data.structure, *((name, value.shape) for name, value in sorted(job.data.updates().items())))
+
+
+def _nutpie_fitter(build: Build, first: Job, settings: SamplerSettings) -> Fitter:
+    model = build(first.data, first.priors)
+    compiled = nutpie.compile_pymc_model(model)
+    names = [str(variable.name) for variable in model.free_RVs]
+    wanted = {variable.name for variable in model.data_vars}
+
+    def fit(job: Job, draws: int, tune: int) -> Draws:
+        updates = {key: value for key, value in _updates(job, names).items() if key in wanted}
         trace = nutpie.sample(
-            compiled.with_data(**{key: value for key, value in _updates(job, names).items() if key in wanted}),
+            compiled.with_data(**updates),
             draws=draws,
-            tune=settings.tune,
+            tune=tune,
             chains=settings.chains,
             cores=1,
             seed=job.seed,
@@ -86,16 +107,13 @@ def _with_nutpie(
             progress_bar=False,
             return_raw_trace=True,
         )
-        if progress is not None:
-            progress(1)
-        return _from_arrow(trace, names, settings.tune)
+        return _from_arrow(trace, names, tune)
 
-    with ThreadPoolExecutor(settings.threads) as pool:
-        return list(pool.map(one, jobs))
+    return fit
 
 
 def _updates(job: Job, names: Sequence[str]) -> dict[str, np.ndarray]:
-    values = observed.updates(job.data)
+    values = job.data.updates()
     for name, prior in job.priors.priors.items():
         if name in names:
             values |= pymc_priors.updates(name, prior)
@@ -111,30 +129,34 @@ def _from_arrow(trace: Any, names: Sequence[str], tune: int) -> Draws:
 
 
 def _column(batch: Any, name: str) -> np.ndarray:
-    return np.asarray(batch[name].to_numpy())
+    """A column as (draw,) or (draw, element)."""
+    column = pyarrow.array(batch.column(name))
+    if not hasattr(column, "flatten"):
+        return column.to_numpy(zero_copy_only=False)
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
 
 
-def _with_pymc(build: Build, job: Job, settings: SamplerSettings, draws: int, progress: Progress | None) -> Draws:
-    """PyMC's own sampler or numpyro: slower, the same answer."""
-    model = build(job.data, job.priors)
-    with warnings.catch_warnings():
-        # convergence warnings are replaced by our own diagnostics, which name the fit
-        warnings.simplefilter("ignore", UserWarning)
-        tree = pm.sample(
-            draws=draws,
-            tune=settings.tune,
-            chains=settings.chains,
-            cores=1,
-            random_seed=job.seed,
-            target_accept=settings.target_accept,
-            nuts_sampler=str(settings.engine),
-            progressbar=False,
-            compute_convergence_checks=False,
-            model=model,
-        )
-    if progress is not None:
-        progress(1)
-    names = [variable.name for variable in model.free_RVs]
-    return Draws(
-        {name: tree.posterior[name].to_numpy() for name in names}, tree.sample_stats["diverging"].to_numpy().astype(bool)
-    )
+def _pymc_fitter(build: Build, settings: SamplerSettings) -> Fitter:
+    """PyMC's own sampler or numpyro: compiles at every call, gives the same answer."""
+
+    def fit(job: Job, draws: int, tune: int) -> Draws:
+        model = build(job.data, job.priors)
+        with warnings.catch_warnings():
+            # convergence warnings are replaced by our own diagnostics, which name the fit
+            warnings.simplefilter("ignore", UserWarning)
+            tree = pm.sample(
+                draws=draws,
+                tune=tune,
+                chains=settings.chains,
+                cores=1,
+                random_seed=job.seed,
+                target_accept=settings.target_accept,
+                nuts_sampler=str(settings.engine),
+                progressbar=False,
+                compute_convergence_checks=False,
+                model=model,
+            )
+        values = {str(variable.name): tree.posterior[variable.name].to_numpy() for variable in model.free_RVs}
+        return Draws(values, tree.sample_stats["diverging"].to_numpy().astype(bool))
+
+    return fit

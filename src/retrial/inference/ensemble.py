@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ import xarray as xr
 
 from retrial.dims import CHAIN, DRAW, PRIOR, RECONSTRUCTION
 from retrial.inference.diagnostics import Diagnostics, diagnose
-from retrial.inference.engine import Build, Draws, Job, Progress, fit_many
+from retrial.inference.engine import Build, Draws, FitData, Job, Progress, fit_many, fitter_for
 from retrial.inference.settings import DiagnosticLimits, SamplerSettings
 from retrial.priors.prior_set import PriorSet
 from retrial.seeds import integer_seed
@@ -80,11 +80,13 @@ def fit_ensemble(
     limits: DiagnosticLimits,
     seed_content: tuple[int, str],
     progress: Progress | None = None,
+    prepare: Callable[[SurvivalData], FitData] = lambda data: data,
 ) -> list[Fitted]:
     """Fit every table of every endpoint under every prior set with one compiled model.
 
     Endpoints are padded to one grid length with empty months, which contribute nothing. Seeds derive from (run seed,
-    study, endpoint, model, prior, reconstruction). Diagnostics never raise: a failed fit is kept and named.
+    study, endpoint, model, prior, reconstruction). Diagnostics never raise: a failed fit is kept and named. `prepare` turns a
+    table into what the model is fitted to (sufficient statistics, for some).
     """
     run_seed, study = seed_content
     length = max(question.table.times.size for question in questions)
@@ -92,32 +94,45 @@ def fit_ensemble(
     for question in questions:
         for prior_name, prior in priors.items():
             for index in range(question.table.n_reconstructions):
-                data = padded(survival_data(question.table, index, question.recorded), length)
+                data = prepare(padded(survival_data(question.table, index, question.recorded), length))
                 keys.append((question.endpoint, prior_name))
                 jobs.append(Job(data, prior, integer_seed(run_seed, study, question.endpoint, name, prior_name, index)))
-    results: list[Draws | None] = [None] * len(jobs)
-    for rule in {job.data.recorded for job in jobs}:
-        chosen = [i for i, job in enumerate(jobs) if job.data.recorded == rule]
-        draws = settings.draws(min(question.table.n_reconstructions for question in questions))
-        for i, result in zip(chosen, fit_many(build, [jobs[i] for i in chosen], settings, draws, progress), strict=True):
-            results[i] = result
-    return [_collect(name, question, priors, keys, results, limits) for question in questions]
+    groups = [[i for i, job in enumerate(jobs) if job.data.structure == kind] for kind in {job.data.structure for job in jobs}]
+    draws = settings.draws(min(question.table.n_reconstructions for question in questions))
+    results: dict[int, tuple[Draws, Diagnostics]] = {}
+    for group in groups:
+        found = _fit_group(build, [jobs[i] for i in group], settings, limits, draws, progress)
+        results.update(zip(group, found, strict=True))
+    return [_collect(name, question, priors, keys, results) for question in questions]
+
+
+def _fit_group(
+    build: Build, jobs: Sequence[Job], settings: SamplerSettings, limits: DiagnosticLimits, draws: int, progress: Progress | None
+) -> list[tuple[Draws, Diagnostics]]:
+    """Fit jobs of one shape; those that fail once more, longer: the second result stands, thinned to the same size."""
+    fitter = fitter_for(build, jobs, settings)
+    fits = fit_many(fitter, jobs, draws, settings.tune, settings.threads, progress)
+    health = diagnose(fits, limits)
+    failed = [i for i, item in enumerate(health) if item.status != "ok"] if settings.retry > 1 else []
+    if failed:
+        again = [dataclasses.replace(jobs[i], seed=integer_seed(jobs[i].seed, "retry")) for i in failed]
+        longer = fit_many(fitter, again, settings.retry * draws, settings.retry * settings.tune, settings.threads)
+        for i, fit, item in zip(failed, longer, diagnose(longer, limits), strict=True):
+            fits[i], health[i] = fit.thinned(draws), item
+    return list(zip(fits, health, strict=True))
 
 
 def _collect(
     name: str,
     question: Question,
     priors: Mapping[str, PriorSet],
-    keys: Sequence[Any],
-    results: Sequence[Draws | None],
-    limits: DiagnosticLimits,
+    keys: Sequence[tuple[str, str]],
+    results: Mapping[int, tuple[Draws, Diagnostics]],
 ) -> Fitted:
-    mine = {
-        prior: [r for key, r in zip(keys, results, strict=True) if key == (question.endpoint, prior) and r is not None]
-        for prior in priors
-    }
-    health = {prior: [diagnose(result, limits) for result in fits] for prior, fits in mine.items()}
-    return Fitted(question.endpoint, name, question.weights, mine, health)
+    mine = {prior: [results[i] for i, key in enumerate(keys) if key == (question.endpoint, prior)] for prior in priors}
+    draws = {prior: [fit for fit, _ in found] for prior, found in mine.items()}
+    health = {prior: [item for _, item in found] for prior, found in mine.items()}
+    return Fitted(question.endpoint, name, question.weights, draws, health)
 
 
 def padded(data: SurvivalData, length: int) -> SurvivalData:

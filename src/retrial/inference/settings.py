@@ -17,13 +17,17 @@ class Sampler(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SamplerSettings:
-    """chains x draws after `tune` warm-up iterations; `pooled_draws` are shared by the tables of one ensemble."""
+    """chains x draws after `tune` warm-up iterations; `pooled_draws` are shared by the tables of one ensemble.
+
+    A fit that fails its diagnostics is run once more, `retry` times as long and with another seed; what it gives then stands.
+    """
 
     engine: Sampler = Sampler.NUTPIE
     chains: int = 4
     tune: int = 500
     pooled_draws: int = 12_000
-    min_draws: int = 300
+    min_draws: int = 400
+    retry: int = 4
     target_accept: float = 0.9
     threads: int = 2
 

@@ -10,18 +10,20 @@ from typing import Any
 import numpy as np
 
 from retrial.errors import PriorError
+from retrial.priors.effective_size import effective_size
 from retrial.priors.prior import Prior
 
 PARAMETER_SUPPORT: dict[str, str] = {
     "log_hazard_ratio": "real",
     "log_odds_ratio": "real",
-    "control_median": "positive",
-    "shape": "positive",
     "control_logit": "real",
     "control_probability": "probability",
     "experimental_probability": "probability",
 }
-"""Parameters that models have, and where they live; a prior of another support is refused."""
+"""Parameters of effects and responses, which any prior set may mention, and where they live.
+
+A model's own parameters are declared by the priors in its YAML: the first family says where they live.
+"""
 
 CLINICAL_SCALE: dict[str, str] = {
     "log_hazard_ratio": "hazard ratio",
@@ -34,13 +36,31 @@ CLINICAL_SCALE: dict[str, str] = {
 }
 
 
+BY_ENDPOINT = "by_endpoint"
+"""Key of a prior that differs by endpoint, {by_endpoint: {os: ..., pfs: ...}}."""
+
+
 @dataclass(frozen=True)
 class PriorSet:
-    """Priors by parameter. `log_odds_ratio` is that of a benefit: for a harm its mirror is used."""
+    """Priors by parameter, and those that hold for one endpoint only (`by_endpoint`: endpoint -> parameter -> prior).
+
+    `log_odds_ratio` is that of a benefit: for a harm its mirror is used.
+    """
 
     name: str
     priors: Mapping[str, Prior]
     description: str = ""
+    by_endpoint: Mapping[str, Mapping[str, Prior]] = MappingProxyType({})
+
+    def speaks_of(self, parameter: str, endpoint: str | None = None) -> bool:
+        """Whether the set has a prior of a parameter: for an endpoint, or (with None) for any."""
+        if endpoint is not None:
+            return parameter in self.priors or parameter in self.by_endpoint.get(endpoint, {})
+        return parameter in self.priors or any(parameter in special for special in self.by_endpoint.values())
+
+    def for_endpoint(self, endpoint: str) -> PriorSet:
+        """The priors that hold for one endpoint: its own before the general ones."""
+        return PriorSet(self.name, MappingProxyType({**self.priors, **self.by_endpoint.get(endpoint, {})}), self.description)
 
     def __getitem__(self, parameter: str) -> Prior:
         if parameter not in self.priors:
@@ -49,15 +69,19 @@ class PriorSet:
 
     def over(self, defaults: Mapping[str, Prior]) -> PriorSet:
         """This set, with a model's own priors for the parameters that it does not mention."""
-        return PriorSet(self.name, MappingProxyType({**defaults, **self.priors}), self.description)
+        return PriorSet(self.name, MappingProxyType({**defaults, **self.priors}), self.description, self.by_endpoint)
 
 
-def parse_priors(raw: Mapping[str, Any], key: str) -> Mapping[str, Prior]:
-    """Read {parameter: {family: ...}} and refuse unknown parameters and supports that do not fit; all problems at once."""
+def parse_priors(raw: Mapping[str, Any], key: str, supports: Mapping[str, str] | None = None) -> Mapping[str, Prior]:
+    """Read {parameter: {family: ...}}; all problems at once.
+
+    `supports` says which parameters there are and where they live: others are refused, and families that do not fit. None admits
+    any parameter (a model's own priors declare them).
+    """
     priors, problems = {}, []
     for parameter, value in raw.items():
-        if parameter not in PARAMETER_SUPPORT:
-            problems.append(f"{key}.{parameter}: unknown parameter; allowed are {', '.join(PARAMETER_SUPPORT)}")
+        if supports is not None and parameter not in supports:
+            problems.append(f"{key}.{parameter}: unknown parameter; allowed are {', '.join(supports)}")
         elif not isinstance(value, Mapping):
             problems.append(f"{key}.{parameter}: got {value!r}; allowed is a mapping with a family and its parameters")
         else:
@@ -66,8 +90,8 @@ def parse_priors(raw: Mapping[str, Any], key: str) -> Mapping[str, Prior]:
             except PriorError as error:
                 problems += error.problems
                 continue
-            if prior.support != PARAMETER_SUPPORT[parameter]:
-                allowed = PARAMETER_SUPPORT[parameter]
+            allowed = (supports or PARAMETER_SUPPORT).get(parameter, prior.support)
+            if prior.support != allowed:
                 problems.append(
                     f"{key}.{parameter}.family: got {prior.family} ({prior.support}); allowed is a family on {allowed} values"
                 )
@@ -87,21 +111,32 @@ def on_clinical_scale(parameter: str, value: np.ndarray | float) -> np.ndarray:
 
 
 def implied(prior_set: PriorSet, level: float = 0.95) -> list[dict[str, Any]]:
-    """Rows for the report: per parameter the prior's median and equal-tailed interval on the clinical scale."""
-    rows = []
+    """Rows for the report: per parameter the prior's median and equal-tailed interval on the clinical scale, and its size in data.
+
+    `endpoint` is empty for a prior that holds everywhere; `effective_size` in `effective_unit` (see `effective_size`).
+    """
+    groups = [("", prior_set.priors), *prior_set.by_endpoint.items()]
+    return [
+        _implied_row(prior_set.name, parameter, prior, endpoint, level)
+        for endpoint, priors in groups
+        for parameter, prior in priors.items()
+    ]
+
+
+def _implied_row(name: str, parameter: str, prior: Prior, endpoint: str, level: float) -> dict[str, Any]:
     tail = (1 - level) / 2
-    for parameter, prior in prior_set.priors.items():
-        low, middle, high = on_clinical_scale(parameter, prior.distribution.ppf(np.array([tail, 0.5, 1 - tail])))
-        rows.append(
-            {
-                "prior": prior_set.name,
-                "parameter": parameter,
-                "distribution": str(prior),
-                "source": prior.source,
-                "implied_median": float(middle),
-                "implied_lower": float(low),
-                "implied_upper": float(high),
-                "scale": CLINICAL_SCALE[parameter],
-            }
-        )
-    return rows
+    low, middle, high = on_clinical_scale(parameter, prior.distribution.ppf(np.array([tail, 0.5, 1 - tail])))
+    size, unit = effective_size(parameter, prior)
+    return {
+        "prior": name,
+        "parameter": parameter,
+        "endpoint": endpoint,
+        "distribution": str(prior),
+        "source": prior.source,
+        "implied_median": float(middle),
+        "implied_lower": float(low),
+        "implied_upper": float(high),
+        "scale": CLINICAL_SCALE.get(parameter, "its exponential" if parameter.startswith("log_") else "its own scale"),
+        "effective_size": size,
+        "effective_unit": unit,
+    }

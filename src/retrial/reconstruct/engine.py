@@ -16,9 +16,9 @@ from scipy import stats
 from retrial.errors import ReconstructionError
 from retrial.reconstruct.build import UnattainableError, build_problem
 from retrial.reconstruct.compiled import random_state
-from retrial.reconstruct.ensemble import MANY_PATIENTS, Ensemble, ReadingResult, ReconstructionSettings
+from retrial.reconstruct.ensemble import MANY_PATIENTS, Ensemble, Island, ReadingResult, ReconstructionSettings
 from retrial.reconstruct.island import run_island
-from retrial.reconstruct.pool import Island, pool_islands
+from retrial.reconstruct.pool import pool_islands
 from retrial.reconstruct.problem import BETA, CHI_SQUARE, SCALARS, Problem
 from retrial.reconstruct.readings import MedianReading, RatioReading, Reading, TestReading, all_readings, code
 from retrial.reconstruct.structure import contradictions, first_table

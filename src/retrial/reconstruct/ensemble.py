@@ -12,7 +12,6 @@ from retrial.reconstruct.prior import TablePrior
 from retrial.reconstruct.readings import MedianReading, RatioReading, Reading, TestReading
 from retrial.survival.life_table import LifeTable
 
-
 MIN_PROPOSALS, PROPOSALS_PER_SIZE, MANY_PATIENTS = 300, 4, 400
 """Default proposals per level; beyond `MANY_PATIENTS` patients move in blocks."""
 
@@ -113,11 +112,31 @@ class ReadingResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Island:
+    """What one compiled island returned: (N, 2, T) events d and at risk r, (N, 4) energies, (N,) ancestors, and its summary."""
+
+    reading: Reading
+    d: np.ndarray
+    r: np.ndarray
+    energy: np.ndarray
+    ancestor: np.ndarray
+    log_evidence: float
+    temperature: float
+    acceptance: float
+    proposals: int
+
+    @property
+    def arrived(self) -> bool:
+        return self.log_evidence > -np.inf
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Ensemble:
     """Tables that carry the printed numbers of one endpoint.
 
     `table` has dims (reconstruction, arm, time), times in months; `readings` one per reconstruction; `weights` sum to 1 and make the pooled
     tables a draw from the posterior over readings and tables. `relaxed` says that no table agrees and these are the closest.
+    `pool` keeps every island that arrived, from which the tables were drawn.
     """
 
     endpoint: str
@@ -127,6 +146,7 @@ class Ensemble:
     results: tuple[ReadingResult, ...]
     seed: int
     relaxed: bool = False
+    pool: tuple[Island, ...] = ()
 
     @property
     def attained(self) -> tuple[ReadingResult, ...]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
 import numpy as np
 
 from retrial.errors import ReconstructionError
 from retrial.reconstruct.agreement import miss, violated
-from retrial.reconstruct.ensemble import Ensemble, ReadingResult, ReconstructionSettings
-from retrial.reconstruct.problem import Problem
+from retrial.reconstruct.ensemble import Ensemble, Island, ReadingResult, ReconstructionSettings
 from retrial.reconstruct.readings import Reading
 from retrial.reconstruct.statistics import Table
 from retrial.reconstruct.targets import Targets
@@ -20,25 +18,6 @@ POOL = 2
 """First entry of the seed's spawn key for choosing tables (0 and 1: the samplers)."""
 LEAST_ISLANDS = 3
 """Fewest islands whose spread is taken for an estimate."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Island:
-    """What one compiled island returned: (N, 2, T) events d and at risk r, (N, 4) energies, (N,) ancestors, and its summary."""
-
-    reading: Reading
-    d: np.ndarray
-    r: np.ndarray
-    energy: np.ndarray
-    ancestor: np.ndarray
-    log_evidence: float
-    temperature: float
-    acceptance: float
-    proposals: int
-
-    @property
-    def arrived(self) -> bool:
-        return self.log_evidence > -np.inf
 
 
 def pool_islands(
@@ -64,7 +43,8 @@ def pool_islands(
         sampled = [island for island in islands if island.reading == reading] or [p for p in pilots if p.reading == reading]
         arrived = [island for island in sampled if island.arrived]
         chosen += draw_tables(reading, attained[reading], arrived, count, random)
-    return ensemble_of(targets, chosen, everything, seed)
+    pool = tuple(island for island in (*pilots, *islands) if island.arrived)
+    return dataclasses.replace(ensemble_of(targets, chosen, everything, seed), pool=pool)
 
 
 def reading_result(targets: Targets, pilot: Island, islands: list[Island]) -> ReadingResult:

@@ -94,14 +94,19 @@ def _float(value: object) -> float:
 
 def failed_fits(diagnostics: pd.DataFrame | None) -> pd.DataFrame:
     """Rows of the diagnostics whose status is not "ok"."""
-    return pd.DataFrame() if diagnostics is None or diagnostics.empty else diagnostics[diagnostics["status"] != "ok"]
+    return pd.DataFrame() if diagnostics is None or diagnostics.empty else _filled(diagnostics[diagnostics["status"] != "ok"])
+
+
+def _filled(frame: pd.DataFrame) -> pd.DataFrame:
+    """Names that a CSV reader took for missing are empty texts again."""
+    return frame.assign(**{name: frame[name].fillna("") for name in _FITS})
 
 
 def diagnostics_tables(study: Study, diagnostics: pd.DataFrame | None) -> list[Table]:
     """Failed fits, always in full; then the fits that passed, one by one or (when many) per model and prior."""
     if diagnostics is None or diagnostics.empty:
         return []
-    failed, passed = failed_fits(diagnostics), diagnostics[diagnostics["status"] == "ok"]
+    failed, passed = failed_fits(diagnostics), _filled(diagnostics[diagnostics["status"] == "ok"])
     caption = (
         f"A fit passes with {THRESHOLDS}. R-hat is the largest, the effective sample sizes the smallest over all parameters."
     )

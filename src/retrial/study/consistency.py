@@ -10,7 +10,7 @@ from typing import Any
 from retrial.dims import ARMS, TOTAL
 from retrial.study.fields import CountRow
 from retrial.study.problems import Problem, listed, shown
-from retrial.study.sections import Endpoint
+from retrial.study.sections import AdverseEvents, Endpoint
 from retrial.study.study import Study
 
 _YEAR_MONTH = len("2020-01")
@@ -67,11 +67,11 @@ def _size_of(study: Study, arm: str) -> str:
     return "the sum of arms.*.n" if study.total is None else "total.n"
 
 
-def _keys(tree: Mapping[str, Any], *path: str) -> list[str]:
-    node: Any = tree
+def _keys(tree: Any, *path: str) -> dict[str, None]:
+    """Names below a key of the file, in its order."""
     for part in path:
-        node = node.get(part) if isinstance(node, Mapping) else None
-    return list(node) if isinstance(node, Mapping) else []
+        tree = tree.get(part) if isinstance(tree, Mapping) else None
+    return dict.fromkeys(tree) if isinstance(tree, Mapping) else {}
 
 
 def _names(study: Study, tree: Mapping[str, Any]) -> _Found:
@@ -84,22 +84,31 @@ def _names(study: Study, tree: Mapping[str, Any]) -> _Found:
         for row, item in tests.rows.items():
             if endpoints:
                 yield from _unknown(f"tests.{table}.rows.{row}.results", list(item.results), endpoints)
+    categories = _keys(tree, "response", "categories")
     for key, composite in (study.response.composites if study.response else {}).items():
-        yield from _unknown(f"response.composites.{key}.of", composite.of, _keys(tree, "response", "categories"))
-    for position, ranking in enumerate(study.adverse_events.rankings if study.adverse_events else []):
-        terms = _keys(tree, "adverse_events", "terms")
-        graded = [term for term in terms if ranking.grade in _keys(tree, "adverse_events", "terms", term, "grades")]
-        path = f"adverse_events.rankings.{position}.terms"
-        if graded:
-            yield from _unknown(path, ranking.terms, graded)
+        yield from _unknown(f"response.composites.{key}.of", composite.of, categories)
+    if study.adverse_events is not None:
+        yield from _ranked(study.adverse_events, tree)
+
+
+def _ranked(adverse_events: AdverseEvents, tree: Mapping[str, Any]) -> _Found:
+    """Rankings name terms that have the ranking's grade."""
+    terms_with: dict[str, dict[str, None]] = {}
+    for term in _keys(tree, "adverse_events", "terms"):
+        for grade in _keys(tree, "adverse_events", "terms", term, "grades"):
+            terms_with.setdefault(grade, {})[term] = None
+    for position, ranking in enumerate(adverse_events.rankings):
+        path = f"adverse_events.rankings.{position}"
+        if ranking.grade in terms_with:
+            yield from _unknown(f"{path}.terms", ranking.terms, terms_with[ranking.grade])
         else:
-            yield f"adverse_events.rankings.{position}.grade", f"got {shown(ranking.grade)}; allowed is a grade of the terms"
+            yield f"{path}.grade", f"got {shown(ranking.grade)}; allowed are {listed(list(terms_with))}"
 
 
-def _unknown(path: str, used: Sequence[str], known: Sequence[str]) -> _Found:
+def _unknown(path: str, used: Sequence[str], known: Mapping[str, None]) -> _Found:
     for name in dict.fromkeys(used):
         if name not in known:
-            yield path, f"got {shown(name)}; allowed are {listed(known)}"
+            yield path, f"got {shown(name)}; allowed are {listed(list(known))}"
     if len(set(used)) < len(used):
         yield path, f"got {listed(used)}; allowed is each name once"
 

@@ -11,6 +11,8 @@ from retrial.study.problems import KeyPath, Problem, shown
 
 MAX_TEXT = 4_000
 """Longest text read, in characters; the longest note that somebody types is far shorter."""
+MAX_LIST = 1_000
+"""Longest list read; the longest that a paper prints is a row of numbers at risk."""
 _MARKUP = re.compile(r"<[A-Za-z/!?]")
 _DIRECTION_MARKS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """They turn the reading direction, so that a title can look like another one."""
@@ -27,6 +29,8 @@ def text_problems(node: Any, at: KeyPath = ()) -> Iterator[Problem]:
                 yield Problem((*at, key), message)
             else:
                 yield from text_problems(value, (*at, key))
+    elif isinstance(node, list) and len(node) > MAX_LIST:
+        yield Problem(at, f"got a list of {len(node)}; allowed are {MAX_LIST} entries")
     elif isinstance(node, list):
         for position, value in enumerate(node):
             yield from text_problems(value, (*at, position))

@@ -91,13 +91,20 @@ def read_tree(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     try:
         tree, problems = parse_yaml_text(read_text(path))
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        message = " ".join(str(error).split()).replace(' in "<unicode string>",', " at")
-        raise StudyError(f"cannot use the study file {path}", [f"not plain YAML: {message}"]) from error
+        raise StudyError(f"cannot use the study file {path}", [f"not plain YAML: {_in_words(error)}"]) from error
     if tree is None:
         raise StudyError(f"cannot use the study file {path}", ["got an empty file; needed is at least a title"])
     if not isinstance(tree, dict):
         raise StudyError(f"cannot use the study file {path}", [f"got {shown(tree)} at the top; allowed are key: value lines"])
     return tree, problems
+
+
+def _in_words(error: Exception) -> str:
+    """The YAML library's complaint on one line, without the piece of the file that it may quote."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"{error.problem} (line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1})"
+    text = " ".join(str(error).split())
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def parse_yaml_text(text: str) -> tuple[Any, list[Problem]]:

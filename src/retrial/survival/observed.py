@@ -45,6 +45,14 @@ class SurvivalData:
     def censored(self) -> np.ndarray:
         return self.counts[1]
 
+    @property
+    def structure(self) -> tuple[object, ...]:
+        return (self.recorded,)
+
+    def updates(self) -> dict[str, np.ndarray]:
+        """Values of the `pm.Data` made by `observe`, for a refit."""
+        return {"time_months": self.times, "previous_months": self.previous, "counts": self.counts}
+
 
 def survival_data(table: LifeTable, reconstruction: int = 0, recorded: Literal["exact", "interval"] = "exact") -> SurvivalData:
     """One table of a `LifeTable`, without its time 0 (patients censored there say nothing of any hazard)."""
@@ -97,8 +105,3 @@ def observe(hazard: Hazard, data: SurvivalData, parameters: Mapping[str, Any]) -
 def coords(data: SurvivalData) -> dict[str, Any]:
     """Coordinates of a survival model."""
     return {STATUS: list(STATUSES), ARM: list(ARMS), TIME: np.arange(data.times.size)}
-
-
-def updates(data: SurvivalData) -> dict[str, np.ndarray]:
-    """Values of the `pm.Data` made by `observe`, for a refit."""
-    return {"time_months": data.times, "previous_months": data.previous, "counts": data.counts}

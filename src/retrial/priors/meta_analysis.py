@@ -1,0 +1,122 @@
+"""From a table of published effects to a prior: pooled, discounted, or robustified; computed when the table is read, never typed in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from statsmodels.stats.meta_analysis import combine_effects
+
+from retrial.errors import PriorError
+from retrial.priors.evidence import Effect, EvidenceTable
+from retrial.priors.prior import Prior
+from retrial.priors.two_level import normal_studies
+
+EVIDENCE = "evidence"
+"""Key of a statement by evidence, {outcome, method, ...}, in place of a family."""
+DEFAULT_EXPONENT = 0.2
+"""Power that an effect seen elsewhere is discounted with: one fifth of its information (METHODS 7)."""
+DEFAULT_WEIGHT = 0.5
+VAGUE_SD = 1.0
+"""SD of the vague part of a robust prior on a log ratio: about one patient's, or four events', information."""
+DEFAULT_TAU = Prior("half_normal", (0.5,), "between studies: half-normal 0.5 on a log ratio")
+METHODS: dict[str, tuple[str, ...]] = {
+    "power": ("exponent", "pool"),
+    "robust": ("weight", "between_sd", "vague_sd"),
+    "pooled": ("pool",),
+}
+"""Ways from evidence to a prior, and what each may be told."""
+
+
+def pooled(effects: Mapping[str, Effect], kind: str) -> tuple[float, float]:
+    """Inverse-variance pool (fixed) or DerSimonian-Laird pool (random): log ratio and SE."""
+    if len(effects) == 1:
+        (only,) = effects.values()
+        return only.log_ratio, only.se
+    y = np.array([effect.log_ratio for effect in effects.values()])
+    variance = np.array([effect.se**2 for effect in effects.values()])
+    result = combine_effects(y, variance, method_re="dl", use_t=False)
+    if kind == "fixed":
+        return float(result.mean_effect_fe), float(result.sd_eff_w_fe)
+    return float(result.mean_effect_re), float(result.sd_eff_w_re)
+
+
+def from_evidence(statement: Any, table: EvidenceTable | None, key: str, mirror: bool = False) -> dict[str, Any]:
+    """A family with its parameters from {outcome, method, ...}; raises `PriorError` with what is admitted.
+
+    power    N(pool, SE² / exponent): the pooled likelihood to a power (Ibrahim, Chen 2000)
+    robust   w N(m, v) + (1 - w) N(0, vague_sd²): m, v the mean and variance of the next study's effect under θ_i ~ N(μ, τ²), flat μ,
+             τ ~ half-normal(between_sd), by quadrature (Schmidli et al. 2014)
+    pooled   N(pool, SE²)
+    """
+    said = _checked(statement, table, key)
+    if table is None:
+        raise PriorError(f"cannot use the prior {key}", [f"{key}: no table; say it beside the priors (defaults: - /evidence@evidence: NAME)"])
+    effects = table.effects(said["outcome"], key)
+    sign = -1.0 if mirror else 1.0
+    names = ", ".join(table.rows[name].label if name in table.rows else name for name in effects)
+    origin = f"{table.name}, {said['outcome']}: {names}"
+    if said["method"] == "robust":
+        return _robust(effects, said, sign, origin)
+    exponent = said["exponent"] if said["method"] == "power" else 1.0
+    mean, se = pooled(effects, said["pool"])
+    note = f"power prior, exponent {exponent:g}, on" if said["method"] == "power" else "all of"
+    text = f"{note} the {said['pool']}-effects pool {math.exp(mean):.3f} (SE of the log {se:.3f}) of {origin}"
+    return {"family": "normal", "mu": sign * mean, "sigma": se / math.sqrt(exponent), "source": text}
+
+
+def _robust(effects: Mapping[str, Effect], said: Mapping[str, Any], sign: float, origin: str) -> dict[str, Any]:
+    tau = Prior("half_normal", (said["between_sd"],))
+    y, se = [effect.log_ratio for effect in effects.values()], [effect.se for effect in effects.values()]
+    mean, sd = normal_studies(y, se, tau).moments_next()
+    weight, vague = said["weight"], said["vague_sd"]
+    text = (
+        f"robust mixture: {weight:g} on the next study's effect {math.exp(mean):.3f} (SD of the log {sd:.3f}, between studies half-normal "
+        f"{said['between_sd']:g}) of {origin}; {1 - weight:g} on N(0, {vague:g})"
+    )
+    return {
+        "family": "normal_mixture",
+        "weights": [weight, 1 - weight],
+        "mu": [sign * mean, 0.0],
+        "sigma": [sd, vague],
+        "source": text,
+    }
+
+
+_DEFAULTS: dict[str, Any] = {
+    "exponent": DEFAULT_EXPONENT,
+    "pool": "fixed",
+    "weight": DEFAULT_WEIGHT,
+    "between_sd": DEFAULT_TAU.number("sigma"),
+    "vague_sd": VAGUE_SD,
+}
+_UPPER = {"exponent": 1.0, "weight": 1.0}
+"""Largest value of a share; other numbers are only above 0."""
+
+
+def _checked(statement: Any, table: EvidenceTable | None, key: str) -> dict[str, Any]:
+    if not isinstance(statement, Mapping):
+        raise PriorError(f"cannot use the prior {key}", [f"{key}: got {statement!r}; allowed is {{outcome: .., method: {' | '.join(METHODS)}}}"])
+    method = statement.get("method", "power")
+    if method not in METHODS:
+        raise PriorError(f"cannot use the prior {key}", [f"{key}.method: got {method!r}; allowed are {', '.join(METHODS)}"])
+    allowed = ("outcome", "method", *METHODS[method])
+    problems = [f"{key}.{name}: unknown; {method} takes {', '.join(allowed)}" for name in statement if name not in allowed]
+    said = {"method": method, "outcome": str(statement.get("outcome", ""))} | {
+        name: statement.get(name, _DEFAULTS[name]) for name in METHODS[method]
+    }
+    for name, value in said.items():
+        if name == "pool" and value not in ("fixed", "random"):
+            problems.append(f"{key}.pool: got {value!r}; allowed are fixed, random")
+        if name in _DEFAULTS and name != "pool" and not _within(value, _UPPER.get(name, math.inf)):
+            upper = f" and at most {_UPPER[name]:g}" if name in _UPPER else ""
+            problems.append(f"{key}.{name}: got {value!r}; allowed is a number above 0{upper}")
+    if problems:
+        raise PriorError(f"cannot use the prior {key}", problems)
+    return said
+
+
+def _within(value: Any, upper: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= upper and math.isfinite(value)

@@ -1,0 +1,73 @@
+"""Prior sets as people state them: a family, quantiles, or a table of evidence; for all endpoints or for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from retrial.errors import PriorError
+from retrial.priors.evidence import EvidenceTable, parse_evidence
+from retrial.priors.meta_analysis import EVIDENCE, from_evidence
+from retrial.priors.prior import Prior
+from retrial.priors.prior_set import BY_ENDPOINT, PriorSet, parse_priors
+from retrial.priors.quantiles import QUANTILES, solved
+
+_NOT_PARAMETERS = ("description", EVIDENCE)
+
+
+def parse_prior_set(raw: Mapping[str, Any], key: str, name: str, supports: Mapping[str, str] | None = None) -> PriorSet:
+    """Read {description, evidence: TABLE, PARAMETER: STATEMENT}; all problems at once (`PriorError`).
+
+    A statement is {family, its parameters}, {family, quantiles: [[p, value], ..]}, {evidence: {outcome, method, ..}}, or
+    {by_endpoint: {ENDPOINT: statement}} where the evidence differs by endpoint: the set then says nothing of other endpoints.
+    """
+    table = parse_evidence(raw[EVIDENCE], f"evidence of {name}", f"{key}.{EVIDENCE}") if raw.get(EVIDENCE) is not None else None
+    general: dict[str, Any] = {}
+    special: dict[str, dict[str, Any]] = {}
+    problems: list[str] = []
+    for parameter, value in raw.items():
+        if parameter in _NOT_PARAMETERS:
+            continue
+        if not isinstance(value, Mapping) or BY_ENDPOINT not in value:
+            general[parameter] = value
+        elif not isinstance(value[BY_ENDPOINT], Mapping) or len(value) > 1:
+            problems.append(f"{key}.{parameter}: got {sorted(map(str, value))}; allowed is by_endpoint alone, a mapping of endpoints to priors")
+        else:
+            for endpoint, statement in value[BY_ENDPOINT].items():
+                special.setdefault(str(endpoint), {})[parameter] = statement
+    priors = _collected(general, key, supports, table, problems)
+    by_endpoint = {
+        endpoint: _collected(values, f"{key}.{BY_ENDPOINT}.{endpoint}", supports, table, problems) for endpoint, values in special.items()
+    }
+    if problems:
+        raise PriorError(f"cannot use the priors {key}", problems)
+    return PriorSet(name, priors, str(raw.get("description", "")), MappingProxyType(by_endpoint))
+
+
+def _collected(
+    raw: Mapping[str, Any], key: str, supports: Mapping[str, str] | None, table: EvidenceTable | None, problems: list[str]
+) -> Mapping[str, Prior]:
+    plain: dict[str, Any] = {}
+    for parameter, value in raw.items():
+        try:
+            plain[parameter] = expanded(value, parameter, f"{key}.{parameter}", table)
+        except PriorError as error:
+            problems += error.problems
+    try:
+        return parse_priors(plain, key, supports)
+    except PriorError as error:
+        problems += error.problems
+    return MappingProxyType({})
+
+
+def expanded(value: Any, parameter: str, key: str, table: EvidenceTable | None = None) -> Any:
+    """A statement by quantiles or evidence as {family, parameters, source}; any other statement as it is."""
+    if isinstance(value, Mapping) and EVIDENCE in value:
+        beside = [name for name in value if name not in (EVIDENCE, "source")]
+        if beside:
+            raise PriorError(f"cannot use the prior {key}", [f"{key}.{name}: got beside evidence; allowed is one or the other" for name in beside])
+        return from_evidence(value[EVIDENCE], table, f"{key}.{EVIDENCE}")
+    if isinstance(value, Mapping) and QUANTILES in value:
+        return solved(value, parameter, key)
+    return value

@@ -1,0 +1,163 @@
+"""Two-level models by deterministic quadrature: studies that scatter about a mean, and what the next one may show.
+
+    y_i | θ_i  normal with known SE, or binomial with logit θ_i;    θ_i ~ N(μ, τ²);    μ ~ prior or flat;    τ ~ prior
+
+No sampling: the reference for the hierarchical models, and the step from a table of evidence to a prior.
+Source: Gelman et al., Bayesian Data Analysis, 3rd ed., 5.4; Neuenschwander et al. 2010, Clin Trials 7:5 (meta-analytic predictive priors).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import optimize, stats
+from scipy.special import logsumexp
+
+from retrial.errors import DataError
+from retrial.priors.prior import Prior
+
+TAU_POINTS = 2001
+"""Points of τ for normal studies: the integrand is even in τ for a half-normal prior, so the trapezoidal rule converges geometrically."""
+_BINOMIAL_TAU, _BINOMIAL_MU = 121, 241
+"""Points of τ and μ for binomial studies."""
+_LOGIT = np.linspace(-12.0, 12.0, 2401)
+"""Logits over which a study's likelihood is averaged, 0.01 apart: finer than the likelihood of 10,000 patients."""
+_DROP = 30.0
+"""A log density this far below its maximum is left off the grid."""
+_PRIOR_TAIL = 1e-10
+"""Tail probability of τ's prior that is left off."""
+_BRACKET = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class TwoLevel:
+    """Posterior of (μ, τ) as a finite mixture: node j has weight w_j, τ_j, and μ | node ~ N(mean_j, sd_j²)."""
+
+    weight: np.ndarray
+    tau: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+
+    def moments_mu(self) -> tuple[float, float]:
+        """Posterior mean and SD of μ."""
+        return self._moments(self.mean, self.sd**2)
+
+    def moments_tau(self) -> tuple[float, float]:
+        """Posterior mean and SD of τ."""
+        return self._moments(self.tau, np.zeros_like(self.tau))
+
+    def moments_next(self) -> tuple[float, float]:
+        """Mean and SD of θ in the next study."""
+        return self._moments(self.mean, self._variance_next)
+
+    def cdf_next(self, x: float) -> float:
+        """P(θ_next <= x)."""
+        return float(self.weight @ stats.norm.cdf(x, self.mean, np.sqrt(self._variance_next)))
+
+    def ppf_next(self, q: float) -> float:
+        """Quantile of θ_next."""
+        reach = 10 * np.sqrt(self._variance_next.max())
+        low, high = float(self.mean.min() - reach), float(self.mean.max() + reach)
+        return float(optimize.brentq(lambda x: self.cdf_next(x) - q, low, high, xtol=_BRACKET))
+
+    def pdf_next(self, x: np.ndarray) -> np.ndarray:
+        """Density of θ_next at points x (n,)."""
+        return stats.norm.pdf(np.asarray(x)[:, None], self.mean, np.sqrt(self._variance_next)) @ self.weight
+
+    def shrunken(self, y: float, se: float) -> tuple[float, float]:
+        """Posterior mean and SD of θ_i of a normal study that is already in the model."""
+        share = self.tau**2 / (self.tau**2 + se**2)
+        within = share * se**2 + (1 - share) ** 2 * self.sd**2
+        return self._moments(share * y + (1 - share) * self.mean, within)
+
+    @cached_property
+    def _variance_next(self) -> np.ndarray:
+        return self.sd**2 + self.tau**2
+
+    def _moments(self, means: np.ndarray, variances: np.ndarray) -> tuple[float, float]:
+        mean = float(self.weight @ means)
+        return mean, float(np.sqrt(self.weight @ (variances + (means - mean) ** 2)))
+
+
+def normal_studies(y: Sequence[float], se: Sequence[float], tau_prior: Prior, mu_prior: Prior | None = None) -> TwoLevel:
+    """Normal studies with known SE; μ flat where no normal prior is given.
+
+    Given τ: μ ~ N(Σ w_i y_i / W, 1/W), w_i = 1 / (se_i² + τ²), W = Σ w_i (the prior of μ is one more study);
+    p(τ | y) ∝ p(τ) W^(-1/2) Π N(y_i; μ̂, se_i² + τ²). Raises `DataError` for no study or an SE that is not above 0.
+    """
+    estimates, errors = np.asarray(y, dtype=float), np.asarray(se, dtype=float)
+    if estimates.size == 0 or estimates.shape != errors.shape or not (errors > 0).all():
+        raise DataError("cannot pool studies", [f"got {estimates.size} effects and SE {list(errors)}; allowed are equally many, SE above 0"])
+    tau, log_prior = _tau_nodes(tau_prior, TAU_POINTS)
+    variance = errors**2 + tau[:, None] ** 2
+    weights = 1 / variance
+    about = _prior_of_mu(mu_prior)
+    precision = weights.sum(axis=1) + about[1]
+    mean = (weights @ estimates + about[0] * about[1]) / precision
+    misfit = (weights * (estimates - mean[:, None]) ** 2).sum(axis=1) + about[1] * (about[0] - mean) ** 2
+    log_density = log_prior - 0.5 * (np.log(variance).sum(axis=1) + np.log(precision) + misfit)
+    return TwoLevel(_normalised(log_density), tau, mean, 1 / np.sqrt(precision))
+
+
+def binomial_studies(events: Sequence[int], n: Sequence[int], tau_prior: Prior, mu_prior: Prior) -> TwoLevel:
+    """Binomial studies with logits θ_i ~ N(μ, τ²), on a grid over (μ, τ); each study's likelihood is averaged over its logit."""
+    y, size = np.asarray(events, dtype=float), np.asarray(n, dtype=float)
+    # half a cell away from 0: at τ = 0 the next study would be exactly the mean
+    tau, log_prior = _tau_nodes(tau_prior, _BINOMIAL_TAU, midpoints=True)
+    log_likelihood = y * -np.logaddexp(0, -_LOGIT[:, None]) - (size - y) * np.logaddexp(0, _LOGIT[:, None])
+    likelihood = np.exp(log_likelihood - log_likelihood.max(axis=0))
+    nodes = np.linspace(_LOGIT[0] / 2, _LOGIT[-1] / 2, _BINOMIAL_MU)
+    for _ in range(2):
+        # the second round narrows to the means that matter
+        log_density = _averaged(likelihood, nodes, tau) + log_prior[:, None] + mu_prior.distribution.logpdf(nodes)
+        kept = np.flatnonzero(log_density.max(axis=0) > log_density.max() - _DROP)
+        step = nodes[1] - nodes[0]
+        low, high = nodes[max(kept[0] - 1, 0)], nodes[min(kept[-1] + 1, nodes.size - 1)]
+        used, nodes = nodes, np.linspace(low, high, _BINOMIAL_MU)
+    shape = log_density.shape
+    return TwoLevel(
+        weight=_normalised(log_density.ravel(), ends=False),
+        tau=np.broadcast_to(tau[:, None], shape).ravel(),
+        mean=np.broadcast_to(used, shape).ravel(),
+        sd=np.full(log_density.size, step / np.sqrt(12)),
+    )
+
+
+def _averaged(likelihood: np.ndarray, mu: np.ndarray, tau: np.ndarray) -> np.ndarray:
+    """Log of Π_i ∫ L_i(θ) N(θ; μ, τ²) dθ, shape (τ, μ)."""
+    log_density = np.empty((tau.size, mu.size))
+    for row, scale in enumerate(tau):
+        kernel = np.exp(-0.5 * ((_LOGIT - mu[:, None]) / scale) ** 2)
+        kernel /= kernel.sum(axis=1, keepdims=True)
+        with np.errstate(divide="ignore"):
+            log_density[row] = np.log(kernel @ likelihood).sum(axis=1)
+    return log_density
+
+
+def _tau_nodes(prior: Prior, points: int, midpoints: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Even points of τ over its prior, and the log prior there."""
+    high = float(prior.distribution.isf(_PRIOR_TAIL))
+    edges = np.linspace(0.0, high, points)
+    tau = (edges[1:] + edges[:-1]) / 2 if midpoints else edges
+    with np.errstate(divide="ignore"):
+        return tau, np.asarray(prior.distribution.logpdf(tau), dtype=float)
+
+
+def _normalised(log_density: np.ndarray, ends: bool = True) -> np.ndarray:
+    """Weights of even points; with `ends`, half at both (trapezoidal rule)."""
+    if ends:
+        log_density = log_density.copy()
+        log_density[[0, -1]] -= np.log(2)
+    return np.exp(log_density - logsumexp(log_density))
+
+
+def _prior_of_mu(prior: Prior | None) -> tuple[float, float]:
+    """Mean and precision; precision 0 is flat."""
+    if prior is None:
+        return 0.0, 0.0
+    if prior.family != "normal":
+        raise DataError("cannot pool studies", [f"the prior of their mean: got {prior.family}; allowed is normal, or none (flat)"])
+    return prior.number("mu"), 1 / prior.number("sigma") ** 2
