@@ -64,7 +64,7 @@ def _fit_model(
     total = sum(item.table.n_reconstructions for item in tables) * len(complete)
     with counter(f"fitting {spec.name}", total, "fits") as progress:
         fits = fit_ensemble(
-            spec.name, spec.build, questions, complete, run.sampler, run.limits, (run.seed, run.study_file.stem), progress
+            spec.name, spec.build, questions, complete, run.sampler, run.limits, (run.seed, run.study_file.stem), progress, spec.prepare
         )
     rows: list[Estimate] = []
     bands = {}
@@ -91,7 +91,7 @@ def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTabl
     rows = []
     for prior in fitted.draws:
         subject = Subject(item.endpoint, "", spec.name, prior, item.source, fitted.status(prior))
-        rows += survival_rows(subject, spec.hazard_of(), _pooled(run, fitted, prior), horizon, run.questions)
+        rows += survival_rows(subject, spec.hazard_of(), _pooled(run, fitted, prior), horizon, run.questions, spec.proportional)
     return rows
 
 

@@ -25,6 +25,14 @@ NEEDED_OF_KIND: dict[str, tuple[str, ...]] = {"ratio": ("posterior",), "counts":
 """What a model is fitted to, and which function it must have beside `build`."""
 
 
+_FUNCTIONS = ("build", "posterior", "hazard", "prepare")
+
+
+def _as_it_is(data: Any) -> Any:
+    """A model that is fitted to the life table itself."""
+    return data
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """A model as configured: its functions, what it is fitted to, and its own priors for nuisance parameters."""
@@ -37,6 +45,7 @@ class ModelSpec:
     priors: Mapping[str, Prior]
     description: str = ""
     proportional: bool = True
+    prepare: Callable[..., Any] = _as_it_is
 
     def closed_form(self, *data: Any) -> Any:
         """Posterior of a model that needs no sampling."""
@@ -195,13 +204,14 @@ def _model(name: str, raw: Any, problems: Problems) -> ModelSpec | None:
         problems.extend(error.problems)
     if problems.count > before:
         return None
-    functions = {part: hydra.utils.instantiate(raw[part]) for part in ("build", "posterior", "hazard") if part in raw}
+    functions = {part: hydra.utils.instantiate(raw[part]) for part in _FUNCTIONS if part in raw}
     return ModelSpec(
         name=name,
         data=data,
         build=functions["build"],
         posterior=functions.get("posterior"),
         hazard=functions.get("hazard"),
+        prepare=functions.get("prepare", _as_it_is),
         priors=priors,
         description=str(raw.get("description", "")),
         proportional=raw.get("proportional", True) is True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -26,35 +26,55 @@ def horizon_of(table: LifeTable, questions: Questions) -> float:
 
 
 def survival_rows(
-    subject: Subject, hazard: Hazard, draws: Mapping[str, np.ndarray], horizon: float, questions: Questions
+    subject: Subject,
+    hazard: Hazard,
+    draws: Mapping[str, np.ndarray],
+    horizon: float,
+    questions: Questions,
+    proportional: bool = True,
 ) -> list[Estimate]:
-    """Rows from pooled draws (draw,) of a proportional-hazards model's parameters; differences are experimental - control."""
+    """Rows from pooled draws of a survival model's parameters; differences are experimental - control.
+
+    Where hazards are not proportional there is no one hazard ratio: HR(t) is given at the times of `questions.survival_months`.
+    """
+    ratio = dataclasses.replace(subject, contrast=RATIO)
+    times = [time for time in questions.survival_months if time <= horizon]
+    if proportional:
+        ratios = _hazard_ratio_rows(ratio, "hazard_ratio", draws["log_hazard_ratio"], questions)
+    else:
+        varying = curves.log_hazard_ratio(hazard, draws, np.array(times)) if times else np.empty((0, 0))
+        ratios = [
+            row for i, time in enumerate(times) for row in _hazard_ratio_rows(ratio, f"hazard_ratio_at_{time:g}", varying[:, i], questions)
+        ]
+    medians = ("median_survival", "median_difference")
     return [
-        *_hazard_ratio_rows(dataclasses.replace(subject, contrast=RATIO), draws["log_hazard_ratio"], questions),
-        *_by_arm(subject, ("median_survival", "median_difference"), "months", curves.median_survival(hazard, draws), questions),
+        *ratios,
+        *_by_arm(subject, medians, "months", curves.median_survival(hazard, draws), questions),
         *_by_arm(subject, _names("rmst", horizon), "months", curves.rmst(hazard, draws, horizon), questions),
-        *_survival_at(subject, hazard, draws, horizon, questions),
+        *_survival_at(subject, hazard, draws, times, questions),
     ]
 
 
-def _hazard_ratio_rows(subject: Subject, beta: np.ndarray, questions: Questions) -> list[Estimate]:
-    ordered = np.sort(beta)
+def _hazard_ratio_rows(subject: Subject, name: str, log_ratio: np.ndarray, questions: Questions) -> list[Estimate]:
+    ordered = np.sort(log_ratio)
     return [
-        subject.from_draws("hazard_ratio", "ratio", np.exp(beta), questions),
-        subject.from_draws("log_hazard_ratio", "log ratio", beta, questions),
-        *subject.ratio_probabilities("hazard_ratio", lambda x: float(np.searchsorted(ordered, x) / ordered.size), questions),
+        subject.from_draws(name, "ratio", np.exp(log_ratio), questions),
+        subject.from_draws(f"log_{name}", "log ratio", log_ratio, questions),
+        *subject.ratio_probabilities(name, lambda x: float(np.searchsorted(ordered, x) / ordered.size), questions),
     ]
 
 
 def _survival_at(
-    subject: Subject, hazard: Hazard, draws: Mapping[str, np.ndarray], horizon: float, questions: Questions
+    subject: Subject, hazard: Hazard, draws: Mapping[str, np.ndarray], times: Sequence[float], questions: Questions
 ) -> list[Estimate]:
-    times = [time for time in questions.survival_months if time <= horizon]
-    values = curves.survival(hazard, draws, np.array(times)) if times else None
-    rows = []
-    for index, time in enumerate(times):
-        rows += _by_arm(subject, _names("survival", time), "probability", values[..., index], questions)  # type: ignore[index]
-    return rows
+    if not times:
+        return []
+    values = curves.survival(hazard, draws, np.array(times))
+    return [
+        row
+        for index, time in enumerate(times)
+        for row in _by_arm(subject, _names("survival", time), "probability", values[..., index], questions)
+    ]
 
 
 def _names(quantity: str, time: float) -> tuple[str, str]:

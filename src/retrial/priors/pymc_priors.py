@@ -17,8 +17,8 @@ _LOG_ZERO = -1e6
 """Log weight of an unused component: its share is 0 in floating point, and its gradient too."""
 
 
-def effect_prior(name: str, prior: Prior) -> Any:
-    """Free real variable with a normal, Student t or normal-mixture prior.
+def effect_prior(name: str, prior: Prior, dims: str | None = None) -> Any:
+    """Free real variable with a normal, Student t or normal-mixture prior; with `dims`, independent ones with the same prior.
 
     All three are Σ_j w_j f_j with f_j normal (ν_j infinite) or Student t; hyper-parameters are the `pm.Data` of `effect_updates`,
     so that changing from one family to another needs no new compilation.
@@ -26,7 +26,16 @@ def effect_prior(name: str, prior: Prior) -> Any:
     data = {key: pm.Data(key, value) for key, value in effect_updates(name, prior).items()}
     log_weight, mu, sigma, nu, is_t = (data[f"{name}__{part}"] for part in _PARTS)
     return pm.CustomDist(
-        name, log_weight, mu, sigma, nu, is_t, logp=_mixture_logp, random=_mixture_random, signature="(k),(k),(k),(k),(k)->()"
+        name,
+        log_weight,
+        mu,
+        sigma,
+        nu,
+        is_t,
+        logp=_mixture_logp,
+        random=_mixture_random,
+        signature="(k),(k),(k),(k),(k)->()",
+        dims=dims,
     )
 
 

@@ -48,7 +48,7 @@ SURVIVAL_SCALE = 0.02
 """Distance of Ŝ from 1/2 that weighs like one tolerance of a printed number: about one patient of fifty."""
 NORMAL_SCALE = 0.1
 """The same for a Brookmeyer-Crowley distance, in standard errors."""
-MISSED = 1.0
+MISSED = 0.25
 """Added to a violated median: Ŝ may stand at exactly 1/2 one event time too early."""
 LARGEST_BETA, LARGEST_SE = 15.0, 1e6
 """Beyond these a log hazard ratio or its SE is taken as infinite."""

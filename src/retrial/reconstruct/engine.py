@@ -7,38 +7,28 @@ patients, printed events, numbers at risk, shortest and longest time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from scipy import stats
 
 from retrial.errors import ReconstructionError
 from retrial.reconstruct.build import UnattainableError, build_problem
-from retrial.reconstruct.compiled import random_state
-from retrial.reconstruct.ensemble import MANY_PATIENTS, Ensemble, Island, ReadingResult, ReconstructionSettings
-from retrial.reconstruct.island import run_island
-from retrial.reconstruct.pool import pool_islands
+from retrial.reconstruct.blame import refusal
+from retrial.reconstruct.ensemble import Ensemble, Island, ReadingResult, ReconstructionSettings
+from retrial.reconstruct.pool import all_results, pool_islands
 from retrial.reconstruct.problem import BETA, CHI_SQUARE, SCALARS, Problem
-from retrial.reconstruct.readings import MedianReading, RatioReading, Reading, TestReading, all_readings, code
+from retrial.reconstruct.readings import MedianReading, RatioReading, Reading, TestReading, all_readings
+from retrial.reconstruct.sampler import FULL, PILOT, Progress, run_islands
 from retrial.reconstruct.structure import contradictions, first_table
 from retrial.reconstruct.targets import Targets
 
-Progress = Callable[[float, str], None]
 IDENTICAL = {
     (RatioReading.MANTEL_HAENSZEL, TestReading.LOG_RANK),
     (RatioReading.COX_BRESLOW, TestReading.WALD_BRESLOW),
     (RatioReading.COX_EFRON, TestReading.WALD_EFRON),
 }
 """Pairs whose χ² is (β/SE)² of the hazard ratio itself, so that printed numbers alone can rule them out."""
-PILOT, FULL = 0, 1
-"""First entries of a seed's spawn key."""
 PILOT_WORK = 0.3
 """Share of the work that the pilots are, for the progress bar."""
-MOST_PROPOSALS = 2
-"""A level makes at most this multiple of the settings' proposals where few are taken."""
-BURN_IN_PER_PATIENT = 20
-"""Proposals per patient from one table of the prior to the next: at a third taken, every patient moves several times."""
 
 
 def reconstruct(targets: Targets, settings: ReconstructionSettings, seed: int, progress: Progress | None = None) -> Ensemble:
@@ -63,7 +53,10 @@ def reconstruct(targets: Targets, settings: ReconstructionSettings, seed: int, p
     islands = run_islands(
         targets, problems, counts, settings, seed, FULL, start, lambda x, s: report(PILOT_WORK + (1 - PILOT_WORK) * x, s)
     )
-    return pool_islands(targets, settings, seed, impossible, pilots, islands)
+    results = all_results(targets, pilots, islands, impossible)
+    if not any(result.status == "attained" for result in results) and not settings.relaxed:
+        raise refusal(targets, settings, seed, pilots, results)
+    return pool_islands(targets, settings, seed, results, pilots, islands)
 
 
 def islands_of(pilots: list[Island], settings: ReconstructionSettings) -> dict[Reading, int]:
@@ -127,59 +120,3 @@ def refuse_identity(targets: Targets, reading: Reading, problem: Problem) -> Non
             f"under this reading χ² is the squared z of the hazard ratio, {low:.3f} to {high:.3f} (p {stats.chi2.sf(high, 1):.4f} to"
             f" {stats.chi2.sf(low, 1):.4f}), not {printed.statistic if printed else ''} = {printed.printed if printed else ''}"
         )
-
-
-def run_islands(
-    targets: Targets,
-    problems: dict[Reading, Problem],
-    counts: dict[Reading, int],
-    settings: ReconstructionSettings,
-    seed: int,
-    stage: int,
-    start: tuple[np.ndarray, np.ndarray],
-    progress: Progress,
-) -> list[Island]:
-    """So many islands of each reading, in order, on `settings.threads` threads; each has its own seed."""
-    jobs = [(reading, number) for reading in problems for number in range(counts.get(reading, 0))]
-
-    def run(job: tuple[Reading, int]) -> Island:
-        reading, number = job
-        key = (stage, 1 + code(reading.ratio), 1 + code(reading.test), 1 + code(reading.median), number)
-        state = random_state(np.random.SeedSequence(seed, spawn_key=key))
-        return one_island(reading, problems[reading], start, settings, stage, state)
-
-    with ThreadPoolExecutor(max_workers=settings.threads) as workers:
-        return list(_reported(workers.map(run, jobs), len(jobs), targets.endpoint, progress))
-
-
-def _reported(islands: Iterable[Island], total: int, endpoint: str, progress: Progress) -> Iterable[Island]:
-    for done, island in enumerate(islands, start=1):
-        progress(done / total, f"{endpoint}: {island.reading.name}")
-        yield island
-
-
-def one_island(
-    reading: Reading,
-    problem: Problem,
-    start: tuple[np.ndarray, np.ndarray],
-    settings: ReconstructionSettings,
-    stage: int,
-    state: np.ndarray,
-) -> Island:
-    """Run one island, of pilot's or of full size."""
-    pilot, n_patients = stage == PILOT, int(start[1][2, 0])
-    proposals = settings.proposals_for(n_patients, problem.times.size)
-    d, r, energy, ancestor, summary, counts = run_island(
-        problem,
-        *start,
-        settings.pilot_particles if pilot else settings.particles,
-        BURN_IN_PER_PATIENT * min(n_patients, MANY_PATIENTS),
-        proposals,
-        MOST_PROPOSALS * proposals,
-        settings.target_proposals * proposals,
-        settings.pilot_share if pilot else settings.share,
-        settings.last_temperature,
-        state,
-    )
-    log_evidence, temperature, acceptance = (float(value) for value in summary)
-    return Island(reading, d[:, :2], r[:, :2], energy, ancestor, log_evidence, temperature, acceptance, int(counts[2]))

@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 
-from retrial.errors import ReconstructionError
 from retrial.reconstruct.agreement import miss, violated
 from retrial.reconstruct.ensemble import Ensemble, Island, ReadingResult, ReconstructionSettings
 from retrial.reconstruct.readings import Reading
@@ -20,31 +19,33 @@ LEAST_ISLANDS = 3
 """Fewest islands whose spread is taken for an estimate."""
 
 
+def all_results(
+    targets: Targets, pilots: list[Island], islands: list[Island], impossible: list[ReadingResult]
+) -> tuple[ReadingResult, ...]:
+    """What became of every reading, most probable first."""
+    tried = [reading_result(targets, pilot, [island for island in islands if island.reading == pilot.reading]) for pilot in pilots]
+    return tuple(sorted([*with_shares(tried), *impossible], key=lambda result: -result.share))
+
+
 def pool_islands(
     targets: Targets,
     settings: ReconstructionSettings,
     seed: int,
-    impossible: list[ReadingResult],
+    results: tuple[ReadingResult, ...],
     pilots: list[Island],
     islands: list[Island],
 ) -> Ensemble:
-    """Weight readings and islands by their evidence and choose the tables. Raises `ReconstructionError` where nothing arrived."""
-    results = [reading_result(targets, pilot, [i for i in islands if i.reading == pilot.reading]) for pilot in pilots]
-    results = with_shares(results)
+    """Weight readings and islands by their evidence and choose the tables; where nothing arrived, a relaxed ensemble."""
     attained = {result.reading: result.share for result in results if result.status == "attained"}
-    everything = tuple(sorted([*results, *impossible], key=lambda result: -result.share))
     if not attained:
-        if not settings.relaxed:
-            raise ReconstructionError(explanation(targets, everything))
-        return relaxed_ensemble(targets, settings, everything, [*pilots, *islands], seed)
+        return relaxed_ensemble(targets, settings, results, [*pilots, *islands], seed)
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(POOL,)))
     chosen: list[tuple[Reading, float, np.ndarray, np.ndarray]] = []
     for reading, count in allocation(attained, settings).items():
         sampled = [island for island in islands if island.reading == reading] or [p for p in pilots if p.reading == reading]
-        arrived = [island for island in sampled if island.arrived]
-        chosen += draw_tables(reading, attained[reading], arrived, count, random)
+        chosen += draw_tables(reading, attained[reading], [island for island in sampled if island.arrived], count, random)
     pool = tuple(island for island in (*pilots, *islands) if island.arrived)
-    return dataclasses.replace(ensemble_of(targets, chosen, everything, seed), pool=pool)
+    return dataclasses.replace(ensemble_of(targets, chosen, results, seed), pool=pool)
 
 
 def reading_result(targets: Targets, pilot: Island, islands: list[Island]) -> ReadingResult:
@@ -185,15 +186,3 @@ def relaxed_ensemble(
     flat = np.concatenate([d.reshape(len(d), -1), r.reshape(len(r), -1)], axis=1)[order]
     keep = order[np.sort(np.unique(flat, axis=0, return_index=True)[1])][: settings.n_tables]
     return ensemble_of(targets, [(nearest, 1.0, d[i], r[i]) for i in keep], results, seed, relaxed=True)
-
-
-def explanation(targets: Targets, results: tuple[ReadingResult, ...]) -> str:
-    """Why nothing agrees: the closest readings with the numbers that they miss."""
-    near = sorted((result for result in results if result.status == "not attained"), key=lambda result: result.miss)[:3]
-    lines = [f"no life table was found that carries all printed numbers of {targets.endpoint}"]
-    lines += [
-        f"  - {result.reading.name}: closest table misses {', '.join(result.violated) or 'nothing printed'} (by up to {result.miss:.3g} tolerances)"
-        for result in near
-    ]
-    lines += [f"  - {result.reading.name}: {result.reason}" for result in results if result.status == "impossible"][:3]
-    return "\n".join(lines)

@@ -1,8 +1,8 @@
 """Strict agreement: tables that carry every printed digit, reached from tables in default agreement.
 
 Every table in default agreement is a fair start, but one in 10^8 of them is strict, and strict tables are islands that no single move
-connects. The last step is a ratchet: a Metropolis-Hastings walk on the default region is drawn to one median's printed
-digits until it has them; they are then locked (every later table keeps them) and the walk goes on for the other medians, and at last for the
+connects. The last step is a ratchet: a Metropolis-Hastings walk on the default region goes on until one median's interval
+happens to have its digits; they are then locked (every later table keeps them) and the walk goes on for the other medians, and at last for the
 hazard ratio and χ². It works because a median's interval knows nothing of what happens after Ŝ = 0.45: the tails stay free to move.
 Found tables are fair under the prior within each stage, not over stages; that answers do not care is checked, not assumed.
 """
@@ -23,17 +23,14 @@ from retrial.reconstruct.problem import BETA, MEDIAN_SE, SCALARS, Problem
 from retrial.reconstruct.readings import Reading
 from retrial.reconstruct.structure import with_totals
 from retrial.reconstruct.targets import Targets
-from retrial.reconstruct.walk import JOINT, N_ENERGIES, energies, walk
+from retrial.reconstruct.walk import AT_TARGET, JOINT, N_ENERGIES, walk
 
 STRICT = 3
 """First entry of the seed's spawn key (0 to 2: the samplers and the pool)."""
 CHECK_EVERY = 50
 """Proposals between two looks at the next digit: about one accepted move."""
-AIM_TEMPERATURE, SLOPE, WALL = 10.0, 0.1, 1e-9
-"""Inverse temperature of the walk towards one stage's digits, its interval's scale there, and the scale that makes other intervals walls (both
-in tolerances): (1 + x / 0.5)^-30 keeps the walk within a few hundredths of a tolerance, about as wide as a printed digit."""
-STAGE_PROPOSALS = 4_000_000
-"""Proposals spent on one stage before a start is given up."""
+MOST_PROPOSALS = np.array([2_000_000, 10_000_000])
+"""Proposals spent on one median, and on the comparison, before a start is given up."""
 MOST_STARTS = 20
 """Starts tried per table wanted."""
 MOST_THREADS = 8
@@ -43,20 +40,12 @@ LEAST_SHARE = 0.01
 
 
 @compiled
-def first_row(stage: int) -> tuple[int, int]:
-    """Rows of `Problem.real` that belong to one stage."""
-    return (MEDIAN_SE + stage, MEDIAN_SE + stage + 1) if stage < JOINT else (BETA, SCALARS)
-
-
-@compiled
-def aim(real: np.ndarray, default: np.ndarray, strict: np.ndarray, locked: np.ndarray, stage: int) -> None:
-    """Intervals for one stage: its own strict with a slope to climb down, locked stages strict and walled in, the others default, walled in."""
-    for other in range(N_ENERGIES):
-        low, high = first_row(other)
-        for row in range(low, high):
-            source = strict if other == stage or locked[other] == 1 else default
-            real[row, 0], real[row, 1] = source[row, 0], source[row, 1]
-            real[row, 2] = default[row, 2] * (SLOPE if other == stage else WALL)
+def lock(real: np.ndarray, strict: np.ndarray, stage: int) -> None:
+    """Copy the strict intervals of one stage: a group's median SE, or everything about the comparison."""
+    if stage < JOINT:
+        real[MEDIAN_SE + stage] = strict[MEDIAN_SE + stage]
+    else:
+        real[BETA:SCALARS] = strict[BETA:SCALARS]
 
 
 @compiled
@@ -68,38 +57,28 @@ def strict_stage(problem: Problem, strict: np.ndarray, d: np.ndarray, r: np.ndar
 
 
 @compiled
-def ratchet(problem: Problem, strict: Problem, d: np.ndarray, r: np.ndarray, most: int, state: np.ndarray) -> int:
-    """Reach the medians' digits one after the other, then the comparison's, in place; returns how many of the four stages were reached.
+def ratchet(problem: Problem, strict: np.ndarray, d: np.ndarray, r: np.ndarray, most: np.ndarray, state: np.ndarray) -> int:
+    """Lock the medians' digits as they come, then the comparison's, in place; returns how many of the four stages were reached.
 
-    At most `most` proposals for each stage.
+    `problem.real` is overwritten. `most`: proposals allowed for a median's stage, for the comparison's.
     """
     energy, locked, n_locked = np.zeros(N_ENERGIES), np.zeros(N_ENERGIES, np.int64), 0
-    aimed = Problem(
-        problem.times, problem.inverse, problem.segment, problem.curve, problem.prior, problem.whole, problem.real.copy()
-    )
     while n_locked < N_ENERGIES:
-        stage = -1
-        for other in range(N_ENERGIES):
-            if locked[other] == 0 and (other < JOINT or n_locked == JOINT):
-                if strict_stage(problem, strict.real, d, r, other):
-                    locked[other] = 1
+        before, done = n_locked, 0
+        limit = most[1] if n_locked == JOINT else most[0]
+        while n_locked == before and done <= limit:
+            for stage in range(N_ENERGIES):
+                open_now = locked[stage] == 0 and (stage < JOINT or n_locked == JOINT)
+                if open_now and strict_stage(problem, strict, d, r, stage):
+                    lock(problem.real, strict, stage)
+                    locked[stage] = 1
                     n_locked += 1
-                    stage = -2
-                    break
-                if stage == -1:
-                    stage = other
-        if stage == -2:
-            continue
-        aim(aimed.real, problem.real, strict.real, locked, stage)
-        energies(aimed, d, r, energy)
-        done = 0
-        while done < most and not (energy.sum() == 0.0 and strict_stage(problem, strict.real, d, r, stage)):
-            walk(aimed, d, r, energy, AIM_TEMPERATURE, CHECK_EVERY, state)
-            done += CHECK_EVERY
-        if done >= most:
-            return n_locked
-    energies(problem, d, r, energy)
-    return n_locked if energy.sum() == 0.0 else n_locked - 1
+            if n_locked == before:
+                walk(problem, d, r, energy, AT_TARGET, CHECK_EVERY, state)
+                done += CHECK_EVERY
+        if n_locked == before:
+            break
+    return n_locked
 
 
 def strict_ensemble(ensemble: Ensemble, targets: Targets, settings: ReconstructionSettings, seed: int, n_tables: int) -> Ensemble:
@@ -168,5 +147,5 @@ def climb(
     """One start's strict table, or None."""
     default, strict = problems
     d, r = d.copy(), r.copy()
-    reached = ratchet(default, strict, d, r, STAGE_PROPOSALS, state)
+    reached = ratchet(default._replace(real=default.real.copy()), strict.real, d, r, MOST_PROPOSALS, state)
     return (reading, 1.0, d[:2], r[:2]) if reached == N_ENERGIES else None

@@ -1,0 +1,114 @@
+"""Counts of exclusive ordered outcomes in both arms, as chains of conditional binomials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from retrial.dims import ARM, ARMS
+from retrial.errors import DataError
+
+STEP = "step"
+TERM = "term"
+GRADE = "grade"
+CELL = "cell"
+
+
+@dataclass(frozen=True, eq=False)
+class CategoryCounts:
+    """Patients per arm in exclusive categories, best first: counts (arm, category); every patient is in one."""
+
+    counts: np.ndarray
+    names: tuple[str, ...]
+
+    @property
+    def events(self) -> np.ndarray:
+        """(arm, step): patients whose category is k, for all but the last."""
+        return self.counts[:, :-1].astype(float)
+
+    @property
+    def at_risk(self) -> np.ndarray:
+        """(arm, step): patients in no better category than k."""
+        return at_risk(self.counts)
+
+    @property
+    def structure(self) -> tuple[object, ...]:
+        return self.names
+
+    def updates(self) -> dict[str, np.ndarray]:
+        return {"events": self.events, "at_risk": self.at_risk}
+
+    def coords(self) -> dict[str, Any]:
+        return {ARM: list(ARMS), STEP: list(self.names[:-1])}
+
+
+@dataclass(frozen=True, eq=False)
+class GradedEvents:
+    """Patients per arm, term and exclusive grade group, worst grade first: counts (arm, term, grade); n (arm,) patients."""
+
+    counts: np.ndarray
+    n: np.ndarray
+    terms: tuple[str, ...]
+    grades: tuple[str, ...]
+
+    @property
+    def events(self) -> np.ndarray:
+        """(arm, cell), cells in the order term by term, worst grade first."""
+        return self.counts.reshape(len(ARMS), -1).astype(float)
+
+    @property
+    def at_risk(self) -> np.ndarray:
+        """(arm, cell): patients without a worse grade of the same term."""
+        none = self.n[:, None] - self.counts.sum(axis=-1)
+        return at_risk(np.concatenate([self.counts, none[..., None]], axis=-1)).reshape(len(ARMS), -1)
+
+    @property
+    def structure(self) -> tuple[object, ...]:
+        return self.terms, self.grades
+
+    def updates(self) -> dict[str, np.ndarray]:
+        return {"events": self.events, "at_risk": self.at_risk}
+
+    def coords(self) -> dict[str, Any]:
+        cells = [f"{term} {grade}" for term in self.terms for grade in self.grades]
+        return {ARM: list(ARMS), GRADE: list(self.grades), CELL: cells}
+
+
+def at_risk(counts: np.ndarray) -> np.ndarray:
+    """Patients in category k or a later one, (..., category - 1), from counts (..., category)."""
+    return counts[..., ::-1].cumsum(axis=-1)[..., ::-1][..., :-1].astype(float)
+
+
+def chain_probabilities(logit: np.ndarray) -> np.ndarray:
+    """p_k = q_k Π_{j<k} (1 - q_j) and what remains, (..., step + 1), from conditional logits (..., step)."""
+    reached, left = np.exp(-np.logaddexp(0.0, -logit)), np.exp(-np.logaddexp(0.0, logit))
+    one = np.ones((*logit.shape[:-1], 1))
+    before = np.concatenate([one, np.cumprod(left, axis=-1)], axis=-1)
+    return np.concatenate([reached, one], axis=-1) * before
+
+
+def category_counts(names: Sequence[str], control: Sequence[int], experimental: Sequence[int]) -> CategoryCounts:
+    """Raises `DataError` where an arm has no patient, or where there are fewer than two categories."""
+    counts = np.array([control, experimental], dtype=int)
+    if counts.ndim != 2 or counts.shape[1] < 2 or (counts < 0).any() or (counts.sum(axis=1) < 1).any():
+        raise DataError(
+            "cannot model the response categories",
+            [f"response.categories: got {counts.tolist()} for {list(names)}; allowed are two or more categories and a patient in each arm"],
+        )
+    return CategoryCounts(counts, tuple(names))
+
+
+def graded_events(terms: Sequence[str], grades: Sequence[str], counts: Any, n: Sequence[int]) -> GradedEvents:
+    """Raises `DataError` where a term has more patients than its arm."""
+    table, sizes = np.array(counts, dtype=int), np.array(n, dtype=int)
+    over = np.argwhere(table.sum(axis=-1) > sizes[:, None])
+    if over.size:
+        arm, term = over[0]
+        raise DataError(
+            "cannot model the adverse events",
+            [f"adverse_events.terms.{terms[term]}: got {table[arm, term].sum()} patients over its grades; allowed is at most arms.{ARMS[arm]}.n, {sizes[arm]}"],
+        )
+    return GradedEvents(table, sizes, tuple(terms), tuple(grades))

@@ -1,0 +1,79 @@
+"""Running compiled islands: sizes, seeds, threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from retrial.reconstruct.compiled import random_state
+from retrial.reconstruct.ensemble import MANY_PATIENTS, Island, ReconstructionSettings
+from retrial.reconstruct.island import run_island
+from retrial.reconstruct.problem import Problem
+from retrial.reconstruct.readings import Reading, code
+from retrial.reconstruct.targets import Targets
+
+Progress = Callable[[float, str], None]
+PILOT, FULL = 0, 1
+"""First entries of a seed's spawn key."""
+BURN_IN_PER_PATIENT = 20
+"""Proposals per patient from one table of the prior to the next: at a third taken, every patient moves several times."""
+MOST_PROPOSALS = 2
+"""A level makes at most this multiple of the settings' proposals where few are taken."""
+
+
+def run_islands(
+    targets: Targets,
+    problems: dict[Reading, Problem],
+    counts: dict[Reading, int],
+    settings: ReconstructionSettings,
+    seed: int,
+    stage: int,
+    start: tuple[np.ndarray, np.ndarray],
+    progress: Progress,
+) -> list[Island]:
+    """So many islands of each reading, in order, on `settings.threads` threads; each has its own seed."""
+    jobs = [(reading, number) for reading in problems for number in range(counts.get(reading, 0))]
+
+    def run(job: tuple[Reading, int]) -> Island:
+        reading, number = job
+        key = (stage, 1 + code(reading.ratio), 1 + code(reading.test), 1 + code(reading.median), number)
+        state = random_state(np.random.SeedSequence(seed, spawn_key=key))
+        return one_island(reading, problems[reading], start, settings, stage, state)
+
+    with ThreadPoolExecutor(max_workers=settings.threads) as workers:
+        return list(_reported(workers.map(run, jobs), len(jobs), targets.endpoint, progress))
+
+
+def _reported(islands: Iterable[Island], total: int, endpoint: str, progress: Progress) -> Iterable[Island]:
+    for done, island in enumerate(islands, start=1):
+        progress(done / total, f"{endpoint}: {island.reading.name}")
+        yield island
+
+
+def one_island(
+    reading: Reading,
+    problem: Problem,
+    start: tuple[np.ndarray, np.ndarray],
+    settings: ReconstructionSettings,
+    stage: int,
+    state: np.ndarray,
+) -> Island:
+    """Run one island, of pilot's or of full size."""
+    pilot, n_patients = stage == PILOT, int(start[1][2, 0])
+    proposals = settings.proposals_for(n_patients, problem.times.size)
+    d, r, energy, ancestor, summary, counts = run_island(
+        problem,
+        *start,
+        settings.pilot_particles if pilot else settings.particles,
+        BURN_IN_PER_PATIENT * min(n_patients, MANY_PATIENTS),
+        proposals,
+        MOST_PROPOSALS * proposals,
+        settings.target_proposals * proposals,
+        settings.pilot_share if pilot else settings.share,
+        settings.last_temperature,
+        state,
+    )
+    log_evidence, temperature, acceptance = (float(value) for value in summary)
+    return Island(reading, d[:, :2], r[:, :2], energy, ancestor, log_evidence, temperature, acceptance, int(counts[2]))
