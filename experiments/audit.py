@@ -9,12 +9,14 @@ from retrial.audit.check import Check, Verdict, to_frame
 from retrial.audit.run import apply_decisions, run_audit
 from retrial.audit.table import render
 from retrial.config import RunConfig
+from retrial.experiments.progress import step
 from retrial.study.study import Study
 
 
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Print the audit as a table and write `audit.csv`. Findings are the paper's, not failures of the run."""
-    checks, _ = audited(study, folder)
+    with step("audit"):
+        checks, _ = audited(study, folder)
     print(render(checks))
     return []
 

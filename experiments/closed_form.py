@@ -36,7 +36,8 @@ def _ratio(run: RunConfig, spec: ModelSpec, study: Study, key: str) -> Iterator[
         return
     parameter = _PRIOR_OF_MEASURE[effect.measure]
     for name, priors in run.priors.items():
-        if parameter not in priors.priors:
+        mine = priors.for_endpoint(effect.endpoint or "")
+        if parameter not in mine.priors:
             continue
         try:
             data = log_ratio(effect, key)
@@ -44,7 +45,7 @@ def _ratio(run: RunConfig, spec: ModelSpec, study: Study, key: str) -> Iterator[
             # no interval and no p: the frequentist rows say so with the missing key; there is nothing to update
             return
         subject = Subject(effect_endpoint(effect, key), contrast_of(effect), spec.name, name, data.source)
-        yield from ratio_rows(subject, effect.measure, spec.closed_form(data, priors[parameter]), run.questions)
+        yield from ratio_rows(subject, effect.measure, spec.closed_form(data, mine[parameter]), run.questions)
 
 
 def count_posteriors(run: RunConfig, study: Study) -> list[Estimate]:

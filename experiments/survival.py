@@ -18,7 +18,7 @@ from retrial.answers.survival import horizon_of, survival_rows
 from retrial.compare.estimate import Estimate
 from retrial.config import ModelSpec, RunConfig
 from retrial.dims import ARM, ARMS
-from retrial.inference.ensemble import Fitted, Question, fit_ensemble, save
+from retrial.inference.ensemble import EFFECT, Fitted, Question, fit_ensemble, save
 from retrial.priors.prior_set import PriorSet
 from retrial.report.data import LOWER, POINT, TIME_FINE, UPPER
 from retrial.seeds import integer_seed
@@ -43,7 +43,8 @@ class SurvivalResults:
 def survival_posteriors(run: RunConfig, tables: Sequence[EndpointTables], folder: Path) -> SurvivalResults:
     """Fit each survival model of the run to every endpoint's tables under every prior set that speaks of a hazard ratio."""
     specs = [spec for spec in run.models.values() if spec.data == "life_table"]
-    sets = {name: value for name, value in run.priors.items() if "log_hazard_ratio" in value.priors}
+    sets = {name: value for name, value in run.priors.items() if value.speaks_of(EFFECT)}
+    tables = [item for item in tables if any(value.speaks_of(EFFECT, item.endpoint) for value in sets.values())]
     results = SurvivalResults([], pd.DataFrame(), {}, [])
     if not specs or not tables or not sets:
         return results
@@ -80,7 +81,7 @@ def _fit_model(
     failures = [
         f"{fitted.endpoint}, {spec.name}, prior {prior}: {fitted.status(prior)}"
         for fitted in fits
-        for prior in complete
+        for prior in fitted.draws
         if fitted.status(prior) != "ok"
     ]
     return SurvivalResults(rows, _diagnostic_rows(fits), bands, failures)

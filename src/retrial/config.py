@@ -13,6 +13,7 @@ from retrial.answers.questions import Questions
 from retrial.composed import question
 from retrial.errors import ConfigError, InputError
 from retrial.inference.settings import DiagnosticLimits, SamplerSettings
+from retrial.priors.historical import HistoricalControls, parse_historical
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PARAMETER_SUPPORT, PriorSet
 from retrial.priors.statements import parse_prior_set
@@ -21,11 +22,18 @@ from retrial.validate import Problems, build_dataclass
 
 PACKAGE = "retrial."
 """Only functions of this package are ever called from a configuration."""
-NEEDED_OF_KIND: dict[str, tuple[str, ...]] = {"ratio": ("posterior",), "counts": ("posterior",), "life_table": ("hazard",)}
+NEEDED_OF_KIND: dict[str, tuple[str, ...]] = {
+    "ratio": ("posterior",),
+    "counts": ("posterior",),
+    "life_table": ("hazard",),
+    "categories": ("probabilities",),
+    "adverse_events": ("probabilities",),
+    "historical_counts": ("posterior", "historical"),
+}
 """What a model is fitted to, and which function it must have beside `build`."""
 
 
-_FUNCTIONS = ("build", "posterior", "hazard", "prepare")
+_FUNCTIONS = ("build", "posterior", "hazard", "prepare", "probabilities")
 
 
 def _as_it_is(data: Any) -> Any:
@@ -46,6 +54,8 @@ class ModelSpec:
     description: str = ""
     proportional: bool = True
     prepare: Callable[..., Any] = _as_it_is
+    probabilities: Callable[..., Any] | None = None
+    historical: HistoricalControls | None = None
 
     def closed_form(self, *data: Any) -> Any:
         """Posterior of a model that needs no sampling."""
@@ -54,6 +64,10 @@ class ModelSpec:
     def hazard_of(self) -> Callable[..., Any]:
         """Hazard of a survival model."""
         return _required(self.hazard, self.name, "hazard")
+
+    def probabilities_of(self, *data: Any) -> Any:
+        """Outcome probabilities from draws of a model of counts."""
+        return _required(self.probabilities, self.name, "probabilities")(*data)
 
 
 def _required(function: Callable[..., Any] | None, name: str, part: str) -> Callable[..., Any]:
@@ -198,7 +212,9 @@ def _model(name: str, raw: Any, problems: Problems) -> ModelSpec | None:
         f"{key}.{part}: missing; needed for data: {data}" for part in ("build", *NEEDED_OF_KIND[data]) if part not in raw
     )
     priors: Mapping[str, Prior] = {}
+    historical = None
     try:
+        historical = parse_historical(raw, key)
         priors = parse_prior_set(raw.get("priors") or {}, f"{key}.priors", name).priors
     except InputError as error:
         problems.extend(error.problems)
@@ -212,6 +228,8 @@ def _model(name: str, raw: Any, problems: Problems) -> ModelSpec | None:
         posterior=functions.get("posterior"),
         hazard=functions.get("hazard"),
         prepare=functions.get("prepare", _as_it_is),
+        probabilities=functions.get("probabilities"),
+        historical=historical,
         priors=priors,
         description=str(raw.get("description", "")),
         proportional=raw.get("proportional", True) is True,

@@ -96,7 +96,9 @@ def category_counts(names: Sequence[str], control: Sequence[int], experimental: 
     if counts.ndim != 2 or counts.shape[1] < 2 or (counts < 0).any() or (counts.sum(axis=1) < 1).any():
         raise DataError(
             "cannot model the response categories",
-            [f"response.categories: got {counts.tolist()} for {list(names)}; allowed are two or more categories and a patient in each arm"],
+            [
+                f"response.categories: got {counts.tolist()} for {list(names)}; allowed are two or more categories and a patient in each arm"
+            ],
         )
     return CategoryCounts(counts, tuple(names))
 
@@ -109,6 +111,9 @@ def graded_events(terms: Sequence[str], grades: Sequence[str], counts: Any, n: S
         arm, term = over[0]
         raise DataError(
             "cannot model the adverse events",
-            [f"adverse_events.terms.{terms[term]}: got {table[arm, term].sum()} patients over its grades; allowed is at most arms.{ARMS[arm]}.n, {sizes[arm]}"],
+            [
+                f"adverse_events.terms.{terms[term]}: got {table[arm, term].sum()} patients over its grades; "
+                f"allowed is at most arms.{ARMS[arm]}.n, {sizes[arm]}"
+            ],
         )
     return GradedEvents(table, sizes, tuple(terms), tuple(grades))

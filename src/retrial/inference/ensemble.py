@@ -20,6 +20,9 @@ from retrial.seeds import integer_seed
 from retrial.survival.life_table import LifeTable
 from retrial.survival.observed import SurvivalData, survival_data
 
+EFFECT = "log_hazard_ratio"
+"""Parameter that every survival model has, and that a prior set must speak of to be fitted."""
+
 
 @dataclass(frozen=True, eq=False)
 class Question:
@@ -92,7 +95,10 @@ def fit_ensemble(
     length = max(question.table.times.size for question in questions)
     keys, jobs = [], []
     for question in questions:
-        for prior_name, prior in priors.items():
+        for prior_name, general in priors.items():
+            prior = general.for_endpoint(question.endpoint)
+            if EFFECT not in prior.priors:
+                continue  # a set whose evidence is of other endpoints
             for index in range(question.table.n_reconstructions):
                 data = prepare(padded(survival_data(question.table, index, question.recorded), length))
                 keys.append((question.endpoint, prior_name))
@@ -101,12 +107,12 @@ def fit_ensemble(
     draws = settings.draws(min(question.table.n_reconstructions for question in questions))
     results: dict[int, tuple[Draws, Diagnostics]] = {}
     for group in groups:
-        found = _fit_group(build, [jobs[i] for i in group], settings, limits, draws, progress)
+        found = fit_group(build, [jobs[i] for i in group], settings, limits, draws, progress)
         results.update(zip(group, found, strict=True))
     return [_collect(name, question, priors, keys, results) for question in questions]
 
 
-def _fit_group(
+def fit_group(
     build: Build, jobs: Sequence[Job], settings: SamplerSettings, limits: DiagnosticLimits, draws: int, progress: Progress | None
 ) -> list[tuple[Draws, Diagnostics]]:
     """Fit jobs of one shape; those that fail once more, longer: the second result stands, thinned to the same size."""
@@ -129,7 +135,8 @@ def _collect(
     keys: Sequence[tuple[str, str]],
     results: Mapping[int, tuple[Draws, Diagnostics]],
 ) -> Fitted:
-    mine = {prior: [results[i] for i, key in enumerate(keys) if key == (question.endpoint, prior)] for prior in priors}
+    spoken = [prior for prior in priors if (question.endpoint, prior) in keys]
+    mine = {prior: [results[i] for i, key in enumerate(keys) if key == (question.endpoint, prior)] for prior in spoken}
     draws = {prior: [fit for fit, _ in found] for prior, found in mine.items()}
     health = {prior: [item for _, item in found] for prior, found in mine.items()}
     return Fitted(question.endpoint, name, question.weights, draws, health)

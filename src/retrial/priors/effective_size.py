@@ -20,9 +20,9 @@ _STEP = 1e-4
 def effective_size(parameter: str, prior: Prior) -> tuple[float, str]:
     """Expected local information ratio E[i(p(θ)) / i_F(θ)] and its unit (Neuenschwander et al. 2020, Biometrics 76:578).
 
-    i(p) = -d²log p / dθ², i_F the Fisher information of one unit: an event for log hazard ratios and medians, a patient for odds ratios,
-    logits and probabilities (log odds ratio: half the patients in either arm, response 1/2). For a normal prior of a log hazard ratio 4 / σ²; for Beta(a, b) a + b. NaN where a unit makes
-    no sense.
+    i(p) = -d²log p / dθ², i_F the Fisher information of one unit: an event for log hazard ratios and medians, a patient for odds
+    ratios, logits and probabilities (log odds ratio: half the patients in either arm, response 1/2). For a normal prior of a log
+    hazard ratio 4 / σ²; for Beta(a, b) a + b. NaN where a unit makes no sense.
     """
     if prior.family == "beta":
         return prior.number("alpha") + prior.number("beta"), "patients"
@@ -32,7 +32,7 @@ def effective_size(parameter: str, prior: Prior) -> tuple[float, str]:
         # 1 / variance of a log odds ratio of n/2 + n/2 patients at response 1/2 is n / 16
         return _ratio(prior, lambda x: np.full_like(x, EVENT_INFORMATION**2)), "patients"
     if parameter.endswith("_logit"):
-        return _ratio(prior, lambda x: stats.logistic.pdf(x)), "patients"
+        return _ratio(prior, stats.logistic.pdf), "patients"
     if parameter.endswith("_probability"):
         return _ratio(prior, lambda x: 1 / (x * (1 - x))), "patients"
     if parameter.endswith("_median") and prior.family == "lognormal":

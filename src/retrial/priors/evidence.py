@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from scipy import stats
 
@@ -59,7 +59,7 @@ class EvidenceTable:
     dependent: tuple[Dependence, ...]
     excluded: Mapping[str, str]
 
-    def effects(self, outcome: str, key: str) -> dict[str, Effect]:
+    def effects(self, outcome: str, place: str) -> dict[str, Effect]:
         """Independent effects of an outcome: of each dependent group the chosen one, or their merger.
 
         A merger is the inverse-variance mean with the standard error Σ w_i s_i of perfectly correlated estimates: never smaller than if the papers
@@ -68,14 +68,19 @@ class EvidenceTable:
         known = {name: row.effects[outcome] for name, row in self.rows.items() if outcome in row.effects}
         if not known:
             allowed = sorted({name for row in self.rows.values() for name in row.effects})
-            raise PriorError(f"cannot use the prior {key}", [f"{key}.outcome: got {outcome!r}; the table has {', '.join(allowed)}"])
+            raise PriorError(
+                f"cannot use the prior {place}", [f"{place}.outcome: got {outcome!r}; the table has {', '.join(allowed)}"]
+            )
         for group in self.dependent:
             inside = [name for name in group.rows if name in known]
             if len(inside) < 2:
                 continue
-            effect = _merged([known[name] for name in inside]) if group.choose == "merge" else known.get(group.choose, known[inside[0]])
-            known = {name: value for name, value in known.items() if name not in inside}
-            known[" + ".join(inside) if group.choose == "merge" else group.choose] = effect
+            if group.choose == "merge":
+                name, effect = " + ".join(inside), _merged([known[item] for item in inside])
+            else:
+                name = group.choose if group.choose in inside else inside[0]
+                effect = known[name]
+            known = {key: value for key, value in known.items() if key not in inside} | {name: effect}
         return known
 
     def counts(self, outcome: str) -> dict[str, tuple[int, int]]:
@@ -105,7 +110,9 @@ def parse_evidence(raw: Any, name: str, key: str) -> EvidenceTable:
         if item not in ("description", "rows", "dependent", "excluded")
     ]
     rows = {str(item): _row(str(item), value, f"{key}.rows.{item}", problems) for item, value in raw["rows"].items()}
-    dependent = tuple(_dependence(item, f"{key}.dependent.{i}", rows, problems) for i, item in enumerate(raw.get("dependent") or []))
+    dependent = tuple(
+        _dependence(item, f"{key}.dependent.{i}", rows, problems) for i, item in enumerate(raw.get("dependent") or [])
+    )
     if problems:
         raise PriorError(f"cannot use the evidence {key}", problems)
     excluded = {str(item): str(why) for item, why in (raw.get("excluded") or {}).items()}
@@ -141,7 +148,9 @@ def _effect(raw: Any, key: str, problems: list[str]) -> Effect:
     if isinstance(ci, (list, tuple)) and len(ci) == 2 and _numbers(raw.get("ratio"), *ci) and 0 < ci[0] < raw["ratio"] < ci[1]:
         se = (math.log(ci[1]) - math.log(ci[0])) / (2 * float(stats.norm.ppf(_CI_LEVEL)))
         return Effect(math.log(raw["ratio"]), se, note)
-    problems.append(f"{key}: got {dict(raw)!r}; allowed are {{ratio, ci: [low, high]}} with 0 < low < ratio < high, or {{log_ratio, se}} with se > 0")
+    problems.append(
+        f"{key}: got {dict(raw)!r}; allowed are {{ratio, ci: [low, high]}} with 0 < low < ratio < high, or {{log_ratio, se}} with se > 0"
+    )
     return Effect(0.0, 1.0)
 
 
@@ -166,6 +175,3 @@ def _dependence(raw: Any, key: str, rows: Mapping[str, Any], problems: list[str]
     if choice not in (*members, "merge"):
         problems.append(f"{key}.choose: got {choice!r}; allowed are {', '.join(members)}, merge")
     return Dependence(members, choice, str(raw.get("why", "")))
-
-
-PoolKind = Literal["fixed", "random"]

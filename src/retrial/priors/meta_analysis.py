@@ -43,7 +43,7 @@ def pooled(effects: Mapping[str, Effect], kind: str) -> tuple[float, float]:
     return float(result.mean_effect_re), float(result.sd_eff_w_re)
 
 
-def from_evidence(statement: Any, table: EvidenceTable | None, key: str, mirror: bool = False) -> dict[str, Any]:
+def from_evidence(statement: Any, table: EvidenceTable | None, key: str) -> dict[str, Any]:
     """A family with its parameters from {outcome, method, ...}; raises `PriorError` with what is admitted.
 
     power    N(pool, SE² / exponent): the pooled likelihood to a power (Ibrahim, Chen 2000)
@@ -51,23 +51,24 @@ def from_evidence(statement: Any, table: EvidenceTable | None, key: str, mirror:
              τ ~ half-normal(between_sd), by quadrature (Schmidli et al. 2014)
     pooled   N(pool, SE²)
     """
-    said = _checked(statement, table, key)
+    said = _checked(statement, key)
     if table is None:
-        raise PriorError(f"cannot use the prior {key}", [f"{key}: no table; say it beside the priors (defaults: - /evidence@evidence: NAME)"])
+        raise PriorError(
+            f"cannot use the prior {key}", [f"{key}: no table; say it beside the priors (defaults: - /evidence@evidence: NAME)"]
+        )
     effects = table.effects(said["outcome"], key)
-    sign = -1.0 if mirror else 1.0
     names = ", ".join(table.rows[name].label if name in table.rows else name for name in effects)
     origin = f"{table.name}, {said['outcome']}: {names}"
     if said["method"] == "robust":
-        return _robust(effects, said, sign, origin)
+        return _robust(effects, said, origin)
     exponent = said["exponent"] if said["method"] == "power" else 1.0
     mean, se = pooled(effects, said["pool"])
     note = f"power prior, exponent {exponent:g}, on" if said["method"] == "power" else "all of"
     text = f"{note} the {said['pool']}-effects pool {math.exp(mean):.3f} (SE of the log {se:.3f}) of {origin}"
-    return {"family": "normal", "mu": sign * mean, "sigma": se / math.sqrt(exponent), "source": text}
+    return {"family": "normal", "mu": mean, "sigma": se / math.sqrt(exponent), "source": text}
 
 
-def _robust(effects: Mapping[str, Effect], said: Mapping[str, Any], sign: float, origin: str) -> dict[str, Any]:
+def _robust(effects: Mapping[str, Effect], said: Mapping[str, Any], origin: str) -> dict[str, Any]:
     tau = Prior("half_normal", (said["between_sd"],))
     y, se = [effect.log_ratio for effect in effects.values()], [effect.se for effect in effects.values()]
     mean, sd = normal_studies(y, se, tau).moments_next()
@@ -79,7 +80,7 @@ def _robust(effects: Mapping[str, Effect], said: Mapping[str, Any], sign: float,
     return {
         "family": "normal_mixture",
         "weights": [weight, 1 - weight],
-        "mu": [sign * mean, 0.0],
+        "mu": [mean, 0.0],
         "sigma": [sd, vague],
         "source": text,
     }
@@ -96,9 +97,12 @@ _UPPER = {"exponent": 1.0, "weight": 1.0}
 """Largest value of a share; other numbers are only above 0."""
 
 
-def _checked(statement: Any, table: EvidenceTable | None, key: str) -> dict[str, Any]:
+def _checked(statement: Any, key: str) -> dict[str, Any]:
     if not isinstance(statement, Mapping):
-        raise PriorError(f"cannot use the prior {key}", [f"{key}: got {statement!r}; allowed is {{outcome: .., method: {' | '.join(METHODS)}}}"])
+        raise PriorError(
+            f"cannot use the prior {key}",
+            [f"{key}: got {statement!r}; allowed is {{outcome: .., method: {' | '.join(METHODS)}}}"],
+        )
     method = statement.get("method", "power")
     if method not in METHODS:
         raise PriorError(f"cannot use the prior {key}", [f"{key}.method: got {method!r}; allowed are {', '.join(METHODS)}"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,11 @@ def solved(raw: Mapping[str, Any], parameter: str, key: str) -> dict[str, Any]:
     beside = [name for name in raw if name not in ("family", "source", QUANTILES, "nu")]
     if beside:
         raise _refused(
-            key, *(f"{key}.{name}: got beside {QUANTILES}; allowed is one or the other (on the command line: prior=stated)" for name in beside)
+            key,
+            *(
+                f"{key}.{name}: got beside {QUANTILES}; allowed is one or the other (on the command line: prior=stated)"
+                for name in beside
+            ),
         )
     pairs = _pairs(raw[QUANTILES], SOLVED[family], f"{key}.{QUANTILES}")
     points = [(p, _on_model_scale(parameter, value, f"{key}.{QUANTILES}")) for p, value in pairs]
@@ -63,7 +68,7 @@ def _pairs(raw: Any, needed: int, key: str) -> list[tuple[float, float]]:
     pairs = sorted((float(p), float(value)) for p, value in raw)
     if not all(0 < p < 1 for p, _ in pairs):
         raise _refused(key, f"{key}: got {raw!r}; a probability is above 0 and below 1 (97.5 % is 0.975)")
-    if any(a[0] >= b[0] or a[1] >= b[1] for a, b in zip(pairs, pairs[1:], strict=False)):
+    if any(a[0] >= b[0] or a[1] >= b[1] for a, b in pairwise(pairs)):
         raise _refused(key, f"{key}: got {raw!r}; impossible: a larger probability needs a larger value")
     return pairs
 

@@ -32,13 +32,16 @@ def parse_prior_set(raw: Mapping[str, Any], key: str, name: str, supports: Mappi
         if not isinstance(value, Mapping) or BY_ENDPOINT not in value:
             general[parameter] = value
         elif not isinstance(value[BY_ENDPOINT], Mapping) or len(value) > 1:
-            problems.append(f"{key}.{parameter}: got {sorted(map(str, value))}; allowed is by_endpoint alone, a mapping of endpoints to priors")
+            problems.append(
+                f"{key}.{parameter}: got {sorted(map(str, value))}; allowed is by_endpoint alone, a mapping of endpoints to priors"
+            )
         else:
             for endpoint, statement in value[BY_ENDPOINT].items():
                 special.setdefault(str(endpoint), {})[parameter] = statement
     priors = _collected(general, key, supports, table, problems)
     by_endpoint = {
-        endpoint: _collected(values, f"{key}.{BY_ENDPOINT}.{endpoint}", supports, table, problems) for endpoint, values in special.items()
+        endpoint: _collected(values, f"{key}.{BY_ENDPOINT}.{endpoint}", supports, table, problems)
+        for endpoint, values in special.items()
     }
     if problems:
         raise PriorError(f"cannot use the priors {key}", problems)
@@ -66,7 +69,10 @@ def expanded(value: Any, parameter: str, key: str, table: EvidenceTable | None =
     if isinstance(value, Mapping) and EVIDENCE in value:
         beside = [name for name in value if name not in (EVIDENCE, "source")]
         if beside:
-            raise PriorError(f"cannot use the prior {key}", [f"{key}.{name}: got beside evidence; allowed is one or the other" for name in beside])
+            raise PriorError(
+                f"cannot use the prior {key}",
+                [f"{key}.{name}: got beside evidence; allowed is one or the other" for name in beside],
+            )
         return from_evidence(value[EVIDENCE], table, f"{key}.{EVIDENCE}")
     if isinstance(value, Mapping) and QUANTILES in value:
         return solved(value, parameter, key)

@@ -75,6 +75,7 @@ class ReportData:
     priors       columns prior, parameter, distribution, source, implied_median, implied_lower, implied_upper, scale
     manifest     study, config, seed, versions, commit, wall time, ...
     model_cards  model name -> what a statistician should know of it (the model file's docstring)
+    thresholds   in words, what a fit must meet to pass
     main_prior   prior set that the sentences of "Key results" quote; the first one met where empty
     """
 
@@ -87,4 +88,5 @@ class ReportData:
     curves: Mapping[str, SurvivalCurves] = field(default_factory=dict)
     priors: pd.DataFrame | None = None
     model_cards: Mapping[str, str] = field(default_factory=dict)
+    thresholds: str = "R-hat ≤ 1.01, bulk and tail effective sample size ≥ 400, no divergence"
     main_prior: str = ""

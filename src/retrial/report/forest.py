@@ -21,7 +21,7 @@ ROWS_PER_PICTURE = 44
 """At 0.19 inch a row with its headings, what fits a printed page."""
 _ROW_HEIGHT = 0.19
 _MARGIN_TOP, _MARGIN_BOTTOM = 0.42, 0.64
-_LEFT, _RIGHT = 0.31, 0.71
+_LEFT, _RIGHT = 0.31, 0.685
 """Share of the width where the axis starts and ends; labels stand to its left, numbers to its right."""
 _RATIO_TICKS = (
     (0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0),

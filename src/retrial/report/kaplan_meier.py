@@ -118,7 +118,7 @@ def _step_line(times: np.ndarray, survival: np.ndarray, at_risk: np.ndarray) -> 
 
 
 def _band(axes: Axes, curves: SurvivalCurves, arm: str, end: float) -> None:
-    if curves.band is None or curves.status != "ok":
+    if curves.band is None or not shows_band(curves):
         return
     one = curves.band.sel({ARM: arm}).sel({TIME_FINE: slice(None, end)})
     time = one[TIME_FINE].to_numpy()
@@ -158,17 +158,18 @@ def _medians(axes: Axes, curves: SurvivalCurves, end: float) -> None:
 
 
 def _names(axes: Axes, study: Study, curves: SurvivalCurves, end: float) -> None:
-    """The arms' names beside their curves' ends, pushed apart where these meet."""
-    heights = {arm: _height_at_end(curves, arm, end) for arm in ARMS}
+    """The arms' names right of their curves' ends, pushed apart where these meet; a thin line leads to a posterior curve's end."""
+    heights = _heights(curves, end)
     upper, lower = sorted(ARMS, key=lambda arm: -heights[arm])
     middle, gap = (heights[upper] + heights[lower]) / 2, max(heights[upper] - heights[lower], 2 * _FEWEST_APART)
     low = min(max(middle - gap / 2, 0.07), 0.93 - gap)
     for arm, y in ((lower, low), (upper, low + gap)):
         n = study.n(arm)
         text = safe(arm_label(study, arm), 23) + (f"\n(n = {n})" if n is not None else "")
+        lead = {"arrowstyle": "-", "color": ARM_COLOURS[arm], "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0, "relpos": (0, 0.5)}
         axes.annotate(
             text,
-            (end, heights[arm]),
+            (_last_time(curves, end), heights[arm]),
             (1.035, y),
             textcoords=axes.get_yaxis_transform(),
             color=ARM_TEXT[arm],
@@ -177,22 +178,27 @@ def _names(axes: Axes, study: Study, curves: SurvivalCurves, end: float) -> None
             linespacing=1.15,
             annotation_clip=False,
             parse_math=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": ARM_COLOURS[arm],
-                "linewidth": 0.6,
-                "shrinkA": 1,
-                "shrinkB": 0,
-                "relpos": (0, 0.5),
-            },
+            arrowprops=lead if shows_band(curves) else None,
         )
 
 
-def _height_at_end(curves: SurvivalCurves, arm: str, end: float) -> float:
-    """Where the arm's curve meets the right edge: the posterior's if it is drawn, else the first table's."""
-    if curves.band is not None and curves.status == "ok":
-        return float(curves.band[POINT].sel({ARM: arm}).sel({TIME_FINE: slice(None, end)}).to_numpy()[-1])
-    return float(curves.kaplan_meier.sel({ARM: arm}).isel({RECONSTRUCTION: 0}).to_numpy()[-1])
+def shows_band(curves: SurvivalCurves) -> bool:
+    """Whether there is a posterior that may be drawn."""
+    return curves.band is not None and curves.status == "ok"
+
+
+def _last_time(curves: SurvivalCurves, end: float) -> float:
+    """Where the posterior curves end; the axis' end without any."""
+    return float(curves.band[TIME_FINE].sel({TIME_FINE: slice(None, end)})[-1]) if curves.band is not None else end
+
+
+def _heights(curves: SurvivalCurves, end: float) -> dict[str, float]:
+    """Where each arm's name belongs: its posterior curve's end; without one, its median step curve over the later half of the axis."""
+    if curves.band is not None and shows_band(curves):
+        last = curves.band[POINT].sel({TIME_FINE: slice(None, end)}).isel({TIME_FINE: -1})
+        return {arm: float(last.sel({ARM: arm})) for arm in ARMS}
+    late = curves.kaplan_meier.sel({TIME: slice(end / 2, None)}).median((RECONSTRUCTION, TIME))
+    return {arm: float(late.sel({ARM: arm})) for arm in ARMS}
 
 
 def _legend(figure: Figure, curves: SurvivalCurves, height: float) -> None:
@@ -206,7 +212,7 @@ def _legend(figure: Figure, curves: SurvivalCurves, height: float) -> None:
         else f"{n} reconstructed tables, not patients"
     )
     handles: list[Line2D | Patch] = [Line2D([], [], color=QUIET, linewidth=0.8, drawstyle="steps-post", label=steps)]
-    if curves.band is not None and curves.status == "ok":
+    if shows_band(curves):
         handles += [
             Line2D([], [], color=QUIET, linewidth=1.6, label="Posterior median"),
             Patch(facecolor=QUIET, alpha=0.25, label=f"{fmt.level(curves.level)} band"),

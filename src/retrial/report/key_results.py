@@ -74,14 +74,23 @@ def _sentences(data: ReportData, group: Group) -> Iterator[str]:
     for row in group.by("published")[:1]:
         note = audit_note(data, row)
         yield f"The paper prints a {what} of {_with_interval(data.study, row)}{f'; {note}' if note else ''}."
-    for row in [row for row in group.by("frequentist") if not row.failed and not is_spread(row)][:1]:
-        yield f"Recomputed without a prior ({model_label(row.model)}): {what} {_with_interval(data.study, row)}."
+    yield from _without_prior(data, what, [row for row in group.by("frequentist") if not row.failed and not is_spread(row)])
     fine = [row for row in group.by("bayes") if not row.failed]
     for model in list(dict.fromkeys(row.model for row in fine))[:_MODELS_IN_WORDS]:
         yield " ".join(_bayes(data, group, what, [row for row in fine if row.model == model]))
     failed = sum(row.failed for row in group.rows)
     if failed:
         yield f"{failed} failed {'estimate is' if failed == 1 else 'estimates are'} left out of these sentences."
+
+
+def _without_prior(data: ReportData, what: str, rows: Sequence[Estimate]) -> Iterator[str]:
+    """The frequentist number, or from the smallest to the largest of several estimators."""
+    if len(rows) == 1:
+        yield f"Recomputed without a prior ({model_label(rows[0].model)}): {what} {_with_interval(data.study, rows[0])}."
+    elif rows:
+        low, high = (choose(rows, key=lambda row: row.point) for choose in (min, max))
+        ends = " to ".join(f"{_with_interval(data.study, row)} by {model_label(row.model)}" for row in (low, high))
+        yield f"Recomputed without a prior by {len(rows)} estimators: {what} from {ends}."
 
 
 def _bayes(data: ReportData, group: Group, what: str, rows: Sequence[Estimate]) -> Iterator[str]:

@@ -39,6 +39,8 @@ MODELS = {
     "logrank": "log-rank test",
     "kaplan_meier": "Kaplan-Meier",
     "mantel_haenszel": "one-step Mantel-Haenszel",
+    "observed_expected": "O/E ratio",
+    "life_table": "counted",
     "weibull_ml": "Weibull, maximum likelihood",
     "wald": "Wald, from the printed ratio",
     "fisher_exact": "Fisher's exact test",

@@ -13,7 +13,6 @@ import yaml
 from retrial.report.data import ReportData
 from retrial.report.labels import model_label, upper_first
 from retrial.report.results import interval_words
-from retrial.report.run_tables import THRESHOLDS
 
 _DOI = re.compile(r"^10\.\d{4,9}/[A-Za-z0-9._;()/:-]+$")
 _CARD = re.compile(r"^Model card: *`\w+`,? *")
@@ -56,7 +55,9 @@ def _intervals(data: ReportData) -> str:
 def _diagnostics(data: ReportData) -> str:
     if data.diagnostics is None or data.diagnostics.empty:
         return ""
-    return f"A sampled posterior is used only with {THRESHOLDS}; otherwise the fit is marked failed wherever its numbers stand."
+    return (
+        f"A sampled posterior is used only with {data.thresholds}; otherwise the fit is marked failed wherever its numbers stand."
+    )
 
 
 def _software(manifest: Mapping[str, Any]) -> str:

@@ -17,11 +17,12 @@ from retrial.compare.estimate import to_frame as estimates_to_frame
 from retrial.errors import StoreError
 from retrial.report.audit_tables import assumptions, audit_tables, decision_table
 from retrial.report.data import ReportData
+from retrial.report.diagnostics_tables import diagnostics_tables
 from retrial.report.key_results import cautions, direction, key_results
 from retrial.report.labels import arm_label, endpoint_label
 from retrial.report.methods import cards, doi_address, facts, manifest_text, paragraphs
 from retrial.report.picture import Picture
-from retrial.report.run_tables import diagnostics_tables, fidelity_table, prior_table
+from retrial.report.run_tables import fidelity_table, prior_table
 from retrial.report.sections import TREATMENT, Section, result_sections
 from retrial.report.status import status_of
 from retrial.report.survival import survival_pictures
@@ -83,7 +84,7 @@ def lay_out(data: ReportData) -> Layout:
         survival=tuple(survival_pictures(data)),
         fidelity=_given(fidelity_table(data.study, data.fidelity)),
         priors=_given(prior_table(data.priors)),
-        diagnostics=tuple(diagnostics_tables(data.study, data.diagnostics)),
+        diagnostics=tuple(diagnostics_tables(data.study, data.diagnostics, data.thresholds)),
     )
 
 

@@ -25,7 +25,9 @@ from retrial.report.labels import (
     upper_first,
 )
 from retrial.report.table import Cell, Line, Row, Table
-from retrial.study.sections import MEASURES, Effect
+from retrial.study.fields import Interval
+from retrial.study.reported import Quantity
+from retrial.study.sections import MEASURES, Effect, Median
 from retrial.study.study import Study
 
 _PRINTED = re.compile(r"(?:^|; )printed (?P<text>[<>]?-?[\d.]+)$")
@@ -64,12 +66,30 @@ def written(study: Study, estimate: Estimate) -> str:
         return fmt.estimate_text(estimate)
     _, effect = _printed_effect(study, estimate)
     if effect is not None:
-        point = next(str(print_) for print_ in effect.estimate.prints if print_.value == estimate.point)
-        return f"{point} ({effect.ci.lower} to {effect.ci.upper})" if effect.ci is not None else point
+        return _printed(effect.estimate, effect.ci, estimate.point)
+    median = _printed_median(study, estimate)
+    if median is not None:
+        return _printed(median.value, median.ci, estimate.point)
     printed = _PRINTED.search(estimate.source)
     if printed is not None and estimate.unit != "probability" and math.isnan(estimate.lower):
         return printed["text"].replace("-", fmt.MINUS)
     return fmt.estimate_text(estimate)
+
+
+def _printed(point: Quantity, ci: Interval | None, value: float) -> str:
+    """The print of `point` that has this value, with its interval."""
+    text = next(str(print_) for print_ in point.prints if print_.value == value)
+    return f"{text} ({ci.lower} to {ci.upper})" if ci is not None else text
+
+
+def _printed_median(study: Study, estimate: Estimate) -> Median | None:
+    """The median of the study file with this very value, where the study's times are months as the report's."""
+    endpoint = study.endpoints.get(estimate.endpoint)
+    if endpoint is None or canonical(estimate.quantity) != "median" or study.time_unit != "months":
+        return None
+    median: Median | None = getattr(endpoint.median, estimate.contrast, None)
+    known = median is not None and estimate.point in {print_.value for print_ in median.value.prints}
+    return median if known else None
 
 
 def _printed_effect(study: Study, estimate: Estimate) -> tuple[str, Effect | None]:
@@ -120,7 +140,7 @@ def side_by_side(data: ReportData, groups: Sequence[Group], *, key: str, title: 
         rows += [_row(data, group, present, every) for group in members]
     left_out = " Logarithms of ratios are in tables/estimates.csv." if len(shown) < len(groups) else ""
     columns = ("Quantity", *(METHODS[method] for method in present))
-    return Table(key, title, intervals_caption(every) + left_out, columns, tuple(rows), folded=folded)
+    return Table(key, title, intervals_caption(every) + left_out, columns, tuple(rows), folded=folded, sides=True)
 
 
 def _row(data: ReportData, group: Group, present: Sequence[Method], every: Sequence[Estimate]) -> Row:
@@ -134,26 +154,32 @@ def _cell(data: ReportData, group: Group, method: Method, every: Sequence[Estima
     rows = group.by(method)
     lines: list[Line] = []
     for model in dict.fromkeys(row.model for row in rows):
-        mine = [row for row in rows if row.model == model]
+        mine = [row for row in rows if row.model == model and not _same_in_all_tables(row)]
         if method == "bayes" and model:
             lines.append(Line("", _model_and_source(group, mine)))
-        lines += [
-            Line(written(data.study, row) + _own_level(row, every), _note(data, row), _failure(row), row.failed) for row in mine
-        ]
+        lines += [_line(data, row, every) for row in mine]
     return tuple(lines)
 
 
-def _failure(row: Estimate) -> str:
-    return row.status if row.failed else ""
+def _same_in_all_tables(row: Estimate) -> bool:
+    """A range that is a point says nothing that the point does not."""
+    return is_spread(row) and row.lower == row.upper
+
+
+def _line(data: ReportData, row: Estimate, every: Sequence[Estimate]) -> Line:
+    """One number; the reason of a failure without its details, which the status and the diagnostics have."""
+    if is_spread(row) and not row.failed:
+        return Line(fmt.interval(row.lower, row.upper, fmt.formatter_of(row)), "over the tables")
+    failure = row.status.partition(";")[0] if row.failed else ""
+    return Line(written(data.study, row) + _own_level(row, every), _note(data, row), failure, row.failed)
 
 
 def _model_and_source(group: Group, rows: Sequence[Estimate]) -> str:
     """The model, and what its number was computed from as far as the published row does not say so."""
     sources = {row.source for row in rows}
     source = sources.pop() if len(sources) == 1 else ""
-    for row in (*group.by("published"), *group.by("frequentist")):
+    for row in group.by("published"):
         source = source.removeprefix(_PRINTED.sub("", row.source)).lstrip("; ")
-        source = "" if row.source.startswith(source) else source
     name = upper_first(model_label(rows[0].model))
     return f"{name} ({source})" if source else name
 
@@ -163,7 +189,7 @@ def _note(data: ReportData, row: Estimate) -> str:
         return "; ".join(part for part in (_PRINTED.sub("", row.source), audit_note(data, row)) if part)
     if row.method == "bayes":
         return prior_label(row.prior)
-    return f"{model_label(row.model)}, over the tables" if is_spread(row) else model_label(row.model)
+    return model_label(row.model)
 
 
 def audit_note(data: ReportData, row: Estimate) -> str:

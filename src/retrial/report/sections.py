@@ -35,6 +35,7 @@ _FOLDED = (ADVERSE, PROGNOSTIC, BASELINE, OTHER)
 """Sections whose tables are long and seldom the question."""
 _QUANTITIES = ("hazard_ratio", "risk_difference", "risk_ratio", "odds_ratio")
 """These come first in a section, in this order."""
+_TESTS = ("p_value", "chi_square")
 _BY_THEMSELVES = (*RATIOS, "risk_difference")
 """Quantities whose probabilities have a table of their own; the differences of times and rates share one."""
 
@@ -90,12 +91,21 @@ def _base(group: Group) -> str:
 
 
 def _ordered(study: Study, groups: Sequence[Group]) -> list[Group]:
-    """By endpoint in the study's order, then quantity, unadjusted before adjusted; otherwise as they came."""
+    """By endpoint (the study's order; composite responses first), quantity, unadjusted before adjusted; else as they came."""
     met = dict.fromkeys(group.endpoint for group in groups)
-    endpoints = [*study.endpoints, *(name for name in met if name not in study.endpoints)]
-    quantities = [*_QUANTITIES, *(name for name in dict.fromkeys(group.quantity for group in groups) if name not in _QUANTITIES)]
+    first = [*study.endpoints, *(study.response.composites if study.response is not None else ())]
+    endpoints = [*first, *(name for name in met if name not in first)]
+    met_quantities = list(dict.fromkeys(group.quantity for group in groups))
+    quantities = sorted(met_quantities, key=lambda name: (_rank(name), met_quantities.index(name)))
 
     def place(group: Group) -> tuple[int, int, bool]:
         return endpoints.index(group.endpoint), quantities.index(group.quantity), is_adjusted(group.rows[0])
 
     return sorted(groups, key=place)
+
+
+def _rank(quantity: str) -> int:
+    """Ratios and risk differences, their tests, other differences, then what belongs to one arm."""
+    if quantity in _QUANTITIES:
+        return _QUANTITIES.index(quantity)
+    return len(_QUANTITIES) + (0 if quantity in _TESTS else 1 if "difference" in quantity else 2)

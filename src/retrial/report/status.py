@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+import pandas as pd
 
 from retrial.audit.check import Check, Verdict
 from retrial.compare.estimate import Estimate
 from retrial.report.data import ReportData
+from retrial.report.diagnostics_tables import FITS, failed_fits, of_fit
 from retrial.report.labels import endpoint_label, model_label, prior_label, upper_first
-from retrial.report.run_tables import failed_fits
 from retrial.study.study import Study
 
 _NAMED = 6
@@ -35,15 +36,15 @@ def status_of(data: ReportData) -> Status:
 
     A frequentist number that its data do not determine (a ratio without events) is no failed fit: `undefined`.
     """
-    failed = failed_fits(data.diagnostics).to_dict(orient="records")
-    known = {(str(row["endpoint"]), str(row["model"]), str(row["prior"])) for row in failed}
+    failed = failed_fits(data.diagnostics)
+    known = set() if failed.empty else set(failed[FITS].itertuples(index=False, name=None))
     rows = [row for row in data.estimates if row.failed and row.method == "bayes"]
     undefined = [row for row in data.estimates if row.failed and row.method != "bayes"]
     others = [row for row in rows if (row.endpoint, row.model, row.prior) not in known]
     names = {key: upper_first(endpoint_label(data.study, key)) for key in data.curves}
     curves = [f"{names[key]}, posterior survival curves: {one.status}" for key, one in data.curves.items() if one.status != "ok"]
     return Status(
-        failures=(*(_fit(data.study, row) for row in failed), *_numbers(data.study, others), *curves),
+        failures=(*_fits(data.study, data.diagnostics), *_numbers(data.study, others), *curves),
         marked=len(rows),
         undefined=tuple(line.replace(": failed: ", ": ") for line in _numbers(data.study, undefined)),
         inconsistent=tuple(_inconsistency(check) for check in data.checks if check.verdict is Verdict.INCONSISTENT),
@@ -52,12 +53,22 @@ def status_of(data: ReportData) -> Status:
     )
 
 
-def _fit(study: Study, row: Mapping[Any, Any]) -> str:
-    table, prior = row.get("reconstruction"), str(row["prior"])
-    names = [upper_first(endpoint_label(study, str(row["endpoint"]))), model_label(str(row["model"]))]
-    names += [f"{prior_label(prior)} prior"] if prior else []
-    names += [f"life table {table}"] if table is not None and table == table else []
-    return f"{', '.join(names)}: {row['status']}"
+def _fits(study: Study, diagnostics: pd.DataFrame | None) -> list[str]:
+    """One line for every endpoint, model and prior: how many of its fits failed, and why the first did."""
+    lines = []
+    failed = failed_fits(diagnostics)
+    for names, fits in failed.groupby(FITS, sort=False) if not failed.empty else ():
+        endpoint, model, prior = (str(name) for name in names)
+        parts = [
+            upper_first(endpoint_label(study, endpoint)),
+            model_label(model),
+            *([f"{prior_label(prior)} prior"] if prior else []),
+        ]
+        total = len(of_fit(diagnostics, (endpoint, model, prior)))
+        first = str(fits.iloc[0]["status"])
+        many = f"{len(fits)} of {total} life tables failed; the first: {first.removeprefix('failed: ')}"
+        lines.append(f"{', '.join(parts)}: {many if total > 1 else first}")
+    return lines
 
 
 def _numbers(study: Study, rows: Sequence[Estimate]) -> list[str]:

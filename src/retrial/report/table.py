@@ -38,7 +38,8 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Table:
     """`numeric` holds the positions of columns set flush right; `folded` puts the table behind its title,
-    `wide` lets it scroll on a small screen, `prose` sets small print under its text instead of beside it. A title may be empty.
+    `wide` lets it scroll on a small screen, `prose` sets small print under its text instead of beside it,
+    `sides` fixes the widths of columns that stand side by side. A title may be empty.
     """
 
     key: str
@@ -50,6 +51,7 @@ class Table:
     folded: bool = False
     wide: bool = False
     prose: bool = False
+    sides: bool = False
 
     def frame(self) -> pd.DataFrame:
         """The table as shown: headings over groups go to a column of their own."""

@@ -1,0 +1,209 @@
+"""Hierarchical models of counts: response categories, adverse events, and a control arm that borrows from earlier cohorts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from retrial.experiments.progress import counter, step
+from retrial.models.response_borrowing import robust_weight
+
+from retrial.answers.hierarchical import adverse_event_rows, category_rows, pooling_rows
+from retrial.answers.proportions import numbers_needed_rows
+from retrial.answers.response import response_rows
+from retrial.answers.rows import Subject
+from retrial.compare.estimate import Estimate
+from retrial.config import ModelSpec, RunConfig
+from retrial.dims import ARMS, CHAIN, DRAW, PRIOR
+from retrial.frequentist.counts import benefit_sign, outcome_key, source_of, two_by_two
+from retrial.frequentist.rows import DIFFERENCE, RATIO
+from retrial.inference.borrowing import BorrowedCounts
+from retrial.inference.count_data import CategoryCounts, GradedEvents, category_counts, graded_events
+from retrial.inference.diagnostics import Diagnostics
+from retrial.inference.engine import Draws, FitData, Job
+from retrial.inference.ensemble import fit_group
+from retrial.inference.two_arms import TwoArms
+from retrial.priors.prior_set import PriorSet
+from retrial.seeds import integer_seed
+from retrial.study.study import Study
+
+EFFECT = "log_odds_ratio"
+ANY_GRADE = "any"
+TARGET_ACCEPT = 0.99
+"""Small steps: with few steps and grades the scales of pooling are known little better than their priors (a funnel)."""
+POOLING_FACTORS = (0.5, 2.0)
+"""Under the main prior the pooling scale's own prior is halved and doubled, to show what it decides."""
+
+
+@dataclass
+class HierarchicalResults:
+    """Rows, diagnostics and failures of one stage."""
+
+    estimates: list[Estimate] = field(default_factory=list)
+    diagnostics: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def hierarchical_posteriors(run: RunConfig, study: Study, folder: Path) -> HierarchicalResults:
+    """Fit every hierarchical model of the run that the study has data for; writes posterior_OUTCOME_MODEL.nc."""
+    results = HierarchicalResults()
+    for spec in run.models.values():
+        if spec.data == "categories" and study.response is not None and len(study.response.categories) > 1:
+            _fit(run, spec, _categories(study), _category_answers(study), 1, folder, results)
+        elif spec.data == "adverse_events" and study.adverse_events is not None:
+            events = _graded(study)
+            if events is not None:
+                _fit(run, spec, events, _adverse_answers(study, events), -1, folder, results)
+        elif spec.data == "historical_counts":
+            with step(f"{spec.name}: quadrature"):
+                results.estimates += _borrowed(run, spec, study)
+    return results
+
+
+Answers = Callable[[Subject, Mapping[str, np.ndarray], RunConfig, ModelSpec], list[Estimate]]
+
+
+def _fit(
+    run: RunConfig, spec: ModelSpec, data: FitData, answers: Answers, benefit: int, folder: Path, results: HierarchicalResults
+) -> None:
+    """One model under every prior set that speaks of an odds ratio, and under variants of the pooling scale."""
+    outcome = "response" if spec.data == "categories" else "adverse_events"
+    sets = _complete_sets(run, spec, benefit)
+    if not sets:
+        return
+    jobs = [
+        Job(data, priors, integer_seed(run.seed, run.study_file.stem, outcome, spec.name, name)) for name, priors in sets.items()
+    ]
+    settings = dataclasses.replace(run.sampler, target_accept=max(run.sampler.target_accept, TARGET_ACCEPT))
+    with counter(f"fitting {spec.name}", len(jobs), "fits") as progress:
+        found = fit_group(spec.build, jobs, settings, run.limits, settings.draws(1), progress)
+    for name, (draws, health) in zip(sets, found, strict=True):
+        flat = {key: value.reshape(-1, *value.shape[2:]) for key, value in draws.values.items()}
+        results.estimates += answers(Subject(outcome, RATIO, spec.name, name, "", health.status), flat, run, spec)
+        results.diagnostics.append(_diagnostic_row(outcome, spec.name, name, health))
+        if health.status != "ok":
+            results.failures.append(f"{outcome}, {spec.name}, prior {name}: {health.status}")
+    _save(list(sets), [draws for draws, _ in found], folder / f"posterior_{outcome}_{spec.name}.nc", spec.name)
+
+
+def _complete_sets(run: RunConfig, spec: ModelSpec, benefit: int) -> dict[str, PriorSet]:
+    """Prior sets with the model's own priors and nothing else; `log_odds_ratio` turned to the outcome."""
+    sets = {}
+    for name, given in run.priors.items():
+        if EFFECT not in given.priors:
+            continue
+        effect = given[EFFECT] if benefit > 0 else given[EFFECT].mirrored
+        own = given.over(spec.priors)
+        sets[name] = PriorSet(name, {**{key: own[key] for key in spec.priors}, EFFECT: effect})
+    main = run.main_prior if run.main_prior in sets else next(iter(sets), "")
+    for factor in POOLING_FACTORS if main and "effect_sd" in spec.priors else ():
+        name = f"{main}, pooling scale x {factor:g}"
+        scaled = {key: _scaled(prior, factor) if key.endswith("effect_sd") else prior for key, prior in sets[main].priors.items()}
+        sets[name] = PriorSet(name, scaled)
+    return sets
+
+
+def _scaled(prior: Any, factor: float) -> Any:
+    """A half-normal prior of a scale, wider or narrower; other families stay."""
+    if prior.family != "half_normal":
+        return prior
+    return dataclasses.replace(prior, parameters=(prior.number("sigma") * factor,))
+
+
+def _diagnostic_row(outcome: str, model: str, prior: str, health: Diagnostics) -> dict[str, Any]:
+    return {"endpoint": outcome, "model": model, "prior": prior, "reconstruction": 0, **dataclasses.asdict(health)}
+
+
+def _categories(study: Study) -> CategoryCounts:
+    rows = study.response.categories if study.response is not None else {}
+    return category_counts(list(rows), *([int(getattr(row, arm).n) for row in rows.values()] for arm in ARMS))
+
+
+def _category_answers(study: Study) -> Answers:
+    def answers(subject: Subject, draws: Mapping[str, np.ndarray], run: RunConfig, spec: ModelSpec) -> list[Estimate]:
+        table = spec.probabilities_of(draws, None)
+        rows = pooling_rows(subject, draws, run.questions)
+        for path, row in study.count_rows().items():
+            if path.startswith("response."):
+                about = dataclasses.replace(subject, endpoint=outcome_key(path), source=source_of(study, path, row))
+                rows += category_rows(about, study, path, table, run.questions, benefit_sign(study, path))
+        return rows
+
+    return answers
+
+
+def _graded(study: Study) -> GradedEvents | None:
+    """Terms that have every grade group; None where the table has no exclusive grade groups."""
+    terms = study.adverse_events.terms if study.adverse_events is not None else {}
+    grades = sorted({grade for term in terms.values() for grade in term.grades if grade != ANY_GRADE}, reverse=True)
+    complete = [key for key, term in terms.items() if grades and set(grades) <= set(term.grades)]
+    sizes = [study.n(arm) for arm in ARMS]
+    if not complete or None in sizes:
+        return None
+    counts = [[[int(getattr(terms[key].grades[grade], arm).n) for grade in grades] for key in complete] for arm in ARMS]
+    return graded_events(complete, grades, counts, [int(size or 0) for size in sizes])
+
+
+def _adverse_answers(study: Study, events: GradedEvents) -> Answers:
+    def answers(subject: Subject, draws: Mapping[str, np.ndarray], run: RunConfig, spec: ModelSpec) -> list[Estimate]:
+        table = spec.probabilities_of(draws, events)
+        where = study.adverse_events.where if study.adverse_events is not None else ""
+        about = dataclasses.replace(subject, source=where)
+        return pooling_rows(about, draws, run.questions) + adverse_event_rows(about, events, table, run.questions)
+
+    return answers
+
+
+def _borrowed(run: RunConfig, spec: ModelSpec, study: Study) -> list[Estimate]:
+    """Rows of the outcome that the historical controls speak of, under every prior set."""
+    controls = spec.historical
+    paths = [path for path in study.count_rows() if not path.startswith("adverse_events") and controls is not None]
+    rows: list[Estimate] = []
+    for path in paths:
+        if controls is None or outcome_key(path) != controls.outcome:
+            continue
+        row = study.count_rows()[path]
+        counts, sign = two_by_two(study, path, row), benefit_sign(study, path)
+        criteria = study.response.criteria if study.response is not None and path.startswith("response.") else ""
+        arms = TwoArms((counts.control, counts.experimental), (counts.n_control, counts.n_experimental), benefit=sign >= 0)
+        data = BorrowedCounts(arms, controls.events, controls.n, controls.offsets(criteria), controls.robust_weight)
+        source = f"{source_of(study, path, row)}; control borrows from {', '.join(controls.labels)}"
+        for name, priors in run.priors.items():
+            if EFFECT in priors.priors or {"control_probability", "experimental_probability"} <= set(priors.priors):
+                subject = Subject(controls.outcome, DIFFERENCE, spec.name, name, source)
+                rows += _borrowed_rows(run, spec, data, subject, priors.over(spec.priors), sign)
+    return rows
+
+
+def _borrowed_rows(
+    run: RunConfig, spec: ModelSpec, data: BorrowedCounts, subject: Subject, priors: PriorSet, sign: int
+) -> list[Estimate]:
+    rows = response_rows(subject, spec.closed_form(data, priors), run.questions)
+    spread = next(row for row in rows if row.quantity == "risk_difference")
+    about = dataclasses.replace(subject, contrast=RATIO)
+    rows += numbers_needed_rows(about, spread.point, spread.lower, spread.upper, run.questions, sign)
+    weight = dataclasses.replace(subject, contrast="control").probability("posterior_weight_robust", robust_weight(data, priors))
+    return [*rows, weight]
+
+
+def _save(names: Sequence[str], fits: Sequence[Draws], path: Path, model: str) -> None:
+    """Posterior draws (prior, chain, draw, ...) as NetCDF."""
+    values = {}
+    for key in fits[0].values:
+        stacked = np.stack([fit.values[key] for fit in fits])
+        extra = tuple(f"{key}_{i}" for i in range(stacked.ndim - 3))
+        values[key] = ((PRIOR, CHAIN, DRAW, *extra), stacked)
+    posterior = xr.Dataset(values, {PRIOR: list(names)}, attrs={"model": model})
+    stats = xr.Dataset({"diverging": ((PRIOR, CHAIN, DRAW), np.stack([fit.diverging for fit in fits]))}, {PRIOR: list(names)})
+    xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats}).to_netcdf(path, engine="h5netcdf")
+
+
+def diagnostics_frame(results: HierarchicalResults) -> pd.DataFrame:
+    """Diagnostics in the columns of `survival`."""
+    return pd.DataFrame(results.diagnostics)

@@ -1,0 +1,59 @@
+"""Answers of the hierarchical count models: categories and their sums, adverse events by term and grade, and how far they pool."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from retrial.answers.proportions import proportion_rows
+from retrial.answers.questions import Questions
+from retrial.answers.rows import Subject
+from retrial.compare.estimate import Estimate
+from retrial.inference.count_data import GradedEvents
+from retrial.study.study import Study
+
+POOLED = ("effect_sd", "grade_sd")
+
+
+def category_rows(
+    subject: Subject, study: Study, path: str, table: np.ndarray, questions: Questions, benefit: int
+) -> list[Estimate]:
+    """Rows of one category or composite from category probabilities (draw, arm, category)."""
+    if study.response is None:
+        return []
+    names, key = list(study.response.categories), path.split(".")[-1]
+    inside = [key] if ".categories." in path else study.response.composites[key].of
+    value = table[..., [names.index(name) for name in inside]].sum(axis=-1)
+    return proportion_rows(subject, value[:, 0], value[:, 1], questions, benefit)
+
+
+def adverse_event_rows(subject: Subject, events: GradedEvents, table: np.ndarray, questions: Questions) -> list[Estimate]:
+    """Rows of every term and grade group, and of any grade, from P(worst grade) (draw, arm, term, grade + 1)."""
+    rows = []
+    for index, term in enumerate(events.terms):
+        values = {grade: table[..., index, g] for g, grade in enumerate(events.grades)}
+        if len(events.grades) > 1:
+            values["any"] = table[..., index, :-1].sum(axis=-1)
+        for grade, value in values.items():
+            about = dataclasses.replace(
+                subject,
+                endpoint=f"{subject.endpoint}.{term}.{grade}",
+                source=", ".join(filter(None, (subject.source, term, grade))),
+            )
+            rows += proportion_rows(about, value[:, 0], value[:, 1], questions, benefit=-1)
+    return rows
+
+
+def pooling_rows(subject: Subject, draws: Mapping[str, np.ndarray], questions: Questions) -> list[Estimate]:
+    """The common log odds ratio and the SDs about it, where the model pools."""
+    if "effect_sd" not in draws:
+        return []
+    mean = draws["log_odds_ratio"]
+    return [
+        subject.from_draws("common_log_odds_ratio", "log ratio", mean, questions),
+        subject.from_draws("common_odds_ratio", "ratio", np.exp(mean), questions),
+        subject.probability("p_common_odds_ratio_above_1", float((mean > 0).mean())),
+        *(subject.from_draws(name, "log ratio", draws[name], questions) for name in POOLED if name in draws),
+    ]

@@ -1,0 +1,69 @@
+"""Answers of an outcome's probabilities in both arms, from posterior draws: differences, ratios, numbers needed to treat."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from retrial.answers.questions import Questions
+from retrial.answers.rows import Subject
+from retrial.compare.estimate import Estimate
+from retrial.dims import CONTROL, EXPERIMENTAL
+from retrial.frequentist.rows import DIFFERENCE, RATIO
+from retrial.frequentist.two_by_two import number_needed_to_treat
+
+_TINY = np.finfo(float).tiny
+"""Probabilities that underflow to 0 are taken as this in ratios."""
+
+
+def proportion_rows(
+    subject: Subject, control: np.ndarray, experimental: np.ndarray, questions: Questions, benefit: int = 0
+) -> list[Estimate]:
+    """Rows of draws (draw,) of both probabilities: proportions, risk difference, risk and odds ratio, their probabilities at the
+    thresholds, P(experimental > control), and (benefit +1 or -1) numbers needed to treat.
+    """
+    difference = dataclasses.replace(subject, contrast=DIFFERENCE)
+    ratio = dataclasses.replace(subject, contrast=RATIO)
+    log_risk, log_odds = _log_ratios(control, experimental)
+    ordered = np.sort(log_odds)
+    spread = difference.from_draws("risk_difference", "probability", experimental - control, questions)
+    return [
+        dataclasses.replace(subject, contrast=CONTROL).from_draws("proportion", "probability", control, questions),
+        dataclasses.replace(subject, contrast=EXPERIMENTAL).from_draws("proportion", "probability", experimental, questions),
+        spread,
+        difference.probability("p_risk_difference_above_0", float((experimental > control).mean())),
+        ratio.from_draws("risk_ratio", "ratio", np.exp(log_risk), questions),
+        ratio.from_draws("odds_ratio", "ratio", np.exp(log_odds), questions),
+        ratio.from_draws("log_odds_ratio", "log ratio", log_odds, questions),
+        *ratio.ratio_probabilities("odds_ratio", lambda x: float(np.searchsorted(ordered, x) / ordered.size), questions),
+        *numbers_needed_rows(ratio, spread.point, spread.lower, spread.upper, questions, benefit),
+    ]
+
+
+def _log_ratios(control: np.ndarray, experimental: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log risk ratio and log odds ratio."""
+    c, e = np.maximum(control, _TINY), np.maximum(experimental, _TINY)
+    none_c, none_e = np.maximum(1 - c, _TINY), np.maximum(1 - e, _TINY)
+    log_risk = np.log(e) - np.log(c)
+    return log_risk, log_risk - np.log(none_e) + np.log(none_c)
+
+
+def numbers_needed_rows(
+    subject: Subject, point: float, lower: float, upper: float, questions: Questions, benefit: int
+) -> list[Estimate]:
+    """The halves of the number needed to treat that the risk difference's interval reaches (Altman 1998, BMJ 317:1309).
+
+    1/RD jumps from +infinity to -infinity at 0: an interval that holds 0 is "to benefit L to infinity, to harm M to infinity", two
+    ordinary intervals. `benefit` is +1 where the outcome is good, -1 where it is a harm, 0 where there is no such number.
+    """
+    if not benefit:
+        return []
+    low, high = sorted((benefit * lower, benefit * upper))
+    halves = number_needed_to_treat(benefit * point, low, high)
+    named = zip(("number_needed_to_treat_to_benefit", "number_needed_to_treat_to_harm"), halves, strict=True)
+    return [
+        subject.row(quantity, "patients", half.point, questions, (half.lower, half.upper))
+        for quantity, half in named
+        if half is not None
+    ]
