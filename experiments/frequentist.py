@@ -11,19 +11,22 @@ from retrial.compare.estimate import Estimate
 from retrial.config import RunConfig
 from retrial.frequentist.baseline import baseline_estimates, published_baseline
 from retrial.frequentist.counts import count_estimates, published_counts
-from retrial.frequentist.ratios import effect_estimates
+from retrial.frequentist.ratios import effect_estimates, published_effects
 from retrial.frequentist.spread import spread
 from retrial.frequentist.survival import published_survival, survival_estimates
 from retrial.study.study import Study
 
 
-def frequentist_rows(run: RunConfig, study: Study, tables: Sequence[EndpointTables]) -> list[Estimate]:
-    """Published and frequentist rows of everything printed, and of the life tables (their spread where there are several)."""
+def frequentist_rows(run: RunConfig, printed: Study, used: Study, tables: Sequence[EndpointTables]) -> list[Estimate]:
+    """Published rows as printed; frequentist rows of the study as the audit lets it be used, and of the life tables."""
     level = run.questions.level
-    rows = [*effect_estimates(study), *published_survival(study)]
-    rows += [*published_counts(study), *count_estimates(study, level)]
-    if study.baseline is not None:
-        rows += [*published_baseline(study), *baseline_estimates(study, level)]
+    rows = [*published_effects(printed), *published_survival(printed), *published_counts(printed)]
+    rows += [row for row in effect_estimates(used) if row.method == "frequentist"]
+    rows += count_estimates(used, level)
+    if printed.baseline is not None:
+        rows += published_baseline(printed)
+    if used.baseline is not None:
+        rows += baseline_estimates(used, level)
     return rows + [row for item in tables for row in _of_tables(run, item)]
 
 

@@ -184,11 +184,12 @@ def _borrowed(run: RunConfig, spec: ModelSpec, study: Study) -> list[Estimate]:
 def _borrowed_rows(
     run: RunConfig, spec: ModelSpec, data: BorrowedCounts, subject: Subject, priors: PriorSet, sign: int
 ) -> list[Estimate]:
-    rows = response_rows(subject, spec.closed_form(data, priors), run.questions)
+    joint = spec.closed_form(data, priors)
+    rows = response_rows(subject, joint, run.questions)
     spread = next(row for row in rows if row.quantity == "risk_difference")
     about = dataclasses.replace(subject, contrast=RATIO)
     rows += numbers_needed_rows(about, spread.point, spread.lower, spread.upper, run.questions, sign)
-    weight = dataclasses.replace(subject, contrast="control").probability("posterior_weight_robust", robust_weight(data, priors))
+    weight = dataclasses.replace(subject, contrast="control").probability("posterior_weight_robust", robust_weight(data, priors, joint))
     return [*rows, weight]
 
 

@@ -70,7 +70,8 @@ def read_estimates(folder: Path) -> list[Estimate]:
 
 
 def _frame(path: Path) -> pd.DataFrame | None:
-    return pd.read_csv(path) if path.is_file() else None
+    # printed numbers keep their digits
+    return pd.read_csv(path, dtype={"printed": str}) if path.is_file() else None
 
 
 def _curves(study: Study, key: str, folder: Path) -> SurvivalCurves | None:

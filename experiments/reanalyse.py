@@ -37,7 +37,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     tables = endpoint_tables(run, used)
     save_tables(tables, folder)
     with step("frequentist twins"):
-        rows = frequentist_rows(run, used, tables)
+        rows = frequentist_rows(run, study, used, tables)
     with step("posteriors in closed form"):
         closed = [*ratio_posteriors(run, used), *count_posteriors(run, used)]
     survival = survival_posteriors(run, tables, folder)

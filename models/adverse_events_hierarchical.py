@@ -3,12 +3,12 @@
     term t, grade group g from the worst (3-4) down, arm a; r_{a,t,g}: patients without a worse grade of the same term
     y_{a,t,g} ~ Binomial(r_{a,t,g}, q_{a,t,g});    logit q_{a,t,g} = α_{t,g} + θ_{t,g} [a = experimental]
     α_{t,g} = m_g + s x_{t,g}            m_g ~ `baseline_mean`,  s ~ `baseline_sd`
-    θ_{t,g} = μ + ω u_g + τ z_{t,g}      μ ~ `log_odds_ratio` (its mirror: a harm),  ω ~ `grade_sd`,  τ ~ `effect_sd`
-    x, u, z ~ N(0, 1)
+    θ_{t,g} = μ + u_g + τ z_{t,g}        μ ~ `log_odds_ratio` (its mirror: a harm),  u_g ~ `grade_effect`,  τ ~ `effect_sd`
+    x, z ~ N(0, 1)
 
 A patient has one worst grade of a term: grade groups and "none" are exclusive, so the chain of binomials is their multinomial, and "any grade" is
 derived, never fitted. θ is a log odds ratio, above 0 more harm with the experimental arm. Cells of 0 need no correction: their term
-borrows from the others. Assumes terms exchangeable (none known in advance to be caused by the treatment), exchangeable patients, no confounding;
+borrows from the others. How far grades differ is said by the prior of u_g, because two of them cannot show it. Assumes terms exchangeable (none known in advance to be caused by the treatment), exchangeable patients, no confounding;
 treats terms as independent given the parameters although patients share them, so effects pooled over terms look somewhat too certain.
 Source: Berry, Berry 2004, Biometrics 60:418 (pooling over adverse events); non-centred as in Betancourt, Girolami 2015.
 """
@@ -35,10 +35,10 @@ def build(data: GradedEvents, priors: PriorSet) -> pm.Model:
         level = effect_prior("baseline_mean", priors["baseline_mean"], dims=GRADE)
         spread = positive_prior("baseline_sd", priors["baseline_sd"])
         mean = effect_prior("log_odds_ratio", priors["log_odds_ratio"])
-        between_grades = positive_prior("grade_sd", priors["grade_sd"]) * pm.Normal("standard_grade", dims=GRADE)
+        by_grade = effect_prior("grade_effect", priors["grade_effect"], dims=GRADE)
         between_terms = positive_prior("effect_sd", priors["effect_sd"]) * pm.Normal("standard_effect", dims=CELL)
         baseline = level[grade_of] + spread * pm.Normal("standard_baseline", dims=CELL)
-        effect = mean + between_grades[grade_of] + between_terms
+        effect = mean + by_grade[grade_of] + between_terms
         at_risk = pm.Data("at_risk", data.at_risk, dims=(ARM, CELL))
         events = pm.Data("events", data.events, dims=(ARM, CELL))
         pm.Binomial("patients", n=at_risk, logit_p=baseline + _EXPERIMENTAL * effect, observed=events, dims=(ARM, CELL))
@@ -56,5 +56,5 @@ def probabilities(draws: Mapping[str, np.ndarray], data: GradedEvents) -> np.nda
 
 def cell_effects(draws: Mapping[str, np.ndarray], data: GradedEvents) -> np.ndarray:
     """θ (draw, cell), cells term by term."""
-    by_grade = np.tile(draws["grade_sd"][:, None] * draws["standard_grade"], (1, len(data.terms)))
+    by_grade = np.tile(draws["grade_effect"], (1, len(data.terms)))
     return draws["log_odds_ratio"][:, None] + by_grade + draws["effect_sd"][:, None] * draws["standard_effect"]

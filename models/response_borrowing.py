@@ -72,11 +72,13 @@ def parts(data: BorrowedCounts, priors: PriorSet) -> tuple[LogDensity, LogDensit
     )
 
 
-def robust_weight(data: BorrowedCounts, priors: PriorSet) -> float:
-    """Posterior probability of the robust part, from the control arm alone and so the same under every prior of the effect."""
-    x = np.linspace(-_LIMIT, _LIMIT, 6001)
-    borrowed, robust = (np.trapezoid(np.exp(part(x)), x) for part in parts(data, priors))
-    return float(robust / (borrowed + robust))
+def robust_weight(data: BorrowedCounts, priors: PriorSet, joint: TwoArmPosterior) -> float:
+    """Posterior probability of the robust part: the mean of its share at each control logit over their posterior."""
+    borrowed, robust = (part(joint.control.x) for part in parts(data, priors))
+    density = np.exp(joint.log_density - joint.log_density.max()) * joint.control.slope[:, None] * joint.experimental.slope
+    margin = np.trapezoid(density, joint.experimental.u, axis=1)
+    share = np.exp(robust - np.logaddexp(borrowed, robust))
+    return float(np.trapezoid(margin * share, joint.control.u) / np.trapezoid(margin, joint.control.u))
 
 
 def build(data: BorrowedCounts, priors: PriorSet) -> pm.Model:

@@ -54,15 +54,21 @@ def test_wheel_holds_everything(built: Path) -> None:
 
 
 def test_sdist_holds_the_sources(built: Path) -> None:
-    names = {name.partition("/")[2] for name in tarfile.open(next(built.glob("*.tar.gz"))).getnames()}
+    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "src/retrial/cli.py", "models/weibull.py", "conf/study/yao2025.yaml", "LICENSE"} <= names
 
 
 def test_the_installed_wheel_runs(built: Path, tmp_path: Path) -> None:
     target = tmp_path / "site"
     wheel = str(next(built.glob("*.whl")))
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(target), wheel], check=True)
-    code = f"import sys; sys.path.insert(0, {str(target)!r}); import retrial; print(retrial.__file__); from retrial.cli import run; sys.exit(run(sys.argv[1:]))"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(target), wheel], check=True
+    )
+    code = (
+        f"import sys; sys.path.insert(0, {str(target)!r}); import retrial; print(retrial.__file__);"
+        "from retrial.cli import run; sys.exit(run(sys.argv[1:]))"
+    )
     # -S would lose the dependencies; the editable finder comes after sys.path, so the wheel's copy is the one imported
     environment = {**os.environ, "PYTHONPATH": str(target)}
     command = [sys.executable, "-c", code, "audit", "study=yao2025", f"output_dir={tmp_path / 'out'}"]

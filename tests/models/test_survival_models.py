@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from retrial.models import piecewise_exponential, weibull, weibull_nonproportional
 from scipy import integrate
 
 from retrial.errors import DataError
-from retrial.models import piecewise_exponential, weibull, weibull_nonproportional
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.survival import curves
@@ -96,7 +96,10 @@ def test_density_is_prior_plus_the_hazards_likelihood(name: str, recorded: str) 
     cells = cell_log_likelihood(HAZARDS[name], data.times, data.previous, columns(point), recorded, np)
     expected = log_prior(point) + float((cells[0] * data.counts).sum())
     transformed = {variable.name: model.rvs_to_values[variable].name for variable in model.free_RVs}
-    values = {transformed[key]: np.log(value) if transformed[key].endswith("log__") else np.asarray(value) for key, value in point.items()}
+    values = {
+        transformed[key]: np.log(value) if transformed[key].endswith("log__") else np.asarray(value)
+        for key, value in point.items()
+    }
     assert float(model.compile_logp(jacobian=False)(values)) == pytest.approx(expected, abs=1e-8)
 
 

@@ -48,7 +48,7 @@ def test_failures_stand_first_and_are_marked(report: Written) -> None:
     assert len(failed) == 2
     for row in failed:
         number = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"
-        assert f"✗ {FAILURE}</span> <s>{number}</s>" in report.html.replace("&gt;", ">")
+        assert f'<s>{number}</s></span><span class="cross">✗ {FAILURE}</span>' in report.html.replace("&gt;", ">")
         assert report.html.count(number) == report.html.count(f"<s>{number}</s>")
 
 
@@ -202,3 +202,36 @@ def test_priors_of_all_scales(report: Written) -> None:
         assert prior.replace("_", " ") in report.text
     assert "hazard ratio 1.000 (<0.001 to 3×10⁸)" in report.text
     assert "12.2 (3.8 to 39.5) months" in report.text
+
+
+def test_published_medians_keep_their_digits() -> None:
+    shared = {"endpoint": "os", "quantity": "median_survival", "contrast": "control", "unit": "months"}
+    interval = {"lower": 7.142, "upper": 14.858, "level": 0.95, "interval_kind": "confidence"}
+    rows = [
+        Estimate(**shared, method="published", point=11.0, **interval),
+        Estimate(**shared, method="frequentist", point=11.0, **interval),
+    ]
+    endpoints = {"os": {"median": {"control": {"value": "11.0", "ci": ["7.142", "14.858"]}}}}
+    page = plain(rendered(small(estimates=rows, endpoints=endpoints)))
+    assert "11.0 (7.142 to 14.858)" in page
+    assert "11.0 (7.1 to 14.9)" in page
+
+
+def test_the_range_over_the_tables_stands_under_its_estimate() -> None:
+    shared = {"endpoint": "os", "contrast": "experimental / control", "method": "frequentist", "unit": "ratio", "point": 0.475}
+    interval = {"lower": 0.254, "upper": 0.893, "level": 0.95, "interval_kind": "confidence"}
+    rows = [
+        Estimate(quantity="hazard_ratio", model="cox_efron", **shared, **interval),
+        Estimate(quantity="hazard_ratio_across_reconstructions", model="cox_efron", lower=0.457, upper=0.499, **shared),
+        Estimate(quantity="hazard_ratio", model="cox_breslow", **(shared | {"point": 0.49}), **interval),
+    ]
+    page = plain(rendered(small(estimates=rows, endpoints={"os": {"label": "overall survival"}})))
+    assert "Cox, Efron ties 0.475 (0.254 to 0.893) over the tables 0.457 to 0.499 Cox, Breslow ties 0.490" in page
+    assert (
+        "by 2 estimators: hazard ratio from 0.475 (95 % confidence interval 0.254 to 0.893) by Cox, Efron ties to 0.490" in page
+    )
+
+
+def test_composite_responses_come_before_their_categories(report: Written) -> None:
+    table = pd.read_csv(report.folder / "tables" / "page_response_results.csv")
+    assert list(dict.fromkeys(table["group"])) == ["Objective response", "CR", "PR"]

@@ -20,7 +20,7 @@ from retrial.dims import ARMS
 from retrial.report.at_risk import risk_rows
 from retrial.report.data import PrintedAtRisk
 from retrial.report.forest import ROWS_PER_PICTURE, ForestRow, ForestText, forests
-from retrial.report.kaplan_meier import kaplan_meier_picture
+from retrial.report.kaplan_meier import _heights, kaplan_meier_picture
 from retrial.report.picture import ARM_COLOURS, ARM_TEXT, FAILED, METHOD_COLOURS, QUIET, Picture, safe
 from retrial.report.sections import result_sections
 from retrial.report.survival import curves_caption, fidelity_words
@@ -190,3 +190,11 @@ def test_text_colours_have_contrast(colour: str) -> None:
     linear = [value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     assert 1.05 / (luminance + 0.05) >= 4.5
+
+
+def test_names_stand_in_the_order_of_the_curves() -> None:
+    """Without a posterior the step curves say which arm's name is the upper one, whatever the last drop does."""
+    one = survival_curves()["pfs"]
+    bare = dataclasses.replace(one, band=None)
+    assert _heights(bare, 22.0)["experimental"] > _heights(bare, 22.0)["control"]
+    assert _heights(one, 22.0)["experimental"] > _heights(one, 22.0)["control"]

@@ -36,6 +36,7 @@ def test_files_beside_the_page(report: Written) -> None:
 
 def test_self_contained(report: Written) -> None:
     page = report.html
+    assert page.startswith("<!DOCTYPE html>")
     assert "<script" not in page.lower()
     assert "<link" not in page
     assert "@import" not in page

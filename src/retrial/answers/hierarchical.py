@@ -14,8 +14,6 @@ from retrial.compare.estimate import Estimate
 from retrial.inference.count_data import GradedEvents
 from retrial.study.study import Study
 
-POOLED = ("effect_sd", "grade_sd")
-
 
 def category_rows(
     subject: Subject, study: Study, path: str, table: np.ndarray, questions: Questions, benefit: int
@@ -47,7 +45,7 @@ def adverse_event_rows(subject: Subject, events: GradedEvents, table: np.ndarray
 
 
 def pooling_rows(subject: Subject, draws: Mapping[str, np.ndarray], questions: Questions) -> list[Estimate]:
-    """The common log odds ratio and the SDs about it, where the model pools."""
+    """The common log odds ratio and the SD about it, where the model pools."""
     if "effect_sd" not in draws:
         return []
     mean = draws["log_odds_ratio"]
@@ -55,5 +53,5 @@ def pooling_rows(subject: Subject, draws: Mapping[str, np.ndarray], questions: Q
         subject.from_draws("common_log_odds_ratio", "log ratio", mean, questions),
         subject.from_draws("common_odds_ratio", "ratio", np.exp(mean), questions),
         subject.probability("p_common_odds_ratio_above_1", float((mean > 0).mean())),
-        *(subject.from_draws(name, "log ratio", draws[name], questions) for name in POOLED if name in draws),
+        subject.from_draws("effect_sd", "log ratio", draws["effect_sd"], questions),
     ]

@@ -121,9 +121,9 @@ def _gamma(points: Pairs, _raw: Mapping[str, Any], key: str) -> dict[str, float]
 
     def miss(log_alpha: float) -> float:
         alpha = np.exp(log_alpha)
-        # log of the upper quantile's probability where the lower one is met
+        # the upper quantile's probability where the lower one is met; a rate of 0 has underflowed
         rate = stats.gamma.ppf(p, alpha) / x
-        return float(stats.gamma.cdf(y, alpha, scale=1 / rate) - q) if rate > 0 else 1.0 - q
+        return float(stats.gamma.cdf(y * rate, alpha) - q)
 
     alpha = float(np.exp(_root(miss, key)))
     return {"alpha": alpha, "rate": float(stats.gamma.ppf(p, alpha) / x)}

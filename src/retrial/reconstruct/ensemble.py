@@ -44,7 +44,7 @@ class ReconstructionSettings:
     ratios: tuple[RatioReading, ...] = tuple(RatioReading)
     tests: tuple[TestReading, ...] = tuple(TestReading)
     medians: tuple[MedianReading, ...] = tuple(MedianReading)
-    islands: int = 24
+    islands: int = 16
     particles: int = 96
     proposals: int | None = None
     target_proposals: int = 2
@@ -53,7 +53,7 @@ class ReconstructionSettings:
     pilot_particles: int = 48
     pilot_share: float = 0.8
     pilot_energy: float = 2.5
-    evidence_window: float = 7.0
+    evidence_window: float = 12.0
     least_tables: int = 2
     threads: int = 2
     relaxed: bool = False

@@ -52,6 +52,11 @@ class Reading:
     median: MedianReading | None
 
     @property
+    def codes(self) -> tuple[int, int, int]:
+        """Whole numbers from 0 that identify the reading, for seeds."""
+        return (1 + code(self.ratio), 1 + code(self.test), 1 + code(self.median))
+
+    @property
     def name(self) -> str:
         return " + ".join(part for part in (self.ratio, self.test, self.median) if part is not None) or "no reading"
 

@@ -11,7 +11,7 @@ from retrial.reconstruct.compiled import random_state
 from retrial.reconstruct.ensemble import MANY_PATIENTS, Island, ReconstructionSettings
 from retrial.reconstruct.island import run_island
 from retrial.reconstruct.problem import Problem
-from retrial.reconstruct.readings import Reading, code
+from retrial.reconstruct.readings import Reading
 from retrial.reconstruct.targets import Targets
 
 Progress = Callable[[float, str], None]
@@ -38,7 +38,7 @@ def run_islands(
 
     def run(job: tuple[Reading, int]) -> Island:
         reading, number = job
-        key = (stage, 1 + code(reading.ratio), 1 + code(reading.test), 1 + code(reading.median), number)
+        key = (stage, *reading.codes, number)
         state = random_state(np.random.SeedSequence(seed, spawn_key=key))
         return one_island(reading, problems[reading], start, settings, stage, state)
 

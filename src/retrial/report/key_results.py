@@ -86,11 +86,19 @@ def _sentences(data: ReportData, group: Group) -> Iterator[str]:
 def _without_prior(data: ReportData, what: str, rows: Sequence[Estimate]) -> Iterator[str]:
     """The frequentist number, or from the smallest to the largest of several estimators."""
     if len(rows) == 1:
-        yield f"Recomputed without a prior ({model_label(rows[0].model)}): {what} {_with_interval(data.study, rows[0])}."
+        yield f"{_basis(data, rows[0])} ({model_label(rows[0].model)}): {what} {_with_interval(data.study, rows[0])}."
     elif rows:
         low, high = (choose(rows, key=lambda row: row.point) for choose in (min, max))
         ends = " to ".join(f"{_with_interval(data.study, row)} by {model_label(row.model)}" for row in (low, high))
-        yield f"Recomputed without a prior by {len(rows)} estimators: {what} from {ends}."
+        yield f"{_basis(data, rows[0])} by {len(rows)} estimators: {what} from {ends}."
+
+
+def _basis(data: ReportData, row: Estimate) -> str:
+    """What a frequentist number of an endpoint with curves was computed from; the printed numbers elsewhere."""
+    curves = data.curves.get(row.endpoint)
+    if curves is None:
+        return "Recomputed without a prior"
+    return "Without a prior, from the patients" if curves.from_patients else "Without a prior, on a typical reconstructed table"
 
 
 def _bayes(data: ReportData, group: Group, what: str, rows: Sequence[Estimate]) -> Iterator[str]:

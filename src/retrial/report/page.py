@@ -106,7 +106,7 @@ def render(data: ReportData, layout: Layout) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_resource(_TEMPLATE))
     # the style sheet is ours, and <style> takes no escapes
-    return template.render(style=Markup(_resource(_STYLE)), layout=layout, **_words(data)) + "\n"  # noqa: S704
+    return template.render(style=Markup(_resource(_STYLE)), layout=layout, **_words(data)).lstrip() + "\n"  # noqa: S704
 
 
 def _words(data: ReportData) -> dict[str, Any]:

@@ -1,0 +1,106 @@
+"""Adverse events over terms and grades: likelihood, zero cells, shrinkage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from retrial.models import adverse_events_hierarchical as model
+from scipy import stats
+
+from retrial.answers.hierarchical import adverse_event_rows, pooling_rows
+from retrial.answers.questions import Questions
+from retrial.answers.rows import Subject
+from retrial.errors import DataError
+from retrial.inference.count_data import graded_events
+from retrial.inference.diagnostics import diagnose
+from retrial.inference.engine import Job, fit_many, fitter_for
+from retrial.inference.settings import DiagnosticLimits, SamplerSettings
+from retrial.priors.prior import Prior
+from retrial.priors.prior_set import PriorSet
+
+PRIORS = PriorSet(
+    "p",
+    {
+        "baseline_mean": Prior("normal", (-2.0, 2.0)),
+        "baseline_sd": Prior("half_normal", (1.0,)),
+        "grade_effect": Prior("normal", (0.0, 0.5)),
+        "log_odds_ratio": Prior("normal", (0.0, 1.0)),
+        "effect_sd": Prior("half_normal", (0.5,)),
+    },
+)
+# five terms x (3-4, 1-2) of 49 and 43 patients, with empty cells and one striking term (the last)
+CONTROL = [[1, 17], [0, 6], [0, 12], [2, 20], [0, 1]]
+EXPERIMENTAL = [[1, 12], [0, 10], [2, 14], [1, 18], [3, 9]]
+EVENTS = graded_events(list("abcde"), ["3-4", "1-2"], [CONTROL, EXPERIMENTAL], [49, 43])
+
+
+def point(seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    rng = np.random.default_rng(seed)
+    draws = {
+        "baseline_mean": rng.normal(-1, 1, (1, 2)),
+        "baseline_sd": np.array([0.8]),
+        "log_odds_ratio": np.array([0.2]),
+        "grade_effect": rng.normal(0, 0.5, (1, 2)),
+        "effect_sd": np.array([0.3]),
+        "standard_effect": rng.normal(size=(1, 10)),
+        "standard_baseline": rng.normal(size=(1, 10)),
+    }
+    free = {name if not name.endswith("_sd") else f"{name}_log__": value[0] for name, value in draws.items()}
+    return draws, {name: np.log(value) if name.endswith("log__") else value for name, value in free.items()}
+
+
+def test_log_density_is_prior_plus_a_multinomial_a_term() -> None:
+    draws, free = point(2)
+    p = model.probabilities(draws, EVENTS)[0]
+    assert p.sum(axis=-1) == pytest.approx(np.ones((2, 5)), abs=1e-12)
+    expected = sum(
+        stats.multinomial.logpmf([*EVENTS.counts[arm, term], EVENTS.n[arm] - EVENTS.counts[arm, term].sum()], EVENTS.n[arm], p[arm, term])
+        for arm in range(2)
+        for term in range(5)
+    )
+    for name, prior in PRIORS.priors.items():
+        expected += float(np.sum(prior.distribution.logpdf(draws[name])))
+    expected += float(stats.norm.logpdf(draws["standard_effect"]).sum() + stats.norm.logpdf(draws["standard_baseline"]).sum())
+    assert float(model.build(EVENTS, PRIORS).compile_logp(jacobian=False)(free)) == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> dict[str, dict[str, np.ndarray]]:
+    empty = graded_events(list("abcde"), ["3-4", "1-2"], np.zeros((2, 5, 2)), [49, 43])
+    jobs = [Job(EVENTS, PRIORS, 1), Job(empty, PRIORS, 2)]
+    settings = SamplerSettings(target_accept=0.97)
+    fits = fit_many(fitter_for(model.build, jobs, settings), jobs, 1500, 500, 1)
+    for health in diagnose(fits, DiagnosticLimits(divergences=5)):
+        assert health.rhat_max < 1.02
+    named = zip(("some", "none"), fits, strict=True)
+    return {name: {key: value.reshape(-1, *value.shape[2:]) for key, value in fit.values.items()} for name, fit in named}
+
+
+def test_effects_are_shrunken_towards_each_other(fitted: dict[str, dict[str, np.ndarray]]) -> None:
+    p = model.probabilities(fitted["some"], EVENTS)
+    any_grade = 1 - p[..., -1]
+    log_odds = np.log(any_grade[:, 1] / (1 - any_grade[:, 1])) - np.log(any_grade[:, 0] / (1 - any_grade[:, 0]))
+    raw = EVENTS.counts.sum(axis=-1) + 0.5
+    alone = np.log(raw[1] / (44 - raw[1])) - np.log(raw[0] / (50 - raw[0]))
+    assert np.ptp(log_odds.mean(axis=0)) < np.ptp(alone)
+    # the striking term still stands out
+    assert (log_odds[:, 4] > 0).mean() > 0.9
+    assert log_odds.mean(axis=0).argmax() == 4
+
+
+def test_a_table_of_zeros_gives_proper_answers_without_warnings(fitted: dict[str, dict[str, np.ndarray]]) -> None:
+    p = model.probabilities(fitted["none"], EVENTS)
+    rows = adverse_event_rows(Subject("adverse_events", "", "m", "p", "Table"), EVENTS, p, Questions())
+    assert {row.endpoint for row in rows} == {f"adverse_events.{t}.{g}" for t in "abcde" for g in ("3-4", "1-2", "any")}
+    proportions = [row.point for row in rows if row.quantity == "proportion"]
+    assert min(proportions) > 0
+    assert max(proportions) < 0.06
+    assert all(np.isfinite(row.point) for row in rows if row.quantity in ("odds_ratio", "risk_ratio"))
+    pooled = {row.quantity: row for row in pooling_rows(Subject("adverse_events", "", "m", "p", ""), fitted["none"], Questions())}
+    # nothing was seen: the common effect keeps its prior's width
+    assert pooled["common_log_odds_ratio"].sd == pytest.approx(1.0, abs=0.2)
+
+
+def test_more_patients_than_the_arm_are_refused() -> None:
+    with pytest.raises(DataError, match=r"adverse_events.terms.a: got 50"):
+        graded_events(["a"], ["3-4", "1-2"], [[[20, 30]], [[1, 1]]], [49, 43])

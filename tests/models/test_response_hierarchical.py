@@ -1,0 +1,139 @@
+"""Response categories as a chain of binomials: likelihood, limits, calibration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from retrial.models import response_binomial, response_hierarchical
+from scipy import stats
+
+from retrial.answers.proportions import proportion_rows
+from retrial.answers.questions import Questions
+from retrial.answers.rows import Subject
+from retrial.errors import DataError
+from retrial.inference.count_data import at_risk, category_counts, chain_probabilities
+from retrial.inference.diagnostics import diagnose
+from retrial.inference.engine import Fitter, Job, fit_many, fitter_for
+from retrial.inference.settings import DiagnosticLimits, SamplerSettings
+from retrial.inference.two_arms import TwoArms
+from retrial.priors.prior import Prior
+from retrial.priors.prior_set import PriorSet
+
+# mRECIST categories of a two-arm study of 49 and 43 patients
+COUNTS = category_counts(["CR", "PR", "SD", "PD"], [3, 14, 12, 20], [4, 20, 9, 10])
+PRIORS = PriorSet(
+    "p",
+    {
+        "control_logit": Prior("normal", (0.0, 1.5)),
+        "log_odds_ratio": Prior("normal", (0.0, 1.0)),
+        "effect_sd": Prior("half_normal", (0.5,)),
+    },
+)
+SETTINGS = SamplerSettings(tune=300, chains=4, target_accept=0.95)
+
+
+def unpooled(data, priors):  # type: ignore[no-untyped-def]
+    return response_hierarchical.build(data, priors, pooled=False)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.integers(0, 60), min_size=2, max_size=7), st.integers(0, 10_000))
+def test_the_chain_of_binomials_is_the_multinomial(counts: list[int], seed: int) -> None:
+    y = np.array(counts) + (np.arange(len(counts)) == 0)
+    logit = np.random.default_rng(seed).normal(0, 2, y.size - 1)
+    chain = stats.binom.logpmf(y[:-1], at_risk(y).astype(int), 1 / (1 + np.exp(-logit))).sum()
+    p = chain_probabilities(logit)
+    assert p.sum() == pytest.approx(1.0, abs=1e-12)
+    assert chain == pytest.approx(stats.multinomial.logpmf(y, y.sum(), p), abs=1e-10)
+
+
+def test_model_log_density_is_prior_plus_multinomial() -> None:
+    model = response_hierarchical.build(COUNTS, PRIORS)
+    baseline, mean, sd, z = np.array([-2.5, -0.7, -0.4]), 0.5, 0.4, np.array([0.3, -1.0, 0.8])
+    point = {"control_logit": baseline, "log_odds_ratio": np.array(mean), "effect_sd_log__": np.log(sd), "standard_effect": z}
+    draws = {"control_logit": baseline[None], "log_odds_ratio": np.array([mean]), "effect_sd": np.array([sd]), "standard_effect": z[None]}
+    p = response_hierarchical.probabilities(draws)[0]
+    expected = sum(stats.multinomial.logpmf(COUNTS.counts[arm], COUNTS.counts[arm].sum(), p[arm]) for arm in range(2))
+    expected += stats.norm.logpdf(baseline, 0, 1.5).sum() + stats.norm.logpdf(mean) + stats.halfnorm.logpdf(sd, scale=0.5)
+    expected += stats.norm.logpdf(z).sum()
+    assert float(model.compile_logp(jacobian=False)(point)) == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.fixture(scope="module")
+def pooled_fitter() -> Fitter:
+    return fitter_for(response_hierarchical.build, [Job(COUNTS, PRIORS, 1)], SETTINGS)
+
+
+def test_with_pooling_off_each_step_is_the_grid_answer() -> None:
+    job = Job(COUNTS, PRIORS, 5)
+    draws = fit_many(fitter_for(unpooled, [job], SETTINGS), [job], 4000, 400, 1)[0]
+    effect = draws.values["log_odds_ratio"].reshape(-1, 3)
+    for k in range(3):
+        events, n = COUNTS.events[:, k].astype(int), COUNTS.at_risk[:, k].astype(int)
+        grid = response_binomial.posterior(TwoArms((events[0], events[1]), (n[0], n[1])), PRIORS)
+        mean, sd = grid.moments("odds_ratio")
+        # 16,000 draws of an effective size of some thousands
+        assert effect[:, k].mean() == pytest.approx(mean, abs=5 * sd / np.sqrt(4000))
+        assert effect[:, k].std() == pytest.approx(sd, rel=0.05)
+
+
+def test_pooling_is_between_one_common_effect_and_none(pooled_fitter: Fitter) -> None:
+    wide = PriorSet("w", {**PRIORS.priors, "effect_sd": Prior("half_normal", (5.0,))})
+    narrow = PriorSet("n", {**PRIORS.priors, "effect_sd": Prior("half_normal", (0.01,))})
+    fits = fit_many(pooled_fitter, [Job(COUNTS, narrow, 3), Job(COUNTS, PRIORS, 3), Job(COUNTS, wide, 3)], 1500, 400, 1)
+    flat = [{name: value.reshape(-1, *value.shape[2:]) for name, value in fit.values.items()} for fit in fits]
+    spread = [float(np.ptp(response_hierarchical.step_effects(draws).mean(axis=0))) for draws in flat]
+    assert spread[0] < 0.02
+    assert spread[0] < spread[1] < spread[2]
+    # one common continuation-ratio effect: logistic regression over the three steps, flat prior nearly
+    assert diagnose(fits[1:2], DiagnosticLimits(divergences=20))[0].rhat_max < 1.02
+
+
+@pytest.mark.parametrize(("simulations", "tolerance"), [(60, 0.0), pytest.param(500, 0.0, marks=pytest.mark.slow)])
+def test_simulation_based_calibration(pooled_fitter: Fitter, simulations: int, tolerance: float) -> None:
+    """Ranks of the drawn parameters among their posterior draws are uniform (Talts et al. 2018)."""
+    rng = np.random.default_rng(20)
+    truths, jobs = [], []
+    for index in range(simulations):
+        prior = {name: value.distribution.rvs(size=3 if name == "control_logit" else 1, random_state=rng) for name, value in PRIORS.priors.items()}
+        drawn = {"control_logit": prior["control_logit"][None], "standard_effect": rng.normal(size=(1, 3))}
+        drawn |= {name: prior[name] for name in ("log_odds_ratio", "effect_sd")}
+        p = response_hierarchical.probabilities(drawn)[0]
+        table = [rng.multinomial(n, p[arm] / p[arm].sum()) for arm, n in enumerate((49, 43))]
+        truths.append((drawn["log_odds_ratio"][0], drawn["effect_sd"][0], response_hierarchical.step_effects(drawn)[0, 0]))
+        jobs.append(Job(replace(COUNTS, counts=np.array(table)), PRIORS, index))
+    fits = fit_many(pooled_fitter, jobs, 125, 250, 2)
+    ranks = np.array([_ranks(fit.values, truth) for fit, truth in zip(fits, truths, strict=True)])
+    for column in ranks.T:
+        assert stats.kstest(column, "uniform").pvalue > 1e-3 + tolerance
+
+
+def _ranks(values: dict[str, np.ndarray], truth: tuple[float, ...]) -> list[float]:
+    flat = {name: value.reshape(-1, *value.shape[2:])[::5] for name, value in values.items()}
+    series = (flat["log_odds_ratio"], flat["effect_sd"], response_hierarchical.step_effects(flat)[:, 0])
+    return [float((draws < value).mean()) for draws, value in zip(series, truth, strict=True)]
+
+
+def test_composites_are_nested_and_numbers_needed_have_two_halves() -> None:
+    rng = np.random.default_rng(4)
+    control, experimental = rng.beta(18, 33, 20_000), rng.beta(21, 30, 20_000)
+    rows = {(row.quantity): row for row in proportion_rows(Subject("ORR", "", "m", "p", ""), control, experimental, Questions(), 1)}
+    difference = rows["risk_difference"]
+    to_benefit, to_harm = rows["number_needed_to_treat_to_benefit"], rows["number_needed_to_treat_to_harm"]
+    assert difference.lower < 0 < difference.point < difference.upper
+    assert to_benefit.point == pytest.approx(1 / difference.point)
+    assert (to_benefit.lower, to_benefit.upper) == pytest.approx((1 / difference.upper, np.inf))
+    assert (to_harm.lower, to_harm.upper) == pytest.approx((-1 / difference.lower, np.inf))
+    assert np.isnan(to_harm.point)
+    assert rows["p_risk_difference_above_0"].point == pytest.approx((experimental > control).mean())
+
+
+def test_no_patients_are_refused() -> None:
+    with pytest.raises(DataError, match="two or more categories"):
+        category_counts(["CR"], [3], [4])
+    with pytest.raises(DataError, match="a patient in each arm"):
+        category_counts(["CR", "PD"], [0, 0], [4, 1])

@@ -1,0 +1,46 @@
+"""Box's prior predictive p."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from retrial.priors.conflict import box_p, conflict
+from retrial.priors.prior import Prior
+
+
+def test_normal_prior_in_closed_form() -> None:
+    assert box_p(Prior("normal", (0.0, 0.3)), 1.0, 0.4) == pytest.approx(2 * stats.norm.sf(1.0 / 0.5), abs=1e-12)
+
+
+def test_a_mixture_of_one_normal_is_that_normal() -> None:
+    mixture = Prior("normal_mixture", ((0.5, 0.5), (0.1, 0.1), (0.3, 0.3)))
+    assert box_p(mixture, 1.0, 0.4) == pytest.approx(box_p(Prior("normal", (0.1, 0.3)), 1.0, 0.4), abs=1e-4)
+
+
+@pytest.mark.parametrize("estimate", [-0.755, 0.0, 0.9])
+def test_student_prior_against_integration(estimate: float) -> None:
+    prior, se = Prior("student_t", (0.0, 0.13, 4.0)), 0.3
+
+    def predictive(y: float) -> float:
+        return integrate.quad(lambda b: stats.norm.pdf(y, b, se) * prior.distribution.pdf(b), -6, 6, points=[0.0, y], limit=200)[0]
+
+    # symmetric and unimodal: the p is both tails beyond the estimate
+    expected = 2 * integrate.quad(predictive, abs(estimate), 6, limit=100)[0]
+    assert box_p(prior, estimate, se) == pytest.approx(expected, abs=2e-3)
+
+
+def test_simulated_p_of_a_two_humped_prior() -> None:
+    prior, se, estimate = Prior("normal_mixture", ((0.6, 0.4), (-1.0, 1.0), (0.2, 0.3))), 0.2, 0.1
+    rng = np.random.default_rng(11)
+    y = prior.distribution.rvs(200_000, rng) + rng.normal(0, se, 200_000)
+    density = 0.6 * stats.norm.pdf(y, -1, np.hypot(0.2, se)) + 0.4 * stats.norm.pdf(y, 1, np.hypot(0.3, se))
+    here = 0.6 * stats.norm.pdf(estimate, -1, np.hypot(0.2, se)) + 0.4 * stats.norm.pdf(estimate, 1, np.hypot(0.3, se))
+    assert box_p(prior, estimate, se) == pytest.approx((density <= here).mean(), abs=0.004)
+
+
+def test_the_vague_part_gains_weight_in_conflict() -> None:
+    robust = Prior("normal_mixture", ((0.5, 0.5), (-0.8, 0.0), (0.2, 1.0)))
+    assert conflict(robust, 1.0, 0.2)["vague_weight_posterior"] > 0.99
+    assert np.isnan(conflict(Prior("normal", (0.0, 1.0)), 1.0, 0.2)["vague_weight_prior"])

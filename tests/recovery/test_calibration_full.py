@@ -1,0 +1,59 @@
+"""Simulation-based calibration, 500 simulations a model (`make validate`); writes the ranks' histograms and a table beside this file."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from scipy import stats
+from simulate import BINS, CASES, RANKS, ranks, uniformity
+
+matplotlib.use("Agg")
+SIMULATIONS = 500
+RESULTS = Path(__file__).parent / "results"
+pytestmark = pytest.mark.slow
+LEAST_P = 1e-3
+
+
+def draw(name: str, found: dict[str, np.ndarray]) -> None:
+    """Histograms of the ranks with the 99 % band of a uniform distribution."""
+    low, high = stats.binom(SIMULATIONS, 1 / BINS).ppf([0.005, 0.995])
+    columns = 4
+    rows = -(-len(found) // columns)
+    figure = Figure(figsize=(10, 2.2 * rows), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+    for axis, (key, values) in zip(axes, found.items(), strict=False):
+        axis.axhspan(low, high, color="0.88")
+        axis.hist(values, bins=np.linspace(0, RANKS, BINS + 1), color="#0072b2")
+        axis.set_title(f"{key}  (p {uniformity(values):.2f})", fontsize=9)
+        axis.tick_params(labelsize=7)
+    for axis in axes[len(found) :]:
+        axis.set_axis_off()
+    figure.suptitle(
+        f"{name}: rank of the truth among {RANKS - 1} draws, {SIMULATIONS} simulations; band: 99 % of uniform counts", fontsize=10
+    )
+    figure.savefig(RESULTS / f"calibration_{name}.png", dpi=110)
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_ranks_are_uniform(name: str) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    found = ranks(name, SIMULATIONS, seed=7)
+    draw(name, found)
+    with (RESULTS / f"calibration_{name}.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["model", "parameter", "simulations", "chi_square_p", "mean_rank", "share_in_central_half"])
+        for key, values in found.items():
+            central = float(((values >= RANKS // 4) & (values < 3 * RANKS // 4)).mean())
+            writer.writerow([name, key, SIMULATIONS, f"{uniformity(values):.4f}", f"{values.mean():.1f}", f"{central:.3f}"])
+    smallest = min(uniformity(values) for values in found.values())
+    assert smallest > LEAST_P / len(found)
+
+
+def test_a_spoiled_likelihood_fails() -> None:
+    found = ranks("weibull", SIMULATIONS, seed=7, factor=1.5)
+    assert uniformity(found["log_hazard_ratio"]) < LEAST_P
