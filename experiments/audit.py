@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from retrial.experiments.progress import step
+
 from retrial.audit.check import Check, Verdict, to_frame
 from retrial.audit.run import apply_decisions, run_audit
 from retrial.audit.table import render
 from retrial.config import RunConfig
-from retrial.experiments.progress import step
 from retrial.study.study import Study
 
 
@@ -26,6 +27,11 @@ def audited(study: Study, folder: Path) -> tuple[list[Check], Study]:
     checks = run_audit(study)
     to_frame(checks).to_csv(folder / "audit.csv", index=False)
     return checks, apply_decisions(study, checks)
+
+
+def add_joint(checks: Sequence[Check], joint: Sequence[Check], folder: Path) -> None:
+    """Write audit.csv again with the checks that only a reconstruction can make."""
+    to_frame([*checks, *joint]).to_csv(folder / "audit.csv", index=False)
 
 
 def findings(checks: Sequence[Check]) -> list[Check]:

@@ -9,7 +9,7 @@ from retrial.experiments.audit import audited
 from retrial.experiments.closed_form import count_posteriors, ratio_posteriors
 from retrial.experiments.reanalyse import write_results
 from retrial.experiments.survival import survival_posteriors
-from retrial.experiments.tables import endpoint_tables, save_tables
+from retrial.experiments.tables import Reconstructions, endpoint_tables, save_tables
 
 from retrial.compare.estimate import Estimate
 from retrial.config import RunConfig
@@ -21,15 +21,16 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Audit, tables where the model needs them, one posterior; writes estimates.csv, diagnostics.csv, posterior_*.nc."""
     _, used = audited(study, folder)
     needs_tables = any(spec.data == "life_table" for spec in run.models.values())
-    tables = endpoint_tables(run, used) if needs_tables else []
+    reconstructed = endpoint_tables(run, used) if needs_tables else Reconstructions([], [], [])
+    tables = reconstructed.tables
     save_tables(tables, folder)
     survival = survival_posteriors(run, tables, folder)
     estimates: list[Estimate] = [*ratio_posteriors(run, used), *count_posteriors(run, used), *survival.estimates]
-    if not estimates:
+    if not estimates and not reconstructed.failures:
         raise DataError("nothing to fit", [f"the study has no data for the model {', '.join(run.models)} under this prior"])
     write_results(run, estimates, survival.diagnostics, folder)
     for row in estimates:
         if row.quantity in ("hazard_ratio", "odds_ratio", "risk_ratio"):
             interval = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"
             print(f"{row.endpoint:<12} {row.quantity:<14} {interval}  {row.contrast}  {row.status}")
-    return survival.failures
+    return [*reconstructed.failures, *survival.failures]

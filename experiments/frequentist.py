@@ -27,10 +27,11 @@ def frequentist_rows(run: RunConfig, printed: Study, used: Study, tables: Sequen
         rows += published_baseline(printed)
     if used.baseline is not None:
         rows += baseline_estimates(used, level)
-    return rows + [row for item in tables for row in _of_tables(run, item)]
+    return rows + [row for item in tables for row in table_rows(run, item)]
 
 
-def _of_tables(run: RunConfig, item: EndpointTables) -> list[Estimate]:
+def table_rows(run: RunConfig, item: EndpointTables) -> list[Estimate]:
+    """The whole frequentist set on a table, or its spread over an ensemble."""
     horizon = horizon_of(item.table, run.questions)
     times = [time for time in run.questions.survival_months if time <= horizon]
     one = len(item.weights) == 1

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from retrial.audit.check import Check, Consequence, Verdict
 from retrial.audit.run import run_audit
 from retrial.compare.estimate import Estimate
 from retrial.config import RunConfig
@@ -18,6 +19,7 @@ from retrial.errors import StoreError
 from retrial.manifest import describe
 from retrial.report.data import PrintedAtRisk, ReportData, SurvivalCurves
 from retrial.report.page import write_report
+from retrial.report.survival import survival_pictures
 from retrial.study.study import Study
 from retrial.survival.curves import kaplan_meier
 from retrial.survival.life_table import LifeTable
@@ -38,7 +40,7 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
     data = ReportData(
         study=study,
         manifest=manifest,
-        checks=run_audit(study),
+        checks=[*run_audit(study), *_joint(source)],
         estimates=read_estimates(source),
         fidelity=_frame(source / "fidelity.csv"),
         diagnostics=_frame(source / "diagnostics.csv"),
@@ -48,6 +50,32 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         main_prior=run.main_prior,
     )
     return write_report(data, folder)
+
+
+def draw_curves(study: Study, folder: Path) -> None:
+    """Write the Kaplan-Meier figure of every endpoint whose tables are in `folder` to figures/."""
+    curves = {key: found for key in study.endpoints if (found := _curves(study, key, folder)) is not None}
+    (folder / "figures").mkdir(exist_ok=True)
+    for picture in survival_pictures(ReportData(study=study, manifest={}, curves=curves)):
+        (folder / "figures" / f"{picture.key}.svg").write_bytes(picture.svg)
+        (folder / "figures" / f"{picture.key}.png").write_bytes(picture.png)
+
+
+def _joint(folder: Path) -> list[Check]:
+    """Checks of the family "joint" in a run's audit.csv: only a reconstruction can make them."""
+    frame = pd.read_csv(folder / "audit.csv", keep_default_na=False, dtype=str)
+    rows = frame[frame["family"] == "joint"].to_dict("records")
+    return [
+        Check(
+            **{
+                **row,
+                "verdict": Verdict(row["verdict"]),
+                "consequence": Consequence(row["consequence"]),
+                "numbers": int(row["numbers"]),
+            }
+        )  # type: ignore[arg-type]
+        for row in rows
+    ]
 
 
 def _plain(function: object) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from retrial.experiments.audit import audited, findings
+from retrial.experiments.audit import add_joint, audited, findings
 from retrial.experiments.closed_form import count_posteriors, ratio_posteriors
 from retrial.experiments.frequentist import frequentist_rows
 from retrial.experiments.layout import lay_out_report, save_bands
@@ -34,7 +34,9 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
         numbers_recomputed(checks),
         len(findings(checks)),
     )
-    tables = endpoint_tables(run, used)
+    reconstructed = endpoint_tables(run, used)
+    tables = reconstructed.tables
+    add_joint(checks, reconstructed.checks, folder)
     save_tables(tables, folder)
     with step("frequentist twins"):
         rows = frequentist_rows(run, study, used, tables)
@@ -46,7 +48,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     save_bands(survival.bands, folder)
     with step("report"):
         lay_out_report(run, study, folder, folder)
-    return [*survival.failures, *_failed(closed)]
+    return [*reconstructed.failures, *survival.failures, *_failed(closed)]
 
 
 def write_results(run: RunConfig, estimates: Sequence[Estimate], diagnostics: pd.DataFrame, folder: Path) -> None:

@@ -65,7 +65,15 @@ def _fit_model(
     total = sum(item.table.n_reconstructions for item in tables) * len(complete)
     with counter(f"fitting {spec.name}", total, "fits") as progress:
         fits = fit_ensemble(
-            spec.name, spec.build, questions, complete, run.sampler, run.limits, (run.seed, run.study_file.stem), progress, spec.prepare
+            spec.name,
+            spec.build,
+            questions,
+            complete,
+            run.sampler,
+            run.limits,
+            (run.seed, run.study_file.stem),
+            progress,
+            spec.prepare,
         )
     rows: list[Estimate] = []
     bands = {}

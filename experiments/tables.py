@@ -12,10 +12,13 @@ import numpy as np
 import pandas as pd
 from retrial.experiments.progress import counter
 
+from retrial.audit.check import Check
 from retrial.config import RunConfig
 from retrial.dims import ARMS, RECONSTRUCTION
-from retrial.errors import ConfigError
+from retrial.errors import ConfigError, ReconstructionError
 from retrial.reconstruct.agreement import fidelity
+from retrial.reconstruct.checks import joint_checks
+from retrial.reconstruct.curves import with_curve
 from retrial.reconstruct.engine import reconstruct
 from retrial.reconstruct.ensemble import Ensemble
 from retrial.reconstruct.printed import targets_from_study
@@ -55,14 +58,38 @@ def chosen_endpoints(run: RunConfig, study: Study) -> list[str]:
     return list(run.endpoints or study.endpoints)
 
 
-def endpoint_tables(run: RunConfig, study: Study) -> list[EndpointTables]:
+@dataclass(frozen=True, eq=False)
+class Reconstructions:
+    """Tables of the endpoints that have some, the "joint" family of the audit, and the endpoints that no table fits."""
+
+    tables: list[EndpointTables]
+    checks: list[Check]
+    failures: list[str]
+
+
+def endpoint_tables(run: RunConfig, study: Study) -> Reconstructions:
     """Tables of every chosen endpoint that has patients or enough printed numbers; the others are named on stderr."""
-    found = []
+    tables: list[EndpointTables] = []
+    targets: dict[str, Targets] = {}
+    outcomes: dict[str, Ensemble | ReconstructionError] = {}
     for key in chosen_endpoints(run, study):
-        item = _from_patients(run, study, key) if study.endpoints[key].patients else _from_print(run, study, key)
-        if item is not None:
-            found.append(item)
-    return found
+        if study.endpoints[key].patients:
+            tables.append(_from_patients(run, study, key))
+            continue
+        missing = _missing(study, key)
+        if missing:
+            log.info("%s: no life tables, no survival model: %s", key, missing)
+            continue
+        targets[key] = _targets(run, study, key)
+        try:
+            ensemble = outcomes[key] = _sampled(run, targets[key])
+        except ReconstructionError as error:
+            outcomes[key] = error
+            continue
+        tables.append(_from_ensemble(study, targets[key], ensemble))
+    checks = [check for check in joint_checks(targets, outcomes) if check.numbers] if outcomes else []
+    failures = [f"{key}: {outcome}" for key, outcome in outcomes.items() if isinstance(outcome, ReconstructionError)]
+    return Reconstructions(tables, checks, failures)
 
 
 def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
@@ -72,20 +99,23 @@ def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
     return EndpointTables(key, table, np.ones(1), endpoint.recorded, f"{FROM_PATIENTS}: {endpoint.patients}, {size} rows")
 
 
-def _from_print(run: RunConfig, study: Study, key: str) -> EndpointTables | None:
-    missing = _missing(study, key)
-    if missing:
-        log.info("%s: no life tables, no survival model: %s", key, missing)
-        return None
-    targets = targets_from_study(study, key)
-    seed = integer_seed(run.seed, run.study_file.stem, key, "reconstruct")
-    with counter(f"reconstructing {key}", PERCENT, "percent") as advance:
-        ensemble = reconstruct(targets, run.reconstruction, seed, _percent(advance))
-    size = ensemble.table.n_reconstructions
+def _targets(run: RunConfig, study: Study, key: str) -> Targets:
+    targets, curve = targets_from_study(study, key), study.endpoints[key].curve
+    return with_curve(targets, run.study_file.parent / curve) if curve else targets
+
+
+def _sampled(run: RunConfig, targets: Targets) -> Ensemble:
+    seed = integer_seed(run.seed, run.study_file.stem, targets.endpoint, "reconstruct")
+    with counter(f"reconstructing {targets.endpoint}", PERCENT, "percent") as advance:
+        return reconstruct(targets, run.reconstruction, seed, _percent(advance))
+
+
+def _from_ensemble(study: Study, targets: Targets, ensemble: Ensemble) -> EndpointTables:
     agrees = "the closest tables found, NOT in agreement with" if ensemble.relaxed else "tables that carry"
-    source = f"{size} {agrees} the printed numbers"
+    source = f"{ensemble.table.n_reconstructions} {agrees} the printed numbers"
+    recorded = study.endpoints[targets.endpoint].recorded
     return EndpointTables(
-        key, ensemble.table, ensemble.weights, study.endpoints[key].recorded, source, _fidelity(ensemble, targets), ensemble
+        targets.endpoint, ensemble.table, ensemble.weights, recorded, source, _fidelity(ensemble, targets), ensemble
     )
 
 

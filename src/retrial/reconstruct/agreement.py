@@ -95,7 +95,9 @@ def tables_of(ensemble: Ensemble, targets: Targets) -> list[Table]:
 
 
 def fidelity(ensemble: Ensemble, targets: Targets) -> pd.DataFrame:
-    """One row per printed number: printed text, agreement interval, and over the ensemble the recomputed median, extremes and shares in agreement."""
+    """One row per printed number: printed text, agreement interval, and over the ensemble the recomputed median, extremes
+    and shares in agreement.
+    """
     tables = tables_of(ensemble, targets)
     rows = []
     for item in targets.targets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 from scipy import stats
@@ -33,7 +34,9 @@ def interval_of(target: Target | None, strict: bool) -> tuple[float, float]:
 
 
 def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, strict: bool = False) -> Problem:
-    """The agreement region as arrays. Raises `UnattainableError` where the reading cannot print one of the numbers whatever the table."""
+    """The agreement region as arrays. Raises `UnattainableError` where the reading cannot print one of the numbers
+    whatever the table.
+    """
     ratio = targets.find("hazard_ratio")
     with_ratio = reading.ratio is not None and ratio is not None
     n = targets.n_control + targets.n_experimental
@@ -58,7 +61,9 @@ def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, stri
     if reading.test is not None:
         real[codes.CHI_SQUARE] = _test_interval(targets, strict)
     real[codes.SCALARS] = quantile(ratio), math.log(ratio.value) if ratio is not None else 0.0, curve_scale
-    return Problem(np.array(targets.times), inverses(n), segments(targets), curve, prior_factors(prior, targets.n_times, n), whole, real)
+    return Problem(
+        np.array(targets.times), inverses(n), segments(targets), curve, prior_factors(prior, targets.n_times, n), whole, real
+    )
 
 
 def quantile(limit: Target | None) -> float:
@@ -102,7 +107,7 @@ def segments(targets: Targets) -> np.ndarray:
     out = np.empty((2, targets.n_times, 2), np.int64)
     for row, arm in enumerate(ARMS):
         edges = [0, *(index for index, _ in boundaries(targets, arm)), targets.n_times]
-        for start, stop in zip(edges, edges[1:], strict=False):
+        for start, stop in pairwise(edges):
             out[row, start:stop] = start, stop - 1
     return out
 

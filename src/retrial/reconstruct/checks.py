@@ -1,7 +1,10 @@
-"""Audit family "joint": is there any life table that carries all printed survival numbers, and under which reading of the estimators?"""
+"""Audit family "joint": is there any life table that carries all printed survival numbers, and under which reading of the
+estimators?
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from retrial.audit.check import Check, Consequence, Verdict
@@ -36,10 +39,12 @@ def _printed(targets: Targets) -> str:
 
 
 def _claim(targets: Targets) -> str:
-    return f"{targets.endpoint}: {len(targets.targets)} printed survival numbers ({_printed(targets)}) come from one set of patients"
+    return (
+        f"{targets.endpoint}: {len(targets.targets)} printed survival numbers ({_printed(targets)}) come from one set of patients"
+    )
 
 
-def _check(targets: Targets, verdict: Verdict, recomputed: str, **more: str) -> Check:
+def _check(targets: Targets, verdict: Verdict, recomputed: str, reading: str = "", note: str = "") -> Check:
     where = "; ".join(dict.fromkeys(item.where for item in targets.targets if item.where))
     return Check(
         family=FAMILY,
@@ -51,12 +56,17 @@ def _check(targets: Targets, verdict: Verdict, recomputed: str, **more: str) -> 
         verdict=verdict,
         consequence=Consequence.AS_PRINTED if verdict is not Verdict.INCONSISTENT else Consequence.NONE,
         numbers=len(targets.targets),
-        **more,
+        reading=reading,
+        note=note,
     )
 
 
 def _failed(targets: Targets, outcome: Ensemble | ReconstructionError) -> Check:
-    text = str(outcome) if isinstance(outcome, ReconstructionError) else "only tables that miss some printed numbers (relaxed) were found"
+    text = (
+        str(outcome)
+        if isinstance(outcome, ReconstructionError)
+        else "only tables that miss some printed numbers (relaxed) were found"
+    )
     return _check(targets, Verdict.INCONSISTENT, "no table in agreement", note=" ".join(text.split()))
 
 
@@ -95,11 +105,8 @@ def _reading_check(targets: Targets, result: ReadingResult) -> Check:
         text = f"not attained by {result.chains_started} chains; the closest table misses {', '.join(result.violated)} by up to"
         text += f" {result.miss:.2g} tolerances"
     check = _check(targets, verdicts[result.status], text, reading=result.reading.name, note=result.reason)
-    return Check(**{**_fields(check), "claim": f"{targets.endpoint}: the printed numbers under the reading {result.reading.name}", "numbers": 0})
-
-
-def _fields(check: Check) -> dict[str, object]:
-    return {name: getattr(check, name) for name in Check.__dataclass_fields__}
+    claim = f"{targets.endpoint}: the printed numbers under the reading {result.reading.name}"
+    return dataclasses.replace(check, claim=claim, numbers=0)
 
 
 def common_readings(ensembles: Mapping[str, Ensemble]) -> list[Reading]:
@@ -129,7 +136,9 @@ def _common(targets: Mapping[str, Targets], ensembles: Mapping[str, Ensemble]) -
         recomputed=f"{len(common)} readings are attained by every endpoint",
         verdict=Verdict.CONSISTENT_ONLY_IF if common else Verdict.INCONSISTENT,
         reading=text,
-        note=f"readings that serve all endpoints, most probable first: {text}" if common else "no single reading serves all endpoints",
+        note=f"readings that serve all endpoints, most probable first: {text}"
+        if common
+        else "no single reading serves all endpoints",
         consequence=Consequence.AS_PRINTED,
         numbers=0,
     )

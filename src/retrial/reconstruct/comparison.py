@@ -31,7 +31,8 @@ def inverses(n: int) -> np.ndarray:
 def log_rank_sums(d: np.ndarray, r: np.ndarray, inverse: np.ndarray) -> tuple[float, float, float, float, float]:
     """O_e, E_e, E_c, hypergeometric variance V and its form without tie correction V_b (Breslow's information at β = 0).
 
-    E_e = Σ d r_e/r, V_b = Σ d (r_e/r)(r_c/r), V = Σ d (r_e/r)(r_c/r)(r - d)/(r - 1) (Mantel 1966). `inverse` holds 1/n, see `inverses`.
+    E_e = Σ d r_e/r, V_b = Σ d (r_e/r)(r_c/r), V = Σ d (r_e/r)(r_c/r)(r - d)/(r - 1) (Mantel 1966). `inverse` holds 1/n, see
+    `inverses`.
     """
     observed, expected, total, variance, untied = 0, 0.0, 0, 0.0, 0.0
     for t in range(d.shape[1]):
@@ -127,9 +128,10 @@ def likelihood_ratio(d: np.ndarray, r: np.ndarray, ties: int, beta: float) -> fl
 def hazard_ratio(d: np.ndarray, r: np.ndarray, inverse: np.ndarray, estimator: int, start: float) -> tuple[float, float]:
     """β̂ and its SE.
 
-    Cox: 1/√I(β̂). Mantel-Haenszel (Peto, one step): (O - E)/V, 1/√V. Observed/expected: log((O_e/E_e)/(O_c/E_c)), √(1/E_e + 1/E_c).
+    Cox: 1/√I(β̂). Mantel-Haenszel (Peto, one step): (O - E)/V, 1/√V. Observed/expected: log((O_e/E_e)/(O_c/E_c)), √(1/E_e +
+    1/E_c).
     """
-    if estimator == BRESLOW or estimator == EFRON:
+    if estimator in (BRESLOW, EFRON):
         beta, information = cox(d, r, estimator, start)
         return beta, 1.0 / math.sqrt(information)
     observed, expected, expected_control, variance, _ = log_rank_sums(d, r, inverse)
@@ -148,14 +150,14 @@ def hazard_ratio(d: np.ndarray, r: np.ndarray, inverse: np.ndarray, estimator: i
 @compiled
 def chi_square(d: np.ndarray, r: np.ndarray, inverse: np.ndarray, test: int, start: float) -> float:
     """χ² (1 df) of the log-rank test or of Cox's score, Wald or likelihood-ratio test."""
-    if test == LOG_RANK or test == SCORE_BRESLOW:
+    if test in (LOG_RANK, SCORE_BRESLOW):
         observed, expected, _, variance, untied = log_rank_sums(d, r, inverse)
         return (observed - expected) ** 2 / (variance if test == LOG_RANK else untied)
     if test == SCORE_EFRON:
         score, information = efron_score(d, r, 0.0)
         return score * score / information
-    ties = BRESLOW if test == WALD_BRESLOW or test == RATIO_BRESLOW else EFRON
+    ties = BRESLOW if test in (WALD_BRESLOW, RATIO_BRESLOW) else EFRON
     beta, information = cox(d, r, ties, start)
-    if test == WALD_BRESLOW or test == WALD_EFRON:
+    if test in (WALD_BRESLOW, WALD_EFRON):
         return beta * beta * information
     return likelihood_ratio(d, r, ties, beta)

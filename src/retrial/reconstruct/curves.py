@@ -22,8 +22,8 @@ STRICT_PART = 0.5
 def with_curve(targets: Targets, path: Path, tolerance: float = DIGITISING_ERROR) -> Targets:
     """Targets with S(t) at every grid time that a CSV (arm,time,survival; time in the study's unit) covers.
 
-    The curve is a step function: S at a grid time is the last digitised value at or before it (a half step's room on the time axis).
-    Raises `DataError` naming the bad rows.
+    The curve is a step function: S at a grid time is the last digitised value at or before it (a half step's room on the time
+    axis). Raises `DataError` naming the bad rows.
     """
     frame = read_curve(path)
     found: list[Target] = []
@@ -52,7 +52,9 @@ def read_curve(path: Path) -> pd.DataFrame:
         raise DataError(f"cannot read the curve in {path}", [str(error)[:200]]) from error
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
-        raise DataError(f"cannot use the curve in {path}", [f"got columns {list(frame.columns)[:8]}; needed are {', '.join(COLUMNS)}"])
+        raise DataError(
+            f"cannot use the curve in {path}", [f"got columns {list(frame.columns)[:8]}; needed are {', '.join(COLUMNS)}"]
+        )
     numbers = {name: pd.to_numeric(frame[name], errors="coerce") for name in ("time", "survival")}
     bad = {
         "arm": ~frame["arm"].isin(ARMS),

@@ -1,7 +1,7 @@
 """Distance of a life table from agreement with everything printed (compiled); 0 if and only if it agrees.
 
-Tables are (d, r): d (3, T) events and r (3, T + 1) at risk of control, experimental and both, r[:, T] = 0. Times with integer outcomes
-(medians, Brookmeyer-Crowley limits) are measured on the survival scale, where single moves show.
+Tables are (d, r): d (3, T) events and r (3, T + 1) at risk of control, experimental and both, r[:, T] = 0. Times with integer
+outcomes (medians, Brookmeyer-Crowley limits) are measured on the survival scale, where single moves show.
 """
 
 from __future__ import annotations
@@ -162,7 +162,14 @@ def curve_energy(d: np.ndarray, r: np.ndarray, g: int, curve: np.ndarray, scale:
 
 @compiled
 def group_energy(
-    whole: np.ndarray, real: np.ndarray, times: np.ndarray, inverse: np.ndarray, curve: np.ndarray, d: np.ndarray, r: np.ndarray, g: int
+    whole: np.ndarray,
+    real: np.ndarray,
+    times: np.ndarray,
+    inverse: np.ndarray,
+    curve: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    g: int,
 ) -> float:
     """Energy of what one arm (0, 1) or both together (2) print alone."""
     energy, median = 0.0, whole[MEDIAN + g]
@@ -206,12 +213,10 @@ def sums_energy(whole: np.ndarray, real: np.ndarray, inverse: np.ndarray, d: np.
 
 
 @compiled
-def joint_energy(
-    whole: np.ndarray, real: np.ndarray, inverse: np.ndarray, d: np.ndarray, r: np.ndarray, limit: float
-) -> float:
+def joint_energy(whole: np.ndarray, real: np.ndarray, inverse: np.ndarray, d: np.ndarray, r: np.ndarray, limit: float) -> float:
     """Energy of the hazard ratio and χ²; may stop early with any value above `limit`."""
     estimator, test, energy, start = whole[ESTIMATOR], whole[TEST], 0.0, real[SCALARS, START]
-    if test == LOG_RANK or test == SCORE_BRESLOW or estimator >= MANTEL_HAENSZEL:
+    if test in (LOG_RANK, SCORE_BRESLOW) or estimator >= MANTEL_HAENSZEL:
         energy += sums_energy(whole, real, inverse, d, r)
     if test == SCORE_EFRON:
         score, information = efron_score(d, r, 0.0)
@@ -219,7 +224,7 @@ def joint_energy(
     if energy > limit or (estimator != BRESLOW and estimator != EFRON and test <= SCORE_EFRON):
         return energy
     beta, information = 0.0, 0.0
-    if estimator == BRESLOW or estimator == EFRON:
+    if estimator in (BRESLOW, EFRON):
         beta, information = cox(d, r, estimator, start)
         energy += ratio_energy(real, beta, 1.0 / math.sqrt(information))
     if energy > limit or test <= SCORE_EFRON:
@@ -227,5 +232,5 @@ def joint_energy(
     ties = (test - WALD_BRESLOW) % 2
     if estimator != ties:
         beta, information = cox(d, r, ties, start)
-    wald = test == WALD_BRESLOW or test == WALD_EFRON
+    wald = test in (WALD_BRESLOW, WALD_EFRON)
     return energy + excess(beta * beta * information if wald else likelihood_ratio(d, r, ties, beta), real, CHI_SQUARE)

@@ -1,8 +1,8 @@
 """`reconstruct`: sample the life tables that carry an endpoint's printed numbers, under every reading of the estimators.
 
-Target: p(y, reading | printed) ∝ p(reading) p(y) 1[y has the printed structure] 1[every other printed number of y, computed by the reading's
-estimators, lies in its agreement interval]; p(reading) uniform, p(y) the beta-binomial prior. Structure (kept by every move):
-patients, printed events, numbers at risk, shortest and longest time.
+Target: p(y, reading | printed) ∝ p(reading) p(y) 1[y has the printed structure] 1[every other printed number of y, computed by
+the reading's estimators, lies in its agreement interval]; p(reading) uniform, p(y) the beta-binomial prior. Structure (kept by
+every move): patients, printed events, numbers at risk, shortest and longest time.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import numpy as np
 from scipy import stats
 
 from retrial.errors import ReconstructionError
-from retrial.reconstruct.build import UnattainableError, build_problem
 from retrial.reconstruct.blame import refusal
+from retrial.reconstruct.build import UnattainableError, build_problem
 from retrial.reconstruct.ensemble import Ensemble, Island, ReadingResult, ReconstructionSettings
 from retrial.reconstruct.pool import all_results, pool_islands
 from retrial.reconstruct.problem import BETA, CHI_SQUARE, SCALARS, Problem
@@ -48,7 +48,8 @@ def reconstruct(targets: Targets, settings: ReconstructionSettings, seed: int, p
         if progress is not None:
             progress(done, message)
 
-    pilots = run_islands(targets, problems, dict.fromkeys(problems, 1), settings, seed, PILOT, start, lambda x, s: report(PILOT_WORK * x, s))
+    once = dict.fromkeys(problems, 1)
+    pilots = run_islands(targets, problems, once, settings, seed, PILOT, start, lambda x, s: report(PILOT_WORK * x, s))
     counts = islands_of(pilots, settings)
     islands = run_islands(
         targets, problems, counts, settings, seed, FULL, start, lambda x, s: report(PILOT_WORK + (1 - PILOT_WORK) * x, s)
@@ -60,15 +61,15 @@ def reconstruct(targets: Targets, settings: ReconstructionSettings, seed: int, p
 
 
 def islands_of(pilots: list[Island], settings: ReconstructionSettings) -> dict[Reading, int]:
-    """Islands per reading: shared out by the pilots' evidence (its square root, because a pilot's evidence is rough), at least two each;
-    one for a reading whose pilot came close; none for the others.
+    """Islands per reading: shared out by the pilots' evidence (its square root, because a pilot's evidence is rough), at least
+    two each; one for a reading whose pilot came close; none for the others.
     """
     best = max((pilot.log_evidence for pilot in pilots), default=-np.inf)
-    near = {pilot.reading: 1 for pilot in pilots if not pilot.arrived and pilot.energy.sum(axis=1).min() <= settings.pilot_energy}
-    main = {pilot.reading: pilot.log_evidence for pilot in pilots if pilot.arrived and pilot.log_evidence >= best - settings.evidence_window}
-    roots = {reading: np.exp((value - best) / 2) for reading, value in main.items()}
-    least = min(2, settings.islands)
-    return near | {reading: max(least, round(settings.islands * float(root / sum(roots.values())))) for reading, root in roots.items()}
+    near = {p.reading: 1 for p in pilots if not p.arrived and p.energy.sum(axis=1).min() <= settings.pilot_energy}
+    arrived = [pilot for pilot in pilots if pilot.arrived and pilot.log_evidence >= best - settings.evidence_window]
+    roots = {pilot.reading: float(np.exp((pilot.log_evidence - best) / 2)) for pilot in arrived}
+    least, total = min(2, settings.islands), sum(roots.values())
+    return near | {reading: max(least, round(settings.islands * root / total)) for reading, root in roots.items()}
 
 
 def screen(targets: Targets, settings: ReconstructionSettings) -> tuple[dict[Reading, Problem], list[ReadingResult]]:
@@ -87,9 +88,7 @@ def screen(targets: Targets, settings: ReconstructionSettings) -> tuple[dict[Rea
     return problems, impossible
 
 
-def screen_medians(
-    targets: Targets, settings: ReconstructionSettings
-) -> tuple[tuple[MedianReading, ...], list[ReadingResult]]:
+def screen_medians(targets: Targets, settings: ReconstructionSettings) -> tuple[tuple[MedianReading, ...], list[ReadingResult]]:
     """Rules that can print the medians' limits at all; where none can, all are kept, so that every reading says why."""
     if not any(targets.all(name) for name in ("median_lower", "median_upper")):
         return (), []

@@ -26,8 +26,8 @@ class ReconstructionSettings:
     ratios, tests, medians  readings that are tried
     islands       independent samplers of an endpoint, shared out to the attained readings by their evidence in the pilot
     particles     tables per island
-    proposals     Metropolis-Hastings proposals per table and level (half to twice as many, by acceptance); None: by the table's size
-    target_proposals  proposals per table at the target itself, in units of `proposals`
+    proposals     Metropolis-Hastings proposals per table and level (half to twice as many, by acceptance); None: by the
+    table's size target_proposals  proposals per table at the target itself, in units of `proposals`
     share         effective sample size that a level's weights keep
     last_temperature  inverse temperature at which a reading that still has no table in agreement is given up
     pilot_particles, pilot_share  one small sampler per reading comes first
@@ -59,7 +59,15 @@ class ReconstructionSettings:
     relaxed: bool = False
 
     def __post_init__(self) -> None:
-        least = {"n_tables": 1, "islands": 1, "particles": 2, "pilot_particles": 2, "threads": 1, "target_proposals": 0, "least_tables": 0}
+        least = {
+            "n_tables": 1,
+            "islands": 1,
+            "particles": 2,
+            "pilot_particles": 2,
+            "threads": 1,
+            "target_proposals": 0,
+            "least_tables": 0,
+        }
         problems = [
             f"reconstruction.{name}: got {getattr(self, name)}; allowed is at least {low}"
             for name, low in least.items()
@@ -86,8 +94,8 @@ class ReadingResult:
 
     status        "attained", "not attained" (no sampler arrived; `miss` and `violated` describe its closest table) or "impossible"
                   (`reason`: the reading cannot print the numbers whatever the table)
-    log_evidence  log P(agreement | printed structure) under the prior, mean over islands on the natural scale; relative standard error
-    share         posterior probability of the reading among the attained, each equally likely beforehand
+    log_evidence  log P(agreement | printed structure) under the prior, mean over islands on the natural scale; relative
+    standard error share         posterior probability of the reading among the attained, each equally likely beforehand
     miss          the closest table's largest distance from an agreement interval, in half-widths of it; 0 where attained
     violated      printed numbers that the closest table misses
     effective_tables  effective sample size of the RMST difference, from the islands' spread; NaN with fewer than three
@@ -134,9 +142,9 @@ class Island:
 class Ensemble:
     """Tables that carry the printed numbers of one endpoint.
 
-    `table` has dims (reconstruction, arm, time), times in months; `readings` one per reconstruction; `weights` sum to 1 and make the pooled
-    tables a draw from the posterior over readings and tables. `relaxed` says that no table agrees and these are the closest.
-    `pool` keeps every island that arrived, from which the tables were drawn.
+    `table` has dims (reconstruction, arm, time), times in months; `readings` one per reconstruction; `weights` sum to 1 and
+    make the pooled tables a draw from the posterior over readings and tables. `relaxed` says that no table agrees and these
+    are the closest. `pool` keeps every island that arrived, from which the tables were drawn.
     """
 
     endpoint: str

@@ -1,8 +1,8 @@
 """One island of the sampler: sequential Monte Carlo from the prior to agreement (compiled).
 
-Target at inverse temperature b: π_b(y) ∝ prior(y) 1[structure] exp(-b E(y)); b rises from 0 to infinity, where π is the prior restricted
-to the tables that agree. Each level weights the particles by exp(-Δb E) with Δb such that the effective sample size is a
-fixed share, resamples systematically, and moves every particle by Metropolis-Hastings at the new b. The product of
+Target at inverse temperature b: π_b(y) ∝ prior(y) 1[structure] exp(-b E(y)); b rises from 0 to infinity, where π is the prior
+restricted to the tables that agree. Each level weights the particles by exp(-Δb E) with Δb such that the effective sample size
+is a fixed share, resamples systematically, and moves every particle by Metropolis-Hastings at the new b. The product of
 the mean weights estimates the evidence P(agreement | structure) (Del Moral, Doucet and Jasra 2006, JRSS B 68:411).
 """
 
@@ -97,8 +97,8 @@ def run_island(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Particles (N, 3, T) events, (N, 3, T + 1) at risk, (N, 4) energies, (N,) ancestors, (3,) summary and its (4,) counts.
 
-    Summary: log evidence (-inf where nobody arrived), last inverse temperature, acceptance at the target. Counts: levels, particles in
-    agreement before the last resampling, proposals made, proposals taken at the target.
+    Summary: log evidence (-inf where nobody arrived), last inverse temperature, acceptance at the target. Counts: levels,
+    particles in agreement before the last resampling, proposals made, proposals taken at the target.
     """
     n_times = first_d.shape[1]
     d, r = np.empty((n_particles, 3, n_times), np.int64), np.empty((n_particles, 3, n_times + 1), np.int64)

@@ -1,8 +1,9 @@
 """Integer moves on a two-arm life table, made and undone in place (compiled).
 
-A cell is (arm, kind, time), kind 1 event, 0 censoring. A step takes `amount` patients from one cell of an arm to another cell of it;
-a proposal is one step or two. Cells are drawn in proportion to their patients, which `proposal` pays back in its log proposal ratio.
-Kept by construction: patients per arm, printed events, printed numbers at risk, printed shortest and longest times.
+A cell is (arm, kind, time), kind 1 event, 0 censoring. A step takes `amount` patients from one cell of an arm to another cell
+of it; a proposal is one step or two. Cells are drawn in proportion to their patients, which `proposal` pays back in its log
+proposal ratio. Kept by construction: patients per arm, printed events, printed numbers at risk, printed shortest and longest
+times.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ STEP_FIELDS = 6
 LENGTHS = np.array([1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5, 6])
 """Short shifts, each as likely."""
 SHIFT, FLIP, OPPOSED_SHIFTS, STATUS_SWAP = 52, 64, 77, 109
-"""Of 128 draws: one patient's time, one patient's status (where events are free), two times apart, two patients' status; else two patients
-of different arms change places."""
+"""Of 128 draws: one patient's time, one patient's status (where events are free), two times apart, two patients' status; else
+two patients of different arms change places."""
 LOW_BITS = (1 << 32) - 1
 
 
@@ -30,7 +31,9 @@ def count(d: np.ndarray, r: np.ndarray, arm: int, kind: int, t: int) -> int:
 
 @inlined
 def pick(d: np.ndarray, r: np.ndarray, first_step: int, bits: int) -> tuple[int, int, int]:
-    """The cell of a patient drawn from both arms by 32 random bits: bisection on the numbers at risk, counts of patients from the right."""
+    """The cell of a patient drawn from both arms by 32 random bits: bisection on the numbers at risk, counts of patients
+    from the right.
+    """
     rank = (bits * r[2, 0]) >> 32
     arm = 1 if rank >= r[0, 0] else 0
     rank -= r[0, 0] * arm
@@ -109,7 +112,7 @@ def propose(whole: np.ndarray, segment: np.ndarray, d: np.ndarray, r: np.ndarray
         write(steps, 0, arm, kind, t, kind, t + length, amount)
         write(steps, 1, arm2, kind2, t2, kind2, t2 - length, amount)
         return 2
-    between = mode == EVENTS_TOTAL or mode == EVENTS_FREE
+    between = mode in (EVENTS_TOTAL, EVENTS_FREE)
     if kind_of_move < STATUS_SWAP:
         if kind == kind2 or (arm == arm2 and t == t2) or (arm != arm2 and not between):
             return 0

@@ -23,7 +23,7 @@ def all_results(
     targets: Targets, pilots: list[Island], islands: list[Island], impossible: list[ReadingResult]
 ) -> tuple[ReadingResult, ...]:
     """What became of every reading, most probable first."""
-    tried = [reading_result(targets, pilot, [island for island in islands if island.reading == pilot.reading]) for pilot in pilots]
+    tried = [reading_result(targets, pilot, [i for i in islands if i.reading == pilot.reading]) for pilot in pilots]
     return tuple(sorted([*with_shares(tried), *impossible], key=lambda result: -result.share))
 
 
@@ -115,7 +115,9 @@ def with_shares(results: list[ReadingResult]) -> list[ReadingResult]:
 
 
 def allocation(shares: dict[Reading, float], settings: ReconstructionSettings) -> dict[Reading, int]:
-    """Tables per reading: in proportion to the evidence, at least `least_tables` each, adding to `n_tables` (largest remainders)."""
+    """Tables per reading: in proportion to the evidence, at least `least_tables` each, adding to `n_tables` (largest
+    remainders).
+    """
     least = min(settings.least_tables, settings.n_tables // len(shares))
     free = settings.n_tables - least * len(shares)
     exact = {reading: free * share for reading, share in shares.items()}

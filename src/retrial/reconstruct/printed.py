@@ -18,7 +18,9 @@ from retrial.study.study import Study
 _EDGE = 1e-9
 """Room for binary fractions at an interval's edge, relative to its size."""
 _FOLLOW_UP = 2.0
-"""Where neither the longest time nor a number at risk of 0 is printed, the grid ends at this multiple of the largest printed time."""
+"""Where neither the longest time nor a number at risk of 0 is printed, the grid ends at this multiple of the largest
+printed time.
+"""
 _MAX_DECIMALS = 2
 """Finest recording unit that printed times are taken to imply: 0.01 of the study's unit."""
 
@@ -28,10 +30,10 @@ def targets_from_study(
 ) -> Targets:
     """Everything that the study file prints about one endpoint.
 
-    The grid's step is the recording unit: 1 where every printed time is a whole number, else the printed decimals. It runs from the
-    shortest printed time (else one step) to the longest (else the last step before a printed number at risk of 0 in both arms; else
-    twice the largest printed time). `step`, `first` and `last` override. Raises `ReconstructionError` where the endpoint or an arm's size
-    is missing.
+    The grid's step is the recording unit: 1 where every printed time is a whole number, else the printed decimals. It runs
+    from the shortest printed time (else one step) to the longest (else the last step before a printed number at risk of 0 in
+    both arms; else twice the largest printed time). `step`, `first` and `last` override. Raises `ReconstructionError` where
+    the endpoint or an arm's size is missing.
     """
     if endpoint not in study.endpoints:
         raise ReconstructionError(f"got the endpoint {endpoint!r}; allowed are {sorted(study.endpoints)}")
@@ -159,11 +161,11 @@ def _p_value(statistic: str, printed: Quantity, where: str) -> Target:
 
 
 def _ratio(effect: Effect) -> Iterator[Target]:
-    assert_free = effect.hazard_ratio
-    if assert_free is None:
+    ratio = effect.hazard_ratio
+    if ratio is None:
         return
     limits = [] if effect.ci is None else [("hazard_ratio_lower", effect.ci.lower), ("hazard_ratio_upper", effect.ci.upper)]
-    for name, printed in [("hazard_ratio", assert_free), *limits]:
+    for name, printed in [("hazard_ratio", ratio), *limits]:
         target = within(name, TOTAL, printed, RELATIVE_TOLERANCE * printed.value, effect.where, effect.level)
         yield target if effect.numerator == "experimental" else _inverted(target)
 
@@ -187,7 +189,9 @@ def _inverted(target: Target) -> Target:
 
 
 def _wald_fits(effect: Effect) -> bool:
-    """Whether the printed p can be Wald's, 2 Φ(-|z|), z = log HR / SE with the SE from the printed interval (all rounding allowed)."""
+    """Whether the printed p can be Wald's, 2 Φ(-|z|), z = log HR / SE with the SE from the printed interval (all rounding
+    allowed).
+    """
     if effect.ci is None or effect.hazard_ratio is None or effect.p is None:
         return False
     quantile = float(stats.norm.ppf(0.5 + effect.level / 2))
@@ -214,8 +218,8 @@ def _end(item: Endpoint, unit: float, notes: list[str]) -> float:
         return item.longest.value
     counts = [getattr(item.at_risk, arm) for arm in ARMS] if item.at_risk is not None else [None]
     if item.at_risk is not None and None not in counts:
-        for time, *at_risk in zip(item.at_risk.times, *counts, strict=True):
-            if all(int(count) == 0 for count in at_risk):
+        for time, *alive in zip(item.at_risk.times, *counts, strict=True):
+            if all(int(count) == 0 for count in alive):
                 notes.append(f"no longest time is printed: the grid ends before {time}, where nobody is at risk")
                 return unit * (math.ceil(time.value / unit - _EDGE) - 1)
     medians = [median for arm in (*ARMS, TOTAL) if (median := getattr(item.median, arm)) is not None]

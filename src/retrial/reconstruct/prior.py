@@ -1,8 +1,8 @@
 """Prior of a life table: independent beta-binomial events and censorings, hazards free to vary over time.
 
 Given r at risk: d ~ BetaBin(r, a_d, b_d), c | d ~ BetaBin(r - d, a_c, b_c), independently over times and arms; at the last
-grid time everybody who is left leaves. BetaBin(k; n, a, b) = C(n, k) B(k + a, n - k + b) / B(a, b), that is, each time has its own
-hazard with a Beta(a, b) prior, integrated out.
+grid time everybody who is left leaves. BetaBin(k; n, a, b) = C(n, k) B(k + a, n - k + b) / B(a, b), that is, each time has its
+own hazard with a Beta(a, b) prior, integrated out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ HALF = 0.5
 class TablePrior:
     """Hyper-parameters of the beta-binomial prior.
 
-    event_mean, censoring_mean  mean hazard per grid step; None: the constant hazard that leaves half of the patients at half of the grid
+    event_mean, censoring_mean  mean hazard per grid step; None: the constant hazard that leaves half of the patients at half
+    of the grid
                                 (events), and the same for censoring
     event_shape, censoring_shape  a of Beta(a, b); 1 is weakly informative: the hazard's SD is about its mean
     """

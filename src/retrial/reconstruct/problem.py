@@ -1,7 +1,7 @@
 """`Problem`: one endpoint's agreement region under one reading, as the plain arrays that the compiled sampler reads.
 
-Rows 0, 1, 2 are control, experimental and both arms together. An interval is (low, high, scale): a value inside has energy 0, a value
-outside |distance| / scale, scale being the tolerance that the agreement rule grants; NaN limits stand for "not printed".
+Rows 0, 1, 2 are control, experimental and both arms together. An interval is (low, high, scale): a value inside has energy 0,
+a value outside |distance| / scale, scale being the tolerance that the agreement rule grants; NaN limits stand for "not printed".
 """
 
 from __future__ import annotations
@@ -27,16 +27,18 @@ class Problem(NamedTuple):
 
     times    (T,) in recording units
     inverse  (N + 1,) 0, 1, 1/2, ..., 1/N
-    segment  (2, T, 2) first and last index to which a patient recorded at t may move: printed numbers at risk hold by construction
-    curve    (2, T, 2) limits of S(t) from a digitised curve
+    segment  (2, T, 2) first and last index to which a patient recorded at t may move: printed numbers at risk hold by
+    construction curve    (2, T, 2) limits of S(t) from a digitised curve
     prior    (6, N + 1) logarithms of the beta-binomial factors, see `retrial.reconstruct.prior`
-    whole    (16,) EVENT_MODE which events are printed, one of EVENTS_*; FIRST_HELD, LAST_HELD 1 where the first (last) grid time must hold a
-             patient (printed shortest, longest time); RULE of the medians' intervals, ESTIMATOR of the hazard ratio and TEST of the χ² (codes
-             of the readings, -1 none); BLOCK most patients that one proposal moves together; MEDIAN three indices of the printed medians, -1
-             none; LIMITS three pairs of indices of Brookmeyer-Crowley limits (T: never reached, -1: not printed)
-    real     (10, 3) intervals (low, high, scale): MEDIAN_SE three of the median's SE under the density rule, BETA four of β, its lower and
-             upper limit and Wald's z², CHI_SQUARE one; SCALARS: Z_RATIO normal quantile of the hazard ratio's level, START printed β, where
-             Newton's method starts, CURVE_SCALE tolerance of S(t) (0: no curve); Z_MEDIAN normal quantiles of the medians' levels
+    whole    (16,) EVENT_MODE which events are printed, one of EVENTS_*; FIRST_HELD, LAST_HELD 1 where the first (last) grid
+             time must hold a patient (printed shortest, longest time); RULE of the medians' intervals, ESTIMATOR of the hazard
+             ratio and TEST of the χ² (codes of the readings, -1 none); BLOCK most patients that one proposal moves together;
+             MEDIAN three indices of the printed medians, -1 none; LIMITS three pairs of indices of Brookmeyer-Crowley limits
+             (T: never reached, -1: not printed)
+    real     (10, 3) intervals (low, high, scale): MEDIAN_SE three of the median's SE under the density rule, BETA four of β,
+             its lower and upper limit and Wald's z², CHI_SQUARE one; SCALARS: Z_RATIO normal quantile of the hazard ratio's
+             level, START printed β, where Newton's method starts, CURVE_SCALE tolerance of S(t) (0: no curve); Z_MEDIAN normal
+             quantiles of the medians' levels
     """
 
     times: np.ndarray

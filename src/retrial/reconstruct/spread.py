@@ -20,7 +20,9 @@ QUANTILES = (0.025, 0.5, 0.975)
 
 
 def answers(table: Table, horizon: float, times: tuple[float, ...]) -> dict[tuple[str, str], float]:
-    """(quantity, arm) -> value: RMST to the horizon, its difference, S(t), events per arm, censorings before the horizon, β by Cox with Efron ties."""
+    """(quantity, arm) -> value: RMST to the horizon, its difference, S(t), events per arm, censorings before the horizon,
+    β by Cox with Efron ties.
+    """
     rmst = {arm: table.rmst(arm, horizon) for arm in ARMS}
     found = {("rmst", arm): value for arm, value in rmst.items()}
     found["rmst_difference", TOTAL] = rmst[EXPERIMENTAL] - rmst[CONTROL]
@@ -36,7 +38,8 @@ def answers(table: Table, horizon: float, times: tuple[float, ...]) -> dict[tupl
 def spread(ensemble: Ensemble, targets: Targets, horizon: float, times: tuple[float, ...]) -> pd.DataFrame:
     """Weighted mean, SD and quantiles (2.5, 50, 97.5 %) over the tables; one row per quantity and arm.
 
-    `horizon` and `times` in the study's unit. This is uncertainty about the data, not sampling uncertainty: that comes from the models.
+    `horizon` and `times` in the study's unit. This is uncertainty about the data, not sampling uncertainty: that comes from
+    the models.
     """
     rows = [answers(table, horizon, times) for table in tables_of(ensemble, targets)]
     found = []
@@ -90,17 +93,22 @@ def leave_one_out(
     return pd.concat(frames, ignore_index=True)
 
 
-def compare_ensembles(first: Ensemble, second: Ensemble, targets: Targets, horizon: float, times: tuple[float, ...]) -> pd.DataFrame:
+def compare_ensembles(
+    first: Ensemble, second: Ensemble, targets: Targets, horizon: float, times: tuple[float, ...]
+) -> pd.DataFrame:
     """Means of two ensembles (default and strict agreement) and their difference in Monte Carlo standard errors.
 
-    The standard errors use the number of tables of each ensemble, equally weighted; at most `effective` tables of the first count.
+    The standard errors use the number of tables of each ensemble, equally weighted; at most `effective` tables of the first
+    count.
     """
     columns = ["endpoint", "quantity", "arm"]
     one, two = (spread(ensemble, targets, horizon, times).set_index(columns) for ensemble in (first, second))
     sizes = [min(ensemble.effective_tables, sampled_tables(ensemble)) for ensemble in (first, second)]
-    error = np.sqrt(one["sd"] ** 2 / sizes[0] + two["sd"] ** 2 / sizes[1])
-    out = pd.DataFrame({"first": one["mean"], "second": two["mean"], "difference": two["mean"] - one["mean"], "monte_carlo_error": error})
-    out["standardised"] = np.where(error > 0, out["difference"] / error.where(error > 0, 1.0), 0.0)
+    error = (one["sd"] ** 2 / sizes[0] + two["sd"] ** 2 / sizes[1])
+    out = pd.DataFrame(
+        {"first": one["mean"], "second": two["mean"], "difference": two["mean"] - one["mean"], "monte_carlo_error": error}
+    )
+    out["standardised"] = (out["difference"] / error).where(error > 0, 0.0)
     return out.reset_index()
 
 

@@ -42,7 +42,9 @@ class Ratio:
 
 
 class Table:
-    """Counts (2 arms, T) of events and censorings on a grid of times, arm 0 control, 1 experimental; a censoring leaves after events."""
+    """Counts (2 arms, T) of events and censorings on a grid of times, arm 0 control, 1 experimental; a censoring leaves
+    after events.
+    """
 
     def __init__(self, times: Sequence[float] | np.ndarray, events: np.ndarray, censored: np.ndarray) -> None:
         self.times = np.ascontiguousarray(times, dtype=float)

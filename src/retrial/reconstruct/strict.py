@@ -1,10 +1,11 @@
 """Strict agreement: tables that carry every printed digit.
 
-One table in 10^8 of those in default agreement is strict, and strict tables are islands that no single move connects. Two steps reach them. A
-wide island of the sampler has the medians' intervals strict and the rest at default: it arrives, and its tables still move, because a
-median's interval knows nothing of what happens after Ŝ = 0.45. Then each of its tables walks within that region until hazard ratio, limits, p
-and χ² happen to have their printed digits too. The walk leaves prior(y) on the region invariant, so that what is found is close to the prior
-restricted to strict tables; that answers do not care is checked (`spread.compare_ensembles`), not assumed.
+One table in 10^8 of those in default agreement is strict, and strict tables are islands that no single move connects. Two
+steps reach them. A wide island of the sampler has the medians' intervals strict and the rest at default: it arrives, and its
+tables still move, because a median's interval knows nothing of what happens after Ŝ = 0.45. Then each of its tables walks
+within that region until hazard ratio, limits, p and χ² happen to have their printed digits too. The walk leaves prior(y) on
+the region invariant, so that what is found is close to the prior restricted to strict tables; that answers do not care is
+checked (`spread.compare_ensembles`), not assumed.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ Found = tuple[Reading, float, np.ndarray, np.ndarray]
 
 @compiled
 def last_digits(problem: Problem, strict: np.ndarray, d: np.ndarray, r: np.ndarray, most: int, state: np.ndarray) -> bool:
-    """Walk a table in agreement with `problem`, in place, until the comparison agrees with the `strict` intervals; False where it never did."""
+    """Walk a table in agreement with `problem`, in place, until the comparison agrees with the `strict` intervals; False
+    where it never did.
+    """
     energy = np.zeros(N_ENERGIES)
     for _ in range(most // CHECK_EVERY + 1):
         if joint_energy(problem.whole, strict, problem.inverse, d, r, 0.0) == 0.0:
@@ -55,7 +58,9 @@ def last_digits(problem: Problem, strict: np.ndarray, d: np.ndarray, r: np.ndarr
 
 
 @compiled
-def all_last_digits(problem: Problem, strict: np.ndarray, d: np.ndarray, r: np.ndarray, most: int, state: np.ndarray) -> np.ndarray:
+def all_last_digits(
+    problem: Problem, strict: np.ndarray, d: np.ndarray, r: np.ndarray, most: int, state: np.ndarray
+) -> np.ndarray:
     """(N,) which particles got there."""
     reached = np.zeros(d.shape[0], np.bool_)
     for i in range(d.shape[0]):
@@ -64,7 +69,8 @@ def all_last_digits(problem: Problem, strict: np.ndarray, d: np.ndarray, r: np.n
 
 
 def strict_ensemble(ensemble: Ensemble, targets: Targets, settings: ReconstructionSettings, seed: int, n_tables: int) -> Ensemble:
-    """Up to `n_tables` different tables in strict agreement, equally weighted, under the readings that the default ensemble attained.
+    """Up to `n_tables` different tables in strict agreement, equally weighted, under the readings that the default ensemble
+    attained.
 
     Raises `ReconstructionError` where none was found. The same seed gives the same tables on any number of threads.
     """
@@ -72,7 +78,8 @@ def strict_ensemble(ensemble: Ensemble, targets: Targets, settings: Reconstructi
     found: dict[bytes, Found] = {}
     with ThreadPoolExecutor(max_workers=settings.threads) as workers:
         for number in range(MOST_ISLANDS):
-            for tables in workers.map(lambda reading, turn=number: strict_island(targets, reading, settings, seed, turn), readings):
+            jobs = [(targets, reading, settings, seed, number) for reading in readings]
+            for tables in workers.map(lambda job: strict_island(*job), jobs):
                 for item in tables:
                     found.setdefault(item[2].tobytes() + item[3].tobytes(), item)
             if len(found) >= n_tables:

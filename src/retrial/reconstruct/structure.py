@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from retrial.dims import ARMS, TOTAL
@@ -55,7 +57,8 @@ def _time_contradictions(targets: Targets) -> list[str]:
 
 
 def _at_risk_contradictions(targets: Targets, arm: str) -> list[str]:
-    found, last, n = [], sizes(targets)[arm], sizes(targets)[arm]
+    found, n = [], sizes(targets)[arm]
+    last = float(n)
     longest = targets.find("longest")
     for item in sorted(targets.all("at_risk", arm), key=lambda item: item.time):
         if item.value > last:
@@ -74,7 +77,7 @@ def first_table(targets: Targets) -> tuple[np.ndarray, np.ndarray]:
     leaving = np.zeros((2, n_times), np.int64)
     for row, arm in enumerate(ARMS):
         edges = [(0, n[arm]), *boundaries(targets, arm), (n_times, 0)]
-        for (start, alive), (stop, later) in zip(edges, edges[1:], strict=False):
+        for (start, alive), (stop, later) in pairwise(edges):
             share, rest = divmod(alive - later, stop - start)
             leaving[row, start:stop] = share
             leaving[row, start : start + rest] += 1
@@ -103,7 +106,7 @@ def _reach_ends(targets: Targets, leaving: np.ndarray) -> None:
             continue
         for row, arm in enumerate(ARMS):
             edges = [0, *(edge for edge, _ in boundaries(targets, arm)), targets.n_times]
-            start, stop = next((a, b) for a, b in zip(edges, edges[1:], strict=False) if a <= index < b)
+            start, stop = next((a, b) for a, b in pairwise(edges) if a <= index < b)
             donors = [t for t in range(start, stop)[::order] if leaving[row, t] > 0]
             if donors:
                 leaving[row, donors[0]] -= 1

@@ -59,11 +59,12 @@ def walk(
     n_proposals: int,
     state: np.ndarray,
 ) -> int:
-    """Make `n_proposals` proposals in place at density prior(y) exp(-inverse_temperature · energy(y)); returns how many were taken.
+    """Make `n_proposals` proposals in place at density prior(y) exp(-inverse_temperature · energy(y)); returns how many were
+    taken.
 
     The threshold on the energy is drawn before the energy is computed, so that a proposal is refused at the first partial sum
-    above it, the cheapest parts first: the same Markov chain, most of the work spared. `energy` (4,) is kept up to date unless the
-    temperature is infinite (inverse 0).
+    above it, the cheapest parts first: the same Markov chain, most of the work spared. `energy` (4,) is kept up to date unless
+    the temperature is infinite (inverse 0).
     """
     whole, real, times, inverse = problem.whole, problem.real, problem.times, problem.inverse
     curve, factors, segment = problem.curve, problem.prior, problem.segment
@@ -95,7 +96,9 @@ def walk(
                 total = 0.0
                 for g in range(3):
                     if taken:
-                        new[g] = group_energy(whole, real, times, inverse, curve, d, r, g) if changes(steps, n_steps, g) else energy[g]
+                        new[g] = energy[g]
+                        if changes(steps, n_steps, g):
+                            new[g] = group_energy(whole, real, times, inverse, curve, d, r, g)
                         total += new[g]
                         taken = total <= limit
                 if taken:

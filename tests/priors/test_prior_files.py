@@ -1,0 +1,83 @@
+"""The prior and evidence files of the project, composed as the command line does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir, initialize_config_module
+
+from retrial.answers.priors import prior_lines
+from retrial.composed import plain
+from retrial.config import RunConfig, run_config
+from retrial.errors import ConfigError
+from retrial.priors.prior_set import implied
+
+FILES = sorted(path.stem for path in (Path(__file__).parents[2] / "conf/prior").glob("*.yaml"))
+
+
+def configured(*overrides: str, prior: str = "custom") -> RunConfig:
+    with initialize_config_module("retrial.conf", version_base="1.3"):
+        return run_config(plain(compose("fit", list(overrides))), "fit", Path("study.yaml"), {"prior": prior, "model": "weibull"})
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_prior_file_says_what_it_implies(name: str) -> None:
+    made = configured(f"prior={name}", prior=name).priors[name]
+    assert made.description
+    rows = implied(made)
+    assert rows
+    for row in rows:
+        assert row["source"]
+        assert 0 <= row["implied_lower"] < row["implied_median"] < row["implied_upper"]
+    assert len(prior_lines([made])) == 1 + 2 * len(rows)
+
+
+def test_historical_priors_are_computed_from_the_table_and_its_knobs() -> None:
+    key = "prior.log_hazard_ratio.by_endpoint.os.evidence.exponent"
+    default = configured("prior=historical").priors["custom"].for_endpoint("os")["log_hazard_ratio"]
+    whole = configured("prior=historical", f"{key}=1").priors["custom"].for_endpoint("os")["log_hazard_ratio"]
+    assert default.number("sigma") == pytest.approx(whole.number("sigma") / 0.2**0.5, rel=1e-9)
+    row = "prior.evidence.rows.he_linye_2021.effects.os.ratio"
+    changed = configured("prior=historical", f"{row}=0.2").priors["custom"].for_endpoint("os")["log_hazard_ratio"]
+    assert changed.number("mu") < default.number("mu")
+
+
+def test_a_prior_of_ones_own_in_two_numbers() -> None:
+    run = configured("prior=stated", "prior.log_hazard_ratio.quantiles=[[0.5,0.8],[0.975,1.5]]")
+    low, high = run.priors["custom"]["log_hazard_ratio"].distribution.cdf([-0.22314355, 0.40546511])
+    assert (low, high) == pytest.approx((0.5, 0.975), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("prior.log_hazard_ratio.sigma=-1", "allowed is above 0"),
+        ("+prior.log_hazard_ratio.quantiles=[[0.5,1],[0.975,2]]", "got beside quantiles"),
+        ("prior.log_hazard_ratio.family=beta", "unknown; beta takes alpha, beta"),
+        ("+prior.log_hazard_ration={family:normal,mu:0,sigma:1}", "unknown parameter"),
+    ],
+)
+def test_wrong_priors_are_refused_with_what_is_admitted(override: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        configured("prior=flat", override)
+    assert said in str(error.value)
+
+
+def test_a_table_and_a_prior_in_a_folder_of_ones_own(tmp_path: Path) -> None:
+    """--config-dir: DIR/evidence/mine.yaml and DIR/prior/mine.yaml, found beside the project's."""
+    files: dict[str, Any] = {
+        "evidence/mine.yaml": "description: d\nrows:\n  a: {source: s, verified: source, effects: {os: {ratio: 0.5, ci: [0.25, 1.0]}}}\n",
+        "prior/mine.yaml": "defaults:\n  - /evidence@evidence: mine\n  - _self_\ndescription: mine\n"
+        "log_hazard_ratio: {evidence: {outcome: os, method: pooled}}\n",
+        "job.yaml": "defaults:\n  - prior: mine\n  - _self_\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+        raw = plain(compose("job"))
+    made = run_config(raw | {"seed": 1, "output_dir": "o", "force": False}, "fit", Path("s.yaml"), {"prior": "mine"})
+    assert made.priors["mine"]["log_hazard_ratio"].number("mu") == pytest.approx(-0.69314718, abs=1e-8)
