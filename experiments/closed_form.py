@@ -13,7 +13,7 @@ from retrial.config import ModelSpec, RunConfig
 from retrial.errors import DataError, FitError
 from retrial.frequentist.counts import benefit_sign, outcome_key, source_of, two_by_two
 from retrial.frequentist.ratios import contrast_of, effect_endpoint, log_ratio
-from retrial.frequentist.rows import DIFFERENCE
+from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.inference.two_arms import TwoArms
 from retrial.priors.prior_set import PriorSet
 from retrial.study.fields import CountRow
@@ -34,11 +34,11 @@ def _ratio(run: RunConfig, spec: ModelSpec, study: Study, key: str) -> Iterator[
     effect = study.effects[key]
     if run.endpoints and effect.endpoint and effect.endpoint not in run.endpoints:
         return
-    parameter = _PRIOR_OF_MEASURE[effect.measure]
+    parameter, of_treatment = _PRIOR_OF_MEASURE[effect.measure], contrast_of(effect).startswith(RATIO)
     for name, priors in run.priors.items():
         mine = priors.for_endpoint(effect.endpoint or "")
-        if parameter not in mine.priors:
-            continue
+        if parameter not in mine.priors or not (of_treatment or mine[parameter].is_symmetric):
+            continue  # a belief in the treatment's benefit says nothing of a prognostic factor
         try:
             data = log_ratio(effect, key)
         except DataError:

@@ -12,6 +12,7 @@ from retrial.config import RunConfig
 from retrial.errors import DataError
 from retrial.frequentist.counts import benefit_sign, outcome_key, two_by_two
 from retrial.frequentist.ratios import contrast_of, effect_endpoint, log_ratio
+from retrial.frequentist.rows import RATIO
 from retrial.frequentist.two_by_two import odds_ratio
 from retrial.priors.conflict import conflict
 from retrial.priors.prior_set import PriorSet
@@ -51,7 +52,7 @@ def _odds_ratios(run: RunConfig, study: Study) -> Iterator[dict[str, Any]]:
             ratio = odds_ratio(two_by_two(study, path, row), run.questions.level)
         except DataError:
             continue  # nobody or everybody has the outcome
-        named = {"endpoint": outcome_key(path), "contrast": "experimental / control, as a benefit", "measure": "log_odds_ratio"}
+        named = {"endpoint": outcome_key(path), "contrast": f"{RATIO}, as a benefit", "measure": "log_odds_ratio"}
         yield from _rows(run, named, "", sign * math.log(ratio.point), ratio.se_log)
 
 
@@ -60,6 +61,9 @@ def _rows(run: RunConfig, named: dict[str, Any], endpoint: str, estimate: float,
         priors: PriorSet = given.for_endpoint(endpoint)
         if named["measure"] not in priors.priors:
             continue
+        of_treatment = named["contrast"].startswith(RATIO)
+        if not (of_treatment or priors[named["measure"]].is_symmetric):
+            continue  # a belief in the treatment's benefit says nothing of a prognostic factor
         found = conflict(priors[named["measure"]], estimate, se)
         verdict = "conflict" if found["box_p"] < SMALL_P else "none seen"
         yield {**named, "prior": name, **found, "verdict": verdict}

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 from retrial.experiments.audit import audited
 from retrial.experiments.closed_form import count_posteriors, ratio_posteriors
+from retrial.experiments.hierarchical import hierarchical_posteriors
 from retrial.experiments.reanalyse import write_results
 from retrial.experiments.survival import survival_posteriors
 from retrial.experiments.tables import Reconstructions, endpoint_tables, save_tables
@@ -25,12 +27,14 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     tables = reconstructed.tables
     save_tables(tables, folder)
     survival = survival_posteriors(run, tables, folder)
-    estimates: list[Estimate] = [*ratio_posteriors(run, used), *count_posteriors(run, used), *survival.estimates]
+    counted = hierarchical_posteriors(run, used, folder)
+    closed = [*ratio_posteriors(run, used), *count_posteriors(run, used)]
+    estimates: list[Estimate] = [*closed, *survival.estimates, *counted.estimates]
     if not estimates and not reconstructed.failures:
         raise DataError("nothing to fit", [f"the study has no data for the model {', '.join(run.models)} under this prior"])
-    write_results(run, estimates, survival.diagnostics, folder)
+    write_results(run, estimates, pd.concat([survival.diagnostics, counted.table], ignore_index=True), folder)
     for row in estimates:
         if row.quantity in ("hazard_ratio", "odds_ratio", "risk_ratio"):
             interval = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"
             print(f"{row.endpoint:<12} {row.quantity:<14} {interval}  {row.contrast}  {row.status}")
-    return [*reconstructed.failures, *survival.failures]
+    return [*reconstructed.failures, *survival.failures, *counted.failures]

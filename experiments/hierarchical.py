@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,10 +30,12 @@ from retrial.inference.diagnostics import Diagnostics
 from retrial.inference.engine import Draws, FitData, Job
 from retrial.inference.ensemble import fit_group
 from retrial.inference.two_arms import TwoArms
+from retrial.priors.historical import HistoricalControls
 from retrial.priors.prior_set import PriorSet
 from retrial.seeds import integer_seed
 from retrial.study.study import Study
 
+log = logging.getLogger("retrial")
 EFFECT = "log_odds_ratio"
 ANY_GRADE = "any"
 TARGET_ACCEPT = 0.97
@@ -50,6 +53,11 @@ class HierarchicalResults:
     estimates: list[Estimate] = field(default_factory=list)
     diagnostics: list[dict[str, Any]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Diagnostics in the columns of `survival`."""
+        return pd.DataFrame(self.diagnostics)
 
 
 def hierarchical_posteriors(run: RunConfig, study: Study, folder: Path) -> HierarchicalResults:
@@ -166,22 +174,30 @@ def _adverse_answers(study: Study, events: GradedEvents) -> Answers:
 def _borrowed(run: RunConfig, spec: ModelSpec, study: Study) -> list[Estimate]:
     """Rows of the outcome that the historical controls speak of, under every prior set."""
     controls = spec.historical
-    paths = [path for path in study.count_rows() if not path.startswith("adverse_events") and controls is not None]
+    if controls is None:
+        return []
+    outcomes = {outcome_key(path): path for path in study.count_rows() if not path.startswith("adverse_events")}
+    if controls.outcome not in outcomes:
+        said = f"models.{spec.name}.historical.outcome: got {controls.outcome}"
+        log.info("%s: %s; the study has %s", spec.name, said, ", ".join(outcomes) or "no counted outcome")
+        return []
+    path = outcomes[controls.outcome]
+    data, sign = _borrowing_data(study, path, controls), benefit_sign(study, path)
+    source = f"{source_of(study, path, study.count_rows()[path])}; control borrows from {', '.join(controls.labels)}"
     rows: list[Estimate] = []
-    for path in paths:
-        if controls is None or outcome_key(path) != controls.outcome:
-            continue
-        row = study.count_rows()[path]
-        counts, sign = two_by_two(study, path, row), benefit_sign(study, path)
-        criteria = study.response.criteria if study.response is not None and path.startswith("response.") else ""
-        arms = TwoArms((counts.control, counts.experimental), (counts.n_control, counts.n_experimental), benefit=sign >= 0)
-        data = BorrowedCounts(arms, controls.events, controls.n, controls.offsets(criteria), controls.robust_weight)
-        source = f"{source_of(study, path, row)}; control borrows from {', '.join(controls.labels)}"
-        for name, priors in run.priors.items():
-            if EFFECT in priors.priors or {"control_probability", "experimental_probability"} <= set(priors.priors):
-                subject = Subject(controls.outcome, DIFFERENCE, spec.name, name, source)
-                rows += _borrowed_rows(run, spec, data, subject, priors.over(spec.priors), sign)
+    for name, priors in run.priors.items():
+        if EFFECT in priors.priors or {"control_probability", "experimental_probability"} <= set(priors.priors):
+            subject = Subject(controls.outcome, DIFFERENCE, spec.name, name, source)
+            rows += _borrowed_rows(run, spec, data, subject, priors.over(spec.priors), sign)
     return rows
+
+
+def _borrowing_data(study: Study, path: str, controls: HistoricalControls) -> BorrowedCounts:
+    counts = two_by_two(study, path, study.count_rows()[path])
+    criteria = study.response.criteria if study.response is not None and path.startswith("response.") else ""
+    events, sizes = (counts.control, counts.experimental), (counts.n_control, counts.n_experimental)
+    arms = TwoArms(events, sizes, benefit=benefit_sign(study, path) >= 0)
+    return BorrowedCounts(arms, controls.events, controls.n, controls.offsets(criteria), controls.robust_weight)
 
 
 def _borrowed_rows(
@@ -208,8 +224,3 @@ def _save(names: Sequence[str], fits: Sequence[Draws], path: Path, model: str) -
     posterior = xr.Dataset(values, {PRIOR: list(names)}, attrs={"model": model})
     stats = xr.Dataset({"diverging": ((PRIOR, CHAIN, DRAW), np.stack([fit.diverging for fit in fits]))}, {PRIOR: list(names)})
     xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats}).to_netcdf(path, engine="h5netcdf")
-
-
-def diagnostics_frame(results: HierarchicalResults) -> pd.DataFrame:
-    """Diagnostics in the columns of `survival`."""
-    return pd.DataFrame(results.diagnostics)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pandas as pd
 from retrial.experiments.audit import add_joint, audited, findings
 from retrial.experiments.closed_form import count_posteriors, ratio_posteriors
+from retrial.experiments.conflict import conflict_table
 from retrial.experiments.frequentist import frequentist_rows
+from retrial.experiments.hierarchical import hierarchical_posteriors
 from retrial.experiments.layout import lay_out_report, save_bands
 from retrial.experiments.progress import step
 from retrial.experiments.survival import survival_posteriors
@@ -43,12 +45,14 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     with step("posteriors in closed form"):
         closed = [*ratio_posteriors(run, used), *count_posteriors(run, used)]
     survival = survival_posteriors(run, tables, folder)
-    estimates = [*rows, *closed, *survival.estimates]
-    write_results(run, estimates, survival.diagnostics, folder)
+    counted = hierarchical_posteriors(run, used, folder)
+    estimates = [*rows, *closed, *survival.estimates, *counted.estimates]
+    write_results(run, estimates, pd.concat([survival.diagnostics, counted.table], ignore_index=True), folder)
+    conflict_table(run, used).to_csv(folder / "conflict.csv", index=False)
     save_bands(survival.bands, folder)
     with step("report"):
         lay_out_report(run, study, folder, folder)
-    return [*reconstructed.failures, *survival.failures, *_failed(closed)]
+    return [*reconstructed.failures, *survival.failures, *counted.failures, *_failed(closed)]
 
 
 def write_results(run: RunConfig, estimates: Sequence[Estimate], diagnostics: pd.DataFrame, folder: Path) -> None:

@@ -6,10 +6,11 @@
     θ_{t,g} = μ + u_g + τ z_{t,g}        μ ~ `log_odds_ratio` (its mirror: a harm),  u_g ~ `grade_effect`,  τ ~ `effect_sd`
     x, z ~ N(0, 1)
 
-A patient has one worst grade of a term: grade groups and "none" are exclusive, so the chain of binomials is their multinomial, and "any grade" is
-derived, never fitted. θ is a log odds ratio, above 0 more harm with the experimental arm. Cells of 0 need no correction: their term
-borrows from the others. How far grades differ is said by the prior of u_g, because two of them cannot show it. Assumes terms exchangeable (none known in advance to be caused by the treatment), exchangeable patients, no confounding;
-treats terms as independent given the parameters although patients share them, so effects pooled over terms look somewhat too certain.
+A patient has one worst grade of a term: grade groups and "none" are exclusive, so the chain of binomials is their multinomial, and
+"any grade" is derived, never fitted. θ is a log odds ratio, above 0 more harm with the experimental arm. Cells of 0 need no
+correction: their term borrows from the others. How far grades differ is said by the prior of u_g: two of them cannot show it.
+Assumes terms exchangeable (none known in advance to be caused by the treatment), exchangeable patients, no confounding; treats terms
+as independent given the parameters although patients share them, so effects pooled over terms look somewhat too certain.
 Source: Berry, Berry 2004, Biometrics 60:418 (pooling over adverse events); non-centred as in Betancourt, Girolami 2015.
 """
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
+from retrial.experiments import hierarchical
+from retrial.experiments.conflict import conflict_table
 
 from retrial.composed import plain
 from retrial.config import RunConfig, run_config
-from retrial.experiments import hierarchical
-from retrial.experiments.conflict import conflict_table
 from retrial.inference.diagnostics import Diagnostics
 from retrial.inference.engine import Draws, Job
 from retrial.study.study import Study
@@ -84,21 +84,33 @@ def test_rows_of_every_category_term_and_grade(run: RunConfig, yao2025: Study, a
     assert {row.prior for row in results.estimates} >= {"flat, pooling scale x 0.5", "flat, pooling scale x 2"}
 
 
-def test_a_harm_takes_the_mirror_of_a_prior_on_a_benefit(run: RunConfig, yao2025: Study, asked: list[Job], tmp_path: Path) -> None:
+def test_a_harm_takes_the_mirror_of_a_prior_on_a_benefit(
+    run: RunConfig, yao2025: Study, asked: list[Job], tmp_path: Path
+) -> None:
     hierarchical.hierarchical_posteriors(run, yao2025, tmp_path)
-    means = {("baseline_mean" in job.priors.priors): job.priors["log_odds_ratio"].number("mu") for job in asked if job.priors.name == "optimistic"}
+    means = {
+        ("baseline_mean" in job.priors.priors): job.priors["log_odds_ratio"].number("mu")
+        for job in asked
+        if job.priors.name == "optimistic"
+    }
     assert means[False] == pytest.approx(-means[True])
     assert means[False] > 0
 
 
 def test_the_arms_of_the_paper_borrow_from_the_cohorts(run: RunConfig, yao2025: Study, asked: list[Job], tmp_path: Path) -> None:
-    only = dataclasses.replace(run, models={"response_borrowing": run.models["response_borrowing"]}, priors={"flat": run.priors["flat"]})
+    only = dataclasses.replace(
+        run, models={"response_borrowing": run.models["response_borrowing"]}, priors={"flat": run.priors["flat"]}
+    )
     rows = {(row.quantity, row.contrast): row for row in hierarchical.hierarchical_posteriors(only, yao2025, tmp_path).estimates}
     control = rows["proportion", "control"]
     # 17 of 49 is 0.347; the cohorts promise 0.49 (0.21 to 0.75) by mRECIST
     assert 0.347 < control.point < 0.49
     assert 0 < rows["posterior_weight_robust", "control"].point < 0.2
-    assert rows["risk_difference", "experimental - control"].lower < 0 < rows["number_needed_to_treat_to_benefit", "experimental / control"].point
+    assert (
+        rows["risk_difference", "experimental - control"].lower
+        < 0
+        < rows["number_needed_to_treat_to_benefit", "experimental / control"].point
+    )
 
 
 def test_the_conflict_table_names_the_fighting_priors_first(run: RunConfig, yao2025: Study) -> None:

@@ -24,7 +24,9 @@ OWN = {
     "historical_sd": Prior("half_normal", (1.0,)),
     "criteria_log_odds": Prior("normal", (0.6, 0.35)),
 }
-BETAS = PriorSet("betas", {**OWN, "control_probability": Prior("beta", (1.0, 1.0)), "experimental_probability": Prior("beta", (0.5, 1.0))})
+BETAS = PriorSet(
+    "betas", {**OWN, "control_probability": Prior("beta", (1.0, 1.0)), "experimental_probability": Prior("beta", (0.5, 1.0))}
+)
 EFFECT = PriorSet("effect", {**OWN, "log_odds_ratio": Prior("normal", (0.0, 1.0))})
 
 
@@ -65,7 +67,10 @@ def test_robust_weight_under_an_experimental_arm_that_says_nothing_of_the_contro
     x = np.linspace(-14, 14, 20_001)
     likelihood = stats.binom.pmf(1, 6, expit(x))
     ahead = predictive(EVENTS, N, (0.0,) * 8, OWN["historical_mean"], OWN["historical_sd"], OWN["criteria_log_odds"])
-    ours, vague = np.trapezoid(np.exp(ahead.log_density(x)) * likelihood, x), 1 / 7  # beta-binomial of a uniform prior: 1 / (n + 1)
+    ours, vague = (
+        np.trapezoid(np.exp(ahead.log_density(x)) * likelihood, x),
+        1 / 7,
+    )  # beta-binomial of a uniform prior: 1 / (n + 1)
     assert model.robust_weight(data, BETAS, joint) == pytest.approx(0.3 * vague / (0.3 * vague + 0.7 * ours), abs=1e-4)
 
 
@@ -90,7 +95,12 @@ def test_log_density_of_the_samplers_model() -> None:
         "control_logit": np.array(-0.8),
         "log_odds_ratio": np.array(0.9),
     }
-    expected = stats.norm.logpdf(-1.0, 0, 2) + stats.halfnorm.logpdf(0.4) + stats.norm.logpdf(0.5, 0.6, 0.35) + stats.norm.logpdf(z).sum()
+    expected = (
+        stats.norm.logpdf(-1.0, 0, 2)
+        + stats.halfnorm.logpdf(0.4)
+        + stats.norm.logpdf(0.5, 0.6, 0.35)
+        + stats.norm.logpdf(z).sum()
+    )
     expected += stats.binom.logpmf(EVENTS, N, expit(-1.0 + 0.4 * z + 0.5 * np.array(data.offsets))).sum()
     expected += np.log(0.8 * stats.norm.pdf(-0.8, -1.0, 0.4) + 0.2 * stats.norm.pdf(-0.8, 0, 1.5)) + stats.norm.logpdf(0.9)
     expected += stats.binom.logpmf([1, 14], [6, 24], expit([-0.8, 0.1])).sum()

@@ -55,7 +55,12 @@ def test_model_log_density_is_prior_plus_multinomial() -> None:
     model = response_hierarchical.build(COUNTS, PRIORS)
     baseline, mean, sd, z = np.array([-2.5, -0.7, -0.4]), 0.5, 0.4, np.array([0.3, -1.0, 0.8])
     point = {"control_logit": baseline, "log_odds_ratio": np.array(mean), "effect_sd_log__": np.log(sd), "standard_effect": z}
-    draws = {"control_logit": baseline[None], "log_odds_ratio": np.array([mean]), "effect_sd": np.array([sd]), "standard_effect": z[None]}
+    draws = {
+        "control_logit": baseline[None],
+        "log_odds_ratio": np.array([mean]),
+        "effect_sd": np.array([sd]),
+        "standard_effect": z[None],
+    }
     p = response_hierarchical.probabilities(draws)[0]
     expected = sum(stats.multinomial.logpmf(COUNTS.counts[arm], COUNTS.counts[arm].sum(), p[arm]) for arm in range(2))
     expected += stats.norm.logpdf(baseline, 0, 1.5).sum() + stats.norm.logpdf(mean) + stats.halfnorm.logpdf(sd, scale=0.5)
@@ -99,7 +104,10 @@ def test_simulation_based_calibration(pooled_fitter: Fitter, simulations: int, t
     rng = np.random.default_rng(20)
     truths, jobs = [], []
     for index in range(simulations):
-        prior = {name: value.distribution.rvs(size=3 if name == "control_logit" else 1, random_state=rng) for name, value in PRIORS.priors.items()}
+        prior = {
+            name: value.distribution.rvs(size=3 if name == "control_logit" else 1, random_state=rng)
+            for name, value in PRIORS.priors.items()
+        }
         drawn = {"control_logit": prior["control_logit"][None], "standard_effect": rng.normal(size=(1, 3))}
         drawn |= {name: prior[name] for name in ("log_odds_ratio", "effect_sd")}
         p = response_hierarchical.probabilities(drawn)[0]
@@ -121,7 +129,9 @@ def _ranks(values: dict[str, np.ndarray], truth: tuple[float, ...]) -> list[floa
 def test_composites_are_nested_and_numbers_needed_have_two_halves() -> None:
     rng = np.random.default_rng(4)
     control, experimental = rng.beta(18, 33, 20_000), rng.beta(21, 30, 20_000)
-    rows = {(row.quantity): row for row in proportion_rows(Subject("ORR", "", "m", "p", ""), control, experimental, Questions(), 1)}
+    rows = {
+        (row.quantity): row for row in proportion_rows(Subject("ORR", "", "m", "p", ""), control, experimental, Questions(), 1)
+    }
     difference = rows["risk_difference"]
     to_benefit, to_harm = rows["number_needed_to_treat_to_benefit"], rows["number_needed_to_treat_to_harm"]
     assert difference.lower < 0 < difference.point < difference.upper

@@ -24,7 +24,9 @@ def test_student_prior_against_integration(estimate: float) -> None:
     prior, se = Prior("student_t", (0.0, 0.13, 4.0)), 0.3
 
     def predictive(y: float) -> float:
-        return integrate.quad(lambda b: stats.norm.pdf(y, b, se) * prior.distribution.pdf(b), -6, 6, points=[0.0, y], limit=200)[0]
+        return integrate.quad(lambda b: stats.norm.pdf(y, b, se) * prior.distribution.pdf(b), -6, 6, points=[0.0, y], limit=200)[
+            0
+        ]
 
     # symmetric and unimodal: the p is both tails beyond the estimate
     expected = 2 * integrate.quad(predictive, abs(estimate), 6, limit=100)[0]

@@ -107,7 +107,14 @@ def test_a_wrong_table_is_refused_with_all_its_problems() -> None:
     with pytest.raises(PriorError) as error:
         parse_evidence(raw, "t", "evidence")
     text = str(error.value)
-    for part in ("0 < low < ratio < high", "rows.b.source: missing", "got 'surely'", "[events, n]", "two or more of a, b", "got 'd'"):
+    for part in (
+        "0 < low < ratio < high",
+        "rows.b.source: missing",
+        "got 'surely'",
+        "[events, n]",
+        "two or more of a, b",
+        "got 'd'",
+    ):
         assert part in text
 
 
@@ -136,7 +143,9 @@ def test_robust_part_is_the_predictive_of_the_next_study(thymosin: dict[str, Any
     rng = np.random.default_rng(3)
     tau = stats.halfnorm(scale=0.5).rvs(400_000, random_state=rng)
     mu = rng.normal(-0.8, 2.0, tau.size)
-    log_weight = sum(stats.norm.logpdf(a, mu, np.hypot(s, tau)) for a, s in zip(y, se, strict=True)) - stats.norm.logpdf(mu, -0.8, 2.0)
+    log_weight = sum(stats.norm.logpdf(a, mu, np.hypot(s, tau)) for a, s in zip(y, se, strict=True)) - stats.norm.logpdf(
+        mu, -0.8, 2.0
+    )
     weight = np.exp(log_weight - log_weight.max())
     mean, sd = normal_studies(y, se, Prior("half_normal", (0.5,))).moments_next()
     expected = np.average(mu, weights=weight)

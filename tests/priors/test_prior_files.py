@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir, initialize_config_module
+from retrial.experiments.prior_list import listed_priors
 
 from retrial.answers.priors import prior_lines
 from retrial.composed import plain
@@ -81,3 +82,16 @@ def test_a_table_and_a_prior_in_a_folder_of_ones_own(tmp_path: Path) -> None:
         raw = plain(compose("job"))
     made = run_config(raw | {"seed": 1, "output_dir": "o", "force": False}, "fit", Path("s.yaml"), {"prior": "mine"})
     assert made.priors["mine"]["log_hazard_ratio"].number("mu") == pytest.approx(-0.69314718, abs=1e-8)
+
+
+def test_the_listing_shows_own_sets_too_and_says_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "prior").mkdir()
+    (tmp_path / "prior/good.yaml").write_text(
+        "description: mine\nlog_hazard_ratio: {family: normal, mu: 0, sigma: 0.5}\n", encoding="utf-8"
+    )
+    (tmp_path / "prior/bad.yaml").write_text("log_hazard_ratio: {family: normal, mu: 0, sigma: -1}\n", encoding="utf-8")
+    lines = listed_priors(["sceptical", "good", "bad"], tmp_path)
+    text = "\n".join(lines)
+    assert "hazard ratio 1 (0.499 to 2.01), worth 31.7 events" in text
+    assert "good: mine" in text
+    assert "allowed is above 0" in text

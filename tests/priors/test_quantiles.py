@@ -40,10 +40,18 @@ def test_hazard_ratio_median_one_upper_two() -> None:
         ("effect_sd", "half_normal", [[0.95, 1.0]], {}),
     ],
 )
-def test_the_solved_prior_has_the_quantiles(parameter: str, family: str, quantiles: list[list[float]], more: dict[str, Any]) -> None:
+def test_the_solved_prior_has_the_quantiles(
+    parameter: str, family: str, quantiles: list[list[float]], more: dict[str, Any]
+) -> None:
     made = prior(parameter, family=family, quantiles=quantiles, **more)
     for p, value in quantiles:
-        at = np.log(value) if parameter.startswith("log_") else np.log(value / (1 - value)) if parameter.endswith("logit") else value
+        at = (
+            np.log(value)
+            if parameter.startswith("log_")
+            else np.log(value / (1 - value))
+            if parameter.endswith("logit")
+            else value
+        )
         assert made.distribution.cdf(at) == pytest.approx(p, abs=1e-8)
 
 

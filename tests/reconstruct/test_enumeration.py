@@ -21,14 +21,16 @@ PRIOR = TablePrior(event_mean=0.3, event_shape=1.5, censoring_mean=0.2, censorin
 PLAIN = Reading(None, None, None)
 
 
-def sample(targets: Targets, reading: Reading, islands: int, particles: int, proposals: int = 400) -> tuple[dict[Counts, float], np.ndarray]:
+def sample(
+    targets: Targets, reading: Reading, islands: int, particles: int, proposals: int = 400
+) -> tuple[dict[Counts, float], np.ndarray]:
     """Frequencies of tables and the islands' evidences, islands weighted by them."""
     problem, start = build_problem(targets, reading, PRIOR), first_table(targets)
     mass: dict[Counts, float] = defaultdict(float)
     evidence = []
     for island in range(islands):
         state = random_state(np.random.SeedSequence(7, spawn_key=(island,)))
-        d, r, energy, _, summary, _ = run_island(problem, *start, particles, 200, proposals, proposals, 500, 0.6, 60.0, state)
+        d, r, energy, _, summary, _ = run_island(problem, *start, particles, 200, proposals, proposals, 150, 0.6, 60.0, state)
         evidence.append(np.exp(summary[0]))
         if np.isfinite(summary[0]):
             assert energy.sum() == 0.0
@@ -38,7 +40,7 @@ def sample(targets: Targets, reading: Reading, islands: int, particles: int, pro
     return {k: v / total for k, v in mass.items()}, np.array(evidence)
 
 
-def check(targets: Targets, reading: Reading, islands: int = 30, particles: int = 400, least: int = 2) -> float:
+def check(targets: Targets, reading: Reading, islands: int = 12, particles: int = 1500, least: int = 2) -> float:
     """Compare frequencies and evidence; returns the sampled evidence."""
     (expected,), (evidence,) = exact(targets, (reading,), PRIOR)
     sampled, found = sample(targets, reading, islands, particles)
@@ -77,7 +79,7 @@ def test_prior_is_sampled_under_every_structure(targets: Targets) -> None:
 
 def test_rounding_interval_that_several_tables_meet() -> None:
     targets = toy_targets(
-        (4, 4),
+        (4, 3),
         3,
         [number("events", "5"), number("median", "2", "control"), number("hazard_ratio", "0.5", half=0.05)],
     )
@@ -86,7 +88,7 @@ def test_rounding_interval_that_several_tables_meet() -> None:
 
 def test_median_with_limits_and_test() -> None:
     targets = toy_targets(
-        (4, 4),
+        (4, 3),
         3,
         [number("median", "2", "total"), number("median_lower", "1", "total"), number("chi_square", "1.0", half=0.2)],
     )
@@ -95,11 +97,13 @@ def test_median_with_limits_and_test() -> None:
 
 def test_two_readings_compete() -> None:
     targets = toy_targets(
-        (4, 4),
+        (4, 3),
         3,
-        [number("events", "6"), number("hazard_ratio", "0.6", half=0.05), number("chi_square", "0.4", half=0.1)],
+        [number("events", "5"), number("hazard_ratio", "0.6", half=0.05), number("chi_square", "0.4", half=0.1)],
     )
-    readings = tuple(Reading(ratio, TestReading.LOG_RANK, None) for ratio in (RatioReading.COX_EFRON, RatioReading.OBSERVED_EXPECTED))
+    readings = tuple(
+        Reading(ratio, TestReading.LOG_RANK, None) for ratio in (RatioReading.COX_EFRON, RatioReading.OBSERVED_EXPECTED)
+    )
     _, evidence = exact(targets, readings, PRIOR)
     sampled = [check(targets, reading) for reading in readings]
     assert evidence.min() > 0

@@ -57,7 +57,10 @@ STRUCTURE = ("events", "shortest", "longest", "at_risk")
 
 def exact(targets: Targets, readings: tuple[Reading, ...], prior: TablePrior) -> tuple[list[dict[Counts, float]], np.ndarray]:
     """Exact distribution over the tables in agreement and evidence P(agreement | structure), per reading."""
-    arms = [[(d, c, log_prior(d, c, prior)) for d, c in arm_tables(n, targets.n_times)] for n in (targets.n_control, targets.n_experimental)]
+    arms = [
+        [(d, c, log_prior(d, c, prior)) for d, c in arm_tables(n, targets.n_times)]
+        for n in (targets.n_control, targets.n_experimental)
+    ]
     weights: list[dict[Counts, float]] = [{} for _ in readings]
     structure = 0.0
     for (d0, c0, p0), (d1, c1, p1) in itertools.product(*arms):
@@ -71,7 +74,9 @@ def exact(targets: Targets, readings: tuple[Reading, ...], prior: TablePrior) ->
             if not violated(table, targets, reading):
                 found[key(d, c)] = probability
     evidence = np.array([sum(found.values()) for found in weights])
-    return [{k: v / total for k, v in found.items()} for found, total in zip(weights, evidence, strict=True)], evidence / structure
+    return [
+        {k: v / total for k, v in found.items()} for found, total in zip(weights, evidence, strict=True)
+    ], evidence / structure
 
 
 def _structured(table: Table, targets: Targets) -> bool:
@@ -89,5 +94,3 @@ def _structured(table: Table, targets: Targets) -> bool:
 
 def total_variation(sampled: dict[Counts, float], expected: dict[Counts, float]) -> float:
     return 0.5 * sum(abs(sampled.get(k, 0.0) - expected.get(k, 0.0)) for k in set(sampled) | set(expected))
-
-

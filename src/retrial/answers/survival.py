@@ -44,7 +44,9 @@ def survival_rows(
     else:
         varying = curves.log_hazard_ratio(hazard, draws, np.array(times)) if times else np.empty((0, 0))
         ratios = [
-            row for i, time in enumerate(times) for row in _hazard_ratio_rows(ratio, f"hazard_ratio_at_{time:g}", varying[:, i], questions)
+            row
+            for i, time in enumerate(times)
+            for row in _hazard_ratio_rows(ratio, f"hazard_ratio_at_{time:g}", varying[:, i], questions)
         ]
     medians = ("median_survival", "median_difference")
     return [

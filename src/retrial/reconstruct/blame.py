@@ -19,6 +19,8 @@ BLAME = 4
 """First entry of the seed's spawn key."""
 _SHOWN = 3
 """Readings that an explanation names."""
+_BLAMED = 2
+"""Readings under which single numbers are left out in turn."""
 
 
 def refusal(
@@ -32,7 +34,7 @@ def refusal(
         for result in near
     ]
     lines += [f"  - {result.reading.name}: {result.reason}" for result in results if result.status == "impossible"][:_SHOWN]
-    readings = closest_readings(pilots) or [result.reading for result in results[:1]]
+    readings = closest_readings(pilots)[:_BLAMED] or [result.reading for result in results[:1]]
     enough = sufficient(targets, settings, seed, readings)
     if enough:
         lines.append(f"  - a table exists without any one of: {', '.join(enough)} (correct or remove one of these)")

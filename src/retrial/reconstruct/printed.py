@@ -216,12 +216,10 @@ def _end(item: Endpoint, unit: float, notes: list[str]) -> float:
     """Last grid time."""
     if item.longest is not None:
         return item.longest.value
-    counts = [getattr(item.at_risk, arm) for arm in ARMS] if item.at_risk is not None else [None]
-    if item.at_risk is not None and None not in counts:
-        for time, *alive in zip(item.at_risk.times, *counts, strict=True):
-            if all(int(count) == 0 for count in alive):
-                notes.append(f"no longest time is printed: the grid ends before {time}, where nobody is at risk")
-                return unit * (math.ceil(time.value / unit - _EDGE) - 1)
+    empty = _nobody_at_risk(item)
+    if empty is not None:
+        notes.append(f"no longest time is printed: the grid ends before {empty:g}, where nobody is at risk")
+        return unit * (math.ceil(empty / unit - _EDGE) - 1)
     medians = [median for arm in (*ARMS, TOTAL) if (median := getattr(item.median, arm)) is not None]
     seen = [median.ci.upper.value if median.ci else median.value.value for median in medians]
     seen += [time.value for time in item.at_risk.times] if item.at_risk is not None else []
@@ -230,3 +228,11 @@ def _end(item: Endpoint, unit: float, notes: list[str]) -> float:
         f"no longest time is printed: the grid is taken to end at {end:g}, {_FOLLOW_UP:g} times the largest printed time"
     )
     return end
+
+
+def _nobody_at_risk(item: Endpoint) -> float | None:
+    """First time with a printed number at risk of 0 in both arms."""
+    if item.at_risk is None or item.at_risk.control is None or item.at_risk.experimental is None:
+        return None
+    columns = zip(item.at_risk.times, item.at_risk.control, item.at_risk.experimental, strict=True)
+    return next((time.value for time, control, experimental in columns if int(control) == 0 and int(experimental) == 0), None)

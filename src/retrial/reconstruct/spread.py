@@ -104,7 +104,7 @@ def compare_ensembles(
     columns = ["endpoint", "quantity", "arm"]
     one, two = (spread(ensemble, targets, horizon, times).set_index(columns) for ensemble in (first, second))
     sizes = [min(ensemble.effective_tables, sampled_tables(ensemble)) for ensemble in (first, second)]
-    error = (one["sd"] ** 2 / sizes[0] + two["sd"] ** 2 / sizes[1])
+    error = (one["sd"] ** 2 / sizes[0] + two["sd"] ** 2 / sizes[1]) ** 0.5
     out = pd.DataFrame(
         {"first": one["mean"], "second": two["mean"], "difference": two["mean"] - one["mean"], "monte_carlo_error": error}
     )

@@ -1,0 +1,31 @@
+"""Every named prior set as Hydra composes it, for `retrial list priors`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra import compose, initialize_config_module
+from hydra.errors import HydraException
+
+from retrial.answers.priors import prior_lines
+from retrial.composed import plain
+from retrial.errors import InputError
+from retrial.priors.statements import parse_prior_set
+
+
+def listed_priors(names: Sequence[str], own: Path | None) -> list[str]:
+    """Lines on each named set: what it implies, its size in data, its source; a set that cannot be read says why.
+
+    `own` is a folder of the user's, searched first (--config-dir).
+    """
+    lines: list[str] = []
+    search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own is not None else []
+    with initialize_config_module("retrial.conf", version_base="1.3"):
+        for name in names:
+            try:
+                raw = plain(compose("fit", [f"prior={name}", *search]))["prior"]
+                lines += prior_lines([parse_prior_set(raw, f"prior {name}", name)])
+            except (InputError, HydraException) as error:
+                lines.append(f"{name}: {' '.join(str(error).split())}")
+    return lines

@@ -1,0 +1,33 @@
+"""One small reconstruction, shared by the tests of what is made of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from retrial.reconstruct.engine import reconstruct
+from retrial.reconstruct.ensemble import Ensemble, ReconstructionSettings
+from retrial.reconstruct.printed import targets_from_study
+from retrial.reconstruct.readings import MedianReading, RatioReading, TestReading
+from retrial.reconstruct.targets import Targets
+from retrial.study.study import Study
+
+QUICK = ReconstructionSettings(
+    n_tables=12,
+    islands=3,
+    particles=24,
+    pilot_particles=16,
+    share=0.7,
+    ratios=(RatioReading.MANTEL_HAENSZEL, RatioReading.COX_BRESLOW),
+    tests=(TestReading.LOG_RANK, TestReading.SCORE_BRESLOW, TestReading.WALD_BRESLOW),
+    medians=(MedianReading.GREENWOOD_DENSITY, MedianReading.CROWLEY_LOG),
+)
+
+
+@pytest.fixture(scope="session")
+def os_targets(yao2025: Study) -> Targets:
+    return targets_from_study(yao2025, "os")
+
+
+@pytest.fixture(scope="session")
+def os_ensemble(os_targets: Targets) -> Ensemble:
+    return reconstruct(os_targets, QUICK, 1)
