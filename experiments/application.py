@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module, resources
@@ -17,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from retrial.composed import plain, question
+from retrial.composed import CUSTOM, plain, question
 from retrial.errors import ConfigError, FitError, InputError, RetrialError, StudyError
 from retrial.store import MANIFEST, fingerprint, finish, is_finished, open_run, read_manifest
 from retrial.study.loader import load_study
@@ -40,18 +41,26 @@ def launch(verb: str, arguments: Sequence[str]) -> int:
     """Run a verb under Hydra and return the exit status."""
     sys.argv = [f"retrial {verb}", *arguments]
 
+    with tempfile.TemporaryDirectory(prefix="retrial-") as scratch:
+        statuses = Path(scratch) / "statuses"
+        status = _hydra(verb, statuses)
+        # jobs of a multirun may run in other processes: each adds its exit status to the file
+        told = [int(line) for line in statuses.read_text().split()] if statuses.is_file() else []
+    return max([status, *told])
+
+
+def _hydra(verb: str, statuses: Path) -> int:
     def task(config: DictConfig) -> None:
         try:
             _run(verb, config)
         except RetrialError as error:
-            # in a multirun Hydra keeps only the first error, and no message of it
+            # not raised further: Hydra would end a multirun with the first one, and add lines of its own
             log.error("error: %s", error)
-            raise
+            with statuses.open("a") as stream:
+                stream.write(f"{error.exit_status}\n")
 
     try:
         hydra.main(version_base="1.3", config_path="pkg://retrial.conf", config_name=CONFIG_OF.get(verb, verb))(task)()
-    except RetrialError as error:
-        return error.exit_status
     except (HydraException, OmegaConfBaseException) as error:
         print(f"error: cannot use the configuration\n  - {_first_lines(error)}", file=sys.stderr)
         return InputError.exit_status
@@ -81,10 +90,13 @@ def _run(verb: str, config: DictConfig) -> None:
 def _work(verb: str, asked: dict[str, Any], study: Study, study_file: Path, folder: Path, choices: Mapping[str, Any]) -> None:
     """Check the configuration, and do the verb's work in its folder."""
     # imported here: they bring PyMC, and a finished run needs none of it
+    from retrial.experiments.tables import check_inputs
+
     from retrial.config import run_config
     from retrial.manifest import describe
 
     run = run_config(asked, verb, study_file, _names(choices))
+    check_inputs(run, study)
     started = time.monotonic()
     with open_run(folder, run.force) as work_to_do:
         if work_to_do:
@@ -111,7 +123,8 @@ def _names(choices: Mapping[str, Any]) -> dict[str, str]:
     names = {}
     for group in ("prior", "model"):
         if choices.get(group):
-            names[group] = "custom" if any(key.startswith(f"{group}.") for key in changed) else str(choices[group])
+            names[group] = CUSTOM if any(key.startswith(f"{group}.") for key in changed) else str(choices[group])
+    names["prior_changed"] = ",".join(sorted({key.split(".")[1] for key in changed if key.startswith("prior.")}))
     return names
 
 

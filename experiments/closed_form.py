@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 
+from retrial.answers.proportions import with_numbers_needed
 from retrial.answers.response import response_rows
 from retrial.answers.rows import Subject, ratio_rows
 from retrial.compare.estimate import Estimate
@@ -59,15 +60,17 @@ def _counts(run: RunConfig, spec: ModelSpec, study: Study, path: str, row: Count
     counts, sign = two_by_two(study, path, row), benefit_sign(study, path)
     data = TwoArms((counts.control, counts.experimental), (counts.n_control, counts.n_experimental), benefit=sign >= 0)
     for name, priors in run.priors.items():
-        complete = _complete(spec, priors, sign)
+        complete = _complete(spec, priors.for_endpoint(outcome_key(path)), sign)
         if complete is None:
             continue
         subject = Subject(outcome_key(path), DIFFERENCE, spec.name, name, source_of(study, path, row))
         try:
-            yield from response_rows(subject, spec.closed_form(data, complete), run.questions)
+            rows = response_rows(subject, spec.closed_form(data, complete), run.questions)
         except FitError as error:
             failed = dataclasses.replace(subject, status=f"failed: {error}")
             yield failed.row("risk_difference", "probability", math.nan, run.questions, (math.nan, math.nan))
+            continue
+        yield from with_numbers_needed(rows, subject, run.questions, sign)
 
 
 def _complete(spec: ModelSpec, priors: PriorSet, sign: int) -> PriorSet | None:

@@ -16,7 +16,7 @@ from retrial.experiments.progress import counter, step
 from retrial.models.response_borrowing import robust_weight
 
 from retrial.answers.hierarchical import adverse_event_rows, category_rows, pooling_rows
-from retrial.answers.proportions import numbers_needed_rows
+from retrial.answers.proportions import with_numbers_needed
 from retrial.answers.response import response_rows
 from retrial.answers.rows import Subject
 from retrial.compare.estimate import Estimate
@@ -204,10 +204,7 @@ def _borrowed_rows(
     run: RunConfig, spec: ModelSpec, data: BorrowedCounts, subject: Subject, priors: PriorSet, sign: int
 ) -> list[Estimate]:
     joint = spec.closed_form(data, priors)
-    rows = response_rows(subject, joint, run.questions)
-    spread = next(row for row in rows if row.quantity == "risk_difference")
-    about = dataclasses.replace(subject, contrast=RATIO)
-    rows += numbers_needed_rows(about, spread.point, spread.lower, spread.upper, run.questions, sign)
+    rows = with_numbers_needed(response_rows(subject, joint, run.questions), subject, run.questions, sign)
     weight = dataclasses.replace(subject, contrast="control").probability(
         "posterior_weight_robust", robust_weight(data, priors, joint)
     )

@@ -58,6 +58,13 @@ def chosen_endpoints(run: RunConfig, study: Study) -> list[str]:
     return list(run.endpoints or study.endpoints)
 
 
+def check_inputs(run: RunConfig, study: Study) -> None:
+    """Refuse unknown endpoints, and files of patients that cannot be read, before anything is computed or written."""
+    for key in chosen_endpoints(run, study):
+        if study.endpoints[key].patients:
+            _from_patients(run, study, key)
+
+
 @dataclass(frozen=True, eq=False)
 class Reconstructions:
     """Tables of the endpoints that have some, the "joint" family of the audit, and the endpoints that no table fits."""

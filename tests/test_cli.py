@@ -198,7 +198,7 @@ def test_bad_configurations_exit_with_2(
 
 def test_unwritable_output_is_said(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (mine / "out").write_text("a file, not a folder")
-    assert run(mine, "audit", "hr") == 1
+    assert run(mine, "audit", "hr") == 2
     assert "change output_dir" in capsys.readouterr().err
 
 

@@ -12,7 +12,7 @@ from retrial.composed import plain
 from retrial.config import RunConfig, run_config
 from retrial.errors import ConfigError
 
-STUDY = Path("study.yaml")
+STUDY = Path("yao2025.yaml")
 
 
 def asked(verb: str, *overrides: str) -> dict[str, Any]:
@@ -92,3 +92,21 @@ def test_unresolvable_interpolation_is_a_config_error() -> None:
 def test_priors_of_the_wrong_support_are_refused() -> None:
     with pytest.raises(ConfigError, match="allowed is a family on real values"):
         configured("fit", "prior.log_hazard_ratio.family=lognormal")
+
+
+def test_evidence_on_one_treatment_is_not_used_for_another() -> None:
+    other = run_config(asked("reanalyse"), "reanalyse", Path("othertrial.yaml"), {"prior": "flat"})
+    assert not {"class_effect", "historical", "robust_historical"} & set(other.priors)
+    assert {"flat", "sceptical", "empirical"} <= set(other.priors)
+
+
+def test_a_prior_of_the_command_line_says_so() -> None:
+    run = configured("reanalyse", "prior.log_hazard_ratio.sigma=0.5", prior="custom", prior_changed="log_hazard_ratio")
+    assert "command line" in run.priors["custom"]["log_hazard_ratio"].source
+    assert "command line" in run.priors["custom"].description
+    assert "vague" in run.priors["custom"]["log_odds_ratio"].source
+
+
+def test_force_is_true_or_false() -> None:
+    with pytest.raises(ConfigError, match="force: got 'maybe'"):
+        configured("audit", "force=maybe")

@@ -79,3 +79,15 @@ def test_fingerprint_depends_on_config_and_content(tmp_path: Path) -> None:
 def test_unreadable_manifest_is_a_named_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not a finished run folder"):
         read_manifest(tmp_path)
+
+
+def test_a_damaged_folder_is_redone(tmp_path: Path) -> None:
+    folder = tmp_path / "v" / "s" / "h"
+    with open_run(folder, force=False):
+        (folder / "result.csv").write_text("1,2,3")
+        finish(folder, {"files": {"result.csv": 5}})
+    assert is_finished(folder)
+    (folder / "result.csv").write_text("1,2")
+    assert not is_finished(folder)
+    (folder / "result.csv").unlink()
+    assert not is_finished(folder)

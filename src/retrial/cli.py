@@ -23,7 +23,14 @@ USAGE_ERROR = 2
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `retrial` command; exits with 0, 1 (a fit or check failed) or 2 (bad input)."""
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+    try:
+        status = run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # the reader of our output has gone (`| head`): nothing to tell anybody
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:

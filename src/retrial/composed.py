@@ -9,6 +9,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from retrial.errors import ConfigError
 
+CUSTOM = "custom"
+"""Name of a prior set or model that the command line changed."""
 NOT_ASKED = ("output_dir", "force")
 """Keys that say where and whether to run, not what: they do not name a run folder."""
 

@@ -50,4 +50,6 @@ class FitError(RetrialError):
 
 
 class StoreError(RetrialError):
-    """A run folder cannot be read or written."""
+    """A run folder cannot be read or written: `output_dir` is bad input."""
+
+    exit_status = 2

@@ -43,7 +43,7 @@ def describe(run: RunConfig, study: Study, folder: Path, failures: Sequence[str]
         "source_sha256": source_digest(),
         "wall_seconds": round(wall_seconds, 1),
         "failures": list(failures),
-        "files": sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()),
+        "files": {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()},
     }
 
 

@@ -47,7 +47,14 @@ def _file_digest(path: Path) -> str:
 
 
 def is_finished(folder: Path) -> bool:
-    return (folder / MANIFEST).is_file()
+    """Whether a folder has its manifest, and every file that the manifest lists with its size: a damaged folder is redone."""
+    if not (folder / MANIFEST).is_file():
+        return False
+    try:
+        listed = read_manifest(folder).get("files", {})
+        return all((folder / name).stat().st_size == size for name, size in listed.items())
+    except (OSError, StoreError):
+        return False
 
 
 @contextmanager

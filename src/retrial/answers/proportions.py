@@ -49,6 +49,13 @@ def _log_ratios(control: np.ndarray, experimental: np.ndarray) -> tuple[np.ndarr
     return log_risk, log_risk - np.log(none_e) + np.log(none_c)
 
 
+def with_numbers_needed(rows: list[Estimate], subject: Subject, questions: Questions, benefit: int) -> list[Estimate]:
+    """Rows of one outcome, and the numbers needed to treat that their risk difference implies."""
+    spread = next(row for row in rows if row.quantity == "risk_difference")
+    about = dataclasses.replace(subject, contrast=RATIO)
+    return [*rows, *numbers_needed_rows(about, spread.point, spread.lower, spread.upper, questions, benefit)]
+
+
 def numbers_needed_rows(
     subject: Subject, point: float, lower: float, upper: float, questions: Questions, benefit: int
 ) -> list[Estimate]:

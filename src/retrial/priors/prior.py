@@ -148,10 +148,10 @@ def _value(raw: Any, key: str, family: str) -> Value:
     many = family.endswith("mixture")
     items = list(raw) if isinstance(raw, (list, tuple)) else [raw]
     if many != isinstance(raw, (list, tuple)) or not items:
-        raise PriorError(f"cannot use {key}", [f"got {raw!r}; allowed is {'a list of numbers' if many else 'one number'}"])
+        raise PriorError(f"cannot use {key}", [f"{key}: got {raw!r}; allowed is {'a list of numbers' if many else 'one number'}"])
     for item in items:
         if isinstance(item, bool) or not isinstance(item, (int, float)) or not np.isfinite(item):
-            raise PriorError(f"cannot use {key}", [f"got {item!r}; allowed is a finite number"])
+            raise PriorError(f"cannot use {key}", [f"{key}: got {item!r}; allowed is a finite number"])
     return tuple(float(item) for item in items) if many else float(items[0])
 
 

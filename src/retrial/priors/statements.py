@@ -13,7 +13,9 @@ from retrial.priors.prior import Prior
 from retrial.priors.prior_set import BY_ENDPOINT, PriorSet, parse_priors
 from retrial.priors.quantiles import QUANTILES, solved
 
-_NOT_PARAMETERS = ("description", EVIDENCE)
+STUDIES = "studies"
+"""Key of a set whose evidence is about the treatment of certain studies only: their names."""
+_NOT_PARAMETERS = ("description", EVIDENCE, STUDIES)
 
 
 def parse_prior_set(raw: Mapping[str, Any], key: str, name: str, supports: Mapping[str, str] | None = None) -> PriorSet:

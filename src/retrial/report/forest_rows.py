@@ -108,9 +108,16 @@ def _rows(data: ReportData, group: Group, chances: Sequence[Group]) -> list[Fore
         for position, row in enumerate(rows):
             if method == "bayes" and len(rows) > 1 and (position == 0 or row.model != rows[position - 1].model):
                 found.append(ForestRow(f"Bayesian, {model_label(row.model)}" if row.model else "Bayesian", minor=True))
+            if method == "frequentist" and position == 0 and _is_reconstructed(data, row):
+                found.append(ForestRow("On a typical reconstructed table", minor=True))
             text = "failed" if row.failed else written(data.study, row) if math.isfinite(row.point) else ""
             found.append(ForestRow(_label(data, row, alone=len(rows) == 1), row, text, _chance(row, chances)))
     return found
+
+
+def _is_reconstructed(data: ReportData, row: Estimate) -> bool:
+    curves = data.curves.get(row.endpoint)
+    return curves is not None and not curves.from_patients
 
 
 def _label(data: ReportData, row: Estimate, *, alone: bool) -> str:

@@ -65,7 +65,9 @@ def fidelity_table(study: Study, fidelity: pd.DataFrame | None) -> Table | None:
     )
     caption = (
         "Reconstructed: the tables' median; smallest and largest over all tables. “Stands for” is the interval of values"
-        " in agreement with the printed number. No interval estimates here."
+        " that count as agreement: counts and whole-month times exactly; ratios, χ² and limits of medians within their rounding or 0.5 %"
+        " (of the value; for medians, of the interval's width), whichever is wider. “To the last digit” is the share of tables that"
+        " also print as the paper does. No interval estimates here."
     )
     return from_frame(
         shown, columns, key="fidelity", title="Printed and reconstructed numbers", caption=caption, mark=_fidelity_mark

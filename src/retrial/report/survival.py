@@ -60,10 +60,18 @@ def fidelity_words(endpoint: str, fidelity: pd.DataFrame | None) -> str:
         return ""
     missed = [_missed(row) for row in mine[mine["agreement"] < 1].to_dict(orient="records")]
     if not missed:
-        return f"Every table agrees with all {len(mine)} printed numbers."
+        return f"Every table agrees with all {len(mine)} printed numbers, within the tolerances of the fidelity table{_to_the_digit(mine)}."
     more = f" and {len(missed) - _NAMED} more" if len(missed) > _NAMED else ""
     met = len(mine) - len(missed)
     return f"Of {len(mine)} printed numbers {met} are met by every table; not: {'; '.join(missed[:_NAMED])}{more}."
+
+
+def _to_the_digit(mine: pd.DataFrame) -> str:
+    """How often the tables also print the last digit, where that is known."""
+    if "strict_agreement" not in mine:
+        return ""
+    always = int((mine["strict_agreement"] >= 1).sum())
+    return f"; {always} of them to the last digit in every table"
 
 
 def _missed(row: Mapping[Any, Any]) -> str:
