@@ -13,10 +13,11 @@ from retrial.answers.questions import Questions
 from retrial.composed import CUSTOM, question
 from retrial.errors import ConfigError, InputError
 from retrial.inference.settings import DiagnosticLimits, SamplerSettings
+from retrial.priors.chosen import chosen_sets
 from retrial.priors.historical import HistoricalControls, parse_historical
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PARAMETER_SUPPORT, PriorSet
-from retrial.priors.statements import STUDIES, parse_prior_set
+from retrial.priors.statements import parse_prior_set
 from retrial.reconstruct.ensemble import ReconstructionSettings
 from retrial.validate import Problems, build_dataclass
 
@@ -112,7 +113,7 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
     problems.raise_if_any("cannot use the configuration")
     models = _models(asked, names.get("model", CUSTOM), problems)
     own = {name: prior.support for spec in models.values() for name, prior in spec.priors.items()}
-    priors = _prior_sets(asked, names, {**PARAMETER_SUPPORT, **own}, study_file.stem, problems)
+    priors = chosen_sets(asked, names, {**PARAMETER_SUPPORT, **own}, study_file.stem, problems)
     sampler = dict(asked.get("sampler", {}))
     limits = build_dataclass(DiagnosticLimits, sampler.pop("limits", {}), "sampler.limits", problems)
     engine = build_dataclass(SamplerSettings, sampler, "sampler", problems)
@@ -165,51 +166,6 @@ def _refuse_foreign_targets(node: Any, path: str, problems: Problems) -> None:
     elif isinstance(node, list):
         for index, value in enumerate(node):
             _refuse_foreign_targets(value, f"{path}.{index}", problems)
-
-
-def _prior_sets(
-    asked: Mapping[str, Any], names: Mapping[str, str], supports: Mapping[str, str], study: str, problems: Problems
-) -> dict[str, PriorSet]:
-    """The main set first, under its name, and the named sets that differ from it and are not about other studies."""
-    raws = {str(name): raw for name, raw in (asked.get("priors") or {}).items() if _is_about(raw, study)}
-    parsed = {name: _prior_set(raw, f"priors.{name}", name, supports, problems) for name, raw in raws.items()}
-    named = {name: value for name, value in parsed.items() if value is not None}
-    chosen = _restated(asked.get("prior"), names.get("prior_changed", ""))
-    main = _prior_set(chosen, "prior", names.get("prior", CUSTOM), supports, problems) if chosen is not None else None
-    if main is None:
-        return named
-    twins = [name for name, value in named.items() if (value.priors, value.by_endpoint) == (main.priors, main.by_endpoint)]
-    first = named[twins[0]] if twins else main
-    return {first.name: first, **{name: value for name, value in named.items() if name != first.name}}
-
-
-def _is_about(raw: Any, study: str) -> bool:
-    """Whether a named set holds for a study: evidence on one treatment says nothing of another."""
-    studies = raw.get(STUDIES) if isinstance(raw, Mapping) else None
-    return studies is None or study in studies
-
-
-def _restated(raw: Any, changed: str) -> Any:
-    """A chosen set, with the source of the parameters that the command line changed told as it is."""
-    if not isinstance(raw, Mapping) or not changed:
-        return raw
-    stated = {
-        name: {**raw[name], "source": f"stated on the command line ({name})"}
-        for name in changed.split(",")
-        if isinstance(raw.get(name), Mapping)
-    }
-    return {**raw, **stated, "description": "stated on the command line"}
-
-
-def _prior_set(raw: Any, key: str, name: str, supports: Mapping[str, str], problems: Problems) -> PriorSet | None:
-    if not isinstance(raw, Mapping):
-        problems.add(f"{key}: got {raw!r}; allowed is a mapping of parameters to priors")
-        return None
-    try:
-        return parse_prior_set(raw, key, name, supports)
-    except InputError as error:
-        problems.extend(error.problems)
-        return None
 
 
 def _models(asked: Mapping[str, Any], main_name: str, problems: Problems) -> dict[str, ModelSpec]:

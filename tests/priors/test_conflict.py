@@ -23,13 +23,15 @@ def test_a_mixture_of_one_normal_is_that_normal() -> None:
 def test_student_prior_against_integration(estimate: float) -> None:
     prior, se = Prior("student_t", (0.0, 0.13, 4.0)), 0.3
 
-    def predictive(y: float) -> float:
-        return integrate.quad(lambda b: stats.norm.pdf(y, b, se) * prior.distribution.pdf(b), -6, 6, points=[0.0, y], limit=200)[
-            0
-        ]
-
-    # symmetric and unimodal: the p is both tails beyond the estimate
-    expected = 2 * integrate.quad(predictive, abs(estimate), 6, limit=100)[0]
+    # P(|Y| > |y|) given β, averaged over β: symmetric and unimodal, so the p is both tails beyond the estimate
+    beyond = abs(estimate)
+    expected = integrate.quad(
+        lambda b: (stats.norm.sf(beyond, b, se) + stats.norm.cdf(-beyond, b, se)) * prior.distribution.pdf(b),
+        -6,
+        6,
+        points=[0.0],
+        limit=200,
+    )[0]
     assert box_p(prior, estimate, se) == pytest.approx(expected, abs=2e-3)
 
 

@@ -90,6 +90,24 @@ def test_cox_efron_is_lifelines() -> None:
     assert ratio.se == pytest.approx(fitted.standard_errors_["arm"], rel=1e-4)
 
 
+@pytest.mark.parametrize(("n", "scale"), [(4_000, 9.0), (1_500, 1.0)])
+def test_efron_with_hundreds_of_tied_events_in_closed_form(n: int, scale: float) -> None:
+    table = random_table(8, n, scale)
+    assert table.d.max() > 100
+    d, r, beta = table.d, table.r, table.hazard_ratio(RatioReading.COX_EFRON)
+    score, information, ratio, gain = 0.0, 0.0, math.exp(beta.log_hazard_ratio), 0.0
+    for t in range(table.times.size):
+        gone = np.arange(d[2, t]) / max(d[2, t], 1)
+        weight, other = (r[1, t] - gone * d[1, t]) * ratio, r[0, t] - gone * d[0, t]
+        share = weight / (weight + other)
+        score += d[1, t] - share.sum()
+        information += (share * (1 - share)).sum()
+        gain += d[1, t] * beta.log_hazard_ratio - np.log((weight + other) / (weight / ratio + other)).sum()
+    assert score == pytest.approx(0.0, abs=1e-6)
+    assert beta.se == pytest.approx(1 / math.sqrt(information), rel=1e-9)
+    assert table.chi_square(TestReading.LIKELIHOOD_RATIO_EFRON) == pytest.approx(2 * gain, rel=1e-8)
+
+
 def test_gehan_leukaemia_published_values() -> None:
     # Freireich 6-MP data. Log-rank χ² 16.79 and Cox β (Breslow) 1.509, SE 0.410; (Efron) 1.572, SE 0.412, as printed in
     # Collett, Modelling Survival Data, and the SAS PHREG and R survival documentation. O/E ratio: 9/19.25 and 21/10.75 (Peto 1977).

@@ -17,6 +17,8 @@ LOG_RANK, SCORE_BRESLOW, SCORE_EFRON, WALD_BRESLOW, WALD_EFRON, RATIO_BRESLOW, R
 """Codes of the χ² statistic."""
 BETA_LIMIT = 20.0
 """|β| beyond which the partial likelihood is taken as monotone (one arm without events, or without patients at risk)."""
+MANY, FAR = 12, 20.0
+"""Tied events beyond which sums over them are taken in closed form, where the series' argument is at least `FAR` (error below 1e-12)."""
 _STEP_LIMIT = 1.5
 _STEP_END = 1e-9
 _MAX_STEPS = 60
@@ -63,8 +65,28 @@ def breslow_score(d: np.ndarray, r: np.ndarray, beta: float) -> tuple[float, flo
 
 
 @compiled
+def harmonic_sums(top: float, n: int) -> tuple[float, float]:
+    """Σ 1/(top - j) and Σ 1/(top - j)² for j = 0, ..., n - 1, top - n >= `FAR`: differences of ψ and ψ' by their asymptotic series.
+
+    ψ(x) = log x - 1/2x - 1/12x² + 1/120x⁴ - 1/252x⁶, ψ'(x) = 1/x + 1/2x² + 1/6x³ - 1/30x⁵ + 1/42x⁷ (Abramowitz and Stegun 6.3.18, 6.4.12).
+    """
+    first, second = 0.0, 0.0
+    for end in range(2):
+        x = top + 1.0 - end * n
+        sign = 1.0 if end == 0 else -1.0
+        y = 1.0 / x
+        z = y * y
+        first += sign * (math.log(x) - 0.5 * y - z * (1.0 / 12.0 - z * (1.0 / 120.0 - z / 252.0)))
+        second -= sign * (y + 0.5 * z + y * z * (1.0 / 6.0 - z * (1.0 / 30.0 - z / 42.0)))
+    return first, second
+
+
+@compiled
 def efron_score(d: np.ndarray, r: np.ndarray, beta: float) -> tuple[float, float]:
-    """U(β) and I(β) of the Cox partial likelihood, Efron's ties: the j-th of d tied events sees j/d of the tied removed."""
+    """U(β) and I(β) of the Cox partial likelihood, Efron's ties: the j-th of d tied events sees j/d of the tied removed.
+
+    The share of risk (A - j a)/(B - j b) is a/b + (A/b - a B/b²)/(B/b - j): beyond `MANY` ties its sums over j are harmonic sums.
+    """
     score, information, ratio = 0.0, 0.0, math.exp(beta)
     for t in range(d.shape[1]):
         events = d[2, t]
@@ -73,6 +95,15 @@ def efron_score(d: np.ndarray, r: np.ndarray, beta: float) -> tuple[float, float
         score += d[1, t]
         weight, other = r[1, t] * ratio, r[0, t] * 1.0
         weight_step, other_step = d[1, t] * ratio / events, d[0, t] / (1.0 * events)
+        step = weight_step + other_step
+        if events > MANY and (weight + other) / step - events >= FAR:
+            top, level = (weight + other) / step, weight_step / step
+            slope = weight / step - level * top
+            first, second = harmonic_sums(top, events)
+            shares = events * level + slope * first
+            score -= shares
+            information += shares - events * level * level - 2.0 * level * slope * first - slope * slope * second
+            continue
         for _ in range(events):
             share = weight / (weight + other)
             score -= share
@@ -109,6 +140,17 @@ def cox(d: np.ndarray, r: np.ndarray, ties: int, start: float) -> tuple[float, f
 
 
 @compiled
+def log_factors(top: float, step: float, n: int) -> float:
+    """Σ log(top - j step) for j = 0, ..., n - 1, beyond `MANY` by log Γ."""
+    if n > MANY and top / step - n >= FAR:
+        return n * math.log(step) + math.lgamma(top / step + 1.0) - math.lgamma(top / step - n + 1.0)
+    total = 0.0
+    for j in range(n):
+        total += math.log(top - j * step)
+    return total
+
+
+@compiled
 def likelihood_ratio(d: np.ndarray, r: np.ndarray, ties: int, beta: float) -> float:
     """χ² = 2 (l(β̂) - l(0)) of the Cox partial likelihood."""
     gain, ratio = 0.0, math.exp(beta)
@@ -116,11 +158,14 @@ def likelihood_ratio(d: np.ndarray, r: np.ndarray, ties: int, beta: float) -> fl
         events = d[2, t]
         if events == 0:
             continue
-        gain += d[1, t] * beta
-        for j in range(events):
-            gone = j / (1.0 * events) if ties == EFRON else 0.0
-            experimental, control = r[1, t] - gone * d[1, t], r[0, t] - gone * d[0, t]
-            gain -= math.log((experimental * ratio + control) / (experimental + control))
+        weight, other = r[1, t] * ratio, r[0, t] * 1.0
+        if ties == BRESLOW:
+            gain += d[1, t] * beta - events * math.log((weight + other) / (r[0, t] + r[1, t]))
+            continue
+        step, step_null = (d[1, t] * ratio + d[0, t]) / events, 1.0
+        gain += (
+            d[1, t] * beta - log_factors(weight + other, step, events) + log_factors(1.0 * (r[0, t] + r[1, t]), step_null, events)
+        )
     return 2.0 * gain
 
 

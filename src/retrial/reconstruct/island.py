@@ -82,6 +82,16 @@ def take_parents(parents: np.ndarray, d: np.ndarray, r: np.ndarray, energy: np.n
 
 
 @compiled
+def draw_prior(problem: Problem, d: np.ndarray, r: np.ndarray, energy: np.ndarray, n_burn_in: int, state: np.ndarray) -> None:
+    """Particles of the prior: one long walk from the first table, a particle every `n_burn_in` proposals."""
+    for i in range(d.shape[0]):
+        if i > 0:
+            d[i], r[i] = d[i - 1], r[i - 1]
+        walk(problem, d[i], r[i], energy[i], 0.0, n_burn_in, state)
+        energies(problem, d[i], r[i], energy[i])
+
+
+@compiled
 def run_island(
     problem: Problem,
     first_d: np.ndarray,
@@ -105,11 +115,7 @@ def run_island(
     energy, ancestor, total = np.zeros((n_particles, N_ENERGIES)), np.arange(n_particles), np.empty(n_particles)
     d[0], r[0] = first_d, first_r
     summary, counts = np.zeros(3), np.zeros(4, np.int64)
-    for i in range(n_particles):
-        if i > 0:
-            d[i], r[i] = d[i - 1], r[i - 1]
-        walk(problem, d[i], r[i], energy[i], 0.0, n_burn_in, state)
-        energies(problem, d[i], r[i], energy[i])
+    draw_prior(problem, d, r, energy, n_burn_in, state)
     temperature, log_evidence, proposals = 0.0, 0.0, n_proposals
     while True:
         agreeing = 0

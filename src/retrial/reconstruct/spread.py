@@ -14,9 +14,12 @@ from retrial.reconstruct.engine import reconstruct
 from retrial.reconstruct.ensemble import Ensemble, ReconstructionSettings
 from retrial.reconstruct.readings import RatioReading
 from retrial.reconstruct.statistics import Table
+from retrial.reconstruct.strict import PER_ISLAND
 from retrial.reconstruct.targets import Targets
 
 QUANTILES = (0.025, 0.5, 0.975)
+_SAME = 1e-9
+"""Monte Carlo errors below this are rounding: the quantity is the same in every table."""
 
 
 def answers(table: Table, horizon: float, times: tuple[float, ...]) -> dict[tuple[str, str], float]:
@@ -94,21 +97,26 @@ def leave_one_out(
 
 
 def compare_ensembles(
-    first: Ensemble, second: Ensemble, targets: Targets, horizon: float, times: tuple[float, ...]
+    first: Ensemble,
+    second: Ensemble,
+    targets: Targets,
+    horizon: float,
+    times: tuple[float, ...],
+    effective: tuple[float, float] | None = None,
 ) -> pd.DataFrame:
     """Means of two ensembles (default and strict agreement) and their difference in Monte Carlo standard errors.
 
-    The standard errors use the number of tables of each ensemble, equally weighted; at most `effective` tables of the first
-    count.
+    `effective` tables of each; by default the first counts by its islands' worth, the second by a third of its tables
+    (`strict.PER_ISLAND` tables of one island share their ancestors).
     """
     columns = ["endpoint", "quantity", "arm"]
     one, two = (spread(ensemble, targets, horizon, times).set_index(columns) for ensemble in (first, second))
-    sizes = [min(ensemble.effective_tables, sampled_tables(ensemble)) for ensemble in (first, second)]
+    sizes = effective or (min(first.effective_tables, sampled_tables(first)), max(1.0, len(second.weights) / PER_ISLAND))
     error = (one["sd"] ** 2 / sizes[0] + two["sd"] ** 2 / sizes[1]) ** 0.5
     out = pd.DataFrame(
         {"first": one["mean"], "second": two["mean"], "difference": two["mean"] - one["mean"], "monte_carlo_error": error}
     )
-    out["standardised"] = (out["difference"] / error).where(error > 0, 0.0)
+    out["standardised"] = (out["difference"] / error).where(error > _SAME, 0.0)
     return out.reset_index()
 
 

@@ -49,6 +49,29 @@ def touched(steps: np.ndarray, n_steps: int, arm: int) -> tuple[int, int]:
     return first, last
 
 
+@inlined
+def prior_change(
+    factors: np.ndarray, d: np.ndarray, r: np.ndarray, steps: np.ndarray, n_steps: int, prior: np.ndarray, new_prior: np.ndarray
+) -> float:
+    """Change of the log prior by a proposal; the new terms go to `new_prior`."""
+    change = 0.0
+    for arm in range(2):
+        first, last = touched(steps, n_steps, arm)
+        for t in range(first, last + 1):
+            new_prior[arm, t] = log_prior_at(factors, d, r, arm, t)
+            change += new_prior[arm, t] - prior[arm, t]
+    return change
+
+
+@inlined
+def keep_prior(steps: np.ndarray, n_steps: int, prior: np.ndarray, new_prior: np.ndarray) -> None:
+    """Take over the prior's terms that a proposal changed."""
+    for arm in range(2):
+        first, last = touched(steps, n_steps, arm)
+        for t in range(first, last + 1):
+            prior[arm, t] = new_prior[arm, t]
+
+
 @compiled
 def walk(
     problem: Problem,
@@ -83,11 +106,7 @@ def walk(
         taken = feasible(whole, d, r, steps, n_steps)
         if taken:
             log_ratio = math.log(ways(d, r, steps, n_steps, True) / (drawn * (1.0 - uniform(state))))
-            for arm in range(2):
-                first, last = touched(steps, n_steps, arm)
-                for t in range(first, last + 1):
-                    new_prior[arm, t] = log_prior_at(factors, d, r, arm, t)
-                    log_ratio += new_prior[arm, t] - prior[arm, t]
+            log_ratio += prior_change(factors, d, r, steps, n_steps, prior, new_prior)
             if inverse_temperature == 0.0:
                 taken = log_ratio >= 0.0
             else:
@@ -108,10 +127,7 @@ def walk(
             accepted += 1
             if inverse_temperature > 0.0:
                 energy[:] = new
-            for arm in range(2):
-                first, last = touched(steps, n_steps, arm)
-                for t in range(first, last + 1):
-                    prior[arm, t] = new_prior[arm, t]
+            keep_prior(steps, n_steps, prior, new_prior)
         else:
             for i in range(n_steps):
                 apply(d, r, steps, i, -1)

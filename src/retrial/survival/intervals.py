@@ -55,6 +55,8 @@ def _recording_step(data: SurvivalData, starts: np.ndarray) -> float:
     if steps.size and (np.ptp(steps) > _SAME_STEP * steps.max() or crossing):
         raise DataError(
             "recorded: interval with a piecewise exponential model",
-            [f"got recording intervals of {steps.min():g} to {steps.max():g} months; allowed is one length that divides the model's width"],
+            [
+                f"got recording intervals of {steps.min():g} to {steps.max():g} months; allowed is one length that divides the model's width"
+            ],
         )
     return float(steps[0]) if steps.size else 1.0
