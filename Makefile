@@ -21,7 +21,7 @@ bench: $(READY)  ## speeds, as ratios against plain alternatives in the same run
 	$(BIN)/python -m pytest tests/benchmarks -m slow --benchmark-only -s
 
 validate: $(READY)  ## slow calibration and fidelity studies; tables go to outputs/validation
-	$(BIN)/python -m pytest -m "slow" tests/recovery tests/validation -s
+	$(BIN)/python -m pytest -m "slow" tests/recovery tests/validation tests/models -s
 
 $(READY): pyproject.toml constraints.txt
 	python=$$(.ci/find-python) && rm -rf $(VENV) && "$$python" -m venv $(VENV)

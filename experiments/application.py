@@ -90,9 +90,8 @@ def _run(verb: str, config: DictConfig) -> None:
 def _work(verb: str, asked: dict[str, Any], study: Study, study_file: Path, folder: Path, choices: Mapping[str, Any]) -> None:
     """Check the configuration, and do the verb's work in its folder."""
     # imported here: they bring PyMC, and a finished run needs none of it
-    from retrial.experiments.tables import check_inputs
-
     from retrial.config import run_config
+    from retrial.experiments.tables import check_inputs
     from retrial.manifest import describe
 
     run = run_config(asked, verb, study_file, _names(choices))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from retrial.experiments.progress import step
-
 from retrial.audit.check import Check, Verdict, to_frame
 from retrial.audit.run import apply_decisions, run_audit
 from retrial.audit.table import render
 from retrial.config import RunConfig
+from retrial.experiments.progress import step
 from retrial.study.study import Study
 
 

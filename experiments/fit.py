@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+
+from retrial.compare.estimate import Estimate
+from retrial.config import RunConfig
+from retrial.errors import DataError
 from retrial.experiments.audit import audited
 from retrial.experiments.closed_form import count_posteriors, ratio_posteriors
 from retrial.experiments.hierarchical import hierarchical_posteriors
 from retrial.experiments.reanalyse import write_results
 from retrial.experiments.survival import survival_posteriors
 from retrial.experiments.tables import Reconstructions, endpoint_tables, save_tables
-
-from retrial.compare.estimate import Estimate
-from retrial.config import RunConfig
-from retrial.errors import DataError
 from retrial.study.study import Study
 
 

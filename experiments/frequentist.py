@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from retrial.experiments.tables import EndpointTables
-
 from retrial.answers.survival import horizon_of
 from retrial.compare.estimate import Estimate
 from retrial.config import RunConfig
+from retrial.experiments.tables import EndpointTables
 from retrial.frequentist.baseline import baseline_estimates, published_baseline
 from retrial.frequentist.counts import count_estimates, published_counts
 from retrial.frequentist.ratios import effect_estimates, published_effects

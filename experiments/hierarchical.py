@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from retrial.experiments.progress import counter, step
-from retrial.models.response_borrowing import robust_weight
 
 from retrial.answers.hierarchical import adverse_event_rows, category_rows, pooling_rows
 from retrial.answers.proportions import with_numbers_needed
@@ -22,6 +20,7 @@ from retrial.answers.rows import Subject
 from retrial.compare.estimate import Estimate
 from retrial.config import ModelSpec, RunConfig
 from retrial.dims import ARMS, CHAIN, DRAW, PRIOR
+from retrial.experiments.progress import counter, step
 from retrial.frequentist.counts import benefit_sign, outcome_key, source_of, two_by_two
 from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.inference.borrowing import BorrowedCounts
@@ -30,6 +29,7 @@ from retrial.inference.diagnostics import Diagnostics
 from retrial.inference.engine import Draws, FitData, Job
 from retrial.inference.ensemble import fit_group
 from retrial.inference.two_arms import TwoArms
+from retrial.models.response_borrowing import robust_weight
 from retrial.priors.historical import HistoricalControls
 from retrial.priors.prior_set import PriorSet
 from retrial.seeds import integer_seed

@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+
+from retrial.audit.run import numbers_recomputed
+from retrial.compare.estimate import Estimate, to_frame
+from retrial.config import RunConfig
 from retrial.experiments.audit import add_joint, audited, findings
 from retrial.experiments.closed_form import count_posteriors, ratio_posteriors
 from retrial.experiments.conflict import conflict_table
@@ -16,10 +20,6 @@ from retrial.experiments.layout import lay_out_report, save_bands
 from retrial.experiments.progress import step
 from retrial.experiments.survival import survival_posteriors
 from retrial.experiments.tables import endpoint_tables, save_tables
-
-from retrial.audit.run import numbers_recomputed
-from retrial.compare.estimate import Estimate, to_frame
-from retrial.config import RunConfig
 from retrial.priors.prior_set import PriorSet, implied
 from retrial.study.study import Study
 

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from retrial.experiments.audit import add_joint, audited
-from retrial.experiments.frequentist import table_rows
-from retrial.experiments.layout import draw_curves
-from retrial.experiments.tables import EndpointTables, endpoint_tables, save_tables
 
 from retrial.answers.survival import horizon_of
 from retrial.audit.check import to_frame
 from retrial.compare.estimate import to_frame as estimates_to_frame
 from retrial.config import RunConfig
 from retrial.errors import DataError
+from retrial.experiments.audit import add_joint, audited
+from retrial.experiments.frequentist import table_rows
+from retrial.experiments.layout import draw_curves
+from retrial.experiments.tables import EndpointTables, endpoint_tables, save_tables
 from retrial.study.study import Study
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from retrial.config import RunConfig
 from retrial.experiments import reanalyse
 from retrial.experiments.layout import lay_out_report
-
-from retrial.config import RunConfig
 from retrial.manifest import describe
 from retrial.store import finish, open_run, read_manifest
 from retrial.study.study import Study

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from retrial.experiments.audit import audited
-
 from retrial.compare.estimate import to_frame
 from retrial.config import RunConfig
 from retrial.errors import DataError
+from retrial.experiments.audit import audited
 from retrial.sensitivity.credibility import credibility_estimates
 from retrial.sensitivity.evalue import e_value_estimates
 from retrial.study.study import Study

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from retrial.experiments.progress import counter
-from retrial.experiments.tables import EndpointTables
 
 from retrial.answers.rows import Subject
 from retrial.answers.survival import horizon_of, survival_rows
 from retrial.compare.estimate import Estimate
 from retrial.config import ModelSpec, RunConfig
 from retrial.dims import ARM, ARMS
+from retrial.experiments.progress import counter
+from retrial.experiments.tables import EndpointTables
 from retrial.inference.ensemble import EFFECT, Fitted, Question, fit_ensemble, save
 from retrial.priors.prior_set import PriorSet
 from retrial.report.data import LOWER, POINT, TIME_FINE, UPPER

@@ -10,12 +10,12 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from retrial.experiments.progress import counter
 
 from retrial.audit.check import Check
 from retrial.config import RunConfig
 from retrial.dims import ARMS, RECONSTRUCTION
 from retrial.errors import ConfigError, ReconstructionError
+from retrial.experiments.progress import counter
 from retrial.reconstruct.agreement import fidelity
 from retrial.reconstruct.checks import joint_checks
 from retrial.reconstruct.curves import with_curve

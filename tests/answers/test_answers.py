@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from retrial.models import response_binomial, weibull, weibull_nonproportional
 from scipy import stats
 
 from retrial.answers.questions import Questions
@@ -13,6 +12,7 @@ from retrial.answers.rows import Subject, ratio_rows
 from retrial.answers.survival import horizon_of, survival_rows
 from retrial.compare.estimate import Estimate
 from retrial.inference.two_arms import TwoArms
+from retrial.models import response_binomial, weibull, weibull_nonproportional
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.survival.life_table import LifeTable

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from retrial.models import log_hazard_ratio, response_binomial
 from scipy import integrate, stats
 
 from retrial.errors import FitError
 from retrial.frequentist.ratios import LogRatio
 from retrial.inference.grid import GridDistribution
 from retrial.inference.two_arms import TwoArms
+from retrial.models import log_hazard_ratio, response_binomial
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 

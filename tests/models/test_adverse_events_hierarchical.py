@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from retrial.models import adverse_events_hierarchical as model
 from scipy import stats
 
 from retrial.answers.hierarchical import adverse_event_rows, pooling_rows
@@ -15,6 +14,7 @@ from retrial.inference.count_data import graded_events
 from retrial.inference.diagnostics import diagnose
 from retrial.inference.engine import Job, fit_many, fitter_for
 from retrial.inference.settings import DiagnosticLimits, SamplerSettings
+from retrial.models import adverse_events_hierarchical as model
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 

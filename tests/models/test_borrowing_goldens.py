@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from retrial.models import response_binomial
 from scipy import integrate, optimize, stats
 
 from retrial.inference.two_arms import TwoArms
+from retrial.models import response_binomial
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
-from retrial.experiments import hierarchical
-from retrial.experiments.conflict import conflict_table
 
 from retrial.composed import plain
 from retrial.config import RunConfig, run_config
+from retrial.experiments import hierarchical
+from retrial.experiments.conflict import conflict_table
 from retrial.inference.diagnostics import Diagnostics
 from retrial.inference.engine import Draws, Job
 from retrial.study.study import Study

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from retrial.models import response_binomial
-from retrial.models import response_borrowing as model
 from scipy import stats
 from scipy.special import expit
 
@@ -13,6 +11,8 @@ from retrial.inference.borrowing import BorrowedCounts, predictive
 from retrial.inference.engine import Job, fit_many, fitter_for
 from retrial.inference.settings import SamplerSettings
 from retrial.inference.two_arms import TwoArms
+from retrial.models import response_binomial
+from retrial.models import response_borrowing as model
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from retrial.models import response_binomial, response_hierarchical
 from scipy import stats
 
 from retrial.answers.proportions import proportion_rows
@@ -20,6 +19,7 @@ from retrial.inference.diagnostics import diagnose
 from retrial.inference.engine import Fitter, Job, fit_many, fitter_for
 from retrial.inference.settings import DiagnosticLimits, SamplerSettings
 from retrial.inference.two_arms import TwoArms
+from retrial.models import response_binomial, response_hierarchical
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 

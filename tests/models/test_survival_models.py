@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from retrial.models import piecewise_exponential, weibull, weibull_nonproportional
 from scipy import integrate
 
 from retrial.errors import DataError
+from retrial.models import piecewise_exponential, weibull, weibull_nonproportional
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.survival import curves

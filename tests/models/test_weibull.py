@@ -7,7 +7,6 @@ import dataclasses
 import lifelines
 import numpy as np
 import pytest
-from retrial.models import weibull
 from scipy import stats
 
 from retrial.errors import DataError, FitError
@@ -15,6 +14,7 @@ from retrial.inference.diagnostics import diagnose
 from retrial.inference.engine import Draws, Job, fit_many, fitter_for
 from retrial.inference.ensemble import padded
 from retrial.inference.settings import DiagnosticLimits, Sampler, SamplerSettings
+from retrial.models import weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_updates

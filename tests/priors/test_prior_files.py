@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir, initialize_config_module
-from retrial.experiments.prior_list import listed_priors
 
 from retrial.answers.priors import prior_lines
 from retrial.composed import plain
 from retrial.config import RunConfig, run_config
 from retrial.errors import ConfigError
+from retrial.experiments.prior_list import listed_priors
 from retrial.priors.prior_set import implied
 
 FILES = sorted(path.stem for path in (Path(__file__).parents[2] / "conf/prior").glob("*.yaml"))

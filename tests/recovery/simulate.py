@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from retrial.models import piecewise_exponential, weibull, weibull_nonproportional
 from scipy import stats
 
 from retrial.inference.engine import Job, fit_many, fitter_for
 from retrial.inference.settings import SamplerSettings
+from retrial.models import piecewise_exponential, weibull, weibull_nonproportional
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.survival.intervals import interval_counts

@@ -5,9 +5,9 @@ from __future__ import annotations
 import lifelines
 import numpy as np
 import pytest
-from retrial.models.weibull import hazard
 from scipy.special import gamma, gammainc
 
+from retrial.models.weibull import hazard
 from retrial.survival import curves
 from retrial.survival.life_table import LifeTable
 
