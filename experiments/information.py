@@ -47,6 +47,11 @@ def _list(wanted: Sequence[str], own: Path | None) -> int:
         files = {path.stem: path for folder in reversed(_folders(own)) for path in sorted(folder.glob(f"{group}/*.yaml"))}
         for name, path in sorted(files.items()):
             print(f"  {name:<24} {_describe(group, path)}")
+        if group == "prior" and "priors" in wanted:
+            # composing and solving every set takes seconds, so only when it is asked for
+            from retrial.experiments.prior_list import listed_priors
+
+            print("\n".join(["", *listed_priors(sorted(files), own)]))
         print()
     return 0
 
