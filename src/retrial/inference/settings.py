@@ -24,11 +24,11 @@ class SamplerSettings:
 
     engine: Sampler = Sampler.NUTPIE
     chains: int = 4
-    tune: int = 500
+    tune: int = 400
     pooled_draws: int = 12_000
     min_draws: int = 400
     retry: int = 4
-    target_accept: float = 0.9
+    target_accept: float = 0.8
     threads: int = 2
 
     def draws(self, tables: int) -> int:
