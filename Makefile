@@ -10,7 +10,7 @@ reanalysis: $(READY)  ## the main job: Yao et al. 2025, from the study file to t
 	$(BIN)/retrial reanalyse study=yao2025
 
 test: $(READY)  ## everything but the slow studies
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --ignore=tests/benchmarks
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -18,10 +18,10 @@ lint: $(READY)
 	$(BIN)/mypy src/retrial
 
 bench: $(READY)  ## speeds, as ratios against plain alternatives in the same run
-	$(BIN)/python -m pytest tests/benchmarks -m slow --benchmark-only -s
+	$(BIN)/python -m pytest tests/benchmarks -s
 
 validate: $(READY)  ## slow calibration and fidelity studies; tables go to outputs/validation
-	$(BIN)/python -m pytest -m "slow" tests/recovery tests/validation tests/models -s
+	$(BIN)/python -m pytest -m "slow" tests/recovery tests/models -s
 
 $(READY): pyproject.toml constraints.txt
 	python=$$(.ci/find-python) && rm -rf $(VENV) && "$$python" -m venv $(VENV)
