@@ -14,9 +14,9 @@ from retrial.study.study import Study
 QUICK = ReconstructionSettings(
     n_tables=12,
     islands=3,
-    particles=24,
-    pilot_particles=16,
-    share=0.7,
+    particles=96,
+    pilot_particles=8,
+    share=0.8,
     ratios=(RatioReading.MANTEL_HAENSZEL, RatioReading.COX_BRESLOW),
     tests=(TestReading.LOG_RANK, TestReading.SCORE_BRESLOW, TestReading.WALD_BRESLOW),
     medians=(MedianReading.GREENWOOD_DENSITY, MedianReading.CROWLEY_LOG),

@@ -61,6 +61,7 @@ def test_readings_that_arithmetic_rules_out(os_ensemble: Ensemble) -> None:
 
 def test_same_seed_same_ensemble_on_any_number_of_threads(os_targets: Targets) -> None:
     small = dataclasses.replace(QUICK, tests=(TestReading.SCORE_BRESLOW,), medians=(MedianReading.GREENWOOD_DENSITY,), islands=2)
+    small = dataclasses.replace(small, relaxed=True)  # So few particles do not always arrive; the seed must decide all the same.
     one, two, other = (
         reconstruct(os_targets, dataclasses.replace(small, threads=threads), seed) for threads, seed in ((1, 4), (2, 4), (2, 5))
     )

@@ -14,6 +14,7 @@ from retrial.reconstruct.island import level_step, resample
 from retrial.reconstruct.moves import STEP_FIELDS, apply, propose
 from retrial.reconstruct.pool import leaving_of
 from retrial.reconstruct.prior import TablePrior
+from retrial.reconstruct.problem import PIECES, Problem
 from retrial.reconstruct.readings import MedianReading, RatioReading, Reading, TestReading, all_readings
 from retrial.reconstruct.statistics import Table
 from retrial.reconstruct.structure import first_table, with_totals
@@ -22,6 +23,11 @@ from retrial.reconstruct.walk import energies, log_prior, walk
 from tests.reconstruct.toy import number, toy_targets
 
 EVERYTHING = all_readings(tuple(RatioReading), tuple(TestReading), tuple(MedianReading))
+
+
+def middle_levels(problem: Problem) -> np.ndarray:
+    """(2, 2, pieces) levels of the prior to start from."""
+    return np.full((2, 2, problem.whole[0, PIECES]), len(problem.prior) // 2, np.int64)
 
 
 def targets_of(table: Table, reading: Reading, width: float) -> Targets:
@@ -58,13 +64,13 @@ def test_energy_is_zero_exactly_where_the_plain_statistics_agree(seed: int, read
     problem = build_problem(targets, reading, TablePrior())
     dd, rr = with_totals(d, d + c)
     energy = np.zeros(4)
-    energies(problem, dd, rr, energy)
+    energies(problem, 0, dd, rr, energy)
     assert energy.sum() == 0.0
     assert violated(table, targets, reading) == ()
     # One patient moved: both sides must judge alike, whatever the judgement.
     state = random_state(np.random.SeedSequence(seed))
-    walk(problem, dd, rr, energy, 0.0, 3, state)
-    energies(problem, dd, rr, energy)
+    walk(problem, np.zeros(1, np.int64), dd, rr, middle_levels(problem), energy, 0.0, 3, state)
+    energies(problem, 0, dd, rr, energy)
     moved = Table(table.times, dd[:2], leaving_of(rr[:2]) - dd[:2])
     assert (energy.sum() == 0.0) == (violated(moved, targets, reading) == ())
 
@@ -80,8 +86,11 @@ def test_walk_keeps_counts_and_its_own_books(seed: int, inverse_temperature: flo
     problem = build_problem(targets, Reading(None, None, None), TablePrior())
     d, r = first_table(targets)
     energy = np.zeros(4)
-    energies(problem, d, r, energy)
-    walk(problem, d, r, energy, inverse_temperature, 400, random_state(np.random.SeedSequence(seed)))
+    energies(problem, 0, d, r, energy)
+    levels, state = middle_levels(problem), random_state(np.random.SeedSequence(seed))
+    walk(problem, np.zeros(1, np.int64), d, r, levels, energy, inverse_temperature, 400, state)
+    assert (levels >= 0).all()
+    assert (levels < len(problem.prior)).all()
     assert (d >= 0).all()
     assert (leaving_of(r) >= d).all()
     assert np.array_equal(d[2], d[0] + d[1])
@@ -89,7 +98,7 @@ def test_walk_keeps_counts_and_its_own_books(seed: int, inverse_temperature: flo
     assert (r[0, 0], r[1, 0], d[2].sum(), r[0, 3]) == (11, 9, 12, 6)
     assert leaving_of(r)[2, -1] > 0
     fresh = np.zeros(4)
-    energies(problem, d, r, fresh)
+    energies(problem, 0, d, r, fresh)
     if inverse_temperature > 0:
         np.testing.assert_array_equal(energy, fresh)
 
@@ -101,7 +110,7 @@ def test_moves_are_undone_exactly() -> None:
     state, steps = random_state(np.random.SeedSequence(1)), np.zeros((2, STEP_FIELDS), np.int64)
     for _ in range(500):
         before = d.copy(), r.copy()
-        n_steps = propose(problem.whole, problem.segment, d, r, state, steps)
+        n_steps = propose(problem.whole[0], problem.segment, d, r, state, steps)
         for i in range(n_steps):
             apply(d, r, steps, i, 1)
         for i in range(n_steps):
@@ -118,7 +127,7 @@ def test_prior_of_one_table_is_beta_binomial() -> None:
     problem = build_problem(targets, Reading(None, None, None), prior)
     d, r = first_table(targets)
     out = np.zeros((2, 6))
-    log_prior(problem.prior, d, r, out)
+    log_prior(problem.prior, middle_levels(problem), d, r, out)
     for arm in range(2):
         assert out[arm].sum() == pytest.approx(by_scipy(d[arm], leaving_of(r)[arm] - d[arm], prior), abs=1e-8)
 

@@ -6,7 +6,7 @@ import itertools
 import math
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from retrial.reconstruct.agreement import violated
 from retrial.reconstruct.prior import TablePrior
@@ -36,14 +36,23 @@ def arm_tables(n: int, n_times: int) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def log_prior(d: np.ndarray, c: np.ndarray, prior: TablePrior) -> float:
-    """Product of beta-binomial probabilities by scipy; the last time's remainder leaves with certainty."""
-    a_d, b_d, a_c, b_c = prior.parameters(d.size)
-    at_risk, total = int(d.sum() + c.sum()), 0.0
-    for t in range(d.size):
-        total += stats.betabinom.logpmf(d[t], at_risk, a_d, b_d)
-        if t < d.size - 1:
-            total += stats.betabinom.logpmf(c[t], at_risk - d[t], a_c, b_c)
-        at_risk -= int(d[t] + c[t])
+    """One arm's prior by scipy: beta-binomials at each level of the mean, summed over all walks of levels (forward sums);
+    the last time's remainder leaves with certainty.
+    """
+    n_times, pieces = d.size, min(prior.pieces, d.size)
+    at_risk = np.append(np.cumsum((d + c)[::-1])[::-1], 0)
+    parameters, steps = prior.parameters(n_times), prior.steps(n_times)
+    total = 0.0
+    for kind, (counts, available, columns) in enumerate(
+        [(c[:-1], (at_risk[:-1] - d)[:-1], parameters[:, 2:]), (d, at_risk[:-1], parameters[:, :2])]
+    ):
+        by_piece = np.zeros((pieces, len(parameters)))
+        for t in range(counts.size):
+            by_piece[t * pieces // n_times] += stats.betabinom.logpmf(counts[t], available[t], columns[:, 0], columns[:, 1])
+        forward = by_piece[0] - np.log(len(parameters))
+        for piece in by_piece[1:]:
+            forward = special.logsumexp(forward[:, None] + steps[kind], axis=0) + piece
+        total += float(special.logsumexp(forward))
     return total
 
 

@@ -24,7 +24,11 @@ _BLAMED = 2
 
 
 def refusal(
-    targets: Targets, settings: ReconstructionSettings, seed: int, pilots: list[Island], results: tuple[ReadingResult, ...]
+    targets: Targets,
+    settings: ReconstructionSettings,
+    seed: int,
+    pilots: dict[Reading, Island],
+    results: tuple[ReadingResult, ...],
 ) -> ReconstructionError:
     """The error for numbers that no table was found to carry: closest tables, and single numbers whose absence is enough."""
     near = sorted((result for result in results if result.status == "not attained"), key=lambda result: result.miss)[:_SHOWN]
@@ -44,8 +48,8 @@ def refusal(
     return ReconstructionError("\n".join(lines))
 
 
-def closest_readings(pilots: list[Island]) -> list[Reading]:
-    return [island.reading for island in sorted(pilots, key=lambda island: float(island.energy.sum(axis=1).min()))[:_SHOWN]]
+def closest_readings(pilots: dict[Reading, Island]) -> list[Reading]:
+    return sorted(pilots, key=lambda reading: float(pilots[reading].energy.sum(axis=1).min()))[:_SHOWN]
 
 
 def sufficient(targets: Targets, settings: ReconstructionSettings, seed: int, readings: list[Reading]) -> list[str]:
@@ -73,4 +77,4 @@ def _arrives(targets: Targets, settings: ReconstructionSettings, reading: Readin
     except UnattainableError:
         return False
     state = random_state(np.random.SeedSequence(seed, spawn_key=(BLAME, *key)))
-    return one_island(known, problem, first_table(targets), settings, PILOT, state).arrived
+    return one_island((known,), problem, first_table(targets), settings, PILOT, state).arrived

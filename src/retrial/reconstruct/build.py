@@ -34,7 +34,7 @@ def interval_of(target: Target | None, strict: bool) -> tuple[float, float]:
 
 
 def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, strict: bool = False) -> Problem:
-    """The agreement region as arrays. Raises `UnattainableError` where the reading cannot print one of the numbers
+    """The agreement region of one reading as arrays. Raises `UnattainableError` where the reading cannot print one of the numbers
     whatever the table.
     """
     ratio = targets.find("hazard_ratio")
@@ -61,9 +61,9 @@ def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, stri
     if reading.test is not None:
         real[codes.CHI_SQUARE] = _test_interval(targets, strict)
     real[codes.SCALARS] = quantile(ratio), math.log(ratio.value) if ratio is not None else 0.0, curve_scale
-    return Problem(
-        np.array(targets.times), inverses(n), segments(targets), curve, prior_factors(prior, targets.n_times, n), whole, real
-    )
+    whole[codes.PIECES] = min(prior.pieces, targets.n_times)
+    factors, steps = prior_factors(prior, targets.n_times, n), prior.steps(targets.n_times)
+    return Problem(np.array(targets.times), inverses(n), segments(targets), curve, factors, steps, whole[None], real[None])
 
 
 def quantile(limit: Target | None) -> float:

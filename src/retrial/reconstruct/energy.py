@@ -25,7 +25,7 @@ from retrial.reconstruct.comparison import (
     likelihood_ratio,
     log_rank_sums,
 )
-from retrial.reconstruct.compiled import compiled
+from retrial.reconstruct.compiled import compiled, inlined
 from retrial.reconstruct.kaplan_meier import DENSITY_BAND, GREENWOOD_DENSITY, TOLERANCE, distance_from_half
 from retrial.reconstruct.problem import (
     BETA,
@@ -52,17 +52,25 @@ MISSED = 0.25
 """Added to a violated median: Ŝ may stand at exactly 1/2 one event time too early."""
 LARGEST_BETA, LARGEST_SE = 15.0, 1e6
 """Beyond these a log hazard ratio or its SE is taken as infinite."""
-UNDEFINED = 4.0
+UNDEFINED = 10.0
 """Energy of a statistic that the table does not have (no density at the median, no finite hazard ratio)."""
+
+
+@inlined
+def penalty(distance: float) -> float:
+    """√distance: no scale of its own, so that all printed numbers are approached together as the temperature falls. (A logarithm
+    gives up far ones first and freezes; a straight line needs more levels.)
+    """
+    return math.sqrt(distance)
 
 
 @compiled
 def excess(value: float, real: np.ndarray, row: int) -> float:
-    """log(1 + distance from the interval of one row in tolerances)."""
+    """√ of the distance from the interval of one row, in tolerances."""
     if value < real[row, 0]:
-        return math.log1p((real[row, 0] - value) / real[row, 2])
+        return penalty((real[row, 0] - value) / real[row, 2])
     if value > real[row, 1]:
-        return math.log1p((value - real[row, 1]) / real[row, 2])
+        return penalty((value - real[row, 1]) / real[row, 2])
     if value != value and real[row, 0] == real[row, 0]:
         return UNDEFINED
     return 0.0
@@ -73,9 +81,9 @@ def crossing_energy(before: float, at: float) -> float:
     """Energy of a median: Ŝ must be above 1/2 before it and at most 1/2 at it."""
     energy = 0.0
     if at > 0.5 + TOLERANCE:
-        energy += math.log1p(MISSED + (at - 0.5) / SURVIVAL_SCALE)
+        energy += penalty(MISSED + (at - 0.5) / SURVIVAL_SCALE)
     if before <= 0.5 + TOLERANCE:
-        energy += math.log1p(MISSED + (0.5 - before) / SURVIVAL_SCALE)
+        energy += penalty(MISSED + (0.5 - before) / SURVIVAL_SCALE)
     return energy
 
 
@@ -109,7 +117,7 @@ def density_energy(
     if math.isnan(real[MEDIAN_SE + g, 0]):
         return energy
     if lower_time < 0.0 or at <= TOLERANCE:
-        return energy + UNDEFINED + math.log1p(max(s - LOWER_LEVEL, 0.0) / SURVIVAL_SCALE)
+        return energy + UNDEFINED + penalty(max(s - LOWER_LEVEL, 0.0) / SURVIVAL_SCALE)
     se = at * math.sqrt(greenwood_at) * (lower_time - upper_time) / (upper_survival - lower_survival)
     return energy + excess(se, real, MEDIAN_SE + g)
 
@@ -140,9 +148,9 @@ def crowley_energy(d: np.ndarray, r: np.ndarray, g: int, median: int, whole: np.
             continue
         edge = z if k == 0 else -z
         if least_before[k] <= edge + TOLERANCE:
-            energy += math.log1p(MISSED + min((edge - least_before[k]) / NORMAL_SCALE, 60.0))
+            energy += penalty(MISSED + min((edge - least_before[k]) / NORMAL_SCALE, 60.0))
         if whole[LIMITS + 2 * g + k] < d.shape[1] and last_at[k] > edge + TOLERANCE:
-            energy += math.log1p(MISSED + min((last_at[k] - edge) / NORMAL_SCALE, 60.0))
+            energy += penalty(MISSED + min((last_at[k] - edge) / NORMAL_SCALE, 60.0))
     return energy
 
 
@@ -154,9 +162,9 @@ def curve_energy(d: np.ndarray, r: np.ndarray, g: int, curve: np.ndarray, scale:
         if d[g, t] > 0:
             s *= 1.0 - d[g, t] / r[g, t]
         if s < curve[g, t, 0]:
-            energy += math.log1p((curve[g, t, 0] - s) / scale)
+            energy += penalty((curve[g, t, 0] - s) / scale)
         elif s > curve[g, t, 1]:
-            energy += math.log1p((s - curve[g, t, 1]) / scale)
+            energy += penalty((s - curve[g, t, 1]) / scale)
     return energy
 
 

@@ -1,7 +1,8 @@
 """`reconstruct`: sample the life tables that carry an endpoint's printed numbers, under every reading of the estimators.
 
 Target: p(y, reading | printed) ∝ p(reading) p(y) 1[y has the printed structure] 1[every other printed number of y, computed by
-the reading's estimators, lies in its agreement interval]; p(reading) uniform, p(y) the beta-binomial prior. Structure (kept by
+the reading's estimators, lies in its agreement interval]; p(reading) uniform, p(y) the beta-binomial prior. Tables and readings
+are sampled together; a reading in which no island ends has a small sampler of its own, which tells rare from ruled out. Structure (kept by
 every move): patients, printed events, numbers at risk, shortest and longest time.
 """
 
@@ -15,10 +16,10 @@ from retrial.reconstruct.blame import refusal
 from retrial.reconstruct.build import UnattainableError, build_problem
 from retrial.reconstruct.ensemble import Ensemble, Island, ReadingResult, ReconstructionSettings
 from retrial.reconstruct.pool import all_results, pool_islands
-from retrial.reconstruct.problem import BETA, CHI_SQUARE, SCALARS, Problem
+from retrial.reconstruct.problem import BETA, CHI_SQUARE, SCALARS, Problem, together
 from retrial.reconstruct.readings import MedianReading, RatioReading, Reading, TestReading, all_readings
-from retrial.reconstruct.sampler import FULL, PILOT, Progress, run_islands
-from retrial.reconstruct.structure import contradictions, first_table
+from retrial.reconstruct.sampler import FULL, PILOT, Progress, Sampler, run_islands
+from retrial.reconstruct.structure import contradictions
 from retrial.reconstruct.targets import Targets
 
 IDENTICAL = {
@@ -27,8 +28,8 @@ IDENTICAL = {
     (RatioReading.COX_EFRON, TestReading.WALD_EFRON),
 }
 """Pairs whose χ² is (β/SE)² of the hazard ratio itself, so that printed numbers alone can rule them out."""
-PILOT_WORK = 0.3
-"""Share of the work that the pilots are, for the progress bar."""
+JOINT_WORK = 0.8
+"""Share of the work that the islands over all readings are, for the progress bar."""
 
 
 def reconstruct(targets: Targets, settings: ReconstructionSettings, seed: int, progress: Progress | None = None) -> Ensemble:
@@ -42,34 +43,34 @@ def reconstruct(targets: Targets, settings: ReconstructionSettings, seed: int, p
             "\n".join([f"the printed numbers of {targets.endpoint} contradict each other", *(f"  - {item}" for item in found)])
         )
     problems, impossible = screen(targets, settings)
-    start = first_table(targets)
-
-    def report(done: float, message: str) -> None:
-        if progress is not None:
-            progress(done, message)
-
-    once = dict.fromkeys(problems, 1)
-    pilots = run_islands(targets, problems, once, settings, seed, PILOT, start, lambda x, s: report(PILOT_WORK * x, s))
-    counts = islands_of(pilots, settings)
-    islands = run_islands(
-        targets, problems, counts, settings, seed, FULL, start, lambda x, s: report(PILOT_WORK + (1 - PILOT_WORK) * x, s)
-    )
-    results = all_results(targets, pilots, islands, impossible)
+    islands, pilots = sample(targets, problems, settings, seed, progress or _silent)
+    results = all_results(targets, tuple(problems), islands, pilots, impossible)
     if not any(result.status == "attained" for result in results) and not settings.relaxed:
         raise refusal(targets, settings, seed, pilots, results)
-    return pool_islands(targets, settings, seed, results, pilots, islands)
+    return pool_islands(targets, settings, seed, results, islands, pilots)
 
 
-def islands_of(pilots: list[Island], settings: ReconstructionSettings) -> dict[Reading, int]:
-    """Islands per reading: shared out by the pilots' evidence (its square root, because a pilot's evidence is rough), at least
-    two each; one for a reading whose pilot came close; none for the others.
-    """
-    best = max((pilot.log_evidence for pilot in pilots), default=-np.inf)
-    near = {p.reading: 1 for p in pilots if not p.arrived and p.energy.sum(axis=1).min() <= settings.pilot_energy}
-    arrived = [pilot for pilot in pilots if pilot.arrived and pilot.log_evidence >= best - settings.evidence_window]
-    roots = {pilot.reading: float(np.exp((pilot.log_evidence - best) / 2)) for pilot in arrived}
-    least, total = min(2, settings.islands), sum(roots.values())
-    return near | {reading: max(least, round(settings.islands * root / total)) for reading, root in roots.items()}
+def _silent(_done: float, _message: str) -> None:
+    """No progress bar."""
+
+
+def sample(
+    targets: Targets, problems: dict[Reading, Problem], settings: ReconstructionSettings, seed: int, progress: Progress
+) -> tuple[list[Island], dict[Reading, Island]]:
+    """Islands over all readings together, and a pilot of each reading that they did not end in."""
+    if not problems:
+        return [], {}
+    readings = tuple(problems)
+    everything = together([problems[reading] for reading in readings])
+    samplers = [Sampler(readings, everything, (number,)) for number in range(settings.islands)]
+    islands = run_islands(targets, samplers, settings, seed, FULL, lambda done, name: progress(JOINT_WORK * done, name))
+    found = {readings[i] for island in islands if island.arrived for i in np.unique(island.which)}
+    missing = [Sampler((reading,), problems[reading], reading.codes) for reading in readings if reading not in found]
+    pilots = run_islands(
+        targets, missing, settings, seed, PILOT, lambda done, name: progress(JOINT_WORK + (1 - JOINT_WORK) * done, name)
+    )
+    progress(1.0, targets.endpoint)
+    return islands, {pilot.readings[0]: pilot for pilot in pilots}
 
 
 def screen(targets: Targets, settings: ReconstructionSettings) -> tuple[dict[Reading, Problem], list[ReadingResult]]:
@@ -106,14 +107,15 @@ def refuse_identity(targets: Targets, reading: Reading, problem: Problem) -> Non
     """Raise `UnattainableError` where χ² must be (β/SE)² and the printed numbers say that it is not."""
     if (reading.ratio, reading.test) not in IDENTICAL:
         return
-    beta, lower, upper = problem.real[BETA], problem.real[BETA + 1], problem.real[BETA + 2]
+    real = problem.real[0]
+    beta, lower, upper = real[BETA], real[BETA + 1], real[BETA + 2]
     if np.isnan([lower[0], upper[0]]).any():
         return
-    z = problem.real[SCALARS, 0]
+    z = real[SCALARS, 0]
     least = 0.0 if beta[0] <= 0 <= beta[1] else min(abs(beta[0]), abs(beta[1]))
     low = (2 * z * least / (upper[1] - lower[0])) ** 2
     high = (2 * z * max(abs(beta[0]), abs(beta[1])) / max(upper[0] - lower[1], 1e-12)) ** 2
-    if problem.real[CHI_SQUARE, 0] > high or problem.real[CHI_SQUARE, 1] < low:
+    if real[CHI_SQUARE, 0] > high or real[CHI_SQUARE, 1] < low:
         printed = targets.find("chi_square") or targets.find("p")
         raise UnattainableError(
             f"under this reading χ² is the squared z of the hazard ratio, {low:.3f} to {high:.3f} (p {stats.chi2.sf(high, 1):.4f} to"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from retrial.reconstruct.prior import TablePrior
 from retrial.reconstruct.readings import MedianReading, RatioReading, Reading, TestReading
 from retrial.survival.life_table import LifeTable
 
-MIN_PROPOSALS, PROPOSALS_PER_SIZE, MANY_PATIENTS = 300, 4, 400
+MIN_PROPOSALS, PROPOSALS_PER_SIZE, MANY_PATIENTS = 150, 2, 400
 """Default proposals per level; beyond `MANY_PATIENTS` patients move in blocks."""
 
 
@@ -24,15 +24,13 @@ class ReconstructionSettings:
     agreement     "default" or "strict" (every printed digit), METHODS 4
     prior         of the tables
     ratios, tests, medians  readings that are tried
-    islands       independent samplers of an endpoint, shared out to the attained readings by their evidence in the pilot
+    islands       independent samplers of an endpoint, each over all readings; their spread is the answers' Monte Carlo error
     particles     tables per island
     proposals     Metropolis-Hastings proposals per table and level (half to twice as many, by acceptance); None: by the
     table's size target_proposals  proposals per table at the target itself, in units of `proposals`
     share         effective sample size that a level's weights keep
     last_temperature  inverse temperature at which a reading that still has no table in agreement is given up
-    pilot_particles, pilot_share  one small sampler per reading comes first
-    pilot_energy  readings whose pilot came at least this close (Σ log(1 + tolerances)) without arriving get one full sampler
-    evidence_window  readings whose pilot's log evidence is this far below the best are attained but not sampled further
+    pilot_particles, pilot_share  a small sampler for each reading in which no island ended
     least_tables  fewest tables of an attained reading (weights still follow the evidence)
     threads       of the computation; the result does not depend on it
     relaxed       where no reading is attained: deliver the closest tables instead of raising `ReconstructionError`
@@ -44,16 +42,14 @@ class ReconstructionSettings:
     ratios: tuple[RatioReading, ...] = tuple(RatioReading)
     tests: tuple[TestReading, ...] = tuple(TestReading)
     medians: tuple[MedianReading, ...] = tuple(MedianReading)
-    islands: int = 16
-    particles: int = 96
+    islands: int = 8
+    particles: int = 400
     proposals: int | None = None
     target_proposals: int = 2
     share: float = 0.9
     last_temperature: float = 60.0
-    pilot_particles: int = 48
+    pilot_particles: int = 64
     pilot_share: float = 0.8
-    pilot_energy: float = 2.5
-    evidence_window: float = 12.0
     least_tables: int = 2
     threads: int = 2
     relaxed: bool = False
@@ -84,7 +80,7 @@ class ReconstructionSettings:
             raise ConfigError("cannot reconstruct with these settings", problems)
 
     def proposals_for(self, n_patients: int, n_times: int) -> int:
-        """Proposals per level: about five for every patient and cell unless set."""
+        """Proposals per level: about two for every patient and cell unless set."""
         return self.proposals or max(MIN_PROPOSALS, PROPOSALS_PER_SIZE * (min(n_patients, MANY_PATIENTS) + 4 * n_times))
 
 
@@ -94,10 +90,13 @@ class ReadingResult:
 
     status        "attained", "not attained" (no sampler arrived; `miss` and `violated` describe its closest table) or "impossible"
                   (`reason`: the reading cannot print the numbers whatever the table)
-    log_evidence  log P(agreement | printed structure) under the prior, mean over islands on the natural scale; relative
-    standard error share         posterior probability of the reading among the attained, each equally likely beforehand
+    log_evidence  log P(agreement | printed structure, reading) under the prior, mean over islands on the natural scale
+    log_evidence_se  its standard error by the islands' spread; NaN where one small sampler is all there is
+    share         posterior probability of the reading among the attained, each equally likely beforehand
+    share_se      its standard error (jackknife over the islands)
     miss          the closest table's largest distance from an agreement interval, in half-widths of it; 0 where attained
     violated      printed numbers that the closest table misses
+    islands, chains_started, proposals  of the samplers that had this reading among their hypotheses; chains_arrived ended in it
     effective_tables  effective sample size of the RMST difference, from the islands' spread; NaN with fewer than three
     """
 
@@ -106,6 +105,7 @@ class ReadingResult:
     log_evidence: float = -np.inf
     log_evidence_se: float = np.nan
     share: float = 0.0
+    share_se: float = np.nan
     miss: float = np.nan
     violated: tuple[str, ...] = ()
     reason: str = ""
@@ -121,9 +121,12 @@ class ReadingResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Island:
-    """What one compiled island returned: (N, 2, T) events d and at risk r, (N, 4) energies, (N,) ancestors, and its summary."""
+    """What one compiled island returned: the readings it sampled, (N,) `which` of them each particle ended in, (N, 2, T) events d
+    and at risk r, (N, 4) energies, (N,) ancestors, and its summary (log evidence: of the readings' mean; started: particles, N or more).
+    """
 
-    reading: Reading
+    readings: tuple[Reading, ...]
+    which: np.ndarray
     d: np.ndarray
     r: np.ndarray
     energy: np.ndarray
@@ -132,10 +135,27 @@ class Island:
     temperature: float
     acceptance: float
     proposals: int
+    started: int
 
     @property
     def arrived(self) -> bool:
         return self.log_evidence > -np.inf
+
+    def of(self, reading: Reading) -> Island:
+        """The particles that ended in one reading, with that reading's log evidence log(Z R n / N)."""
+        mine = self.which == self.readings.index(reading)
+        with np.errstate(divide="ignore"):
+            log_evidence = self.log_evidence + float(np.log(len(self.readings) * mine.mean()))
+        return replace(
+            self,
+            readings=(reading,),
+            which=np.zeros(mine.sum(), int),
+            d=self.d[mine],
+            r=self.r[mine],
+            energy=self.energy[mine],
+            ancestor=self.ancestor[mine],
+            log_evidence=log_evidence,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,6 +198,7 @@ class Ensemble:
                     "log_evidence": result.log_evidence,
                     "log_evidence_se": result.log_evidence_se,
                     "share": result.share,
+                    "share_se": result.share_se,
                     "islands": result.islands,
                     "chains_started": result.chains_started,
                     "chains_arrived": result.chains_arrived,

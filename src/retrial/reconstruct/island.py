@@ -1,9 +1,13 @@
 """One island of the sampler: sequential Monte Carlo from the prior to agreement (compiled).
 
-Target at inverse temperature b: π_b(y) ∝ prior(y) 1[structure] exp(-b E(y)); b rises from 0 to infinity, where π is the prior
-restricted to the tables that agree. Each level weights the particles by exp(-Δb E) with Δb such that the effective sample size
-is a fixed share, resamples systematically, and moves every particle by Metropolis-Hastings at the new b. The product of
-the mean weights estimates the evidence P(agreement | structure) (Del Moral, Doucet and Jasra 2006, JRSS B 68:411).
+Target at inverse temperature b: π_b(y, reading) ∝ prior(y) 1[structure] exp(-b E(y, reading)), readings equally likely; b rises
+from 0 to infinity, where π is the prior restricted to what agrees. Each level weights the particles by exp(-Δb E) with Δb such
+that the effective sample size is a fixed share, resamples systematically, and moves every particle by Metropolis-Hastings at the
+new b. It stops rising while the particles still move freely: among states of π_b those with E = 0 are draws of the target, and
+they are harvested from walks at that b. The product of the mean weights and of the share of visits in agreement estimates the
+evidence P(agreement | structure), a mean over the readings (Del Moral, Doucet and Jasra 2006, JRSS B 68:411). Readings are moved
+with the tables, so that they compete within one population while they still can: evidence from separate samplers has far larger
+relative errors than the shares of one.
 """
 
 from __future__ import annotations
@@ -13,10 +17,14 @@ import math
 import numpy as np
 
 from retrial.reconstruct.compiled import compiled, uniform
-from retrial.reconstruct.problem import Problem
+from retrial.reconstruct.problem import PIECES, Problem
 from retrial.reconstruct.walk import AT_TARGET, N_ENERGIES, energies, walk
 
 MAX_LEVELS = 400
+HARVEST = 0.1
+"""Share of particles in agreement at which the temperature stays: lower, and visits are rare; higher, and walks freeze."""
+LOOKS, BETWEEN = 40, 4
+"""Looks at every particle there, and how many of them fit into one level's proposals."""
 _BISECTIONS = 50
 _FIRST_STEP, _LAST_STEP = 1e-9, 1e9
 """Bracket of a level's Δb."""
@@ -75,20 +83,112 @@ def resample(weights: np.ndarray, state: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def take_parents(parents: np.ndarray, d: np.ndarray, r: np.ndarray, energy: np.ndarray, ancestor: np.ndarray) -> None:
+def take_parents(
+    parents: np.ndarray,
+    reading: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    levels: np.ndarray,
+    energy: np.ndarray,
+    ancestor: np.ndarray,
+) -> None:
     for i in range(parents.size):
         if parents[i] != i:
-            d[i], r[i], energy[i], ancestor[i] = d[parents[i]], r[parents[i]], energy[parents[i]], ancestor[parents[i]]
+            reading[i], d[i], r[i], levels[i] = reading[parents[i]], d[parents[i]], r[parents[i]], levels[parents[i]]
+            energy[i], ancestor[i] = energy[parents[i]], ancestor[parents[i]]
 
 
 @compiled
-def draw_prior(problem: Problem, d: np.ndarray, r: np.ndarray, energy: np.ndarray, n_burn_in: int, state: np.ndarray) -> None:
-    """Particles of the prior: one long walk from the first table, a particle every `n_burn_in` proposals."""
+def draw_prior(
+    problem: Problem,
+    reading: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    levels: np.ndarray,
+    energy: np.ndarray,
+    n_burn_in: int,
+    state: np.ndarray,
+) -> None:
+    """Particles of the prior: one long walk from the first table, a particle every `n_burn_in` proposals; readings in turn."""
     for i in range(d.shape[0]):
+        reading[i] = i % problem.whole.shape[0]
         if i > 0:
-            d[i], r[i] = d[i - 1], r[i - 1]
-        walk(problem, d[i], r[i], energy[i], 0.0, n_burn_in, state)
-        energies(problem, d[i], r[i], energy[i])
+            d[i], r[i], levels[i] = d[i - 1], r[i - 1], levels[i - 1]
+        walk(problem, reading[i : i + 1], d[i], r[i], levels[i], energy[i], 0.0, n_burn_in, state)
+        energies(problem, reading[i], d[i], r[i], energy[i])
+
+
+@compiled
+def anneal(
+    problem: Problem,
+    reading: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    levels: np.ndarray,
+    energy: np.ndarray,
+    ancestor: np.ndarray,
+    n_proposals: int,
+    max_proposals: int,
+    share: float,
+    last_temperature: float,
+    state: np.ndarray,
+) -> tuple[float, float, int, int, int]:
+    """From the prior to the temperature at which `HARVEST` of the particles agree, or to the last.
+
+    Returns log evidence up to there, inverse temperature, proposals per particle at the last level, levels, proposals made.
+    """
+    n_particles, total = energy.shape[0], np.empty(energy.shape[0])
+    temperature, log_evidence, proposals, n_levels, made = 0.0, 0.0, n_proposals, 0, 0
+    while True:
+        agreeing = 0
+        for i in range(n_particles):
+            total[i] = energy[i].sum()
+            agreeing += total[i] == 0.0
+        if agreeing >= HARVEST * n_particles or temperature >= last_temperature or n_levels >= MAX_LEVELS:
+            return log_evidence, temperature, proposals, n_levels, made
+        step = min(level_step(total, share), last_temperature - temperature)
+        weights = np.exp(-step * total)
+        log_evidence += math.log(weights.mean())
+        take_parents(resample(weights, state), reading, d, r, levels, energy, ancestor)
+        temperature += step
+        accepted = 0
+        for i in range(n_particles):
+            accepted += walk(problem, reading[i : i + 1], d[i], r[i], levels[i], energy[i], temperature, proposals, state)
+        n_levels += 1
+        made += proposals * n_particles
+        wanted = n_proposals * 0.1 * proposals * n_particles / max(accepted, 1)
+        proposals = int(min(max(wanted, 0.5 * n_proposals), max_proposals))
+
+
+@compiled
+def harvest(
+    problem: Problem,
+    reading: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    levels: np.ndarray,
+    energy: np.ndarray,
+    temperature: float,
+    n_between: int,
+    state: np.ndarray,
+) -> np.ndarray:
+    """Let every particle walk on at `temperature`, where it leaves agreement and comes back, and look at it `LOOKS` times.
+
+    A state in agreement that a walk at any temperature visits is a draw of the target. Each particle is replaced by one of its
+    visits, all as likely; returns their (N,) numbers.
+    """
+    visits = np.zeros(energy.shape[0])
+    for i in range(energy.shape[0]):
+        walker = d[i].copy(), r[i].copy(), levels[i].copy(), energy[i].copy()
+        read = reading[i : i + 1].copy()
+        for look in range(LOOKS):
+            if look > 0:
+                walk(problem, read, walker[0], walker[1], walker[2], walker[3], temperature, n_between, state)
+            if walker[3].sum() == 0.0:
+                visits[i] += 1.0
+                if uniform(state) * visits[i] < 1.0:
+                    reading[i], d[i], r[i], levels[i], energy[i] = read[0], walker[0], walker[1], walker[2], walker[3]
+    return visits
 
 
 @compiled
@@ -104,48 +204,35 @@ def run_island(
     share: float,
     last_temperature: float,
     state: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Particles (N, 3, T) events, (N, 3, T + 1) at risk, (N, 4) energies, (N,) ancestors, (3,) summary and its (4,) counts.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Particles: (N,) readings, (N, 3, T) events, (N, 3, T + 1) at risk, (N, 2, 2, pieces) levels of the prior, (N, 4) energies, (N,) ancestors,
+    (3,) summary and its (4,) counts.
 
     Summary: log evidence (-inf where nobody arrived), last inverse temperature, acceptance at the target. Counts: levels,
-    particles in agreement before the last resampling, proposals made, proposals taken at the target.
+    particles that were ever in agreement, proposals made, proposals taken at the target.
     """
     n_times = first_d.shape[1]
     d, r = np.empty((n_particles, 3, n_times), np.int64), np.empty((n_particles, 3, n_times + 1), np.int64)
-    energy, ancestor, total = np.zeros((n_particles, N_ENERGIES)), np.arange(n_particles), np.empty(n_particles)
+    energy, ancestor = np.zeros((n_particles, N_ENERGIES)), np.arange(n_particles)
+    reading = np.zeros(n_particles, np.int64)
+    levels = np.full((n_particles, 2, 2, problem.whole[0, PIECES]), problem.prior.shape[0] // 2, np.int64)
     d[0], r[0] = first_d, first_r
     summary, counts = np.zeros(3), np.zeros(4, np.int64)
-    draw_prior(problem, d, r, energy, n_burn_in, state)
-    temperature, log_evidence, proposals = 0.0, 0.0, n_proposals
-    while True:
-        agreeing = 0
-        for i in range(n_particles):
-            total[i] = energy[i].sum()
-            agreeing += total[i] == 0.0
-        counts[1] = agreeing
-        if agreeing >= share * n_particles or temperature >= last_temperature or counts[0] >= MAX_LEVELS:
-            break
-        step = min(level_step(total, share), last_temperature - temperature)
-        weights = np.exp(-step * total)
-        log_evidence += math.log(weights.mean())
-        take_parents(resample(weights, state), d, r, energy, ancestor)
-        temperature += step
-        accepted = 0
-        for i in range(n_particles):
-            accepted += walk(problem, d[i], r[i], energy[i], temperature, proposals, state)
-        counts[0] += 1
-        counts[2] += proposals * n_particles
-        wanted = n_proposals * 0.1 * proposals * n_particles / max(accepted, 1)
-        proposals = int(min(max(wanted, 0.5 * n_proposals), max_proposals))
+    draw_prior(problem, reading, d, r, levels, energy, n_burn_in, state)
+    log_evidence, temperature, proposals, counts[0], counts[2] = anneal(
+        problem, reading, d, r, levels, energy, ancestor, n_proposals, max_proposals, share, last_temperature, state
+    )
+    n_between = max(1, proposals // BETWEEN)
+    visits = harvest(problem, reading, d, r, levels, energy, temperature, n_between, state)
+    counts[1], counts[2] = (visits > 0.0).sum(), counts[2] + LOOKS * n_between * n_particles
     summary[1] = temperature
-    if agreeing == 0:
+    if counts[1] == 0:
         summary[0] = -np.inf
-        return d, r, energy, ancestor, summary, counts
-    weights = np.where(total == 0.0, 1.0, 0.0)
-    summary[0] = log_evidence + math.log(weights.mean()) + 0.0
-    take_parents(resample(weights, state), d, r, energy, ancestor)
+        return reading, d, r, levels, energy, ancestor, summary, counts
+    summary[0] = log_evidence + math.log(visits.mean() / LOOKS)
+    take_parents(resample(visits, state), reading, d, r, levels, energy, ancestor)
     for i in range(n_particles):
-        counts[3] += walk(problem, d[i], r[i], energy[i], AT_TARGET, n_target, state)
+        counts[3] += walk(problem, reading[i : i + 1], d[i], r[i], levels[i], energy[i], AT_TARGET, n_target, state)
     counts[2] += n_target * n_particles
     summary[2] = counts[3] / max(1, n_target * n_particles)
-    return d, r, energy, ancestor, summary, counts
+    return reading, d, r, levels, energy, ancestor, summary, counts

@@ -20,11 +20,28 @@ LEAST_ISLANDS = 3
 
 
 def all_results(
-    targets: Targets, pilots: list[Island], islands: list[Island], impossible: list[ReadingResult]
+    targets: Targets,
+    readings: tuple[Reading, ...],
+    islands: list[Island],
+    pilots: dict[Reading, Island],
+    impossible: list[ReadingResult],
 ) -> tuple[ReadingResult, ...]:
     """What became of every reading, most probable first."""
-    tried = [reading_result(targets, pilot, [i for i in islands if i.reading == pilot.reading]) for pilot in pilots]
-    return tuple(sorted([*with_shares(tried), *impossible], key=lambda result: -result.share))
+    parts = {reading: parts_of(reading, islands, pilots) for reading in readings}
+    tried = with_shares([reading_result(targets, reading, parts[reading]) for reading in readings])
+    errors = share_errors(
+        np.array([[part.log_evidence for part in parts[reading]] for reading in readings if reading not in pilots])
+    )
+    sampled = iter(errors)
+    results = [
+        result if result.reading in pilots else dataclasses.replace(result, share_se=float(next(sampled))) for result in tried
+    ]
+    return tuple(sorted([*results, *impossible], key=lambda result: -result.share))
+
+
+def parts_of(reading: Reading, islands: list[Island], pilots: dict[Reading, Island]) -> list[Island]:
+    """What the samplers say of one reading: every island's particles that ended in it, or its pilot."""
+    return [pilots[reading]] if reading in pilots else [island.of(reading) for island in islands]
 
 
 def pool_islands(
@@ -32,41 +49,38 @@ def pool_islands(
     settings: ReconstructionSettings,
     seed: int,
     results: tuple[ReadingResult, ...],
-    pilots: list[Island],
     islands: list[Island],
+    pilots: dict[Reading, Island],
 ) -> Ensemble:
     """Weight readings and islands by their evidence and choose the tables; where nothing arrived, a relaxed ensemble."""
     attained = {result.reading: result.share for result in results if result.status == "attained"}
     if not attained:
-        return relaxed_ensemble(targets, settings, results, [*pilots, *islands], seed)
+        return relaxed_ensemble(targets, settings, results, list(pilots.values()), seed)
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(POOL,)))
     chosen: list[tuple[Reading, float, np.ndarray, np.ndarray]] = []
     for reading, count in allocation(attained, settings).items():
-        sampled = [island for island in islands if island.reading == reading] or [p for p in pilots if p.reading == reading]
-        chosen += draw_tables(reading, attained[reading], [island for island in sampled if island.arrived], count, random)
-    pool = tuple(island for island in (*pilots, *islands) if island.arrived)
+        arrived = [part for part in parts_of(reading, islands, pilots) if part.arrived]
+        chosen += draw_tables(reading, attained[reading], arrived, count, random)
+    pool = tuple(island for island in (*islands, *pilots.values()) if island.arrived)
     return dataclasses.replace(ensemble_of(targets, chosen, results, seed), pool=pool)
 
 
-def reading_result(targets: Targets, pilot: Island, islands: list[Island]) -> ReadingResult:
-    """Evidence and health of one reading; the pilot counts where it is all there is."""
-    tried = islands or [pilot]
-    arrived = [island for island in tried if island.arrived]
+def reading_result(targets: Targets, reading: Reading, parts: list[Island]) -> ReadingResult:
+    """Evidence and health of one reading."""
+    arrived = [part for part in parts if part.arrived]
     base = ReadingResult(
-        pilot.reading,
+        reading,
         "attained" if arrived else "not attained",
-        islands=len(tried),
-        chains_started=sum(len(island.d) for island in tried),
-        proposals=pilot.proposals + sum(island.proposals for island in islands),
+        islands=len(parts),
+        chains_started=sum(part.started for part in parts),
+        proposals=sum(part.proposals for part in parts),
     )
     if not arrived:
-        closest = min([pilot, *islands], key=lambda island: float(island.energy.sum(axis=1).min()))
+        closest = min(parts, key=lambda part: float(part.energy.sum(axis=1).min()))
         best = int(closest.energy.sum(axis=1).argmin())
         table = table_of(targets, closest.d[best], closest.r[best])
-        return dataclasses.replace(
-            base, miss=miss(table, targets, pilot.reading), violated=violated(table, targets, pilot.reading)
-        )
-    logs = np.array([island.log_evidence for island in tried])
+        return dataclasses.replace(base, miss=miss(table, targets, reading), violated=violated(table, targets, reading))
+    logs = np.array([part.log_evidence for part in parts])
     relative = np.exp(logs - logs.max())
     spread = float(relative.std(ddof=1) / np.sqrt(len(logs)) / relative.mean()) if len(logs) > 1 else float("nan")
     return dataclasses.replace(
@@ -74,12 +88,24 @@ def reading_result(targets: Targets, pilot: Island, islands: list[Island]) -> Re
         miss=0.0,
         log_evidence=float(logs.max() + np.log(relative.mean())),
         log_evidence_se=spread,
-        chains_arrived=sum(len(island.d) for island in arrived),
-        unique_tables=sum(len(distinct(island)) for island in arrived),
-        unique_ancestors=sum(len(np.unique(island.ancestor)) for island in arrived),
+        chains_arrived=sum(len(part.d) for part in arrived),
+        unique_tables=sum(len(distinct(part)) for part in arrived),
+        unique_ancestors=sum(len(np.unique(part.ancestor)) for part in arrived),
         effective_tables=effective_tables(arrived),
-        acceptance=float(np.mean([island.acceptance for island in arrived])),
+        acceptance=float(np.mean([part.acceptance for part in arrived])),
     )
+
+
+def share_errors(logs: np.ndarray) -> np.ndarray:
+    """(readings,) standard errors of shares Σ_k Z_rk / Σ_rk Z_rk from (readings, islands) log evidences: jackknife over islands."""
+    n_readings, n_islands = logs.shape if logs.size else (len(logs), 0)
+    if n_islands < 2:
+        return np.full(n_readings, np.nan)
+    evidence = np.exp(logs - logs.max())
+    without = evidence.sum(axis=1, keepdims=True) - evidence
+    total = without.sum(axis=0)
+    shares = np.divide(without, total, out=np.full_like(without, np.nan), where=total > 0)
+    return np.sqrt((n_islands - 1) / n_islands * ((shares - shares.mean(axis=1, keepdims=True)) ** 2).sum(axis=1))
 
 
 def effective_tables(islands: list[Island]) -> float:
@@ -180,8 +206,8 @@ def relaxed_ensemble(
     targets: Targets, settings: ReconstructionSettings, results: tuple[ReadingResult, ...], islands: list[Island], seed: int
 ) -> Ensemble:
     """The closest tables of the closest reading, equally weighted; named relaxed because none carries every printed number."""
-    nearest = min(islands, key=lambda island: float(island.energy.sum(axis=1).min())).reading
-    candidates = [island for island in islands if island.reading == nearest]
+    nearest = min(islands, key=lambda island: float(island.energy.sum(axis=1).min())).readings[0]
+    candidates = [island for island in islands if island.readings == (nearest,)]
     d, r = np.concatenate([island.d for island in candidates]), np.concatenate([island.r for island in candidates])
     energy = np.concatenate([island.energy.sum(axis=1) for island in candidates])
     order = np.argsort(energy, kind="stable")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,9 +13,20 @@ from retrial.reconstruct.ensemble import MANY_PATIENTS, Island, ReconstructionSe
 from retrial.reconstruct.island import run_island
 from retrial.reconstruct.problem import Problem
 from retrial.reconstruct.readings import Reading
+from retrial.reconstruct.structure import first_table
 from retrial.reconstruct.targets import Targets
 
 Progress = Callable[[float, str], None]
+
+
+class Sampler(NamedTuple):
+    """Readings that one island samples together, their problem, and what tells its seed from others'."""
+
+    readings: tuple[Reading, ...]
+    problem: Problem
+    key: tuple[int, ...]
+
+
 PILOT, FULL = 0, 1
 """First entries of a seed's spawn key."""
 BURN_IN_PER_PATIENT = 20
@@ -24,46 +36,37 @@ MOST_PROPOSALS = 2
 
 
 def run_islands(
-    targets: Targets,
-    problems: dict[Reading, Problem],
-    counts: dict[Reading, int],
-    settings: ReconstructionSettings,
-    seed: int,
-    stage: int,
-    start: tuple[np.ndarray, np.ndarray],
-    progress: Progress,
+    targets: Targets, samplers: list[Sampler], settings: ReconstructionSettings, seed: int, stage: int, progress: Progress
 ) -> list[Island]:
-    """So many islands of each reading, in order, on `settings.threads` threads; each has its own seed."""
-    jobs = [(reading, number) for reading in problems for number in range(counts.get(reading, 0))]
+    """One island of every sampler, in order, on `settings.threads` threads; each has its own seed."""
+    start = first_table(targets)
 
-    def run(job: tuple[Reading, int]) -> Island:
-        reading, number = job
-        key = (stage, *reading.codes, number)
-        state = random_state(np.random.SeedSequence(seed, spawn_key=key))
-        return one_island(reading, problems[reading], start, settings, stage, state)
+    def run(sampler: Sampler) -> Island:
+        state = random_state(np.random.SeedSequence(seed, spawn_key=(stage, *sampler.key)))
+        return one_island(sampler.readings, sampler.problem, start, settings, stage, state)
 
     with ThreadPoolExecutor(max_workers=settings.threads) as workers:
-        return list(_reported(workers.map(run, jobs), len(jobs), targets.endpoint, progress))
+        return list(_reported(workers.map(run, samplers), len(samplers), targets.endpoint, progress))
 
 
 def _reported(islands: Iterable[Island], total: int, endpoint: str, progress: Progress) -> Iterable[Island]:
     for done, island in enumerate(islands, start=1):
-        progress(done / total, f"{endpoint}: {island.reading.name}")
+        progress(done / total, endpoint)
         yield island
 
 
 def one_island(
-    reading: Reading,
+    readings: tuple[Reading, ...],
     problem: Problem,
     start: tuple[np.ndarray, np.ndarray],
     settings: ReconstructionSettings,
     stage: int,
     state: np.ndarray,
 ) -> Island:
-    """Run one island, of pilot's or of full size."""
+    """Run one island over all of `readings` (those of `problem`, in order), of pilot's or of full size."""
     pilot, n_patients = stage == PILOT, int(start[1][2, 0])
     proposals = settings.proposals_for(n_patients, problem.times.size)
-    d, r, energy, ancestor, summary, counts = run_island(
+    which, d, r, _, energy, ancestor, summary, counts = run_island(
         problem,
         *start,
         settings.pilot_particles if pilot else settings.particles,
@@ -76,4 +79,5 @@ def one_island(
         state,
     )
     log_evidence, temperature, acceptance = (float(value) for value in summary)
-    return Island(reading, d[:, :2], r[:, :2], energy, ancestor, log_evidence, temperature, acceptance, int(counts[2]))
+    found = (which, d[:, :2], r[:, :2], energy, ancestor)
+    return Island(readings, *found, log_evidence, temperature, acceptance, int(counts[2]), len(d))

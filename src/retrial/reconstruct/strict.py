@@ -45,26 +45,28 @@ Found = tuple[Reading, float, np.ndarray, np.ndarray]
 
 
 @compiled
-def last_digits(problem: Problem, strict: np.ndarray, d: np.ndarray, r: np.ndarray, most: int, state: np.ndarray) -> bool:
+def last_digits(
+    problem: Problem, strict: np.ndarray, d: np.ndarray, r: np.ndarray, levels: np.ndarray, most: int, state: np.ndarray
+) -> bool:
     """Walk a table in agreement with `problem`, in place, until the comparison agrees with the `strict` intervals; False
     where it never did.
     """
-    energy = np.zeros(N_ENERGIES)
+    energy, reading = np.zeros(N_ENERGIES), np.zeros(1, np.int64)
     for _ in range(most // CHECK_EVERY + 1):
-        if joint_energy(problem.whole, strict, problem.inverse, d, r, 0.0) == 0.0:
+        if joint_energy(problem.whole[0], strict, problem.inverse, d, r, 0.0) == 0.0:
             return True
-        walk(problem, d, r, energy, AT_TARGET, CHECK_EVERY, state)
+        walk(problem, reading, d, r, levels, energy, AT_TARGET, CHECK_EVERY, state)
     return False
 
 
 @compiled
 def all_last_digits(
-    problem: Problem, strict: np.ndarray, d: np.ndarray, r: np.ndarray, most: int, state: np.ndarray
+    problem: Problem, strict: np.ndarray, d: np.ndarray, r: np.ndarray, levels: np.ndarray, most: int, state: np.ndarray
 ) -> np.ndarray:
     """(N,) which particles got there."""
     reached = np.zeros(d.shape[0], np.bool_)
     for i in range(d.shape[0]):
-        reached[i] = last_digits(problem, strict, d[i], r[i], most, state)
+        reached[i] = last_digits(problem, strict, d[i], r[i], levels[i], most, state)
     return reached
 
 
@@ -103,17 +105,17 @@ def strict_island(targets: Targets, reading: Reading, settings: ReconstructionSe
         return []
     default = build_problem(targets, reading, settings.prior)
     middle = default._replace(real=default.real.copy())
-    middle.real[MEDIAN_SE:BETA] = strict.real[MEDIAN_SE:BETA]
+    middle.real[0, MEDIAN_SE:BETA] = strict.real[0, MEDIAN_SE:BETA]
     start = first_table(targets)
     n_patients, proposals = int(start[1][2, 0]), settings.proposals_for(int(start[1][2, 0]), targets.n_times) // 2
     key = np.random.SeedSequence(seed, spawn_key=(STRICT, *reading.codes, number))
     state = random_state(key)
     burn_in = BURN_IN_PER_PATIENT * n_patients
-    d, r, *_, summary, _ = run_island(
+    _, d, r, levels, *_, summary, _ = run_island(
         middle, *start, PARTICLES, burn_in, proposals, 2 * proposals, proposals, SHARE, LAST_TEMPERATURE, state
     )
     if not np.isfinite(summary[0]):
         return []
-    reached = np.flatnonzero(all_last_digits(middle, strict.real, d, r, LAST_PROPOSALS, state))
+    reached = np.flatnonzero(all_last_digits(middle, strict.real[0], d, r, levels, LAST_PROPOSALS, state))
     kept = np.random.default_rng(key).permutation(reached)[:PER_ISLAND]
     return [(reading, 1.0, d[i, :2], r[i, :2]) for i in kept]

@@ -1,4 +1,4 @@
-"""Metropolis-Hastings on life tables at one temperature (compiled)."""
+"""Metropolis-Hastings on life tables and readings at one temperature (compiled)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from retrial.reconstruct.compiled import compiled, inlined, uniform
 from retrial.reconstruct.energy import group_energy, joint_energy
+from retrial.reconstruct.levels import EVERY, move_level
 from retrial.reconstruct.moves import STEP_FIELDS, apply, feasible, propose, ways
 from retrial.reconstruct.prior import log_prior_at
 from retrial.reconstruct.problem import Problem
@@ -15,24 +16,27 @@ from retrial.reconstruct.problem import Problem
 JOINT = 3
 """Place of the hazard ratio's and χ²'s energy, after the three groups'."""
 N_ENERGIES = 4
+READING_EVERY = 16
+"""Proposals of the table per proposal of another reading, which costs a whole energy."""
 AT_TARGET = 1e15
 """Inverse temperature of the target itself: energy above 0 is refused."""
 
 
 @compiled
-def energies(problem: Problem, d: np.ndarray, r: np.ndarray, out: np.ndarray) -> None:
-    """All energies of a table: control, experimental, both together, comparison."""
+def energies(problem: Problem, reading: int, d: np.ndarray, r: np.ndarray, out: np.ndarray) -> None:
+    """All energies of a table under one reading: control, experimental, both together, comparison."""
+    whole, real = problem.whole[reading], problem.real[reading]
     for g in range(3):
-        out[g] = group_energy(problem.whole, problem.real, problem.times, problem.inverse, problem.curve, d, r, g)
-    out[JOINT] = joint_energy(problem.whole, problem.real, problem.inverse, d, r, np.inf)
+        out[g] = group_energy(whole, real, problem.times, problem.inverse, problem.curve, d, r, g)
+    out[JOINT] = joint_energy(whole, real, problem.inverse, d, r, np.inf)
 
 
 @compiled
-def log_prior(factors: np.ndarray, d: np.ndarray, r: np.ndarray, out: np.ndarray) -> None:
-    """Log prior by (arm, time)."""
+def log_prior(factors: np.ndarray, levels: np.ndarray, d: np.ndarray, r: np.ndarray, out: np.ndarray) -> None:
+    """Log prior of the table by (arm, time), given the levels."""
     for arm in range(2):
         for t in range(d.shape[1]):
-            out[arm, t] = log_prior_at(factors, d, r, arm, t)
+            out[arm, t] = log_prior_at(factors, levels, d, r, arm, t)
 
 
 @inlined
@@ -51,14 +55,21 @@ def touched(steps: np.ndarray, n_steps: int, arm: int) -> tuple[int, int]:
 
 @inlined
 def prior_change(
-    factors: np.ndarray, d: np.ndarray, r: np.ndarray, steps: np.ndarray, n_steps: int, prior: np.ndarray, new_prior: np.ndarray
+    factors: np.ndarray,
+    levels: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    steps: np.ndarray,
+    n_steps: int,
+    prior: np.ndarray,
+    new_prior: np.ndarray,
 ) -> float:
     """Change of the log prior by a proposal; the new terms go to `new_prior`."""
     change = 0.0
     for arm in range(2):
         first, last = touched(steps, n_steps, arm)
         for t in range(first, last + 1):
-            new_prior[arm, t] = log_prior_at(factors, d, r, arm, t)
+            new_prior[arm, t] = log_prior_at(factors, levels, d, r, arm, t)
             change += new_prior[arm, t] - prior[arm, t]
     return change
 
@@ -72,31 +83,104 @@ def keep_prior(steps: np.ndarray, n_steps: int, prior: np.ndarray, new_prior: np
             prior[arm, t] = new_prior[arm, t]
 
 
+@inlined
+def changes(steps: np.ndarray, n_steps: int, g: int) -> bool:
+    """Whether a proposal changes an arm (0, 1), or both arms together (2: not by an exchange of cells between the arms)."""
+    if g < 2:
+        return steps[0, 0] == g or (n_steps == 2 and steps[1, 0] == g)
+    forth = steps[0, 1] == steps[1, 3] and steps[0, 2] == steps[1, 4]
+    return n_steps == 1 or not (forth and steps[1, 1] == steps[0, 3] and steps[1, 2] == steps[0, 4])
+
+
+@inlined
+def within(
+    problem: Problem,
+    whole: np.ndarray,
+    real: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    steps: np.ndarray,
+    n_steps: int,
+    energy: np.ndarray,
+    new: np.ndarray,
+    limit: float,
+) -> bool:
+    """Whether a changed table's energy is at most `limit`; then `new` holds it. The cheapest parts come first."""
+    total, low = 0.0, limit >= 0.0
+    for g in range(3):
+        if low:
+            new[g] = energy[g]
+            if changes(steps, n_steps, g):
+                new[g] = group_energy(whole, real, problem.times, problem.inverse, problem.curve, d, r, g)
+            total += new[g]
+            low = total <= limit
+    if low:
+        new[JOINT] = joint_energy(whole, real, problem.inverse, d, r, limit - total)
+        low = total + new[JOINT] <= limit
+    return low
+
+
+@compiled
+def move_reading(
+    problem: Problem,
+    reading: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    energy: np.ndarray,
+    new: np.ndarray,
+    inverse_temperature: float,
+    state: np.ndarray,
+) -> bool:
+    """One Metropolis-Hastings proposal of another reading for the same table, all readings equally likely; in place."""
+    n_readings = problem.whole.shape[0]
+    other = min(int(uniform(state) * n_readings), n_readings - 1)
+    limit = energy.sum() - math.log(1.0 - uniform(state)) / inverse_temperature
+    whole, real, total = problem.whole[other], problem.real[other], 0.0
+    new[JOINT] = joint_energy(whole, real, problem.inverse, d, r, limit)
+    total += new[JOINT]
+    for g in range(3):
+        if total > limit:
+            return False
+        new[g] = group_energy(whole, real, problem.times, problem.inverse, problem.curve, d, r, g)
+        total += new[g]
+    if total > limit:
+        return False
+    reading[0] = other
+    energy[:] = new
+    return True
+
+
 @compiled
 def walk(
     problem: Problem,
+    reading: np.ndarray,
     d: np.ndarray,
     r: np.ndarray,
+    levels: np.ndarray,
     energy: np.ndarray,
     inverse_temperature: float,
     n_proposals: int,
     state: np.ndarray,
 ) -> int:
-    """Make `n_proposals` proposals in place at density prior(y) exp(-inverse_temperature · energy(y)); returns how many were
-    taken.
+    """Make `n_proposals` proposals in place at density prior(y, levels) exp(-inverse_temperature · E(y, reading)); returns how many
+    were taken. Proposals of a level and of another `reading` (1,) come with every `levels.EVERY` and `READING_EVERY` of the table.
 
     The threshold on the energy is drawn before the energy is computed, so that a proposal is refused at the first partial sum
-    above it, the cheapest parts first: the same Markov chain, most of the work spared. `energy` (4,) is kept up to date unless
-    the temperature is infinite (inverse 0).
+    above it: the same Markov chain, most of the work spared. `energy` (4,) is kept up to date, and readings are moved, unless the
+    temperature is infinite (inverse 0).
     """
-    whole, real, times, inverse = problem.whole, problem.real, problem.times, problem.inverse
-    curve, factors, segment = problem.curve, problem.prior, problem.segment
+    factors, segment, hot = problem.prior, problem.segment, inverse_temperature == 0.0
     steps = np.zeros((2, STEP_FIELDS), np.int64)
-    prior, new_prior = np.empty((2, d.shape[1])), np.empty((2, d.shape[1]))
-    log_prior(factors, d, r, prior)
-    new = np.empty(N_ENERGIES)
+    prior, new_prior, new = np.empty((2, d.shape[1])), np.empty((2, d.shape[1])), np.empty(N_ENERGIES)
+    log_prior(factors, levels, d, r, prior)
+    whole, real = problem.whole[reading[0]], problem.real[reading[0]]
     accepted = 0
-    for _ in range(n_proposals):
+    for i_proposal in range(n_proposals):
+        if i_proposal % EVERY == 0 and factors.shape[0] > 1:
+            move_level(factors, problem.steps, levels, d, r, prior, new_prior, state)
+        if i_proposal % READING_EVERY == 0 and problem.whole.shape[0] > 1 and not hot:
+            move_reading(problem, reading, d, r, energy, new, inverse_temperature, state)
+            whole, real = problem.whole[reading[0]], problem.real[reading[0]]
         n_steps = propose(whole, segment, d, r, state, steps)
         if n_steps == 0:
             continue
@@ -106,38 +190,18 @@ def walk(
         taken = feasible(whole, d, r, steps, n_steps)
         if taken:
             log_ratio = math.log(ways(d, r, steps, n_steps, True) / (drawn * (1.0 - uniform(state))))
-            log_ratio += prior_change(factors, d, r, steps, n_steps, prior, new_prior)
-            if inverse_temperature == 0.0:
+            log_ratio += prior_change(factors, levels, d, r, steps, n_steps, prior, new_prior)
+            if hot:
                 taken = log_ratio >= 0.0
             else:
                 limit = energy[0] + energy[1] + energy[2] + energy[3] + log_ratio / inverse_temperature
-                taken = limit >= 0.0
-                total = 0.0
-                for g in range(3):
-                    if taken:
-                        new[g] = energy[g]
-                        if changes(steps, n_steps, g):
-                            new[g] = group_energy(whole, real, times, inverse, curve, d, r, g)
-                        total += new[g]
-                        taken = total <= limit
-                if taken:
-                    new[JOINT] = joint_energy(whole, real, inverse, d, r, limit - total)
-                    taken = total + new[JOINT] <= limit
+                taken = within(problem, whole, real, d, r, steps, n_steps, energy, new, limit)
         if taken:
             accepted += 1
-            if inverse_temperature > 0.0:
+            if not hot:
                 energy[:] = new
             keep_prior(steps, n_steps, prior, new_prior)
         else:
             for i in range(n_steps):
                 apply(d, r, steps, i, -1)
     return accepted
-
-
-@inlined
-def changes(steps: np.ndarray, n_steps: int, g: int) -> bool:
-    """Whether a proposal changes an arm (0, 1), or both arms together (2: not by an exchange of cells between the arms)."""
-    if g < 2:
-        return steps[0, 0] == g or (n_steps == 2 and steps[1, 0] == g)
-    forth = steps[0, 1] == steps[1, 3] and steps[0, 2] == steps[1, 4]
-    return n_steps == 1 or not (forth and steps[1, 1] == steps[0, 3] and steps[1, 2] == steps[0, 4])
