@@ -1,0 +1,145 @@
+"""Fidelity of the reconstruction on hidden patients: `python tests/validation/fidelity.py [WORKERS [KIND...]]` writes results/."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from cases import SOURCES, sizes_of, thinned
+from paper import RATIO, Given, on_grid, targets_of
+
+from retrial.dims import ARMS
+from retrial.errors import ReconstructionError
+from retrial.reconstruct.agreement import agreement_of_tables, tables_of
+from retrial.reconstruct.engine import reconstruct
+from retrial.reconstruct.ensemble import ReconstructionSettings
+from retrial.reconstruct.readings import RatioReading, TestReading
+from retrial.reconstruct.spread import weighted_quantiles
+from retrial.reconstruct.statistics import Table
+
+SETTINGS = ReconstructionSettings(
+    ratios=(RatioReading.COX_EFRON, RatioReading.COX_BRESLOW), tests=(TestReading.LOG_RANK,), islands=6, threads=1
+)
+"""What a methods section says ("Cox regression and the log-rank test"): neither the rule for ties nor that of the medians' limits."""
+THINNINGS = 5
+AT_RISK_COLUMNS = 5
+SUMMARIES, AT_RISK, CURVE = "summaries", "at_risk", "curve"
+KINDS = (SUMMARIES, AT_RISK, CURVE)
+TAIL = 0.05
+FOLDER = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thinning of one data set, and what is told of it."""
+
+    source: str
+    per_arm: int
+    thinning: int
+    kind: str
+
+
+def all_cases(kinds: tuple[str, ...] = KINDS) -> list[Case]:
+    sizes = {source: sizes_of(read()) for source, read in SOURCES.items()}
+    return [
+        Case(source, size, number, kind)
+        for kind in kinds
+        for number in range(THINNINGS)
+        for source in SOURCES
+        for size in sizes[source]
+    ]
+
+
+def answers(table: Table, horizon: float) -> dict[str, float]:
+    rmst = {arm: table.rmst(arm, horizon) for arm in ARMS}
+    found = {
+        "rmst_difference": rmst["experimental"] - rmst["control"],
+        **{f"rmst_{arm}": rmst[arm] for arm in ARMS},
+        "log_hazard_ratio": table.hazard_ratio(RATIO).log_hazard_ratio,
+    }
+    for name, at in (("third", horizon / 3), ("two_thirds", 2 * horizon / 3)):
+        found |= {f"survival_{name}_{arm}": table.survival_at(arm, at) for arm in ARMS}
+    return found
+
+
+def horizon_of(table: Table) -> float:
+    """Last time at which both arms still have somebody at risk."""
+    return float(min(table.times[np.flatnonzero(table.r[arm, :-1])[-1]] for arm in range(len(ARMS))))
+
+
+def given(case: Case, horizon: float) -> Given:
+    if case.kind == AT_RISK:
+        return Given(at_risk=tuple(float(t) for t in np.round(np.linspace(0, horizon, AT_RISK_COLUMNS + 1)[1:])))
+    return Given(curve_seed=case.thinning) if case.kind == CURVE else Given()
+
+
+def run_case(case: Case) -> dict[str, object]:
+    """One hidden table: reconstruct it from its printed numbers and compare."""
+    patients = SOURCES[case.source]()
+    hidden = thinned(patients, case.per_arm, 1_000 * case.per_arm + case.thinning)
+    horizon = horizon_of(hidden)
+    row: dict[str, object] = {
+        "source": case.source,
+        "unit": patients.unit,
+        "n": f"{hidden.n('control')}+{hidden.n('experimental')}",
+        "thinning": case.thinning,
+        "kind": case.kind,
+        "events": hidden.events("total"),
+        "horizon": horizon,
+    }
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        targets = targets_of(hidden, patients.unit, given(case, horizon), Path(folder))
+    try:
+        ensemble = reconstruct(targets, SETTINGS, case.thinning)
+    except ReconstructionError as error:
+        return row | {"agreed": False, "seconds": time.perf_counter() - start, "reason": " ".join(str(error).split())[:300]}
+    row |= {"agreed": bool(agreement_of_tables(ensemble, targets).all()), "seconds": time.perf_counter() - start}
+    row |= {"tables": len(ensemble.weights), "effective_tables": sum_of_effective(ensemble.attained)}
+    truth = answers(on_grid(hidden, targets), horizon)
+    found = pd.DataFrame([answers(table, horizon) for table in tables_of(ensemble, targets)])
+    for name, value in truth.items():
+        row |= compared(name, value, found[name].to_numpy(), ensemble.weights)
+    return row
+
+
+def sum_of_effective(results: tuple) -> float:
+    return float(np.nansum([result.effective_tables for result in results]))
+
+
+def compared(name: str, truth: float, values: np.ndarray, weights: np.ndarray) -> dict[str, object]:
+    """Truth, mean, SD and whether the 90 % interval holds the truth."""
+    mean = float(values @ weights)
+    low, high = weighted_quantiles(values, weights, (TAIL, 1 - TAIL))
+    return {
+        f"{name}_true": truth,
+        f"{name}_error": mean - truth,
+        f"{name}_sd": float(np.sqrt(((values - mean) ** 2) @ weights)),
+        f"{name}_covered": bool(low - 1e-9 <= truth <= high + 1e-9),
+    }
+
+
+def main(workers: int, kinds: tuple[str, ...]) -> None:
+    """Write results/fidelity_KIND.csv; a case's row is on stdout as soon as it is there."""
+    FOLDER.mkdir(exist_ok=True)
+    rows = []
+    with ProcessPoolExecutor(max_workers=workers) as pool:
+        for number, future in enumerate(as_completed([pool.submit(run_case, case) for case in all_cases(kinds)])):
+            rows.append(future.result())
+            last = rows[-1]
+            print(number, *(last.get(key) for key in ("source", "n", "thinning", "kind", "agreed", "seconds")), flush=True)
+    frame = pd.DataFrame(rows)
+    for kind, part in frame.groupby("kind"):
+        ordered = part.sort_values(["source", "n", "thinning"]).drop(columns="seconds")
+        ordered.to_csv(FOLDER / f"fidelity_{kind}.csv", index=False, float_format="%.4g")
+    print(frame.groupby("kind")["seconds"].describe().to_string())
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2, tuple(sys.argv[2:]) or KINDS)
