@@ -11,7 +11,7 @@ from retrial.answers.rows import Subject
 from retrial.compare.estimate import Estimate
 from retrial.dims import CONTROL, EXPERIMENTAL
 from retrial.frequentist.rows import DIFFERENCE, RATIO
-from retrial.frequentist.two_by_two import number_needed_to_treat
+from retrial.frequentist.two_by_two import NUMBERS_NEEDED, number_needed_to_treat, through_infinity
 
 _TINY = np.finfo(float).tiny
 """Probabilities that underflow to 0 are taken as this in ratios."""
@@ -59,18 +59,22 @@ def with_numbers_needed(rows: list[Estimate], subject: Subject, questions: Quest
 def numbers_needed_rows(
     subject: Subject, point: float, lower: float, upper: float, questions: Questions, benefit: int
 ) -> list[Estimate]:
-    """The halves of the number needed to treat that the risk difference's interval reaches (Altman 1998, BMJ 317:1309).
+    """The number needed to treat on the side of the point, and where an interval through infinity ends (Altman 1998, BMJ 317:1309).
 
-    1/RD jumps from +infinity to -infinity at 0: an interval that holds 0 is "to benefit L to infinity, to harm M to infinity", two
-    ordinary intervals. `benefit` is +1 where the outcome is good, -1 where it is a harm, 0 where there is no such number.
+    1/RD jumps from +infinity to -infinity at 0: an interval of the risk difference that holds 0 is "to benefit L to infinity, to harm M to
+    infinity". The row of the side that holds the point has the limits L and infinity; the other side has no point, so its row is the limit M
+    alone (`..._limit`). `benefit` is +1 where the outcome is good, -1 where it is a harm, 0 where there is no such number.
     """
     if not benefit:
         return []
     low, high = sorted((benefit * lower, benefit * upper))
     halves = number_needed_to_treat(benefit * point, low, high)
-    named = zip(("number_needed_to_treat_to_benefit", "number_needed_to_treat_to_harm"), halves, strict=True)
+    through = through_infinity(*halves)
+    about = dataclasses.replace(subject, source="; ".join(filter(None, (subject.source, through))))
     return [
-        subject.row(quantity, "patients", half.point, questions, (half.lower, half.upper))
-        for quantity, half in named
+        about.limit(f"{quantity}_limit", "patients", half.lower)
+        if np.isnan(half.point)
+        else about.row(quantity, "patients", half.point, questions, (half.lower, half.upper))
+        for quantity, half in zip(NUMBERS_NEEDED, halves, strict=True)
         if half is not None
     ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from retrial.compare.agreement import AgreementRules
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """Thresholds on ratios, probability of the intervals, and horizons in months (METHODS 8)."""
+    """Thresholds on ratios, probability of the intervals, horizons in months (METHODS 8), and when a posterior agrees with the paper."""
 
     level: float = 0.95
     below: tuple[float, ...] = (1.0, 0.9, 0.8)
@@ -15,6 +17,7 @@ class Questions:
     between: tuple[tuple[float, float], ...] = ((0.91, 1.1),)
     survival_months: tuple[float, ...] = (6.0, 12.0, 18.0)
     rmst_months: float | None = None
+    agreement: AgreementRules = field(default_factory=AgreementRules)
 
     @property
     def tail(self) -> float:

@@ -47,6 +47,10 @@ class Subject:
 
     def probability(self, quantity: str, value: float) -> Estimate:
         """A posterior probability."""
+        return self.limit(quantity, "probability", value)
+
+    def limit(self, quantity: str, unit: str, value: float) -> Estimate:
+        """A number without an interval: a probability, or a limit of one."""
         return Estimate(
             endpoint=self.endpoint,
             quantity=quantity,
@@ -55,7 +59,7 @@ class Subject:
             model=self.model,
             prior=self.prior,
             point=float(value),
-            unit="probability",
+            unit=unit,
             source=self.source,
             status=self.status,
         )

@@ -13,7 +13,9 @@ import nutpie
 import pyarrow
 import pymc as pm
 
+from retrial.dims import RAW
 from retrial.errors import FitError
+from retrial.inference.packing import PACKED, packed
 from retrial.inference.settings import Sampler, SamplerSettings
 from retrial.priors import pymc_priors
 from retrial.priors.prior_set import PriorSet
@@ -56,8 +58,8 @@ class Draws:
         return Draws({name: value[:, rows] for name, value in self.values.items()}, self.diverging[:, rows])
 
 
-Fitter = Callable[[Job, int, int], Draws]
-"""(job, draws, warm-up) -> posterior; safe to call from several threads."""
+Fitter = Callable[[Job, int, int, float | None], Draws]
+"""(job, draws, warm-up, acceptance aimed at; None: the settings') -> posterior; safe to call from several threads."""
 
 
 def fitter_for(build: Build, jobs: Sequence[Job], settings: SamplerSettings) -> Fitter:
@@ -69,12 +71,18 @@ def fitter_for(build: Build, jobs: Sequence[Job], settings: SamplerSettings) -> 
 
 
 def fit_many(
-    fitter: Fitter, jobs: Sequence[Job], draws: int, tune: int, threads: int, progress: Progress | None = None
+    fitter: Fitter,
+    jobs: Sequence[Job],
+    draws: int,
+    tune: int,
+    threads: int,
+    progress: Progress | None = None,
+    target_accept: float | None = None,
 ) -> list[Draws]:
     """Fit every job; results in the order of the jobs, the same on any number of threads."""
 
     def one(job: Job) -> Draws:
-        result = fitter(job, draws, tune)
+        result = fitter(job, draws, tune, target_accept)
         if progress is not None:
             progress(1)
         return result
@@ -90,26 +98,31 @@ def _shape(job: Job) -> tuple[object, ...]:
 
 def _nutpie_fitter(build: Build, first: Job, settings: SamplerSettings) -> Fitter:
     model = build(first.data, first.priors)
-    compiled = nutpie.compile_pymc_model(model)
-    names = [str(variable.name) for variable in model.free_RVs]
-    wanted = {variable.name for variable in model.data_vars}
+    names = [str(variable.name) for variable in parameters_of(model)]
+    data = packed(model)
+    compiled = nutpie.compile_pymc_model(data.model)
 
-    def fit(job: Job, draws: int, tune: int) -> Draws:
-        updates = {key: value for key, value in _updates(job, names).items() if key in wanted}
+    def fit(job: Job, draws: int, tune: int, target_accept: float | None = None) -> Draws:
         trace = nutpie.sample(
-            compiled.with_data(**updates),
+            compiled.with_data(**{PACKED: data.values(_updates(job, names))}),
             draws=draws,
             tune=tune,
             chains=settings.chains,
             cores=1,
             seed=job.seed,
-            target_accept=settings.target_accept,
+            target_accept=target_accept or settings.target_accept,
+            adaptation=settings.adaptation.value,
             progress_bar=False,
             return_raw_trace=True,
         )
         return _from_arrow(trace, names, tune)
 
     return fit
+
+
+def parameters_of(model: pm.Model) -> list[Any]:
+    """Variables whose draws are kept: all but those that are sampled in place of another one (`RAW`)."""
+    return [variable for variable in (*model.free_RVs, *model.deterministics) if not str(variable.name).endswith(RAW)]
 
 
 def _updates(job: Job, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -139,7 +152,7 @@ def _column(batch: Any, name: str) -> np.ndarray:
 def _pymc_fitter(build: Build, settings: SamplerSettings) -> Fitter:
     """PyMC's own sampler or numpyro: compiles at every call, gives the same answer."""
 
-    def fit(job: Job, draws: int, tune: int) -> Draws:
+    def fit(job: Job, draws: int, tune: int, target_accept: float | None = None) -> Draws:
         model = build(job.data, job.priors)
         with warnings.catch_warnings():
             # convergence warnings are replaced by our own diagnostics, which name the fit
@@ -150,13 +163,13 @@ def _pymc_fitter(build: Build, settings: SamplerSettings) -> Fitter:
                 chains=settings.chains,
                 cores=1,
                 random_seed=job.seed,
-                target_accept=settings.target_accept,
+                target_accept=target_accept or settings.target_accept,
                 nuts_sampler=str(settings.engine),
                 progressbar=False,
                 compute_convergence_checks=False,
                 model=model,
             )
-        values = {str(variable.name): tree.posterior[variable.name].to_numpy() for variable in model.free_RVs}
+        values = {str(variable.name): tree.posterior[variable.name].to_numpy() for variable in parameters_of(model)}
         return Draws(values, tree.sample_stats["diverging"].to_numpy().astype(bool))
 
     return fit

@@ -24,14 +24,19 @@ EFFECT = "log_hazard_ratio"
 """Parameter that every survival model has, and that a prior set must speak of to be fitted."""
 
 
+def _as_it_is(data: SurvivalData) -> FitData:
+    return data
+
+
 @dataclass(frozen=True, eq=False)
 class Question:
-    """What to fit for one endpoint: its tables, how times were recorded, and their weights (adding to 1)."""
+    """What to fit for one endpoint: its tables, how times were recorded, their weights (adding to 1), and what of a table is fitted."""
 
     endpoint: str
     table: LifeTable
     weights: np.ndarray
     recorded: Literal["exact", "interval"] = "exact"
+    prepare: Callable[[SurvivalData], FitData] = _as_it_is
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +88,11 @@ def fit_ensemble(
     limits: DiagnosticLimits,
     seed_content: tuple[int, str],
     progress: Progress | None = None,
-    prepare: Callable[[SurvivalData], FitData] = lambda data: data,
 ) -> list[Fitted]:
     """Fit every table of every endpoint under every prior set with one compiled model.
 
     Endpoints are padded to one grid length with empty months, which contribute nothing. Seeds derive from (run seed,
-    study, endpoint, model, prior, reconstruction). Diagnostics never raise: a failed fit is kept and named. `prepare` turns a
-    table into what the model is fitted to (sufficient statistics, for some).
+    study, endpoint, model, prior, reconstruction). Diagnostics never raise: a failed fit is kept and named.
     """
     run_seed, study = seed_content
     length = max(question.table.times.size for question in questions)
@@ -100,7 +103,7 @@ def fit_ensemble(
             if EFFECT not in prior.priors:
                 continue  # a set whose evidence is of other endpoints
             for index in range(question.table.n_reconstructions):
-                data = prepare(padded(survival_data(question.table, index, question.recorded), length))
+                data = question.prepare(padded(survival_data(question.table, index, question.recorded), length))
                 keys.append((question.endpoint, prior_name))
                 jobs.append(Job(data, prior, integer_seed(run_seed, study, question.endpoint, name, prior_name, index)))
     groups = [[i for i, job in enumerate(jobs) if job.data.structure == kind] for kind in {job.data.structure for job in jobs}]
@@ -115,14 +118,15 @@ def fit_ensemble(
 def fit_group(
     build: Build, jobs: Sequence[Job], settings: SamplerSettings, limits: DiagnosticLimits, draws: int, progress: Progress | None
 ) -> list[tuple[Draws, Diagnostics]]:
-    """Fit jobs of one shape; those that fail once more, longer: the second result stands, thinned to the same size."""
+    """Fit jobs of one shape; those that fail once more, longer and in smaller steps: that result stands, thinned to the same size."""
     fitter = fitter_for(build, jobs, settings)
     fits = fit_many(fitter, jobs, draws, settings.tune, settings.threads, progress)
     health = diagnose(fits, limits)
     failed = [i for i, item in enumerate(health) if item.status != "ok"] if settings.retry > 1 else []
     if failed:
         again = [dataclasses.replace(jobs[i], seed=integer_seed(jobs[i].seed, "retry")) for i in failed]
-        longer = fit_many(fitter, again, settings.retry * draws, settings.retry * settings.tune, settings.threads)
+        size = settings.retry * draws, settings.retry * settings.tune
+        longer = fit_many(fitter, again, *size, settings.threads, target_accept=settings.retry_accept)
         for i, fit, item in zip(failed, longer, diagnose(longer, limits), strict=True):
             fits[i], health[i] = fit.thinned(draws), item
     return list(zip(fits, health, strict=True))
@@ -157,13 +161,20 @@ def padded(data: SurvivalData, length: int) -> SurvivalData:
 
 
 def save(fitted: Fitted, question: Question, path: Path, attributes: Mapping[str, Any]) -> None:
-    """Write posterior (prior, reconstruction, chain, draw), divergences and the observed tables as NetCDF."""
+    """Write posterior (prior, reconstruction, chain, draw, and a vector's own dim), divergences and the observed tables as NetCDF.
+
+    In single precision: a draw's Monte Carlo error is a hundred thousand times its rounding.
+    """
     dims = (PRIOR, RECONSTRUCTION, CHAIN, DRAW)
     names = list(next(iter(fitted.draws.values()))[0].values)
-    values = {name: np.stack([np.stack([fit.values[name] for fit in fits]) for fits in fitted.draws.values()]) for name in names}
+    stacked = {name: np.stack([np.stack([fit.values[name] for fit in fits]) for fits in fitted.draws.values()]) for name in names}
+    values = {
+        name: ((*dims, *(f"{name}_{i}" for i in range(value.ndim - len(dims)))), value.astype(np.float32))
+        for name, value in stacked.items()
+    }
     diverging = np.stack([np.stack([fit.diverging for fit in fits]) for fits in fitted.draws.values()])
     labels = {PRIOR: list(fitted.draws), RECONSTRUCTION: np.arange(len(question.weights))}
-    posterior = xr.Dataset({name: (dims, value) for name, value in values.items()}, labels, attrs=dict(attributes))
+    posterior = xr.Dataset(values, labels, attrs=dict(attributes))
     stats = xr.Dataset({"diverging": (dims, diverging)}, labels)
     observed = question.table.data.assign(weight=(RECONSTRUCTION, question.weights))
     tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats, "observed_data": observed})

@@ -115,7 +115,7 @@ class TwoArmPosterior:
     log_density: np.ndarray
 
     @cached_property
-    def _joint(self) -> np.ndarray:
+    def joint_density(self) -> np.ndarray:
         """Density over (u_c, u_e), normalised."""
         density = np.exp(self.log_density - self.log_density.max()) * self.control.slope[:, None] * self.experimental.slope
         edge = max(density[[0, -1]].max(), density[:, [0, -1]].max()) / density.max()
@@ -131,7 +131,7 @@ class TwoArmPosterior:
     @cached_property
     def _cumulative(self) -> CubicHermiteSpline:
         """Joint density cumulated along u_e, one column a control point."""
-        density = self._joint.T
+        density = self.joint_density.T
         rough = CubicSpline(self.experimental.u, density).antiderivative()
         return CubicHermiteSpline(self.experimental.u, rough(self.experimental.u), density)
 
@@ -161,7 +161,7 @@ class TwoArmPosterior:
 
     @cached_property
     def _control(self) -> GridDistribution:
-        return GridDistribution(self.control.u, np.trapezoid(self._joint, self.experimental.u, axis=1))
+        return GridDistribution(self.control.u, np.trapezoid(self.joint_density, self.experimental.u, axis=1))
 
     def ppf(self, contrast: str, q: float) -> float:
         """Quantile of a contrast."""
@@ -182,8 +182,8 @@ class TwoArmPosterior:
             "risk_ratio": np.log(expit(e)) - np.log(expit(c)),
             "odds_ratio": e - c,
         }[contrast]
-        mean = self._integral_of(values * self._joint)
-        return mean, float(np.sqrt(self._integral_of((values - mean) ** 2 * self._joint)))
+        mean = self._integral_of(values * self.joint_density)
+        return mean, float(np.sqrt(self._integral_of((values - mean) ** 2 * self.joint_density)))
 
 
 def _logit(p: np.ndarray) -> np.ndarray:

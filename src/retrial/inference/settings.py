@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,11 +16,19 @@ class Sampler(StrEnum):
     NUMPYRO = "numpyro"
 
 
+class Adaptation(StrEnum):
+    """How nutpie learns the scales of a posterior: each parameter's, or some of their correlations too."""
+
+    DIAG = "diag"
+    LOW_RANK = "low_rank"
+
+
 @dataclass(frozen=True, slots=True)
 class SamplerSettings:
     """chains x draws after `tune` warm-up iterations; `pooled_draws` are shared by the tables of one ensemble.
 
-    A fit that fails its diagnostics is run once more, `retry` times as long and with another seed; what it gives then stands.
+    A fit that fails its diagnostics is run once more, `retry` times as long, with another seed and in steps so small that only the
+    `retry`th part as many proposals are refused (divergences come from steps that are too large); what it gives then stands.
     """
 
     engine: Sampler = Sampler.NUTPIE
@@ -29,7 +38,19 @@ class SamplerSettings:
     min_draws: int = 400
     retry: int = 4
     target_accept: float = 0.8
+    adaptation: Adaptation = Adaptation.DIAG
     threads: int = 2
+
+    def problems(self) -> list[str]:
+        """An engine that is not installed."""
+        if self.engine is Sampler.NUMPYRO and importlib.util.find_spec("numpyro") is None:
+            return ["engine: got numpyro, which is not installed; install it (pip install numpyro), or use nutpie or pymc"]
+        return []
+
+    @property
+    def retry_accept(self) -> float:
+        """Acceptance aimed at when a fit is run again."""
+        return 1.0 - (1.0 - self.target_accept) / self.retry
 
     def draws(self, tables: int) -> int:
         """Draws a chain when `tables` fits are pooled: enough for `pooled_draws` together, never fewer than `min_draws`."""
