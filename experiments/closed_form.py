@@ -60,7 +60,7 @@ def _counts(run: RunConfig, spec: ModelSpec, study: Study, path: str, row: Count
     counts, sign = two_by_two(study, path, row), benefit_sign(study, path)
     data = TwoArms((counts.control, counts.experimental), (counts.n_control, counts.n_experimental), benefit=sign >= 0)
     for name, priors in run.priors.items():
-        complete = _complete(spec, priors.for_endpoint(outcome_key(path)), sign)
+        complete = complete_counts(spec, priors.for_endpoint(outcome_key(path)), sign)
         if complete is None:
             continue
         subject = Subject(outcome_key(path), DIFFERENCE, spec.name, name, source_of(study, path, row))
@@ -73,7 +73,7 @@ def _counts(run: RunConfig, spec: ModelSpec, study: Study, path: str, row: Count
         yield from with_numbers_needed(rows, subject, run.questions, sign)
 
 
-def _complete(spec: ModelSpec, priors: PriorSet, sign: int) -> PriorSet | None:
+def complete_counts(spec: ModelSpec, priors: PriorSet, sign: int) -> PriorSet | None:
     """The set with the model's own priors; None where it says nothing of counts.
 
     A prior that favours benefit or harm says nothing of an outcome that is neither (stable disease alone).

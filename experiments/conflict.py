@@ -53,7 +53,7 @@ def _odds_ratios(run: RunConfig, study: Study) -> Iterator[dict[str, Any]]:
         except DataError:
             continue  # nobody or everybody has the outcome
         named = {"endpoint": outcome_key(path), "contrast": f"{RATIO}, as a benefit", "measure": "log_odds_ratio"}
-        yield from _rows(run, named, "", sign * math.log(ratio.point), ratio.se_log)
+        yield from _rows(run, named, outcome_key(path), sign * math.log(ratio.point), ratio.se_log)
 
 
 def _rows(run: RunConfig, named: dict[str, Any], endpoint: str, estimate: float, se: float) -> Iterator[dict[str, Any]]:

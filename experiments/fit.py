@@ -12,8 +12,10 @@ from retrial.config import RunConfig
 from retrial.errors import DataError
 from retrial.experiments.audit import audited
 from retrial.experiments.closed_form import count_posteriors, ratio_posteriors
+from retrial.experiments.criticism import write_criticism
 from retrial.experiments.hierarchical import hierarchical_posteriors
 from retrial.experiments.reanalyse import write_results
+from retrial.experiments.spread import write_spread
 from retrial.experiments.survival import survival_posteriors
 from retrial.experiments.tables import Reconstructions, endpoint_tables, save_tables
 from retrial.study.study import Study
@@ -33,6 +35,8 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     if not estimates and not reconstructed.failures:
         raise DataError("nothing to fit", [f"the study has no data for the model {', '.join(run.models)} under this prior"])
     write_results(run, estimates, pd.concat([survival.diagnostics, counted.table], ignore_index=True), folder)
+    write_criticism(survival.criticism, folder)
+    write_spread(run, survival.variance, estimates, folder)
     for row in estimates:
         if row.quantity in ("hazard_ratio", "odds_ratio", "risk_ratio"):
             interval = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"

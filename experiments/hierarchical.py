@@ -19,29 +19,25 @@ from retrial.answers.response import response_rows
 from retrial.answers.rows import Subject
 from retrial.compare.estimate import Estimate
 from retrial.config import ModelSpec, RunConfig
-from retrial.dims import ARMS, CHAIN, DRAW, PRIOR
+from retrial.dims import CHAIN, DRAW, PRIOR
+from retrial.errors import DataError
+from retrial.experiments.counted import EFFECT, borrowing_data, categories_of, complete_sets, graded_of, left_out, outcome_of
 from retrial.experiments.progress import counter, step
-from retrial.frequentist.counts import benefit_sign, outcome_key, source_of, two_by_two
+from retrial.frequentist.counts import benefit_sign, outcome_key, source_of
 from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.inference.borrowing import BorrowedCounts
-from retrial.inference.count_data import CategoryCounts, GradedEvents, category_counts, graded_events
+from retrial.inference.count_data import GradedEvents
 from retrial.inference.diagnostics import Diagnostics
 from retrial.inference.engine import Draws, FitData, Job
 from retrial.inference.ensemble import fit_group
-from retrial.inference.two_arms import TwoArms
 from retrial.models.response_borrowing import robust_weight
-from retrial.priors.historical import HistoricalControls
 from retrial.priors.prior_set import PriorSet
 from retrial.seeds import integer_seed
 from retrial.study.study import Study
 
 log = logging.getLogger("retrial")
-EFFECT = "log_odds_ratio"
-ANY_GRADE = "any"
 TARGET_ACCEPT = 0.97
 """Small steps: with few steps and grades the scales of pooling are known little better than their priors (a funnel)."""
-POOLING_FACTORS = (0.5, 2.0)
-"""Under the main prior the pooling scale's own prior is halved and doubled, to show what it decides."""
 
 SHOWN_OF_VARIANTS = ("common_odds_ratio", "effect_sd", "odds_ratio", "risk_difference", "p_risk_difference_above_0")
 
@@ -64,16 +60,23 @@ def hierarchical_posteriors(run: RunConfig, study: Study, folder: Path) -> Hiera
     """Fit every hierarchical model of the run that the study has data for; writes posterior_OUTCOME_MODEL.nc."""
     results = HierarchicalResults()
     for spec in run.models.values():
-        if spec.data == "categories" and study.response is not None and len(study.response.categories) > 1:
-            _fit(run, spec, _categories(study), _category_answers(study), 1, folder, results)
-        elif spec.data == "adverse_events" and study.adverse_events is not None:
-            events = _graded(study)
-            if events is not None:
-                _fit(run, spec, events, _adverse_answers(study, events), -1, folder, results)
-        elif spec.data == "historical_counts":
-            with step(f"{spec.name}: quadrature"):
-                results.estimates += _borrowed(run, spec, study)
+        try:
+            _one_model(run, spec, study, folder, results)
+        except DataError as error:
+            # printed counts that cannot be right end this model, not the run
+            results.failures.append(f"{spec.name}: {'; '.join(error.problems) or error}")
     return results
+
+
+def _one_model(run: RunConfig, spec: ModelSpec, study: Study, folder: Path, results: HierarchicalResults) -> None:
+    if spec.data == "categories" and (categories := categories_of(study)) is not None:
+        _fit(run, spec, categories, _category_answers(study), 1, folder, results)
+    elif spec.data == "adverse_events" and (events := graded_of(study)) is not None:
+        if words := left_out(study, events):
+            log.info("%s: %s", spec.name, words)
+        _fit(run, spec, events, _adverse_answers(study, events), -1, folder, results)
+    elif spec.data == "historical_counts":
+        results.estimates += _borrowed(run, spec, study)
 
 
 Answers = Callable[[Subject, Mapping[str, np.ndarray], RunConfig, ModelSpec], list[Estimate]]
@@ -83,8 +86,8 @@ def _fit(
     run: RunConfig, spec: ModelSpec, data: FitData, answers: Answers, benefit: int, folder: Path, results: HierarchicalResults
 ) -> None:
     """One model under every prior set that speaks of an odds ratio, and under variants of the pooling scale."""
-    outcome = "response" if spec.data == "categories" else "adverse_events"
-    sets = _complete_sets(run, spec, benefit)
+    outcome = outcome_of(spec)
+    sets = complete_sets(run, spec, benefit)
     if not sets:
         return
     jobs = [
@@ -103,37 +106,8 @@ def _fit(
     _save(list(sets), [draws for draws, _ in found], folder / f"posterior_{outcome}_{spec.name}.nc", spec.name)
 
 
-def _complete_sets(run: RunConfig, spec: ModelSpec, benefit: int) -> dict[str, PriorSet]:
-    """Prior sets with the model's own priors and nothing else; `log_odds_ratio` turned to the outcome."""
-    sets = {}
-    for name, given in run.priors.items():
-        if EFFECT not in given.priors:
-            continue
-        effect = given[EFFECT] if benefit > 0 else given[EFFECT].mirrored
-        own = given.over(spec.priors)
-        sets[name] = PriorSet(name, {**{key: own[key] for key in spec.priors}, EFFECT: effect})
-    main = run.main_prior if run.main_prior in sets else next(iter(sets), "")
-    for factor in POOLING_FACTORS if main and "effect_sd" in spec.priors else ():
-        name = f"{main}, pooling scale x {factor:g}"
-        scaled = {key: _scaled(prior, factor) if key.endswith("effect_sd") else prior for key, prior in sets[main].priors.items()}
-        sets[name] = PriorSet(name, scaled)
-    return sets
-
-
-def _scaled(prior: Any, factor: float) -> Any:
-    """A half-normal prior of a scale, wider or narrower; other families stay."""
-    if prior.family != "half_normal":
-        return prior
-    return dataclasses.replace(prior, parameters=(prior.number("sigma") * factor,))
-
-
 def _diagnostic_row(outcome: str, model: str, prior: str, health: Diagnostics) -> dict[str, Any]:
     return {"endpoint": outcome, "model": model, "prior": prior, "reconstruction": 0, **dataclasses.asdict(health)}
-
-
-def _categories(study: Study) -> CategoryCounts:
-    rows = study.response.categories if study.response is not None else {}
-    return category_counts(list(rows), *([int(getattr(row, arm).n) for row in rows.values()] for arm in ARMS))
 
 
 def _category_answers(study: Study) -> Answers:
@@ -147,18 +121,6 @@ def _category_answers(study: Study) -> Answers:
         return rows
 
     return answers
-
-
-def _graded(study: Study) -> GradedEvents | None:
-    """Terms that have every grade group; None where the table has no exclusive grade groups."""
-    terms = study.adverse_events.terms if study.adverse_events is not None else {}
-    grades = sorted({grade for term in terms.values() for grade in term.grades if grade != ANY_GRADE}, reverse=True)
-    complete = [key for key, term in terms.items() if grades and set(grades) <= set(term.grades)]
-    sizes = [study.n(arm) for arm in ARMS]
-    if not complete or None in sizes:
-        return None
-    counts = [[[int(getattr(terms[key].grades[grade], arm).n) for grade in grades] for key in complete] for arm in ARMS]
-    return graded_events(complete, grades, counts, [int(size or 0) for size in sizes])
 
 
 def _adverse_answers(study: Study, events: GradedEvents) -> Answers:
@@ -177,27 +139,23 @@ def _borrowed(run: RunConfig, spec: ModelSpec, study: Study) -> list[Estimate]:
     if controls is None:
         return []
     outcomes = {outcome_key(path): path for path in study.count_rows() if not path.startswith("adverse_events")}
+    if not outcomes:
+        return []
     if controls.outcome not in outcomes:
         said = f"models.{spec.name}.historical.outcome: got {controls.outcome}"
-        log.info("%s: %s; the study has %s", spec.name, said, ", ".join(outcomes) or "no counted outcome")
+        log.info("%s: %s; the study has %s", spec.name, said, ", ".join(outcomes))
         return []
     path = outcomes[controls.outcome]
-    data, sign = _borrowing_data(study, path, controls), benefit_sign(study, path)
+    data, sign = borrowing_data(study, path, controls), benefit_sign(study, path)
     source = f"{source_of(study, path, study.count_rows()[path])}; control borrows from {', '.join(controls.labels)}"
     rows: list[Estimate] = []
-    for name, priors in run.priors.items():
-        if EFFECT in priors.priors or {"control_probability", "experimental_probability"} <= set(priors.priors):
-            subject = Subject(controls.outcome, DIFFERENCE, spec.name, name, source)
-            rows += _borrowed_rows(run, spec, data, subject, priors.over(spec.priors), sign)
+    with step(f"{spec.name}: quadrature"):
+        for name, given in run.priors.items():
+            priors = given.for_endpoint(controls.outcome)
+            if EFFECT in priors.priors or {"control_probability", "experimental_probability"} <= set(priors.priors):
+                subject = Subject(controls.outcome, DIFFERENCE, spec.name, name, source)
+                rows += _borrowed_rows(run, spec, data, subject, priors.over(spec.priors), sign)
     return rows
-
-
-def _borrowing_data(study: Study, path: str, controls: HistoricalControls) -> BorrowedCounts:
-    counts = two_by_two(study, path, study.count_rows()[path])
-    criteria = study.response.criteria if study.response is not None and path.startswith("response.") else ""
-    events, sizes = (counts.control, counts.experimental), (counts.n_control, counts.n_experimental)
-    arms = TwoArms(events, sizes, benefit=benefit_sign(study, path) >= 0)
-    return BorrowedCounts(arms, controls.events, controls.n, controls.offsets(criteria), controls.robust_weight)
 
 
 def _borrowed_rows(

@@ -46,6 +46,15 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         diagnostics=_frame(source / "diagnostics.csv"),
         curves={key: curves for key in study.endpoints if (curves := _curves(study, key, source)) is not None},
         priors=_frame(source / "priors.csv"),
+        prior_densities=_frame(source / "prior_densities.csv"),
+        prior_predictive=_frame(source / "prior_predictive.csv"),
+        conflict=_frame(source / "conflict.csv"),
+        power_scaling=_frame(source / "power_scaling.csv"),
+        criticism=_frame(source / "criticism.csv"),
+        agreement=_frame(source / "agreement.csv"),
+        variance=_frame(source / "variance.csv"),
+        loo_pit=_frame(source / "loo_pit.csv"),
+        predictive={key: found for key in study.endpoints if (found := _dataset(source / f"predictive_{key}.nc")) is not None},
         model_cards={name: inspect.getdoc(inspect.getmodule(_plain(spec.build))) or "" for name, spec in run.models.items()},
         main_prior=run.main_prior,
     )
@@ -108,7 +117,7 @@ def _curves(study: Study, key: str, folder: Path) -> SurvivalCurves | None:
         return None
     with xr.open_dataset(path, engine="h5netcdf") as stored:
         table = LifeTable(stored.load())
-    band = _band(folder / f"band_{key}.nc")
+    band = _dataset(folder / f"band_{key}.nc")
     attributes = band.attrs if band is not None else {}
     dims = (RECONSTRUCTION, ARM, TIME)
     return SurvivalCurves(
@@ -126,7 +135,7 @@ def _curves(study: Study, key: str, folder: Path) -> SurvivalCurves | None:
     )
 
 
-def _band(path: Path) -> xr.Dataset | None:
+def _dataset(path: Path) -> xr.Dataset | None:
     if not path.is_file():
         return None
     with xr.open_dataset(path, engine="h5netcdf") as stored:

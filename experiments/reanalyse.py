@@ -13,11 +13,14 @@ from retrial.compare.estimate import Estimate, to_frame
 from retrial.config import RunConfig
 from retrial.experiments.audit import add_joint, audited, findings
 from retrial.experiments.closed_form import count_posteriors, ratio_posteriors
-from retrial.experiments.conflict import conflict_table
+from retrial.experiments.criticism import write_criticism
 from retrial.experiments.frequentist import frequentist_rows
 from retrial.experiments.hierarchical import hierarchical_posteriors
 from retrial.experiments.layout import lay_out_report, save_bands
+from retrial.experiments.prior_checks import write_prior_checks
+from retrial.experiments.probes import write_probes
 from retrial.experiments.progress import step
+from retrial.experiments.spread import write_spread
 from retrial.experiments.survival import survival_posteriors
 from retrial.experiments.tables import endpoint_tables, save_tables
 from retrial.priors.prior_set import PriorSet, implied
@@ -40,6 +43,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     tables = reconstructed.tables
     add_joint(checks, reconstructed.checks, folder)
     save_tables(tables, folder)
+    probed = write_probes(run, tables, folder)
     with step("frequentist twins"):
         rows = frequentist_rows(run, study, used, tables)
     with step("posteriors in closed form"):
@@ -48,11 +52,14 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     counted = hierarchical_posteriors(run, used, folder)
     estimates = [*rows, *closed, *survival.estimates, *counted.estimates]
     write_results(run, estimates, pd.concat([survival.diagnostics, counted.table], ignore_index=True), folder)
-    conflict_table(run, used).to_csv(folder / "conflict.csv", index=False)
+    with step("priors: what they imply, and which fight the data"):
+        write_prior_checks(run, used, tables, estimates, folder)
     save_bands(survival.bands, folder)
+    write_criticism(survival.criticism, folder)
+    write_spread(run, survival.variance, estimates, folder)
     with step("report"):
         lay_out_report(run, study, folder, folder)
-    return [*reconstructed.failures, *survival.failures, *counted.failures, *_failed(closed)]
+    return [*reconstructed.failures, *probed, *survival.failures, *counted.failures, *_failed(closed)]
 
 
 def write_results(run: RunConfig, estimates: Sequence[Estimate], diagnostics: pd.DataFrame, folder: Path) -> None:

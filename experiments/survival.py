@@ -16,7 +16,9 @@ from retrial.answers.survival import horizon_of, survival_rows
 from retrial.compare.estimate import Estimate
 from retrial.config import ModelSpec, RunConfig
 from retrial.dims import ARM, ARMS
-from retrial.experiments.progress import counter
+from retrial.experiments.criticism import Criticised, criticised
+from retrial.experiments.progress import counter, step
+from retrial.experiments.spread import variance_rows
 from retrial.experiments.tables import EndpointTables
 from retrial.inference.ensemble import EFFECT, Fitted, Question, fit_ensemble, save
 from retrial.priors.prior_set import PriorSet
@@ -40,6 +42,8 @@ class SurvivalResults:
     diagnostics: pd.DataFrame
     bands: dict[str, xr.Dataset]
     failures: list[str]
+    criticism: list[Criticised] = dataclasses.field(default_factory=list)
+    variance: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
 def survival_posteriors(run: RunConfig, tables: Sequence[EndpointTables], folder: Path) -> SurvivalResults:
@@ -56,6 +60,8 @@ def survival_posteriors(run: RunConfig, tables: Sequence[EndpointTables], folder
         diagnostics=pd.concat([part.diagnostics for part in parts], ignore_index=True),
         bands={key: band for part in reversed(parts) for key, band in part.bands.items()},
         failures=[failure for part in parts for failure in part.failures],
+        criticism=[item for part in parts for item in part.criticism],
+        variance=[row for part in parts for row in part.variance],
     )
 
 
@@ -63,7 +69,11 @@ def _fit_model(
     run: RunConfig, spec: ModelSpec, sets: Mapping[str, PriorSet], tables: Sequence[EndpointTables], folder: Path
 ) -> SurvivalResults:
     complete = {name: value.over(spec.priors) for name, value in sets.items()}
-    questions = [Question(item.endpoint, item.table, item.weights, item.recorded) for item in tables]
+    specs = [spec.on(item.table, item.weights) for item in tables]
+    questions = [
+        Question(item.endpoint, item.table, item.weights, item.recorded, own.prepare)
+        for own, item in zip(specs, tables, strict=True)
+    ]
     total = sum(item.table.n_reconstructions for item in tables) * len(complete)
     with counter(f"fitting {spec.name}", total, "fits") as progress:
         fits = fit_ensemble(
@@ -75,26 +85,29 @@ def _fit_model(
             run.limits,
             (run.seed, run.study_file.stem),
             progress,
-            spec.prepare,
         )
     rows: list[Estimate] = []
     bands = {}
-    for fitted, question, item in zip(fits, questions, tables, strict=True):
+    variance: list[dict[str, Any]] = []
+    for own, fitted, question, item in zip(specs, fits, questions, tables, strict=True):
         save(
             fitted,
             question,
             folder / f"posterior_{item.endpoint}_{spec.name}.nc",
             {"model": spec.name, "endpoint": item.endpoint},
         )
-        rows += _answers(run, spec, fitted, item)
-        bands[item.endpoint] = _band(run, spec, fitted, item)
+        rows += _answers(run, own, fitted, item)
+        bands[item.endpoint] = _band(run, own, fitted, item)
+        variance += variance_rows(run, own, fitted, item)
     failures = [
         f"{fitted.endpoint}, {spec.name}, prior {prior}: {fitted.status(prior)}"
         for fitted in fits
         for prior in fitted.draws
         if fitted.status(prior) != "ok"
     ]
-    return SurvivalResults(rows, _diagnostic_rows(fits), bands, failures)
+    with step(f"criticising {spec.name}"):
+        criticism = [criticised(run, own, fitted, question) for own, fitted, question in zip(specs, fits, questions, strict=True)]
+    return SurvivalResults(rows, _diagnostic_rows(fits), bands, failures, criticism, variance)
 
 
 def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> list[Estimate]:

@@ -22,6 +22,7 @@ from retrial.reconstruct.curves import with_curve
 from retrial.reconstruct.engine import reconstruct
 from retrial.reconstruct.ensemble import Ensemble
 from retrial.reconstruct.printed import targets_from_study
+from retrial.reconstruct.probes import left_out
 from retrial.reconstruct.targets import Targets
 from retrial.seeds import integer_seed
 from retrial.study.study import Study
@@ -44,6 +45,7 @@ class EndpointTables:
     source: str
     fidelity: pd.DataFrame | None = None
     ensemble: Ensemble | None = None
+    targets: Targets | None = None
 
     @property
     def from_patients(self) -> bool:
@@ -88,13 +90,15 @@ def endpoint_tables(run: RunConfig, study: Study) -> Reconstructions:
             log.info("%s: no life tables, no survival model: %s", key, missing)
             continue
         targets[key] = _targets(run, study, key)
+    left_out(run.probes, targets)  # refuses names that no endpoint prints, before the long part
+    for key, known in targets.items():
         try:
-            ensemble = outcomes[key] = _sampled(run, targets[key])
+            ensemble = outcomes[key] = _sampled(run, known)
         except ReconstructionError as error:
             outcomes[key] = error
             continue
-        tables.append(_from_ensemble(study, targets[key], ensemble))
-    checks = [check for check in joint_checks(targets, outcomes) if check.numbers] if outcomes else []
+        tables.append(_from_ensemble(study, known, ensemble))
+    checks = joint_checks(targets, outcomes, each_reading=False)
     failures = [f"{key}: {outcome}" for key, outcome in outcomes.items() if isinstance(outcome, ReconstructionError)]
     return Reconstructions(tables, checks, failures)
 
@@ -114,7 +118,7 @@ def _targets(run: RunConfig, study: Study, key: str) -> Targets:
 def _sampled(run: RunConfig, targets: Targets) -> Ensemble:
     seed = integer_seed(run.seed, run.study_file.stem, targets.endpoint, "reconstruct")
     with counter(f"reconstructing {targets.endpoint}", PERCENT, "percent") as advance:
-        return reconstruct(targets, run.reconstruction, seed, _percent(advance))
+        return reconstruct(targets, run.reconstruction, seed, percent(advance))
 
 
 def _from_ensemble(study: Study, targets: Targets, ensemble: Ensemble) -> EndpointTables:
@@ -122,7 +126,7 @@ def _from_ensemble(study: Study, targets: Targets, ensemble: Ensemble) -> Endpoi
     source = f"{ensemble.table.n_reconstructions} {agrees} the printed numbers"
     recorded = study.endpoints[targets.endpoint].recorded
     return EndpointTables(
-        targets.endpoint, ensemble.table, ensemble.weights, recorded, source, _fidelity(ensemble, targets), ensemble
+        targets.endpoint, ensemble.table, ensemble.weights, recorded, source, _fidelity(ensemble, targets), ensemble, targets
     )
 
 
@@ -154,7 +158,7 @@ def _missing(study: Study, key: str) -> str:
     return ""
 
 
-def _percent(advance: Callable[[int], None]) -> Callable[[float, str], None]:
+def percent(advance: Callable[[int], None]) -> Callable[[float, str], None]:
     """Turn a share done into steps of a counter."""
     shown = [0]
 

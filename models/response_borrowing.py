@@ -59,11 +59,8 @@ def parts(data: BorrowedCounts, priors: PriorSet) -> tuple[LogDensity, LogDensit
     """Log of prior weight x density x control likelihood of the borrowing and of the robust part, as functions of the control logit."""
     names = ("historical_mean", "historical_sd", "criteria_log_odds")
     ahead = predictive(data.events, data.n, data.offsets, *(priors[name] for name in names))
-    vague = (
-        _on_logit(priors["control_probability"])
-        if "control_probability" in priors.priors
-        else priors["control_logit"].distribution.logpdf
-    )
+    alone = "control_probability" in priors.priors
+    vague = _on_logit(priors["control_probability"]) if alone else priors["control_logit"].distribution.logpdf
     with np.errstate(divide="ignore"):
         borrow, robust = np.log1p(-data.robust_weight), np.log(data.robust_weight)
     return (
@@ -72,23 +69,25 @@ def parts(data: BorrowedCounts, priors: PriorSet) -> tuple[LogDensity, LogDensit
     )
 
 
+def control_log_prior(data: BorrowedCounts, priors: PriorSet) -> LogDensity:
+    """Log prior density of the control logit, given the cohorts."""
+    borrowed, robust = parts(data, priors)
+    return lambda x: np.logaddexp(borrowed(x), robust(x)) - _likelihood(data.arms, 0, x)
+
+
 def robust_weight(data: BorrowedCounts, priors: PriorSet, joint: TwoArmPosterior) -> float:
     """Posterior probability of the robust part: the mean of its share at each control logit over their posterior."""
     borrowed, robust = (part(joint.control.x) for part in parts(data, priors))
-    density = np.exp(joint.log_density - joint.log_density.max()) * joint.control.slope[:, None] * joint.experimental.slope
-    margin = np.trapezoid(density, joint.experimental.u, axis=1)
-    share = np.exp(robust - np.logaddexp(borrowed, robust))
-    return float(np.trapezoid(margin * share, joint.control.u) / np.trapezoid(margin, joint.control.u))
+    margin = np.trapezoid(joint.joint_density, joint.experimental.u, axis=1)
+    return float(np.trapezoid(margin * np.exp(robust - np.logaddexp(borrowed, robust)), joint.control.u))
 
 
 def build(data: BorrowedCounts, priors: PriorSet) -> pm.Model:
     """The same model for a sampler: the reference against which the quadrature is tested."""
     with pm.Model(coords={COHORT: np.arange(len(data.n))}) as model:
         said = {name: pm.Data(name, value) for name, value in data.updates().items()}
-        mean, sd = (
-            effect_prior("historical_mean", priors["historical_mean"]),
-            positive_prior("historical_sd", priors["historical_sd"]),
-        )
+        mean = effect_prior("historical_mean", priors["historical_mean"])
+        sd = positive_prior("historical_sd", priors["historical_sd"])
         delta = effect_prior("criteria_log_odds", priors["criteria_log_odds"])
         logit = mean + sd * pm.Normal("standard_cohort", dims=COHORT) + delta * said["offsets"]
         pm.Binomial("cohorts", n=said["historical_n"], logit_p=logit, observed=said["historical_events"], dims=COHORT)

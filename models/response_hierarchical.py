@@ -1,12 +1,14 @@
 """Model card: `response_hierarchical`, best response as a chain of conditional binomials.
 
     categories 1 (best) ... K (worst), arm a, y_{a,k} patients;    r_{a,k} = n_a - Σ_{j<k} y_{a,j} without a better response
-    y_{a,k} ~ Binomial(r_{a,k}, q_{a,k}),  k < K;    logit q_{a,k} = α_k + θ_k [a = experimental]
-    α_k ~ `control_logit`,    θ_k = μ + τ z_k,    μ ~ `log_odds_ratio`,    τ ~ `effect_sd`,    z_k ~ N(0, 1)
+    y_{a,k} ~ Binomial(r_{a,k}, q_{a,k}),  k < K;    logit q_{a,k} = c_k + α_k + θ_k [a = experimental]
+    α_k ~ `baseline_logit`,    c_k = ψ(1) - ψ(K - k),    θ_k = μ + τ z_k,    μ ~ `log_odds_ratio`,    τ ~ `effect_sd`,    z_k ~ N(0, 1)
 
 The chain of binomials is exactly the multinomial: p_k = q_k Π_{j<k} (1 - q_j). Steps for mRECIST: CR v the rest, PR v SD + PD,
 SD v PD. ORR and DCR are sums of p_k, so they are nested as they must be. θ_k is the log odds ratio of category k among those without a
 better one (above 0 favours experimental), partially pooled: τ near 0 is one common effect, τ large lets each step speak alone.
+c_k makes all categories about equally probable before the data: q_k ~ Beta(1, K - k), whose logit has the mean c_k, is the uniform
+distribution over them; without it (α_k centred at 0) half of the patients would be expected in the best category.
 `pooled: false` (in the model's YAML) makes θ_k independent draws of `log_odds_ratio`.
 Assumes exchangeable patients within an arm, no confounding, and that a treatment moves the steps by similar amounts (τ's prior).
 Source: Agresti, Categorical Data Analysis, 3rd ed., 8.3.6 (continuation-ratio logits); pooling as in Gelman et al., BDA3, chapter 5.
@@ -19,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+from scipy.special import digamma
 
 from retrial.dims import ARM
 from retrial.inference.count_data import STEP, CategoryCounts, chain_probabilities
@@ -31,7 +34,7 @@ _EXPERIMENTAL = np.array([[0.0], [1.0]])
 def build(data: CategoryCounts, priors: PriorSet, pooled: bool = True) -> pm.Model:
     """PyMC model of both arms' categories; every count and hyper-parameter is `pm.Data`."""
     with pm.Model(coords=data.coords()) as model:
-        baseline = effect_prior("control_logit", priors["control_logit"], dims=STEP)
+        baseline = centre(data.events.shape[1]) + effect_prior("baseline_logit", priors["baseline_logit"], dims=STEP)
         if pooled:
             mean = effect_prior("log_odds_ratio", priors["log_odds_ratio"])
             effect = mean + positive_prior("effect_sd", priors["effect_sd"]) * pm.Normal("standard_effect", dims=STEP)
@@ -45,8 +48,14 @@ def build(data: CategoryCounts, priors: PriorSet, pooled: bool = True) -> pm.Mod
 
 def probabilities(draws: Mapping[str, np.ndarray], data: Any = None) -> np.ndarray:  # noqa: ARG001 - one signature for all models
     """Category probabilities (draw, arm, category) of posterior draws (draw, ...)."""
-    logit = draws["control_logit"][:, None, :] + _EXPERIMENTAL * step_effects(draws)[:, None, :]
+    baseline = draws["baseline_logit"]
+    logit = (centre(baseline.shape[-1]) + baseline)[:, None, :] + _EXPERIMENTAL * step_effects(draws)[:, None, :]
     return chain_probabilities(logit)
+
+
+def centre(steps: int) -> np.ndarray:
+    """c_k = ψ(1) - ψ(K - k), (step,): mean logit of the conditional probabilities where all K = steps + 1 categories are equally probable."""
+    return digamma(1.0) - digamma(steps - np.arange(steps))
 
 
 def step_effects(draws: Mapping[str, np.ndarray]) -> np.ndarray:

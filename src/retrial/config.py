@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import hydra.utils
+import numpy as np
 
 from retrial.answers.questions import Questions
 from retrial.composed import CUSTOM, question
@@ -19,6 +22,9 @@ from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PARAMETER_SUPPORT, PriorSet
 from retrial.priors.statements import parse_prior_set
 from retrial.reconstruct.ensemble import ReconstructionSettings
+from retrial.reconstruct.probes import Probes, plain_probes
+from retrial.survival.intervals import IntervalRule
+from retrial.survival.life_table import LifeTable
 from retrial.validate import Problems, build_dataclass
 
 PACKAGE = "retrial."
@@ -57,6 +63,15 @@ class ModelSpec:
     prepare: Callable[..., Any] = _as_it_is
     probabilities: Callable[..., Any] | None = None
     historical: HistoricalControls | None = None
+    intervals: IntervalRule | None = None
+
+    def on(self, table: LifeTable, weights: np.ndarray) -> ModelSpec:
+        """The model for one endpoint's tables: with cut points where it has intervals, else as it is."""
+        if self.intervals is None:
+            return self
+        cuts = self.intervals.cuts(table, weights)
+        hazard = functools.partial(self.hazard_of(), cuts=cuts)
+        return dataclasses.replace(self, prepare=functools.partial(self.prepare, cuts=cuts), hazard=hazard, intervals=None)
 
     def closed_form(self, *data: Any) -> Any:
         """Posterior of a model that needs no sampling."""
@@ -94,6 +109,7 @@ class RunConfig:
     limits: DiagnosticLimits = DiagnosticLimits()
     questions: Questions = Questions()
     reconstruction: ReconstructionSettings = ReconstructionSettings()
+    probes: Probes = field(default_factory=Probes)
 
     @property
     def main_prior(self) -> str:
@@ -118,7 +134,7 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
     limits = build_dataclass(DiagnosticLimits, sampler.pop("limits", {}), "sampler.limits", problems)
     engine = build_dataclass(SamplerSettings, sampler, "sampler", problems)
     questions = build_dataclass(Questions, asked.get("answers", {}), "answers", problems)
-    reconstruction = build_dataclass(ReconstructionSettings, asked.get("reconstruction", {}), "reconstruction", problems)
+    reconstruction, probes = _reconstruction(asked.get("reconstruction", {}), problems)
     endpoints = asked.get("endpoints", [])
     if not isinstance(endpoints, list) or not all(isinstance(item, str) for item in endpoints):
         problems.add(f"endpoints: got {endpoints!r}; allowed is a list of endpoint keys, such as [os,pfs]")
@@ -142,7 +158,18 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
         limits=limits,
         questions=questions,
         reconstruction=reconstruction,
+        probes=probes,
     )
+
+
+def _reconstruction(raw: Any, problems: Problems) -> tuple[ReconstructionSettings, Probes]:
+    """One section of the configuration, two dataclasses: how to sample, and what else to reconstruct."""
+    names = [item.name for item in dataclasses.fields(Probes)]
+    asked = plain_probes(raw) if isinstance(raw, Mapping) else {}
+    further = {key: value for key, value in asked.items() if key in names}
+    settings = {key: value for key, value in asked.items() if key not in names} if isinstance(raw, Mapping) else raw
+    probes = build_dataclass(Probes, further, "reconstruction", problems)
+    return build_dataclass(ReconstructionSettings, settings, "reconstruction", problems), probes
 
 
 _KEYS = (
@@ -192,9 +219,11 @@ def _model(name: str, raw: Any, problems: Problems) -> ModelSpec | None:
     )
     priors: Mapping[str, Prior] = {}
     historical = None
+    intervals = None
     try:
         historical = parse_historical(raw, key)
         priors = parse_prior_set(raw.get("priors") or {}, f"{key}.priors", name).priors
+        intervals = build_dataclass(IntervalRule, raw["intervals"], f"{key}.intervals", problems) if "intervals" in raw else None
     except InputError as error:
         problems.extend(error.problems)
     if problems.count > before:
@@ -209,6 +238,7 @@ def _model(name: str, raw: Any, problems: Problems) -> ModelSpec | None:
         prepare=functions.get("prepare", _as_it_is),
         probabilities=functions.get("probabilities"),
         historical=historical,
+        intervals=intervals,
         priors=priors,
         description=str(raw.get("description", "")),
         proportional=raw.get("proportional", True) is True,

@@ -14,6 +14,9 @@ CHAIN = "chain"
 DRAW = "draw"
 PRIOR = "prior"
 
+RAW = "_raw"
+"""End of the name of a variable that is sampled in place of another one, and not kept."""
+
 EVENTS = "events"
 CENSORED = "censored"
 

@@ -135,13 +135,16 @@ def test_numbers_needed_follow_the_risk_difference(rows: list[Estimate]) -> None
 
 def test_a_number_needed_through_infinity_is_two_rows(rows: list[Estimate]) -> None:
     difference = pick(rows, "PD", "risk_difference")
-    benefit, harm = (pick(rows, "PD", f"number_needed_to_treat_to_{side}") for side in ("benefit", "harm"))
+    benefit = pick(rows, "PD", "number_needed_to_treat_to_benefit")
+    limit = pick(rows, "PD", "number_needed_to_treat_to_harm_limit")
     assert (benefit.point, benefit.lower, benefit.upper) == pytest.approx(
         (-1 / difference.point, -1 / difference.lower, math.inf)
     )
-    assert math.isnan(harm.point)
-    assert (harm.lower, harm.upper) == pytest.approx((1 / difference.upper, math.inf))
-    assert "NNTB 2.9 to infinity to NNTH 60.9" in harm.source
+    # no row without a number: the other side is the limit alone
+    assert limit.point == pytest.approx(1 / difference.upper)
+    assert limit.interval_kind == "none"
+    assert not [row for row in rows if row.endpoint == "PD" and row.quantity == "number_needed_to_treat_to_harm"]
+    assert "NNTB 2.9 to infinity to NNTH 60.9" in benefit.source
 
 
 def test_zero_cells_say_what_was_done(rows: list[Estimate]) -> None:

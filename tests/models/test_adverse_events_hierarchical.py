@@ -106,28 +106,3 @@ def test_a_table_of_zeros_gives_proper_answers_without_warnings(fitted: dict[str
 def test_more_patients_than_the_arm_are_refused() -> None:
     with pytest.raises(DataError, match=r"adverse_events.terms.a: got 50"):
         graded_events(["a"], ["3-4", "1-2"], [[[20, 30]], [[1, 1]]], [49, 43])
-
-
-@pytest.mark.slow
-def test_simulation_based_calibration() -> None:
-    """Ranks of drawn parameters among their posterior draws are uniform over 500 simulated tables (Talts et al. 2018)."""
-    rng, truths, jobs = np.random.default_rng(31), [], []
-    for index in range(500):
-        sizes = {"baseline_mean": 2, "grade_effect": 2}
-        draws = {name: prior.distribution.rvs(size=sizes.get(name, 1), random_state=rng) for name, prior in PRIORS.priors.items()}
-        draws = {name: value[None] if name in sizes else value for name, value in draws.items()}
-        draws |= {name: rng.normal(size=(1, 10)) for name in ("standard_effect", "standard_baseline")}
-        p = model.probabilities(draws, EVENTS)[0]
-        tables = [
-            [rng.multinomial(n, p[arm, term] / p[arm, term].sum())[:-1] for term in range(5)] for arm, n in enumerate((49, 43))
-        ]
-        truths.append([draws["log_odds_ratio"][0], draws["effect_sd"][0], model.cell_effects(draws, EVENTS)[0, 3]])
-        jobs.append(Job(graded_events(list("abcde"), ["3-4", "1-2"], tables, [49, 43]), PRIORS, index))
-    fits = fit_many(fitter_for(model.build, jobs, SamplerSettings(target_accept=0.95)), jobs, 125, 300, 2)
-    ranks = []
-    for fit, truth in zip(fits, truths, strict=True):
-        flat = {key: value.reshape(-1, *value.shape[2:])[::5] for key, value in fit.values.items()}
-        series = (flat["log_odds_ratio"], flat["effect_sd"], model.cell_effects(flat, EVENTS)[:, 3])
-        ranks.append([float((draws < value).mean()) for draws, value in zip(series, truth, strict=True)])
-    for column in np.array(ranks).T:
-        assert stats.kstest(column, "uniform").pvalue > 1e-3

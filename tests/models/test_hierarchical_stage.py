@@ -22,7 +22,7 @@ from retrial.study.study import Study
 MODELS = ("response_hierarchical", "adverse_events_hierarchical", "response_borrowing")
 GRADES, TERMS = 2, 14
 SHAPES = {
-    "control_logit": (3,),
+    "baseline_logit": (3,),
     "log_odds_ratio": (),
     "effect_sd": (),
     "baseline_mean": (GRADES,),
@@ -33,8 +33,7 @@ SHAPES = {
 
 @pytest.fixture(scope="module")
 def run(root: Path) -> RunConfig:
-    overrides = [f"+model@models.{name}={name}" for name in MODELS]
-    overrides += ["+prior@priors.mine=historical", "+prior@priors.robust=robust_historical"]
+    overrides = ["+prior@priors.mine=historical", "+prior@priors.robust=robust_historical"]
     with initialize_config_module("retrial.conf", version_base="1.3"):
         raw = plain(compose("reanalyse", overrides))
     made = run_config(raw, "reanalyse", root / "conf/study/yao2025.yaml", {"prior": "flat"})

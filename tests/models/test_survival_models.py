@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import integrate
+from scipy import integrate, stats
 
 from retrial.errors import DataError
 from retrial.models import piecewise_exponential, weibull, weibull_nonproportional
@@ -45,7 +45,8 @@ POINTS: dict[str, dict[str, Any]] = {
         "effect_walk_steps": STEPS[::-1],
     },
 }
-PIECEWISE = partial(piecewise_exponential.hazard, width=WIDTH, intervals=INTERVALS)
+CUTS = tuple(WIDTH * j for j in range(1, INTERVALS))
+PIECEWISE = partial(piecewise_exponential.hazard, cuts=CUTS)
 HAZARDS = {
     "weibull": weibull.hazard,
     "weibull_nonproportional": weibull_nonproportional.hazard,
@@ -73,9 +74,34 @@ def columns(point: dict[str, Any]) -> dict[str, np.ndarray]:
 def built(name: str, recorded: str) -> Any:
     data = survival_data(table(), 0, recorded)  # type: ignore[arg-type]
     if name.startswith("piecewise"):
-        counts = interval_counts(data, WIDTH, INTERVALS)
+        counts = interval_counts(data, CUTS)
         return data, piecewise_exponential.build(counts, PRIORS, varying=name.endswith("varying"))
     return data, {"weibull": weibull, "weibull_nonproportional": weibull_nonproportional}[name].build(data, PRIORS)
+
+
+def sampled_point(model: Any, point: dict[str, Any]) -> tuple[dict[str, Any], float]:
+    """Values of the model's own variables at a point of its parameters, and log |d own / d parameter|.
+
+    Steps are sampled as w = z √(1 + s² I), scales by their normal scores, values in the first interval as the walk's weighted mean.
+    """
+    values, log_jacobian = {}, 0.0
+    for variable in model.free_RVs:
+        name, value = str(variable.name), model.rvs_to_values[variable].name
+        walk = "effect_walk" if name in ("effect_walk_steps_raw", "log_hazard_ratio_raw") else "walk"
+        if name.endswith("_scale_raw"):
+            prior, scale = PRIORS[name.removesuffix("_raw")].distribution, point[name.removesuffix("_raw")]
+            values[value] = np.asarray(stats.norm.ppf(prior.cdf(scale)))
+            log_jacobian += float(prior.logpdf(scale) - stats.norm.logpdf(values[value]))
+        elif name.endswith("_steps_raw"):
+            spread = np.sqrt(1 + point[f"{walk}_scale"] ** 2 * model[f"{walk}__information"].get_value())
+            values[value] = point[f"{walk}_steps"] * spread
+            log_jacobian += float(np.log(spread).sum())
+        elif name.endswith("_raw"):
+            levels = point[f"{walk}_scale"] * np.append(0.0, np.cumsum(point[f"{walk}_steps"]))
+            values[value] = np.asarray(point[name.removesuffix("_raw")] + (model[f"{walk}__share"].get_value() * levels).sum())
+        else:
+            values[value] = np.log(point[name]) if value.endswith("log__") else np.asarray(point[name])
+    return values, log_jacobian
 
 
 def log_prior(point: dict[str, Any]) -> float:
@@ -95,12 +121,8 @@ def test_density_is_prior_plus_the_hazards_likelihood(name: str, recorded: str) 
     point = POINTS[name]
     cells = cell_log_likelihood(HAZARDS[name], data.times, data.previous, columns(point), recorded, np)
     expected = log_prior(point) + float((cells[0] * data.counts).sum())
-    transformed = {variable.name: model.rvs_to_values[variable].name for variable in model.free_RVs}
-    values = {
-        transformed[key]: np.log(value) if transformed[key].endswith("log__") else np.asarray(value)
-        for key, value in point.items()
-    }
-    assert float(model.compile_logp(jacobian=False)(values)) == pytest.approx(expected, abs=1e-8)
+    values, log_jacobian = sampled_point(model, point)
+    assert float(model.compile_logp(jacobian=False)(values)) == pytest.approx(expected - log_jacobian, abs=1e-8)
 
 
 @pytest.mark.parametrize("name", list(POINTS))
@@ -156,7 +178,7 @@ def test_piecewise_without_steps_is_exponential() -> None:
 
 def test_exposure_is_everybodys_time() -> None:
     data = survival_data(table())
-    counts = interval_counts(data, WIDTH, INTERVALS)
+    counts = interval_counts(data, CUTS)
     np.testing.assert_allclose(counts.exposure.sum(axis=1), (data.counts.sum(axis=0) * data.times).sum(axis=1), atol=1e-9)
     np.testing.assert_allclose(counts.events.sum(axis=1), data.events.sum(axis=1))
 
@@ -164,4 +186,4 @@ def test_exposure_is_everybodys_time() -> None:
 def test_recording_intervals_that_do_not_fit_are_refused() -> None:
     uneven = LifeTable.from_patients(np.array([1.0, 2.5, 7.0]), np.array([1, 1, 1]), np.array([0, 1, 1]))
     with pytest.raises(DataError, match="recording intervals"):
-        interval_counts(survival_data(uneven, 0, "interval"), WIDTH, INTERVALS)
+        interval_counts(survival_data(uneven, 0, "interval"), CUTS)

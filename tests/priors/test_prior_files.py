@@ -58,12 +58,59 @@ def test_a_prior_of_ones_own_in_two_numbers() -> None:
         ("+prior.log_hazard_ratio.quantiles=[[0.5,1],[0.975,2]]", "got beside quantiles"),
         ("prior.log_hazard_ratio.family=beta", "unknown; beta takes alpha, beta"),
         ("+prior.log_hazard_ration={family:normal,mu:0,sigma:1}", "unknown parameter"),
+        ("+prior.log_hazard_ratio={family:normal_mixture,weights:[0.5,0.4],mu:[0,0],sigma:[1,1]}", "add to 1"),
+        ("+prior.log_hazard_ratio={family:normal_mixture,weights:[0.5,0.5],mu:[0,0],sigma:[1,-1]}", "allowed is above 0"),
+        ("+prior.log_hazard_ratio={family:normal_mixture,weights:[0.5,0.5],mu:[0],sigma:[1,1]}", "different lengths"),
+        (
+            "+prior.log_hazard_ratio={family:normal_mixture,weights:[.2,.2,.2,.2,.2],mu:[0,0,0,0,0],sigma:[1,1,1,1,1]}",
+            "got 5 components; allowed are up to 4",
+        ),
+        ("+prior.control_median={family:normal,mu:12,sigma:3}", "allowed is a family on positive values"),
+        ("+prior.shape={family:beta,alpha:2,beta:3}", "allowed is a family on positive values"),
+        ("prior.log_hazard_ratio.mu=nan", "allowed is a finite number"),
+        ("model.priors.shape.sigma=-1", "models.weibull.priors.shape.sigma: got -1"),
+        ("+prior.control_probability={family:beta,alpha:1,beta:1}", "prior.experimental_probability: missing"),
     ],
 )
 def test_wrong_priors_are_refused_with_what_is_admitted(override: str, said: str) -> None:
     with pytest.raises(ConfigError) as error:
         configured("prior=flat", override)
     assert said in str(error.value)
+    assert "prior" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("prior", "override", "said"),
+    [
+        ("stated", "prior.log_hazard_ratio.quantiles=[[0.5,2],[0.975,1]]", "a larger probability needs a larger value"),
+        ("stated", "prior.log_hazard_ratio.quantiles=[[0.5,1],[97.5,2]]", "a probability is above 0 and below 1"),
+        ("stated", "prior.log_hazard_ratio.quantiles=[[0.5,-1],[0.975,2]]", "allowed is a ratio above 0"),
+        (
+            "robust_historical",
+            "prior.log_hazard_ratio.by_endpoint.os.evidence.weight=1.5",
+            "- prior.log_hazard_ratio.by_endpoint.os.evidence.weight: got 1.5",
+        ),
+        ("historical", "prior.log_hazard_ratio.by_endpoint.os.evidence.exponent=0", "exponent"),
+    ],
+)
+def test_impossible_quantiles_and_knobs_are_refused(prior: str, override: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        configured(f"prior={prior}", override)
+    assert said in str(error.value)
+
+
+def test_a_knob_of_evidence_can_be_changed_from_the_command_line() -> None:
+    with initialize_config_module("retrial.conf", version_base="1.3"):
+        raw = plain(compose("fit", ["prior=historical", "prior.log_hazard_ratio.by_endpoint.os.evidence.exponent=0.5"]))
+    # what the command line hands over: the parameter is named as changed
+    names = {"prior": "custom", "prior_changed": "log_hazard_ratio"}
+    made = run_config(raw, "fit", Path("study.yaml"), names).priors["custom"].for_endpoint("os")["log_hazard_ratio"]
+    assert "exponent 0.5" in made.source
+
+
+def test_a_family_that_the_quadrature_does_not_know_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"criteria_log_odds.family: got student_t; allowed is normal"):
+        configured("model=response_borrowing", "+prior.criteria_log_odds={family:student_t,mu:0,sigma:1,nu:3}")
 
 
 def test_a_table_and_a_prior_in_a_folder_of_ones_own(tmp_path: Path) -> None:

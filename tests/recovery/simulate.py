@@ -51,8 +51,9 @@ def _priors(**own: Prior) -> PriorSet:
 
 _MEDIAN, _SHAPE = Prior("lognormal", (2.5, 0.5)), Prior("lognormal", (0.0, 0.3))
 _BASE, _WALK = Prior("normal", (-2.85, 0.5)), Prior("half_normal", (0.4,))
-_PIECEWISE = partial(piecewise_exponential.hazard, width=WIDTH, intervals=INTERVALS)
-_COUNTS = partial(interval_counts, width=WIDTH, intervals=INTERVALS)
+_CUTS = tuple(WIDTH * j for j in range(1, INTERVALS))
+_PIECEWISE = partial(piecewise_exponential.hazard, cuts=_CUTS)
+_COUNTS = partial(interval_counts, cuts=_CUTS)
 CASES: dict[str, Case] = {
     "weibull": Case(weibull.build, weibull.hazard, _priors(control_median=_MEDIAN, shape=_SHAPE)),
     "weibull_nonproportional": Case(

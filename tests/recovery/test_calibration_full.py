@@ -39,21 +39,34 @@ def draw(name: str, found: dict[str, np.ndarray]) -> None:
     figure.savefig(RESULTS / f"calibration_{name}.png", dpi=110)
 
 
-@pytest.mark.parametrize("name", list(CASES))
-def test_ranks_are_uniform(name: str) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    found = ranks(name, SIMULATIONS, seed=7)
-    draw(name, found)
+def record(name: str, found: dict[str, np.ndarray]) -> None:
+    """A table with one row a parameter."""
     with (RESULTS / f"calibration_{name}.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["model", "parameter", "simulations", "chi_square_p", "mean_rank", "share_in_central_half"])
         for key, values in found.items():
             central = float(((values >= RANKS // 4) & (values < 3 * RANKS // 4)).mean())
             writer.writerow([name, key, SIMULATIONS, f"{uniformity(values):.4f}", f"{values.mean():.1f}", f"{central:.3f}"])
-    smallest = min(uniformity(values) for values in found.values())
-    assert smallest > LEAST_P / len(found)
+
+
+def check(name: str, found: dict[str, np.ndarray]) -> None:
+    """Write the results, and fail where the least p-value, times the number of parameters, is below `LEAST_P`."""
+    RESULTS.mkdir(exist_ok=True)
+    draw(name, found)
+    record(name, found)
+    assert least(found) > LEAST_P
+
+
+def least(found: dict[str, np.ndarray]) -> float:
+    """Bonferroni's p of a model: the least over its parameters, times their number (whatever their dependence)."""
+    return min(1.0, len(found) * min(uniformity(values) for values in found.values()))
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_ranks_are_uniform(name: str) -> None:
+    check(name, ranks(name, SIMULATIONS, seed=7))
 
 
 def test_a_spoiled_likelihood_fails() -> None:
-    found = ranks("weibull", SIMULATIONS, seed=7, factor=1.5)
-    assert uniformity(found["log_hazard_ratio"]) < LEAST_P
+    # every patient counts twice: posteriors too narrow by a factor of up to √2, less where the prior speaks
+    assert least(ranks("weibull", SIMULATIONS, seed=7, factor=2.0)) < LEAST_P

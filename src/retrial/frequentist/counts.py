@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from retrial.compare.estimate import Estimate
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.errors import DataError
 from retrial.frequentist.rows import CONFIDENCE_LEVEL, DIFFERENCE, RATIO, RowMaker
 from retrial.frequentist.two_by_two import (
-    NumberNeeded,
+    NUMBERS_NEEDED,
     TwoByTwo,
     fisher_exact_p,
     newcombe,
@@ -15,6 +17,7 @@ from retrial.frequentist.two_by_two import (
     odds_ratio,
     pearson_chi_square,
     risk_ratio,
+    through_infinity,
     wilson,
 )
 from retrial.study.fields import CountRow
@@ -119,22 +122,18 @@ def _ratio(table: TwoByTwo, quantity: str, maker: RowMaker) -> Estimate:
 
 
 def _numbers_needed(table: TwoByTwo, benefit: int, maker: RowMaker) -> list[Estimate]:
-    """The halves of the number needed to treat that the risk difference's Newcombe interval reaches, each a row."""
+    """The half of the number needed to treat that holds the estimate, and the far limit of an interval through infinity."""
     lower, upper = sorted(benefit * limit for limit in newcombe(table, maker.level))
     halves = number_needed_to_treat(benefit * table.risk_difference, lower, upper)
-    note = _through_infinity(*halves)
-    named = zip(("number_needed_to_treat_to_benefit", "number_needed_to_treat_to_harm"), halves, strict=True)
+    note = through_infinity(*halves)
+    model = "altman_newcombe"
     return [
-        maker.row(quantity, RATIO, "altman_newcombe", half.point, (half.lower, half.upper), unit="patients", note=note)
-        for quantity, half in named
+        maker.row(f"{quantity}_limit", RATIO, model, half.lower, unit="patients", note=note)
+        if math.isnan(half.point)
+        else maker.row(quantity, RATIO, model, half.point, (half.lower, half.upper), unit="patients", note=note)
+        for quantity, half in zip(NUMBERS_NEEDED, halves, strict=True)
         if half is not None
     ]
-
-
-def _through_infinity(to_benefit: NumberNeeded | None, to_harm: NumberNeeded | None) -> str:
-    if to_benefit is None or to_harm is None:
-        return ""
-    return f"the risk difference's interval holds 0: NNTB {to_benefit.lower:.1f} to infinity to NNTH {to_harm.lower:.1f}"
 
 
 def count_tests(table: TwoByTwo, maker: RowMaker) -> list[Estimate]:

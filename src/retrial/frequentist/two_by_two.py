@@ -154,6 +154,17 @@ def number_needed_to_treat(benefit: float, lower: float, upper: float) -> tuple[
     return _half(benefit, lower, upper), _half(-benefit, -upper, -lower)
 
 
+NUMBERS_NEEDED = ("number_needed_to_treat_to_benefit", "number_needed_to_treat_to_harm")
+"""Quantities of the two halves; `..._limit` is the end of an interval that goes on through infinity."""
+
+
+def through_infinity(to_benefit: NumberNeeded | None, to_harm: NumberNeeded | None) -> str:
+    """An interval of two halves in words; empty where there is one."""
+    if to_benefit is None or to_harm is None:
+        return ""
+    return f"the risk difference's interval holds 0: NNTB {to_benefit.lower:.1f} to infinity to NNTH {to_harm.lower:.1f}"
+
+
 def _half(benefit: float, lower: float, upper: float) -> NumberNeeded | None:
     if upper <= 0 and not (upper == lower == benefit == 0):
         return None

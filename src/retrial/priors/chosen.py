@@ -7,7 +7,8 @@ from typing import Any
 
 from retrial.composed import CUSTOM
 from retrial.errors import InputError
-from retrial.priors.prior_set import PriorSet
+from retrial.priors.meta_analysis import EVIDENCE
+from retrial.priors.prior_set import BY_ENDPOINT, PriorSet
 from retrial.priors.statements import STUDIES, parse_prior_set
 from retrial.validate import Problems
 
@@ -35,13 +36,16 @@ def _is_about(raw: Any, study: str) -> bool:
 
 
 def _restated(raw: Any, changed: str) -> Any:
-    """A chosen set, with the source of the parameters that the command line changed told as it is."""
+    """A chosen set, with the source of the parameters that the command line changed told as it is.
+
+    A prior from evidence tells its own source, with the numbers that it was made with.
+    """
     if not isinstance(raw, Mapping) or not changed:
         return raw
     stated = {
         name: {**raw[name], "source": f"stated on the command line ({name})"}
         for name in changed.split(",")
-        if isinstance(raw.get(name), Mapping)
+        if isinstance(raw.get(name), Mapping) and BY_ENDPOINT not in raw[name] and EVIDENCE not in raw[name]
     }
     return {**raw, **stated, "description": "stated on the command line"}
 

@@ -38,6 +38,8 @@ SUPPORT: dict[str, str] = {
     "beta_mixture": "probability",
 }
 
+MOST_COMPONENTS = 4
+"""Components of a normal mixture: as many as a compiled model has places for."""
 _WEIGHT_SUM_TOLERANCE = 1e-6
 """Room for weights printed with six decimals."""
 
@@ -165,6 +167,9 @@ def _problems(family: str, values: dict[str, Value], key: str) -> list[str]:
             found.append(
                 f"{key}.weights: got {_shown(value)} (sum {sum(items):.6g}); allowed are weights of 0 or more that add to 1"
             )
+    weights = values.get("weights", ())
+    if family == "normal_mixture" and isinstance(weights, tuple) and len(weights) > MOST_COMPONENTS:
+        found.append(f"{key}.weights: got {len(weights)} components; allowed are up to {MOST_COMPONENTS}")
     if family.endswith("mixture") and len({len(value) for value in values.values() if isinstance(value, tuple)}) > 1:
         found.append(f"{key}: got lists of different lengths; allowed is one weight and one of each parameter a component")
     return found

@@ -25,6 +25,11 @@ PARAMETER_SUPPORT: dict[str, str] = {
 A model's own parameters are declared by the priors in its YAML: the first family says where they live.
 """
 
+PARAMETER_FAMILIES: dict[str, tuple[str, ...]] = {"criteria_log_odds": ("normal",)}
+"""Families of parameters that a quadrature knows only some for."""
+TOGETHER = ("control_probability", "experimental_probability")
+"""Independent arms: a set states both or none."""
+
 CLINICAL_SCALE: dict[str, str] = {
     "log_hazard_ratio": "hazard ratio",
     "log_odds_ratio": "odds ratio",
@@ -95,7 +100,15 @@ def parse_priors(raw: Mapping[str, Any], key: str, supports: Mapping[str, str] |
                 problems.append(
                     f"{key}.{parameter}.family: got {prior.family} ({prior.support}); allowed is a family on {allowed} values"
                 )
+            if prior.family not in (families := PARAMETER_FAMILIES.get(parameter, (prior.family,))):
+                problems.append(f"{key}.{parameter}.family: got {prior.family}; allowed is {', '.join(families)}")
             priors[parameter] = prior
+    stated = [name for name in TOGETHER if name in priors]
+    if len(stated) == 1 and supports is not None:
+        missing = next(name for name in TOGETHER if name not in priors)
+        problems.append(
+            f"{key}.{missing}: missing; needed beside {stated[0]} (independent arms), or state log_odds_ratio instead of both"
+        )
     if problems:
         raise PriorError(f"cannot use the priors {key}", problems)
     return MappingProxyType(priors)

@@ -7,39 +7,40 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from scipy import stats
 
+from retrial.dims import RAW
 from retrial.errors import PriorError
-from retrial.priors.prior import Prior
+from retrial.priors.prior import MOST_COMPONENTS, Prior
 
-COMPONENTS = 4
-"""Components that a prior on an effect may have in a compiled model."""
+COMPONENTS = MOST_COMPONENTS
+"""Places for components in a compiled model."""
 _LOG_ZERO = -1e6
 """Log weight of an unused component: its share is 0 in floating point, and its gradient too."""
 
 
-def effect_prior(name: str, prior: Prior, dims: str | None = None) -> Any:
+def effect_prior(name: str, prior: Prior, dims: str | None = None, shift: Any = None) -> Any:
     """Free real variable with a normal, Student t or normal-mixture prior; with `dims`, independent ones with the same prior.
 
     All three are Σ_j w_j f_j with f_j normal (ν_j infinite) or Student t; hyper-parameters are the `pm.Data` of `effect_updates`,
-    so that changing from one family to another needs no new compilation.
+    so that changing from one family to another needs no new compilation. With a `shift` (of other variables), x + shift is
+    sampled in place of x: the same prior of x, and another geometry.
     """
     data = {key: pm.Data(key, value) for key, value in effect_updates(name, prior).items()}
-    log_weight, mu, sigma, nu, is_t = (data[f"{name}__{part}"] for part in _PARTS)
-    return pm.CustomDist(
-        name,
-        log_weight,
-        mu,
-        sigma,
-        nu,
-        is_t,
+    if shift is not None:
+        data[f"{name}__mu"] = data[f"{name}__mu"] + shift
+    variable = pm.CustomDist(
+        name if shift is None else f"{name}{RAW}",
+        *(data[f"{name}__{part}"] for part in _PARTS),
         logp=_mixture_logp,
         random=_mixture_random,
-        signature="(k),(k),(k),(k),(k)->()",
+        signature="(k),(k),(k),(k),(k),(k)->()",
         dims=dims,
     )
+    return variable if shift is None else pm.Deterministic(name, variable - shift, dims=dims)
 
 
-_PARTS = ("log_weight", "mu", "sigma", "nu", "is_t")
+_PARTS = ("log_weight", "mu", "sigma", "nu", "is_t", "log_factor")
 
 
 def effect_updates(name: str, prior: Prior) -> dict[str, np.ndarray]:
@@ -53,22 +54,29 @@ def effect_updates(name: str, prior: Prior) -> dict[str, np.ndarray]:
     with np.errstate(divide="ignore"):
         log_weight = np.maximum(np.log(weights), _LOG_ZERO)
     nu = prior.number("nu") if prior.family == "student_t" else 1.0
+    sigma = np.pad(np.atleast_1d(prior["sigma"]), padding, constant_values=1.0)
+    log_weight = np.pad(log_weight, padding, constant_values=_LOG_ZERO)
     values = {
-        "log_weight": np.pad(log_weight, padding, constant_values=_LOG_ZERO),
+        "log_weight": log_weight,
         "mu": np.pad(np.atleast_1d(prior["mu"]), padding),
-        "sigma": np.pad(np.atleast_1d(prior["sigma"]), padding, constant_values=1.0),
+        "sigma": sigma,
         "nu": np.full(COMPONENTS, nu),
         "is_t": np.full(COMPONENTS, float(prior.family == "student_t")),
+        # what does not depend on the variable is not computed again at every gradient
+        "log_factor": log_weight - np.log(sigma) + _log_constant(prior.family, nu),
     }
     return {f"{name}__{part}": np.asarray(values[part], dtype=float) for part in _PARTS}
 
 
-def _mixture_logp(value: Any, log_weight: Any, mu: Any, sigma: Any, nu: Any, is_t: Any) -> Any:
-    z = (value[..., None] - mu) / sigma
-    normal = -0.5 * z**2 - 0.5 * np.log(2 * np.pi)
-    constant = pt.gammaln((nu + 1) / 2) - pt.gammaln(nu / 2) - 0.5 * pt.log(nu * np.pi)
-    student = constant - (nu + 1) / 2 * pt.log1p(z**2 / nu)
-    return pt.logsumexp(log_weight - pt.log(sigma) + pt.where(pt.gt(is_t, 0.5), student, normal), axis=-1)
+def _log_constant(family: str, nu: float) -> float:
+    """Log of a standardised component's density at its centre."""
+    return float(stats.t(nu).logpdf(0.0) if family == "student_t" else stats.norm.logpdf(0.0))
+
+
+def _mixture_logp(value: Any, _log_weight: Any, mu: Any, sigma: Any, nu: Any, is_t: Any, log_factor: Any) -> Any:
+    squared = ((value[..., None] - mu) / sigma) ** 2
+    kernel = pt.where(pt.gt(is_t, 0.5), -(nu + 1) / 2 * pt.log1p(squared / nu), -0.5 * squared)
+    return pt.logsumexp(log_factor + kernel, axis=-1)
 
 
 def _mixture_random(
@@ -77,6 +85,7 @@ def _mixture_random(
     sigma: np.ndarray,
     nu: np.ndarray,
     is_t: np.ndarray,
+    _log_factor: np.ndarray,
     rng: np.random.Generator,
     size: Any,
 ) -> np.ndarray:
@@ -103,6 +112,19 @@ def positive_prior(name: str, prior: Prior) -> Any:
     return distribution(
         name, **{argument: pm.Data(key, value) for argument, (key, value) in zip(arguments, values.items(), strict=True)}
     )
+
+
+def scale_prior(name: str, prior: Prior) -> Any:
+    """Free scale of a hierarchical model. A half-normal one is sampled by its normal score x: s = σ Φ⁻¹((1 + Φ(x)) / 2), x ~ N(0, 1).
+
+    The same prior; but where data say little of a scale, log s has a long tail towards 0 that a sampler crosses badly, and x has none.
+    Other families are those of `positive_prior`.
+    """
+    if prior.family != "half_normal":
+        return positive_prior(name, prior)
+    sigma = pm.Data(f"{name}__sigma", np.asarray(prior.number("sigma"), dtype=float))
+    score = pm.Normal(f"{name}{RAW}")
+    return pm.Deterministic(name, sigma * np.sqrt(2.0) * pt.erfcinv(pt.erfc(score / np.sqrt(2.0)) / 2.0))
 
 
 def positive_updates(name: str, prior: Prior) -> dict[str, np.ndarray]:

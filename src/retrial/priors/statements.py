@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -46,8 +47,13 @@ def parse_prior_set(raw: Mapping[str, Any], key: str, name: str, supports: Mappi
         for endpoint, values in special.items()
     }
     if problems:
-        raise PriorError(f"cannot use the priors {key}", problems)
+        raise PriorError(f"cannot use the priors {key}", [_as_written(text, key) for text in problems])
     return PriorSet(name, priors, str(raw.get("description", "")), MappingProxyType(by_endpoint))
+
+
+def _as_written(problem: str, key: str) -> str:
+    """The key as it stands in the YAML: PARAMETER.by_endpoint.ENDPOINT, though the priors are read endpoint by endpoint."""
+    return re.sub(rf"^{re.escape(key)}\.{BY_ENDPOINT}\.([^.]+)\.([^.:]+)", rf"{key}.\2.{BY_ENDPOINT}.\1", problem)
 
 
 def _collected(

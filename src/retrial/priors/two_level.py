@@ -28,6 +28,10 @@ _LOGIT = np.linspace(-12.0, 12.0, 1201)
 _DROP = 30.0
 """A log density this far below its maximum is left off the grid."""
 _TINY_RATE = 1e-12
+_NO_LIKELIHOOD = 1e-30
+"""Logits where every study's likelihood is below this share of its maximum add nothing."""
+_NO_WEIGHT = 1e-14
+"""Share of the heaviest node's weight below which a node is left out of a density."""
 _NORMAL_TAIL, _BINOMIAL_TAIL = 1e-13, 1e-7
 """Tail probability of τ's prior that is left off; the likelihood is small there too."""
 _BRACKET = 1e-12
@@ -67,8 +71,11 @@ class TwoLevel:
         return float(optimize.brentq(lambda x: self.cdf_next(x) - q, low, high, xtol=_BRACKET))
 
     def pdf_next(self, x: np.ndarray) -> np.ndarray:
-        """Density of θ_next at points x (n,)."""
-        return stats.norm.pdf(np.asarray(x)[:, None], self.mean, np.sqrt(self._variance_next)) @ self.weight
+        """Density of θ_next at points x (n,); nodes that hold next to no weight are left off."""
+        kept = self.weight > _NO_WEIGHT * self.weight.max()
+        sd = np.sqrt(self._variance_next[kept])
+        z = (np.asarray(x)[:, None] - self.mean[kept]) / sd
+        return np.exp(-0.5 * z**2) @ (self.weight[kept] / (sd * np.sqrt(2 * np.pi)))
 
     def shrunken(self, y: float, se: float) -> tuple[float, float]:
         """Posterior mean and SD of θ_i of a normal study that is already in the model."""
@@ -117,14 +124,13 @@ def binomial_studies(
     rate = np.clip(y / size, _TINY_RATE, 1 - _TINY_RATE)
     best = y * np.log(rate) + (size - y) * np.log1p(-rate)
     likelihood = np.exp(y * -np.logaddexp(0, -logit) - (size - y) * np.logaddexp(0, logit) - best)
-    nodes = np.linspace(_LOGIT[0] / 2, _LOGIT[-1] / 2, _BINOMIAL_MU)
-    for _ in range(2):
-        # the second round narrows to the means that matter
-        log_density = _averaged(likelihood, nodes, tau) + log_prior[:, None] + mu_prior.distribution.logpdf(nodes)
-        kept = np.flatnonzero(log_density.max(axis=0) > log_density.max() - _DROP)
-        step = nodes[1] - nodes[0]
-        low, high = nodes[max(kept[0] - 1, 0)], nodes[min(kept[-1] + 1, nodes.size - 1)]
-        used, nodes = nodes, np.linspace(low, high, _BINOMIAL_MU)
+    # a quarter of the scales is enough to find the means that matter
+    rough = np.linspace(_LOGIT[0] / 2, _LOGIT[-1] / 2, _BINOMIAL_MU)
+    profile = _averaged(likelihood, rough, tau[::4]) + log_prior[::4, None] + mu_prior.distribution.logpdf(rough)
+    kept = np.flatnonzero(profile.max(axis=0) > profile.max() - _DROP)
+    used = np.linspace(rough[max(kept[0] - 1, 0)], rough[min(kept[-1] + 1, rough.size - 1)], _BINOMIAL_MU)
+    log_density = _averaged(likelihood, used, tau) + log_prior[:, None] + mu_prior.distribution.logpdf(used)
+    step = used[1] - used[0]
     shape = log_density.shape
     return TwoLevel(
         weight=_normalised(log_density.ravel()),
@@ -138,12 +144,15 @@ def binomial_studies(
 def _averaged(likelihood: np.ndarray, mu: np.ndarray, tau: np.ndarray) -> np.ndarray:
     """Log of Π_i ∫ L_i(θ) N(θ; μ, τ²) dθ, shape (τ, μ)."""
     log_density = np.empty((tau.size, mu.size))
+    step = _LOGIT[1] - _LOGIT[0]
+    kept = likelihood.max(axis=1) > _NO_LIKELIHOOD
+    logit, values = _LOGIT[kept], likelihood[kept]
     for row, scale in enumerate(tau):
         # narrower than the grid of logits a normal density has no points to stand on
-        kernel = np.exp(-0.5 * ((_LOGIT - mu[:, None]) / max(scale, _LOGIT[1] - _LOGIT[0])) ** 2)
-        kernel /= kernel.sum(axis=1, keepdims=True)
+        wide = max(scale, step)
+        kernel = np.exp(-0.5 * ((logit - mu[:, None]) / wide) ** 2) * (step / (wide * np.sqrt(2 * np.pi)))
         with np.errstate(divide="ignore"):
-            log_density[row] = np.log(kernel @ likelihood).sum(axis=1)
+            log_density[row] = np.log(kernel @ values).sum(axis=1)
     return log_density
 
 

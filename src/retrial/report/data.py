@@ -17,6 +17,8 @@ from retrial.study.study import Study
 
 TIME_FINE = "time_fine"
 POINT, LOWER, UPPER = "point", "lower", "upper"
+MODEL, PREDICTIVE, QUANTILE, SURVIVAL, STATUS = "model", "predictive", "quantile", "survival", "status"
+PREDICTIVES = ("prior", "posterior")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +74,18 @@ class ReportData:
                  the tables), minimum, maximum, agreement (share of the tables that agree)
     diagnostics  columns endpoint, model, prior, reconstruction, rhat_max, ess_bulk_min, ess_tail_min, divergences, draws, status
     curves       by endpoint key
-    priors       columns prior, parameter, distribution, source, implied_median, implied_lower, implied_upper, scale
+    priors       columns prior, parameter, endpoint, distribution, source, implied_median, implied_lower, implied_upper, scale,
+                 effective_size, effective_unit
+    prior_densities   columns prior, parameter, endpoint, scale, per, value, density: curves of the figure
+    prior_predictive  columns model, prior, endpoint, quantity, contrast, median, lower, upper, observed, share_below, unit
+    conflict     columns endpoint, contrast, measure, prior, estimate, se, prior_median, box_p, vague_weight_prior, vague_weight_posterior
+    power_scaling  columns endpoint, quantity, contrast, model, prior, psense_prior, psense_likelihood, pareto_k, diagnosis
+    agreement    columns of `compare.agreement.Agreement`: does a posterior agree with the published hazard ratio
+    variance     columns endpoint, model, prior, quantity, total_sd, within_share, between_tables_share, between_readings_share, tables,
+                 status
+    criticism    a row an endpoint and model: leave-one-out scores, Pareto k, stacking weights (columns: `criticism.summary`)
+    loo_pit      distributions of LOO-PIT values by endpoint, model and arm, at each predicted probability
+    predictive   by endpoint key: `survival` (model, predictive, quantile, arm, time), Kaplan-Meier curves of new studies; `status` (model)
     manifest     study, config, seed, versions, commit, wall time, ...
     model_cards  model name -> what a statistician should know of it (the model file's docstring)
     thresholds   in words, what a fit must meet to pass
@@ -87,6 +100,15 @@ class ReportData:
     diagnostics: pd.DataFrame | None = None
     curves: Mapping[str, SurvivalCurves] = field(default_factory=dict)
     priors: pd.DataFrame | None = None
+    prior_densities: pd.DataFrame | None = None
+    prior_predictive: pd.DataFrame | None = None
+    conflict: pd.DataFrame | None = None
+    power_scaling: pd.DataFrame | None = None
+    criticism: pd.DataFrame | None = None
+    agreement: pd.DataFrame | None = None
+    variance: pd.DataFrame | None = None
+    loo_pit: pd.DataFrame | None = None
+    predictive: Mapping[str, xr.Dataset] = field(default_factory=dict)
     model_cards: Mapping[str, str] = field(default_factory=dict)
     thresholds: str = "R-hat ≤ 1.01, bulk and tail effective sample size ≥ 400, no divergence"
     main_prior: str = ""

@@ -20,10 +20,17 @@ QUANTITIES = {
     "number_needed_to_treat": "number needed to treat",
     "number_needed_to_treat_to_benefit": "number needed to treat to benefit",
     "number_needed_to_treat_to_harm": "number needed to treat to harm",
+    "number_needed_to_treat_to_benefit_limit": "the interval goes on through infinity, to benefit as few as",
+    "number_needed_to_treat_to_harm_limit": "the interval goes on through infinity, to harm as few as",
+    "common_odds_ratio": "common odds ratio",
+    "common_log_odds_ratio": "common log odds ratio",
+    "effect_sd": "pooling scale τ",
+    "posterior_weight_robust": "posterior weight of the robust part",
     "p": "p-value",
     "p_value": "p-value",
     "chi_square": "χ²",
 }
+_TOGETHER = {"adverse_events": "all adverse events together", "response": "all response categories together"}
 _CURVE_WORDS = {"survival": "survival", "rmst": "restricted mean survival time", "median_survival": "median", "median": "median"}
 PRIORS = {"jeffreys": "Jeffreys"}
 SYMBOLS = {"hazard_ratio": "HR", "odds_ratio": "OR", "risk_ratio": "RR", "risk_difference": "RD"}
@@ -31,6 +38,9 @@ METHODS = {"published": "Published", "frequentist": "Frequentist", "bayes": "Bay
 MODELS = {
     "log_hazard_ratio": "normal model of the printed log ratio",
     "response_binomial": "two binomials",
+    "response_hierarchical": "hierarchical categories",
+    "response_borrowing": "borrowing from earlier cohorts",
+    "adverse_events_hierarchical": "hierarchical adverse events",
     "weibull": "Weibull model",
     "piecewise_exponential": "piecewise exponential model",
     "cox_efron": "Cox, Efron ties",
@@ -155,7 +165,7 @@ def model_label(model: str) -> str:
 
 
 def prior_label(prior: str) -> str:
-    return PRIORS.get(prior, words(prior))
+    return PRIORS.get(prior, prior.replace("_", " ").replace(" x ", " × "))
 
 
 def arm_label(study: Study, arm: str) -> str:
@@ -165,6 +175,8 @@ def arm_label(study: Study, arm: str) -> str:
 
 def endpoint_label(study: Study, key: str) -> str:
     """The name of an endpoint, response category, adverse event or baseline variable, by its key or key path."""
+    if key in _TOGETHER:
+        return _TOGETHER[key]
     parts = key.split(".")
     last = parts[-1]
     if last in study.endpoints:

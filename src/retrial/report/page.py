@@ -16,12 +16,15 @@ from retrial.audit.check import to_frame as checks_to_frame
 from retrial.compare.estimate import to_frame as estimates_to_frame
 from retrial.errors import StoreError
 from retrial.report.audit_tables import assumptions, audit_tables, decision_table
+from retrial.report.conflict import conflict_tables
+from retrial.report.criticism import criticism_section
 from retrial.report.data import ReportData
 from retrial.report.diagnostics_tables import diagnostics_tables
 from retrial.report.key_results import cautions, direction, key_results
 from retrial.report.labels import arm_label, endpoint_label
 from retrial.report.methods import cards, doi_address, facts, manifest_text, paragraphs
 from retrial.report.picture import Picture
+from retrial.report.priors import implied_table, predictive_table, prior_pictures
 from retrial.report.run_tables import fidelity_table, prior_table
 from retrial.report.sections import TREATMENT, Section, result_sections
 from retrial.report.status import status_of
@@ -43,15 +46,21 @@ class Layout:
     fidelity: tuple[Table, ...]
     priors: tuple[Table, ...]
     diagnostics: tuple[Table, ...]
+    criticism: Section | None = None
+    prior_pictures: tuple[Picture, ...] = ()
 
     @property
     def pictures(self) -> list[Picture]:
-        return [*(picture for section in self.results for picture in section.pictures), *self.survival]
+        return [*(picture for section in self._sections for picture in section.pictures), *self.survival, *self.prior_pictures]
 
     @property
     def tables(self) -> list[Table]:
         mine = (*self.audit, *self.decisions, *self.fidelity, *self.priors, *self.diagnostics)
-        return [*mine, *(table for section in self.results for table in section.tables)]
+        return [*mine, *(table for section in self._sections for table in section.tables)]
+
+    @property
+    def _sections(self) -> list[Section]:
+        return [*self.results, *([self.criticism] if self.criticism is not None else [])]
 
 
 def write_report(data: ReportData, folder: Path) -> Path:
@@ -83,8 +92,15 @@ def lay_out(data: ReportData) -> Layout:
         results=tuple(result_sections(data)),
         survival=tuple(survival_pictures(data)),
         fidelity=_given(fidelity_table(data.study, data.fidelity)),
-        priors=_given(prior_table(data.priors)),
+        priors=(
+            *_given(implied_table(data)),
+            *_given(prior_table(data.priors)),
+            *_given(predictive_table(data)),
+            *conflict_tables(data),
+        ),
+        prior_pictures=tuple(prior_pictures(data)),
         diagnostics=tuple(diagnostics_tables(data.study, data.diagnostics, data.thresholds)),
+        criticism=criticism_section(data),
     )
 
 
@@ -97,7 +113,19 @@ def _frames(data: ReportData, layout: Layout) -> dict[str, pd.DataFrame]:
     frames = {f"page_{table.key}": table.frame() for table in layout.tables}
     frames |= {"estimates": estimates_to_frame(data.estimates)} if data.estimates else {}
     frames |= {"audit": checks_to_frame(data.checks)} if data.checks else {}
-    given: Mapping[str, pd.DataFrame | None] = {"fidelity": data.fidelity, "diagnostics": data.diagnostics, "priors": data.priors}
+    given: Mapping[str, pd.DataFrame | None] = {
+        "fidelity": data.fidelity,
+        "diagnostics": data.diagnostics,
+        "priors": data.priors,
+        "criticism": data.criticism,
+        "agreement": data.agreement,
+        "variance": data.variance,
+        "loo_pit": data.loo_pit,
+        "prior_densities": data.prior_densities,
+        "prior_predictive": data.prior_predictive,
+        "conflict": data.conflict,
+        "power_scaling": data.power_scaling,
+    }
     return frames | {name: frame for name, frame in given.items() if frame is not None}
 
 

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrial.compare.estimate import Estimate
+from retrial.report.adverse import adverse_pictures, adverse_table
 from retrial.report.data import ReportData
 from retrial.report.forest_rows import section_forests
 from retrial.report.labels import RATIOS, is_adjusted, is_treatment, quantity_label, threshold_of
 from retrial.report.picture import Picture
 from retrial.report.probabilities import probability_table
+from retrial.report.response import response_tables
 from retrial.report.results import Group, groups_of, side_by_side
+from retrial.report.spread import spread_tables
 from retrial.report.table import Table
 from retrial.study.study import Study
 
@@ -54,7 +57,7 @@ def section_of(study: Study, estimate: Estimate) -> str:
     if head in (ADVERSE, BASELINE):
         return head
     outcomes = {path.split(".")[-1] for path in study.count_rows() if not path.startswith(ADVERSE)}
-    if estimate.endpoint.split(".")[-1] in outcomes:
+    if estimate.endpoint.split(".")[-1] in outcomes or estimate.endpoint == RESPONSE:
         return RESPONSE
     if estimate.endpoint in study.endpoints or estimate.endpoint in study.effects or "hazard_ratio" in estimate.quantity:
         return TREATMENT if is_treatment(estimate) else PROGNOSTIC
@@ -73,15 +76,36 @@ def _section(data: ReportData, key: str, rows: Sequence[Estimate]) -> Section:
     groups = _ordered(data.study, groups_of(rows))
     chances = [group for group in groups if threshold_of(group.quantity) is not None]
     numbers = [group for group in groups if threshold_of(group.quantity) is None]
-    tables, folded = [], key in _FOLDED
+    tables = _at_a_glance(data, key)
+    short = bool(tables)
+    folded = key in _FOLDED or short
     if numbers:
         tables.append(side_by_side(data, numbers, key=f"{key}_results", title="All numbers", folded=folded))
     for base in dict.fromkeys(_base(group) for group in chances):
         mine = [group for group in chances if _base(group) == base]
         title = f"Posterior probabilities: {quantity_label(base)}"
         tables.append(probability_table(data.study, mine, key=f"{key}_probabilities_{base}", title=title, folded=folded))
-    pictures = section_forests(data, key, _TITLES[key], numbers, chances) if key in (TREATMENT, RESPONSE, ADVERSE) else []
+    pictures = adverse_pictures(data) if key == ADVERSE else []
+    if not pictures and key in (TREATMENT, RESPONSE, ADVERSE):
+        drawn = [group for group in numbers if group.endpoint in _rates(data)] if key == RESPONSE and short else numbers
+        pictures = section_forests(data, key, _TITLES[key], drawn, chances)
+    if key == TREATMENT:
+        tables += spread_tables(data)
     return Section(key, _TITLES[key], tuple(tables), tuple(pictures))
+
+
+def _at_a_glance(data: ReportData, key: str) -> list[Table]:
+    """Tables of a section that stand open before its long ones."""
+    if key == RESPONSE:
+        return response_tables(data)
+    table = adverse_table(data) if key == ADVERSE else None
+    return [table] if table is not None else []
+
+
+def _rates(data: ReportData) -> set[str]:
+    """Composite responses and yes/no outcomes: with several models the categories would fill pages of pictures."""
+    response = data.study.response
+    return {*(response.composites or response.categories if response is not None else ()), *data.study.binary}
 
 
 def _base(group: Group) -> str:

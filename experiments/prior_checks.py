@@ -1,0 +1,37 @@
+"""Everything a run says of its priors beside the posteriors: densities, prior predictive, conflict and power-scaling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from retrial.compare.estimate import Estimate
+from retrial.config import RunConfig
+from retrial.experiments.conflict import conflict_table
+from retrial.experiments.power_scaling import power_scaling_table
+from retrial.experiments.prior_predictive import prior_predictive
+from retrial.experiments.tables import EndpointTables
+from retrial.priors.densities import density_rows
+from retrial.priors.prior_set import PriorSet
+from retrial.study.study import Study
+
+
+def write_prior_checks(
+    run: RunConfig, study: Study, tables: Sequence[EndpointTables], estimates: Sequence[Estimate], folder: Path
+) -> None:
+    """Write prior_densities.csv, prior_predictive.csv, conflict.csv and power_scaling.csv; a table without rows is not written.
+
+    Reads the sampled posteriors that the run has written to `folder`.
+    """
+    sets = [*run.priors.values(), *(PriorSet(f"model {spec.name}", spec.priors) for spec in run.models.values())]
+    frames = {
+        "prior_densities": pd.DataFrame([row for prior_set in sets for row in density_rows(prior_set)]),
+        "prior_predictive": prior_predictive(run, study, tables, estimates),
+        "conflict": conflict_table(run, study),
+        "power_scaling": power_scaling_table(run, study, folder),
+    }
+    for name, frame in frames.items():
+        if not frame.empty:
+            frame.to_csv(folder / f"{name}.csv", index=False)

@@ -1,0 +1,86 @@
+"""Tables beside the treatment effects: agreement with the published ratio, and where a pooled posterior's spread comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from retrial.dims import CONTROL, EXPERIMENTAL
+from retrial.report import format as fmt
+from retrial.report.data import ReportData
+from retrial.report.labels import endpoint_label, model_label, prior_label, quantity_label, upper_first
+from retrial.report.table import Column, Table, from_frame
+
+_AGREES = "agrees"
+_OK = "ok"
+
+
+def spread_tables(data: ReportData) -> list[Table]:
+    """Both tables, each where a run has its rows."""
+    return [*_agreement(data, data.agreement), *_variance(data, data.variance)]
+
+
+def _first_columns(data: ReportData) -> tuple[Column, ...]:
+    return (
+        Column("endpoint", "Endpoint", lambda key: upper_first(endpoint_label(data.study, str(key)))),
+        Column("model", "Model", lambda key: upper_first(model_label(str(key)))),
+        Column("prior", "Prior", lambda key: prior_label(str(key))),
+    )
+
+
+def _agreement(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
+    if frame is None or frame.empty:
+        return []
+    shown = frame[frame["contrast"].str.partition(",")[0] == f"{EXPERIMENTAL} / {CONTROL}"].copy()
+    if shown.empty:
+        return []
+    shown["contrast"] = shown["contrast"].str.partition(",")[2].str.strip()
+    fine = shown["status"] == _OK
+    shown.loc[~fine, "verdict"] = "✗ " + shown.loc[~fine, "status"].astype(str)
+    agree = int((shown["verdict"] == _AGREES).sum())
+    columns = (
+        *_first_columns(data),
+        *((Column("contrast", "", str),) if (shown["contrast"] != "").any() else ()),
+        Column("published", "Published", fmt.ratio, numeric=True),
+        Column("posterior", "Posterior", fmt.ratio, numeric=True),
+        Column(
+            "difference", "Standardised difference", lambda value: f"{float(value):.2f}".replace("-", fmt.MINUS), numeric=True
+        ),
+        Column("verdict", "Agreement"),
+    )
+    caption = (
+        "Rules set beforehand: posterior median inside the published interval, published hazard ratio inside the credible interval, the"
+        " same conclusion on 1 (both intervals exclude it on the same side, or both hold it), ratios within the factor and standardised"
+        " difference within the bound of answers.agreement. Both rest on the same patients: agreement is not replication, and a"
+        " sceptical prior is meant to differ."
+    )
+    title = f"Agreement with the published hazard ratio: {agree} of {int(fine.sum())} posteriors"
+    return [from_frame(shown, columns, key="agreement", title=title, caption=caption, mark=_mark, folded=True)]
+
+
+def _variance(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
+    """The split under the main prior: of the others only the log hazard ratio is in the files."""
+    if frame is None or frame.empty or not (frame["tables"] > 1).any():
+        return []
+    main = data.main_prior if data.main_prior in set(frame["prior"]) else str(frame["prior"].iloc[0])
+    columns = (
+        *_first_columns(data),
+        Column("quantity", "Quantity", lambda key: upper_first(quantity_label(str(key)))),
+        Column("total_sd", "Posterior SD", lambda value: f"{float(value):.2f}", numeric=True),
+        Column("within_share", "Within a table", fmt.share, numeric=True),
+        Column("between_tables_share", "Between tables", fmt.share, numeric=True),
+        Column("between_readings_share", "Between readings", fmt.share, numeric=True),
+    )
+    caption = (
+        "Shares of the pooled posterior's variance: within a life table (what patients with known times would leave open as well), between"
+        " tables that carry the printed numbers under one reading of the paper's estimators, and between the readings. Of the other"
+        " priors in tables/variance.csv."
+    )
+    title = "What the reconstruction leaves open"
+    return [from_frame(frame[frame["prior"] == main], columns, key="variance", title=title, caption=caption, mark=_mark)]
+
+
+def _mark(record: Mapping[str, Any]) -> str:
+    return "" if record.get("status") == _OK else "failed"

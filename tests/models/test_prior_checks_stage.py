@@ -1,0 +1,119 @@
+"""The stage that says what the priors of a run imply and which fight the data, on the paper's numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hydra import compose, initialize_config_module
+from scipy import stats
+
+from retrial.composed import plain
+from retrial.config import RunConfig, run_config
+from retrial.errors import DataError
+from retrial.experiments.counted import IN_NO_CATEGORY, categories_of, graded_of, left_out
+from retrial.experiments.power_scaling import power_scaling_table
+from retrial.experiments.power_scaling_draws import multinomial
+from retrial.experiments.prior_predictive import prior_predictive
+from retrial.inference.count_data import category_counts
+from retrial.study.study import Study
+
+
+@pytest.fixture(scope="module")
+def run(root: Path) -> RunConfig:
+    with initialize_config_module("retrial.conf", version_base="1.3"):
+        raw = plain(compose("reanalyse"))
+    return run_config(raw, "reanalyse", root / "conf/study/yao2025.yaml", {"prior": "flat"})
+
+
+def only(run: RunConfig, *names: str) -> RunConfig:
+    return dataclasses.replace(run, models={name: run.models[name] for name in names})
+
+
+@pytest.fixture(scope="module")
+def scaling(run: RunConfig, yao2025: Study, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    # no posterior was written to the folder: models that are sampled are left out
+    return power_scaling_table(run, yao2025, tmp_path_factory.mktemp("empty"))
+
+
+def test_closed_forms_are_scaled_without_a_fit(scaling: pd.DataFrame) -> None:
+    assert set(scaling["model"]) == {"log_hazard_ratio", "response_binomial", "response_borrowing"}
+    os = scaling[(scaling["endpoint"] == "os") & (scaling["contrast"] == "experimental / control")].set_index("prior")
+    # printed HR 0.470 (0.252-0.879): a vague prior moves nothing, belief in a harm most of all normal ones
+    assert os.loc["flat", "psense_prior"] < 0.001
+    assert os.loc["pessimistic", "psense_prior"] > os.loc["sceptical", "psense_prior"] > os.loc["optimistic", "psense_prior"]
+    assert os.loc["pessimistic", "diagnosis"] == "potential prior-data conflict"
+    assert (scaling["pareto_k"] < 0.7).all()
+
+
+def test_a_ratio_and_its_difference_are_moved_alike(scaling: pd.DataFrame) -> None:
+    orr = scaling[(scaling["endpoint"] == "ORR") & (scaling["model"] == "response_binomial")]
+    wide = orr.pivot_table(index="prior", columns="quantity", values="psense_prior")
+    np.testing.assert_allclose(wide["log_odds_ratio"], wide["risk_difference"], atol=0.02)
+    # evidence on one outcome is scaled there and nowhere else
+    assert "class_effect" in set(orr["prior"])
+    assert "class_effect" not in set(scaling[scaling["endpoint"] == "DCR"]["prior"])
+
+
+def test_the_chains_likelihood_is_the_multinomial() -> None:
+    data = category_counts(["CR", "PR", "PD"], [3, 14, 32], [4, 0, 39])
+    p = np.random.default_rng(1).dirichlet([1, 2, 3], (5, 2))
+    exact = sum(stats.multinomial.logpmf(data.counts[arm], data.counts[arm].sum(), p[:, arm]) for arm in range(2))
+    found = multinomial(data, p)
+    np.testing.assert_allclose(found - found[0], exact - exact[0], atol=1e-9)
+
+
+def test_what_the_priors_expect_of_the_response(run: RunConfig, yao2025: Study) -> None:
+    frame = prior_predictive(only(run, "response_hierarchical", "response_borrowing", "response_binomial"), yao2025, [], [])
+    rows = frame.set_index(["model", "prior", "endpoint", "quantity", "contrast"])
+    for prior in ("flat", "sceptical"):
+        control = rows.loc["response_hierarchical", prior, "ORR", "proportion", "control"]
+        # two of four categories that are about equally probable before the data
+        assert control["median"] == pytest.approx(0.5, abs=0.04)
+    cohorts = rows.loc["response_borrowing", "flat", "ORR", "proportion", "control"]
+    assert 0.4 < cohorts["median"] < 0.55
+    assert cohorts["lower"] > 0.1
+    # a prior on a benefit raises the rate, its mirror lowers it
+    medians = [
+        rows.loc["response_hierarchical", prior, "ORR", "proportion", "experimental"]["median"]
+        for prior in ("pessimistic", "sceptical", "optimistic")
+    ]
+    assert medians == sorted(medians)
+
+
+def test_adverse_events_turn_the_belief_in_a_benefit(run: RunConfig, yao2025: Study) -> None:
+    frame = prior_predictive(only(run, "adverse_events_hierarchical"), yao2025, [], [])
+    difference = frame[frame["quantity"] == "risk_difference"].groupby("prior")["median"].mean()
+    assert difference["optimistic"] < 0 < difference["pessimistic"]
+
+
+def changed(study: Study, **sections: Any) -> Study:
+    return Study.model_validate({"title": "t", "arms": {"control": {"n": "49"}, "experimental": {"n": "43"}}, **sections})
+
+
+def test_patients_in_no_category_stay_in_the_denominator(yao2025: Study) -> None:
+    rows = {"CR": {"control": "3", "experimental": "4"}, "PD": {"control": "20", "experimental": "39"}}
+    data = categories_of(changed(yao2025, response={"categories": rows}))
+    assert data is not None
+    assert data.names == ("CR", "PD", IN_NO_CATEGORY)
+    assert data.counts.tolist() == [[3, 20, 26], [4, 39, 0]]
+    rows["PD"]["control"] = "47"
+    with pytest.raises(DataError, match=r"got 50 patients over the categories of the control arm"):
+        categories_of(changed(yao2025, response={"categories": rows}))
+
+
+def test_terms_without_grades_and_terms_with_some(yao2025: Study) -> None:
+    plain_terms = {"rash": {"grades": {"any": {"control": "5", "experimental": "9"}}}}
+    data = graded_of(changed(yao2025, adverse_events={"terms": plain_terms}))
+    assert data is not None
+    assert (data.grades, data.counts.tolist()) == (("any",), [[[5]], [[9]]])
+    graded = {"1-2": {"control": "5", "experimental": "9"}, "3-4": {"control": "0", "experimental": "1"}}
+    mixed = changed(yao2025, adverse_events={"terms": {**plain_terms, "fever": {"grades": graded}}})
+    data = graded_of(mixed)
+    assert data is not None
+    assert data.terms == ("fever",)
+    assert left_out(mixed, data).startswith("rash: left out")
