@@ -179,7 +179,13 @@ def test_script_in_a_title_is_refused(mine: Path) -> None:
     [
         (("study=nothing",), "no study 'nothing'"),
         (("study=../../etc/passwd",), "allowed is a name"),
-        (("prior.log_hazard_ratio.sigma=-1",), "allowed is above 0"),
+        (("prior.log_hazard_ratio.sigma=-1",), "prior.log_hazard_ratio.sigma: got -1; allowed is above 0"),
+        (("prior=stated", "prior.log_hazard_ratio.quantiles=[[0.5,2],[0.975,1]]"), "a larger probability needs a larger value"),
+        (
+            ("+prior.log_hazard_ratio={family:normal_mixture,weights:[.5,.4],mu:[0,0],sigma:[1,1]}",),
+            "weights of 0 or more that add to 1",
+        ),
+        (("+prior.control_median={family:normal,mu:12,sigma:3}",), "allowed is a family on positive values"),
         (("prior=nothing",), "nothing"),
         (("sampler.engine=stan",), "allowed are nutpie"),
         (("nokey=1",), "nokey"),

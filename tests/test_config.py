@@ -37,7 +37,8 @@ def test_the_main_job_has_the_named_priors_and_models() -> None:
         "class_effect",
         "jeffreys",
     } <= set(run.priors)
-    assert set(run.models) == {"log_hazard_ratio", "response_binomial", "weibull"}
+    hierarchical = {"response_hierarchical", "response_borrowing", "adverse_events_hierarchical"}
+    assert set(run.models) == {"log_hazard_ratio", "response_binomial", "weibull"} | hierarchical
     assert run.models["weibull"].hazard is not None
 
 

@@ -5,28 +5,33 @@ estimators?
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from retrial.audit.check import Check, Consequence, Verdict
 from retrial.errors import ReconstructionError
 from retrial.reconstruct.ensemble import Ensemble, ReadingResult
-from retrial.reconstruct.readings import RatioReading, Reading, TestReading
+from retrial.reconstruct.readings import Reading
 from retrial.reconstruct.targets import Targets
+from retrial.reconstruct.words import about, allowed, certainty, common, reading_words, ruled_out, share_of
 
 FAMILY = "joint"
 _SHOWN = 6
 """Readings named in a check's text."""
 
 
-def joint_checks(targets: Mapping[str, Targets], ensembles: Mapping[str, Ensemble | ReconstructionError]) -> list[Check]:
-    """One check per endpoint, one per reading of it that was tried, and one for all endpoints together."""
+def joint_checks(
+    targets: Mapping[str, Targets], ensembles: Mapping[str, Ensemble | ReconstructionError], *, each_reading: bool = True
+) -> list[Check]:
+    """One check per endpoint, with `each_reading` one per reading of it that was tried, and one for all endpoints together."""
     found: list[Check] = []
     for endpoint, outcome in ensembles.items():
         if isinstance(outcome, ReconstructionError) or outcome.relaxed:
             found.append(_failed(targets[endpoint], outcome))
             continue
         found.append(_attained(targets[endpoint], outcome))
-        found += [_reading_check(targets[endpoint], result) for result in outcome.results]
+        if each_reading:
+            found += [_reading_check(targets[endpoint], result) for result in outcome.results]
     whole = {key: item for key, item in ensembles.items() if isinstance(item, Ensemble) and not item.relaxed}
     if len(whole) > 1:
         found.append(_common(targets, whole))
@@ -73,26 +78,27 @@ def _failed(targets: Targets, outcome: Ensemble | ReconstructionError) -> Check:
 def _attained(targets: Targets, ensemble: Ensemble) -> Check:
     tried, attained = len(ensemble.results), ensemble.attained
     everything = len(attained) == tried
-    best = ", ".join(f"{result.reading.name} ({result.share:.0%})" for result in attained[:_SHOWN])
+    best = ", ".join(
+        f"{result.reading.name} ({about(*share_of(attained, partial(_is, result)))})" for result in attained[:_SHOWN]
+    )
     text = f"{len(ensemble.weights)} different tables carry them all; attained under {len(attained)} of {tried} readings"
+    parts = [*allowed(ensemble.results), *ruled_out(ensemble.results), certainty(ensemble.results)]
     return _check(
         targets,
         Verdict.CONSISTENT if everything else Verdict.CONSISTENT_ONLY_IF,
         text,
         reading="" if everything else best,
-        note="" if everything else f"most probable readings: {best}; {_ruled_out(ensemble)}",
+        note="" if tried == 1 else sentences(parts),
     )
 
 
-def _ruled_out(ensemble: Ensemble) -> str:
-    """In words, which estimators can and cannot have made the numbers."""
-    used = {result.reading.ratio for result in ensemble.attained}
-    tested = {result.reading.test for result in ensemble.attained}
-    out = [str(ratio) for ratio in RatioReading if ratio not in used and any(r.reading.ratio is ratio for r in ensemble.results)]
-    gone = [str(test) for test in TestReading if test not in tested and any(r.reading.test is test for r in ensemble.results)]
-    words = [f"no table was found with the hazard ratio by {', '.join(out)}"] if out else []
-    words += [f"none with χ² by {', '.join(gone)}"] if gone else []
-    return "; ".join(words) or "every estimator occurs in some attained pair, but not every pair is attained"
+def _is(one: ReadingResult, other: ReadingResult) -> bool:
+    return one is other
+
+
+def sentences(parts: Sequence[str]) -> str:
+    """Parts as sentences, each with a capital; the last without its full stop, as notes are."""
+    return ". ".join(f"{part[:1].upper()}{part[1:]}" for part in parts)
 
 
 def _reading_check(targets: Targets, result: ReadingResult) -> Check:
@@ -110,35 +116,31 @@ def _reading_check(targets: Targets, result: ReadingResult) -> Check:
 
 
 def common_readings(ensembles: Mapping[str, Ensemble]) -> list[Reading]:
-    """Readings attained by every endpoint, most probable first (product of shares, so one paper uses one set of estimators)."""
-    shares = [{result.reading: result.share for result in ensemble.attained} for ensemble in ensembles.values()]
-    common = [reading for reading in shares[0] if all(reading in other for other in shares[1:])]
-
-    def product(reading: Reading) -> float:
-        value = 1.0
-        for share in shares:
-            value *= share[reading]
-        return value
-
-    return sorted(common, key=product, reverse=True)
+    """Readings attained by every endpoint, most probable first (one paper uses one set of estimators)."""
+    return [result.reading for result in common([ensemble.results for ensemble in ensembles.values()])]
 
 
 def _common(targets: Mapping[str, Targets], ensembles: Mapping[str, Ensemble]) -> Check:
-    common = common_readings(ensembles)
+    served = common([ensemble.results for ensemble in ensembles.values()])
     names = ", ".join(ensembles)
-    text = ", ".join(reading.name for reading in common[:_SHOWN])
+    counts = "; ".join(f"{len(ensemble.attained)} of {key}" for key, ensemble in ensembles.items())
+    best = ", ".join(f"{result.reading.name} ({about(*share_of(served, partial(_is, result)))})" for result in served[:_SHOWN])
+    note = (
+        "no single reading serves all endpoints: the paper used several sets of estimators, or one of its numbers is misprinted"
+    )
+    if served:
+        first = f"one set of estimators can have made all of them; most probable: {reading_words(served[0].reading)}"
+        note = sentences([first, *allowed(served)[1:], certainty(served)])
     return Check(
         family=FAMILY,
         claim=f"{names}: one set of estimators made the hazard ratios, χ² and medians' intervals of all endpoints",
         where="",
         path="endpoints",
         printed="; ".join(_printed(targets[key]) for key in ensembles),
-        recomputed=f"{len(common)} readings are attained by every endpoint",
-        verdict=Verdict.CONSISTENT_ONLY_IF if common else Verdict.INCONSISTENT,
-        reading=text,
-        note=f"readings that serve all endpoints, most probable first: {text}"
-        if common
-        else "no single reading serves all endpoints",
+        recomputed=f"{len(served)} readings are attained by every endpoint ({counts})",
+        verdict=Verdict.CONSISTENT_ONLY_IF if served else Verdict.INCONSISTENT,
+        reading=best,
+        note=note,
         consequence=Consequence.AS_PRINTED,
         numbers=0,
     )

@@ -1,31 +1,34 @@
-"""What the paper leaves open: spread of answers over an ensemble, and what each printed number contributes."""
+"""What the paper leaves open: spread of answers over an ensemble, what each printed number contributes, how far two ensembles differ."""
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.errors import ReconstructionError
-from retrial.reconstruct.agreement import tables_of
 from retrial.reconstruct.engine import reconstruct
 from retrial.reconstruct.ensemble import Ensemble, ReconstructionSettings
+from retrial.reconstruct.moments import SAME, compared, matched_weights, summary, weighted_quantiles
+from retrial.reconstruct.probes import parts_of
 from retrial.reconstruct.readings import RatioReading
 from retrial.reconstruct.statistics import Table
-from retrial.reconstruct.strict import PER_ISLAND
 from retrial.reconstruct.targets import Targets
 
-QUANTILES = (0.025, 0.5, 0.975)
-_SAME = 1e-9
-"""Monte Carlo errors below this are rounding: the quantity is the same in every table."""
+__all__ = ["answers", "compare_ensembles", "compare_values", "leave_one_out", "spread", "table_answers", "weighted_quantiles"]
+ERROR_RATE = 0.05
+"""Probability that some row of a comparison is called different although only Monte Carlo error differs (Bonferroni)."""
+AGREE, DIFFER = "within Monte Carlo error", "differs"
+Values = Mapping[tuple[str, str], np.ndarray]
+"""(quantity, arm) -> (M,) one number a table."""
+_KEYS = ["endpoint", "quantity", "arm"]
 
 
 def answers(table: Table, horizon: float, times: tuple[float, ...]) -> dict[tuple[str, str], float]:
-    """(quantity, arm) -> value: RMST to the horizon, its difference, S(t), events per arm, censorings before the horizon,
-    β by Cox with Efron ties.
-    """
+    """(quantity, arm) -> value: RMST to the horizon, its difference, S(t), events per arm, β by Cox with Efron ties."""
     rmst = {arm: table.rmst(arm, horizon) for arm in ARMS}
     found = {("rmst", arm): value for arm, value in rmst.items()}
     found["rmst_difference", TOTAL] = rmst[EXPERIMENTAL] - rmst[CONTROL]
@@ -38,39 +41,26 @@ def answers(table: Table, horizon: float, times: tuple[float, ...]) -> dict[tupl
     return found
 
 
+def table_answers(ensemble: Ensemble, targets: Targets, horizon: float, times: tuple[float, ...]) -> Values:
+    """`answers` of every table; horizon and times in months whatever the study's unit."""
+    counts = zip(ensemble.table.events.to_numpy(), ensemble.table.censored.to_numpy(), strict=True)
+    rows = [answers(Table(targets.months, events, censored), horizon, times) for events, censored in counts]
+    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
+
+
 def spread(ensemble: Ensemble, targets: Targets, horizon: float, times: tuple[float, ...]) -> pd.DataFrame:
     """Weighted mean, SD and quantiles (2.5, 50, 97.5 %) over the tables; one row per quantity and arm.
 
-    `horizon` and `times` in the study's unit. This is uncertainty about the data, not sampling uncertainty: that comes from
-    the models.
+    `between_readings` is the share of the variance that lies between the readings' means, `within_readings` the rest.
+    `monte_carlo_error` is the standard error of the mean. This is uncertainty about the data, not sampling uncertainty: that
+    comes from the models. `horizon` and `times` in months.
     """
-    rows = [answers(table, horizon, times) for table in tables_of(ensemble, targets)]
-    found = []
-    for quantity, arm in rows[0]:
-        values = np.array([row[quantity, arm] for row in rows])
-        mean = float(np.average(values, weights=ensemble.weights))
-        limits = weighted_quantiles(values, ensemble.weights, QUANTILES)
-        found.append(
-            {
-                "endpoint": ensemble.endpoint,
-                "quantity": quantity,
-                "arm": arm,
-                "mean": mean,
-                "sd": float(np.sqrt(np.average((values - mean) ** 2, weights=ensemble.weights))),
-                "lower": limits[0],
-                "median": limits[1],
-                "upper": limits[2],
-            }
-        )
-    return pd.DataFrame(found)
-
-
-def weighted_quantiles(values: np.ndarray, weights: np.ndarray, levels: tuple[float, ...]) -> list[float]:
-    """Smallest value whose cumulated weight reaches each level."""
-    order = np.argsort(values, kind="stable")
-    cumulated = np.cumsum(weights[order]) / weights.sum()
-    last = len(values) - 1
-    return [float(values[order[min(int(np.searchsorted(cumulated, level - 1e-12)), last)]]) for level in levels]
+    values = table_answers(ensemble, targets, horizon, times)
+    rows = [
+        {"endpoint": ensemble.endpoint, "quantity": quantity, "arm": arm, "horizon": horizon} | summary(numbers, ensemble)
+        for (quantity, arm), numbers in values.items()
+    ]
+    return pd.DataFrame(rows)
 
 
 def leave_one_out(
@@ -80,52 +70,65 @@ def leave_one_out(
     horizon: float,
     times: tuple[float, ...],
     names: tuple[str, ...] | None = None,
+    whole: Ensemble | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> pd.DataFrame:
     """`spread` with each printed statistic left out in turn (column `left_out`; empty: none), on the same grid.
 
-    A statistic whose absence widens an answer is what the answer rests on. A reconstruction that fails says so in `status`.
+    A statistic whose absence moves (`shift` of the mean, `standardised` by its Monte Carlo error) or widens (`sd_ratio`) an answer
+    is what the answer rests on. `whole`: the ensemble of all statistics, sampled here where None. A reconstruction that
+    fails says so in `status`. A name may join several statistics with " + ".
     """
-    frames = []
-    for name in ("", *(names if names is not None else targets.names)):
-        known = targets.without(name) if name else targets
+    asked = names if names is not None else targets.names
+    whole = whole if whole is not None else reconstruct(targets, settings, seed)
+    base = spread(whole, targets, horizon, times).assign(status="ok", left_out="")
+    frames = [base]
+    for number, name in enumerate(asked, start=1):
+        known = targets.without(*parts_of(name, targets))
         try:
             frame = spread(reconstruct(known, settings, seed), known, horizon, times).assign(status="ok")
+            frame = against(frame, base)
         except ReconstructionError as error:
             frame = pd.DataFrame([{"endpoint": targets.endpoint, "status": f"failed: {str(error).splitlines()[0]}"}])
         frames.append(frame.assign(left_out=name))
+        if progress is not None:
+            progress(number / len(asked))
     return pd.concat(frames, ignore_index=True)
 
 
+def against(frame: pd.DataFrame, base: pd.DataFrame) -> pd.DataFrame:
+    """Shift of the mean in Monte Carlo standard errors, and ratio of the SDs, beside each row of `frame`."""
+    one = frame[_KEYS].merge(base, on=_KEYS, how="left")
+    error = (frame["monte_carlo_error"] ** 2 + one["monte_carlo_error"] ** 2) ** 0.5
+    shift = frame["mean"] - one["mean"]
+    standardised = (shift / error.where(error > SAME)).where(error > SAME, 0.0)
+    ratio = frame["sd"] / one["sd"].where(one["sd"] > SAME)
+    return frame.assign(shift=shift, standardised=standardised, sd_ratio=ratio)
+
+
 def compare_ensembles(
-    first: Ensemble,
-    second: Ensemble,
-    targets: Targets,
-    horizon: float,
-    times: tuple[float, ...],
-    effective: tuple[float, float] | None = None,
+    first: Ensemble, second: Ensemble, targets: Targets, horizon: float, times: tuple[float, ...]
 ) -> pd.DataFrame:
-    """Means of two ensembles (default and strict agreement) and their difference in Monte Carlo standard errors.
+    """Default (first) against strict (second) agreement: `compare_values` of every answer. Horizon and times in months."""
+    one, two = (table_answers(ensemble, targets, horizon, times) for ensemble in (first, second))
+    return compare_values(one, two, first, second)
 
-    `effective` tables of each; by default the first counts by its islands' worth, the second by a third of its tables
-    (`strict.PER_ISLAND` tables of one island share their ancestors).
+
+def compare_values(one: Values, two: Values, first: Ensemble, second: Ensemble) -> pd.DataFrame:
+    """Means of per-table values over two ensembles and their difference in Monte Carlo standard errors.
+
+    Only readings that both ensembles have are compared, with the first's shares in both, so that a difference is one of tables
+    and not of the mix of readings. Verdict: normal, Bonferroni over the rows. Empty where no reading is shared.
     """
-    columns = ["endpoint", "quantity", "arm"]
-    one, two = (spread(ensemble, targets, horizon, times).set_index(columns) for ensemble in (first, second))
-    sizes = effective or (min(first.effective_tables, sampled_tables(first)), max(1.0, len(second.weights) / PER_ISLAND))
-    error = (one["sd"] ** 2 / sizes[0] + two["sd"] ** 2 / sizes[1]) ** 0.5
-    out = pd.DataFrame(
-        {"first": one["mean"], "second": two["mean"], "difference": two["mean"] - one["mean"], "monte_carlo_error": error}
-    )
-    out["standardised"] = (out["difference"] / error).where(error > _SAME, 0.0)
-    return out.reset_index()
-
-
-def sampled_tables(ensemble: Ensemble) -> float:
-    """Effective tables behind an ensemble: what its readings' islands are worth, where that is known, else its tables."""
-    known = [result.effective_tables for result in ensemble.attained if np.isfinite(result.effective_tables)]
-    return float(sum(known)) if known else float(len(ensemble.weights))
-
-
-def without_pool(ensemble: Ensemble) -> Ensemble:
-    """The ensemble alone, for storing."""
-    return dataclasses.replace(ensemble, pool=())
+    weights = matched_weights(first, second)
+    if weights is None:
+        return pd.DataFrame()
+    rows = [
+        {"endpoint": first.endpoint, "quantity": quantity, "arm": arm}
+        | compared(numbers, two[quantity, arm], weights, first, second)
+        for (quantity, arm), numbers in one.items()
+    ]
+    frame = pd.DataFrame(rows)
+    limit = float(stats.norm.isf(ERROR_RATE / 2 / len(frame)))
+    frame["verdict"] = np.where(frame["standardised"].abs() <= limit, AGREE, DIFFER)
+    return frame
