@@ -24,7 +24,7 @@ from retrial.reconstruct.spread import weighted_quantiles
 from retrial.reconstruct.statistics import Table
 
 SETTINGS = ReconstructionSettings(
-    ratios=(RatioReading.COX_EFRON, RatioReading.COX_BRESLOW), tests=(TestReading.LOG_RANK,), islands=6, threads=1
+    ratios=(RatioReading.COX_EFRON, RatioReading.COX_BRESLOW), tests=(TestReading.LOG_RANK,), islands=4, particles=300, threads=1
 )
 """What a methods section says ("Cox regression and the log-rank test"): neither the rule for ties nor that of the medians' limits."""
 THINNINGS = 5
@@ -126,19 +126,21 @@ def compared(name: str, truth: float, values: np.ndarray, weights: np.ndarray) -
 
 
 def main(workers: int, kinds: tuple[str, ...]) -> None:
-    """Write results/fidelity_KIND.csv; a case's row is on stdout as soon as it is there."""
+    """Write results/fidelity_KIND.csv, again after every case: a run that is stopped keeps what it has."""
     FOLDER.mkdir(exist_ok=True)
-    rows = []
+    rows: list[dict[str, object]] = []
     with ProcessPoolExecutor(max_workers=workers) as pool:
         for number, future in enumerate(as_completed([pool.submit(run_case, case) for case in all_cases(kinds)])):
-            rows.append(future.result())
-            last = rows[-1]
+            last = future.result()
+            rows.append(last)
+            write(pd.DataFrame(rows))
             print(number, *(last.get(key) for key in ("source", "n", "thinning", "kind", "agreed", "seconds")), flush=True)
-    frame = pd.DataFrame(rows)
+
+
+def write(frame: pd.DataFrame) -> None:
     for kind, part in frame.groupby("kind"):
         ordered = part.sort_values(["source", "n", "thinning"]).drop(columns="seconds")
         ordered.to_csv(FOLDER / f"fidelity_{kind}.csv", index=False, float_format="%.4g")
-    print(frame.groupby("kind")["seconds"].describe().to_string())
 
 
 if __name__ == "__main__":

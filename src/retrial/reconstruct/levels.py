@@ -9,8 +9,6 @@ import numpy as np
 from retrial.reconstruct.compiled import compiled, inlined, next_bits, uniform
 from retrial.reconstruct.prior import log_prior_at
 
-EVERY = 8
-"""Proposals of the table per proposal of a level."""
 _LENGTHS = np.array([1, 1, 1, 1, 1, 2, 2, 3])
 """Steps of a level, each as likely, up or down."""
 

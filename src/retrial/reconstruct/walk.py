@@ -8,7 +8,7 @@ import numpy as np
 
 from retrial.reconstruct.compiled import compiled, inlined, uniform
 from retrial.reconstruct.energy import group_energy, joint_energy
-from retrial.reconstruct.levels import EVERY, move_level
+from retrial.reconstruct.levels import move_level
 from retrial.reconstruct.moves import STEP_FIELDS, apply, feasible, propose, ways
 from retrial.reconstruct.prior import log_prior_at
 from retrial.reconstruct.problem import Problem
@@ -16,8 +16,8 @@ from retrial.reconstruct.problem import Problem
 JOINT = 3
 """Place of the hazard ratio's and χ²'s energy, after the three groups'."""
 N_ENERGIES = 4
-READING_EVERY = 16
-"""Proposals of the table per proposal of another reading, which costs a whole energy."""
+STRETCH, LEVEL_MOVES = 16, 2
+"""Proposals of the table per proposal of another reading (which costs a whole energy), and proposals of levels per stretch."""
 AT_TARGET = 1e15
 """Inverse temperature of the target itself: energy above 0 is refused."""
 
@@ -94,9 +94,11 @@ def changes(steps: np.ndarray, n_steps: int, g: int) -> bool:
 
 @inlined
 def within(
-    problem: Problem,
     whole: np.ndarray,
     real: np.ndarray,
+    times: np.ndarray,
+    inverse: np.ndarray,
+    curve: np.ndarray,
     d: np.ndarray,
     r: np.ndarray,
     steps: np.ndarray,
@@ -111,11 +113,11 @@ def within(
         if low:
             new[g] = energy[g]
             if changes(steps, n_steps, g):
-                new[g] = group_energy(whole, real, problem.times, problem.inverse, problem.curve, d, r, g)
+                new[g] = group_energy(whole, real, times, inverse, curve, d, r, g)
             total += new[g]
             low = total <= limit
     if low:
-        new[JOINT] = joint_energy(whole, real, problem.inverse, d, r, limit - total)
+        new[JOINT] = joint_energy(whole, real, inverse, d, r, limit - total)
         low = total + new[JOINT] <= limit
     return low
 
@@ -151,36 +153,32 @@ def move_reading(
 
 
 @compiled
-def walk(
-    problem: Problem,
-    reading: np.ndarray,
+def stretch(
+    whole: np.ndarray,
+    real: np.ndarray,
+    times: np.ndarray,
+    inverse: np.ndarray,
+    curve: np.ndarray,
+    segment: np.ndarray,
+    factors: np.ndarray,
     d: np.ndarray,
     r: np.ndarray,
     levels: np.ndarray,
     energy: np.ndarray,
+    prior: np.ndarray,
+    new_prior: np.ndarray,
+    steps: np.ndarray,
     inverse_temperature: float,
     n_proposals: int,
     state: np.ndarray,
 ) -> int:
-    """Make `n_proposals` proposals in place at density prior(y, levels) exp(-inverse_temperature · E(y, reading)); returns how many
-    were taken. Proposals of a level and of another `reading` (1,) come with every `levels.EVERY` and `READING_EVERY` of the table.
+    """Proposals of the table alone; returns how many were taken. `prior` (2, T) are the prior's terms, `energy` the table's.
 
     The threshold on the energy is drawn before the energy is computed, so that a proposal is refused at the first partial sum
-    above it: the same Markov chain, most of the work spared. `energy` (4,) is kept up to date, and readings are moved, unless the
-    temperature is infinite (inverse 0).
+    above it: the same Markov chain, most of the work spared.
     """
-    factors, segment, hot = problem.prior, problem.segment, inverse_temperature == 0.0
-    steps = np.zeros((2, STEP_FIELDS), np.int64)
-    prior, new_prior, new = np.empty((2, d.shape[1])), np.empty((2, d.shape[1])), np.empty(N_ENERGIES)
-    log_prior(factors, levels, d, r, prior)
-    whole, real = problem.whole[reading[0]], problem.real[reading[0]]
-    accepted = 0
-    for i_proposal in range(n_proposals):
-        if i_proposal % EVERY == 0 and factors.shape[0] > 1:
-            move_level(factors, problem.steps, levels, d, r, prior, new_prior, state)
-        if i_proposal % READING_EVERY == 0 and problem.whole.shape[0] > 1 and not hot:
-            move_reading(problem, reading, d, r, energy, new, inverse_temperature, state)
-            whole, real = problem.whole[reading[0]], problem.real[reading[0]]
+    hot, accepted, new = inverse_temperature == 0.0, 0, np.empty(N_ENERGIES)
+    for _ in range(n_proposals):
         n_steps = propose(whole, segment, d, r, state, steps)
         if n_steps == 0:
             continue
@@ -195,7 +193,7 @@ def walk(
                 taken = log_ratio >= 0.0
             else:
                 limit = energy[0] + energy[1] + energy[2] + energy[3] + log_ratio / inverse_temperature
-                taken = within(problem, whole, real, d, r, steps, n_steps, energy, new, limit)
+                taken = within(whole, real, times, inverse, curve, d, r, steps, n_steps, energy, new, limit)
         if taken:
             accepted += 1
             if not hot:
@@ -204,4 +202,59 @@ def walk(
         else:
             for i in range(n_steps):
                 apply(d, r, steps, i, -1)
+    return accepted
+
+
+@compiled
+def walk(
+    problem: Problem,
+    reading: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    levels: np.ndarray,
+    energy: np.ndarray,
+    inverse_temperature: float,
+    n_proposals: int,
+    state: np.ndarray,
+) -> int:
+    """Make `n_proposals` proposals in place at density prior(y, levels) exp(-inverse_temperature · E(y, reading)); returns how many
+    were taken. Proposals of levels and of another `reading` (1,) come between stretches of `STRETCH` proposals of the table.
+
+    `energy` (4,) is kept up to date, and readings are moved, unless the temperature is infinite (inverse 0).
+    """
+    # Taken out of the tuple once: every access within the loop would count references.
+    times, inverse, curve = problem.times, problem.inverse, problem.curve
+    factors, segment, level_steps = problem.prior, problem.segment, problem.steps
+    several_levels, several_readings = factors.shape[0] > 1, problem.whole.shape[0] > 1
+    steps = np.zeros((2, STEP_FIELDS), np.int64)
+    prior, new_prior, new = np.empty((2, d.shape[1])), np.empty((2, d.shape[1])), np.empty(N_ENERGIES)
+    log_prior(factors, levels, d, r, prior)
+    accepted, made = 0, 0
+    while made < n_proposals:
+        if several_levels:
+            for _ in range(LEVEL_MOVES):
+                move_level(factors, level_steps, levels, d, r, prior, new_prior, state)
+        if several_readings and inverse_temperature > 0.0:
+            move_reading(problem, reading, d, r, energy, new, inverse_temperature, state)
+        length = min(STRETCH, n_proposals - made)
+        accepted += stretch(
+            problem.whole[reading[0]],
+            problem.real[reading[0]],
+            times,
+            inverse,
+            curve,
+            segment,
+            factors,
+            d,
+            r,
+            levels,
+            energy,
+            prior,
+            new_prior,
+            steps,
+            inverse_temperature,
+            length,
+            state,
+        )
+        made += length
     return accepted
