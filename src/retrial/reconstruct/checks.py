@@ -10,13 +10,14 @@ from functools import partial
 
 from retrial.audit.check import Check, Consequence, Verdict
 from retrial.errors import ReconstructionError
+from retrial.reconstruct.common import common
 from retrial.reconstruct.ensemble import Ensemble, ReadingResult
 from retrial.reconstruct.readings import Reading
 from retrial.reconstruct.targets import Targets
-from retrial.reconstruct.words import about, allowed, certainty, common, reading_words, ruled_out, share_of
+from retrial.reconstruct.words import about, certainty, estimators, reading_words, ruled_out, share_of
 
 FAMILY = "joint"
-_SHOWN = 6
+_SHOWN = 3
 """Readings named in a check's text."""
 
 
@@ -81,8 +82,9 @@ def _attained(targets: Targets, ensemble: Ensemble) -> Check:
     best = ", ".join(
         f"{result.reading.name} ({about(*share_of(attained, partial(_is, result)))})" for result in attained[:_SHOWN]
     )
-    text = f"{len(ensemble.weights)} different tables carry them all; attained under {len(attained)} of {tried} readings"
-    parts = [*allowed(ensemble.results), *ruled_out(ensemble.results), certainty(ensemble.results)]
+    text = f"{len(ensemble.weights)} different tables carry all {len(targets.targets)} printed numbers; attained under {len(attained)} of"
+    text += f" {tried} readings"
+    parts = [*estimators(ensemble.results), *ruled_out(ensemble.results), certainty(ensemble.results)]
     return _check(
         targets,
         Verdict.CONSISTENT if everything else Verdict.CONSISTENT_ONLY_IF,
@@ -98,7 +100,7 @@ def _is(one: ReadingResult, other: ReadingResult) -> bool:
 
 def sentences(parts: Sequence[str]) -> str:
     """Parts as sentences, each with a capital; the last without its full stop, as notes are."""
-    return ". ".join(f"{part[:1].upper()}{part[1:]}" for part in parts)
+    return ". ".join(f"{part[:1].upper()}{part[1:]}" if part[:1].isascii() else part for part in parts)
 
 
 def _reading_check(targets: Targets, result: ReadingResult) -> Check:
@@ -130,7 +132,7 @@ def _common(targets: Mapping[str, Targets], ensembles: Mapping[str, Ensemble]) -
     )
     if served:
         first = f"one set of estimators can have made all of them; most probable: {reading_words(served[0].reading)}"
-        note = sentences([first, *allowed(served)[1:], certainty(served)])
+        note = sentences([first, *estimators(served), certainty(served)])
     return Check(
         family=FAMILY,
         claim=f"{names}: one set of estimators made the hazard ratios, χ² and medians' intervals of all endpoints",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import product
 
 import numpy as np
 
@@ -28,30 +28,35 @@ TESTS = {
     "cox_likelihood_ratio_efron": "the likelihood ratio (Efron)",
 }
 MEDIANS = {
-    "greenwood_density": "median ± z·SE by Greenwood and the density",
-    "brookmeyer_crowley_plain": "Brookmeyer-Crowley, plain",
-    "brookmeyer_crowley_log": "Brookmeyer-Crowley, log",
-    "brookmeyer_crowley_log_log": "Brookmeyer-Crowley, log-log",
+    "greenwood_density": "median ± z·SE (Greenwood and density)",
+    "brookmeyer_crowley_plain": "Brookmeyer-Crowley (plain)",
+    "brookmeyer_crowley_log": "Brookmeyer-Crowley (log)",
+    "brookmeyer_crowley_log_log": "Brookmeyer-Crowley (log-log)",
 }
 PARTS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
-    ("ratio", "the hazard ratio", RATIOS),
-    ("test", "χ² or p", TESTS),
-    ("median", "the medians' intervals", MEDIANS),
+    ("ratio", "Hazard ratio", RATIOS),
+    ("test", "Test", TESTS),
+    ("median", "Intervals of medians", MEDIANS),
 )
+_FAMILIES = {"hazard_ratio": "the hazard ratio", "median": "the medians", "chi_square": "χ²", "p": "p"}
+"""Printed statistics by the start of their names, as a sentence calls them."""
+_LIMIT = re.compile(r"median_(lower|upper)\.(\w+)")
 UNKNOWN_SE = 1.0
 """Standard error of a log evidence from too few samplers to know it: as large as those that are known get."""
-SURE = 0.975
-"""Shares above this, and below one minus this, are given as bounds."""
-_SHOWN = 4
-"""Estimators or statistics that a sentence names."""
-_COARSE, _FINE = 0.10, 0.03
-"""Standard errors of a share above which it is rounded to tens and to fives of percent."""
+_SURE, _LEAST = 0.9, 1e-9
+"""Shares above this, and below one minus this, are given as bounds; shares are kept this far from 0 and 1 for their logits."""
+_BOUNDS = (1, 2, 5, 10, 20, 30, 50)
+"""Percentages that such a bound is rounded up to."""
+_WIDE, _COARSE, _FINE = 0.15, 0.05, 0.02
+"""Half-widths of a share's interval above which it is given as a range, to tens and to fives of percent."""
+_SHOWN = 6
+"""Pairs of estimators that a sentence names."""
 
 
 def reading_words(reading: Reading) -> str:
-    """ "hazard ratio by one-step Mantel-Haenszel, χ² by Cox's score test (Breslow), ..."."""
+    """ "hazard ratio by one-step Mantel-Haenszel, test by Cox's score test (Breslow), ..."."""
     parts = [
-        f"{title.removeprefix('the ')} by {names[str(getattr(reading, part))]}"
+        f"{title.lower()} by {names[str(getattr(reading, part))]}"
         for part, title, names in PARTS
         if getattr(reading, part) is not None
     ]
@@ -59,73 +64,98 @@ def reading_words(reading: Reading) -> str:
 
 
 def about(share: float, se: float) -> str:
-    """A share rounded as its standard error allows: "about 60 %", "at most 10 %", "over 97 %"."""
-    step = 0.10 if se > _COARSE else 0.05 if se > _FINE else 0.01
-    if share > SURE and se < 1 - SURE:
-        return f"over {math.floor(100 * SURE)} %"
-    rounded = round(share / step) * step
-    if rounded <= 0:
-        return f"under {100 * step:.0f} %"
-    return f"over {100 * (1 - step):.0f} %" if rounded >= 1 else f"about {100 * rounded:.0f} %"
+    """A share, rounded as its interval logit⁻¹(logit ± se) allows: "about 60 %", "25 to 75 %", "under 5 %"."""
+    share = min(max(share, _LEAST), 1 - _LEAST)
+    logit = math.log(share / (1 - share))
+    low, high = (1 / (1 + math.exp(-min(max(logit + sign * se, -700.0), 700.0))) for sign in (-1, 1))
+    if share < 1 - _SURE:
+        return f"under {_bound(high)} %"
+    if share > _SURE:
+        return f"over {100 - _bound(1 - low)} %"
+    half = (high - low) / 2
+    if half > _WIDE:
+        return f"{_rounded(low, 5)} to {_rounded(high, 5)} %"
+    return f"about {_rounded(share, 10 if half > _COARSE else 5 if half > _FINE else 1)} %"
+
+
+def _bound(share: float) -> int:
+    return next((bound for bound in _BOUNDS if 100 * share <= bound), _BOUNDS[-1])
+
+
+def _rounded(share: float, step: int) -> int:
+    """Percentage to the step, but never 0 or 100, which nobody knows."""
+    return min(max(step * round(100 * share / step), 1), 99)
 
 
 def share_of(results: Sequence[ReadingResult], chosen: Callable[[ReadingResult], bool]) -> tuple[float, float]:
-    """Joint share of the chosen readings, and its standard error √Σ (1[r chosen] - P)² p_r² s_r² from the log evidences' s_r."""
+    """Joint share P of the chosen readings and the standard error of its logit, √Σ (1[r chosen] - P)² p_r² s_r² / (P (1 - P)),
+    s_r the standard errors of the log evidences.
+    """
     mine = np.array([chosen(result) for result in results])
     shares = np.array([result.share for result in results])
     errors = np.array([_evidence_se(result) for result in results])
     total = float(shares[mine].sum())
-    return total, float(np.sqrt((((mine - total) * shares * errors) ** 2).sum()))
+    inside = max(total * (1 - total), _LEAST)
+    return total, float(np.sqrt((((mine - total) * shares * errors) ** 2).sum())) / inside
 
 
 def _evidence_se(result: ReadingResult) -> float:
     return result.log_evidence_se if math.isfinite(result.log_evidence_se) else UNKNOWN_SE
 
 
-def allowed(results: Sequence[ReadingResult]) -> list[str]:
-    """Sentences: how many readings carry the numbers, and the share of each estimator among them."""
+def estimators(results: Sequence[ReadingResult]) -> list[str]:
+    """One sentence for each of ratio, test and medians: the estimators that made it with their shares, and those that did not."""
     attained = [result for result in results if result.status == "attained"]
-    sentences = [f"{len(attained)} of {len(results)} readings carry all printed numbers"]
+    found = []
     for part, title, names in PARTS:
-        used = list(
-            dict.fromkeys(str(getattr(item.reading, part)) for item in attained if getattr(item.reading, part) is not None)
+        tried = list(
+            dict.fromkeys(str(getattr(item.reading, part)) for item in results if getattr(item.reading, part) is not None)
         )
+        used = {
+            name: share_of(attained, partial(_uses, part, name)) for name in tried if any(_uses(part, name, i) for i in attained)
+        }
         if not used:
             continue
-        found = {name: share_of(attained, partial(_uses, part, name)) for name in used}
-        order = sorted(found, key=lambda name: -found[name][0])
-        only = "only " if len(order) == 1 and _tried(results, part) > 1 else ""
-        text = ", ".join(f"{only}{names[name]}" + ("" if len(order) == 1 else f" ({about(*found[name])})") for name in order)
-        sentences.append(f"{title} by {text}")
-    return sentences
+        order = sorted(used, key=lambda name: -used[name][0])
+        text = " or ".join(f"{names[name]} ({about(*used[name])})" for name in order)
+        if len(used) == 1:
+            text = ("only " if len(tried) > 1 else "") + names[order[0]]
+        never = [_never(results, part, name, names[name]) for name in tried if name not in used]
+        found.append(f"{title}: {text}" + (f"; not {_listed([item for item in never if item], ', ')}" if any(never) else ""))
+    return found
 
 
 def _uses(part: str, name: str, result: ReadingResult) -> bool:
     return str(getattr(result.reading, part)) == name
 
 
-def _tried(results: Sequence[ReadingResult], part: str) -> int:
-    return len({getattr(item.reading, part) for item in results} - {None})
+def _never(results: Sequence[ReadingResult], part: str, name: str, words: str) -> str:
+    """An estimator that made no table agree, with its closest table's misses; empty where arithmetic alone excludes it."""
+    sampled = [item for item in results if item.status == "not attained" and _uses(part, name, item)]
+    return f"{words} (closest table misses {misses(min(sampled, key=lambda item: item.miss))})" if sampled else ""
 
 
-def certainty(results: Sequence[ReadingResult]) -> str:
-    """How far the shares can be trusted."""
-    known = sorted(item.log_evidence_se for item in results if item.status == "attained" and math.isfinite(item.log_evidence_se))
-    if not known:
-        return "the shares rest on one sampler each and are rough"
-    return f"shares are rough: the log evidences behind them have standard errors of {known[0]:.1f} to {known[-1]:.1f}"
+def misses(result: ReadingResult) -> str:
+    """ "the hazard ratio and the medians by 22 tolerances"."""
+    names = dict.fromkeys(_family(name) for name in result.violated)
+    worst = f"{result.miss:.0f}" if result.miss >= 10 else f"{result.miss:.1f}"
+    return f"{_listed(names, ', ') or 'a printed number'} by up to {worst} tolerances"
+
+
+def _family(name: str) -> str:
+    statistic = name.partition(".")[0].partition("@")[0]
+    return next((words for start, words in _FAMILIES.items() if statistic.startswith(start)), statistic.replace("_", " "))
 
 
 def ruled_out(results: Sequence[ReadingResult]) -> list[str]:
-    """Sentences: what arithmetic excludes and why, and which estimators no sampler made agree, by which printed numbers."""
-    sentences = []
-    for reason, readings in _by_reason(results).items():
-        sentences.append(f"impossible by arithmetic: {_listed(map(_short, readings))} ({reason})")
-    sentences += _never_attained(results)
+    """Sentences on what arithmetic excludes and why, and on pairs that no sampler found although each estimator occurs elsewhere."""
+    sentences = [
+        f"impossible by arithmetic: {_listed(map(_pair, readings), '; ')}, because {reason}"
+        for reason, readings in _by_reason(results).items()
+    ]
     missed = [item for item in results if item.status == "not attained" and not _explained(item, results)]
     if missed:
-        named = _listed(f"{_short(item.reading)} (closest table misses {misses(item)})" for item in missed)
-        sentences.append(f"not found together either: {named}")
+        sentences.append(f"not found together: {_listed([_pair(item.reading) for item in missed], '; ')}")
     return sentences
 
 
@@ -133,106 +163,36 @@ def _by_reason(results: Sequence[ReadingResult]) -> dict[str, list[Reading]]:
     found: dict[str, list[Reading]] = {}
     for item in results:
         if item.status == "impossible":
-            found.setdefault(item.reason.removeprefix("under this reading "), []).append(item.reading)
+            reason = _LIMIT.sub(r"the \1 limit of the median (\2)", item.reason.removeprefix("under this reading "))
+            reason = reason.replace("chi_square", "χ²").replace("is not on the grid", "is none of the recorded times")
+            found.setdefault(reason, []).append(item.reading)
     return found
-
-
-def _never_attained(results: Sequence[ReadingResult]) -> list[str]:
-    """Estimators that occur in readings that were sampled, but in none that was attained; with the closest table's misses."""
-    sentences = []
-    for part, title, names in PARTS:
-        nearest: dict[str, ReadingResult] = {}
-        for item in results:
-            value = getattr(item.reading, part)
-            if item.status == "not attained" and value is not None and not _is_attained(results, part, value):
-                held = nearest.get(str(value))
-                nearest[str(value)] = item if held is None or item.miss < held.miss else held
-        if nearest:
-            text = _listed(f"{names[name]} (closest table misses {misses(item)})" for name, item in nearest.items())
-            sentences.append(f"no table was found with {title} by {text}")
-    return sentences
-
-
-def _is_attained(results: Sequence[ReadingResult], part: str, value: object) -> bool:
-    return any(item.status == "attained" and getattr(item.reading, part) is value for item in results)
 
 
 def _explained(result: ReadingResult, results: Sequence[ReadingResult]) -> bool:
     """Whether one of its estimators occurs in no attained reading, which is said already."""
     values = [(part, getattr(result.reading, part)) for part, _, _ in PARTS]
-    return any(value is not None and not _is_attained(results, part, value) for part, value in values)
+    attained = [item for item in results if item.status == "attained"]
+    return any(value is not None and not any(_uses(part, str(value), item) for item in attained) for part, value in values)
 
 
-def misses(result: ReadingResult) -> str:
-    """ "the hazard ratio and its interval, by up to 22 tolerances"."""
-    groups = dict.fromkeys(_statistic(name) for name in result.violated)
-    return f"{_listed(groups) or 'a printed number'}, by up to {result.miss:.2g} tolerances"
-
-
-def _statistic(name: str) -> str:
-    """ "median_lower.control" to "median interval (control)"."""
-    statistic, _, arm = name.partition(".")
-    statistic = statistic.partition("@")[0]
-    words = {
-        "median_lower": "median's interval",
-        "median_upper": "median's interval",
-        "hazard_ratio_lower": "hazard ratio's interval",
-        "hazard_ratio_upper": "hazard ratio's interval",
-        "hazard_ratio_p": "hazard ratio's p",
-        "chi_square": "χ²",
-    }
-    text = words.get(statistic, statistic.replace("_", " "))
-    return f"{text} ({arm})" if statistic.startswith("median") else text
-
-
-def _short(reading: Reading) -> str:
+def _pair(reading: Reading) -> str:
+    """Ratio and test; the medians' rule only where it is all there is."""
     parts = [names[str(getattr(reading, part))] for part, _, names in PARTS if getattr(reading, part) is not None]
-    # the medians' rule is named only where it is the point: it is the same in all others
-    return " with ".join(parts[:2]) or "no estimator"
+    return " + ".join(parts[:2]) or "no estimator"
 
 
-def _listed(items: Iterable[str]) -> str:
+def _listed(items: Iterable[str], between: str) -> str:
     names = list(items)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return "; ".join(names[:_SHOWN]) + more
+    return between.join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
-def common(endpoints: Sequence[Sequence[ReadingResult]]) -> list[ReadingResult]:
-    """Readings that one paper may have used for every endpoint, most probable first.
-
-    Evidences multiply, because one paper uses one set of estimators: share ∝ Π share_e, log evidences and their variances add. An
-    endpoint without a χ² (or ratio, or medians' intervals) leaves that part of the reading to the others.
-    """
-    found = [ReadingResult(Reading(None, None, None), "attained", 0.0, 0.0, 1.0)]
-    for results in endpoints:
-        attained = [item for item in results if item.status == "attained"]
-        pairs = ((one, two, _merged(one.reading, two.reading)) for one, two in product(found, attained))
-        found = [
-            ReadingResult(
-                reading, "attained", one.log_evidence + two.log_evidence, math.hypot(_evidence_se(one), _evidence_se(two)),
-                one.share * two.share,
-            )
-            for one, two, reading in pairs
-            if reading is not None
-        ]  # fmt: skip
-    total = sum(item.share for item in found)
-    return sorted(
-        (
-            ReadingResult(
-                item.reading, "attained", item.log_evidence, item.log_evidence_se, item.share / total if total > 0 else 0.0
-            )
-            for item in found
-        ),
-        key=lambda item: -item.share,
+def certainty(results: Sequence[ReadingResult]) -> str:
+    """How far the shares can be trusted."""
+    known = sorted(item.log_evidence_se for item in results if item.status == "attained" and math.isfinite(item.log_evidence_se))
+    ends = dict.fromkeys(f"{value:.1f}" for value in (*known[:1], *known[-1:]))
+    errors = f"have standard errors of {' to '.join(ends)}" if known else "rest on one sampler each"
+    missed = any(item.status == "not attained" for item in results)
+    return f"shares are rough: the log evidences behind them {errors}" + (
+        "; what was not found is improbable, not impossible" * missed
     )
-
-
-def _merged(one: Reading, two: Reading) -> Reading | None:
-    """The reading that agrees with both; None where there is none."""
-    merged = []
-    for part, _, _ in PARTS:
-        values = {getattr(one, part), getattr(two, part)} - {None}
-        if len(values) > 1:
-            return None
-        merged.append(next(iter(values), None))
-    return Reading(*merged)
