@@ -49,7 +49,7 @@ def refusal(
 
 
 def closest_readings(pilots: dict[Reading, Island]) -> list[Reading]:
-    return sorted(pilots, key=lambda reading: float(pilots[reading].energy.sum(axis=1).min()))[:_SHOWN]
+    return sorted(pilots, key=lambda reading: pilots[reading].nearest)[:_SHOWN]
 
 
 def sufficient(targets: Targets, settings: ReconstructionSettings, seed: int, readings: list[Reading]) -> list[str]:

@@ -28,6 +28,11 @@ IDENTICAL = {
     (RatioReading.COX_EFRON, TestReading.WALD_EFRON),
 }
 """Pairs whose χ² is (β/SE)² of the hazard ratio itself, so that printed numbers alone can rule them out."""
+SCOUTS, HOPELESS = 4, 3.0
+"""Islands that go first; where none of them arrives and their nearest table is further than this from agreement (Σ √tolerances),
+the others stay at home."""
+NEAREST = 3
+"""Readings that get a pilot where no island arrived."""
 JOINT_WORK = 0.8
 """Share of the work that the islands over all readings are, for the progress bar."""
 
@@ -50,6 +55,11 @@ def reconstruct(targets: Targets, settings: ReconstructionSettings, seed: int, p
     return pool_islands(targets, settings, seed, results, islands, pilots)
 
 
+def _within(progress: Progress, start: float, stop: float) -> Progress:
+    """A part of the work reported as its share of all of it."""
+    return lambda done, message: progress(start + (stop - start) * done, message)
+
+
 def _silent(_done: float, _message: str) -> None:
     """No progress bar."""
 
@@ -63,14 +73,31 @@ def sample(
     readings = tuple(problems)
     everything = together([problems[reading] for reading in readings])
     samplers = [Sampler(readings, everything, (number,)) for number in range(settings.islands)]
-    islands = run_islands(targets, samplers, settings, seed, FULL, lambda done, name: progress(JOINT_WORK * done, name))
+    shares = [0.0, min(SCOUTS / settings.islands, 1.0) * JOINT_WORK, JOINT_WORK]
+    islands: list[Island] = []
+    for part, start, stop in zip((samplers[:SCOUTS], samplers[SCOUTS:]), shares[:-1], shares[1:], strict=True):
+        if part and (not islands or any(island.nearest <= HOPELESS for island in islands)):
+            islands += run_islands(targets, part, settings, seed, FULL, _within(progress, start, stop))
     found = {readings[i] for island in islands if island.arrived for i in np.unique(island.which)}
-    missing = [Sampler((reading,), problems[reading], reading.codes) for reading in readings if reading not in found]
-    pilots = run_islands(
-        targets, missing, settings, seed, PILOT, lambda done, name: progress(JOINT_WORK + (1 - JOINT_WORK) * done, name)
-    )
+    missing = [reading for reading in readings if reading not in found]
+    if not found:
+        closest = {reading: closest_part(reading, islands) for reading in readings}
+        missing = sorted(missing, key=lambda reading: closest[reading].nearest)[:NEAREST]
+    else:
+        closest = {}
+    samplers = [Sampler((reading,), problems[reading], reading.codes) for reading in missing]
+    pilots = run_islands(targets, samplers, settings, seed, PILOT, _within(progress, JOINT_WORK, 1.0))
     progress(1.0, targets.endpoint)
-    return islands, {pilot.readings[0]: pilot for pilot in pilots}
+    return islands, closest | {pilot.readings[0]: pilot for pilot in pilots}
+
+
+def closest_part(reading: Reading, islands: list[Island]) -> Island:
+    """What islands that did not arrive know of a reading: the particles that ended in it, nearest first, else the nearest of all."""
+    parts = [island.of(reading) for island in islands]
+    inside = [part for part in parts if len(part.d)]
+    if inside:
+        return min(inside, key=lambda part: part.nearest)
+    return min(islands, key=lambda island: island.nearest).renamed(reading)
 
 
 def screen(targets: Targets, settings: ReconstructionSettings) -> tuple[dict[Reading, Problem], list[ReadingResult]]:

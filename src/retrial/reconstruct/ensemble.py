@@ -47,7 +47,7 @@ class ReconstructionSettings:
     proposals: int | None = None
     target_proposals: int = 2
     share: float = 0.9
-    last_temperature: float = 60.0
+    last_temperature: float = 30.0
     pilot_particles: int = 64
     pilot_share: float = 0.8
     least_tables: int = 2
@@ -140,6 +140,18 @@ class Island:
     @property
     def arrived(self) -> bool:
         return self.log_evidence > -np.inf
+
+    @property
+    def nearest(self) -> float:
+        """Energy of the nearest table; 0 where some agree."""
+        return float(self.energy.sum(axis=1).min())
+
+    def renamed(self, reading: Reading) -> Island:
+        """The nearest table alone, put down to a reading that it was not sampled under, infinitely far from agreement."""
+        nearest = [int(self.energy.sum(axis=1).argmin())]
+        arrays = {name: getattr(self, name)[nearest] for name in ("d", "r", "ancestor")}
+        energy = np.full((1, self.energy.shape[1]), np.inf)
+        return replace(self, readings=(reading,), which=np.zeros(1, int), energy=energy, log_evidence=-np.inf, **arrays)
 
     def of(self, reading: Reading) -> Island:
         """The particles that ended in one reading, with that reading's log evidence log(Z R n / N)."""

@@ -76,7 +76,7 @@ def reading_result(targets: Targets, reading: Reading, parts: list[Island]) -> R
         proposals=sum(part.proposals for part in parts),
     )
     if not arrived:
-        closest = min(parts, key=lambda part: float(part.energy.sum(axis=1).min()))
+        closest = min(parts, key=lambda part: part.nearest)
         best = int(closest.energy.sum(axis=1).argmin())
         table = table_of(targets, closest.d[best], closest.r[best])
         return dataclasses.replace(base, miss=miss(table, targets, reading), violated=violated(table, targets, reading))
@@ -206,7 +206,7 @@ def relaxed_ensemble(
     targets: Targets, settings: ReconstructionSettings, results: tuple[ReadingResult, ...], islands: list[Island], seed: int
 ) -> Ensemble:
     """The closest tables of the closest reading, equally weighted; named relaxed because none carries every printed number."""
-    nearest = min(islands, key=lambda island: float(island.energy.sum(axis=1).min())).readings[0]
+    nearest = min(islands, key=lambda island: island.nearest).readings[0]
     candidates = [island for island in islands if island.readings == (nearest,)]
     d, r = np.concatenate([island.d for island in candidates]), np.concatenate([island.r for island in candidates])
     energy = np.concatenate([island.energy.sum(axis=1) for island in candidates])
