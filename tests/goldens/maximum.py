@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,12 +73,20 @@ class Maximum:
         return float(self.covariance[self.place[name], self.place[name]].item())
 
 
-def maximum(model: pm.Model, held: tuple[str, ...] = (), aside: tuple[str, ...] = ()) -> Maximum:
-    """Maximise over all variables but those `held` at 0 and those `aside`, which the covariance does not know either."""
+def maximum(
+    model: pm.Model, held: tuple[str, ...] = (), aside: tuple[str, ...] = (), start: Mapping[str, float] | None = None
+) -> Maximum:
+    """Maximise over all variables but those `held` at 0 and those `aside`, which the covariance does not know either.
+
+    The search begins at `start`, 0 where that says nothing.
+    """
     log_likelihood = LogLikelihood(model, aside)
     free = np.ones(log_likelihood.size, dtype=bool)
     for name in held:
         free[log_likelihood.place[name]] = False
+    origin = np.zeros(free.size)
+    for name, value in (start or {}).items():
+        origin[log_likelihood.place[name]] = value
 
     def whole(part: np.ndarray) -> np.ndarray:
         x = np.zeros(free.size)
@@ -92,7 +101,7 @@ def maximum(model: pm.Model, held: tuple[str, ...] = (), aside: tuple[str, ...] 
         return log_likelihood.information(whole(part))[np.ix_(free, free)]
 
     # a difference of function values is blind to a slope below about 1e-6: the last steps are Newton's, on the gradient alone
-    found = optimize.minimize(objective, np.zeros(free.sum()), jac=True, hess=curvature, method="trust-exact", options={"gtol": 1e-3})
+    found = optimize.minimize(objective, origin[free], jac=True, hess=curvature, method="trust-exact", options={"gtol": 1e-3})
     part = found.x
     for _ in range(_NEWTON_STEPS):
         part = part - np.linalg.solve(curvature(part), objective(part)[1])

@@ -30,7 +30,7 @@ def test_commensurate_prior_is_a_student_t() -> None:
 def test_hazard_ratio_of_the_psborrow2_overview() -> None:
     # psborrow2, simple overview: internal 39 events in 1136.2 (control) and 75 in 2502.1 (treated), external control 326 in 3575.7
     # person-time; exponential proportional hazards, flat priors, log rate ~ N(external, 1/τ), τ ~ Gamma(.001, .001):
-    # HR .856 (.580, 1.26), from MCMC
+    # HR .856 (.580, 1.26), from MCMC: of 4,000 draws, a standard error of .003 of the median and .01 of the upper limit
     commensurate = Prior("student_t", (0.0, 1.0, 0.002)).distribution
     rate = np.linspace(-6.0, -1.5, 2251)
     external = np.log(326 / 3575.7) + np.linspace(-0.4, 0.4, 801)

@@ -17,9 +17,10 @@ from retrial.config import RunConfig, run_config
 from retrial.errors import DataError
 from retrial.experiments.counted import IN_NO_CATEGORY, categories_of, graded_of, left_out
 from retrial.experiments.power_scaling import power_scaling_table
-from retrial.experiments.power_scaling_draws import multinomial
+from retrial.experiments.power_scaling_draws import CHAINS, DRAWS, multinomial
 from retrial.experiments.prior_predictive import prior_predictive
 from retrial.inference.count_data import category_counts
+from retrial.priors.power_scaling import sensitivity
 from retrial.study.study import Study
 
 
@@ -48,6 +49,20 @@ def test_closed_forms_are_scaled_without_a_fit(scaling: pd.DataFrame) -> None:
     assert os.loc["pessimistic", "psense_prior"] > os.loc["sceptical", "psense_prior"] > os.loc["optimistic", "psense_prior"]
     assert os.loc["pessimistic", "diagnosis"] == "potential prior-data conflict"
     assert (scaling["pareto_k"] < 0.7).all()
+
+
+def test_simulation_error_of_a_sensitivity() -> None:
+    """From as many independent draws as a sampled posterior gives, its SD is below 0.01 (0.05 is the threshold)."""
+    rng = np.random.default_rng(1)
+    # a printed log hazard ratio of -0.75 (SE 0.32) under the sceptical prior: the largest sensitivities of the sets used
+    estimate, se, prior_sd = -0.75, 0.32, 0.355
+    precision = se**-2 + prior_sd**-2
+    found = []
+    for _ in range(40):
+        draws = rng.normal(estimate / se**2 / precision, precision**-0.5, (CHAINS, DRAWS))
+        scaled = sensitivity(draws, stats.norm.logpdf(draws, 0, prior_sd), stats.norm.logpdf(estimate, draws, se))
+        found.append((scaled.prior, scaled.likelihood))
+    assert np.std(found, axis=0).max() < 0.01
 
 
 def test_a_ratio_and_its_difference_are_moved_alike(scaling: pd.DataFrame) -> None:

@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from simulate import uniformity
+from simulate_counts import count_ranks
 
 from retrial.answers.proportions import proportion_rows
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
+from retrial.dims import RAW
 from retrial.errors import DataError
 from retrial.inference.count_data import at_risk, category_counts, chain_probabilities
 from retrial.inference.diagnostics import diagnose
@@ -52,7 +55,9 @@ def test_the_chain_of_binomials_is_the_multinomial(counts: list[int], seed: int)
 def test_model_log_density_is_prior_plus_multinomial() -> None:
     model = response_hierarchical.build(COUNTS, PRIORS)
     baseline, mean, sd, z = np.array([-2.5, -0.7, -0.4]), 0.5, 0.4, np.array([0.3, -1.0, 0.8])
-    point = {"baseline_logit": baseline, "log_odds_ratio": np.array(mean), "effect_sd_log__": np.log(sd), "standard_effect": z}
+    # τ = 0.5 Φ⁻¹((1 + Φ(x)) / 2) is half-normal where x is standard normal
+    score = stats.norm.ppf(2 * stats.norm.cdf(sd / 0.5) - 1)
+    point = {"baseline_logit": baseline, "log_odds_ratio": np.array(mean), f"effect_sd{RAW}": score, "standard_effect": z}
     draws = {
         "baseline_logit": baseline[None],
         "log_odds_ratio": np.array([mean]),
@@ -61,7 +66,7 @@ def test_model_log_density_is_prior_plus_multinomial() -> None:
     }
     p = response_hierarchical.probabilities(draws)[0]
     expected = sum(stats.multinomial.logpmf(COUNTS.counts[arm], COUNTS.counts[arm].sum(), p[arm]) for arm in range(2))
-    expected += stats.norm.logpdf(baseline, 0, 1.5).sum() + stats.norm.logpdf(mean) + stats.halfnorm.logpdf(sd, scale=0.5)
+    expected += stats.norm.logpdf(baseline, 0, 1.5).sum() + stats.norm.logpdf(mean) + stats.norm.logpdf(score)
     expected += stats.norm.logpdf(z).sum()
     assert float(model.compile_logp(jacobian=False)(point)) == pytest.approx(expected, abs=1e-10)
 
@@ -96,6 +101,12 @@ def test_pooling_is_between_one_common_effect_and_none(pooled_fitter: Fitter) ->
     assert spread[0] < spread[1] < spread[2]
     # one common continuation-ratio effect: logistic regression over the three steps, flat prior nearly
     assert diagnose(fits[1:2], DiagnosticLimits(divergences=20))[0].rhat_max < 1.02
+
+
+def test_ranks_are_uniform(pooled_fitter: Fitter) -> None:
+    # quick simulation-based calibration, as of the survival models in test_calibration.py
+    found = count_ranks("response_hierarchical", 40, seed=21, fitter=pooled_fitter, draws=100, tune=200)
+    assert min(uniformity(values, 5) for values in found.values()) > 1e-3, found
 
 
 def test_before_the_data_no_category_is_favoured() -> None:

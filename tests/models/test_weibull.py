@@ -6,12 +6,13 @@ import dataclasses
 
 import lifelines
 import numpy as np
+import pymc as pm
 import pytest
-from scipy import stats
+from scipy import integrate, special, stats
 
 from retrial.errors import DataError, FitError
 from retrial.inference.diagnostics import diagnose
-from retrial.inference.engine import Draws, Job, fit_many, fitter_for
+from retrial.inference.engine import Draws, Fitter, Job, fit_many, fitter_for
 from retrial.inference.ensemble import padded
 from retrial.inference.settings import DiagnosticLimits, Sampler, SamplerSettings
 from retrial.models import weibull
@@ -19,7 +20,7 @@ from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_updates
 from retrial.survival.life_table import LifeTable
-from retrial.survival.observed import cell_log_likelihood, survival_data
+from retrial.survival.observed import SurvivalData, cell_log_likelihood, survival_data
 
 FLAT = PriorSet(
     "flat",
@@ -96,23 +97,35 @@ def test_mixture_prior_in_the_compiled_form() -> None:
 
 
 def test_four_parameterisations_are_one_distribution() -> None:
-    # lifelines λ, ρ; PyMC and SciPy shape, scale; BUGS dweib(shape, rate); brms mean
     m, k, t = 11.0, 1.3, np.array([1.0, 7.0, 20.0])
     scale = m / np.log(2) ** (1 / k)
     ours = np.exp(-weibull.hazard(t, 0.0, {"control_median": m, "shape": k, "log_hazard_ratio": 0.0}, np)[1])
+    # PyMC (alpha, beta) and SciPy: shape and scale
+    np.testing.assert_allclose(ours, -np.expm1(pm.logcdf(pm.Weibull.dist(alpha=k, beta=scale), t).eval()), atol=1e-12)
     np.testing.assert_allclose(ours, stats.weibull_min(k, scale=scale).sf(t), atol=1e-12)
+    # BUGS dweib(shape, rate): S = exp(-rate t^shape)
     np.testing.assert_allclose(ours, np.exp(-(np.log(2) / m**k) * t**k), atol=1e-12)
-    fitter = lifelines.WeibullFitter()
-    np.testing.assert_allclose(ours, np.exp(-fitter._cumulative_hazard([scale, k], t)), atol=1e-12)
-    mean = float(stats.weibull_min(k, scale=scale).mean())
-    np.testing.assert_allclose(ours, stats.weibull_min(k, scale=mean / float(stats.weibull_min(k).mean())).sf(t), atol=1e-12)
+    # lifelines: rho and lambda
+    np.testing.assert_allclose(ours, np.exp(-lifelines.WeibullFitter()._cumulative_hazard([scale, k], t)), atol=1e-12)
+    # brms: shape and mean, scale = mean / Γ(1 + 1 / shape)
+    mean = integrate.quad(lambda x: np.exp(-((x / scale) ** k)), 0, np.inf, epsabs=1e-13)[0]
+    np.testing.assert_allclose(ours, np.exp(-((t * special.gamma(1 + 1 / k) / mean) ** k)), atol=1e-10)
 
 
 @pytest.fixture(scope="module")
-def fits() -> dict[str, np.ndarray]:
-    data = padded(survival_data(cohort()), 30)
+def data() -> SurvivalData:
+    return padded(survival_data(cohort()), 30)
+
+
+@pytest.fixture(scope="module")
+def fitter(data: SurvivalData) -> Fitter:
+    return fitter_for(weibull.build, [Job(data, FLAT, 1)], SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def fits(data: SurvivalData, fitter: Fitter) -> dict[str, np.ndarray]:
     jobs = [Job(data, FLAT, 1), Job(data, SCEPTICAL, 2), Job(data, FLAT, 1)]
-    results = fit(jobs, SETTINGS, 2000)
+    results = fit_many(fitter, jobs, 2000, SETTINGS.tune, SETTINGS.threads)
     assert all(item.status == "ok" for item in diagnose(results, DiagnosticLimits()))
     np.testing.assert_array_equal(results[0].values["log_hazard_ratio"], results[2].values["log_hazard_ratio"])
     return {"flat": results[0].values["log_hazard_ratio"], "sceptical": results[1].values["log_hazard_ratio"]}
@@ -136,9 +149,8 @@ def test_sceptical_posterior_is_the_reweighted_flat_one(fits: dict[str, np.ndarr
     assert fits["sceptical"].mean() == pytest.approx(expected, abs=0.02)
 
 
-def test_threads_do_not_change_draws(fits: dict[str, np.ndarray]) -> None:
-    data = padded(survival_data(cohort()), 30)
-    alone = fit([Job(data, SCEPTICAL, 2)], dataclasses.replace(SETTINGS, threads=1), 2000)
+def test_threads_do_not_change_draws(fits: dict[str, np.ndarray], data: SurvivalData, fitter: Fitter) -> None:
+    alone = fit_many(fitter, [Job(data, SCEPTICAL, 2)], 2000, SETTINGS.tune, 1)
     np.testing.assert_array_equal(alone[0].values["log_hazard_ratio"], fits["sceptical"])
 
 
@@ -148,9 +160,8 @@ def test_pymc_sampler_gives_the_same_answer(fits: dict[str, np.ndarray]) -> None
     assert result.values["log_hazard_ratio"].mean() == pytest.approx(fits["flat"].mean(), abs=0.04)
 
 
-def test_a_bad_fit_is_named() -> None:
-    data = survival_data(cohort())
-    result = fit([Job(data, FLAT, 1)], dataclasses.replace(SETTINGS, tune=20), 20)[0]
+def test_a_bad_fit_is_named(data: SurvivalData, fitter: Fitter) -> None:
+    result = fit_many(fitter, [Job(data, FLAT, 1)], 20, 20, 1)[0]
     status = diagnose([result], DiagnosticLimits())[0].status
     assert status.startswith("failed: ")
     assert "ESS" in status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 from scipy.special import expit
 
 from retrial.errors import DataError
@@ -77,6 +77,24 @@ def test_map_prior_of_the_as_trials_has_the_published_numbers() -> None:
     density = fit.pdf_next(x)
     assert np.trapezoid(density, x) == pytest.approx(1.0, abs=1e-5)
     assert np.trapezoid(density * expit(x), x) == pytest.approx(0.255, abs=0.005)
+
+
+def test_binomial_studies_against_a_product_rule() -> None:
+    """(μ, τ) by Gauss-Legendre, each study's logit by Gauss-Hermite: another rule at every level."""
+    fit = binomial_studies(AS_EVENTS, AS_N, Prior("half_normal", (1.0,)), Prior("normal", (0.0, 2.0)))
+    x, w = np.polynomial.legendre.leggauss(140)
+    tau, mu = 2.75 * (x + 1), -1.1 + 6.0 * x
+    node, share = special.roots_hermitenorm(300)
+    theta = mu[None, :, None] + tau[:, None, None] * node
+    log_density = stats.halfnorm.logpdf(tau)[:, None] + stats.norm.logpdf(mu, 0.0, 2.0)
+    for y, n in zip(AS_EVENTS, AS_N, strict=True):
+        log_density = log_density + np.log(np.exp(y * theta - n * np.logaddexp(0, theta) + n * 0.56) @ share)
+    weight = np.exp(log_density - log_density.max()) * w[:, None] * w
+    weight /= weight.sum()
+    for values, moments in ((tau[:, None], fit.moments_tau()), (mu[None, :], fit.moments_mu())):
+        mean = float((weight * values).sum())
+        assert moments[0] == pytest.approx(mean, abs=1e-5)
+        assert moments[1] == pytest.approx(float(np.sqrt((weight * (values - mean) ** 2).sum())), abs=1e-5)
 
 
 def test_binomial_grid_against_integration_by_scipy() -> None:

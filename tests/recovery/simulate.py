@@ -122,3 +122,14 @@ def uniformity(values: np.ndarray, bins: int = BINS) -> float:
     """p of the χ² test that ranks are uniform."""
     counts = np.bincount(values * bins // RANKS, minlength=bins)
     return float(stats.chisquare(counts).pvalue)
+
+
+def off(values: np.ndarray) -> float:
+    """p that ranks are uniform by three tests (least p times 3): χ² of 20 bins, their mean, and their share in the central half.
+
+    χ² sees any departure a little; a shifted posterior shows in the mean, one too narrow or too wide in the share.
+    """
+    n = values.size
+    mean = (values.mean() - (RANKS - 1) / 2) / np.sqrt((RANKS**2 - 1) / 12 / n)
+    central = int(((values >= RANKS // 4) & (values < 3 * RANKS // 4)).sum())
+    return 3 * min(uniformity(values), 2 * float(stats.norm.sf(abs(mean))), float(stats.binomtest(central, n, 0.5).pvalue))

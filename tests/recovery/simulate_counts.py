@@ -15,7 +15,7 @@ from simulate import RANKS
 
 from retrial.inference.borrowing import BorrowedCounts
 from retrial.inference.count_data import category_counts, graded_events
-from retrial.inference.engine import Job, fit_many, fitter_for
+from retrial.inference.engine import Fitter, Job, fit_many, fitter_for
 from retrial.inference.settings import SamplerSettings
 from retrial.inference.two_arms import TwoArms
 from retrial.models import adverse_events_hierarchical, response_borrowing, response_hierarchical
@@ -126,22 +126,24 @@ DRAWS = 200
 """Draws a chain, thinned to 99 in all."""
 
 
-def count_ranks(name: str, simulations: int, seed: int) -> dict[str, np.ndarray]:
-    """Rank (0 to 99) of the truth in its posterior, (simulation,) per parameter."""
+def count_ranks(
+    name: str, simulations: int, seed: int, fitter: Fitter | None = None, draws: int = DRAWS, tune: int | None = None
+) -> dict[str, np.ndarray]:
+    """Rank (0 to 99) of the truth in its posterior, (simulation,) per parameter; by a `fitter` that was compiled before, if there is one."""
     if name == "response_borrowing":
         return borrowing_ranks(simulations, seed)
     build, priors, simulate, series, settings = _SAMPLED[name]
     rng = np.random.default_rng(seed)
     made = [simulate(rng) for _ in range(simulations)]
     jobs = [Job(data, priors, seed + i) for i, (data, _) in enumerate(made)]
-    fits = fit_many(fitter_for(build, jobs, settings), jobs, DRAWS, settings.tune, settings.threads)
+    fits = fit_many(fitter or fitter_for(build, jobs, settings), jobs, draws, tune or settings.tune, settings.threads)
     found: dict[str, list[int]] = {}
     for (data, truth), fit in zip(made, fits, strict=True):
         flat = {key: value.reshape(-1, *value.shape[2:]) for key, value in fit.values.items()}
-        rows = np.linspace(0, 4 * DRAWS - 1, RANKS - 1).astype(int)
-        drawn, true = series({key: value[rows] for key, value in flat.items()}, data), series(truth, data)
+        rows = np.linspace(0, 4 * draws - 1, RANKS - 1).astype(int)
+        thinned, true = series({key: value[rows] for key, value in flat.items()}, data), series(truth, data)
         for key, value in true.items():
-            found.setdefault(key, []).append(int((drawn[key] < value[0]).sum()))
+            found.setdefault(key, []).append(int((thinned[key] < value[0]).sum()))
     return {key: np.array(values) for key, values in found.items()}
 
 

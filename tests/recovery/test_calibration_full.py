@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from scipy import stats
-from simulate import BINS, CASES, RANKS, ranks, uniformity
+from simulate import BINS, CASES, RANKS, off, ranks, uniformity
 
 matplotlib.use("Agg")
 SIMULATIONS = 500
@@ -59,7 +59,7 @@ def check(name: str, found: dict[str, np.ndarray]) -> None:
 
 def least(found: dict[str, np.ndarray]) -> float:
     """Bonferroni's p of a model: the least over its parameters, times their number (whatever their dependence)."""
-    return min(1.0, len(found) * min(uniformity(values) for values in found.values()))
+    return min(1.0, len(found) * min(off(values) for values in found.values()))
 
 
 @pytest.mark.parametrize("name", list(CASES))

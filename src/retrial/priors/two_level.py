@@ -23,8 +23,8 @@ TAU_POINTS = 400
 """Gauss-Legendre nodes of τ for normal studies: errors below 1e-9 for smooth priors (tested)."""
 _BINOMIAL_TAU, _BINOMIAL_MU = 61, 121
 """Points of τ and μ for binomial studies."""
-_LOGIT = np.linspace(-12.0, 12.0, 1201)
-"""Logits over which a study's likelihood is averaged, 0.02 apart: finer than the likelihood of 2,000 patients."""
+_LOGIT = np.linspace(-12.0, 12.0, 4801)
+"""Logits over which a study's likelihood is averaged, 0.005 apart: moments of μ and τ are right to 1e-5 (tested)."""
 _DROP = 30.0
 """A log density this far below its maximum is left off the grid."""
 _TINY_RATE = 1e-12
@@ -135,10 +135,18 @@ def binomial_studies(
     return TwoLevel(
         weight=_normalised(log_density.ravel()),
         tau=np.broadcast_to(tau[:, None], shape).ravel(),
-        mean=np.broadcast_to(used, shape).ravel(),
+        mean=_drawn_in(log_density, used, step / np.sqrt(12)).ravel(),
         sd=np.full(log_density.size, step / np.sqrt(12)),
         log_evidence=float(logsumexp(log_density) + np.log(step)),
     )
+
+
+def _drawn_in(log_density: np.ndarray, mu: np.ndarray, sd: float) -> np.ndarray:
+    """Points of μ at each τ, drawn in towards their mean so far that nodes as wide as `sd` keep the variance (τ, μ)."""
+    weight = np.exp(log_density - logsumexp(log_density, axis=1, keepdims=True))
+    mean = (weight @ mu)[:, None]
+    variance = (weight * (mu - mean) ** 2).sum(axis=1, keepdims=True)
+    return mean + (mu - mean) * np.sqrt(np.maximum(1.0 - sd**2 / np.maximum(variance, sd**2), 0.0))
 
 
 def _averaged(likelihood: np.ndarray, mu: np.ndarray, tau: np.ndarray) -> np.ndarray:
