@@ -20,8 +20,11 @@ lint: $(READY)
 bench: $(READY)  ## speeds, as ratios against plain alternatives in the same run
 	$(BIN)/python -m pytest tests/benchmarks -s
 
-validate: $(READY)  ## slow calibration and fidelity studies; tables go to outputs/validation
+validate: $(READY)  ## calibration, fidelity and coverage studies (hours); tables go to tests/recovery/results and tests/validation/results
 	$(BIN)/python -m pytest -m "slow" tests/recovery tests/models -s
+	$(BIN)/python -m tests.validation.fidelity
+	$(BIN)/python -m tests.validation.summary
+	$(BIN)/python -m tests.validation.coverage
 
 $(READY): pyproject.toml constraints.txt
 	python=$$(.ci/find-python) && rm -rf $(VENV) && "$$python" -m venv $(VENV)

@@ -36,7 +36,7 @@ def _ratio(run: RunConfig, spec: ModelSpec, study: Study, key: str) -> Iterator[
     if run.endpoints and effect.endpoint and effect.endpoint not in run.endpoints:
         return
     parameter, of_treatment = _PRIOR_OF_MEASURE[effect.measure], contrast_of(effect).startswith(RATIO)
-    for name, priors in run.priors.items():
+    for name, priors in run.sets_for(spec).items():
         mine = priors.for_endpoint(effect.endpoint or "")
         if parameter not in mine.priors or not (of_treatment or mine[parameter].is_symmetric):
             continue  # a belief in the treatment's benefit says nothing of a prognostic factor
@@ -59,7 +59,7 @@ def count_posteriors(run: RunConfig, study: Study) -> list[Estimate]:
 def _counts(run: RunConfig, spec: ModelSpec, study: Study, path: str, row: CountRow) -> Iterator[Estimate]:
     counts, sign = two_by_two(study, path, row), benefit_sign(study, path)
     data = TwoArms((counts.control, counts.experimental), (counts.n_control, counts.n_experimental), benefit=sign >= 0)
-    for name, priors in run.priors.items():
+    for name, priors in run.sets_for(spec).items():
         complete = complete_counts(spec, priors.for_endpoint(outcome_key(path)), sign)
         if complete is None:
             continue

@@ -33,7 +33,7 @@ def outcome_of(spec: ModelSpec) -> str:
 def complete_sets(run: RunConfig, spec: ModelSpec, benefit: int) -> dict[str, PriorSet]:
     """Prior sets with the model's own priors and nothing else; `log_odds_ratio` turned to the outcome."""
     sets = {}
-    for name, given in run.priors.items():
+    for name, given in run.sets_for(spec).items():
         if EFFECT not in given.priors:
             continue
         effect = given[EFFECT] if benefit > 0 else given[EFFECT].mirrored

@@ -36,8 +36,8 @@ from retrial.seeds import integer_seed
 from retrial.study.study import Study
 
 log = logging.getLogger("retrial")
-TARGET_ACCEPT = 0.97
-"""Small steps: with few steps and grades the scales of pooling are known little better than their priors (a funnel)."""
+TARGET_ACCEPT = 0.9
+"""Smaller steps than survival models take: with few steps and grades the scales of pooling are known little better than their priors."""
 
 SHOWN_OF_VARIANTS = ("common_odds_ratio", "effect_sd", "odds_ratio", "risk_difference", "p_risk_difference_above_0")
 
@@ -93,7 +93,7 @@ def _fit(
     jobs = [
         Job(data, priors, integer_seed(run.seed, run.study_file.stem, outcome, spec.name, name)) for name, priors in sets.items()
     ]
-    settings = dataclasses.replace(run.sampler, target_accept=max(run.sampler.target_accept, TARGET_ACCEPT))
+    settings = dataclasses.replace(run.sampler_for(spec), target_accept=max(run.sampler.target_accept, TARGET_ACCEPT))
     with counter(f"fitting {spec.name}", len(jobs), "fits") as progress:
         found = fit_group(spec.build, jobs, settings, run.limits, settings.draws(1), progress)
     for name, (draws, health) in zip(sets, found, strict=True):
@@ -150,7 +150,7 @@ def _borrowed(run: RunConfig, spec: ModelSpec, study: Study) -> list[Estimate]:
     source = f"{source_of(study, path, study.count_rows()[path])}; control borrows from {', '.join(controls.labels)}"
     rows: list[Estimate] = []
     with step(f"{spec.name}: quadrature"):
-        for name, given in run.priors.items():
+        for name, given in run.sets_for(spec).items():
             priors = given.for_endpoint(controls.outcome)
             if EFFECT in priors.priors or {"control_probability", "experimental_probability"} <= set(priors.priors):
                 subject = Subject(controls.outcome, DIFFERENCE, spec.name, name, source)

@@ -16,6 +16,7 @@ from retrial.compare.estimate import Estimate
 from retrial.config import RunConfig
 from retrial.dims import ARM, ARMS, MONTHS_PER_UNIT, RECONSTRUCTION, TIME
 from retrial.errors import StoreError
+from retrial.experiments.used import used_models
 from retrial.manifest import describe
 from retrial.report.data import PrintedAtRisk, ReportData, SurvivalCurves
 from retrial.report.page import write_report
@@ -37,11 +38,12 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
     """Write report.html, figures/ and tables/ into `folder` from the results in `source`."""
     manifest = describe(run, study, source, [], 0.0)
     manifest.pop("wall_seconds")
+    estimates = read_estimates(source)
     data = ReportData(
         study=study,
         manifest=manifest,
         checks=[*run_audit(study), *_joint(source)],
-        estimates=read_estimates(source),
+        estimates=estimates,
         fidelity=_frame(source / "fidelity.csv"),
         diagnostics=_frame(source / "diagnostics.csv"),
         curves={key: curves for key in study.endpoints if (curves := _curves(study, key, source)) is not None},
@@ -54,8 +56,14 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         agreement=_frame(source / "agreement.csv"),
         variance=_frame(source / "variance.csv"),
         loo_pit=_frame(source / "loo_pit.csv"),
+        readings=_frame(source / "readings.csv"),
+        spread=_frame(source / "spread.csv"),
+        leave_one_out=_frame(source / "leave_one_out.csv"),
+        strict_comparison=_frame(source / "strict_comparison.csv"),
         predictive={key: found for key in study.endpoints if (found := _dataset(source / f"predictive_{key}.nc")) is not None},
-        model_cards={name: inspect.getdoc(inspect.getmodule(_plain(spec.build))) or "" for name, spec in run.models.items()},
+        model_cards={
+            spec.name: inspect.getdoc(inspect.getmodule(_plain(spec.build))) or "" for spec in used_models(run, estimates)
+        },
         main_prior=run.main_prior,
     )
     return write_report(data, folder)
@@ -131,6 +139,7 @@ def _curves(study: Study, key: str, folder: Path) -> SurvivalCurves | None:
         printed_medians=_medians(study, key),
         printed_at_risk=_at_risk(study, key),
         from_patients=study.endpoints[key].patients is not None,
+        weights=stored["weight"].to_numpy() if "weight" in stored else None,
         notes=tuple(str(note) for note in stored.attrs.get("notes", "").split("\n") if note),
     )
 

@@ -71,7 +71,7 @@ def _ratios(run: RunConfig, spec: ModelSpec, study: Study, _folder: Path) -> Ite
             data = log_ratio(effect, key)
         except DataError:
             continue  # no interval and no p
-        for name, given in run.priors.items():
+        for name, given in run.sets_for(spec).items():
             priors = given.for_endpoint(effect.endpoint or "")
             if parameter not in priors.priors:
                 continue
@@ -106,7 +106,7 @@ def _two_arms(run: RunConfig, spec: ModelSpec, study: Study, _folder: Path) -> I
         counts = two_by_two(study, path, row)
         arms = TwoArms((counts.control, counts.experimental), (counts.n_control, counts.n_experimental), benefit=sign >= 0)
         borrowed = None if spec.historical is None else borrowing_data(study, path, spec.historical)
-        for name, given in run.priors.items():
+        for name, given in run.sets_for(spec).items():
             priors = complete_counts(spec, given.for_endpoint(key), sign)
             if priors is None:
                 continue

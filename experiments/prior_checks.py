@@ -13,8 +13,8 @@ from retrial.experiments.conflict import conflict_table
 from retrial.experiments.power_scaling import power_scaling_table
 from retrial.experiments.prior_predictive import prior_predictive
 from retrial.experiments.tables import EndpointTables
+from retrial.experiments.used import used_sets
 from retrial.priors.densities import density_rows
-from retrial.priors.prior_set import PriorSet
 from retrial.study.study import Study
 
 
@@ -25,9 +25,8 @@ def write_prior_checks(
 
     Reads the sampled posteriors that the run has written to `folder`.
     """
-    sets = [*run.priors.values(), *(PriorSet(f"model {spec.name}", spec.priors) for spec in run.models.values())]
     frames = {
-        "prior_densities": pd.DataFrame([row for prior_set in sets for row in density_rows(prior_set)]),
+        "prior_densities": pd.DataFrame([row for prior_set in used_sets(run, estimates) for row in density_rows(prior_set)]),
         "prior_predictive": prior_predictive(run, study, tables, estimates),
         "conflict": conflict_table(run, study),
         "power_scaling": power_scaling_table(run, study, folder),

@@ -57,7 +57,7 @@ def prior_predictive(
     seen, stage = _seen(estimates), _Stage(run, study, tables, {})
     rows = []
     for spec in run.models.values():
-        for name, given in run.priors.items():
+        for name, given in run.sets_for(spec).items():
             for endpoint, quantity, contrast, unit, draws in _values(stage, spec, given):
                 tail = run.questions.tail
                 low, middle, high = (float(value) for value in np.quantile(draws, [tail, 0.5, 1 - tail]))

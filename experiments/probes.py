@@ -124,19 +124,23 @@ def _posteriors(run: RunConfig, one: Sampled, strict: LifeTable) -> list[Values]
         return []
     own = spec.on(one.item.table, one.item.weights)
     name, priors = chosen
-    questions = [
-        Question(one.targets.endpoint, table, np.full(size, 1 / size), one.item.recorded, own.prepare)
-        for table in (one.item.table, strict)
-        if (size := table.n_reconstructions)
-    ]
+    both, first = _together(one.item.table, strict), one.item.table.n_reconstructions
+    size = both.n_reconstructions
+    question = Question(one.targets.endpoint, both, np.full(size, 1 / size), one.item.recorded, own.prepare)
     content = (run.seed, f"{run.study_file.stem} strict")
-    total = sum(len(question.weights) for question in questions)
-    with counter(f"fitting {spec.name} to default and strict tables", total, "fits") as progress:
-        fits = fit_ensemble(spec.name, spec.build, questions, priors, run.sampler, run.limits, content, progress)
-    for fitted in fits:
-        if fitted.status(name) != "ok":
-            log.info("%s, %s on default or strict tables: %s", fitted.endpoint, spec.name, fitted.status(name))
-    return [_moments(fitted.draws[name]) for fitted in fits]
+    with counter(f"fitting {spec.name} to default and strict tables", size, "fits") as progress:
+        fitted = fit_ensemble(spec.name, spec.build, [question], priors, run.sampler, run.limits, content, progress)[0]
+    if fitted.status(name) != "ok":
+        log.info("%s, %s on default and strict tables: %s", fitted.endpoint, spec.name, fitted.status(name))
+    return [_moments(fitted.draws[name][:first]), _moments(fitted.draws[name][first:])]
+
+
+def _together(one: LifeTable, two: LifeTable) -> LifeTable:
+    """The tables of both, on the times that they share."""
+    events, censored = (
+        np.concatenate([getattr(table, name).to_numpy() for table in (one, two)]) for name in ("events", "censored")
+    )
+    return LifeTable.from_counts(one.times, events, censored)
 
 
 def _prior(run: RunConfig, spec: ModelSpec | None, endpoint: str) -> tuple[str, Mapping[str, PriorSet]] | None:

@@ -23,7 +23,8 @@ from retrial.experiments.progress import step
 from retrial.experiments.spread import write_spread
 from retrial.experiments.survival import survival_posteriors
 from retrial.experiments.tables import endpoint_tables, save_tables
-from retrial.priors.prior_set import PriorSet, implied
+from retrial.experiments.used import used_sets
+from retrial.priors.prior_set import implied
 from retrial.study.study import Study
 
 log = logging.getLogger("retrial")
@@ -67,12 +68,9 @@ def write_results(run: RunConfig, estimates: Sequence[Estimate], diagnostics: pd
     to_frame(estimates).to_csv(folder / "estimates.csv", index=False)
     if not diagnostics.empty:
         diagnostics.to_csv(folder / "diagnostics.csv", index=False)
-    priors = [row for prior_set in run.priors.values() for row in implied(prior_set, run.questions.level)]
-    defaults = [
-        row for spec in run.models.values() for row in implied(PriorSet(f"model {spec.name}", spec.priors), run.questions.level)
-    ]
-    if priors or defaults:
-        pd.DataFrame([*priors, *defaults]).to_csv(folder / "priors.csv", index=False)
+    priors = [row for prior_set in used_sets(run, estimates) for row in implied(prior_set, run.questions.level)]
+    if priors:
+        pd.DataFrame(priors).to_csv(folder / "priors.csv", index=False)
 
 
 def _failed(rows: Sequence[Estimate]) -> list[str]:

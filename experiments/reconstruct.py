@@ -2,40 +2,61 @@
 
 from __future__ import annotations
 
+import logging
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from retrial.answers.survival import horizon_of
-from retrial.audit.check import to_frame
+from retrial.audit.check import Check, Verdict
 from retrial.compare.estimate import to_frame as estimates_to_frame
 from retrial.config import RunConfig
 from retrial.errors import DataError
 from retrial.experiments.audit import add_joint, audited
 from retrial.experiments.frequentist import table_rows
 from retrial.experiments.layout import draw_curves
+from retrial.experiments.probes import write_probes
 from retrial.experiments.tables import EndpointTables, endpoint_tables, save_tables
 from retrial.study.study import Study
 
+log = logging.getLogger("retrial")
+WIDTH = 140
+"""Characters of a printed line."""
+
 
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
-    """Reconstruct, and write reconstruction_ENDPOINT.nc, fidelity.csv, readings.csv, estimates.csv (spread) and figures/."""
+    """Reconstruct, and write reconstruction_ENDPOINT.nc, fidelity.csv, readings.csv, spread.csv, estimates.csv and figures/; under a
+    switch leave_one_out.csv and strict_comparison.csv.
+    """
     checks, used = audited(study, folder)
+    _say_contradictions(checks)
     found = endpoint_tables(run, used)
     if not found.tables and not found.failures:
         raise DataError("nothing to reconstruct", ["endpoints: got none with patients, medians, numbers at risk or a curve"])
     add_joint(checks, found.checks, folder)
     save_tables(found.tables, folder)
+    failures = write_probes(run, found.tables, folder)
     estimates_to_frame([row for item in found.tables for row in table_rows(run, item)]).to_csv(
         folder / "estimates.csv", index=False
     )
     draw_curves(study, folder)
     for item in found.tables:
         print(_summary(run, item))
-    if found.checks:
-        print(to_frame(found.checks)[["claim", "verdict", "recomputed", "note"]].to_string(index=False, max_colwidth=90))
-    return found.failures
+    for check in found.checks:
+        verdict = "consistent under some readings" if check.verdict is Verdict.CONSISTENT_ONLY_IF else check.verdict.value
+        print(f"\n{check.claim}: {verdict}. {check.recomputed}.")
+        if check.verdict is not Verdict.INCONSISTENT:
+            print(textwrap.fill(f"{check.note}.", WIDTH))
+    return [*found.failures, *failures]
+
+
+def _say_contradictions(checks: Sequence[Check]) -> None:
+    """What the audit refuses of the survival numbers, before the long part: it is the answer to a study that contradicts itself."""
+    for check in checks:
+        if check.verdict is Verdict.INCONSISTENT and check.path.startswith("endpoints."):
+            log.warning("%s: %s; %s (%s)", check.path, check.claim, check.note or check.recomputed, check.consequence.value)
 
 
 def _summary(run: RunConfig, item: EndpointTables) -> str:

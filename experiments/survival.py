@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from retrial.experiments.progress import counter, step
 from retrial.experiments.spread import variance_rows
 from retrial.experiments.tables import EndpointTables
 from retrial.inference.ensemble import EFFECT, Fitted, Question, fit_ensemble, save
-from retrial.priors.prior_set import PriorSet
 from retrial.report.data import LOWER, POINT, TIME_FINE, UPPER
 from retrial.seeds import integer_seed
 from retrial.survival import curves
@@ -49,12 +48,9 @@ class SurvivalResults:
 def survival_posteriors(run: RunConfig, tables: Sequence[EndpointTables], folder: Path) -> SurvivalResults:
     """Fit each survival model of the run to every endpoint's tables under every prior set that speaks of a hazard ratio."""
     specs = [spec for spec in run.models.values() if spec.data == "life_table"]
-    sets = {name: value for name, value in run.priors.items() if value.speaks_of(EFFECT)}
-    tables = [item for item in tables if any(value.speaks_of(EFFECT, item.endpoint) for value in sets.values())]
-    results = SurvivalResults([], pd.DataFrame(), {}, [])
-    if not specs or not tables or not sets:
-        return results
-    parts = [_fit_model(run, spec, sets, tables, folder) for spec in specs]
+    parts = [part for spec in specs if (part := _fit_model(run, spec, tables, folder)) is not None]
+    if not parts:
+        return SurvivalResults([], pd.DataFrame(), {}, [])
     return SurvivalResults(
         estimates=[row for part in parts for row in part.estimates],
         diagnostics=pd.concat([part.diagnostics for part in parts], ignore_index=True),
@@ -65,9 +61,11 @@ def survival_posteriors(run: RunConfig, tables: Sequence[EndpointTables], folder
     )
 
 
-def _fit_model(
-    run: RunConfig, spec: ModelSpec, sets: Mapping[str, PriorSet], tables: Sequence[EndpointTables], folder: Path
-) -> SurvivalResults:
+def _fit_model(run: RunConfig, spec: ModelSpec, tables: Sequence[EndpointTables], folder: Path) -> SurvivalResults | None:
+    sets = {name: value for name, value in run.sets_for(spec).items() if value.speaks_of(EFFECT)}
+    tables = [item for item in tables if any(value.speaks_of(EFFECT, item.endpoint) for value in sets.values())]
+    if not tables:
+        return None
     complete = {name: value.over(spec.priors) for name, value in sets.items()}
     specs = [spec.on(item.table, item.weights) for item in tables]
     questions = [
@@ -81,7 +79,7 @@ def _fit_model(
             spec.build,
             questions,
             complete,
-            run.sampler,
+            run.sampler_for(spec),
             run.limits,
             (run.seed, run.study_file.stem),
             progress,

@@ -9,6 +9,7 @@
 A patient has one worst grade of a term: grade groups and "none" are exclusive, so the chain of binomials is their multinomial, and
 "any grade" is derived, never fitted. θ is a log odds ratio, above 0 more harm with the experimental arm. Cells of 0 need no
 correction: their term borrows from the others. How far grades differ is said by the prior of u_g: two of them cannot show it.
+Sampled as: half-normal s and τ by their normal scores (`_raw`), which have no funnel towards 0; the same model.
 Assumes terms exchangeable (none known in advance to be caused by the treatment), exchangeable patients, no confounding; treats terms
 as independent given the parameters although patients share them, so effects pooled over terms look somewhat too certain.
 Source: Berry, Berry 2004, Biometrics 60:418 (pooling over adverse events); non-centred as in Betancourt, Girolami 2015.
@@ -24,7 +25,7 @@ import pymc as pm
 from retrial.dims import ARM
 from retrial.inference.count_data import CELL, GRADE, GradedEvents, chain_probabilities
 from retrial.priors.prior_set import PriorSet
-from retrial.priors.pymc_priors import effect_prior, positive_prior
+from retrial.priors.pymc_priors import effect_prior, scale_prior
 
 _EXPERIMENTAL = np.array([[0.0], [1.0]])
 
@@ -34,10 +35,10 @@ def build(data: GradedEvents, priors: PriorSet) -> pm.Model:
     grade_of = np.tile(np.arange(len(data.grades)), len(data.terms))
     with pm.Model(coords=data.coords()) as model:
         level = effect_prior("baseline_mean", priors["baseline_mean"], dims=GRADE)
-        spread = positive_prior("baseline_sd", priors["baseline_sd"])
+        spread = scale_prior("baseline_sd", priors["baseline_sd"])
         mean = effect_prior("log_odds_ratio", priors["log_odds_ratio"])
         by_grade = effect_prior("grade_effect", priors["grade_effect"], dims=GRADE)
-        between_terms = positive_prior("effect_sd", priors["effect_sd"]) * pm.Normal("standard_effect", dims=CELL)
+        between_terms = scale_prior("effect_sd", priors["effect_sd"]) * pm.Normal("standard_effect", dims=CELL)
         baseline = level[grade_of] + spread * pm.Normal("standard_baseline", dims=CELL)
         effect = mean + by_grade[grade_of] + between_terms
         at_risk = pm.Data("at_risk", data.at_risk, dims=(ARM, CELL))

@@ -10,6 +10,7 @@ better one (above 0 favours experimental), partially pooled: τ near 0 is one co
 c_k makes all categories about equally probable before the data: q_k ~ Beta(1, K - k), whose logit has the mean c_k, is the uniform
 distribution over them; without it (α_k centred at 0) half of the patients would be expected in the best category.
 `pooled: false` (in the model's YAML) makes θ_k independent draws of `log_odds_ratio`.
+Sampled as: a half-normal τ by its normal score (`effect_sd_raw`), which has no funnel towards τ = 0; the same model.
 Assumes exchangeable patients within an arm, no confounding, and that a treatment moves the steps by similar amounts (τ's prior).
 Source: Agresti, Categorical Data Analysis, 3rd ed., 8.3.6 (continuation-ratio logits); pooling as in Gelman et al., BDA3, chapter 5.
 """
@@ -26,7 +27,7 @@ from scipy.special import digamma
 from retrial.dims import ARM
 from retrial.inference.count_data import STEP, CategoryCounts, chain_probabilities
 from retrial.priors.prior_set import PriorSet
-from retrial.priors.pymc_priors import effect_prior, positive_prior
+from retrial.priors.pymc_priors import effect_prior, scale_prior
 
 _EXPERIMENTAL = np.array([[0.0], [1.0]])
 
@@ -37,7 +38,7 @@ def build(data: CategoryCounts, priors: PriorSet, pooled: bool = True) -> pm.Mod
         baseline = centre(data.events.shape[1]) + effect_prior("baseline_logit", priors["baseline_logit"], dims=STEP)
         if pooled:
             mean = effect_prior("log_odds_ratio", priors["log_odds_ratio"])
-            effect = mean + positive_prior("effect_sd", priors["effect_sd"]) * pm.Normal("standard_effect", dims=STEP)
+            effect = mean + scale_prior("effect_sd", priors["effect_sd"]) * pm.Normal("standard_effect", dims=STEP)
         else:
             effect = effect_prior("log_odds_ratio", priors["log_odds_ratio"], dims=STEP)
         at_risk = pm.Data("at_risk", data.at_risk, dims=(ARM, STEP))

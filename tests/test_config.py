@@ -38,8 +38,37 @@ def test_the_main_job_has_the_named_priors_and_models() -> None:
         "jeffreys",
     } <= set(run.priors)
     hierarchical = {"response_hierarchical", "response_borrowing", "adverse_events_hierarchical"}
-    assert set(run.models) == {"log_hazard_ratio", "response_binomial", "weibull"} | hierarchical
+    survival = {"weibull", "weibull_nonproportional", "piecewise_exponential"}
+    assert set(run.models) == {"log_hazard_ratio", "response_binomial"} | survival | hierarchical
     assert run.models["weibull"].hazard is not None
+
+
+def test_secondary_models_have_fewer_prior_sets_and_the_main_one_always() -> None:
+    run = configured("reanalyse", "prior=class_effect", prior="class_effect")
+    assert run.sets_for(run.models["weibull"]) == run.priors
+    fewer = run.sets_for(run.models["piecewise_exponential"])
+    assert next(iter(fewer)) == "class_effect"
+    assert {"flat", "sceptical", "strongly_sceptical", "optimistic", "pessimistic", "empirical"} < set(fewer) < set(run.priors)
+
+
+def test_a_model_is_left_out_by_null_and_takes_the_sets_that_it_is_given() -> None:
+    run = configured("reanalyse", "models.weibull=null", "models.piecewise_exponential.prior_sets=[sceptical]", prior="flat")
+    assert "weibull" not in run.models
+    assert list(run.sets_for(run.models["piecewise_exponential"])) == ["flat", "sceptical"]
+    with pytest.raises(
+        ConfigError, match=r"models.piecewise_exponential.prior_sets: got cautious; allowed are all, class_effect"
+    ):
+        configured("reanalyse", "models.piecewise_exponential.prior_sets=[cautious]")
+
+
+def test_models_choose_their_adaptation_unless_the_sampler_does() -> None:
+    run = configured("reanalyse")
+    chosen = {name: run.sampler_for(spec).adaptation.value for name, spec in run.models.items()}
+    assert (chosen["weibull"], chosen["piecewise_exponential"]) == ("low_rank", "diag")
+    run = configured("reanalyse", "sampler.adaptation=diag")
+    assert {run.sampler_for(spec).adaptation.value for spec in run.models.values()} == {"diag"}
+    with pytest.raises(ConfigError, match=r"models.weibull.adaptation: got model; allowed are diag, low_rank"):
+        configured("reanalyse", "models.weibull.adaptation=model")
 
 
 def test_a_prior_of_the_command_line_comes_first_as_custom() -> None:

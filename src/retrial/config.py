@@ -3,93 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import hydra.utils
-import numpy as np
 
 from retrial.answers.questions import Questions
 from retrial.composed import CUSTOM, question
-from retrial.errors import ConfigError, InputError
-from retrial.inference.settings import DiagnosticLimits, SamplerSettings
+from retrial.errors import InputError
+from retrial.inference.settings import Adaptation, DiagnosticLimits, SamplerSettings
+from retrial.model_spec import ALL_SETS, NEEDED_OF_KIND, Fitting, ModelSpec, as_it_is
 from retrial.priors.chosen import chosen_sets
-from retrial.priors.historical import HistoricalControls, parse_historical
+from retrial.priors.historical import parse_historical
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PARAMETER_SUPPORT, PriorSet
 from retrial.priors.statements import parse_prior_set
 from retrial.reconstruct.ensemble import ReconstructionSettings
 from retrial.reconstruct.probes import Probes, plain_probes
 from retrial.survival.intervals import IntervalRule
-from retrial.survival.life_table import LifeTable
 from retrial.validate import Problems, build_dataclass
 
 PACKAGE = "retrial."
 """Only functions of this package are ever called from a configuration."""
-NEEDED_OF_KIND: dict[str, tuple[str, ...]] = {
-    "ratio": ("posterior",),
-    "counts": ("posterior",),
-    "life_table": ("hazard",),
-    "categories": ("probabilities",),
-    "adverse_events": ("probabilities",),
-    "historical_counts": ("posterior", "historical"),
-}
-"""What a model is fitted to, and which function it must have beside `build`."""
-
 
 _FUNCTIONS = ("build", "posterior", "hazard", "prepare", "probabilities")
-
-
-def _as_it_is(data: Any) -> Any:
-    """A model that is fitted to the life table itself."""
-    return data
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """A model as configured: its functions, what it is fitted to, and its own priors for nuisance parameters."""
-
-    name: str
-    data: str
-    build: Callable[..., Any]
-    posterior: Callable[..., Any] | None
-    hazard: Callable[..., Any] | None
-    priors: Mapping[str, Prior]
-    description: str = ""
-    proportional: bool = True
-    prepare: Callable[..., Any] = _as_it_is
-    probabilities: Callable[..., Any] | None = None
-    historical: HistoricalControls | None = None
-    intervals: IntervalRule | None = None
-
-    def on(self, table: LifeTable, weights: np.ndarray) -> ModelSpec:
-        """The model for one endpoint's tables: with cut points where it has intervals, else as it is."""
-        if self.intervals is None:
-            return self
-        cuts = self.intervals.cuts(table, weights)
-        hazard = functools.partial(self.hazard_of(), cuts=cuts)
-        return dataclasses.replace(self, prepare=functools.partial(self.prepare, cuts=cuts), hazard=hazard, intervals=None)
-
-    def closed_form(self, *data: Any) -> Any:
-        """Posterior of a model that needs no sampling."""
-        return _required(self.posterior, self.name, "posterior")(*data)
-
-    def hazard_of(self) -> Callable[..., Any]:
-        """Hazard of a survival model."""
-        return _required(self.hazard, self.name, "hazard")
-
-    def probabilities_of(self, *data: Any) -> Any:
-        """Outcome probabilities from draws of a model of counts."""
-        return _required(self.probabilities, self.name, "probabilities")(*data)
-
-
-def _required(function: Callable[..., Any] | None, name: str, part: str) -> Callable[..., Any]:
-    if function is None:
-        raise ConfigError(f"the model {name!r}", [f"models.{name}.{part}: missing"])
-    return function
 
 
 @dataclass(frozen=True)
@@ -116,6 +55,17 @@ class RunConfig:
         """Name of the prior set that the report quotes first."""
         return next(iter(self.priors), "")
 
+    def sets_for(self, spec: ModelSpec) -> dict[str, PriorSet]:
+        """Prior sets that a model is fitted under: the main one, and those that it names."""
+        named = spec.fitting.prior_sets
+        return {name: value for name, value in self.priors.items() if name == self.main_prior or {name, ALL_SETS} & set(named)}
+
+    def sampler_for(self, spec: ModelSpec) -> SamplerSettings:
+        """How a model is sampled: with its own adaptation, where the configuration leaves that to the models."""
+        if self.sampler.adaptation is not Adaptation.MODEL:
+            return self.sampler
+        return dataclasses.replace(self.sampler, adaptation=spec.fitting.adaptation)
+
 
 def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Mapping[str, str] | None = None) -> RunConfig:
     """Check a plain configuration and make it a `RunConfig`. Raises one `ConfigError` with all problems.
@@ -130,6 +80,7 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
     models = _models(asked, names.get("model", CUSTOM), problems)
     own = {name: prior.support for spec in models.values() for name, prior in spec.priors.items()}
     priors = chosen_sets(asked, names, {**PARAMETER_SUPPORT, **own}, study_file.stem, problems)
+    _refuse_unknown_sets(models, {ALL_SETS, *priors, *(asked.get("priors") or {})}, problems)
     sampler = dict(asked.get("sampler", {}))
     limits = build_dataclass(DiagnosticLimits, sampler.pop("limits", {}), "sampler.limits", problems)
     engine = build_dataclass(SamplerSettings, sampler, "sampler", problems)
@@ -195,8 +146,16 @@ def _refuse_foreign_targets(node: Any, path: str, problems: Problems) -> None:
             _refuse_foreign_targets(value, f"{path}.{index}", problems)
 
 
+def _refuse_unknown_sets(models: Mapping[str, ModelSpec], known: set[str], problems: Problems) -> None:
+    for spec in models.values():
+        unknown = [name for name in spec.fitting.prior_sets if name not in known]
+        if unknown:
+            problems.add(f"models.{spec.name}.prior_sets: got {', '.join(unknown)}; allowed are {', '.join(sorted(known))}")
+
+
 def _models(asked: Mapping[str, Any], main_name: str, problems: Problems) -> dict[str, ModelSpec]:
-    raws = dict(asked.get("models") or {})
+    # null leaves a model of the default list out
+    raws = {name: raw for name, raw in (asked.get("models") or {}).items() if raw is not None}
     if asked.get("model") is not None:
         raws[main_name] = asked["model"]
     specs = {name: _model(name, raw, problems) for name, raw in raws.items()}
@@ -226,6 +185,8 @@ def _model(name: str, raw: Any, problems: Problems) -> ModelSpec | None:
         intervals = build_dataclass(IntervalRule, raw["intervals"], f"{key}.intervals", problems) if "intervals" in raw else None
     except InputError as error:
         problems.extend(error.problems)
+    told = {part: raw[part] for part in ("adaptation", "prior_sets") if part in raw}
+    fitting = build_dataclass(Fitting, told, key, problems)
     if problems.count > before:
         return None
     functions = {part: hydra.utils.instantiate(raw[part]) for part in _FUNCTIONS if part in raw}
@@ -235,11 +196,12 @@ def _model(name: str, raw: Any, problems: Problems) -> ModelSpec | None:
         build=functions["build"],
         posterior=functions.get("posterior"),
         hazard=functions.get("hazard"),
-        prepare=functions.get("prepare", _as_it_is),
+        prepare=functions.get("prepare", as_it_is),
         probabilities=functions.get("probabilities"),
         historical=historical,
         intervals=intervals,
         priors=priors,
         description=str(raw.get("description", "")),
         proportional=raw.get("proportional", True) is True,
+        fitting=fitting,
     )

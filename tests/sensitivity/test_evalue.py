@@ -112,7 +112,7 @@ def test_rows_of_treatment_effects() -> None:
     assert limit.point == pytest.approx(e_value(as_risk_ratio(0.879, "hazard_ratio", True)), abs=1e-10)
     assert by_key["os", f"{plain}, adjusted for age", "e_value_of_confidence_limit"].point == 1
     assert not [row for row in rows if "old" in row.contrast]
-    assert limit.source.startswith("Results, os_unadjusted; ")
+    assert limit.source.startswith("Results, os unadjusted; ")
     assert "common outcome" in limit.source
 
 
@@ -130,6 +130,6 @@ def test_unknown_frequency_is_taken_as_common() -> None:
     assert [row.quantity for row in bare] == ["e_value"]
     assert bare[0].point == pytest.approx(e_value(math.sqrt(0.5)), abs=1e-10)
     assert "taken as common" in bare[0].source
-    by_p = [row for row in rows if "by_p" in row.source]
+    by_p = [row for row in rows if "by p" in row.source]
     assert len(by_p) == 2
     assert 1 < by_p[1].point < by_p[0].point

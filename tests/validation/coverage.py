@@ -1,6 +1,6 @@
 """Do 95 % intervals of the whole path hold the truth: patients, a paper's numbers of them, life tables, posterior.
 
-`python tests/validation/coverage.py [WORKERS [STUDIES]]` writes results/coverage.csv. Each study draws 43 + 49 patients from a Weibull
+`python -m tests.validation.coverage [WORKERS [STUDIES]]` writes results/coverage.csv. Each study draws 43 + 49 patients from a Weibull
 proportional-hazards model, prints what a paper prints, is reconstructed from that, and fitted; beside it the same model on the
 patients themselves, which tells what the reconstruction adds.
 """
@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from hydra import compose, initialize_config_module
-from paper import Given, targets_of
 
 from retrial.composed import plain
 from retrial.config import RunConfig, run_config
@@ -32,6 +31,8 @@ from retrial.reconstruct.readings import RatioReading, TestReading
 from retrial.reconstruct.statistics import Table
 from retrial.survival import curves
 from retrial.survival.life_table import LifeTable
+from tests.validation.cache import cache_of
+from tests.validation.paper import Given, targets_of
 
 PATIENTS = (49, 43)
 """Control and experimental arm, those of Yao et al. 2025."""
@@ -53,7 +54,6 @@ LEVEL = 0.95
 RECORDED = "interval"
 """A death of the month t happened after t - 1 and up to t, as months in papers mean."""
 FOLDER = Path(__file__).parent / "results"
-CACHE = Path(__file__).parents[2] / "outputs" / "validation" / "coverage"
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ def patients(truth: Truth) -> Table:
     return Table(np.arange(1.0, FOLLOW_UP[1] + 1), counts[1], counts[0])
 
 
-def reconstructed(number: int) -> dict[str, Any]:
+def reconstructed(number: int, cache: Path) -> dict[str, Any]:
     """Tables (reconstruction, arm, month) of one study from its printed numbers, kept on disk so that a stopped run goes on."""
-    path = CACHE / f"{number}.pickle"
+    path = cache / f"{number}.pickle"
     if path.exists():
         return pickle.loads(path.read_bytes())
     hidden = patients(truth_of(number))
@@ -113,7 +113,6 @@ def reconstructed(number: int) -> dict[str, Any]:
         tables = [on_months(table) for table in tables_of(ensemble, targets)]
         found |= {"events": np.stack([d for d, _ in tables]), "censored": np.stack([c for _, c in tables])}
         found["weights"] = ensemble.weights
-    CACHE.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pickle.dumps(found))
     return found
 
@@ -202,9 +201,9 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def main(workers: int, n_studies: int) -> None:
-    studies = []
+    studies, cache = [], cache_of("coverage")
     with ProcessPoolExecutor(max_workers=workers) as pool:
-        for future in as_completed([pool.submit(reconstructed, number) for number in range(n_studies)]):
+        for future in as_completed([pool.submit(reconstructed, number, cache) for number in range(n_studies)]):
             studies.append(future.result())
             print(len(studies), studies[-1]["number"], studies[-1]["reason"], flush=True)
     arrived = sorted((study for study in studies if not study["reason"]), key=lambda study: study["number"])

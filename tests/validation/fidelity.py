@@ -1,4 +1,4 @@
-"""Fidelity of the reconstruction on hidden patients: `python tests/validation/fidelity.py [WORKERS [KIND...]]` writes results/."""
+"""Fidelity of the reconstruction on hidden patients: `python -m tests.validation.fidelity [WORKERS [KIND...]]` writes results/."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from cases import SOURCES, sizes_of, thinned
-from paper import RATIO, Given, on_grid, targets_of
 
 from retrial.dims import ARMS
 from retrial.errors import ReconstructionError
@@ -22,12 +20,15 @@ from retrial.reconstruct.ensemble import ReconstructionSettings
 from retrial.reconstruct.readings import RatioReading, TestReading
 from retrial.reconstruct.spread import weighted_quantiles
 from retrial.reconstruct.statistics import Table
+from tests.validation.cache import cache_of
+from tests.validation.cases import SOURCES, sizes_of, thinned
+from tests.validation.paper import RATIO, Given, on_grid, targets_of
 
 SETTINGS = ReconstructionSettings(
     ratios=(RatioReading.COX_EFRON, RatioReading.COX_BRESLOW), tests=(TestReading.LOG_RANK,), islands=4, particles=300, threads=1
 )
 """What a methods section says ("Cox regression and the log-rank test"): neither the rule for ties nor that of the medians' limits."""
-THINNINGS = 5
+THINNINGS = 4
 AT_RISK_COLUMNS = 5
 SUMMARIES, AT_RISK, CURVE = "summaries", "at_risk", "curve"
 KINDS = (SUMMARIES, AT_RISK, CURVE)
@@ -88,6 +89,7 @@ def run_case(case: Case) -> dict[str, object]:
         "source": case.source,
         "unit": patients.unit,
         "n": f"{hidden.n('control')}+{hidden.n('experimental')}",
+        "per_arm": case.per_arm,
         "thinning": case.thinning,
         "kind": case.kind,
         "events": hidden.events("total"),
@@ -126,21 +128,31 @@ def compared(name: str, truth: float, values: np.ndarray, weights: np.ndarray) -
 
 
 def main(workers: int, kinds: tuple[str, ...]) -> None:
-    """Write results/fidelity_KIND.csv, again after every case: a run that is stopped keeps what it has."""
-    FOLDER.mkdir(exist_ok=True)
-    rows: list[dict[str, object]] = []
+    """Write results/fidelity_KIND.csv of every kind that is complete. Rows are kept as they come, under the program's digest: a run
+    that is stopped goes on with the cases it has not.
+    """
+    cache = cache_of("fidelity")
+    rows = [row for kind in kinds for row in known(cache / f"{kind}.csv")]
+    done = {(row["kind"], row["source"], row["per_arm"], row["thinning"]) for row in rows}
+    left = [case for case in all_cases(kinds) if (case.kind, case.source, case.per_arm, case.thinning) not in done]
     with ProcessPoolExecutor(max_workers=workers) as pool:
-        for number, future in enumerate(as_completed([pool.submit(run_case, case) for case in all_cases(kinds)])):
+        for number, future in enumerate(as_completed([pool.submit(run_case, case) for case in left])):
             last = future.result()
             rows.append(last)
-            write(pd.DataFrame(rows))
+            write(pd.DataFrame(rows), cache, "")
             print(number, *(last.get(key) for key in ("source", "n", "thinning", "kind", "agreed", "seconds")), flush=True)
+    FOLDER.mkdir(exist_ok=True)
+    write(pd.DataFrame(rows), FOLDER, "fidelity_")
 
 
-def write(frame: pd.DataFrame) -> None:
+def known(path: Path) -> list[dict[str, object]]:
+    return pd.read_csv(path).to_dict("records") if path.exists() else []
+
+
+def write(frame: pd.DataFrame, folder: Path, prefix: str) -> None:
     for kind, part in frame.groupby("kind"):
-        ordered = part.sort_values(["source", "n", "thinning"]).drop(columns="seconds")
-        ordered.to_csv(FOLDER / f"fidelity_{kind}.csv", index=False, float_format="%.4g")
+        ordered = part.sort_values(["source", "per_arm", "thinning"]).drop(columns="seconds", errors="ignore")
+        ordered.to_csv(folder / f"{prefix}{kind}.csv", index=False, float_format="%.4g")
 
 
 if __name__ == "__main__":

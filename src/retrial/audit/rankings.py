@@ -47,7 +47,7 @@ def _ranking(events: AdverseEvents, position: int, ranking: Ranking) -> Check:
         claim=f"most common, grade {ranking.grade}, {ranking.arm}: {', '.join(_label(events, name) for name in ranking.terms)}",
         where=ranking.where or events.where,
         path=f"adverse_events.rankings.{position}",
-        printed=", ".join(ranking.terms),
+        printed=", ".join(_label(events, name) for name in ranking.terms),
         recomputed=_with_counts(events, dict(sorted((named | above | tied).items(), key=lambda item: -item[1]))),
         verdict=verdict,
         reading=reading,

@@ -24,7 +24,7 @@ def checks(study: Study) -> Iterator[Check]:
     """Every quantity with several prints; then the tests of each endpoint's treatment comparison against one another."""
     for path, quantity, where in quantities(study):
         if len(quantity.prints) > 1:
-            yield _places(path, quantity, where)
+            yield _places(path, quantity, where, _in_words(study, path))
     for key, effect in study.effects.items():
         endpoint = study.endpoints.get(effect.endpoint)
         if endpoint is not None and effect.is_treatment and not effect.adjusted_for and endpoint.log_rank is not None:
@@ -45,14 +45,26 @@ def agree(first: Reported, second: Reported) -> Agreement:
     return Agreement.TRUNCATED if not coarse.relation and cut.low <= fine.value < cut.high else Agreement.NONE
 
 
-def _places(path: str, quantity: Quantity, where: str) -> Check:
+def _in_words(study: Study, path: str) -> str:
+    """A key path as a reader says it: "Therapeutic regimen, progression-free survival: hazard ratio"."""
+    section, key, *rest = path.split(".")
+    effect = study.effects.get(key) if section == "effects" else None
+    if effect is None:
+        return ", ".join(path.split(".")).replace("_", " ")
+    endpoint = study.endpoints.get(effect.endpoint)
+    about = [effect.label or "", (endpoint.label if endpoint is not None else "") or effect.endpoint]
+    named = ", ".join(part for part in about if part) or key.replace("_", " ")
+    return f"{named}: {', '.join(rest).replace('_', ' ')}"
+
+
+def _places(path: str, quantity: Quantity, where: str, name: str) -> Check:
     found = {agree(first, second) for first, second in combinations(quantity.prints, 2)}
     same = found == {Agreement.ROUNDED}
     cut = not same and Agreement.NONE not in found
     shown = "; ".join(f"{print_.text} ({print_.where or where})" for print_ in quantity.prints)
     return Check(
         family=FAMILY,
-        claim=f"{path} in {len(quantity.prints)} places",
+        claim=f"{name} in {len(quantity.prints)} places",
         where=", ".join(print_.where or where for print_ in quantity.prints),
         path=path,
         printed=shown,

@@ -93,7 +93,7 @@ def effect_endpoint(effect: Effect, key: str) -> str:
 
 def effect_source(effect: Effect, key: str, where: str = "") -> str:
     """Place and row label of an effect, and what was done about its direction."""
-    place = ", ".join(part for part in (effect.where or where, effect.label or key) if part)
+    place = ", ".join(part for part in (effect.where or where, effect.label or key.replace("_", " ")) if part)
     notes = []
     if is_inverted(effect):
         notes.append("inverted from control / experimental")

@@ -16,7 +16,7 @@ import pymc as pm
 from retrial.dims import RAW
 from retrial.errors import FitError
 from retrial.inference.packing import PACKED, packed
-from retrial.inference.settings import Sampler, SamplerSettings
+from retrial.inference.settings import Adaptation, Sampler, SamplerSettings
 from retrial.priors import pymc_priors
 from retrial.priors.prior_set import PriorSet
 
@@ -111,7 +111,7 @@ def _nutpie_fitter(build: Build, first: Job, settings: SamplerSettings) -> Fitte
             cores=1,
             seed=job.seed,
             target_accept=target_accept or settings.target_accept,
-            adaptation=settings.adaptation.value,
+            adaptation=Adaptation.LOW_RANK.value if settings.adaptation is Adaptation.LOW_RANK else Adaptation.DIAG.value,
             progress_bar=False,
             return_raw_trace=True,
         )

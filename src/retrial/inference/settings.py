@@ -17,10 +17,11 @@ class Sampler(StrEnum):
 
 
 class Adaptation(StrEnum):
-    """How nutpie learns the scales of a posterior: each parameter's, or some of their correlations too."""
+    """How nutpie learns the scales of a posterior: each parameter's, or some of their correlations too; or as its model says."""
 
     DIAG = "diag"
     LOW_RANK = "low_rank"
+    MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class SamplerSettings:
     min_draws: int = 400
     retry: int = 4
     target_accept: float = 0.8
-    adaptation: Adaptation = Adaptation.DIAG
+    adaptation: Adaptation = Adaptation.MODEL
     threads: int = 2
 
     def problems(self) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from retrial.reconstruct.ensemble import Ensemble
 from retrial.reconstruct.readings import Reading
-from retrial.reconstruct.strict import PER_ISLAND
+from retrial.reconstruct.strict import PER_ANCESTOR
 
 QUANTILES = (0.025, 0.5, 0.975)
 SAME = 1e-9
@@ -112,7 +112,7 @@ def compared(
     """Difference of the weighted means and its Monte Carlo error √(σ² Σ_r W_r² (1/n_r + 1/m_r)).
 
     σ² is the variance within readings of whichever ensemble has more, n_r the first's effective tables, m_r a third of the second's
-    (`strict.PER_ISLAND` tables of one island share their ancestors).
+    (`strict.PER_ANCESTOR` tables may descend from one default table).
     """
     means = float(weights[0] @ one), float(weights[1] @ two)
     variance = max(variance_within(one, weights[0], first), variance_within(two, weights[1], second))
@@ -122,7 +122,7 @@ def compared(
         share = float(weights[0][rows].sum())
         theirs = by_reading(second).get(reading)
         if theirs is not None and share > 0:
-            error += variance * share**2 * (1 / sizes[reading] + 1 / max(1.0, len(theirs) / PER_ISLAND))
+            error += variance * share**2 * (1 / sizes[reading] + 1 / max(1.0, len(theirs) / PER_ANCESTOR))
     error = float(np.sqrt(error))
     return {
         "default": means[0],

@@ -1,11 +1,12 @@
 """Strict agreement: tables that carry every printed digit.
 
-One table in 10^8 of those in default agreement is strict, and strict tables are islands that no single move connects. Two
+One table in 10^8 of those in default agreement is strict, too few to wait for, and islands that no single move connects. Two
 steps reach them. A wide island of the sampler has the medians' intervals strict and the rest at default: it arrives, and its
-tables still move, because a median's interval knows nothing of what happens after Ŝ = 0.45. Then each of its tables walks
-within that region until hazard ratio, limits, p and χ² happen to have their printed digits too. The walk leaves prior(y) on
-the region invariant, so that what is found is close to the prior restricted to strict tables; that answers do not care is
-checked (`spread.compare_ensembles`), not assumed.
+tables still move, because a median's interval knows nothing of what happens after Ŝ = 0.45. Its particles are then narrowed in all
+else: from interval_1 (default) to interval_0 (strict), interval_λ = strict + λ (default - strict). Each stage keeps the half that
+agrees at the smallest λ, copies it, and moves the copies by Metropolis-Hastings on prior(y) 1[agreement at that λ], so that the
+last population is close to a draw of the prior restricted to strict tables (subset simulation: Au and Beck 2001, Probabilistic
+Engineering Mechanics 16:263). That answers do not care is checked (`spread.compare_ensembles`), not assumed.
 """
 
 from __future__ import annotations
@@ -17,57 +18,127 @@ import numpy as np
 from retrial.errors import ReconstructionError
 from retrial.reconstruct.build import UnattainableError, build_problem
 from retrial.reconstruct.compiled import compiled, random_state
-from retrial.reconstruct.energy import joint_energy
 from retrial.reconstruct.ensemble import Ensemble, ReconstructionSettings
-from retrial.reconstruct.island import run_island
+from retrial.reconstruct.island import resample, run_island
 from retrial.reconstruct.pool import ensemble_of
-from retrial.reconstruct.problem import BETA, MEDIAN_SE, Problem
+from retrial.reconstruct.problem import BETA, MEDIAN_SE, SCALARS, Problem
 from retrial.reconstruct.readings import Reading
 from retrial.reconstruct.sampler import BURN_IN_PER_PATIENT
 from retrial.reconstruct.structure import first_table
 from retrial.reconstruct.targets import Targets
-from retrial.reconstruct.walk import AT_TARGET, N_ENERGIES, walk
+from retrial.reconstruct.walk import AT_TARGET, N_ENERGIES, energies, walk
 
 STRICT = 3
 """First entry of the seed's spawn key (0 to 2: the samplers and the pool)."""
-PARTICLES, SHARE, LAST_TEMPERATURE = 512, 0.8, 5e3
-"""A wide island with short walks: many starts for the last digits; colder, because a digit is a fiftieth of a tolerance."""
-CHECK_EVERY, LAST_PROPOSALS = 50, 30_000
-"""Proposals between two looks at the last digits (about one accepted move), and in all per table."""
-MOST_ISLANDS = 12
-"""Islands tried per reading before the search is given up."""
-PER_ISLAND = 3
-"""Tables kept of one island at first, so that not all share their ancestors."""
+POPULATION, SHARE, LAST_TEMPERATURE, SLOWER = 512, 0.93, 5e3, 3
+"""Particles of the wide island, its share, its last temperature (a digit is a fiftieth of a tolerance), and its proposals in units
+of the settings'."""
+KEPT = 0.5
+"""Share that a stage of the narrowing keeps."""
+WALK, WALK_MOST = 4, 40
+"""Proposals of a stage per table, in units of the settings', at first and where few are taken."""
+ACCEPTED = 20
+"""Moves of a table that a stage aims at."""
+MOST_STAGES = 80
+"""Halvings after which a population is given up: twice as many as the rarest strict tables need."""
+PATIENCE = 8
+"""Stages without a narrower table after which a population is given up."""
+MOST_POPULATIONS = 6
+"""Populations tried per reading before the search is given up."""
+PER_ANCESTOR = 3
+"""Tables delivered of one particle's descendants, which are alike."""
 LEAST_SHARE = 0.01
 """Readings less probable than this are not searched for strict tables."""
+NARROWER = 1.0 - 1e-6
+"""A λ below this multiple of another is smaller, and not the same one found by another bisection."""
+_BISECTIONS = 30
+"""λ to 1e-9: finer than any printed digit."""
 
 Found = tuple[Reading, float, np.ndarray, np.ndarray]
 
 
 @compiled
-def last_digits(
-    problem: Problem, strict: np.ndarray, d: np.ndarray, r: np.ndarray, levels: np.ndarray, most: int, state: np.ndarray
-) -> bool:
-    """Walk a table in agreement with `problem`, in place, until the comparison agrees with the `strict` intervals; False
-    where it never did.
-    """
-    energy, reading = np.zeros(N_ENERGIES), np.zeros(1, np.int64)
-    for _ in range(most // CHECK_EVERY + 1):
-        if joint_energy(problem.whole[0], strict, problem.inverse, d, r, 0.0) == 0.0:
-            return True
-        walk(problem, reading, d, r, levels, energy, AT_TARGET, CHECK_EVERY, state)
-    return False
+def narrowed(problem: Problem, strict: np.ndarray, share: float, out: np.ndarray) -> None:
+    """Intervals at λ = `share` between the strict ones and those of `problem`, into `out`; equal limits stay (also infinite ones)."""
+    for row in range(MEDIAN_SE, SCALARS):
+        for side in range(2):
+            wide, narrow = problem.real[0, row, side], strict[row, side]
+            out[0, row, side] = wide if wide == narrow else narrow + share * (wide - narrow)
 
 
 @compiled
-def all_last_digits(
-    problem: Problem, strict: np.ndarray, d: np.ndarray, r: np.ndarray, levels: np.ndarray, most: int, state: np.ndarray
+def width_of(
+    problem: Problem, at: Problem, strict: np.ndarray, d: np.ndarray, r: np.ndarray, known: float, energy: np.ndarray
+) -> float:
+    """Smallest λ at which a table agrees (from above, to 2^-30), given that it does at `known`; `at` is scratch."""
+    narrowed(problem, strict, 0.0, at.real)
+    energies(at, 0, d, r, energy)
+    if energy.sum() == 0.0:
+        return 0.0
+    low, high = 0.0, known
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        narrowed(problem, strict, middle, at.real)
+        energies(at, 0, d, r, energy)
+        if energy.sum() == 0.0:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+@compiled
+def narrow(
+    problem: Problem,
+    at: Problem,
+    strict: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    levels: np.ndarray,
+    ancestor: np.ndarray,
+    n_proposals: int,
+    most_proposals: int,
+    state: np.ndarray,
 ) -> np.ndarray:
-    """(N,) which particles got there."""
-    reached = np.zeros(d.shape[0], np.bool_)
-    for i in range(d.shape[0]):
-        reached[i] = last_digits(problem, strict, d[i], r[i], levels[i], most, state)
-    return reached
+    """Narrow a population (N, ...) of tables in agreement with `problem`, in place; (N,) the λ at which each agrees in the end."""
+    n = d.shape[0]
+    energy, reading, proposals = np.zeros(N_ENERGIES), np.zeros(1, np.int64), n_proposals
+    width = np.ones(n)
+    for i in range(n):
+        walk(problem, reading, d[i], r[i], levels[i], energy, AT_TARGET, n_proposals, state)
+    reached, stalled = 1.0, 0
+    for _ in range(MOST_STAGES):
+        for i in range(n):
+            width[i] = width_of(problem, at, strict, d[i], r[i], reached, energy)
+        least = np.sort(width)[int(KEPT * n)]
+        if least == 0.0:
+            break
+        # Widths come in steps: where more than the share stands on the highest, what is below it is kept, and with nothing there
+        # the same population walks on.
+        if least > NARROWER * reached:
+            least = 0.0
+            for value in width:
+                if least < value <= NARROWER * reached:
+                    least = value
+        if least > 0.0 or (width == 0.0).any():
+            reached, stalled = least, 0
+        else:
+            stalled += 1
+            if stalled == PATIENCE:
+                break
+        kept = (width <= reached).astype(np.float64)
+        parents = resample(kept, state)
+        for i in range(n):
+            if parents[i] != i:
+                d[i], r[i], levels[i] = d[parents[i]], r[parents[i]], levels[parents[i]]
+                ancestor[i] = ancestor[parents[i]]
+        narrowed(problem, strict, reached, at.real)
+        taken = 0
+        for i in range(n):
+            energy[:] = 0.0
+            taken += walk(at, reading, d[i], r[i], levels[i], energy, AT_TARGET, proposals, state)
+        proposals = int(min(max(n_proposals, ACCEPTED * proposals * n / max(taken, 1)), most_proposals))
+    return width
 
 
 def strict_ensemble(ensemble: Ensemble, targets: Targets, settings: ReconstructionSettings, seed: int, n_tables: int) -> Ensemble:
@@ -79,9 +150,9 @@ def strict_ensemble(ensemble: Ensemble, targets: Targets, settings: Reconstructi
     readings = [result.reading for result in ensemble.attained if result.share >= LEAST_SHARE]
     found: dict[bytes, Found] = {}
     with ThreadPoolExecutor(max_workers=settings.threads) as workers:
-        for number in range(MOST_ISLANDS):
+        for number in range(MOST_POPULATIONS):
             jobs = [(targets, reading, settings, seed, number) for reading in readings]
-            for tables in workers.map(lambda job: strict_island(*job), jobs):
+            for tables in workers.map(lambda job: strict_population(*job), jobs):
                 for item in tables:
                     found.setdefault(item[2].tobytes() + item[3].tobytes(), item)
             if len(found) >= n_tables:
@@ -97,25 +168,39 @@ def chosen(found: list[Found], n_tables: int, seed: int) -> list[Found]:
     return [found[i] for i in np.sort(random.permutation(len(found))[:n_tables])]
 
 
-def strict_island(targets: Targets, reading: Reading, settings: ReconstructionSettings, seed: int, number: int) -> list[Found]:
-    """Strict tables of one island; at most `PER_ISLAND` of them, at random."""
+def strict_population(
+    targets: Targets, reading: Reading, settings: ReconstructionSettings, seed: int, number: int
+) -> list[Found]:
+    """Strict tables of one population under one reading, at most `PER_ANCESTOR` of one particle's descendants."""
     try:
         strict = build_problem(targets, reading, settings.prior, strict=True)
     except UnattainableError:
         return []
-    default = build_problem(targets, reading, settings.prior)
-    middle = default._replace(real=default.real.copy())
-    middle.real[0, MEDIAN_SE:BETA] = strict.real[0, MEDIAN_SE:BETA]
-    start = first_table(targets)
-    n_patients, proposals = int(start[1][2, 0]), settings.proposals_for(int(start[1][2, 0]), targets.n_times) // 2
+    problem = build_problem(targets, reading, settings.prior)
     key = np.random.SeedSequence(seed, spawn_key=(STRICT, *reading.codes, number))
-    state = random_state(key)
-    burn_in = BURN_IN_PER_PATIENT * n_patients
+    random, state = np.random.default_rng(key), random_state(key)
+    problem.real[0, MEDIAN_SE:BETA] = strict.real[0, MEDIAN_SE:BETA]
+    n_patients = targets.n_control + targets.n_experimental
+    proposals = settings.proposals_for(n_patients, targets.n_times)
+    slow = SLOWER * proposals
     _, d, r, levels, *_, summary, _ = run_island(
-        middle, *start, PARTICLES, burn_in, proposals, 2 * proposals, proposals, SHARE, LAST_TEMPERATURE, state
+        problem,
+        *first_table(targets),
+        POPULATION,
+        BURN_IN_PER_PATIENT * n_patients,
+        slow,
+        slow,
+        slow,
+        SHARE,
+        LAST_TEMPERATURE,
+        state,
     )
     if not np.isfinite(summary[0]):
         return []
-    reached = np.flatnonzero(all_last_digits(middle, strict.real[0], d, r, levels, LAST_PROPOSALS, state))
-    kept = np.random.default_rng(key).permutation(reached)[:PER_ISLAND]
-    return [(reading, 1.0, d[i, :2], r[i, :2]) for i in kept]
+    ancestor = np.arange(len(d))
+    at = problem._replace(real=problem.real.copy())
+    sizes = WALK * proposals, WALK_MOST * proposals
+    width = narrow(problem, at, strict.real[0], d, r, levels, ancestor, *sizes, state)
+    reached = random.permutation(np.flatnonzero(width == 0.0))
+    rank = {int(i): int((ancestor[reached[:k]] == ancestor[i]).sum()) for k, i in enumerate(reached)}
+    return [(reading, 1.0, d[i, :2], r[i, :2]) for i in reached if rank[int(i)] < PER_ANCESTOR]

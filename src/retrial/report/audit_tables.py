@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,7 @@ _MARKS = {
     Verdict.CONSISTENT: "",
 }
 _ASSUMED = "assumed"
+_SENTENCE = re.compile(r"\. (?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def audit_tables(checks: Sequence[Check]) -> list[Table]:
     if not checks:
         return []
     found = findings(checks)
-    tables = [_families(checks), _checks(checks, "audit_all", f"All {len(checks)} checks", folded=True)]
+    tables = [_families(checks), _checks(checks, "audit_all", f"All checks ({len(checks)})", folded=True)]
     return [_checks(found, "audit_findings", "Findings"), *tables] if found else tables
 
 
@@ -92,8 +94,16 @@ def _checks(checks: Sequence[Check], key: str, title: str, *, folded: bool = Fal
 
 def _finding(check: Check) -> str:
     """The reading (after "only if" where the verdict ends so) and the note, as sentences."""
+    if check.family == "joint" and check.reading:
+        # its readings are codes of readings.csv, and its note is a section of its own
+        return f"{note_sentences(check.note)[0]}. All readings: “What the printed survival numbers allow”."
     reading = f"only if {check.reading}" if check.reading and check.verdict is Verdict.CONSISTENT_ONLY_IF else check.reading
     return " ".join(f"{upper_first(part.rstrip('.'))}." for part in (reading, check.note) if part)
+
+
+def note_sentences(note: str) -> list[str]:
+    """Sentences of a long note, without their full stops."""
+    return [part.rstrip(".") for part in _SENTENCE.split(note) if part]
 
 
 def _families(checks: Sequence[Check]) -> Table:

@@ -42,6 +42,7 @@ class SurvivalCurves:
     printed_medians  arm -> printed median in months
     printed_at_risk  numbers at risk as printed
     from_patients    True where the step curves are those of a file of patients, not of reconstructed tables
+    weights          of the reconstructions, adding to 1; None: equal
     notes            sentences for the caption
     """
 
@@ -56,6 +57,7 @@ class SurvivalCurves:
     printed_medians: Mapping[str, float] = field(default_factory=dict)
     printed_at_risk: PrintedAtRisk | None = None
     from_patients: bool = False
+    weights: np.ndarray | None = None
     notes: Sequence[str] = ()
 
     @property
@@ -84,6 +86,9 @@ class ReportData:
     variance     columns endpoint, model, prior, quantity, total_sd, within_share, between_tables_share, between_readings_share, tables,
                  status
     criticism    a row an endpoint and model: leave-one-out scores, Pareto k, stacking weights (columns: `criticism.summary`)
+    readings     a row an endpoint and reading of the paper's estimators (columns: `Ensemble.health`)
+    spread       answers over the tables (columns: `reconstruct.spread.spread`); leave_one_out: the same with numbers left out in turn
+    strict_comparison  columns of `reconstruct.spread.compare_values`
     loo_pit      distributions of LOO-PIT values by endpoint, model and arm, at each predicted probability
     predictive   by endpoint key: `survival` (model, predictive, quantile, arm, time), Kaplan-Meier curves of new studies; `status` (model)
     manifest     study, config, seed, versions, commit, wall time, ...
@@ -108,6 +113,10 @@ class ReportData:
     agreement: pd.DataFrame | None = None
     variance: pd.DataFrame | None = None
     loo_pit: pd.DataFrame | None = None
+    readings: pd.DataFrame | None = None
+    spread: pd.DataFrame | None = None
+    leave_one_out: pd.DataFrame | None = None
+    strict_comparison: pd.DataFrame | None = None
     predictive: Mapping[str, xr.Dataset] = field(default_factory=dict)
     model_cards: Mapping[str, str] = field(default_factory=dict)
     thresholds: str = "R-hat ≤ 1.01, bulk and tail effective sample size ≥ 400, no divergence"

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -18,14 +17,13 @@ from retrial.report.at_risk import ROW, draw_risk_table, printed_columns, risk_r
 from retrial.report.data import LOWER, POINT, TIME_FINE, UPPER, SurvivalCurves
 from retrial.report.labels import arm_label, upper_first
 from retrial.report.picture import ARM_COLOURS, ARM_TEXT, INK, QUIET, WIDTH, Picture, finish, safe, style
+from retrial.report.steps import draw_steps
 from retrial.study.study import Study
 
 _LEFT, _RIGHT = 0.175, 0.765
 """The axis starts behind the at-risk table's row names and ends before the arms' names."""
 _PLOT_HEIGHT, _TOP = 3.1, 0.38
 _BELOW_AXIS = 0.46
-_MOST_POINTS = 20_000
-"""Vertices beyond which step curves go into the SVG as a picture: a data set of 10,000 distinct times stays a small file."""
 _FEWEST_APART = 0.115
 """Arm names beside the curves' ends keep this distance, in units of survival."""
 _TICKS = 8
@@ -45,7 +43,7 @@ def kaplan_meier_picture(study: Study, key: str, name: str, curves: SurvivalCurv
         axes = figure.add_axes((_LEFT, below / height, _RIGHT - _LEFT, _PLOT_HEIGHT / height))
         _frame(axes, end, ticks, name)
         for arm in ARMS:
-            _steps(axes, curves, arm)
+            draw_steps(axes, curves, arm, mean=shows_mean(curves))
             _band(axes, curves, arm, end)
         _medians(axes, curves, end)
         _names(axes, study, curves, end)
@@ -87,34 +85,6 @@ def _frame(axes: Axes, end: float, ticks: Sequence[float], name: str) -> None:
     axes.set_ylabel(safe(upper_first(name), 40), parse_math=False)
     axes.spines["left"].set_position(("outward", 4))
     axes.spines["bottom"].set_position(("outward", 4))
-
-
-def _steps(axes: Axes, curves: SurvivalCurves, arm: str) -> None:
-    """Every table's step curve, up to its last patient; thin over each other when there are many."""
-    survival = curves.kaplan_meier.sel({ARM: arm}).transpose(RECONSTRUCTION, TIME).to_numpy()
-    at_risk = curves.at_risk.sel({ARM: arm}).transpose(RECONSTRUCTION, TIME).to_numpy()
-    lines = [_step_line(curves.times, one, present) for one, present in zip(survival, at_risk, strict=True)]
-    many = len(lines) > 1
-    collection = LineCollection(
-        lines,
-        colors=ARM_COLOURS[arm],
-        linewidths=0.5 if many else 0.9,
-        alpha=max(0.1, min(0.5, 8 / len(lines))) if many else 0.9,
-        zorder=2,
-        rasterized=sum(len(line) for line in lines) > _MOST_POINTS,
-        clip_on=False,
-    )
-    axes.add_collection(collection)
-
-
-def _step_line(times: np.ndarray, survival: np.ndarray, at_risk: np.ndarray) -> np.ndarray:
-    """Vertices of a right-continuous step curve that starts at (0, 1) and ends with the last patient; only where it steps."""
-    last = int(np.flatnonzero(at_risk > 0)[-1]) if (at_risk > 0).any() else 0
-    level = np.concatenate([[1.0], survival[: last + 1]])
-    steps = np.flatnonzero(np.diff(level) != 0)
-    x = np.concatenate([[0.0], np.repeat(times[steps], 2), [times[last]]])
-    y = np.concatenate([[1.0], np.column_stack([level[steps], level[steps + 1]]).ravel(), [level[-1]]])
-    return np.column_stack([x, y])
 
 
 def _band(axes: Axes, curves: SurvivalCurves, arm: str, end: float) -> None:
@@ -187,6 +157,11 @@ def shows_band(curves: SurvivalCurves) -> bool:
     return curves.band is not None and curves.status == "ok"
 
 
+def shows_mean(curves: SurvivalCurves) -> bool:
+    """Whether the mean of many step curves is drawn: where no posterior leads the eye."""
+    return curves.kaplan_meier.sizes[RECONSTRUCTION] > 1 and not shows_band(curves)
+
+
 def _last_time(curves: SurvivalCurves, end: float) -> float:
     """Where the posterior curves end; the axis' end without any."""
     return float(curves.band[TIME_FINE].sel({TIME_FINE: slice(None, end)})[-1]) if curves.band is not None else end
@@ -212,6 +187,8 @@ def _legend(figure: Figure, curves: SurvivalCurves, height: float) -> None:
         else f"{n} reconstructed tables, not patients"
     )
     handles: list[Line2D | Patch] = [Line2D([], [], color=QUIET, linewidth=0.8, drawstyle="steps-post", label=steps)]
+    if shows_mean(curves):
+        handles.append(Line2D([], [], color=QUIET, linewidth=1.6, drawstyle="steps-post", label="Their mean"))
     if shows_band(curves):
         handles += [
             Line2D([], [], color=QUIET, linewidth=1.6, label="Posterior median"),

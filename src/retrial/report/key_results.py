@@ -162,6 +162,7 @@ def cautions(study: Study) -> list[str]:
 
 def direction(study: Study) -> str:
     """How to read a ratio."""
-    names = f"{arm_label(study, 'experimental')} over {arm_label(study, 'control')}"
-    ratios = f"Ratios are experimental over control ({names})"
+    named = study.arm("experimental").label or study.arm("control").label
+    names = f" ({arm_label(study, 'experimental')} over {arm_label(study, 'control')})" if named else ""
+    ratios = f"Ratios are experimental over control{names}"
     return f"{ratios}: a hazard ratio below 1 favours the experimental arm." if study.endpoints or study.effects else ""

@@ -14,6 +14,7 @@ QUANTITIES = {
     "hazard_ratio": "hazard ratio",
     "odds_ratio": "odds ratio",
     "risk_ratio": "risk ratio",
+    "hazard_ratio_at": "hazard ratio by month",
     "log_hazard_ratio": "log hazard ratio",
     "log_odds_ratio": "log odds ratio",
     "risk_difference": "risk difference",
@@ -42,7 +43,9 @@ MODELS = {
     "response_borrowing": "borrowing from earlier cohorts",
     "adverse_events_hierarchical": "hierarchical adverse events",
     "weibull": "Weibull model",
+    "weibull_nonproportional": "Weibull model, a shape for each arm",
     "piecewise_exponential": "piecewise exponential model",
+    "piecewise_exponential_varying": "piecewise exponential model, hazard ratio varying",
     "cox_efron": "Cox, Efron ties",
     "cox_breslow": "Cox, Breslow ties",
     "log_rank": "log-rank test",
@@ -85,6 +88,8 @@ _OF_CURVE = re.compile(
     + "$"
 )
 """Numbers of a survival curve, at a time or not, with time and "difference" in either order."""
+RATIO_AT = re.compile(r"^(?P<log>log_)?hazard_ratio_at_(?P<time>\d+(?:\.\d+)?)$")
+"""A hazard ratio that varies, at a time."""
 _SPREAD = "_across_reconstructions"
 """End of a quantity whose limits are its smallest and largest value over the life tables."""
 
@@ -111,7 +116,8 @@ class Threshold:
     @property
     def text(self) -> str:
         """ "P(HR < 0.8)"."""
-        symbol = SYMBOLS.get(self.base) or quantity_label(self.base)
+        varying = RATIO_AT.match(self.base)
+        symbol = f"HR({varying['time']})" if varying else SYMBOLS.get(self.base) or quantity_label(self.base)
         if len(self.bounds) == 2:
             return f"P({self.bounds[0]} < {symbol} < {self.bounds[1]})"
         return f"P({symbol} {'>' if self.relation == 'above' else '<'} {self.bounds[0]})"
@@ -151,13 +157,21 @@ def quantity_label(quantity: str) -> str:
     threshold = threshold_of(quantity)
     if threshold is not None:
         return threshold.text
+    varying = RATIO_AT.match(quantity)
+    if varying is not None:
+        return f"{'log ' if varying['log'] else ''}hazard ratio at {_months(varying['time'])}"
     found = _OF_CURVE.match(quantity.removesuffix(_SPREAD))
     if found is None:
         return QUANTITIES.get(quantity.removesuffix(_SPREAD), words(quantity))
     base = _CURVE_WORDS[found["base"]]
     time = found["before"] or found["after"]
-    when = f" {'to' if found['base'] == 'rmst' else 'at'} {time} months" if time else ""
+    when = f" {'to' if found['base'] == 'rmst' else 'at'} {_months(time)}" if time else ""
     return f"{'difference in ' if found['difference'] else ''}{base}{when}"
+
+
+def _months(time: str) -> str:
+    """ "12 months"; a time that was weeks or days to a tenth of a month."""
+    return f"{time if '.' not in time else f'{float(time):.1f}'} months"
 
 
 def model_label(model: str) -> str:

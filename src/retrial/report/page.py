@@ -25,6 +25,7 @@ from retrial.report.labels import arm_label, endpoint_label
 from retrial.report.methods import cards, doi_address, facts, manifest_text, paragraphs
 from retrial.report.picture import Picture
 from retrial.report.priors import implied_table, predictive_table, prior_pictures
+from retrial.report.reconstruction import reconstruction_section
 from retrial.report.run_tables import fidelity_table, prior_table
 from retrial.report.sections import TREATMENT, Section, result_sections
 from retrial.report.status import status_of
@@ -47,6 +48,7 @@ class Layout:
     priors: tuple[Table, ...]
     diagnostics: tuple[Table, ...]
     criticism: Section | None = None
+    reconstruction: Section | None = None
     prior_pictures: tuple[Picture, ...] = ()
 
     @property
@@ -60,7 +62,7 @@ class Layout:
 
     @property
     def _sections(self) -> list[Section]:
-        return [*self.results, *([self.criticism] if self.criticism is not None else [])]
+        return [*self.results, *(section for section in (self.reconstruction, self.criticism) if section is not None)]
 
 
 def write_report(data: ReportData, folder: Path) -> Path:
@@ -101,6 +103,7 @@ def lay_out(data: ReportData) -> Layout:
         prior_pictures=tuple(prior_pictures(data)),
         diagnostics=tuple(diagnostics_tables(data.study, data.diagnostics, data.thresholds)),
         criticism=criticism_section(data),
+        reconstruction=reconstruction_section(data),
     )
 
 
@@ -121,6 +124,10 @@ def _frames(data: ReportData, layout: Layout) -> dict[str, pd.DataFrame]:
         "agreement": data.agreement,
         "variance": data.variance,
         "loo_pit": data.loo_pit,
+        "readings": data.readings,
+        "spread": data.spread,
+        "leave_one_out": data.leave_one_out,
+        "strict_comparison": data.strict_comparison,
         "prior_densities": data.prior_densities,
         "prior_predictive": data.prior_predictive,
         "conflict": data.conflict,
@@ -139,12 +146,14 @@ def render(data: ReportData, layout: Layout) -> str:
 
 def _words(data: ReportData) -> dict[str, Any]:
     study = data.study
-    arms = [(name, arm_label(study, name), study.n(name)) for name in ("experimental", "control")]
+    told = [name for name in ("experimental", "control") if study.arm(name).label or study.n(name) is not None]
+    arms = [(name, arm_label(study, name), study.n(name)) for name in told]
     return {
         "study": study,
         "arms": arms,
         "doi": doi_address(study.citation.doi),
         "endpoints": [endpoint_label(study, key) for key in study.endpoints],
+        "printed": any(row.method == "published" for row in data.estimates),
         "from_patients": any(endpoint.patients for endpoint in study.endpoints.values()),
         "status": status_of(data),
         "key_results": key_results(data),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 
 from retrial.compare.estimate import Estimate
@@ -23,7 +24,7 @@ from retrial.study.study import Study
 
 def probability_table(study: Study, groups: Sequence[Group], *, key: str, title: str, folded: bool = False) -> Table:
     """Posterior probabilities with their thresholds as columns, a row per endpoint, contrast, model and prior."""
-    thresholds = sorted({group.quantity for group in groups}, key=lambda name: (_order(name), name))
+    thresholds = sorted({group.quantity for group in groups}, key=lambda name: (_order(name), _months(name), name))
     cells: dict[tuple[str, str, str, str], dict[str, Estimate]] = {}
     for group in groups:
         for row in group.rows:
@@ -46,6 +47,11 @@ def _probability_row(prior: str, values: dict[str, Estimate], thresholds: Sequen
         row = values.get(name)
         cells.append((Line(fmt.MISSING),) if row is None else (Line(fmt.probability(row.point), struck=row.failed),))
     return Row(tuple(cells), "failed" if failed else "")
+
+
+def _months(name: str) -> list[float]:
+    """Times in a quantity's name, so that 6 months come before 12."""
+    return [float(time) for time in re.findall(r"_at_(\d+(?:\.\d+)?)", name)]
 
 
 def _order(name: str) -> tuple[int, float]:

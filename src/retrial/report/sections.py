@@ -9,7 +9,7 @@ from retrial.compare.estimate import Estimate
 from retrial.report.adverse import adverse_pictures, adverse_table
 from retrial.report.data import ReportData
 from retrial.report.forest_rows import section_forests
-from retrial.report.labels import RATIOS, is_adjusted, is_treatment, quantity_label, threshold_of
+from retrial.report.labels import RATIO_AT, RATIOS, is_adjusted, is_treatment, quantity_label, threshold_of
 from retrial.report.picture import Picture
 from retrial.report.probabilities import probability_table
 from retrial.report.response import response_tables
@@ -45,10 +45,13 @@ _BY_THEMSELVES = (*RATIOS, "risk_difference")
 
 @dataclass(frozen=True, slots=True)
 class Section:
+    """`lists`: headings with sentences under each."""
+
     key: str
     title: str
     tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def section_of(study: Study, estimate: Estimate) -> str:
@@ -111,6 +114,8 @@ def _rates(data: ReportData) -> set[str]:
 def _base(group: Group) -> str:
     threshold = threshold_of(group.quantity)
     base = threshold.base if threshold is not None else ""
+    if RATIO_AT.match(base):
+        return "hazard_ratio_at"
     return base if base in _BY_THEMSELVES else "differences"
 
 
@@ -132,4 +137,4 @@ def _rank(quantity: str) -> int:
     """Ratios and risk differences, their tests, other differences, then what belongs to one arm."""
     if quantity in _QUANTITIES:
         return _QUANTITIES.index(quantity)
-    return len(_QUANTITIES) + (0 if quantity in _TESTS else 1 if "difference" in quantity else 2)
+    return len(_QUANTITIES) + (0 if quantity in _TESTS or RATIO_AT.match(quantity) else 1 if "difference" in quantity else 2)

@@ -10,7 +10,7 @@ import pandas as pd
 from retrial.dims import RECONSTRUCTION
 from retrial.report import format as fmt
 from retrial.report.data import ReportData, SurvivalCurves
-from retrial.report.kaplan_meier import kaplan_meier_picture
+from retrial.report.kaplan_meier import kaplan_meier_picture, shows_mean
 from retrial.report.labels import INTERVALS, endpoint_label, model_label, prior_label
 from retrial.report.picture import Picture
 from retrial.report.run_tables import statistic_label
@@ -36,6 +36,7 @@ def curves_caption(curves: SurvivalCurves, fidelity: str) -> str:
     else:
         made = "a life table" if n == 1 else f"{n} life tables (one over the other)"
         steps = f"Step curves: Kaplan-Meier estimates of {made} reconstructed from printed numbers. They are not patient data."
+    steps += " Heavy steps: their mean, weighted as the tables are." if shows_mean(curves) else ""
     medians = "Diamonds: medians as printed." if curves.printed_medians else ""
     ranges = "Numbers at risk: smallest–largest over the tables." if n > 1 else ""
     return " ".join(part for part in (steps, fidelity, _band_words(curves), medians, ranges, *curves.notes) if part)

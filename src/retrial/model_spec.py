@@ -1,0 +1,94 @@
+"""A model as configured: `ModelSpec`, made by `config.run_config`."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from retrial.errors import ConfigError
+from retrial.inference.settings import Adaptation
+from retrial.priors.historical import HistoricalControls
+from retrial.priors.prior import Prior
+from retrial.survival.intervals import IntervalRule
+from retrial.survival.life_table import LifeTable
+
+NEEDED_OF_KIND: dict[str, tuple[str, ...]] = {
+    "ratio": ("posterior",),
+    "counts": ("posterior",),
+    "life_table": ("hazard",),
+    "categories": ("probabilities",),
+    "adverse_events": ("probabilities",),
+    "historical_counts": ("posterior", "historical"),
+}
+"""What a model is fitted to, and which function it must have beside `build`."""
+
+
+def as_it_is(data: Any) -> Any:
+    """A model that is fitted to the life table itself."""
+    return data
+
+
+ALL_SETS = "all"
+"""Stands for every named prior set of a run."""
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How a model is fitted: what nutpie learns of its posteriors, and the named prior sets beside the main one."""
+
+    adaptation: Adaptation = Adaptation.DIAG
+    prior_sets: tuple[str, ...] = (ALL_SETS,)
+
+    def problems(self) -> list[str]:
+        """A model cannot leave its adaptation to itself."""
+        return [] if self.adaptation is not Adaptation.MODEL else ["adaptation: got model; allowed are diag, low_rank"]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model as configured: its functions, what it is fitted to, and its own priors for nuisance parameters."""
+
+    name: str
+    data: str
+    build: Callable[..., Any]
+    posterior: Callable[..., Any] | None
+    hazard: Callable[..., Any] | None
+    priors: Mapping[str, Prior]
+    description: str = ""
+    proportional: bool = True
+    prepare: Callable[..., Any] = as_it_is
+    probabilities: Callable[..., Any] | None = None
+    historical: HistoricalControls | None = None
+    intervals: IntervalRule | None = None
+    fitting: Fitting = Fitting()
+
+    def on(self, table: LifeTable, weights: np.ndarray) -> ModelSpec:
+        """The model for one endpoint's tables: with cut points where it has intervals, else as it is."""
+        if self.intervals is None:
+            return self
+        cuts = self.intervals.cuts(table, weights)
+        hazard = functools.partial(self.hazard_of(), cuts=cuts)
+        return dataclasses.replace(self, prepare=functools.partial(self.prepare, cuts=cuts), hazard=hazard, intervals=None)
+
+    def closed_form(self, *data: Any) -> Any:
+        """Posterior of a model that needs no sampling."""
+        return _required(self.posterior, self.name, "posterior")(*data)
+
+    def hazard_of(self) -> Callable[..., Any]:
+        """Hazard of a survival model."""
+        return _required(self.hazard, self.name, "hazard")
+
+    def probabilities_of(self, *data: Any) -> Any:
+        """Outcome probabilities from draws of a model of counts."""
+        return _required(self.probabilities, self.name, "probabilities")(*data)
+
+
+def _required(function: Callable[..., Any] | None, name: str, part: str) -> Callable[..., Any]:
+    if function is None:
+        raise ConfigError(f"the model {name!r}", [f"models.{name}.{part}: missing"])
+    return function
