@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -109,12 +110,14 @@ def _fit_model(run: RunConfig, spec: ModelSpec, tables: Sequence[EndpointTables]
 
 
 def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> list[Estimate]:
-    horizon = horizon_of(item.table, run.questions)
-    rows = []
-    for prior in fitted.draws:
+    horizon, hazard = horizon_of(item.table, run.questions), spec.hazard_of()
+
+    def under(prior: str) -> list[Estimate]:
         subject = Subject(item.endpoint, "", spec.name, prior, item.source, fitted.status(prior))
-        rows += survival_rows(subject, spec.hazard_of(), _pooled(run, fitted, prior), horizon, run.questions, spec.proportional)
-    return rows
+        return survival_rows(subject, hazard, _pooled(run, fitted, prior), horizon, run.questions, spec.proportional)
+
+    with ThreadPoolExecutor(run.sampler.threads) as pool:
+        return [row for rows in pool.map(under, fitted.draws) for row in rows]
 
 
 def _pooled(run: RunConfig, fitted: Fitted, prior: str) -> dict[str, np.ndarray]:
