@@ -42,6 +42,13 @@ def test_variance_is_within_plus_between_readings() -> None:
     assert np.isnan(summary(np.ones(50), ensemble)["between_readings"])
 
 
+def test_an_infinite_ratio_keeps_its_quantiles_and_has_no_moments() -> None:
+    values = np.array([-np.inf, -1.0, -0.5, 0.2])
+    found = summary(values, made((2, 2)))
+    assert (found["lower"], found["median"], found["upper"]) == (-np.inf, -1.0, 0.2)
+    assert all(np.isnan(found[name]) for name in ("mean", "sd", "within_readings", "between_readings", "monte_carlo_error"))
+
+
 def test_monte_carlo_error_in_closed_form() -> None:
     ensemble = made((2, 2), 0.5)
     values = np.array([-1.0, 1.0, 2.0, 4.0])

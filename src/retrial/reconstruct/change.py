@@ -86,7 +86,7 @@ def within(
         if low:
             new[g] = energy[g]
             if changes(steps, n_steps, g):
-                new[g] = group_energy(whole, real, times, inverse, curve, d, r, g)
+                new[g] = group_energy(whole, real, times, inverse, curve, d, r, g, limit - total)
             total += new[g]
             low = total <= limit
     if low:

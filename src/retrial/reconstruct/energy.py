@@ -155,16 +155,21 @@ def crowley_energy(d: np.ndarray, r: np.ndarray, g: int, median: int, whole: np.
 
 
 @compiled
-def curve_energy(d: np.ndarray, r: np.ndarray, g: int, curve: np.ndarray, scale: float) -> float:
-    """Energy of Ŝ(t) against a digitised curve, summed over its times."""
+def curve_energy(
+    d: np.ndarray, r: np.ndarray, g: int, curve: np.ndarray, inverse: np.ndarray, scale: float, limit: float
+) -> float:
+    """Energy of Ŝ(t) against a digitised curve: the sum of its distances in tolerances; may stop early with any value above
+    `limit`. No root, under which one step far off is cheap: few at risk, and a curve that falls at its end, trapped the sampler.
+    """
     s, energy = 1.0, 0.0
     for t in range(d.shape[1]):
-        if d[g, t] > 0:
-            s *= 1.0 - d[g, t] / r[g, t]
+        s *= 1.0 - d[g, t] * inverse[r[g, t]]
         if s < curve[g, t, 0]:
-            energy += penalty((curve[g, t, 0] - s) / scale)
+            energy += (curve[g, t, 0] - s) / scale
         elif s > curve[g, t, 1]:
-            energy += penalty((s - curve[g, t, 1]) / scale)
+            energy += (s - curve[g, t, 1]) / scale
+        if energy > limit:
+            break
     return energy
 
 
@@ -178,8 +183,9 @@ def group_energy(
     d: np.ndarray,
     r: np.ndarray,
     g: int,
+    limit: float,
 ) -> float:
-    """Energy of what one arm (0, 1) or both together (2) print alone."""
+    """Energy of what one arm (0, 1) or both together (2) print alone; may stop early with any value above `limit`."""
     energy, median = 0.0, whole[MEDIAN + g]
     if median >= 0:
         if whole[RULE] == GREENWOOD_DENSITY:
@@ -187,7 +193,7 @@ def group_energy(
         else:
             energy += crowley_energy(d, r, g, median, whole, real[Z_MEDIAN, g])
     if g < 2 and real[SCALARS, CURVE_SCALE] > 0.0:
-        energy += curve_energy(d, r, g, curve, real[SCALARS, CURVE_SCALE])
+        energy += curve_energy(d, r, g, curve, inverse, real[SCALARS, CURVE_SCALE], limit - energy)
     return energy
 
 

@@ -14,10 +14,14 @@ SAME = 1e-9
 
 
 def summary(values: np.ndarray, ensemble: Ensemble) -> dict[str, float]:
-    """Moments, quantiles, split of the variance and Monte Carlo error of one quantity (M,) over the tables."""
+    """Moments, quantiles, split of the variance and Monte Carlo error of one quantity (M,) over the tables.
+
+    Where a table makes it infinite (the hazard ratio of an arm without events) only the quantiles exist; the others are NaN.
+    """
     weights = ensemble.weights
-    mean = float(weights @ values)
-    within, between = split(values, ensemble)
+    finite = bool(np.isfinite(values).all())
+    mean = float(weights @ values) if finite else np.nan
+    within, between = split(values, ensemble) if finite else (np.nan, np.nan)
     variance = within + between
     lower, median, upper = weighted_quantiles(values, weights, QUANTILES)
     return {
@@ -28,7 +32,7 @@ def summary(values: np.ndarray, ensemble: Ensemble) -> dict[str, float]:
         "upper": upper,
         "within_readings": within / variance if variance > SAME**2 else np.nan,
         "between_readings": between / variance if variance > SAME**2 else np.nan,
-        "monte_carlo_error": monte_carlo_error(values, ensemble),
+        "monte_carlo_error": monte_carlo_error(values, ensemble) if finite else np.nan,
     }
 
 
@@ -112,10 +116,11 @@ def compared(
     """Difference of the weighted means and its Monte Carlo error √(σ² Σ_r W_r² (1/n_r + 1/m_r)).
 
     σ² is the variance within readings of whichever ensemble has more, n_r the first's effective tables, m_r a third of the second's
-    (`strict.PER_ANCESTOR` tables may descend from one default table).
+    (`strict.PER_ANCESTOR` tables may descend from one default table). NaN where a table makes the quantity infinite.
     """
-    means = float(weights[0] @ one), float(weights[1] @ two)
-    variance = max(variance_within(one, weights[0], first), variance_within(two, weights[1], second))
+    finite = bool(np.isfinite(one).all() and np.isfinite(two).all())
+    means = (float(weights[0] @ one), float(weights[1] @ two)) if finite else (np.nan, np.nan)
+    variance = max(variance_within(one, weights[0], first), variance_within(two, weights[1], second)) if finite else np.nan
     sizes = effective_sizes(first)
     error = 0.0
     for reading, rows in by_reading(first).items():
@@ -129,7 +134,7 @@ def compared(
         "strict": means[1],
         "difference": means[1] - means[0],
         "monte_carlo_error": error,
-        "standardised": (means[1] - means[0]) / error if error > SAME else 0.0,
+        "standardised": 0.0 if error <= SAME else (means[1] - means[0]) / error,
         "default_tables": int((weights[0] > 0).sum()),
         "strict_tables": int((weights[1] > 0).sum()),
     }

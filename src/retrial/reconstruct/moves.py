@@ -17,9 +17,9 @@ STEP_FIELDS = 6
 """arm, kind from, time from, kind to, time to, amount."""
 LENGTHS = np.array([1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5, 6])
 """Short shifts, each as likely."""
-SHIFT, FLIP, OPPOSED_SHIFTS, STATUS_SWAP = 52, 64, 77, 109
-"""Of 128 draws: one patient's time, one patient's status (where events are free), two times apart, two patients' status; else
-two patients of different arms change places."""
+SHIFT, FLIP, OPPOSED_SHIFTS, PARALLEL_SHIFTS, STATUS_SWAP = 52, 64, 71, 78, 109
+"""Of 128 draws: one patient's time, one patient's status (where events are free), two times apart, two times alike (in both arms
+it leaves the hazard ratio about where it is), two patients' status; else two patients of different arms change places."""
 LOW_BITS = (1 << 32) - 1
 
 
@@ -105,12 +105,13 @@ def propose(whole: np.ndarray, segment: np.ndarray, d: np.ndarray, r: np.ndarray
         write(steps, 0, arm, kind, t, 1 - kind, t, amount)
         return 1
     arm2, kind2, t2 = pick(d, r, first_step, 2 * (cells >> 32) + ((bits >> 39) & 1))
-    if kind_of_move < OPPOSED_SHIFTS:
+    if kind_of_move < PARALLEL_SHIFTS:
         length = shift_length(d.shape[1], length_bits)
-        if not inside(segment, arm, t, t + length) or not inside(segment, arm2, t2, t2 - length):
+        length2 = -length if kind_of_move < OPPOSED_SHIFTS else length
+        if not inside(segment, arm, t, t + length) or not inside(segment, arm2, t2, t2 + length2):
             return 0
         write(steps, 0, arm, kind, t, kind, t + length, amount)
-        write(steps, 1, arm2, kind2, t2, kind2, t2 - length, amount)
+        write(steps, 1, arm2, kind2, t2, kind2, t2 + length2, amount)
         return 2
     between = mode in (EVENTS_TOTAL, EVENTS_FREE)
     if kind_of_move < STATUS_SWAP:

@@ -11,7 +11,7 @@ import numpy as np
 from retrial.reconstruct.compiled import random_state
 from retrial.reconstruct.ensemble import MANY_PATIENTS, Island, ReconstructionSettings
 from retrial.reconstruct.island import run_island
-from retrial.reconstruct.problem import Problem
+from retrial.reconstruct.problem import CURVE_SCALE, SCALARS, Problem
 from retrial.reconstruct.readings import Reading
 from retrial.reconstruct.structure import first_table
 from retrial.reconstruct.targets import Targets
@@ -31,6 +31,8 @@ PILOT, FULL = 0, 1
 """First entries of a seed's spawn key."""
 BURN_IN_PER_PATIENT = 20
 """Proposals per patient from one table of the prior to the next: at a third taken, every patient moves several times."""
+COLDER_FOR_CURVES = 5.0
+"""A curve whose energy falls straight to 0 needs this multiple of the settings' last inverse temperature."""
 MOST_PROPOSALS = 2
 """A level makes at most this multiple of the settings' proposals where few are taken."""
 
@@ -75,7 +77,7 @@ def one_island(
         MOST_PROPOSALS * proposals,
         settings.target_proposals * proposals,
         settings.pilot_share if pilot else settings.share,
-        settings.last_temperature,
+        settings.last_temperature * (COLDER_FOR_CURVES if problem.real[0, SCALARS, CURVE_SCALE] > 0 else 1.0),
         state,
     )
     log_evidence, temperature, acceptance = (float(value) for value in summary)

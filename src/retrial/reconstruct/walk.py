@@ -26,7 +26,7 @@ def energies(problem: Problem, reading: int, d: np.ndarray, r: np.ndarray, out: 
     """All energies of a table under one reading: control, experimental, both together, comparison."""
     whole, real = problem.whole[reading], problem.real[reading]
     for g in range(3):
-        out[g] = group_energy(whole, real, problem.times, problem.inverse, problem.curve, d, r, g)
+        out[g] = group_energy(whole, real, problem.times, problem.inverse, problem.curve, d, r, g, np.inf)
     out[JOINT] = joint_energy(whole, real, problem.inverse, d, r, np.inf)
 
 
@@ -59,7 +59,7 @@ def move_reading(
     for g in range(3):
         if total > limit:
             return False
-        new[g] = group_energy(whole, real, problem.times, problem.inverse, problem.curve, d, r, g)
+        new[g] = group_energy(whole, real, problem.times, problem.inverse, problem.curve, d, r, g, limit - total)
         total += new[g]
     if total > limit:
         return False
