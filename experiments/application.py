@@ -70,8 +70,22 @@ def _hydra(verb: str, statuses: Path) -> int:
     return 0
 
 
+_NO_SUCH_KEY = re.compile(r"Could not override '(?P<key>[^']+)'")
+
+
 def _first_lines(error: Exception) -> str:
-    return " ".join(str(error).split())[:600]
+    """Hydra's words, but for a key that is not there: most often misspelt, and adding it would not help."""
+    words = " ".join(str(error).split())[:600]
+    found = _NO_SUCH_KEY.search(words)
+    if found is None:
+        return words
+    # imported here: a finished run needs no SciPy
+    from retrial.priors.prior import FAMILIES
+
+    key = found["key"]
+    families = "; ".join(f"{family}: {', '.join(names)}" for family, names in FAMILIES.items())
+    allowed = f" (a prior takes family, source, and the numbers of its family: {families})" if key.startswith("prior.") else ""
+    return f"{key}: got a key that is not in the configuration; allowed are those that --cfg job shows{allowed}; +{key}=VALUE adds one"
 
 
 def _run(verb: str, config: DictConfig) -> None:

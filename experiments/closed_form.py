@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from retrial.answers.proportions import with_numbers_needed
+from retrial.answers.questions import Questions
 from retrial.answers.response import response_rows
 from retrial.answers.rows import Subject, ratio_rows
 from retrial.compare.estimate import Estimate
+from retrial.compare.notes import empty_arms
 from retrial.config import ModelSpec, RunConfig
 from retrial.errors import DataError, FitError
 from retrial.frequentist.counts import benefit_sign, outcome_key, source_of, two_by_two
@@ -63,14 +65,25 @@ def _counts(run: RunConfig, spec: ModelSpec, study: Study, path: str, row: Count
         complete = complete_counts(spec, priors.for_endpoint(outcome_key(path)), sign)
         if complete is None:
             continue
-        subject = Subject(outcome_key(path), DIFFERENCE, spec.name, name, source_of(study, path, row))
+        note = empty_arms(data.events, data.n)
+        subject = Subject(outcome_key(path), DIFFERENCE, spec.name, name, source_of(study, path, row), note=note)
         try:
             rows = response_rows(subject, spec.closed_form(data, complete), run.questions)
         except FitError as error:
-            failed = dataclasses.replace(subject, status=f"failed: {error}")
-            yield failed.row("risk_difference", "probability", math.nan, run.questions, (math.nan, math.nan))
+            yield failed_row(subject, error, run.questions)
             continue
         yield from with_numbers_needed(rows, subject, run.questions, sign)
+
+
+def failed_row(subject: Subject, error: FitError, questions: Questions) -> Estimate:
+    """The row of a posterior of two counts that could not be computed: no numbers, and why."""
+    failed = dataclasses.replace(subject, status=f"failed: {error}")
+    return failed.row("risk_difference", "probability", math.nan, questions, (math.nan, math.nan))
+
+
+def failed_in_words(rows: Iterable[Estimate]) -> list[str]:
+    """One line for every failed row."""
+    return [f"{row.endpoint}, {row.model}, prior {row.prior}: {row.status}" for row in rows if row.failed]
 
 
 def complete_counts(spec: ModelSpec, priors: PriorSet, sign: int) -> PriorSet | None:

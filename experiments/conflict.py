@@ -14,21 +14,20 @@ from retrial.frequentist.counts import benefit_sign, outcome_key, two_by_two
 from retrial.frequentist.ratios import contrast_of, effect_endpoint, log_ratio
 from retrial.frequentist.rows import RATIO
 from retrial.frequentist.two_by_two import odds_ratio
-from retrial.priors.conflict import conflict
+from retrial.priors.conflict import CONFLICT, LEANING, NONE_SEEN, conflict
 from retrial.priors.prior_set import PriorSet
 from retrial.study.study import Study
 
-SMALL_P = 0.05
-"""Box's p below which a prior is said to be in conflict with the estimate."""
-
 
 def conflict_table(run: RunConfig, study: Study) -> pd.DataFrame:
-    """Rows (endpoint, contrast, measure, prior, estimate, se, prior_median, box_p, vague weights, verdict), the strongest conflict first.
+    """Rows (endpoint, contrast, measure, prior, estimate, se, prior_median, box_p, vague weights and Bayes factor, verdict).
 
-    Hazard ratios as printed; odds ratios of responses from their counts (0.5 added to each cell where one is empty), a harm's turned to a benefit.
+    Conflicts come first, and within a verdict the smallest p. Hazard ratios as printed; odds ratios of responses from their counts (0.5 added
+    to each cell where one is empty), a harm's turned to a benefit.
     """
     rows = [*_hazard_ratios(run, study), *_odds_ratios(run, study)]
-    return pd.DataFrame(rows).sort_values("box_p", kind="stable", ignore_index=True) if rows else pd.DataFrame()
+    rows.sort(key=lambda row: ((CONFLICT, LEANING, NONE_SEEN).index(row["verdict"]), row["box_p"]))
+    return pd.DataFrame(rows)
 
 
 def _hazard_ratios(run: RunConfig, study: Study) -> Iterator[dict[str, Any]]:
@@ -64,6 +63,4 @@ def _rows(run: RunConfig, named: dict[str, Any], endpoint: str, estimate: float,
         of_treatment = named["contrast"].startswith(RATIO)
         if not (of_treatment or priors[named["measure"]].is_symmetric):
             continue  # a belief in the treatment's benefit says nothing of a prognostic factor
-        found = conflict(priors[named["measure"]], estimate, se)
-        verdict = "conflict" if found["box_p"] < SMALL_P else "none seen"
-        yield {**named, "prior": name, **found, "verdict": verdict}
+        yield {**named, "prior": name, **conflict(priors[named["measure"]], estimate, se)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from retrial.config import ModelSpec, RunConfig
@@ -10,14 +11,21 @@ from retrial.dims import ARMS
 from retrial.errors import DataError
 from retrial.frequentist.counts import benefit_sign, two_by_two
 from retrial.inference.borrowing import BorrowedCounts
-from retrial.inference.count_data import CategoryCounts, GradedEvents, category_counts, graded_events
+from retrial.inference.count_data import (
+    ANY_GRADE,
+    OTHER_GRADES,
+    CategoryCounts,
+    GradedEvents,
+    category_counts,
+    graded_events,
+)
 from retrial.inference.two_arms import TwoArms
 from retrial.priors.historical import HistoricalControls
 from retrial.priors.prior_set import PriorSet
+from retrial.study.outcomes import AdverseEventTerm
 from retrial.study.study import Study
 
 EFFECT = "log_odds_ratio"
-ANY_GRADE = "any"
 IN_NO_CATEGORY = "in no category"
 POOLING_FACTORS = (0.5, 2.0)
 """Under the main prior the pooling scale's own prior is halved and doubled, to show what it decides."""
@@ -76,26 +84,45 @@ def categories_of(study: Study) -> CategoryCounts | None:
 
 
 def graded_of(study: Study) -> GradedEvents | None:
-    """Terms that have every grade group, worst first; the column of any grade where no term is split. None without terms or arm sizes.
+    """Every term in its exclusive grade groups, worst first. None without terms or arm sizes.
 
-    Groups are exclusive, so "any" is their sum and is left out beside them.
+    "Any" beside printed groups is their sum: it gives a group that alone is missing, and what else it holds beyond them ends the term's chain
+    as a group of its own ("any" where no other is printed).
     """
     terms = study.adverse_events.terms if study.adverse_events is not None else {}
-    split = sorted({grade for term in terms.values() for grade in term.grades if grade != ANY_GRADE}, reverse=True)
-    grades = split or [ANY_GRADE]
-    complete = [key for key, term in terms.items() if set(grades) <= set(term.grades)]
     sizes = [study.n(arm) for arm in ARMS]
-    if not complete or None in sizes:
+    if not terms or None in sizes:
         return None
-    counts = [[[int(getattr(terms[key].grades[grade], arm).n) for grade in grades] for key in complete] for arm in ARMS]
-    return graded_events(complete, grades, counts, [int(size or 0) for size in sizes])
+    split = sorted({grade for term in terms.values() for grade in term.grades if grade != ANY_GRADE}, reverse=True)
+    groups = {key: _groups(term, split) for key, term in terms.items()}
+    met = {grade for found in groups.values() for grade in found}
+    grades = [*split, *(grade for grade in (OTHER_GRADES, ANY_GRADE) if grade in met)]
+    counts = [[[found.get(grade, (0, 0))[arm] for grade in grades] for found in groups.values()] for arm in range(len(ARMS))]
+    known = [[grade in found for grade in grades] for found in groups.values()]
+    return graded_events(list(terms), grades, counts, [int(size or 0) for size in sizes], known)
+
+
+def _groups(term: AdverseEventTerm, split: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Patients (control, experimental) of one term by exclusive group, as far as they can be told."""
+    printed = {grade: (int(row.control.n), int(row.experimental.n)) for grade, row in term.grades.items()}
+    found = {grade: counts for grade, counts in printed.items() if grade != ANY_GRADE}
+    if ANY_GRADE not in printed:
+        return found
+    rest = tuple(whole - sum(counts[arm] for counts in found.values()) for arm, whole in enumerate(printed[ANY_GRADE]))
+    missing = [grade for grade in split if grade not in found]
+    if min(rest) < 0 or not (missing or not found or (len(split) == 1 and any(rest))):
+        return found
+    ends = ANY_GRADE if not found else missing[0] if len(missing) == 1 else OTHER_GRADES
+    return {**found, ends: (rest[0], rest[1])}
 
 
 def left_out(study: Study, events: GradedEvents) -> str:
-    """Terms without every grade group, in words; empty where there are none."""
+    """Terms whose any grade is printed but cannot be analysed, in words; empty where there are none."""
     terms = study.adverse_events.terms if study.adverse_events is not None else {}
-    names = [key for key in terms if key not in events.terms]
-    return f"{', '.join(names)}: left out, not every one of the grades {', '.join(events.grades)} is printed" if names else ""
+    names = [
+        key for key, whole in zip(events.terms, events.with_any, strict=True) if ANY_GRADE in terms[key].grades and not whole
+    ]
+    return f"{', '.join(names)}: any grade left out, it has fewer patients than the grades beside it" if names else ""
 
 
 def borrowing_data(study: Study, path: str, controls: HistoricalControls) -> BorrowedCounts:

@@ -9,20 +9,29 @@ import pandas as pd
 
 from retrial.compare.estimate import Estimate
 from retrial.config import RunConfig
-from retrial.errors import DataError
+from retrial.errors import DataError, PriorError
 from retrial.experiments.audit import audited
-from retrial.experiments.closed_form import count_posteriors, ratio_posteriors
+from retrial.experiments.closed_form import count_posteriors, failed_in_words, ratio_posteriors
 from retrial.experiments.criticism import write_criticism
 from retrial.experiments.hierarchical import hierarchical_posteriors
 from retrial.experiments.reanalyse import write_results
 from retrial.experiments.spread import write_spread
 from retrial.experiments.survival import survival_posteriors
 from retrial.experiments.tables import Reconstructions, endpoint_tables, save_tables
+from retrial.experiments.used import missing_effects
 from retrial.study.study import Study
+
+_SHOWN = ("hazard_ratio", "odds_ratio", "risk_ratio", "common_odds_ratio", "effect_sd")
+"""Quantities that the command prints; estimates.csv has all."""
 
 
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
-    """Audit, tables where the model needs them, one posterior; writes estimates.csv, diagnostics.csv, posterior_*.nc."""
+    """Audit, tables where the model needs them, one posterior; writes estimates.csv, diagnostics.csv, posterior_*.nc.
+
+    Raises `PriorError` where the prior says nothing of what the model needs, before anything is computed.
+    """
+    if missing := missing_effects(run, study):
+        raise PriorError(f"cannot fit under the prior {run.main_prior}", missing)
     _, used = audited(study, folder)
     needs_tables = any(spec.data == "life_table" for spec in run.models.values())
     reconstructed = endpoint_tables(run, used) if needs_tables else Reconstructions([], [], [])
@@ -32,13 +41,15 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     counted = hierarchical_posteriors(run, used, folder)
     closed = [*ratio_posteriors(run, used), *count_posteriors(run, used)]
     estimates: list[Estimate] = [*closed, *survival.estimates, *counted.estimates]
-    if not estimates and not reconstructed.failures:
-        raise DataError("nothing to fit", [f"the study has no data for the model {', '.join(run.models)} under this prior"])
+    if not estimates and not reconstructed.failures and not counted.failures:
+        words = f"the study has no data for the model {', '.join(run.models)} of which the prior {run.main_prior} speaks"
+        raise DataError("nothing to fit", [words])
     write_results(run, estimates, pd.concat([survival.diagnostics, counted.table], ignore_index=True), folder)
     write_criticism(survival.criticism, folder)
     write_spread(run, survival.variance, estimates, folder)
     for row in estimates:
-        if row.quantity in ("hazard_ratio", "odds_ratio", "risk_ratio"):
+        if row.quantity in _SHOWN or row.failed:
             interval = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"
-            print(f"{row.endpoint:<12} {row.quantity:<14} {interval}  {row.contrast}  {row.status}")
-    return [*reconstructed.failures, *survival.failures, *counted.failures]
+            told = "; ".join(part for part in (row.status, row.note) if part)
+            print(f"{row.endpoint:<12} {row.quantity:<14} {interval}  {row.contrast}  prior {row.prior}  {told}")
+    return [*reconstructed.failures, *survival.failures, *counted.failures, *failed_in_words(closed)]

@@ -18,15 +18,17 @@ from retrial.answers.proportions import with_numbers_needed
 from retrial.answers.response import response_rows
 from retrial.answers.rows import Subject
 from retrial.compare.estimate import Estimate
+from retrial.compare.notes import empty_arms
 from retrial.config import ModelSpec, RunConfig
 from retrial.dims import CHAIN, DRAW, PRIOR
-from retrial.errors import DataError
+from retrial.errors import DataError, FitError
+from retrial.experiments.closed_form import failed_in_words, failed_row
 from retrial.experiments.counted import EFFECT, borrowing_data, categories_of, complete_sets, graded_of, left_out, outcome_of
 from retrial.experiments.progress import counter, step
 from retrial.frequentist.counts import benefit_sign, outcome_key, source_of
 from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.inference.borrowing import BorrowedCounts
-from retrial.inference.count_data import GradedEvents
+from retrial.inference.count_data import CategoryCounts, GradedEvents
 from retrial.inference.diagnostics import Diagnostics
 from retrial.inference.engine import Draws, FitData, Job
 from retrial.inference.ensemble import fit_group
@@ -59,6 +61,8 @@ class HierarchicalResults:
 def hierarchical_posteriors(run: RunConfig, study: Study, folder: Path) -> HierarchicalResults:
     """Fit every hierarchical model of the run that the study has data for; writes posterior_OUTCOME_MODEL.nc."""
     results = HierarchicalResults()
+    for words in run.left_out if study.response is not None or study.binary else ():
+        log.info("%s", words)
     for spec in run.models.values():
         try:
             _one_model(run, spec, study, folder, results)
@@ -70,13 +74,15 @@ def hierarchical_posteriors(run: RunConfig, study: Study, folder: Path) -> Hiera
 
 def _one_model(run: RunConfig, spec: ModelSpec, study: Study, folder: Path, results: HierarchicalResults) -> None:
     if spec.data == "categories" and (categories := categories_of(study)) is not None:
-        _fit(run, spec, categories, _category_answers(study), 1, folder, results)
+        _fit(run, spec, categories, _category_answers(study, categories), 1, folder, results)
     elif spec.data == "adverse_events" and (events := graded_of(study)) is not None:
         if words := left_out(study, events):
             log.info("%s: %s", spec.name, words)
         _fit(run, spec, events, _adverse_answers(study, events), -1, folder, results)
     elif spec.data == "historical_counts":
-        results.estimates += _borrowed(run, spec, study)
+        rows = _borrowed(run, spec, study)
+        results.estimates += rows
+        results.failures += failed_in_words(rows)
 
 
 Answers = Callable[[Subject, Mapping[str, np.ndarray], RunConfig, ModelSpec], list[Estimate]]
@@ -110,13 +116,14 @@ def _diagnostic_row(outcome: str, model: str, prior: str, health: Diagnostics) -
     return {"endpoint": outcome, "model": model, "prior": prior, "reconstruction": 0, **dataclasses.asdict(health)}
 
 
-def _category_answers(study: Study) -> Answers:
+def _category_answers(study: Study, counts: CategoryCounts) -> Answers:
     def answers(subject: Subject, draws: Mapping[str, np.ndarray], run: RunConfig, spec: ModelSpec) -> list[Estimate]:
-        table = spec.probabilities_of(draws, None)
+        table, sizes = spec.probabilities_of(draws, None), counts.counts.sum(axis=1)
         rows = pooling_rows(subject, draws, run.questions)
         for path, row in study.count_rows().items():
             if path.startswith("response."):
-                about = dataclasses.replace(subject, endpoint=outcome_key(path), source=source_of(study, path, row))
+                note = empty_arms((int(row.control.n), int(row.experimental.n)), sizes)
+                about = dataclasses.replace(subject, endpoint=outcome_key(path), source=source_of(study, path, row), note=note)
                 rows += category_rows(about, study, path, table, run.questions, benefit_sign(study, path))
         return rows
 
@@ -128,7 +135,8 @@ def _adverse_answers(study: Study, events: GradedEvents) -> Answers:
         table = spec.probabilities_of(draws, events)
         where = study.adverse_events.where if study.adverse_events is not None else ""
         about = dataclasses.replace(subject, source=where)
-        return pooling_rows(about, draws, run.questions) + adverse_event_rows(about, events, table, run.questions)
+        together = dataclasses.replace(about, note=empty_arms(events.counts.sum(axis=(1, 2)), events.n * len(events.terms)))
+        return pooling_rows(together, draws, run.questions) + adverse_event_rows(about, events, table, run.questions)
 
     return answers
 
@@ -148,12 +156,12 @@ def _borrowed(run: RunConfig, spec: ModelSpec, study: Study) -> list[Estimate]:
     path = outcomes[controls.outcome]
     data, sign = borrowing_data(study, path, controls), benefit_sign(study, path)
     source = f"{source_of(study, path, study.count_rows()[path])}; control borrows from {', '.join(controls.labels)}"
-    rows: list[Estimate] = []
+    rows, note = list[Estimate](), empty_arms(data.arms.events, data.arms.n)
     with step(f"{spec.name}: quadrature"):
         for name, given in run.sets_for(spec).items():
             priors = given.for_endpoint(controls.outcome)
             if EFFECT in priors.priors or {"control_probability", "experimental_probability"} <= set(priors.priors):
-                subject = Subject(controls.outcome, DIFFERENCE, spec.name, name, source)
+                subject = Subject(controls.outcome, DIFFERENCE, spec.name, name, source, note=note)
                 rows += _borrowed_rows(run, spec, data, subject, priors.over(spec.priors), sign)
     return rows
 
@@ -162,7 +170,11 @@ def _borrowed_rows(
     run: RunConfig, spec: ModelSpec, data: BorrowedCounts, subject: Subject, priors: PriorSet, sign: int
 ) -> list[Estimate]:
     joint = spec.closed_form(data, priors)
-    rows = with_numbers_needed(response_rows(subject, joint, run.questions), subject, run.questions, sign)
+    try:
+        answers = response_rows(subject, joint, run.questions)
+    except FitError as error:
+        return [failed_row(subject, error, run.questions)]
+    rows = with_numbers_needed(answers, subject, run.questions, sign)
     weight = dataclasses.replace(subject, contrast="control").probability(
         "posterior_weight_robust", robust_weight(data, priors, joint)
     )

@@ -25,7 +25,19 @@ from retrial.study.study import Study
 from retrial.survival.curves import kaplan_meier
 from retrial.survival.life_table import LifeTable
 
-_TEXT_COLUMNS = ("endpoint", "quantity", "contrast", "method", "interval_kind", "model", "prior", "unit", "source", "status")
+_TEXT_COLUMNS = (
+    "endpoint",
+    "quantity",
+    "contrast",
+    "method",
+    "interval_kind",
+    "model",
+    "prior",
+    "unit",
+    "source",
+    "status",
+    "note",
+)
 
 
 def save_bands(bands: Mapping[str, xr.Dataset], folder: Path) -> None:

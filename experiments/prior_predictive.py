@@ -155,7 +155,8 @@ def _adverse_events(stage: _Stage, spec: ModelSpec, given: PriorSet) -> Values:
     table = spec.probabilities_of(_drawn(stage, spec, events, mirrored, EFFECT), events)
     # terms are exchangeable: before the data one says what all say
     for index, grade in enumerate(events.grades):
-        yield from _both(f"adverse_events: a term, {grade}", table[:, 0, 0, index], table[:, 1, 0, index])
+        term = int(events.known[:, index].argmax())
+        yield from _both(f"adverse_events: a term, {grade}", table[:, 0, term, index], table[:, 1, term, index])
 
 
 def _two_arms(stage: _Stage, spec: ModelSpec, given: PriorSet) -> Values:

@@ -12,7 +12,7 @@ from retrial.audit.run import numbers_recomputed
 from retrial.compare.estimate import Estimate, to_frame
 from retrial.config import RunConfig
 from retrial.experiments.audit import add_joint, audited, findings
-from retrial.experiments.closed_form import count_posteriors, ratio_posteriors
+from retrial.experiments.closed_form import count_posteriors, failed_in_words, ratio_posteriors
 from retrial.experiments.criticism import write_criticism
 from retrial.experiments.frequentist import frequentist_rows
 from retrial.experiments.hierarchical import hierarchical_posteriors
@@ -60,7 +60,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     write_spread(run, survival.variance, estimates, folder)
     with step("report"):
         lay_out_report(run, study, folder, folder)
-    return [*reconstructed.failures, *probed, *survival.failures, *counted.failures, *_failed(closed)]
+    return [*reconstructed.failures, *probed, *survival.failures, *counted.failures, *failed_in_words(closed)]
 
 
 def write_results(run: RunConfig, estimates: Sequence[Estimate], diagnostics: pd.DataFrame, folder: Path) -> None:
@@ -71,7 +71,3 @@ def write_results(run: RunConfig, estimates: Sequence[Estimate], diagnostics: pd
     priors = [row for prior_set in used_sets(run, estimates) for row in implied(prior_set, run.questions.level)]
     if priors:
         pd.DataFrame(priors).to_csv(folder / "priors.csv", index=False)
-
-
-def _failed(rows: Sequence[Estimate]) -> list[str]:
-    return [f"{row.endpoint}, {row.model}, prior {row.prior}: {row.status}" for row in rows if row.failed]

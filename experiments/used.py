@@ -8,6 +8,7 @@ from retrial.compare.estimate import Estimate
 from retrial.config import ModelSpec, RunConfig
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import TOGETHER, PriorSet
+from retrial.study.study import Study
 
 _COUNTS = ("log_odds_ratio", *TOGETHER)
 _EFFECTS = {
@@ -18,6 +19,25 @@ _EFFECTS = {
     "adverse_events": ("log_odds_ratio",),
 }
 """Parameters of a named set that a model speaks of."""
+_RATIOS = ("log_hazard_ratio", "log_odds_ratio")
+
+
+def missing_effects(run: RunConfig, study: Study) -> list[str]:
+    """One line for every model whose main prior says nothing of its effect, on no endpoint: the keys that it needs."""
+    if not run.priors:
+        return []
+    main, lines = run.priors[run.main_prior], []
+    for spec in run.models.values():
+        printed = {
+            "log_hazard_ratio" if effect.measure == "hazard_ratio" else "log_odds_ratio" for effect in study.effects.values()
+        }
+        needed = [
+            name for name in (sorted(printed) or _RATIOS if spec.data == "ratio" else _EFFECTS[spec.data]) if name not in TOGETHER
+        ]
+        arms = f" (or {' and '.join(f'prior.{name}' for name in TOGETHER)})" if TOGETHER[0] in _EFFECTS.get(spec.data, ()) else ""
+        if not any(main.speaks_of(name) for name in (*needed, *(TOGETHER if arms else ()))):
+            lines.append(f"{' or '.join(f'prior.{name}' for name in needed)}: missing; needed by the model {spec.name}{arms}")
+    return lines
 
 
 def used_models(run: RunConfig, estimates: Sequence[Estimate]) -> list[ModelSpec]:
@@ -47,7 +67,15 @@ def used_sets(run: RunConfig, estimates: Sequence[Estimate]) -> list[PriorSet]:
         for name, value in run.priors.items()
         if name in fitted
     ]
-    return [*sets, *(PriorSet(f"model {spec.name}", spec.priors) for spec in models)]
+    return [*sets, *(PriorSet(f"model {spec.name}", _own(run, spec, rows)) for spec in models)]
+
+
+def _own(run: RunConfig, spec: ModelSpec, rows: Sequence[Estimate]) -> dict[str, Prior]:
+    """A model's own priors that some fit of it used: those that every one of its prior sets decides are left out."""
+    mine = [row for row in rows if row.model == spec.name]
+    places = dict.fromkeys((row.prior, row.endpoint) for row in mine if row.prior in run.priors)
+    sets = [run.priors[prior].for_endpoint(endpoint) for prior, endpoint in places]
+    return {name: prior for name, prior in spec.priors.items() if not sets or not all(one.decides(name) for one in sets)}
 
 
 def _effects(spec: ModelSpec, rows: Sequence[Estimate]) -> tuple[str, ...]:

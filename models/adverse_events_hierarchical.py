@@ -7,7 +7,8 @@
     x, z ~ N(0, 1)
 
 A patient has one worst grade of a term: grade groups and "none" are exclusive, so the chain of binomials is their multinomial, and
-"any grade" is derived, never fitted. θ is a log odds ratio, above 0 more harm with the experimental arm. Cells of 0 need no
+"any grade" is derived. A term that is printed without all groups ends its chain with what any grade adds to them ("any" where none
+is printed), a grade group of its own with its own m_g and u_g. θ is a log odds ratio, above 0 more harm with the experimental arm. Cells of 0 need no
 correction: their term borrows from the others. How far grades differ is said by the prior of u_g: two of them cannot show it.
 Sampled as: half-normal s and τ by their normal scores (`_raw`), which have no funnel towards 0; the same model.
 Assumes terms exchangeable (none known in advance to be caused by the treatment), exchangeable patients, no confounding; treats terms
@@ -32,7 +33,7 @@ _EXPERIMENTAL = np.array([[0.0], [1.0]])
 
 def build(data: GradedEvents, priors: PriorSet) -> pm.Model:
     """PyMC model of the whole table; every count and hyper-parameter is `pm.Data`."""
-    grade_of = np.tile(np.arange(len(data.grades)), len(data.terms))
+    grade_of = data.grade_of
     with pm.Model(coords=data.coords()) as model:
         level = effect_prior("baseline_mean", priors["baseline_mean"], dims=GRADE)
         spread = scale_prior("baseline_sd", priors["baseline_sd"])
@@ -49,14 +50,14 @@ def build(data: GradedEvents, priors: PriorSet) -> pm.Model:
 
 def probabilities(draws: Mapping[str, np.ndarray], data: GradedEvents) -> np.ndarray:
     """P(worst grade of a term), (draw, arm, term, grade + 1), grades from the worst, "none" last."""
-    terms, grades = len(data.terms), len(data.grades)
-    level = np.tile(draws["baseline_mean"], (1, terms))
+    level = draws["baseline_mean"][:, data.grade_of]
     baseline = level + draws["baseline_sd"][:, None] * draws["standard_baseline"]
     logit = baseline[:, None, :] + _EXPERIMENTAL * cell_effects(draws, data)[:, None, :]
-    return chain_probabilities(logit.reshape(len(logit), 2, terms, grades))
+    # a group that a term is not printed in has no patients
+    return chain_probabilities(data.by_term(logit, -np.inf))
 
 
 def cell_effects(draws: Mapping[str, np.ndarray], data: GradedEvents) -> np.ndarray:
     """θ (draw, cell), cells term by term."""
-    by_grade = np.tile(draws["grade_effect"], (1, len(data.terms)))
+    by_grade = draws["grade_effect"][:, data.grade_of]
     return draws["log_odds_ratio"][:, None] + by_grade + draws["effect_sd"][:, None] * draws["standard_effect"]

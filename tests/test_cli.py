@@ -223,3 +223,38 @@ def test_no_traces_in_the_working_folder(mine: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(empty)
     assert run(mine, "audit", "hr") == 0
     assert os.listdir(empty) == []
+
+
+def test_a_fit_that_failed_exits_with_1_and_says_what_helps(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    narrow = ("prior.log_odds_ratio.mu=50", "prior.log_odds_ratio.sigma=1e-9")
+    assert run(mine, "fit", "counts", "model=response_binomial", *narrow) == 1
+    assert "use a wider prior" in capsys.readouterr().err
+
+
+def test_a_prior_that_says_nothing_of_the_effect_is_named(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (mine / "prior").mkdir()
+    (mine / "prior/only_hr.yaml").write_text("log_hazard_ratio: {family: normal, mu: 0, sigma: 1}\n", encoding="utf-8")
+    assert run(mine, "fit", "counts", "model=response_binomial", "prior=only_hr") == 2
+    assert "prior.log_odds_ratio: missing; needed by the model response_binomial" in capsys.readouterr().err
+
+
+def test_an_empty_arm_is_said_on_the_console_and_in_the_table(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = COUNTS.replace("control: 17, experimental: 24, p: 0.042", "control: 0, experimental: 0")
+    (mine / "study/none.yaml").write_text(text, encoding="utf-8")
+    assert run(mine, "fit", "none", "model=response_binomial", "prior=jeffreys") == 0
+    out = capsys.readouterr().out
+    said = "no event in either arm: the prior decides, not the data"
+    assert f"prior jeffreys  ok; {said}" in out
+    frame = estimates(folder_of(out))
+    # the numbers are kept
+    assert set(frame["note"]) == {said}
+    assert frame["point"].notna().all()
+    priors = pd.read_csv(folder_of(out) / "priors.csv")
+    assert set(priors["parameter"]) == {"control_probability", "experimental_probability"}
+
+
+def test_a_misspelt_key_is_not_to_be_added(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(mine, "fit", "counts", "model=response_binomial", "prior.log_odds_ratio.sgima=1") == 2
+    err = capsys.readouterr().err
+    assert "prior.log_odds_ratio.sgima: got a key that is not in the configuration" in err
+    assert "normal: mu, sigma;" in err

@@ -14,12 +14,14 @@ from retrial.answers.questions import Questions
 from retrial.composed import CUSTOM, question
 from retrial.errors import InputError
 from retrial.inference.settings import Adaptation, DiagnosticLimits, SamplerSettings
-from retrial.model_spec import ALL_SETS, NEEDED_OF_KIND, Fitting, ModelSpec, as_it_is
+from retrial.model_spec import ALL_SETS, NEEDED_OF_KIND, POOLING_SCALE, Fitting, ModelSpec, as_it_is
 from retrial.priors.chosen import chosen_sets
+from retrial.priors.evidence import STUDIES
 from retrial.priors.historical import parse_historical
+from retrial.priors.meta_analysis import EVIDENCE
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PARAMETER_SUPPORT, PriorSet
-from retrial.priors.statements import parse_prior_set
+from retrial.priors.statements import is_about, parse_prior_set
 from retrial.reconstruct.ensemble import ReconstructionSettings
 from retrial.reconstruct.probes import Probes, plain_probes
 from retrial.survival.intervals import IntervalRule
@@ -33,7 +35,10 @@ _FUNCTIONS = ("build", "posterior", "hazard", "prepare", "probabilities")
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that one run was asked for. `asked` is the same as plain data, for the manifest and the folder's name."""
+    """Everything that one run was asked for. `asked` is the same as plain data, for the manifest and the folder's name.
+
+    `left_out` says which models borrow from evidence that is not about the study, and what to change.
+    """
 
     verb: str
     study_file: Path
@@ -44,6 +49,7 @@ class RunConfig:
     endpoints: tuple[str, ...] = ()
     priors: Mapping[str, PriorSet] = field(default_factory=dict)
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
     sampler: SamplerSettings = SamplerSettings()
     limits: DiagnosticLimits = DiagnosticLimits()
     questions: Questions = Questions()
@@ -77,8 +83,10 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
     _refuse_foreign_targets(asked, "", problems)
     _refuse_unknown_keys(asked, problems)
     problems.raise_if_any("cannot use the configuration")
-    models = _models(asked, names.get("model", CUSTOM), problems)
-    own = {name: prior.support for spec in models.values() for name, prior in spec.priors.items()}
+    raws = _models(asked, names.get("model", CUSTOM))
+    parsed = {name: spec for name, (key, raw) in raws.items() if (spec := _model(name, raw, key, problems)) is not None}
+    own = {name: prior.support for spec in parsed.values() for name, prior in spec.priors.items()}
+    models, left_out = _about(parsed, raws, study_file.stem, problems)
     priors = chosen_sets(asked, names, {**PARAMETER_SUPPORT, **own}, study_file.stem, problems)
     _refuse_unknown_sets(models, {ALL_SETS, *priors, *(asked.get("priors") or {})}, problems)
     sampler = dict(asked.get("sampler", {}))
@@ -105,6 +113,7 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
         endpoints=tuple(endpoints),
         priors=priors,
         models=models,
+        left_out=left_out,
         sampler=engine,
         limits=limits,
         questions=questions,
@@ -153,19 +162,35 @@ def _refuse_unknown_sets(models: Mapping[str, ModelSpec], known: set[str], probl
             problems.add(f"models.{spec.name}.prior_sets: got {', '.join(unknown)}; allowed are {', '.join(sorted(known))}")
 
 
-def _models(asked: Mapping[str, Any], main_name: str, problems: Problems) -> dict[str, ModelSpec]:
-    # null leaves a model of the default list out
-    raws = {name: raw for name, raw in (asked.get("models") or {}).items() if raw is not None}
-    if asked.get("model") is not None:
-        raws[main_name] = asked["model"]
-    specs = {name: _model(name, raw, problems) for name, raw in raws.items()}
-    return {name: spec for name, spec in specs.items() if spec is not None}
+def _models(asked: Mapping[str, Any], main_name: str) -> dict[str, tuple[str, Any]]:
+    """Key and raw configuration of every model of a run; null leaves a model of the default list out."""
+    raws = {name: (f"models.{name}", raw) for name, raw in (asked.get("models") or {}).items() if raw is not None}
+    return raws if asked.get("model") is None else {**raws, main_name: ("model", asked["model"])}
 
 
-def _model(name: str, raw: Any, problems: Problems) -> ModelSpec | None:
+def _about(
+    specs: Mapping[str, ModelSpec], raws: Mapping[str, tuple[str, Any]], study: str, problems: Problems
+) -> tuple[dict[str, ModelSpec], tuple[str, ...]]:
+    """Models without those whose evidence is about other studies, and these in words; refused where such a one was chosen by itself."""
+    kept, left_out = {}, []
+    for name, spec in specs.items():
+        key, raw = raws[name]
+        if is_about({EVIDENCE: raw.get(EVIDENCE)}, study):
+            kept[name] = spec
+            continue
+        words = (
+            f"{key}.evidence.studies: the evidence is about {', '.join(raw[EVIDENCE][STUDIES])}, not {study}; to borrow from it all the"
+            f" same: {key}.evidence.studies=[{study}]; from your own: evidence@{key}.evidence=NAME (DIR/evidence/NAME.yaml, --config-dir DIR)"
+        )
+        if key == "model":
+            problems.add(words)
+        left_out.append(f"{name}: left out, {words}")
+    return kept, tuple(left_out)
+
+
+def _model(name: str, raw: Any, key: str, problems: Problems) -> ModelSpec | None:
     """One model; its functions are imported only when all else is right."""
     before = problems.count
-    key = f"models.{name}"
     if not isinstance(raw, Mapping):
         problems.add(f"{key}: got {raw!r}; allowed is a mapping")
         return None
@@ -181,7 +206,7 @@ def _model(name: str, raw: Any, problems: Problems) -> ModelSpec | None:
     intervals = None
     try:
         historical = parse_historical(raw, key)
-        priors = parse_prior_set(raw.get("priors") or {}, f"{key}.priors", name).priors
+        priors = _used(raw, parse_prior_set(raw.get("priors") or {}, f"{key}.priors", name).priors)
         intervals = build_dataclass(IntervalRule, raw["intervals"], f"{key}.intervals", problems) if "intervals" in raw else None
     except InputError as error:
         problems.extend(error.problems)
@@ -205,3 +230,10 @@ def _model(name: str, raw: Any, problems: Problems) -> ModelSpec | None:
         proportional=raw.get("proportional", True) is True,
         fitting=fitting,
     )
+
+
+def _used(raw: Mapping[str, Any], priors: Mapping[str, Prior]) -> Mapping[str, Prior]:
+    """A model's own priors; without that of the pooling scale where its effects are not pooled (`build.pooled: false`)."""
+    build = raw.get("build")
+    pooled = not isinstance(build, Mapping) or build.get("pooled", True) is True
+    return {name: prior for name, prior in priors.items() if pooled or name != POOLING_SCALE}

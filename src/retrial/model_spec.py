@@ -33,6 +33,8 @@ def as_it_is(data: Any) -> Any:
     return data
 
 
+POOLING_SCALE = "effect_sd"
+"""SD of effects about their mean in the models that pool."""
 ALL_SETS = "all"
 """Stands for every named prior set of a run."""
 

@@ -73,8 +73,9 @@ def test_nobody_in_either_arm() -> None:
     assert "no event in either arm" in check.note
 
 
-def test_everybody_in_both_arms() -> None:
-    (check,) = checks(study(binary={"x": row(49, 43, p="1.000")}))
+@pytest.mark.parametrize("printed", [{"p": "1.000"}, {}])
+def test_everybody_in_both_arms(printed: dict[str, str]) -> None:
+    (check,) = checks(study(binary={"x": row(49, 43, **printed)}))
     assert check.verdict is Verdict.NOT_CHECKABLE
 
 

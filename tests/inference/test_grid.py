@@ -114,3 +114,16 @@ def test_improper_posterior_is_a_named_error() -> None:
     flat = logit_form(1e6)
     with pytest.raises(FitError, match="tighter prior"):
         response_binomial.posterior(TwoArms((3, 0), (9, 9)), flat).cdf("odds_ratio", 1.0)
+
+
+def test_a_prior_that_falls_between_the_points_is_refused_with_what_helps() -> None:
+    """Far narrower than the data: the grid would give any number; far wider: mass at its edge."""
+    arms = TwoArms((1, 14), (6, 23))
+    with pytest.raises(FitError, match="use a wider prior"):
+        _ = response_binomial.posterior(arms, logit_form(1e-9, 50.0)).joint_density
+    with pytest.raises(FitError, match="use a wider prior"):
+        _ = response_binomial.posterior(TwoArms((17, 24), (49, 43)), logit_form(1e-4)).joint_density
+    with pytest.raises(FitError, match="use a tighter prior"):
+        _ = response_binomial.posterior(TwoArms((0, 0), (20, 30)), logit_form(1e4)).joint_density
+    # the narrowest prior that it takes is right: both arms share one probability, and the prior's SD stays
+    assert response_binomial.posterior(arms, logit_form(0.02)).moments("odds_ratio")[1] == pytest.approx(0.02, rel=1e-3)

@@ -50,6 +50,7 @@ def point(seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     return draws, {**free, **{f"{name}{RAW}": score(draws, name) for name in SCALES}}
 
 
+N = ((0, 49), (1, 43))
 SCALES = {"baseline_sd": 1.0, "effect_sd": 0.5}
 
 
@@ -74,6 +75,38 @@ def test_log_density_is_prior_plus_a_multinomial_a_term() -> None:
         expected += float(np.sum(density))
     expected += float(stats.norm.logpdf(draws["standard_effect"]).sum() + stats.norm.logpdf(draws["standard_baseline"]).sum())
     assert float(model.build(EVENTS, PRIORS).compile_logp(jacobian=False)(free)) == pytest.approx(expected, abs=1e-10)
+
+
+def test_a_term_without_grades_is_a_binomial_of_its_own_grade_group() -> None:
+    known = [[True, True, False], [False, False, True]]
+    counts = [[[1, 17, 0], [0, 0, 4]], [[1, 12, 0], [0, 0, 9]]]
+    events = graded_events(["a", "b"], ["3-4", "1-2", "any"], counts, [49, 43], known)
+    rng = np.random.default_rng(5)
+    draws = {
+        "baseline_mean": rng.normal(-1, 1, (1, 3)),
+        "baseline_sd": np.array([0.8]),
+        "log_odds_ratio": np.array([0.2]),
+        "grade_effect": rng.normal(0, 0.5, (1, 3)),
+        "effect_sd": np.array([0.3]),
+        "standard_effect": rng.normal(size=(1, 3)),
+        "standard_baseline": rng.normal(size=(1, 3)),
+    }
+    p = model.probabilities(draws, events)[0]
+    assert p.sum(axis=-1) == pytest.approx(np.ones((2, 2)), abs=1e-12)
+    assert p[:, 0, 2].tolist() == p[:, 1, 0].tolist() == [0.0, 0.0]
+    expected = sum(
+        stats.multinomial.logpmf([*counts[arm][0][:2], n - sum(counts[arm][0])], n, p[arm, 0, [0, 1, 3]]) for arm, n in N
+    )
+    expected += sum(stats.binom.logpmf(counts[arm][1][2], n, p[arm, 1, 2]) for arm, n in N)
+    for name, prior in PRIORS.priors.items():
+        density = stats.norm.logpdf(score(draws, name)) if name in SCALES else prior.distribution.logpdf(draws[name])
+        expected += float(np.sum(density))
+    expected += float(stats.norm.logpdf(draws["standard_effect"]).sum() + stats.norm.logpdf(draws["standard_baseline"]).sum())
+    free = {name: value[0] for name, value in draws.items() if not name.endswith("_sd")}
+    free |= {f"{name}{RAW}": score(draws, name) for name in SCALES}
+    assert float(model.build(events, PRIORS).compile_logp(jacobian=False)(free)) == pytest.approx(expected, abs=1e-10)
+    rows = adverse_event_rows(Subject("adverse_events", "", "m", "p", "Table"), events, p[None].repeat(5, axis=0), Questions())
+    assert {row.endpoint for row in rows} == {f"adverse_events.{name}" for name in ("a.3-4", "a.1-2", "a.any", "b.any")}
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +135,11 @@ def test_effects_are_shrunken_towards_each_other(fitted: dict[str, dict[str, np.
 
 def test_a_table_of_zeros_gives_proper_answers_without_warnings(fitted: dict[str, dict[str, np.ndarray]]) -> None:
     p = model.probabilities(fitted["none"], EVENTS)
-    rows = adverse_event_rows(Subject("adverse_events", "", "m", "p", "Table"), EVENTS, p, Questions())
+    none = graded_events(list("abcde"), ["3-4", "1-2"], np.zeros((2, 5, 2)), [49, 43])
+    rows = adverse_event_rows(Subject("adverse_events", "", "m", "p", "Table"), none, p, Questions())
     assert {row.endpoint for row in rows} == {f"adverse_events.{t}.{g}" for t in "abcde" for g in ("3-4", "1-2", "any")}
+    # the numbers stand, and say what they rest on
+    assert {row.note for row in rows} == {"no event in either arm: the prior decides, not the data"}
     proportions = [row.point for row in rows if row.quantity == "proportion"]
     assert min(proportions) > 0
     assert max(proportions) < 0.06

@@ -12,6 +12,8 @@ import pytest
 from hydra import compose, initialize_config_module
 from scipy import stats
 
+from retrial.audit.check import Verdict
+from retrial.audit.run import run_audit
 from retrial.composed import plain
 from retrial.config import RunConfig, run_config
 from retrial.errors import DataError
@@ -130,5 +132,46 @@ def test_terms_without_grades_and_terms_with_some(yao2025: Study) -> None:
     mixed = changed(yao2025, adverse_events={"terms": {**plain_terms, "fever": {"grades": graded}}})
     data = graded_of(mixed)
     assert data is not None
-    assert data.terms == ("fever",)
-    assert left_out(mixed, data).startswith("rash: left out")
+    # the term without grades is a cell of its own
+    assert (data.terms, data.grades) == (("rash", "fever"), ("3-4", "1-2", "any"))
+    assert data.known.tolist() == [[False, False, True], [True, True, False]]
+    assert data.events.tolist() == [[5, 0, 5], [9, 1, 9]]
+    assert data.at_risk.tolist() == [[49, 49, 49], [43, 43, 42]]
+    assert left_out(mixed, data) == ""
+
+
+@pytest.mark.parametrize(
+    ("printed", "cells"),
+    [
+        # the one group that is missing follows from any grade
+        ({"3-4": (1, 2), "any": (6, 9)}, {"3-4": (1, 2), "1-2": (5, 7)}),
+        ({"1-2": (5, 7), "any": (6, 9)}, {"3-4": (1, 2), "1-2": (5, 7)}),
+        ({"3-4": (1, 2)}, {"3-4": (1, 2)}),
+        # any grade that is smaller than its parts says nothing
+        ({"3-4": (7, 2), "any": (6, 9)}, {"3-4": (7, 2)}),
+    ],
+)
+def test_any_grade_beside_some_of_the_grades(
+    yao2025: Study, printed: dict[str, tuple[int, int]], cells: dict[str, tuple[int, int]]
+) -> None:
+    def grades(counts: dict[str, tuple[int, int]]) -> dict[str, Any]:
+        return {"grades": {key: {"control": str(c), "experimental": str(e)} for key, (c, e) in counts.items()}}
+
+    terms = {"rash": grades(printed), "fever": grades({"1-2": (5, 9), "3-4": (0, 1)})}
+    study = changed(yao2025, adverse_events={"terms": terms})
+    data = graded_of(study)
+    assert data is not None
+    assert {g: tuple(data.counts[:, 0, i]) for i, g in enumerate(data.grades) if data.known[0, i]} == cells
+    assert data.with_any == [len(cells) == 2, True]
+    assert bool(left_out(study, data)) == (len(cells) == 1 and "any" in printed)
+
+
+def test_one_printed_grade_group_is_not_all_grades(yao2025: Study) -> None:
+    """Grade 3-4 and any grade, as papers often print: the others are a group of their own, and any grade their sum."""
+    counts = {"3-4": {"control": "1", "experimental": "2"}, "any": {"control": "6", "experimental": "9"}}
+    study = changed(yao2025, adverse_events={"terms": {"rash": {"grades": counts}}})
+    data = graded_of(study)
+    assert data is not None
+    assert (data.grades, data.counts.tolist()) == (("3-4", "other"), [[[1, 5]], [[2, 7]]])
+    assert data.with_any == [True]
+    assert not [check for check in run_audit(study) if check.verdict is Verdict.INCONSISTENT]

@@ -44,6 +44,26 @@ def test_simulated_p_of_a_two_humped_prior() -> None:
     assert box_p(prior, estimate, se) == pytest.approx((density <= here).mean(), abs=0.004)
 
 
+@pytest.mark.parametrize(("estimate", "verdict"), [(-0.5, "none seen"), (-0.3, "notable"), (-0.17, "conflict")])
+def test_data_that_give_up_what_a_mixture_states(estimate: float, verdict: str) -> None:
+    """0.8 N(-0.6, 0.1) + 0.2 N(0, 1) against log 0.84 (SE 0.05): Box's p is not small, the vague part has all the weight."""
+    for order in (slice(None), slice(None, None, -1)):
+        mixture = Prior("normal_mixture", tuple(part[order] for part in ((0.8, 0.2), (-0.6, 0.0), (0.1, 1.0))))
+        found = conflict(mixture, estimate, 0.05)
+        assert found["box_p"] > 0.05
+        # Bayes factor of the parts: ratio of their marginal likelihoods
+        factor = stats.norm.pdf(estimate, 0, np.hypot(1, 0.05)) / stats.norm.pdf(estimate, -0.6, np.hypot(0.1, 0.05))
+        assert found["vague_bayes_factor"] == pytest.approx(factor, rel=1e-9)
+        assert found["vague_weight_prior"] == 0.2
+        assert found["verdict"] == verdict
+
+
+def test_parts_of_equal_width_have_no_vague_one() -> None:
+    found = conflict(Prior("normal_mixture", ((0.5, 0.5), (-1.0, 1.0), (0.3, 0.3))), 1.0, 0.2)
+    assert np.isnan(found["vague_bayes_factor"])
+    assert found["verdict"] == "none seen"
+
+
 def test_the_vague_part_gains_weight_in_conflict() -> None:
     robust = Prior("normal_mixture", ((0.5, 0.5), (-0.8, 0.0), (0.2, 1.0)))
     assert conflict(robust, 1.0, 0.2)["vague_weight_posterior"] > 0.99

@@ -15,12 +15,16 @@ from retrial.errors import ConfigError
 from retrial.experiments.prior_list import listed_priors
 from retrial.priors.prior_set import implied
 
-FILES = sorted(path.stem for path in (Path(__file__).parents[2] / "conf/prior").glob("*.yaml"))
+FILES, MODELS = (
+    sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / kind).glob("*.yaml")) for kind in ("prior", "model")
+)
 
 
 def configured(*overrides: str, prior: str = "custom") -> RunConfig:
     with initialize_config_module("retrial.conf", version_base="1.3"):
-        return run_config(plain(compose("fit", list(overrides))), "fit", Path("study.yaml"), {"prior": prior, "model": "weibull"})
+        return run_config(
+            plain(compose("fit", list(overrides))), "fit", Path("yao2025.yaml"), {"prior": prior, "model": "weibull"}
+        )
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -33,6 +37,56 @@ def test_every_prior_file_says_what_it_implies(name: str) -> None:
         assert row["source"]
         assert 0 <= row["implied_lower"] < row["implied_median"] < row["implied_upper"]
     assert len(prior_lines([made])) == 1 + 2 * len(rows)
+
+
+def test_what_is_stated_wrongly_is_not_missing() -> None:
+    arms = "{family:beta,alpha:-1,beta:1}"
+    with pytest.raises(ConfigError) as error:
+        configured(
+            "prior=historical",
+            f"+prior.control_probability={arms}",
+            "+prior.experimental_probability={family:beta,alpha:1,beta:1}",
+        )
+    assert "missing" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["log_odds_ratio", "control_logit"])
+def test_independent_arms_admit_no_prior_that_would_play_no_part(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"prior.{name}: got beside control_probability and experimental_probability"):
+        configured("prior=jeffreys", f"+prior.{name}={{family:normal,mu:0,sigma:1}}")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_prior_sets_of_every_model_are_chosen_without_adding_a_key(name: str) -> None:
+    with initialize_config_module("retrial.conf", version_base="1.3"):
+        raw = plain(compose("fit", [f"model={name}", "model.prior_sets=[flat]"]))
+    assert raw["model"]["prior_sets"] == ["flat"]
+
+
+def test_evidence_is_used_for_the_studies_that_it_is_about() -> None:
+    """Prior sets and borrowing are gated alike, by the `studies` of their table; naming a study borrows all the same."""
+
+    def found(study: str, *overrides: str) -> RunConfig:
+        with initialize_config_module("retrial.conf", version_base="1.3"):
+            raw = plain(compose("reanalyse", list(overrides)))
+        return run_config(raw, "reanalyse", Path(f"{study}.yaml"), {"prior": "flat"})
+
+    gated = {"historical", "robust_historical", "class_effect"}
+    assert gated <= set(found("yao2025").priors)
+    assert "response_borrowing" in found("yao2025").models
+    other = found("other")
+    assert not gated & set(other.priors)
+    assert "response_borrowing" not in other.models
+    assert "response_borrowing" in found("other", "models.response_borrowing.evidence.studies=[other]").models
+    with pytest.raises(ConfigError, match=r"model.evidence.studies: the evidence is about someone, not yao2025; .*=\[yao2025\]"):
+        configured("model=response_borrowing", "model.evidence.studies=[someone]")
+    with pytest.raises(ConfigError, match=r"model.evidence.studies: got 'someone'; allowed is a list"):
+        configured("model=response_borrowing", "model.evidence.studies=someone")
+
+
+def test_effects_that_are_not_pooled_have_no_pooling_scale() -> None:
+    made = configured("model=response_hierarchical", "model.build.pooled=false").models["weibull"]
+    assert set(made.priors) == {"baseline_logit"}
 
 
 def test_historical_priors_are_computed_from_the_table_and_its_knobs() -> None:
@@ -68,7 +122,9 @@ def test_a_prior_of_ones_own_in_two_numbers() -> None:
         ("+prior.control_median={family:normal,mu:12,sigma:3}", "allowed is a family on positive values"),
         ("+prior.shape={family:beta,alpha:2,beta:3}", "allowed is a family on positive values"),
         ("prior.log_hazard_ratio.mu=nan", "allowed is a finite number"),
-        ("model.priors.shape.sigma=-1", "models.weibull.priors.shape.sigma: got -1"),
+        ("model.priors.shape.sigma=-1", "- model.priors.shape.sigma: got -1"),
+        ("prior.log_hazard_ratio.family=nromal", "- prior.log_hazard_ratio.family: got 'nromal'; allowed are normal"),
+        ("+prior.control_logit={family:beta,alpha:1,beta:1}", "on real values: normal, student_t, normal_mixture"),
         ("+prior.control_probability={family:beta,alpha:1,beta:1}", "prior.experimental_probability: missing"),
     ],
 )
@@ -137,8 +193,13 @@ def test_the_listing_shows_own_sets_too_and_says_what_is_wrong(tmp_path: Path) -
         "description: mine\nlog_hazard_ratio: {family: normal, mu: 0, sigma: 0.5}\n", encoding="utf-8"
     )
     (tmp_path / "prior/bad.yaml").write_text("log_hazard_ratio: {family: normal, mu: 0, sigma: -1}\n", encoding="utf-8")
-    lines = listed_priors(["sceptical", "good", "bad"], tmp_path)
+    one_arm = "description: d\ncontrol_probability: {family: beta, alpha: 1, beta: 1}\nlog_odd_ratio: {family: normal, mu: 0, sigma: 1}\n"
+    (tmp_path / "prior/half.yaml").write_text(one_arm, encoding="utf-8")
+    lines = listed_priors(["sceptical", "good", "bad", "half"], tmp_path)
     text = "\n".join(lines)
     assert "hazard ratio 1 (0.499 to 2.01), worth 31.7 events" in text
     assert "good: mine" in text
     assert "allowed is above 0" in text
+    # what a fit refuses, the listing does not show as fine
+    assert "experimental_probability: missing" in text
+    assert "log_odd_ratio: unknown parameter" in text

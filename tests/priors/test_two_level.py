@@ -118,12 +118,34 @@ def test_binomial_grid_against_integration_by_scipy() -> None:
         ("control_probability", Prior("beta", (11.0, 32.0)), 43.0, "patients"),
         ("control_probability", Prior("beta_mixture", ((1.0,), (11.0,), (32.0,))), 43.0, "patients"),
         ("control_median", Prior("lognormal", (2.5, 0.5)), 4.0, "events"),
+        # matched moments: m = 1/2, v = (1/8 + 1/20) / 2, those of Beta(0.5, 0.5) and Beta(2, 2)
+        ("control_probability", Prior("beta_mixture", ((0.5, 0.5), (0.5, 2.0), (0.5, 2.0))), 0.25 / 0.0875 - 1, "patients"),
     ],
 )
 def test_effective_sizes_in_closed_form(parameter: str, made: Prior, size: float, unit: str) -> None:
     found, of = effective_size(parameter, made)
     assert found == pytest.approx(size, rel=1e-6)
     assert of == unit
+
+
+def test_a_vague_logit_is_worth_next_to_nothing() -> None:
+    """Matched moments: monotone in the SD, 0 for a vague prior, those of a narrow prior on the probability's own scale."""
+    sizes = [effective_size("control_logit", Prior("normal", (0.3, sigma)))[0] for sigma in (100.0, 10.0, 3.0, 1.5, 0.5, 0.05)]
+    assert sizes == sorted(sizes)
+    assert 0 < sizes[0] < 0.05
+    assert sizes[1] < 0.25
+    # delta method: SD of the probability is p (1 - p) σ, so that n + 1 = 1 / (p (1 - p) σ²)
+    p = expit(0.3)
+    assert sizes[-1] == pytest.approx(1 / (p * (1 - p) * 0.05**2), rel=5e-3)
+    # the moments of the probability by scipy
+    mean = stats.norm(0.3, 1.5).expect(expit)
+    variance = stats.norm(0.3, 1.5).expect(lambda x: (expit(x) - mean) ** 2)
+    assert sizes[3] == pytest.approx(mean * (1 - mean) / variance - 1, rel=1e-6)
+
+
+@pytest.mark.parametrize("parameter", ["baseline_logit", "historical_mean", "baseline_mean"])
+def test_a_logit_of_no_one_outcome_has_no_size_in_patients(parameter: str) -> None:
+    assert np.isnan(effective_size(parameter, Prior("normal", (0.0, 1.5)))[0])
 
 
 def test_posterior_weights_follow_the_data() -> None:

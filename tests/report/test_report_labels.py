@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from report_factory import study
+from report_factory import study, study_record
 
 from retrial.compare.estimate import Estimate
 from retrial.report.labels import (
@@ -73,10 +73,14 @@ def test_thresholds_in_reading_order() -> None:
         ("adverse_events.alt_elevation.any", "ALT elevation, any grade"),
         ("adverse_events.terms.rash.grades.any", "Rash, any grade"),
         ("not_in_the_study", "not in the study"),
+        ("cv", "CV"),
+        ("toxic_death", "toxic death"),
     ],
 )
 def test_endpoint_label(key: str, text: str) -> None:
-    assert endpoint_label(study(), key) == text
+    plain = {"binary": {"toxic_death": {"control": "1", "experimental": "2"}}}
+    effects = {**study_record()["effects"], "cv": {"hazard_ratio": "0.80", "ci": ["0.73", "0.87"]}}
+    assert endpoint_label(study(**plain, effects=effects), key) == text
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from report_factory import report_data
 
 from retrial.compare.estimate import Estimate
+from retrial.compare.notes import empty_arms
 from retrial.priors.densities import density_rows
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet, implied
-from retrial.report.adverse import adverse_pictures, adverse_table, event_cells
+from retrial.report import dots as dots_module
+from retrial.report.adverse import _dot_row, adverse_pictures, adverse_table
+from retrial.report.adverse_cells import event_cells
 from retrial.report.conflict import conflict_tables
+from retrial.report.dots import DotPanel, DotRow, DotText, dots
+from retrial.report.picture import Picture, finish
 from retrial.report.priors import implied_table, predictive_table, prior_pictures
 from retrial.report.response import response_tables
 
@@ -26,9 +35,11 @@ SETS = [
 RATIO, DIFFERENCE = "experimental / control", "experimental - control"
 
 
-def adverse(term: str, grade: str, point: float, chance: float, prior: str = "flat", status: str = "ok") -> list[Estimate]:
+def adverse(
+    term: str, grade: str, point: float, chance: float, prior: str = "flat", status: str = "ok", note: str = ""
+) -> list[Estimate]:
     shared: dict[str, Any] = {"endpoint": f"adverse_events.{term}.{grade}", "method": "bayes", "prior": prior, "status": status}
-    shared |= {"model": "adverse_events_hierarchical"}
+    shared |= {"model": "adverse_events_hierarchical", "note": note}
     limits = {"lower": point / 2, "upper": point * 2, "level": 0.95, "interval_kind": "credible_equal_tailed"}
     return [
         Estimate(quantity="odds_ratio", contrast=RATIO, point=point, unit="ratio", **limits, **shared),
@@ -89,6 +100,80 @@ def test_one_picture_of_all_terms() -> None:
     assert pictures[0].png[:4] == b"\x89PNG"
 
 
+def test_what_no_patient_had_is_marked_and_never_bold() -> None:
+    """Neither arm has an event: the numbers stand, with a mark, and no probability is set in bold or quoted."""
+    rows = [
+        *adverse("rash", "any", 0.001, 0.001, note=empty_arms((0, 0), (49, 43))),
+        *adverse("fatigue", "any", 11.4, 0.99, note=empty_arms((0, 9), (49, 43))),
+        *adverse("diarrhoea", "any", 1.4, 0.97),
+    ]
+    data = report_data(estimates=rows, main_prior="flat")
+    drawn = {cell.term: _dot_row(cell) for cell in event_cells(data)}
+    assert {term: (row.strong, row.notes[-1]) for term, row in drawn.items() if row is not None} == {
+        "rash": (False, "<0.01‡"),
+        "fatigue": (True, "0.99†"),
+        "diarrhoea": (True, "0.97"),
+    }
+    picture, table = adverse_pictures(data)[0], adverse_table(data)
+    assert table is not None
+    assert all("†: nobody, or everybody, of one arm" in text and "‡: nobody" in text for text in (picture.caption, table.caption))
+    assert "the lowest 0.97 (Diarrhoea" in picture.alt
+    assert table.frame().set_index("group").loc["Rash", "P(more harm)"] == "0.001‡"
+
+
+def test_a_printed_row_without_an_analysis_is_named() -> None:
+    table = adverse_table(report_data(estimates=adverse("rash", "3-4", 1.1, 0.6), main_prior="flat"))
+    assert table is not None
+    assert "Not analysed, because the counts of the grades do not fit together: Diarrhoea (any grade)," in table.caption
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Figures of the dot plots that are made, as Matplotlib has them."""
+    figures: list[Figure] = []
+
+    def kept(figure: Figure, *words: str) -> Picture:
+        figures.append(figure)
+        return finish(figure, *words)
+
+    monkeypatch.setattr(dots_module, "finish", kept)
+    return figures
+
+
+def test_no_text_of_the_picture_runs_into_another(drawn: list[Figure]) -> None:
+    """Long names, counts in thousands, and points that the axis does not reach."""
+    labels = ["hand-foot skin reaction of the palms and soles", "γ-glutamyltransferase increased", "rash"]
+    limits = {"lower": 0.02, "upper": 90.0, "level": 0.95, "interval_kind": "credible_equal_tailed"}
+    points = ((11.4, 0.04), (0.001, 12_000.0), (1.0, 9.5))
+    rows = [
+        DotRow(
+            tuple(Estimate("a", "odds_ratio", RATIO, "bayes", point, **limits) for point in pair),  # type: ignore[arg-type]
+            "12345 v 11249",
+            ("<0.001", ">0.99†"),
+            strong=True,
+        )
+        for pair in points
+    ]
+    text = DotText("k", "t", "c", "a", "Odds ratio", ("less harm", "more harm"), ("p", "P"), ("by itself", "shrunken"))
+    dots(labels, [DotPanel(f"Grade {name}", rows) for name in ("any", "1-2", "3-4")], text)
+    figure = drawn[0]
+    FigureCanvasAgg(figure).draw()
+    texts = [item for item in figure.findobj(Text) if item.get_text().strip() and item.get_visible()]
+    boxes = [(item.get_text(), item.get_window_extent()) for item in texts]
+    width = figure.bbox.width
+    # the words under neighbouring axes belong to no row
+    boxes = [(name, box) for name, box in boxes if "harm" not in name]
+    assert all(box.x0 >= 0 and box.x1 <= width for _, box in boxes)
+    overlaps = [
+        (a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.padded(-0.5).overlaps(other.padded(-0.5))
+    ]
+    assert overlaps == []
+    assert {"11", "0.04", "<0.01", ">1000", "9.5"} <= {name for name, _ in boxes}
+    markers = [line.get_marker() for axes in figure.axes for line in axes.get_lines() if line.get_markersize() > 4]
+    assert markers.count(">") == 9
+    assert markers.count("<") == 6
+
+
 def test_a_failed_fit_is_struck_out() -> None:
     failed = [*adverse("rash", "any", 1.4, 0.97, status="failed: R-hat 1.2 > 1.01"), *counted("rash", "any", 3.0, 0.04)]
     data = report_data(estimates=failed, main_prior="flat")
@@ -128,12 +213,13 @@ def test_models_of_a_response_stand_beside_each_other() -> None:
         *response("response_borrowing", "flat", 0.177, 0.14),
         *response("response_binomial", "jeffreys", 0.208),
         *response("response_hierarchical", "flat, pooling scale x 2", 0.164),
-        Estimate("ORR", "p_value", RATIO, "published", 0.042, unit="p-value", source="Table 2; printed 0.042"),
+        # a bound stays one
+        Estimate("ORR", "p_value", RATIO, "published", 0.001, unit="p-value", source="Table 2; printed ≤0.001"),
         Estimate("ORR", "p_value", RATIO, "frequentist", 0.0578, unit="p-value", model="fisher_exact"),
     ]
     shrinkage, priors = response_tables(report_data(estimates=rows, main_prior="flat"))
     orr = shrinkage.frame().iloc[0]
-    assert orr["p"] == "printed: 0.042; Fisher: 0.058"
+    assert orr["p"] == "printed: ≤0.001; Fisher: 0.058"
     assert orr["Patients"] == "experimental: 24 of 43; control: 17 of 49"
     assert orr["Hierarchical"].startswith("0.162")
     assert "robust part: 0.14" in orr["Borrowing"]
@@ -169,6 +255,15 @@ def test_one_word_a_prior() -> None:
                 "vague_weight_prior": 0.5,
                 "vague_weight_posterior": 0.32,
             },
+            {
+                **shared,
+                "prior": "mixed",
+                "box_p": 0.2,
+                "verdict": "notable",
+                "vague_weight_prior": 0.2,
+                "vague_weight_posterior": 0.5,
+                "vague_bayes_factor": 4.0,
+            },
         ]
     )
     power = pd.DataFrame(
@@ -185,10 +280,12 @@ def test_one_word_a_prior() -> None:
         "Pessimistic": "fights",
         "Sceptical": "pulls",
         "Robust": "quiet",
+        "Mixed": "leans away",
         "Strong": "dominates",
     }
     assert "vague part: 0.50 → 0.32" in frame["Robust"]
     assert "not to be trusted: k above 0.7" in details.frame().to_string()
+    assert "0.200 → 0.500 (Bayes factor 4.000)" in details.frame().to_string()
 
 
 @pytest.mark.parametrize("empty", ["conflict", "power_scaling"])
@@ -231,3 +328,13 @@ def test_what_priors_imply_and_expect() -> None:
     # the row that the prior did not expect is marked
     assert [row.mark for row in check.rows].count("conditional") == 1
     assert [picture.key for picture in prior_pictures(data)] == ["prior_effects", "prior_baselines"]
+
+
+def test_a_study_of_printed_ratios_alone_says_what_its_priors_imply() -> None:
+    """Nothing was predicted; the caption speaks of nothing that is not there."""
+    ratio = Estimate("os", "hazard_ratio", RATIO, "bayes", 0.5, 0.3, 0.9, model="log_hazard_ratio", prior="flat")
+    table = implied_table(report_data(estimates=[ratio], priors=pd.DataFrame([row for made in SETS for row in implied(made)])))
+    assert table is not None
+    assert list(table.frame().columns) == ["Prior", "Overall survival"]
+    assert "worth: 0.04 events" in table.frame().iloc[0, 1]
+    assert not any(word in table.caption for word in ("Alone", "cohorts", "Medians"))

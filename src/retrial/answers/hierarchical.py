@@ -11,7 +11,8 @@ from retrial.answers.proportions import proportion_rows
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
 from retrial.compare.estimate import Estimate
-from retrial.inference.count_data import GradedEvents
+from retrial.compare.notes import empty_arms
+from retrial.inference.count_data import ANY_GRADE, OTHER_GRADES, GradedEvents
 from retrial.study.study import Study
 
 
@@ -28,17 +29,22 @@ def category_rows(
 
 
 def adverse_event_rows(subject: Subject, events: GradedEvents, table: np.ndarray, questions: Questions) -> list[Estimate]:
-    """Rows of every term and grade group, and of any grade, from P(worst grade) (draw, arm, term, grade + 1)."""
+    """Rows of every term and grade group that it is printed in, and of any grade, from P(worst grade) (draw, arm, term, grade + 1)."""
     rows = []
     for index, term in enumerate(events.terms):
-        values = {grade: table[..., index, g] for g, grade in enumerate(events.grades)}
-        if len(events.grades) > 1:
-            values["any"] = table[..., index, :-1].sum(axis=-1)
-        for grade, value in values.items():
+        values = {
+            grade: (table[..., index, g], events.counts[:, index, g])
+            for g, grade in enumerate(events.grades)
+            if events.known[index, g] and grade not in (ANY_GRADE, OTHER_GRADES)
+        }
+        if events.with_any[index]:
+            values[ANY_GRADE] = (table[..., index, :-1].sum(axis=-1), events.counts[:, index].sum(axis=-1))
+        for grade, (value, counts) in values.items():
             about = dataclasses.replace(
                 subject,
                 endpoint=f"{subject.endpoint}.{term}.{grade}",
                 source=", ".join(filter(None, (subject.source, term, grade))),
+                note=empty_arms(counts, events.n),
             )
             rows += proportion_rows(about, value[:, 0], value[:, 1], questions, benefit=-1)
     return rows

@@ -22,6 +22,7 @@ class Subject:
     prior: str
     source: str
     status: str = "ok"
+    note: str = ""
 
     def row(
         self, quantity: str, unit: str, point: float, questions: Questions, limits: tuple[float, float], sd: float = np.nan
@@ -43,6 +44,7 @@ class Subject:
             unit=unit,
             source=self.source,
             status=self.status,
+            note=self.note,
         )
 
     def probability(self, quantity: str, value: float) -> Estimate:
@@ -62,6 +64,7 @@ class Subject:
             unit=unit,
             source=self.source,
             status=self.status,
+            note=self.note,
         )
 
     def from_draws(self, quantity: str, unit: str, draws: np.ndarray, questions: Questions) -> Estimate:

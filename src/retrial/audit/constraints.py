@@ -10,7 +10,7 @@ from retrial.audit.count_tests import matching, two_by_two
 from retrial.audit.numbers import Agreement
 from retrial.audit.percentages import denominators, grim, percent_agreement
 from retrial.audit.rows import COLUMNS, Row
-from retrial.audit.sums import ANY
+from retrial.audit.sums import ANY, is_one_of_several
 from retrial.dims import ARMS, TOTAL
 from retrial.study.reported import Quantity
 from retrial.study.study import Study
@@ -100,9 +100,9 @@ def _wholes(study: Study) -> Iterator[tuple[str, list[str], str]]:
                 yield path, [f"response.categories.{name}" for name in composite.of], path
     for name, term in (study.adverse_events.terms if study.adverse_events else {}).items():
         part = f"adverse_events.terms.{name}"
-        grades = [f"{part}.grades.{grade}" for grade in term.grades if grade != ANY]
-        if ANY in term.grades and grades:
-            yield f"{part}.grades.{ANY}", grades, part
+        parts = {grade: row for grade, row in term.grades.items() if grade != ANY}
+        if ANY in term.grades and parts and not is_one_of_several(parts, term.grades[ANY]):
+            yield f"{part}.grades.{ANY}", [f"{part}.grades.{grade}" for grade in parts], part
 
 
 def _sum(text: str, parts: tuple[Cell, ...], whole: Cell, elsewhere: bool, part: str) -> Constraint:

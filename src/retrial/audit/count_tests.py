@@ -40,7 +40,7 @@ class Match:
 
 
 def checks(study: Study) -> Iterator[Check]:
-    """One check a printed test of counts; rows with no patient in either arm are named as not checkable."""
+    """One check a printed test of counts; rows with nobody, or everybody, of both arms are named as not checkable."""
     for row in count_rows(study):
         yield from _row(study, row)
     for name, variable in continuous_or_not(study.baseline, levels=True):
@@ -75,11 +75,11 @@ def _row(study: Study, row: Row) -> Iterator[Check]:
     tests = usual_tests(table) if table else ()
     if (p is not None or chi_square is not None) and tests and table:
         yield _judged(compared, row.where, row.path, table, tests, p, chi_square)
-    elif table is not None and row.arms == (0, 0):
-        yield _not_checkable(compared, row, "no event in either arm: no comparison exists")
+    elif table is not None and not tests:
+        who = "no event in either arm" if row.arms == (0, 0) else "everybody is in the row"
+        yield _not_checkable(compared, row, f"{who}: no comparison exists")
     elif p is not None or chi_square is not None:
-        missing = "everybody is in the row: no comparison exists" if table else "the size of an arm is missing (arms.*.n)"
-        yield _not_checkable(compared, row, missing)
+        yield _not_checkable(compared, row, "the size of an arm is missing (arms.*.n)")
 
 
 def _not_checkable(claim: str, row: Row, missing: str) -> Check:

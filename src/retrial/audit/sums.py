@@ -151,12 +151,18 @@ def _grades(study: Study) -> Iterator[Check]:
         return
     for name, term in study.adverse_events.terms.items():
         parts = {grade: row for grade, row in term.grades.items() if grade != ANY}
-        if ANY not in term.grades or not parts:
+        if ANY not in term.grades or not parts or is_one_of_several(parts, term.grades[ANY]):
             continue
         sums = column_sums(study, parts, term.grades[ANY])
         claim = f"{term.label or name}: any grade = {' + '.join(parts)}"
         path = f"adverse_events.terms.{name}.grades.{ANY}"
         yield _check(claim, study.adverse_events.where, path, sums, feeds_models=True)
+
+
+def is_one_of_several(parts: Mapping[str, CountRow], whole: CountRow) -> bool:
+    """Whether one grade group alone (3-4, say) stands beside a larger any grade: the table then does not print the others."""
+    counts = [(int(getattr(part, arm).n), int(getattr(whole, arm).n)) for part in parts.values() for arm in ARMS]
+    return len(parts) == 1 and all(one <= every for one, every in counts) and any(one < every for one, every in counts)
 
 
 def _endpoint(study: Study, key: str) -> Iterator[Check]:

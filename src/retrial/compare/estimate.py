@@ -35,6 +35,7 @@ class Estimate:
     unit            "ratio", "log ratio", "probability", "months", "percent points", ...
     source          table and row, data set, or what the number was computed from
     status          "ok", or why the number must not be used ("failed: rhat 1.2 > 1.01")
+    note            what to know before reading the number ("no event in the control arm: the result leans on the prior"); mostly empty
     """
 
     endpoint: str
@@ -52,6 +53,7 @@ class Estimate:
     unit: str = ""
     source: str = ""
     status: str = "ok"
+    note: str = ""
 
     def __post_init__(self) -> None:
         if self.lower > self.upper:

@@ -15,6 +15,8 @@ STEP = "step"
 TERM = "term"
 GRADE = "grade"
 CELL = "cell"
+ANY_GRADE, OTHER_GRADES = "any", "other"
+"""Grade groups that end the chain of a term that is not printed in every group: all its patients, or those beside the printed groups."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,33 +49,55 @@ class CategoryCounts:
 
 @dataclass(frozen=True, eq=False)
 class GradedEvents:
-    """Patients per arm, term and exclusive grade group, worst grade first: counts (arm, term, grade); n (arm,) patients."""
+    """Patients per arm, term and exclusive grade group, worst grade first: counts (arm, term, grade); n (arm,) patients.
+
+    `known` (term, grade) says which groups a term is printed in; a cell is a known pair, and the others have no patients.
+    """
 
     counts: np.ndarray
     n: np.ndarray
     terms: tuple[str, ...]
     grades: tuple[str, ...]
+    known: np.ndarray
 
     @property
     def events(self) -> np.ndarray:
         """(arm, cell), cells in the order term by term, worst grade first."""
-        return self.counts.reshape(len(ARMS), -1).astype(float)
+        return self.counts[:, self.known].astype(float)
 
     @property
     def at_risk(self) -> np.ndarray:
         """(arm, cell): patients without a worse grade of the same term."""
         none = self.n[:, None] - self.counts.sum(axis=-1)
-        return at_risk(np.concatenate([self.counts, none[..., None]], axis=-1)).reshape(len(ARMS), -1)
+        return at_risk(np.concatenate([self.counts, none[..., None]], axis=-1))[:, self.known]
+
+    @property
+    def grade_of(self) -> np.ndarray:
+        """(cell,): position of each cell's grade group."""
+        return np.nonzero(self.known)[1]
+
+    @property
+    def with_any(self) -> list[bool]:
+        """Of each term, whether its groups are all grades: a group that ends the chain, or every one of several exclusive groups."""
+        ends = np.array([grade in (ANY_GRADE, OTHER_GRADES) for grade in self.grades])
+        complete = self.known[:, ~ends].all(axis=1) & (int((~ends).sum()) > 1)
+        return [bool(one) for one in complete | self.known[:, ends].any(axis=1)]
+
+    def by_term(self, cells: np.ndarray, missing: float) -> np.ndarray:
+        """Values (..., cell) as (..., term, grade), with `missing` where a term is not printed in a group."""
+        table = np.full((*cells.shape[:-1], *self.known.shape), missing)
+        table[..., self.known] = cells
+        return table
 
     @property
     def structure(self) -> tuple[object, ...]:
-        return self.terms, self.grades
+        return self.terms, self.grades, self.known.tobytes()
 
     def updates(self) -> dict[str, np.ndarray]:
         return {"events": self.events, "at_risk": self.at_risk}
 
     def coords(self) -> dict[str, Any]:
-        cells = [f"{term} {grade}" for term in self.terms for grade in self.grades]
+        cells = [f"{self.terms[term]} {self.grades[grade]}" for term, grade in np.argwhere(self.known)]
         return {ARM: list(ARMS), GRADE: list(self.grades), CELL: cells}
 
 
@@ -103,9 +127,12 @@ def category_counts(names: Sequence[str], control: Sequence[int], experimental: 
     return CategoryCounts(counts, tuple(names))
 
 
-def graded_events(terms: Sequence[str], grades: Sequence[str], counts: Any, n: Sequence[int]) -> GradedEvents:
-    """Raises `DataError` where a term has more patients than its arm."""
+def graded_events(
+    terms: Sequence[str], grades: Sequence[str], counts: Any, n: Sequence[int], known: Any | None = None
+) -> GradedEvents:
+    """Every term in every grade group where `known` is None. Raises `DataError` where a term has more patients than its arm."""
     table, sizes = np.array(counts, dtype=int), np.array(n, dtype=int)
+    printed = np.ones((len(terms), len(grades)), dtype=bool) if known is None else np.array(known, dtype=bool)
     over = np.argwhere(table.sum(axis=-1) > sizes[:, None])
     if over.size:
         arm, term = over[0]
@@ -116,4 +143,4 @@ def graded_events(terms: Sequence[str], grades: Sequence[str], counts: Any, n: S
                 f"allowed is at most arms.{ARMS[arm]}.n, {sizes[arm]}"
             ],
         )
-    return GradedEvents(table, sizes, tuple(terms), tuple(grades))
+    return GradedEvents(np.where(printed, table, 0), sizes, tuple(terms), tuple(grades), printed)

@@ -9,7 +9,7 @@ from retrial.composed import CUSTOM
 from retrial.errors import InputError
 from retrial.priors.meta_analysis import EVIDENCE
 from retrial.priors.prior_set import BY_ENDPOINT, PriorSet
-from retrial.priors.statements import STUDIES, parse_prior_set
+from retrial.priors.statements import is_about, parse_prior_set
 from retrial.validate import Problems
 
 
@@ -17,7 +17,7 @@ def chosen_sets(
     asked: Mapping[str, Any], names: Mapping[str, str], supports: Mapping[str, str], study: str, problems: Problems
 ) -> dict[str, PriorSet]:
     """The main set first, under its name, and the named sets that differ from it and are not about other studies."""
-    raws = {str(name): raw for name, raw in (asked.get("priors") or {}).items() if _is_about(raw, study)}
+    raws = {str(name): raw for name, raw in (asked.get("priors") or {}).items() if is_about(raw, study)}
     parsed = {name: _prior_set(raw, f"priors.{name}", name, supports, problems) for name, raw in raws.items()}
     named = {name: value for name, value in parsed.items() if value is not None}
     chosen = _restated(asked.get("prior"), names.get("prior_changed", ""))
@@ -27,12 +27,6 @@ def chosen_sets(
     twins = [name for name, value in named.items() if (value.priors, value.by_endpoint) == (main.priors, main.by_endpoint)]
     first = named[twins[0]] if twins else main
     return {first.name: first, **{name: value for name, value in named.items() if name != first.name}}
-
-
-def _is_about(raw: Any, study: str) -> bool:
-    """Whether a named set holds for a study: evidence on one treatment says nothing of another."""
-    studies = raw.get(STUDIES) if isinstance(raw, Mapping) else None
-    return studies is None or study in studies
 
 
 def _restated(raw: Any, changed: str) -> Any:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import stats
 
 from retrial.priors.effective_size import posterior_weights
 from retrial.priors.prior import Prior
 
+CONFLICT, LEANING, NONE_SEEN = "conflict", "notable", "none seen"
+"""What the conflict table says of a prior."""
+SMALL_P = 0.05
+"""Box's p below which a prior is said to be in conflict with the estimate."""
+NOTABLE, STRONG = 3.0, 10.0
+"""Bayes factors of a mixture's vague part against the rest: above the first the data lean away from what the prior states
+("substantial"), above the second they have all but discarded it ("strong"; Jeffreys, Theory of Probability, 1961, appendix B)."""
 _POINTS = 20_001
 _REACH = 12.0
 """Predictive SDs on either side that hold every density worth comparing."""
@@ -42,20 +51,36 @@ def _predictive(prior: Prior, se: float) -> tuple[np.ndarray, np.ndarray, np.nda
     return np.full(count, 1 / count), np.full(count, prior.number("mu")), np.hypot(se, scale)
 
 
-def conflict(prior: Prior, estimate: float, se: float) -> dict[str, float]:
-    """Box's p, how many predictive SDs the estimate is from the prior's centre, and the last part's weight before and after.
+def conflict(prior: Prior, estimate: float, se: float) -> dict[str, Any]:
+    """Box's p, the vague part's weight before and after the estimate, and the verdict of both.
 
-    The weights are NaN where the prior is no mixture; by this project's convention the last part of a robust prior is the vague one.
+    The vague part of a normal mixture is its widest one; the weights are NaN where no part is wider than all others. Its Bayes factor
+    against the rest, [w' / (1 - w')] / [w / (1 - w)], is what Box's p cannot see: that is the whole mixture's, vague part included. The
+    verdict is "conflict" for a p below `SMALL_P` or a factor above `STRONG`, "notable" for one above `NOTABLE`, else "none seen".
     """
-    before = after = float("nan")
-    if prior.family == "normal_mixture":
-        before, after = float(np.asarray(prior["weights"])[-1]), float(posterior_weights(prior, estimate, se)[-1])
-    median = float(prior.distribution.ppf(0.5))
+    before = after = factor = float("nan")
+    vague = _vague_part(prior)
+    if vague is not None:
+        before, after = float(np.asarray(prior["weights"])[vague]), float(posterior_weights(prior, estimate, se)[vague])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            factor = float(np.divide(after * (1 - before), (1 - after) * before))
+    median, p = float(prior.distribution.ppf(0.5)), box_p(prior, estimate, se)
     return {
         "estimate": estimate,
         "se": se,
         "prior_median": median,
-        "box_p": box_p(prior, estimate, se),
+        "box_p": p,
         "vague_weight_prior": before,
         "vague_weight_posterior": after,
+        "vague_bayes_factor": factor,
+        "verdict": CONFLICT if p < SMALL_P or factor > STRONG else LEANING if factor > NOTABLE else NONE_SEEN,
     }
+
+
+def _vague_part(prior: Prior) -> int | None:
+    """Position of a normal mixture's widest part; None where there is no such part."""
+    if prior.family != "normal_mixture":
+        return None
+    sigma = np.asarray(prior["sigma"], dtype=float)
+    widest = int(sigma.argmax())
+    return widest if (np.delete(sigma, widest) < sigma[widest]).all() and sigma.size > 1 else None

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from retrial.priors.prior import Prior
-from retrial.priors.prior_set import CLINICAL_SCALE, PriorSet, on_clinical_scale
+from retrial.priors.prior_set import PriorSet
+from retrial.priors.scales import LOG, LOGIT, scale_of
 
 POINTS = 241
 """Points of a curve: finer than a figure's pixels at print size."""
@@ -21,7 +22,7 @@ def density_rows(prior_set: PriorSet) -> list[dict[str, Any]]:
     """Rows (prior, parameter, endpoint, scale, per, value, density) of every prior of a set.
 
     `value` is on the clinical scale. `density` is per unit of the logarithm for log ratios and positive parameters (`per` says "log unit"),
-    so that a symmetric belief looks symmetric on a logarithmic axis; per unit of probability for logits and probabilities.
+    so that a symmetric belief looks symmetric on a logarithmic axis; per unit of the value (a probability, a step's logit) elsewhere.
     """
     groups = [("", prior_set.priors), *prior_set.by_endpoint.items()]
     return [
@@ -34,26 +35,26 @@ def density_rows(prior_set: PriorSet) -> list[dict[str, Any]]:
 
 def _points(parameter: str, prior: Prior) -> list[dict[str, Any]]:
     value, density, per = curve(parameter, prior)
-    scale = CLINICAL_SCALE.get(parameter, "its exponential" if parameter.startswith("log_") else "its own scale")
+    scale = scale_of(parameter).name
     return [{"scale": scale, "per": per, "value": float(v), "density": float(d)} for v, d in zip(value, density, strict=True)]
 
 
 def curve(parameter: str, prior: Prior) -> tuple[np.ndarray, np.ndarray, str]:
     """Clinical values (point,), densities (point,), and what the densities are per."""
-    distribution = prior.distribution
+    distribution, scale = prior.distribution, scale_of(parameter)
     low, high = (float(distribution.ppf(q)) for q in (_TAIL, 1 - _TAIL))
-    if parameter.startswith("log_"):
+    if scale.kind == LOG:
         x = np.linspace(max(low, -_WIDEST_LOG_RATIO), min(high, _WIDEST_LOG_RATIO), POINTS)
         return np.exp(x), np.asarray(distribution.pdf(x)), "log unit"
     if prior.support == "positive":
         x = np.geomspace(max(low, high * 1e-4), high, POINTS)
         return x, np.asarray(distribution.pdf(x)) * x, "log unit"
-    if parameter.endswith("_logit"):
+    if scale.kind == LOGIT:
         p = (np.arange(POINTS) + 0.5) / POINTS
-        return p, np.asarray(distribution.pdf(np.log(p) - np.log1p(-p))) / (p * (1 - p)), "unit"
+        return p, np.asarray(distribution.pdf(scale.parameter(p))) / (p * (1 - p)), "unit"
     x = (
         np.linspace(max(low, 1e-3), min(high, 1 - 1e-3), POINTS)
         if prior.support == "probability"
         else np.linspace(low, high, POINTS)
     )
-    return np.asarray(on_clinical_scale(parameter, x)), np.asarray(distribution.pdf(x)), "unit"
+    return x, np.asarray(distribution.pdf(x)), "unit"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy import stats
 
 from retrial.priors.prior import Prior
+from retrial.priors.scales import OWN, PROBABILITIES, Scale, scale_of
 
 EVENT_INFORMATION = 0.25
 """Fisher information of a log hazard ratio per event, arms of equal size: its variance is about 4 / events (Schoenfeld 1981)."""
@@ -18,40 +17,55 @@ _STEP = 1e-4
 
 
 def effective_size(parameter: str, prior: Prior) -> tuple[float, str]:
-    """Expected local information ratio E[i(p(θ)) / i_F(θ)] and its unit (Neuenschwander et al. 2020, Biometrics 76:578).
+    """How many events or patients a prior is worth, and which; NaN where a unit makes no sense.
 
-    i(p) = -d²log p / dθ², i_F the Fisher information of one unit: an event for log hazard ratios and medians, a patient for odds
-    ratios, logits and probabilities (log odds ratio: half the patients in either arm, response 1/2). For a normal prior of a log
-    hazard ratio 4 / σ²; for Beta(a, b) a + b. NaN where a unit makes no sense.
+    Log ratios: the expected local information ratio E[i(p(θ)) / i_F] (Neuenschwander et al. 2020, Biometrics 76:578), where
+    i(p) = -d²log p / dθ² and i_F, the Fisher information of an event (log hazard ratio) or of a patient (log odds ratio: half of
+    them in either arm, response 1/2), is a constant. For a normal prior of a log hazard ratio 4 / σ².
+    An arm's probability, stated as such or by its logit: a + b of the Beta(a, b) with the prior's mean m and variance v of the
+    probability, m (1 - m) / v - 1 (matched moments: Morita, Thall, Müller 2008, Biometrics 64:595). There i_F grows without bound
+    towards 0 and 1, and the expected ratio of a vague normal prior of a logit, (2 + 2 exp(σ²/2)) / σ², with it.
     """
-    if prior.family == "beta":
-        return prior.number("alpha") + prior.number("beta"), "patients"
     if parameter == "log_hazard_ratio":
-        return _ratio(prior, lambda x: np.full_like(x, EVENT_INFORMATION)), "events"
+        return _ratio(prior, EVENT_INFORMATION), "events"
     if parameter == "log_odds_ratio":
         # 1 / variance of a log odds ratio of n/2 + n/2 patients at response 1/2 is n / 16
-        return _ratio(prior, lambda x: np.full_like(x, EVENT_INFORMATION**2)), "patients"
-    if parameter.endswith("_logit"):
-        return _ratio(prior, stats.logistic.pdf), "patients"
-    if parameter.endswith("_probability"):
-        return _ratio(prior, lambda x: 1 / (x * (1 - x))), "patients"
+        return _ratio(prior, EVENT_INFORMATION**2), "patients"
+    if parameter in PROBABILITIES:
+        return _matched_beta(scale_of(parameter), prior), "patients"
     if parameter.endswith("_median") and prior.family == "lognormal":
         return 1 / prior.number("sigma") ** 2, "events"
     return float("nan"), ""
 
 
-def _ratio(prior: Prior, unit_information: Callable[[np.ndarray], np.ndarray]) -> float:
-    """∫ i(p(θ)) / i_F(θ) p(θ) dθ by the trapezoidal rule in v, θ = median + scale sinh v: dense in the middle, far in the tails."""
+def _matched_beta(scale: Scale, prior: Prior) -> float:
+    """m (1 - m) / v - 1, m and v the mean and variance of the probability; those of a logit's prior by the trapezoidal rule."""
+    if scale.kind == OWN:
+        mean, variance = prior.distribution.mean(), prior.distribution.std() ** 2
+    else:
+        x, _, weight = _nodes(prior)
+        share, p = weight / weight.sum(), scale.clinical(x)
+        mean = share @ p
+        variance = share @ (p - mean) ** 2
+    return float(mean * (1 - mean) / variance - 1)
+
+
+def _ratio(prior: Prior, unit_information: float) -> float:
+    """∫ i(p(θ)) / i_F p(θ) dθ by the trapezoidal rule."""
+    x, slope, weight = _nodes(prior)
+    log_density, h = prior.distribution.logpdf, _STEP * slope
+    information = -(log_density(x + h) - 2 * log_density(x) + log_density(x - h)) / h**2
+    return float(weight @ information / unit_information)
+
+
+def _nodes(prior: Prior) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points θ (node,), dθ/dv and p(θ) dθ there, even in v, θ = median + scale sinh v: dense in the middle, far in the tails."""
     distribution = prior.distribution
     low, middle, high, above = (float(distribution.ppf(q)) for q in (_TAIL, 0.5, 1 - _TAIL, 0.84))
     scale = above - middle
     v = np.linspace(np.arcsinh((low - middle) / scale), np.arcsinh((high - middle) / scale), _POINTS)[1:-1]
-    x, h = middle + scale * np.sinh(v), _STEP * scale * np.cosh(v)
-    if prior.support == "probability":
-        h = np.minimum(h, _STEP * np.minimum(x, 1 - x))
-    log_density = distribution.logpdf
-    information = -(log_density(x + h) - 2 * log_density(x) + log_density(x - h)) / h**2
-    return float(np.trapezoid(information / unit_information(x) * distribution.pdf(x) * scale * np.cosh(v), v))
+    x, slope = middle + scale * np.sinh(v), scale * np.cosh(v)
+    return x, slope, distribution.pdf(x) * slope * (v[1] - v[0])
 
 
 def posterior_weights(prior: Prior, estimate: float, se: float) -> np.ndarray:

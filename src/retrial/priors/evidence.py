@@ -13,6 +13,9 @@ from retrial.errors import PriorError
 
 VERIFIED = ("source", "secondary", "memory", "derived")
 """How a number was checked: read at its source, in a secondary source, quoted from memory, derived from printed numbers."""
+STUDIES = "studies"
+"""Key of a table, or of a prior set, whose evidence is about the treatment of certain studies only: their names."""
+_KEYS = ("description", STUDIES, "rows", "dependent", "excluded")
 _CI_LEVEL = 0.975
 _ROW_KEYS = ("label", "source", "verified", "design", "note", "criteria", "n", "events")
 
@@ -99,16 +102,14 @@ def _merged(effects: list[Effect]) -> Effect:
 def parse_evidence(raw: Any, name: str, key: str) -> EvidenceTable:
     """Read a table from YAML; all problems at once (`PriorError`).
 
+    studies: [NAME, ..], which the evidence is about (all where it is left out);
     rows: {KEY: {label, source, verified, effects: {OUTCOME: {ratio, ci: [low, high]} or {log_ratio, se}}, counts: {OUTCOME: [events, n]}}};
     dependent: [{rows: [..], choose: KEY or merge, why: ..}]; excluded: {KEY: reason}.
     """
     if not isinstance(raw, Mapping) or not isinstance(raw.get("rows"), Mapping) or not raw["rows"]:
         raise PriorError(f"cannot use the evidence {key}", [f"{key}.rows: missing; needed are publications by key"])
-    problems: list[str] = [
-        f"{key}.{item}: unknown; allowed are description, rows, dependent, excluded"
-        for item in raw
-        if item not in ("description", "rows", "dependent", "excluded")
-    ]
+    problems: list[str] = [f"{key}.{item}: unknown; allowed are {', '.join(_KEYS)}" for item in raw if item not in _KEYS]
+    named_studies(raw, key, problems)
     rows = {str(item): _row(str(item), value, f"{key}.rows.{item}", problems) for item, value in raw["rows"].items()}
     dependent = tuple(
         _dependence(item, f"{key}.dependent.{i}", rows, problems) for i, item in enumerate(raw.get("dependent") or [])
@@ -117,6 +118,13 @@ def parse_evidence(raw: Any, name: str, key: str) -> EvidenceTable:
         raise PriorError(f"cannot use the evidence {key}", problems)
     excluded = {str(item): str(why) for item, why in (raw.get("excluded") or {}).items()}
     return EvidenceTable(name, str(raw.get("description", "")), rows, dependent, excluded)
+
+
+def named_studies(raw: Mapping[str, Any], key: str, problems: list[str]) -> None:
+    """Add a problem where `studies` is not a list of names."""
+    said = raw.get(STUDIES)
+    if said is not None and not (isinstance(said, (list, tuple)) and all(isinstance(item, str) for item in said)):
+        problems.append(f"{key}.{STUDIES}: got {said!r}; allowed is a list of names of studies, or null for all")
 
 
 def _row(name: str, raw: Any, key: str, problems: list[str]) -> EvidenceRow:

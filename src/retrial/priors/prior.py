@@ -63,7 +63,7 @@ class Prior:
         """Read {family: normal, mu: 0, sigma: 0.355, source: ...}; `key` names the place in errors."""
         family = raw.get("family")
         if family not in FAMILIES:
-            raise PriorError(f"{key}.family", [f"got {family!r}; allowed are {', '.join(FAMILIES)}"])
+            raise PriorError(f"cannot use the prior {key}", [f"{key}.family: got {family!r}; allowed are {', '.join(FAMILIES)}"])
         needed = FAMILIES[family]
         unknown = [
             f"{key}.{name}: unknown; {family} takes {', '.join(needed)}"

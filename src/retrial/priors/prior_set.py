@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +11,8 @@ import numpy as np
 
 from retrial.errors import PriorError
 from retrial.priors.effective_size import effective_size
-from retrial.priors.prior import Prior
+from retrial.priors.prior import SUPPORT, Prior
+from retrial.priors.scales import scale_of
 
 PARAMETER_SUPPORT: dict[str, str] = {
     "log_hazard_ratio": "real",
@@ -30,16 +31,8 @@ PARAMETER_FAMILIES: dict[str, tuple[str, ...]] = {"criteria_log_odds": ("normal"
 TOGETHER = ("control_probability", "experimental_probability")
 """Independent arms: a set states both or none."""
 
-CLINICAL_SCALE: dict[str, str] = {
-    "log_hazard_ratio": "hazard ratio",
-    "log_odds_ratio": "odds ratio",
-    "control_median": "months",
-    "shape": "Weibull shape",
-    "control_logit": "control probability",
-    "control_probability": "control probability",
-    "experimental_probability": "experimental probability",
-}
-
+REPLACED: dict[str, str] = dict.fromkeys(("log_odds_ratio", "control_logit"), TOGETHER[0])
+"""Parameters that play no part where both arms' probabilities have priors of their own."""
 
 BY_ENDPOINT = "by_endpoint"
 """Key of a prior that differs by endpoint, {by_endpoint: {os: ..., pfs: ...}}."""
@@ -64,8 +57,15 @@ class PriorSet:
         return parameter in self.priors or any(parameter in special for special in self.by_endpoint.values())
 
     def for_endpoint(self, endpoint: str) -> PriorSet:
-        """The priors that hold for one endpoint: its own before the general ones."""
-        return PriorSet(self.name, MappingProxyType({**self.priors, **self.by_endpoint.get(endpoint, {})}), self.description)
+        """The priors that hold for one endpoint: its own before the general ones, and before those that they replace."""
+        own = self.by_endpoint.get(endpoint, {})
+        rivals = {*TOGETHER} if "log_odds_ratio" in own else {name for name, other in REPLACED.items() if other in own}
+        general = {name: prior for name, prior in self.priors.items() if name not in rivals}
+        return PriorSet(self.name, MappingProxyType({**general, **own}), self.description)
+
+    def decides(self, parameter: str) -> bool:
+        """Whether a model takes nothing from its own prior of a parameter under this set: it is stated here, or plays no part."""
+        return parameter in self.priors or REPLACED.get(parameter) in self.priors
 
     def __getitem__(self, parameter: str) -> Prior:
         if parameter not in self.priors:
@@ -77,11 +77,14 @@ class PriorSet:
         return PriorSet(self.name, MappingProxyType({**defaults, **self.priors}), self.description, self.by_endpoint)
 
 
-def parse_priors(raw: Mapping[str, Any], key: str, supports: Mapping[str, str] | None = None) -> Mapping[str, Prior]:
+def parse_priors(
+    raw: Mapping[str, Any], key: str, supports: Mapping[str, str] | None = None, named: Collection[str] | None = None
+) -> Mapping[str, Prior]:
     """Read {parameter: {family: ...}}; all problems at once.
 
-    `supports` says which parameters there are and where they live: others are refused, and families that do not fit. None admits
-    any parameter (a model's own priors declare them).
+    `named` are the parameters that are stated, those among them that cannot be read too (`raw` where it is None). `supports` says which
+    parameters there are and where they live: others are refused, and families that do not fit. None admits any parameter (a model's own
+    priors declare them).
     """
     priors, problems = {}, []
     for parameter, value in raw.items():
@@ -97,30 +100,29 @@ def parse_priors(raw: Mapping[str, Any], key: str, supports: Mapping[str, str] |
                 continue
             allowed = (supports or PARAMETER_SUPPORT).get(parameter, prior.support)
             if prior.support != allowed:
+                fitting = ", ".join(name for name, support in SUPPORT.items() if support == allowed)
                 problems.append(
-                    f"{key}.{parameter}.family: got {prior.family} ({prior.support}); allowed is a family on {allowed} values"
+                    f"{key}.{parameter}.family: got {prior.family} ({prior.support}); allowed is a family on {allowed} values:"
+                    f" {fitting}"
                 )
             if prior.family not in (families := PARAMETER_FAMILIES.get(parameter, (prior.family,))):
                 problems.append(f"{key}.{parameter}.family: got {prior.family}; allowed is {', '.join(families)}")
             priors[parameter] = prior
-    stated = [name for name in TOGETHER if name in priors]
-    if len(stated) == 1 and supports is not None:
-        missing = next(name for name in TOGETHER if name not in priors)
+    known = raw if named is None else named
+    stated = [name for name in TOGETHER if name in known]
+    if len(stated) == 1:
+        missing = next(name for name in TOGETHER if name not in known)
         problems.append(
             f"{key}.{missing}: missing; needed beside {stated[0]} (independent arms), or state log_odds_ratio instead of both"
         )
+    problems += [
+        f"{key}.{name}: got beside {' and '.join(stated)}; allowed is it or them (independent arms have no common effect)"
+        for name in REPLACED
+        if name in known and len(stated) == len(TOGETHER)
+    ]
     if problems:
         raise PriorError(f"cannot use the priors {key}", problems)
     return MappingProxyType(priors)
-
-
-def on_clinical_scale(parameter: str, value: np.ndarray | float) -> np.ndarray:
-    """A parameter's value in the unit of `CLINICAL_SCALE`."""
-    if parameter.startswith("log_"):
-        return np.exp(value)
-    if parameter == "control_logit":
-        return 1.0 / (1.0 + np.exp(-np.asarray(value)))
-    return np.asarray(value)
 
 
 def implied(prior_set: PriorSet, level: float = 0.95) -> list[dict[str, Any]]:
@@ -138,7 +140,8 @@ def implied(prior_set: PriorSet, level: float = 0.95) -> list[dict[str, Any]]:
 
 def _implied_row(name: str, parameter: str, prior: Prior, endpoint: str, level: float) -> dict[str, Any]:
     tail = (1 - level) / 2
-    low, middle, high = on_clinical_scale(parameter, prior.distribution.ppf(np.array([tail, 0.5, 1 - tail])))
+    scale = scale_of(parameter)
+    low, middle, high = scale.clinical(prior.distribution.ppf(np.array([tail, 0.5, 1 - tail])))
     size, unit = effective_size(parameter, prior)
     return {
         "prior": name,
@@ -149,7 +152,7 @@ def _implied_row(name: str, parameter: str, prior: Prior, endpoint: str, level: 
         "implied_median": float(middle),
         "implied_lower": float(low),
         "implied_upper": float(high),
-        "scale": CLINICAL_SCALE.get(parameter, "its exponential" if parameter.startswith("log_") else "its own scale"),
+        "scale": scale.name,
         "effective_size": size,
         "effective_unit": unit,
     }

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from retrial.errors import PriorError
+from retrial.priors.scales import LOG, LOGIT, scale_of
 
 QUANTILES = "quantiles"
 """Key of a statement by quantiles: a list of pairs [probability, value]."""
@@ -28,9 +29,9 @@ Pairs = Sequence[tuple[float, float]]
 def solved(raw: Mapping[str, Any], parameter: str, key: str) -> dict[str, Any]:
     """{family, quantiles: [[p, value], ...], ...} with `quantiles` replaced by the family's parameters.
 
-    Values are on the clinical scale: ratios for a `log_...` parameter, probabilities for a `..._logit`, months for a median. A normal
-    or t prior of such a parameter is solved on the log (logit) scale: x_i = μ + σ F⁻¹(p_i). Raises `PriorError` for quantiles that no member of
-    the family has.
+    Values are on the clinical scale (`scale_of`): ratios for a `log_...` parameter, probabilities for a `control_logit`, months for a median.
+    A normal or t prior of such a parameter is solved on the log (logit) scale: x_i = μ + σ F⁻¹(p_i). Raises `PriorError` for quantiles that
+    no member of the family has.
     """
     family = raw.get("family")
     if family not in SOLVED:
@@ -75,15 +76,12 @@ def _pairs(raw: Any, needed: int, key: str) -> list[tuple[float, float]]:
 
 def _on_model_scale(parameter: str, value: float, key: str) -> float:
     """From the clinical scale to the parameter's own."""
-    if parameter.startswith("log_"):
-        if value <= 0:
-            raise _refused(key, f"{key}: got {value:g}; allowed is a ratio above 0 ({parameter} is said as a ratio)")
-        return float(np.log(value))
-    if parameter.endswith("_logit"):
-        if not 0 < value < 1:
-            raise _refused(key, f"{key}: got {value:g}; allowed is a probability between 0 and 1 ({parameter} is said as one)")
-        return float(np.log(value) - np.log1p(-value))
-    return value
+    scale = scale_of(parameter)
+    if scale.kind == LOG and value <= 0:
+        raise _refused(key, f"{key}: got {value:g}; allowed is a ratio above 0 ({parameter} is said as a ratio)")
+    if scale.kind == LOGIT and not 0 < value < 1:
+        raise _refused(key, f"{key}: got {value:g}; allowed is a probability between 0 and 1 ({parameter} is said as one)")
+    return float(scale.parameter(value))
 
 
 def _location_scale(standard: Any, points: Pairs) -> dict[str, float]:

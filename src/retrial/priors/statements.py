@@ -8,14 +8,12 @@ from types import MappingProxyType
 from typing import Any
 
 from retrial.errors import PriorError
-from retrial.priors.evidence import EvidenceTable, parse_evidence
+from retrial.priors.evidence import STUDIES, EvidenceTable, named_studies, parse_evidence
 from retrial.priors.meta_analysis import EVIDENCE, from_evidence
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import BY_ENDPOINT, PriorSet, parse_priors
 from retrial.priors.quantiles import QUANTILES, solved
 
-STUDIES = "studies"
-"""Key of a set whose evidence is about the treatment of certain studies only: their names."""
 _NOT_PARAMETERS = ("description", EVIDENCE, STUDIES)
 
 
@@ -41,6 +39,7 @@ def parse_prior_set(raw: Mapping[str, Any], key: str, name: str, supports: Mappi
         else:
             for endpoint, statement in value[BY_ENDPOINT].items():
                 special.setdefault(str(endpoint), {})[parameter] = statement
+    named_studies(raw, key, problems)
     priors = _collected(general, key, supports, table, problems)
     by_endpoint = {
         endpoint: _collected(values, f"{key}.{BY_ENDPOINT}.{endpoint}", supports, table, problems)
@@ -66,7 +65,7 @@ def _collected(
         except PriorError as error:
             problems += error.problems
     try:
-        return parse_priors(plain, key, supports)
+        return parse_priors(plain, key, supports, raw)
     except PriorError as error:
         problems += error.problems
     return MappingProxyType({})
@@ -85,3 +84,13 @@ def expanded(value: Any, parameter: str, key: str, table: EvidenceTable | None =
     if isinstance(value, Mapping) and QUANTILES in value:
         return solved(value, parameter, key)
     return value
+
+
+def is_about(raw: Any, study: str) -> bool:
+    """Whether a prior set or a model holds for a study: evidence on one treatment says nothing of another.
+
+    `studies`, of a set itself or of the table of evidence that a set or model takes its numbers from, names those that it is about.
+    """
+    parts = (raw, raw.get(EVIDENCE)) if isinstance(raw, Mapping) else ()
+    named = [part.get(STUDIES) for part in parts if isinstance(part, Mapping)]
+    return all(study in studies for studies in named if isinstance(studies, (list, tuple)))

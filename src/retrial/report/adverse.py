@@ -3,91 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from retrial.compare.estimate import Estimate
 from retrial.dims import ARMS
 from retrial.report import format as fmt
+from retrial.report.adverse_cells import (
+    ANY,
+    MODEL,
+    POOLING,
+    SECTION,
+    EventCell,
+    event_cells,
+    footnotes,
+    hierarchical_prior,
+    mark_of,
+)
 from retrial.report.data import ReportData
 from retrial.report.dots import DotPanel, DotRow, DotText, dots
 from retrial.report.labels import arm_label, prior_label, upper_first, words
 from retrial.report.picture import Picture
 from retrial.report.table import Line, Row, Table, text_row
 
-SECTION = "adverse_events"
-MODEL = "adverse_events_hierarchical"
-ANY = "any"
-POOLING = ", pooling scale x "
-"""Between the main prior's name and the factor by which its pooling scale was changed."""
 _ROWS = 40
 """Terms of one picture: what fits a printed page."""
-_EFFECT, _CHANCE = "odds_ratio", "p_risk_difference_above_0"
-
-
-@dataclass(frozen=True)
-class EventCell:
-    """One term and grade: patients with the event in each arm, and what the analyses say of the odds ratio."""
-
-    term: str
-    grade: str
-    counts: tuple[int, int] | None
-    independent: Estimate | None
-    fisher: float
-    shrunken: Estimate
-    chance: float
-    variants: Mapping[str, Estimate] = field(default_factory=dict)
-
-
-def hierarchical_prior(data: ReportData) -> str:
-    """The prior that the section quotes: the main one where the model was fitted with it; empty where there is no such model."""
-    names = list(dict.fromkeys(row.prior for row in data.estimates if row.model == MODEL and row.quantity == _CHANCE))
-    return data.main_prior if data.main_prior in names else next(iter(names), "")
-
-
-def event_cells(data: ReportData) -> list[EventCell]:
-    """Cells sorted by the shrunken odds ratio of any grade, most harm first; within a term any grade, then mild to severe."""
-    prior = hierarchical_prior(data)
-    mine = [row for row in data.estimates if row.endpoint.startswith(f"{SECTION}.")]
-    bayes = {(row.endpoint, row.prior, row.quantity): row for row in mine if row.model == MODEL}
-    independent = {row.endpoint: row for row in mine if row.method == "frequentist" and row.quantity == _EFFECT}
-    fisher = {row.endpoint: row.point for row in mine if row.model == "fisher_exact" and row.quantity == "p_value"}
-    factors = dict.fromkeys(name.partition(POOLING)[2] for _, name, _ in bayes if POOLING in name)
-    found = []
-    for endpoint in dict.fromkeys(key[0] for key in bayes):
-        if (endpoint, prior, _EFFECT) not in bayes:
-            continue
-        _, term, grade = endpoint.split(".", 2)
-        chance = bayes.get((endpoint, prior, _CHANCE))
-        found.append(
-            EventCell(
-                term,
-                grade,
-                _counts(data, term, grade),
-                independent.get(endpoint),
-                fisher.get(endpoint, math.nan),
-                bayes[endpoint, prior, _EFFECT],
-                chance.point if chance is not None else math.nan,
-                {
-                    f: bayes[endpoint, name, _EFFECT]
-                    for f in factors
-                    if (endpoint, name := f"{prior}{POOLING}{f}", _EFFECT) in bayes
-                },
-            )
-        )
-    return _sorted(found)
-
-
-def _counts(data: ReportData, term: str, grade: str) -> tuple[int, int] | None:
-    terms = data.study.adverse_events.terms if data.study.adverse_events is not None else {}
-    row = terms[term].grades.get(grade) if term in terms else None
-    return None if row is None else (int(row.control.n), int(row.experimental.n))
-
-
-def _sorted(cells: Sequence[EventCell]) -> list[EventCell]:
-    overall = {cell.term: cell.shrunken.point for cell in cells}
-    overall |= {cell.term: cell.shrunken.point for cell in cells if cell.grade == ANY}
-    return sorted(cells, key=lambda cell: (-overall[cell.term], cell.term, cell.grade != ANY, cell.grade))
 
 
 def adverse_pictures(data: ReportData) -> list[Picture]:
@@ -112,8 +51,8 @@ def _dot_row(cell: EventCell | None) -> DotRow | None:
         return None
     counts = f"{cell.counts[1]} v {cell.counts[0]}" if cell.counts is not None else ""
     independent = None if cell.independent is None or cell.independent.failed else cell.independent
-    notes = (fmt.p_value(cell.fisher), "failed" if cell.shrunken.failed else _two(cell.chance))
-    return DotRow((independent, cell.shrunken), counts, notes, strong=not 0.05 < cell.chance < 0.95)
+    notes = (fmt.p_value(cell.fisher), "failed" if cell.shrunken.failed else _two(cell.chance) + mark_of(cell))
+    return DotRow((independent, cell.shrunken), counts, notes, strong=not (cell.undecided or 0.05 < cell.chance < 0.95))
 
 
 def _two(probability: float) -> str:
@@ -129,13 +68,15 @@ def _text(data: ReportData, cells: Sequence[EventCell], key: str) -> DotText:
     caption = (
         f"Open grey diamonds: each term and grade by itself (Woolf; 0.5 added to each cell where one is empty). Filled circles: the"
         f" hierarchical model ({prior_label(hierarchical_prior(data))} prior), in which terms and grades borrow from each other; the"
-        " line between the two is the shrinkage. Bars are 95 % intervals; arrows leave the picture. Any grade is derived from the"
-        f" graded model. Small numbers: patients with the event, experimental ({experimental}) v control ({control}). p: Fisher's exact"
+        " line between the two is the shrinkage. Bars are 95 % intervals; arrows leave the picture, a point's with its number. Any grade"
+        " is the sum of the grades where they are printed. Small numbers: patients with the event, experimental"
+        f" ({experimental}) v control ({control}). p: Fisher's exact"
         " test. P: posterior probability of more harm in the experimental arm, bold beyond 0.95 or 0.05. Sorted by the shrunken odds"
-        " ratio of any grade."
+        f" ratio of any grade.{footnotes(cells)}"
     )
-    top = max((cell for cell in cells), key=lambda cell: cell.chance)
-    low = min((cell for cell in cells), key=lambda cell: cell.chance)
+    decided = [cell for cell in cells if not cell.undecided] or cells
+    top = max(decided, key=lambda cell: cell.chance)
+    low = min(decided, key=lambda cell: cell.chance)
     alt = (
         f"Dot plot of {len(cells)} odds ratios of adverse events, independent and shrunken. The highest posterior probability of more harm is"
         f" {_two(top.chance)} ({_term(data, top.term)}, {_grade(top.grade)}), the lowest {_two(low.chance)} ({_term(data, low.term)},"
@@ -146,7 +87,7 @@ def _text(data: ReportData, cells: Sequence[EventCell], key: str) -> DotText:
 
 def _term(data: ReportData, term: str) -> str:
     terms = data.study.adverse_events.terms if data.study.adverse_events is not None else {}
-    return (terms[term].label if term in terms else "") or upper_first(words(term))
+    return upper_first((terms[term].label if term in terms else "") or words(term))
 
 
 def _grade(grade: str) -> str:
@@ -178,9 +119,19 @@ def adverse_table(data: ReportData) -> Table | None:
         f"Odds ratios, experimental / control, with 95 % intervals: by itself (Woolf's confidence interval, 0.5 added to each cell where one is"
         f" empty) and shrunken (posterior median and equal-tailed credible interval, {prior} prior). The last column changes the half-normal"
         " prior of the pooling scale τ, the SD of terms' log odds ratios, by the factors: where it differs from the shrunken one, that"
-        " prior matters. Any grade is derived from the graded model, the printed counts of any grade are only shown."
+        f" prior matters. Any grade is the sum of the grades in the model, and a group of its own where only it is printed.{footnotes(cells)}"
+        f"{_not_analysed(data, cells)}"
     )
     return Table(f"{SECTION}_terms", "Every term and grade", caption, columns, tuple(rows), frozenset(range(1, len(columns))))
+
+
+def _not_analysed(data: ReportData, cells: Sequence[EventCell]) -> str:
+    """Printed rows without an analysis."""
+    terms = data.study.adverse_events.terms if data.study.adverse_events is not None else {}
+    known = {(cell.term, cell.grade) for cell in cells}
+    printed = [(term, grade) for term, one in terms.items() for grade in one.grades]
+    left = [f"{_term(data, term)} ({_grade(grade).lower()})" for term, grade in printed if (term, grade) not in known]
+    return f" Not analysed, because the counts of the grades do not fit together: {', '.join(left)}." if left else ""
 
 
 def _pooling_rows(data: ReportData, factors: Sequence[str]) -> list[Row]:
@@ -201,7 +152,7 @@ def _pooling_rows(data: ReportData, factors: Sequence[str]) -> list[Row]:
 def _table_row(cell: EventCell, factors: Sequence[str]) -> Row:
     control, experimental = ("", "") if cell.counts is None else (str(count) for count in cell.counts)
     alone = cell.independent if cell.independent is not None and not cell.independent.failed else "no events"
-    chance = "" if cell.shrunken.failed else fmt.probability(cell.chance)
+    chance = "" if cell.shrunken.failed else fmt.probability(cell.chance) + mark_of(cell)
     fisher = fmt.p_value(cell.fisher) if math.isfinite(cell.fisher) else fmt.MISSING
     values = [cell.variants.get(factor) for factor in factors]
     return _row([_grade(cell.grade), experimental, control, fisher, alone, cell.shrunken, chance], values)

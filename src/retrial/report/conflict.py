@@ -8,20 +8,24 @@ from typing import Any
 
 import pandas as pd
 
+from retrial.priors.conflict import CONFLICT, LEANING
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.labels import contrast_label, endpoint_label, model_label, prior_label, quantity_label, upper_first
 from retrial.report.table import Line, Row, Table, text_row
 
-_SMALL_P, _LARGEST_K = 0.05, 0.7
-"""Box's p and Pareto k at which a table says something (Box 1980; Kallioinen et al. 2024)."""
+_LARGEST_K = 0.7
+"""Pareto k up to which weights are trusted (Kallioinen et al. 2024)."""
+_WORDS = {CONFLICT: "fights", LEANING: "leans away"}
+"""The conflict table's verdicts in the words of the summary."""
 _TREATMENT = "experimental / control"
 
 _CAPTION = (
     "Box's p: prior predictive probability of an estimate as improbable as this one (small: the prior did not expect it). Vague part: weight"
-    " of a mixture's last, vague part before and after the data. Sensitivity: how fast the posterior moves when the prior, or the likelihood,"
-    " is raised to a power near 1 (Kallioinen et al. 2024; 0.05 and more counts). Both sensitive: prior and data pull apart; only the"
-    " prior: it is strong, or the data say little. k: the largest Pareto k of the weights, to be trusted up to 0.7."
+    " of a mixture's widest part before and after the data, and its Bayes factor against the rest. Sensitivity: how fast the posterior"
+    " moves when the prior, or the likelihood, is raised to a power near 1 (Kallioinen et al. 2024; 0.05 and more counts). Both sensitive:"
+    " prior and data pull apart; only the prior: it is strong, or the data say little. k: the largest Pareto k of the weights, to be trusted"
+    " up to 0.7."
 )
 
 
@@ -60,7 +64,8 @@ def _summary(data: ReportData, conflict: pd.DataFrame, scaling: pd.DataFrame) ->
             rows.append(Row(((Line(upper_first(prior_label(name))),), *cells)))
     columns = ("Prior", *(upper_first(endpoint_label(data.study, key)) for key in endpoints))
     caption = (
-        "Against the unadjusted effects of the treatment. Fights: the estimate lies where the prior expected none (Box's p below 0.05). Pulls:"
+        "Against the unadjusted effects of the treatment. Fights: the estimate lies where the prior expected none (Box's p below 0.05), or the"
+        " data give up what a mixture states for its vague part (Bayes factor above 10; leans away: above 3). Pulls:"
         " the posterior is sensitive to the prior and to the data, which disagree. Dominates: sensitive to the prior only. Quiet: neither. "
         + _CAPTION
     )
@@ -97,7 +102,8 @@ def _cell(conflict: pd.DataFrame, scaling: pd.DataFrame, endpoint: str, prior: s
         return (Line(fmt.MISSING),)
     box = float(here["box_p"].iloc[0]) if not here.empty else math.nan
     told = list(moved["diagnosis"]) if not moved.empty else []
-    lines = [Line(_verdict(box, told), "")]
+    said = str(here["verdict"].iloc[0]) if not here.empty else ""
+    lines = [Line(_verdict(said, told), "")]
     if math.isfinite(box):
         lines.append(Line(fmt.p_value(box), "Box's p"))
     if not moved.empty:
@@ -111,10 +117,10 @@ def _cell(conflict: pd.DataFrame, scaling: pd.DataFrame, endpoint: str, prior: s
     return tuple(lines)
 
 
-def _verdict(box: float, diagnoses: list[str]) -> str:
-    """One word for a prior against an estimate."""
-    if box < _SMALL_P:
-        return "fights"
+def _verdict(said: str, diagnoses: list[str]) -> str:
+    """A word or two for a prior against an estimate: the conflict table's own verdict first."""
+    if said in _WORDS:
+        return _WORDS[said]
     if any("conflict" in text for text in diagnoses):
         return "pulls"
     return "dominates" if any("strong" in text for text in diagnoses) else "quiet"
@@ -162,7 +168,9 @@ def _detail(record: dict[Any, Any]) -> Row:
         return fmt.decimal(value, 3)
 
     after = number("vague_weight_posterior", three)
+    factor = number("vague_bayes_factor", fmt.ratio)
     weights = fmt.MISSING if after == fmt.MISSING else f"{number('vague_weight_prior', three)} → {after}"
+    weights += "" if factor == fmt.MISSING else f" (Bayes factor {factor})"
     says = str(record.get("diagnosis") or record.get("verdict") or "")
     sensitivities = (number("psense_prior", three), number("psense_likelihood", three))
     cells = (

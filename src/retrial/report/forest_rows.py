@@ -29,6 +29,8 @@ _DRAWN = {"treatment": RATIOS, "response": ("risk_difference", *RATIOS), "advers
 """Quantities that a section draws: the first that there is."""
 _MARKERS = "Squares: published; diamonds: frequentist; circles: Bayesian. Red crosses: failed, not to be used."
 _FAVOURS = ("favours experimental", "favours control")
+EMPTY_ARM = "†"
+"""Mark of an outcome whose counts have a note (`compare.notes`)."""
 _ANY = ".any"
 """End of the endpoint key of an adverse event of any grade."""
 
@@ -68,6 +70,8 @@ def _one_for_all(
     rows: list[ForestRow] = []
     for group in groups:
         label, mine = upper_first(endpoint_label(data.study, group.endpoint)), _rows(data, group, chances)
+        if any(row.note for row in group.rows):
+            label += f" {EMPTY_ARM}"
         rows += [dataclasses.replace(mine[0], label=label)] if len(mine) == 1 else [ForestRow(label), *mine]
     sides = ("more often in control", "more often in experimental")
     return forests(rows, _text(f"forest_{key}", f"{section}: {quantity_label(quantity)}", quantity, rows, sides, note))
@@ -91,12 +95,22 @@ def _text(key: str, title: str, quantity: str, rows: Sequence[ForestRow], sides:
     return ForestText(
         key=re.sub(r"[^A-Za-z0-9_-]", "_", key),
         title=title,
-        caption=" ".join(part for part in (intervals_caption(every), _MARKERS, note) if part),
+        caption=" ".join(part for part in (intervals_caption(every), _MARKERS, note, _empty_arms(every)) if part),
         axis=f"{upper_first(quantity_label(quantity))}, {scale}",
         left=f"← {sides[0]}",
         right=f"{sides[1]} →",
         numbers="Estimate (interval)",
         extra=quantity_label(_chance_name(quantity)) if any(row.extra for row in rows) else "",
+    )
+
+
+def _empty_arms(rows: Sequence[Estimate]) -> str:
+    """What the mark beside a name means, where there is one."""
+    marked = any(row.note for row in rows)
+    return (
+        f"{EMPTY_ARM}: nobody, or everybody, of an arm has the event, and the prior decides how far a ratio goes."
+        if marked
+        else ""
     )
 
 

@@ -78,6 +78,7 @@ def _sentences(data: ReportData, group: Group) -> Iterator[str]:
     fine = [row for row in group.by("bayes") if not row.failed]
     for model in list(dict.fromkeys(row.model for row in fine))[:_MODELS_IN_WORDS]:
         yield " ".join(_bayes(data, group, what, [row for row in fine if row.model == model]))
+    yield from dict.fromkeys(f"{upper_first(row.note)}." for row in fine if row.note)
     failed = sum(row.failed for row in group.rows)
     if failed:
         yield f"{failed} failed {'estimate is' if failed == 1 else 'estimates are'} left out of these sentences."

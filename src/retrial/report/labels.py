@@ -90,6 +90,8 @@ _OF_CURVE = re.compile(
 """Numbers of a survival curve, at a time or not, with time and "difference" in either order."""
 RATIO_AT = re.compile(r"^(?P<log>log_)?hazard_ratio_at_(?P<time>\d+(?:\.\d+)?)$")
 """A hazard ratio that varies, at a time."""
+_ABBREVIATION = 3
+"""Most letters of a key without a label that is read as an abbreviation ("os")."""
 _SPREAD = "_across_reconstructions"
 """End of a quantity whose limits are its smallest and largest value over the life tables."""
 
@@ -193,16 +195,17 @@ def endpoint_label(study: Study, key: str) -> str:
         return _TOGETHER[key]
     parts = key.split(".")
     last = parts[-1]
+    name = last.upper() if len(last) <= _ABBREVIATION and last.isalpha() else words(last)
     if last in study.endpoints:
-        return study.endpoints[last].label or last
+        return study.endpoints[last].label or name
     if parts[0] == "adverse_events" and study.adverse_events is not None:
         return _adverse_event(study, [part for part in parts[1:] if part not in ("terms", "grades")])
     if parts[0] == "baseline" and study.baseline is not None:
         return _baseline(study, [part for part in parts[1:] if part not in ("variables", "levels")])
     rows = {path.split(".")[-1]: row for path, row in study.count_rows().items() if not path.startswith("adverse_events")}
     if last in rows:
-        return rows[last].label or last
-    return study.effects[key].label or words(key) if key in study.effects else words(key)
+        return rows[last].label or name
+    return study.effects[key].label or name if key in study.effects else words(key)
 
 
 def _adverse_event(study: Study, parts: list[str]) -> str:

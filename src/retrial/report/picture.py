@@ -76,12 +76,18 @@ def style() -> Iterator[None]:
 
 def finish(figure: Figure, key: str, title: str, caption: str, alt: str) -> Picture:
     """Write the figure without dates or versions, so that the same data give the same bytes."""
-    with warnings.catch_warnings():
-        # a label may be in a script that the built-in font lacks: a box in the picture is no reason to stop
-        warnings.filterwarnings("ignore", message=_GLYPH)
+    with without_missing_glyphs():
         svg = _saved(figure, "svg", {"Date": None, "Creator": None})
         png = _saved(figure, "png", {"Software": None})
     return Picture(key, title, caption, alt, svg, png)
+
+
+@contextmanager
+def without_missing_glyphs() -> Iterator[None]:
+    """A label may be in a script that the built-in font lacks: a box in the picture is no reason to stop."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=_GLYPH)
+        yield
 
 
 def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:

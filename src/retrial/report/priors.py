@@ -10,7 +10,15 @@ import pandas as pd
 
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
-from retrial.report.labels import contrast_label, endpoint_label, model_label, prior_label, quantity_label, upper_first
+from retrial.report.labels import (
+    contrast_label,
+    endpoint_label,
+    is_treatment,
+    model_label,
+    prior_label,
+    quantity_label,
+    upper_first,
+)
 from retrial.report.picture import Picture
 from retrial.report.priors_figures import baseline_picture, effect_picture
 from retrial.report.table import Line, Row, Table, text_row
@@ -20,6 +28,9 @@ _MOST_MONTHS = 1000.0
 _UNEXPECTED = 0.025
 _SHORT = {"response_binomial": "alone", "response_hierarchical": "categories", "response_borrowing": "cohorts"}
 """Models of a response in one word."""
+_MEANING = {"alone": "two binomials", "categories": "the hierarchical model", "cohorts": "the borrowing model"}
+_PREDICTED = ("prior", "endpoint", "quantity", "contrast", "model")
+"""Columns of the table of prior predictions that are read where there is none."""
 
 
 def prior_pictures(data: ReportData) -> list[Picture]:
@@ -32,35 +43,42 @@ def prior_pictures(data: ReportData) -> list[Picture]:
 
 def implied_table(data: ReportData) -> Table | None:
     """Prior sets down; ratio, median survival and response that each implies, and its size in data, across."""
-    frame = data.prior_predictive
-    if frame is None or frame.empty or data.priors is None:
+    if data.priors is None or not (endpoints := _endpoints(data)):
         return None
-    endpoints = _endpoints(data, frame)
-    names = list(dict.fromkeys(frame["prior"]))
+    frame = data.prior_predictive if data.prior_predictive is not None else pd.DataFrame(columns=list(_PREDICTED))
+    names = [name for name in dict.fromkeys(data.priors["prior"]) if not str(name).startswith("model ")]
     rows = [
         Row(((Line(upper_first(prior_label(name))),), *(_implied(data, frame, name, key) for key in endpoints))) for name in names
     ]
     headings = ("Prior", *(upper_first(endpoint_label(data.study, key)) for key in endpoints))
-    caption = (
-        "Prior median (central 95 % interval), before any data. Medians and rates are those of the experimental arm under the models' priors of"
-        " the baseline (alone: two binomials; categories: hierarchical; cohorts: borrowing). Worth: the prior's effective sample size, the"
-        " expected local information ratio (Neuenschwander et al. 2020): 4 / variance events for a normal prior of a log hazard ratio, the same"
-        " integral for mixtures and t priors."
+    shown = "".join(line.note for row in rows for cell in row.cells for line in cell)
+    told = [f"{word}: {meaning}" for word, meaning in _MEANING.items() if f"rate, {word}" in shown]
+    parts = (
+        "Prior median (central 95 % interval), before any data.",
+        "Medians and rates are those of the experimental arm under the models' priors of the baseline."
+        * ("median" in shown or "rate" in shown),
+        f"{upper_first('; '.join(told))}." if told else "",
+        "Worth: the prior's effective sample size, the expected local information ratio (Neuenschwander et al. 2020): 4 / variance events"
+        " for a normal prior of a log hazard ratio, the same integral for mixtures and t priors.",
     )
-    return Table("priors_imply", "What each prior implies", caption, headings, tuple(rows))
+    return Table("priors_imply", "What each prior implies", " ".join(part for part in parts if part), headings, tuple(rows))
 
 
-def _endpoints(data: ReportData, frame: pd.DataFrame) -> list[str]:
-    """Survival endpoints that were modelled, and the first rate: the odds ratio is the same for all."""
-    survival = list(dict.fromkeys(frame.loc[frame["quantity"] == "hazard_ratio", "endpoint"]))
+def _endpoints(data: ReportData) -> list[str]:
+    """Endpoints with a hazard ratio of the treatment, and the first rate: the odds ratio is the same for all."""
+    bayes = [row for row in data.estimates if row.method == "bayes"]
+    predicted = data.prior_predictive
+    seen = [] if predicted is None else list(zip(predicted["endpoint"], predicted["quantity"], strict=True))
+    seen += [(row.endpoint, row.quantity) for row in bayes if is_treatment(row)]
+    survival = dict.fromkeys(endpoint for endpoint, quantity in seen if quantity == "hazard_ratio")
     composites = list(data.study.response.composites) if data.study.response is not None else []
-    rates = [key for key in dict.fromkeys(frame["endpoint"]) if key in composites or key in data.study.binary]
+    rates = [key for key in dict.fromkeys(endpoint for endpoint, _ in seen) if key in composites or key in data.study.binary]
     return [*survival, *rates[:1]]
 
 
 def _implied(data: ReportData, frame: pd.DataFrame, prior: str, endpoint: str) -> tuple[Line, ...]:
     """Ratio, its size in data, and what follows for the experimental arm."""
-    survives = endpoint in data.study.endpoints
+    survives = endpoint not in _counted(data)
     quantity, parameter = ("median_survival", "log_hazard_ratio") if survives else ("proportion", "log_odds_ratio")
     lines = _stated(data, prior, endpoint, parameter)
     here = (frame["prior"] == prior) & (frame["endpoint"] == endpoint) & (frame["contrast"] == "experimental")
@@ -71,6 +89,12 @@ def _implied(data: ReportData, frame: pd.DataFrame, prior: str, endpoint: str) -
         model = str(record["model"])
         lines.append(Line(_interval(record), "median, months" if survives else f"rate, {_SHORT.get(model, model_label(model))}"))
     return tuple(lines) or (Line(fmt.MISSING),)
+
+
+def _counted(data: ReportData) -> set[str]:
+    """Keys of what is counted: responses and yes/no outcomes."""
+    response = data.study.response
+    return {*data.study.binary, *((*response.composites, *response.categories) if response is not None else ())}
 
 
 def _stated(data: ReportData, prior: str, endpoint: str, parameter: str) -> list[Line]:

@@ -26,7 +26,7 @@ _PARAMETERS = {
     "control_median": "Control median, months",
     "shape": "Weibull shape",
     "control_logit": "Control arm's probability",
-    "baseline_logit": "Steps' logits, from equal categories",
+    "baseline_logit": "Steps' logit, from equal categories",
     "effect_sd": "Pooling scale τ, log odds ratio",
     "historical_mean": "Mean of the cohorts, logit",
     "historical_sd": "SD between cohorts, logit",

@@ -32,8 +32,11 @@ def probability_table(study: Study, groups: Sequence[Group], *, key: str, title:
     rows: list[Row] = []
     for (endpoint, contrast, model), names in itertools.groupby(cells, key=lambda name: name[:3]):
         heading = f"{upper_first(endpoint_label(study, endpoint))}, {contrast_label(contrast)}"
-        rows.append(Row(((Line(f"{heading} ({model_label(model)})" if model else heading),),), "group"))
-        rows += [_probability_row(name[3], cells[name], thresholds) for name in names]
+        members = list(names)
+        note = next((row.note for name in members for row in cells[name].values() if row.note), "")
+        text = "; ".join(part for part in (f"{heading} ({model_label(model)})" if model else heading, note) if part)
+        rows.append(Row(((Line(text),),), "group"))
+        rows += [_probability_row(name[3], cells[name], thresholds) for name in members]
     caption = "Posterior probabilities, at thresholds set in the configuration before the fit. A probability has no interval."
     columns = ("Prior", *(quantity_label(name) for name in thresholds))
     return Table(key, title, caption, columns, tuple(rows), frozenset(range(1, len(columns))), folded)

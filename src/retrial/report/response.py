@@ -10,6 +10,7 @@ from retrial.dims import ARMS
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.labels import endpoint_label, prior_label, upper_first
+from retrial.report.results import written
 from retrial.report.table import Cell, Line, Row, Table, text_row
 
 _MODELS = {
@@ -51,9 +52,9 @@ def _categories(data: ReportData, found: Found, models: Sequence[str]) -> Table:
             rows.append(text_row([heading], "group"))
         for key in keys:
             printed, fisher = tests.get((key, "published", "")), tests.get((key, "frequentist", "fisher_exact"))
-            p = (Line(_p(printed), "printed"), Line(_p(fisher), "Fisher"))
+            p = (Line(_p(data, printed), "printed"), Line(_p(data, fisher), "Fisher"))
             alone = next((row for row in data.estimates if _is_counted(row, key)), None)
-            cells: list[Cell] = [(Line(endpoint_label(data.study, key)),), _patients(data, key), p]
+            cells: list[Cell] = [(Line(endpoint_label(data.study, key)),), _patients(data, found, key), p]
             cells.append((Line(fmt.estimate_text(alone) if alone is not None else fmt.MISSING),))
             rows.append(Row((*cells, *(_difference(found, key, model, _main(data, found, model)) for model in models))))
     columns = ("Outcome", "Patients", "p", "Counted (Newcombe)")
@@ -71,16 +72,24 @@ def _is_counted(row: Estimate, key: str) -> bool:
     return row.endpoint == key and row.method == "frequentist" and row.quantity == _DIFFERENCE
 
 
-def _p(row: Estimate | None) -> str:
-    return fmt.MISSING if row is None or not math.isfinite(row.point) else fmt.p_value(row.point)
+def _p(data: ReportData, row: Estimate | None) -> str:
+    """A p as the paper prints it ("<0.001" is a bound, not a number)."""
+    return fmt.MISSING if row is None or not math.isfinite(row.point) else written(data.study, row)
 
 
-def _patients(data: ReportData, key: str) -> Cell:
-    """Patients with the outcome of each arm's patients."""
+def _note(found: Found, key: str) -> str:
+    """What to know of an outcome's counts before reading its posteriors; empty where nothing."""
+    return next((row.note for (endpoint, *_), row in found.items() if endpoint == key and row.note), "")
+
+
+def _patients(data: ReportData, found: Found, key: str) -> Cell:
+    """Patients with the outcome of each arm's patients, and a note where an arm has none, or nobody else."""
     rows = {path.split(".")[-1]: row for path, row in data.study.count_rows().items() if path.startswith("response.")}
     if key not in rows:
         return (Line(fmt.MISSING),)
-    return tuple(Line(f"{int(getattr(rows[key], arm).n)} of {data.study.n(arm)}", arm) for arm in reversed(ARMS))
+    counts = tuple(Line(f"{int(getattr(rows[key], arm).n)} of {data.study.n(arm)}", arm) for arm in reversed(ARMS))
+    note = _note(found, key)
+    return (*counts, Line("", note)) if note else counts
 
 
 def _main(data: ReportData, found: Found, model: str) -> str:
@@ -111,7 +120,8 @@ def _priors(data: ReportData, found: Found, models: Sequence[str]) -> Table:
     priors = list(dict.fromkeys(prior for _, _, prior, _ in found))
     ordered = [name for name in priors if _POOLING not in name] + [name for name in priors if _POOLING in name]
     for key in composites or categories:
-        rows.append(text_row([endpoint_label(data.study, key)], "group"))
+        heading = ", ".join(part for part in (endpoint_label(data.study, key), _note(found, key)) if part)
+        rows.append(text_row([heading], "group"))
         for prior in ordered:
             cells = [_difference(found, key, model, prior) for model in models]
             if any(line.text != fmt.MISSING for cell in cells for line in cell):

@@ -30,7 +30,7 @@ from retrial.study.reported import Quantity
 from retrial.study.sections import MEASURES, Effect, Median
 from retrial.study.study import Study
 
-_PRINTED = re.compile(r"(?:^|; )printed (?P<text>[<>]?-?[\d.]+)$")
+_PRINTED = re.compile(r"(?:^|; )printed (?P<text>[<>≤≥]?-?[\d.]+)$")
 """End of a published row's source, where the printed text stands."""
 ORDER: tuple[Method, ...] = ("published", "frequentist", "bayes")
 
@@ -145,8 +145,9 @@ def side_by_side(data: ReportData, groups: Sequence[Group], *, key: str, title: 
 
 def _row(data: ReportData, group: Group, present: Sequence[Method], every: Sequence[Estimate]) -> Row:
     name = Line(upper_first(quantity_label(group.quantity)), contrast_label(group.contrast))
+    notes = dict.fromkeys(row.note for row in group.rows if row.note)
     cells = [_cell(data, group, method, every) for method in present]
-    return Row(((name,), *cells), "failed" if any(row.failed for row in group.rows) else "")
+    return Row(((name, *(Line("", note) for note in notes)), *cells), "failed" if any(row.failed for row in group.rows) else "")
 
 
 def _cell(data: ReportData, group: Group, method: Method, every: Sequence[Estimate]) -> Cell:

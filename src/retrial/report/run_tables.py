@@ -13,7 +13,7 @@ from retrial.report.labels import endpoint_label, prior_label, upper_first, word
 from retrial.report.table import Column, Table, from_frame
 from retrial.study.study import Study
 
-_RATIO_SCALES = ("hazard ratio", "odds ratio", "risk ratio", "ratio")
+_RATIO_SCALES = ("hazard ratio", "odds ratio", "risk ratio", "ratio", "ratio of shapes", "events per patient-month")
 _CI = re.compile(r" ci\b")
 
 
@@ -35,8 +35,9 @@ def prior_table(priors: pd.DataFrame | None) -> Table | None:
         Column("source", "Source"),
     )
     caption = (
-        "What each prior implies on the clinical scale: prior median (central 95 % interval). Worth: effective sample size, the expected local"
-        " information ratio (Neuenschwander et al. 2020): for a normal prior of a log hazard ratio 4 / variance events."
+        "What each prior implies on the clinical scale: prior median (central 95 % interval). Worth: effective sample size; of log"
+        " ratios the expected local information ratio (Neuenschwander et al. 2020; 4 / variance events for a normal prior of a log hazard"
+        " ratio), of an arm's probability a + b of the Beta distribution with its mean and variance."
     )
     return from_frame(shown, columns, key="priors", title="Every prior and its source", caption=caption)
 
@@ -57,13 +58,18 @@ def _worth(record: Mapping[Any, Any]) -> str:
 
 def _implied(record: Mapping[Any, Any]) -> str:
     scale = str(record.get("scale") or "")
-    write = fmt.ratio if scale in _RATIO_SCALES else fmt.months if "month" in scale or "median" in scale else fmt.general
+    write = fmt.months if scale == "months" else fmt.ratio if scale in _RATIO_SCALES else _three
     numbers = [float(record.get(f"implied_{name}", float("nan"))) for name in ("median", "lower", "upper")]
     if all(number != number for number in numbers):
         return fmt.MISSING
     limits = fmt.interval(numbers[1], numbers[2], write)
     text = f"{write(numbers[0])} ({limits})" if limits else write(numbers[0])
     return f"{text} {scale}" if scale == "months" else f"{scale} {text}".strip()
+
+
+def _three(value: float) -> str:
+    """Probabilities, logits and SDs to three decimals: a prior is known no better."""
+    return fmt.decimal(value, 3)
 
 
 def fidelity_table(study: Study, fidelity: pd.DataFrame | None) -> Table | None:
