@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from retrial.inference.settings import DiagnosticLimits
 
 TAILS = (0.05, 0.95)
 """Quantiles whose smaller effective sample size is the tail ESS (Vehtari et al. 2021)."""
-_BATCH = 200
+_BATCH = 100
 """Fits looked at together: a few megabytes of draws."""
 
 
@@ -29,12 +30,11 @@ class Diagnostics:
     status: str
 
 
-def diagnose(fits: Sequence[Draws], limits: DiagnosticLimits) -> list[Diagnostics]:
+def diagnose(fits: Sequence[Draws], limits: DiagnosticLimits, threads: int = 1) -> list[Diagnostics]:
     """Rank-normalised split R-hat, bulk and tail ESS (Vehtari et al. 2021) and divergences of every fit (of one shape)."""
-    found: list[Diagnostics] = []
-    for start in range(0, len(fits), _BATCH):
-        found += _diagnose_batch(fits[start : start + _BATCH], limits)
-    return found
+    batches = [fits[start : start + _BATCH] for start in range(0, len(fits), _BATCH)]
+    with ThreadPoolExecutor(threads) as pool:
+        return [item for batch in pool.map(lambda part: _diagnose_batch(part, limits), batches) for item in batch]
 
 
 def _diagnose_batch(fits: Sequence[Draws], limits: DiagnosticLimits) -> list[Diagnostics]:

@@ -118,16 +118,20 @@ def fit_ensemble(
 def fit_group(
     build: Build, jobs: Sequence[Job], settings: SamplerSettings, limits: DiagnosticLimits, draws: int, progress: Progress | None
 ) -> list[tuple[Draws, Diagnostics]]:
-    """Fit jobs of one shape; those that fail once more, longer and in smaller steps: that result stands, thinned to the same size."""
+    """Fit jobs of one shape; those that fail again, twice as long, then twice that, in ever smaller steps, as far as the settings go:
+    the last result stands, thinned to the same size.
+    """
     fitter = fitter_for(build, jobs, settings)
     fits = fit_many(fitter, jobs, draws, settings.tune, settings.threads, progress)
-    health = diagnose(fits, limits)
-    failed = [i for i, item in enumerate(health) if item.status != "ok"] if settings.retry > 1 else []
-    if failed:
-        again = [dataclasses.replace(jobs[i], seed=integer_seed(jobs[i].seed, "retry")) for i in failed]
-        size = settings.retry * draws, settings.retry * settings.tune
-        longer = fit_many(fitter, again, *size, settings.threads, target_accept=settings.retry_accept)
-        for i, fit, item in zip(failed, longer, diagnose(longer, limits), strict=True):
+    health = diagnose(fits, limits, settings.threads)
+    for times in settings.retries:
+        failed = [i for i, item in enumerate(health) if item.status != "ok"]
+        if not failed:
+            break
+        again = [dataclasses.replace(jobs[i], seed=integer_seed(jobs[i].seed, "retry", times)) for i in failed]
+        size = times * draws, times * settings.tune
+        longer = fit_many(fitter, again, *size, settings.threads, target_accept=settings.retry_accept(times))
+        for i, fit, item in zip(failed, longer, diagnose(longer, limits, settings.threads), strict=True):
             fits[i], health[i] = fit.thinned(draws), item
     return list(zip(fits, health, strict=True))
 

@@ -28,13 +28,14 @@ class Adaptation(StrEnum):
 class SamplerSettings:
     """chains x draws after `tune` warm-up iterations; `pooled_draws` are shared by the tables of one ensemble.
 
-    A fit that fails its diagnostics is run once more, `retry` times as long, with another seed and in steps so small that only the
-    `retry`th part as many proposals are refused (divergences come from steps that are too large); what it gives then stands.
+    A fit that fails its diagnostics is run again with another seed, twice as long, and if that fails too, twice that, up to `retry`
+    times; k times as long is in steps so small that only the kth part as many proposals are refused (divergences come from steps
+    that are too large). What the last run gives stands.
     """
 
     engine: Sampler = Sampler.NUTPIE
     chains: int = 4
-    tune: int = 400
+    tune: int = 200
     pooled_draws: int = 12_000
     min_draws: int = 400
     retry: int = 4
@@ -49,9 +50,13 @@ class SamplerSettings:
         return []
 
     @property
-    def retry_accept(self) -> float:
-        """Acceptance aimed at when a fit is run again."""
-        return 1.0 - (1.0 - self.target_accept) / self.retry
+    def retries(self) -> tuple[int, ...]:
+        """How many times as long a fit is run again, one after the other."""
+        return tuple(2**k for k in range(1, self.retry.bit_length()))
+
+    def retry_accept(self, times: int) -> float:
+        """Acceptance aimed at when a fit is run again, `times` as long."""
+        return 1.0 - (1.0 - self.target_accept) / times
 
     def draws(self, tables: int) -> int:
         """Draws a chain when `tables` fits are pooled: enough for `pooled_draws` together, never fewer than `min_draws`."""
