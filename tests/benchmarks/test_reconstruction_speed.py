@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from retrial.dims import ARMS, TOTAL
 from retrial.reconstruct.agreement import violated
 from retrial.reconstruct.build import build_problem
 from retrial.reconstruct.compiled import random_state
@@ -30,37 +30,50 @@ READINGS = {
 PROPOSALS, PLAIN_LOOKS = 200_000, 20
 SIZES = [(24, 90), (60, 90), (240, 90), (24, 900), (24, 9_000), (240, 9_000)]
 """Months of the grid, patients."""
+TOLERANCE = 0.005
+"""The default agreement rule."""
 RESULTS = Path(__file__).parent / "results" / "reconstruction.csv"
 HEADER = "what,reading,months,patients,inverse_temperature,million_proposals_or_tables_per_second,ratio_to_plain,accepted"
 
 
-def near(statistic: str, value: float, arm: str, tolerance: float) -> Target:
+def near(statistic: str, value: float, arm: str = TOTAL) -> Target:
+    tolerance = TOLERANCE * abs(value)
     return Target(statistic, arm, f"{value}", value, value - tolerance, value + tolerance, value, value)
 
 
-def endpoint(n_times: int, n_patients: int) -> Targets:
-    """An endpoint as a paper prints it: events, medians with intervals, hazard ratio with interval, χ²."""
-    half = n_patients // 2
-    middle, width = n_times // 2, n_times / 6 * (90 / n_patients) ** 0.5
-    se = 2.0 / (0.6 * n_patients) ** 0.5
-    targets = [Target("events", "total", "", *[float(round(0.6 * n_patients))] * 5)]
-    for arm, value in (("control", middle - n_times // 8), ("experimental", middle + n_times // 8), ("total", middle)):
-        targets.append(Target("median", arm, f"{value}", *[float(value)] * 5))
-        targets += [
-            near(f"median_{side}", value + sign * width, arm, 0.01 * width) for side, sign in (("lower", -1), ("upper", 1))
-        ]
-    beta = -0.6
-    for name, value in (("", beta), ("_lower", beta - 1.96 * se), ("_upper", beta + 1.96 * se)):
-        targets.append(near(f"hazard_ratio{name}", float(np.exp(value)), "total", 0.005 * float(np.exp(value))))
-    targets.append(near("chi_square", (beta / se) ** 2, "total", 0.005 * (beta / se) ** 2))
-    return Targets("bench", half, n_patients - half, 1.0, float(n_times), 1.0, "months", tuple(targets))
+def simulated(n_times: int, n_patients: int) -> Table:
+    """Exponential deaths and uniform censoring on a grid of whole months: about six of ten patients die."""
+    random, half = np.random.default_rng(n_times + n_patients), n_patients // 2
+    events, leaving = np.zeros((2, n_times), np.int64), np.zeros((2, n_times), np.int64)
+    for arm, median in enumerate((n_times / 3, n_times / 2)):
+        death = random.exponential(median / np.log(2), half)
+        end = random.uniform(n_times / 2, n_times, half)
+        month = np.ceil(np.minimum(death, end)).astype(int) - 1
+        np.add.at(events[arm], month[death <= end], 1)
+        np.add.at(leaving[arm], month[death > end], 1)
+    return Table(np.arange(1.0, n_times + 1), events, leaving)
+
+
+def endpoint(n_times: int, n_patients: int, reading: Reading) -> Targets:
+    """What a paper would print of the simulated patients by these estimators: events, medians and hazard ratio with intervals, χ²."""
+    table = simulated(n_times, n_patients)
+    targets = [Target("events", TOTAL, "", *[float(table.events(TOTAL))] * 5)]
+    for arm in (*ARMS, TOTAL):
+        median = table.median(arm, reading.median)
+        targets.append(Target("median", arm, f"{median.value}", *[median.value] * 5))
+        targets += [near("median_lower", median.lower, arm), near("median_upper", median.upper, arm)]
+    ratio = table.hazard_ratio(reading.ratio)
+    for name, value in (("", ratio.hazard_ratio), ("_lower", ratio.lower), ("_upper", ratio.upper)):
+        targets.append(near(f"hazard_ratio{name}", value))
+    targets.append(near("chi_square", table.chi_square(reading.test)))
+    return Targets("bench", table.n("control"), table.n("experimental"), 1.0, float(n_times), 1.0, "months", tuple(targets))
 
 
 @pytest.mark.parametrize("reading", list(READINGS))
 @pytest.mark.parametrize(("n_times", "n_patients"), SIZES)
 @pytest.mark.parametrize("inverse_temperature", [0.3, 10.0])
 def test_proposals_per_second(benchmark, reading: str, n_times: int, n_patients: int, inverse_temperature: float) -> None:
-    targets = endpoint(n_times, n_patients)
+    targets = endpoint(n_times, n_patients, READINGS[reading])
     problem = build_problem(targets, READINGS[reading], TablePrior())
     d, r = first_table(targets)
     state, energy, which = random_state(np.random.SeedSequence(1)), np.zeros(4), np.zeros(1, np.int64)
@@ -86,16 +99,16 @@ def test_proposals_per_second(benchmark, reading: str, n_times: int, n_patients:
 @pytest.mark.parametrize(("n_times", "n_patients"), SIZES)
 def test_tables_in_agreement_per_second(benchmark, n_times: int, n_patients: int) -> None:
     """A whole reconstruction on one core under one reading: different tables in agreement a second."""
-    targets = endpoint(n_times, n_patients)
     reading = READINGS["one_step"]
+    targets = endpoint(n_times, n_patients, reading)
     settings = ReconstructionSettings(
         ratios=(RatioReading.MANTEL_HAENSZEL,),
         tests=(TestReading.SCORE_BRESLOW,),
         medians=(reading.median,),
         islands=2,
+        particles=200,
         threads=1,
     )
-    settings = dataclasses.replace(settings, particles=200, relaxed=True)
     ensemble = benchmark.pedantic(reconstruct, (targets, settings, 1), rounds=1, warmup_rounds=0)
     found = sum(result.unique_tables for result in ensemble.attained)
     seconds = benchmark.stats.stats.min
