@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from retrial.reconstruct.compiled import compiled
+from retrial.reconstruct.compiled import uncounted
 
 BRESLOW, EFRON, MANTEL_HAENSZEL, OBSERVED_EXPECTED = 0, 1, 2, 3
 """Codes of the hazard ratio's estimator."""
@@ -29,7 +29,7 @@ def inverses(n: int) -> np.ndarray:
     return np.concatenate([[0.0], 1.0 / np.arange(1.0, n + 1)])
 
 
-@compiled
+@uncounted
 def log_rank_sums(d: np.ndarray, r: np.ndarray, inverse: np.ndarray) -> tuple[float, float, float, float, float]:
     """O_e, E_e, E_c, hypergeometric variance V and its form without tie correction V_b (Breslow's information at β = 0).
 
@@ -49,7 +49,7 @@ def log_rank_sums(d: np.ndarray, r: np.ndarray, inverse: np.ndarray) -> tuple[fl
     return 1.0 * observed, expected, total - expected, variance, untied
 
 
-@compiled
+@uncounted
 def breslow_score(d: np.ndarray, r: np.ndarray, beta: float) -> tuple[float, float]:
     """U(β) and I(β) of the Cox partial likelihood, Breslow's ties."""
     observed, expected, information, ratio = 0, 0.0, 0.0, math.exp(beta)
@@ -64,7 +64,7 @@ def breslow_score(d: np.ndarray, r: np.ndarray, beta: float) -> tuple[float, flo
     return observed - expected, information
 
 
-@compiled
+@uncounted
 def harmonic_sums(top: float, n: int) -> tuple[float, float]:
     """Σ 1/(top - j) and Σ 1/(top - j)² for j = 0, ..., n - 1, top - n >= `FAR`: differences of ψ and ψ' by their asymptotic series.
 
@@ -81,7 +81,7 @@ def harmonic_sums(top: float, n: int) -> tuple[float, float]:
     return first, second
 
 
-@compiled
+@uncounted
 def efron_score(d: np.ndarray, r: np.ndarray, beta: float) -> tuple[float, float]:
     """U(β) and I(β) of the Cox partial likelihood, Efron's ties: the j-th of d tied events sees j/d of the tied removed.
 
@@ -113,7 +113,7 @@ def efron_score(d: np.ndarray, r: np.ndarray, beta: float) -> tuple[float, float
     return score, information
 
 
-@compiled
+@uncounted
 def cox(d: np.ndarray, r: np.ndarray, ties: int, start: float) -> tuple[float, float]:
     """β̂ and I(β̂) by Newton's method from `start`; |β̂| = `BETA_LIMIT` where the likelihood has no maximum.
 
@@ -139,7 +139,7 @@ def cox(d: np.ndarray, r: np.ndarray, ties: int, start: float) -> tuple[float, f
     return beta, information
 
 
-@compiled
+@uncounted
 def log_factors(top: float, step: float, n: int) -> float:
     """Σ log(top - j step) for j = 0, ..., n - 1, beyond `MANY` by log Γ."""
     if n > MANY and top / step - n >= FAR:
@@ -150,7 +150,7 @@ def log_factors(top: float, step: float, n: int) -> float:
     return total
 
 
-@compiled
+@uncounted
 def likelihood_ratio(d: np.ndarray, r: np.ndarray, ties: int, beta: float) -> float:
     """χ² = 2 (l(β̂) - l(0)) of the Cox partial likelihood."""
     gain, ratio = 0.0, math.exp(beta)
@@ -169,7 +169,7 @@ def likelihood_ratio(d: np.ndarray, r: np.ndarray, ties: int, beta: float) -> fl
     return 2.0 * gain
 
 
-@compiled
+@uncounted
 def hazard_ratio(d: np.ndarray, r: np.ndarray, inverse: np.ndarray, estimator: int, start: float) -> tuple[float, float]:
     """β̂ and its SE.
 
@@ -192,7 +192,7 @@ def hazard_ratio(d: np.ndarray, r: np.ndarray, inverse: np.ndarray, estimator: i
     return math.log(ratio), se
 
 
-@compiled
+@uncounted
 def chi_square(d: np.ndarray, r: np.ndarray, inverse: np.ndarray, test: int, start: float) -> float:
     """χ² (1 df) of the log-rank test or of Cox's score, Wald or likelihood-ratio test."""
     if test in (LOG_RANK, SCORE_BRESLOW):

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from retrial.reconstruct.compiled import compiled
+from retrial.reconstruct.compiled import compiled, uncounted
 
 TOLERANCE = 1e-12
 """Two survival probabilities closer than this are the same number: a product of 1,000 factors errs by less."""
@@ -67,7 +67,7 @@ def median_density_se(d: np.ndarray, r: np.ndarray, g: int, times: np.ndarray) -
     return np.nan
 
 
-@compiled
+@uncounted
 def distance_from_half(s: float, greenwood: float, rule: int) -> float:
     """(g(Ŝ) - g(1/2)) / SE(g(Ŝ)), by which Brookmeyer and Crowley (1982) test S(t) = 1/2; g plain, log or log(-log).
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from retrial.reconstruct.compiled import compiled, inlined, next_bits, uniform
+from retrial.reconstruct.compiled import inlined, next_bits, uncounted, uniform
 from retrial.reconstruct.prior import log_prior_at
 
 _LENGTHS = np.array([1, 1, 1, 1, 1, 2, 2, 3])
@@ -26,7 +26,7 @@ def walk_change(steps: np.ndarray, levels: np.ndarray, kind: int, arm: int, piec
     return change
 
 
-@compiled
+@uncounted
 def move_level(
     factors: np.ndarray,
     steps: np.ndarray,

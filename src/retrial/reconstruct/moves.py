@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from retrial.reconstruct.compiled import compiled, inlined, next_bits
+from retrial.reconstruct.compiled import inlined, next_bits, uncounted
 from retrial.reconstruct.problem import BLOCK, EVENT_MODE, EVENTS_CONTROL, EVENTS_FREE, EVENTS_TOTAL, FIRST_HELD, LAST_HELD
 
 STEP_FIELDS = 6
@@ -82,7 +82,7 @@ def inside(segment: np.ndarray, arm: int, t: int, target: int) -> bool:
     return segment[arm, t, 0] <= target <= segment[arm, t, 1]
 
 
-@compiled
+@uncounted
 def propose(whole: np.ndarray, segment: np.ndarray, d: np.ndarray, r: np.ndarray, state: np.ndarray, steps: np.ndarray) -> int:
     """Write a proposal to `steps`; returns its number of steps, 0 where the draw is no move."""
     bits, cells = np.int64(next_bits(state) >> np.uint64(1)), np.int64(next_bits(state) >> np.uint64(1))

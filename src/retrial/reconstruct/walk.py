@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from retrial.reconstruct.change import JOINT, keep_prior, prior_change, within
-from retrial.reconstruct.compiled import compiled, uniform
+from retrial.reconstruct.compiled import compiled, uncounted, uniform
 from retrial.reconstruct.energy import group_energy, joint_energy
 from retrial.reconstruct.levels import move_level
 from retrial.reconstruct.moves import STEP_FIELDS, apply, feasible, propose, ways
@@ -68,7 +68,7 @@ def move_reading(
     return True
 
 
-@compiled
+@uncounted
 def stretch(
     whole: np.ndarray,
     real: np.ndarray,
@@ -83,6 +83,7 @@ def stretch(
     energy: np.ndarray,
     prior: np.ndarray,
     new_prior: np.ndarray,
+    new: np.ndarray,
     steps: np.ndarray,
     inverse_temperature: float,
     n_proposals: int,
@@ -93,7 +94,7 @@ def stretch(
     The threshold on the energy is drawn before the energy is computed, so that a proposal is refused at the first partial sum
     above it: the same Markov chain, most of the work spared.
     """
-    hot, accepted, new = inverse_temperature == 0.0, 0, np.empty(N_ENERGIES)
+    hot, accepted = inverse_temperature == 0.0, 0
     for _ in range(n_proposals):
         n_steps = propose(whole, segment, d, r, state, steps)
         if n_steps == 0:
@@ -113,7 +114,9 @@ def stretch(
         if taken:
             accepted += 1
             if not hot:
-                energy[:] = new
+                # one by one: a copy of a whole array makes another
+                for g in range(N_ENERGIES):
+                    energy[g] = new[g]
             keep_prior(steps, n_steps, prior, new_prior)
         else:
             for i in range(n_steps):
@@ -167,6 +170,7 @@ def walk(
             energy,
             prior,
             new_prior,
+            new,
             steps,
             inverse_temperature,
             length,
