@@ -27,7 +27,8 @@ def uncounted(function: Callable[..., Any]) -> Any:
 
     Counting is atomic, and costs more than the arithmetic where a call takes a hundred nanoseconds.
     """
-    return numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}  # its types know no _nrt
+    return numba.njit(**options)(function)  # type: ignore[call-overload]
 
 
 def inlined(function: Callable[..., Any]) -> Any:
