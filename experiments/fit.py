@@ -22,7 +22,8 @@ from retrial.experiments.used import missing_effects
 from retrial.study.study import Study
 
 _SHOWN = ("hazard_ratio", "odds_ratio", "risk_ratio", "common_odds_ratio", "effect_sd")
-"""Quantities that the command prints; estimates.csv has all."""
+_SHOWN_AT = "hazard_ratio_at_"
+"""Quantities that the command prints, and how those of a varying hazard ratio begin; estimates.csv has all."""
 
 
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
@@ -48,7 +49,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     write_criticism(survival.criticism, folder)
     write_spread(run, survival.variance, estimates, folder)
     for row in estimates:
-        if row.quantity in _SHOWN or row.failed:
+        if row.quantity in _SHOWN or row.quantity.startswith(_SHOWN_AT) or row.failed:
             interval = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"
             told = "; ".join(part for part in (row.status, row.note) if part)
             print(f"{row.endpoint:<12} {row.quantity:<14} {interval}  {row.contrast}  prior {row.prior}  {told}")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retrial.answers.survival import horizon_of
+from retrial.answers.survival import follow_up_of, horizon_of, times_within
 from retrial.answers.variance import variance_split
 from retrial.compare.agreement import agreements
 from retrial.compare.estimate import Estimate
@@ -20,8 +20,9 @@ from retrial.inference.engine import Draws
 from retrial.inference.ensemble import EFFECT, Fitted
 from retrial.survival import curves
 
-_CURVE_DRAWS = 400
-"""Draws a table behind its mean restricted survival: their Monte Carlo error adds a quarter of a percent to the share between tables."""
+_CURVE_DRAWS, _ALL_CURVE_DRAWS = 400, 8000
+"""Draws a table behind its mean restricted survival: their Monte Carlo error adds a quarter of a percent to the share between tables;
+and of all tables together at least, so that the total SD is right to a percent where there is one table."""
 
 
 def variance_rows(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> list[dict[str, Any]]:
@@ -33,16 +34,18 @@ def variance_rows(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: Endpoin
     main = run.main_prior if run.main_prior in fitted.draws else next(iter(fitted.draws))
     horizon = horizon_of(item.table, run.questions)
     rows = []
-    times = [time for time in run.questions.survival_months if time <= horizon]
+    times = times_within(run.questions, follow_up_of(item.table))
     for prior, fits in fitted.draws.items():
         values: dict[str, list[np.ndarray]] = {}
         if spec.proportional:
             values[EFFECT] = [fit.values[EFFECT].ravel() for fit in fits]
-        elif times:
+        else:
             at = times[len(times) // 2]
-            values[f"{EFFECT}_at_{at:g}"] = [_log_hazard_ratio(spec, fit, at) for fit in fits]
+            values[f"{EFFECT}_at_{at:g}"] = [_log_hazard_ratio(spec, _some_draws(fit, len(fits)), at) for fit in fits]
         if prior == main:
-            values[f"rmst_difference_at_{horizon:g}"] = [_rmst_difference(spec, fit, horizon) for fit in fits]
+            values[f"rmst_difference_at_{horizon:g}"] = [
+                _rmst_difference(spec, _some_draws(fit, len(fits)), horizon) for fit in fits
+            ]
         for quantity, draws in values.items():
             split = variance_split(draws, item.weights, readings)
             named = {"endpoint": item.endpoint, "model": spec.name, "prior": prior, "quantity": quantity}
@@ -56,18 +59,18 @@ def variance_rows(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: Endpoin
     return rows
 
 
-def _rmst_difference(spec: ModelSpec, fit: Draws, horizon: float) -> np.ndarray:
-    means = curves.rmst(spec.hazard_of(), _some_draws(fit), horizon)
+def _rmst_difference(spec: ModelSpec, draws: dict[str, np.ndarray], horizon: float) -> np.ndarray:
+    means = curves.rmst(spec.hazard_of(), draws, horizon)
     return means[:, 1] - means[:, 0]
 
 
-def _log_hazard_ratio(spec: ModelSpec, fit: Draws, time: float) -> np.ndarray:
-    return curves.log_hazard_ratio(spec.hazard_of(), _some_draws(fit), np.array([time]))[:, 0]
+def _log_hazard_ratio(spec: ModelSpec, draws: dict[str, np.ndarray], time: float) -> np.ndarray:
+    return curves.log_hazard_ratio(spec.hazard_of(), draws, np.array([time]))[:, 0]
 
 
-def _some_draws(fit: Draws) -> dict[str, np.ndarray]:
+def _some_draws(fit: Draws, tables: int) -> dict[str, np.ndarray]:
     size = fit.diverging.size
-    kept = np.linspace(0, size - 1, min(size, _CURVE_DRAWS)).round().astype(int)
+    kept = np.linspace(0, size - 1, min(size, max(_CURVE_DRAWS, _ALL_CURVE_DRAWS // tables))).round().astype(int)
     return {name: value.reshape(-1, *value.shape[2:])[kept] for name, value in fit.values.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,10 +14,11 @@ import pandas as pd
 import xarray as xr
 
 from retrial.answers.rows import Subject
-from retrial.answers.survival import horizon_of, survival_rows
+from retrial.answers.survival import follow_up_of, horizon_of, survival_rows
 from retrial.compare.estimate import Estimate
+from retrial.compare.notes import empty_arms
 from retrial.config import ModelSpec, RunConfig
-from retrial.dims import ARM, ARMS
+from retrial.dims import ARM, ARMS, RECONSTRUCTION, TIME
 from retrial.experiments.criticism import Criticised, criticised
 from retrial.experiments.progress import counter, step
 from retrial.experiments.spread import variance_rows
@@ -111,10 +113,13 @@ def _fit_model(run: RunConfig, spec: ModelSpec, tables: Sequence[EndpointTables]
 
 def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> list[Estimate]:
     horizon, hazard = horizon_of(item.table, run.questions), spec.hazard_of()
+    events = item.table.events.sum(TIME).max(RECONSTRUCTION).to_numpy()
+    # everybody may have the event in time: only an arm without one has no likelihood of its own
+    note, follow_up = empty_arms(events, [math.inf] * len(ARMS)), follow_up_of(item.table)
 
     def under(prior: str) -> list[Estimate]:
-        subject = Subject(item.endpoint, "", spec.name, prior, item.source, fitted.status(prior))
-        return survival_rows(subject, hazard, _pooled(run, fitted, prior), horizon, run.questions, spec.proportional)
+        subject = Subject(item.endpoint, "", spec.name, prior, item.source, fitted.status(prior), note)
+        return survival_rows(subject, hazard, _pooled(run, fitted, prior), horizon, run.questions, spec.proportional, follow_up)
 
     with ThreadPoolExecutor(run.sampler.threads) as pool:
         return [row for rows in pool.map(under, fitted.draws) for row in rows]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from retrial.audit.check import Check
 from retrial.config import RunConfig
-from retrial.dims import ARMS, RECONSTRUCTION
+from retrial.dims import ARMS, MONTHS_PER_UNIT, RECONSTRUCTION
 from retrial.errors import ConfigError, ReconstructionError
 from retrial.experiments.progress import counter
 from retrial.reconstruct.agreement import fidelity
@@ -107,7 +107,14 @@ def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
     endpoint = study.endpoints[key]
     table = read_patients(run.study_file.parent / str(endpoint.patients), study.time_unit)
     size = int(table.n.sum())
+    table = _as_recorded(table, study, key)
     return EndpointTables(key, table, np.ones(1), endpoint.recorded, f"{FROM_PATIENTS}: {endpoint.patients}, {size} rows")
+
+
+def _as_recorded(table: LifeTable, study: Study, key: str) -> LifeTable:
+    """With a row for every recording unit where events are recorded at the end of theirs."""
+    interval = study.endpoints[key].recorded == "interval"
+    return table.on_recording_grid(MONTHS_PER_UNIT[study.time_unit]) if interval else table
 
 
 def _targets(run: RunConfig, study: Study, key: str) -> Targets:
@@ -125,8 +132,9 @@ def _from_ensemble(study: Study, targets: Targets, ensemble: Ensemble) -> Endpoi
     agrees = "the closest tables found, NOT in agreement with" if ensemble.relaxed else "tables that carry"
     source = f"{ensemble.table.n_reconstructions} {agrees} the printed numbers"
     recorded = study.endpoints[targets.endpoint].recorded
+    table = _as_recorded(ensemble.table, study, targets.endpoint)
     return EndpointTables(
-        targets.endpoint, ensemble.table, ensemble.weights, recorded, source, _fidelity(ensemble, targets), ensemble, targets
+        targets.endpoint, table, ensemble.weights, recorded, source, _fidelity(ensemble, targets), ensemble, targets
     )
 
 

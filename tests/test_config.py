@@ -90,12 +90,25 @@ def test_a_chosen_set_leads_the_named_ones() -> None:
 
 def test_all_problems_are_reported_at_once() -> None:
     raw = asked(
-        "reanalyse", "seed=-1", "sampler.chains=0", "sampler.engine=stan", "answers.level=2", "prior.log_hazard_ratio.sigma=-1"
+        "reanalyse",
+        "seed=-1",
+        "sampler.chains=0",
+        "sampler.engine=stan",
+        "sampler.limits.rhat=0.5",
+        "answers.level=2",
+        "prior.log_hazard_ratio.sigma=-1",
     )
     with pytest.raises(ConfigError) as error:
         run_config(raw, "reanalyse", STUDY)
     text = str(error.value)
-    for key in ("seed", "sampler.chains", "sampler.engine", "answers.level", "prior.log_hazard_ratio.sigma"):
+    for key in (
+        "seed",
+        "sampler.chains",
+        "sampler.engine",
+        "sampler.limits.rhat",
+        "answers.level",
+        "prior.log_hazard_ratio.sigma",
+    ):
         assert key in text
     assert "allowed are nutpie, pymc, numpyro" in text
 

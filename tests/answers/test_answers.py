@@ -103,3 +103,22 @@ def test_horizon_is_the_follow_up_that_both_arms_have_in_every_table() -> None:
     table = LifeTable.from_counts([6.0, 12.0, 18.0, 24.0], events, censored)
     assert horizon_of(table, QUESTIONS) == 12.0
     assert horizon_of(table, Questions(rmst_months=9.0)) == 9.0
+
+
+def test_a_shorter_horizon_of_the_mean_leaves_the_times_of_survival_alone() -> None:
+    rows = survival_rows(SUBJECT, weibull.hazard, draws(500), 7.0, QUESTIONS, follow_up=18.0)
+    assert {row.quantity for row in rows if row.quantity.startswith("survival_at")} == {f"survival_at_{t}" for t in (6, 12, 18)}
+    assert find(rows, "rmst_difference_at_7").unit == "months"
+
+
+def test_follow_up_shorter_than_every_time_asked_for_is_answered_at_its_half() -> None:
+    rows = survival_rows(SUBJECT, weibull_nonproportional.hazard, draws(500), 5.0, QUESTIONS, proportional=False)
+    assert find(rows, "hazard_ratio_at_2.5").lower < find(rows, "hazard_ratio_at_2.5").upper
+
+
+def test_medians_beyond_the_follow_up_say_so() -> None:
+    rows = survival_rows(SUBJECT, weibull.hazard, draws(500), 13.0, QUESTIONS)
+    # the control median is 11 months, the experimental one about 20
+    assert find(rows, "median_survival", "control").note == ""
+    for found in (find(rows, "median_survival", "experimental"), find(rows, "median_difference")):
+        assert found.note == "beyond the follow-up of 13 months: the model's extrapolation"

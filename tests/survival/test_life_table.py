@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from retrial.dims import ARM, ARMS, RECONSTRUCTION, TIME
 from retrial.errors import DataError
 from retrial.survival.life_table import LifeTable
+from retrial.survival.observed import survival_data
 
 SETTINGS = settings(derandomize=True, max_examples=100, deadline=None)
 TIMES = st.integers(0, 12).map(float) | st.floats(0, 1e6, allow_subnormal=False)
@@ -139,3 +140,22 @@ def test_bad_counts_are_data_errors(times: list[float], events: np.ndarray, cens
 def test_bad_patients_are_data_errors(time: list[float], event: list[float], experimental: list[float]) -> None:
     with pytest.raises(DataError, match=r"got .*; allowed"):
         LifeTable.from_patients(np.array(time), np.array(event), np.array(experimental))
+
+
+def test_every_recording_unit_has_a_row() -> None:
+    """An event recorded in week 12 after one in week 3 happened in the week before 12, not in the nine weeks since."""
+    week = 12 / 365.25 * 7
+    table = LifeTable.from_counts(np.array([3, 12]) * week, np.array([[1, 2], [0, 1]]), np.array([[0, 3], [4, 0]]))
+    full = table.on_recording_grid(week)
+    assert full.times == pytest.approx(np.arange(1, 13) * week, abs=1e-12)
+    assert full.events.sum() == 4
+    assert full.censored.sum() == 7
+    data = survival_data(full, 0, "interval")
+    assert (data.times - data.previous) == pytest.approx(np.full(12, week), abs=1e-12)
+    assert data.events[:, [2, 11]].tolist() == [[1.0, 2.0], [0.0, 1.0]]
+
+
+def test_times_between_recording_units_are_refused() -> None:
+    table = LifeTable.from_counts([1.0, 2.5], np.ones((2, 2), int), np.zeros((2, 2), int))
+    with pytest.raises(DataError, match=r"2\.5 recording units"):
+        table.on_recording_grid(1.0)

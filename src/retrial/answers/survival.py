@@ -16,13 +16,25 @@ from retrial.survival import curves
 from retrial.survival.life_table import LifeTable
 from retrial.survival.observed import Hazard
 
+BEYOND = "beyond the follow-up of {months:.3g} months: the model's extrapolation"
+"""Note of a median that the data do not reach."""
+
+
+def follow_up_of(table: LifeTable) -> float:
+    """The longest time that every table has in both arms (months)."""
+    present = (table.events + table.censored).to_numpy() > 0
+    return float(np.where(present, table.times, 0.0).max(axis=-1).min())
+
 
 def horizon_of(table: LifeTable, questions: Questions) -> float:
-    """Horizon of the restricted mean: the configured one, else the longest time that every table has in both arms."""
-    present = (table.events + table.censored).to_numpy() > 0
-    last = np.where(present, table.times, 0.0).max(axis=-1)
-    shared = float(last.min())
+    """Horizon of the restricted mean: the follow-up, or less where so configured."""
+    shared = follow_up_of(table)
     return shared if questions.rmst_months is None else min(questions.rmst_months, shared)
+
+
+def times_within(questions: Questions, follow_up: float) -> list[float]:
+    """Times of S(t) and HR(t): those asked for that lie within the follow-up; where none does, half of it."""
+    return [time for time in questions.survival_months if time <= follow_up] or [round(follow_up / 2, 2)]
 
 
 def survival_rows(
@@ -32,17 +44,20 @@ def survival_rows(
     horizon: float,
     questions: Questions,
     proportional: bool = True,
+    follow_up: float | None = None,
 ) -> list[Estimate]:
     """Rows from pooled draws of a survival model's parameters; differences are experimental - control.
 
-    Where hazards are not proportional there is no one hazard ratio: HR(t) is given at the times of `questions.survival_months`.
+    Where hazards are not proportional there is no one hazard ratio: HR(t) is given at the times of S(t). `follow_up` (months) is the
+    horizon where it is not given.
     """
     ratio = dataclasses.replace(subject, contrast=RATIO)
-    times = [time for time in questions.survival_months if time <= horizon]
+    follow_up = horizon if follow_up is None else follow_up
+    times = times_within(questions, follow_up)
     if proportional:
         ratios = _hazard_ratio_rows(ratio, "hazard_ratio", draws["log_hazard_ratio"], questions)
     else:
-        varying = curves.log_hazard_ratio(hazard, draws, np.array(times)) if times else np.empty((0, 0))
+        varying = curves.log_hazard_ratio(hazard, draws, np.array(times))
         ratios = [
             row
             for i, time in enumerate(times)
@@ -51,9 +66,21 @@ def survival_rows(
     medians = ("median_survival", "median_difference")
     return [
         *ratios,
-        *_by_arm(subject, medians, "months", curves.median_survival(hazard, draws), questions),
+        *_noted(_by_arm(subject, medians, "months", curves.median_survival(hazard, draws), questions), follow_up),
         *_by_arm(subject, _names("rmst", horizon), "months", curves.rmst(hazard, draws, horizon), questions),
         *_survival_at(subject, hazard, draws, times, questions),
+    ]
+
+
+def _noted(medians: Sequence[Estimate], follow_up: float) -> list[Estimate]:
+    """Medians later than the follow-up, and their difference, with a note that they are extrapolated."""
+    late = {row.contrast for row in medians if row.contrast in ARMS and row.point > follow_up}
+    words = BEYOND.format(months=follow_up)
+    return [
+        dataclasses.replace(row, note="; ".join(filter(None, (row.note, words))))
+        if row.contrast in late or (late and row.contrast not in ARMS)
+        else row
+        for row in medians
     ]
 
 
@@ -69,8 +96,6 @@ def _hazard_ratio_rows(subject: Subject, name: str, log_ratio: np.ndarray, quest
 def _survival_at(
     subject: Subject, hazard: Hazard, draws: Mapping[str, np.ndarray], times: Sequence[float], questions: Questions
 ) -> list[Estimate]:
-    if not times:
-        return []
     values = curves.survival(hazard, draws, np.array(times))
     return [
         row

@@ -44,7 +44,9 @@ class SamplerSettings:
     threads: int = 2
 
     def problems(self) -> list[str]:
-        """An engine that is not installed."""
+        """An engine that is not installed, an acceptance that no sampler has."""
+        if not 0.0 < self.target_accept < 1.0:
+            return [f"target_accept: got {self.target_accept}; allowed is above 0 and below 1"]
         if self.engine is Sampler.NUMPYRO and importlib.util.find_spec("numpyro") is None:
             return ["engine: got numpyro, which is not installed; install it (pip install numpyro), or use nutpie or pymc"]
         return []
@@ -70,3 +72,7 @@ class DiagnosticLimits:
     rhat: float = 1.01
     ess: float = 400.0
     divergences: int = 0
+
+    def problems(self) -> list[str]:
+        """An R-hat that no fit is below."""
+        return [f"rhat: got {self.rhat}; allowed is above 1, to which R-hat falls"] if self.rhat <= 1.0 else []

@@ -79,8 +79,9 @@ def _legend(figure: Figure, models: list[str]) -> None:
         bbox_to_anchor=(_LEFT - 0.02, 1 - 0.02 / _HEIGHT),
         ncols=min(len(handles), 4),
         fontsize=7,
-        columnspacing=1.4,
-        handlelength=2.6,
+        columnspacing=0.9,
+        handlelength=2.0,
+        handletextpad=0.5,
     )
     for text in legend.get_texts():
         text.set_parse_math(False)

@@ -13,6 +13,8 @@ from retrial.errors import DataError
 
 MAX_COUNT = 2**53
 """Largest count that a float holds exactly."""
+_OFF_GRID = 1e-6
+"""Recording units by which a time may miss a whole one: rounding of days to months."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +95,23 @@ class LifeTable:
         """Patients with time >= t, dims (reconstruction, arm, time)."""
         leaving = self.events + self.censored
         return leaving.isel({TIME: slice(None, None, -1)}).cumsum(TIME).isel({TIME: slice(None, None, -1)})
+
+    def on_recording_grid(self, unit: float) -> LifeTable:
+        """The same tables with a row for every recording unit (months) up to the last, also those in which nobody leaves.
+
+        An event recorded at t then lies between its row and the one before it. Raises `DataError` for times between whole units.
+        """
+        index = np.rint(self.times / unit).astype(int)
+        off = np.abs(self.times / unit - index) > _OFF_GRID
+        if off.any():
+            times = ", ".join(f"{time:g}" for time in (self.times / unit)[off][:5])
+            problem = f"got {times} recording units; allowed are whole ones (or recorded: exact)"
+            raise DataError("recorded: interval with times between the units of recording", [problem])
+        grid = np.arange(min(1, index[0]), index[-1] + 1)
+        events, censored = (np.zeros((*counts.shape[:2], grid.size), np.int64) for counts in (self.events, self.censored))
+        for full, counts in ((events, self.events), (censored, self.censored)):
+            full[..., index - grid[0]] = counts.transpose(RECONSTRUCTION, ARM, TIME).to_numpy()
+        return LifeTable.from_counts(grid * unit, events, censored)
 
     def select(self, reconstruction: int) -> LifeTable:
         """One table, still with its reconstruction dim."""
