@@ -14,7 +14,7 @@ from retrial.audit.check import Verdict, to_frame
 from retrial.errors import DataError, ReconstructionError
 from retrial.reconstruct.agreement import agreement_of_tables, fidelity, tables_of
 from retrial.reconstruct.checks import common_readings, joint_checks
-from retrial.reconstruct.curves import with_curve
+from retrial.reconstruct.curves import heights_at, with_curve
 from retrial.reconstruct.engine import reconstruct
 from retrial.reconstruct.ensemble import Ensemble
 from retrial.reconstruct.readings import MedianReading, RatioReading, Reading, TestReading
@@ -51,7 +51,7 @@ def test_leave_one_out_widens_what_rested_on_it(os_targets: Targets) -> None:
     frame = leave_one_out(os_targets.without("chi_square"), only, 3, 18.0, (12.0,), names=("hazard_ratio.total",))
     assert set(frame["left_out"]) == {"", "hazard_ratio.total"}
     assert (frame["status"] == "ok").all()
-    beta = frame[frame["quantity"] == "log_hazard_ratio"].set_index("left_out")["sd"]
+    beta = frame[frame["quantity"] == "log_hazard_ratio_cox_efron"].set_index("left_out")["sd"]
     assert beta["hazard_ratio.total"] > 2 * beta[""]
 
 
@@ -97,6 +97,16 @@ def test_curve_is_followed(tmp_path: Path) -> None:
         for arm, expected in survival.items():
             np.testing.assert_allclose(table.survival(arm), expected, atol=0.0301)
     assert (fidelity(ensemble, targets)["share_default"] == 1).all()
+
+
+def test_readings_are_of_the_unit_that_they_lie_in() -> None:
+    """A curve that falls at 13 and is read at 12.92 and 13.85: the first is of month 12, the second of 13."""
+    read, heights = np.array([12.92, 13.85, 16.5, 20.97]), np.array([0.8, 0.7, 0.5, 0.4])
+    assert heights_at(read, heights, 13.0, 1.0) == (0.7, 0.7)
+    assert heights_at(read, heights, 15.0, 1.0) == (0.5, 0.7)  # between two readings: anything between them
+    assert heights_at(read, heights, 21.0, 1.0) == (0.4, 0.4)  # a reading a little early
+    assert heights_at(read, heights, 23.0, 1.0) is None
+    assert heights_at(read, heights, 3.0, 1.0) is None
 
 
 @pytest.mark.parametrize(

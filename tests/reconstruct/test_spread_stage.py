@@ -46,7 +46,7 @@ def test_without_switches_only_the_spread(tmp_path: Path) -> None:
     assert probes.write_probes(run(), [sampled()[0]], tmp_path) == []
     assert [path.name for path in tmp_path.iterdir()] == ["spread.csv"]
     frame = pd.read_csv(tmp_path / "spread.csv")
-    assert {"rmst", "rmst_difference", "events", "log_hazard_ratio"} <= set(frame["quantity"])
+    assert {"rmst", "rmst_difference", "events", "log_hazard_ratio_cox_efron"} <= set(frame["quantity"])
 
 
 def test_patients_and_relaxed_tables_are_left_out(tmp_path: Path) -> None:

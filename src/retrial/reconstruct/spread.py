@@ -37,7 +37,8 @@ def answers(table: Table, horizon: float, times: tuple[float, ...]) -> dict[tupl
         found |= {(f"survival_at_{time:g}", arm): value for arm, value in survival.items()}
         found[f"survival_difference_at_{time:g}", TOTAL] = survival[EXPERIMENTAL] - survival[CONTROL]
     found |= {("events", arm): float(table.events(arm)) for arm in (*ARMS, TOTAL)}
-    found["log_hazard_ratio", TOTAL] = table.hazard_ratio(RatioReading.COX_EFRON).log_hazard_ratio
+    # one estimator for all tables, whatever their reading: the spread is of patients, not of formulas
+    found["log_hazard_ratio_cox_efron", TOTAL] = table.hazard_ratio(RatioReading.COX_EFRON).log_hazard_ratio
     return found
 
 

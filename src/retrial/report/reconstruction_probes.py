@@ -15,7 +15,7 @@ from retrial.report.reconstruction_rows import arm_name, grouped, quantity_name,
 from retrial.report.table import Row, Table, text_row
 from retrial.study.study import Study
 
-_CONTRAST = re.compile(r"^(rmst_difference|survival_difference_at_[\d.]+|log_hazard_ratio)$")
+_CONTRAST = re.compile(r"^(rmst_difference|survival_difference_at_[\d.]+|log_hazard_ratio_cox_efron)$")
 """Answers whose dependence on each printed number is shown."""
 _WIDER, _MOVED = 1.5, 2.0
 """An answer that widens by this factor, or moves by so many Monte Carlo standard errors, rests on the number left out."""

@@ -13,7 +13,8 @@ from retrial.report.labels import endpoint_label, quantity_label, upper_first, w
 from retrial.report.table import Row, text_row
 from retrial.study.study import Study
 
-_POSTERIOR = {
+_NAMES = {
+    "log_hazard_ratio_cox_efron": "log hazard ratio by Cox regression (Efron's ties)",
     "posterior_mean_log_hazard_ratio": "posterior mean of the log hazard ratio",
     "posterior_sd_log_hazard_ratio": "posterior SD of the log hazard ratio",
 }
@@ -36,8 +37,8 @@ def grouped(study: Study, frame: pd.DataFrame, row: Callable[[Mapping[str, Any]]
 
 def quantity_name(record: Mapping[str, Any]) -> str:
     name, horizon = str(record["quantity"]), record.get("horizon")
-    if name in _POSTERIOR:
-        return upper_first(_POSTERIOR[name])
+    if name in _NAMES:
+        return upper_first(_NAMES[name])
     to_horizon = name.startswith("rmst") and isinstance(horizon, float) and horizon == horizon
     return upper_first(quantity_label(f"{name}_at_{horizon:g}" if to_horizon else name))
 
@@ -45,7 +46,7 @@ def quantity_name(record: Mapping[str, Any]) -> str:
 def arm_name(record: Mapping[str, Any]) -> str:
     if record["arm"] != TOTAL:
         return words(str(record["arm"]))
-    if str(record["quantity"]).endswith("hazard_ratio") or str(record["quantity"]).startswith("p_hazard_ratio"):
+    if "hazard_ratio" in str(record["quantity"]):
         return f"{EXPERIMENTAL} / {CONTROL}"
     return f"{EXPERIMENTAL} {fmt.MINUS} {CONTROL}" if "difference" in str(record["quantity"]) else "both"
 
