@@ -113,6 +113,11 @@ def test_all_problems_are_reported_at_once() -> None:
     assert "allowed are nutpie, pymc, numpyro" in text
 
 
+def test_an_acceptance_that_no_sampler_has_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"sampler\.target_accept: got 2\.0; allowed is above 0 and below 1"):
+        run_config(asked("reanalyse", "sampler.target_accept=2.0"), "reanalyse", STUDY)
+
+
 @pytest.mark.parametrize("target", ["os.system", "retrial", "builtins.eval", "retrialx.models.f"])
 def test_foreign_targets_are_refused(target: str) -> None:
     raw = asked("fit")
