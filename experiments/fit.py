@@ -17,7 +17,7 @@ from retrial.experiments.hierarchical import hierarchical_posteriors
 from retrial.experiments.reanalyse import write_results
 from retrial.experiments.spread import write_spread
 from retrial.experiments.survival import survival_posteriors
-from retrial.experiments.tables import Reconstructions, endpoint_tables, save_tables
+from retrial.experiments.tables import Reconstructions, endpoint_tables, refused, save_tables
 from retrial.experiments.used import missing_effects
 from retrial.study.study import Study
 
@@ -33,9 +33,9 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """
     if missing := missing_effects(run, study):
         raise PriorError(f"cannot fit under the prior {run.main_prior}", missing)
-    _, used = audited(study, folder)
+    checks, used = audited(study, folder)
     needs_tables = any(spec.data == "life_table" for spec in run.models.values())
-    reconstructed = endpoint_tables(run, used) if needs_tables else Reconstructions([], [], [])
+    reconstructed = endpoint_tables(run, used, refused(study, checks)) if needs_tables else Reconstructions([], [], [])
     tables = reconstructed.tables
     save_tables(tables, folder)
     survival = survival_posteriors(run, tables, folder)

@@ -29,6 +29,8 @@ from retrial.seeds import integer_seed
 from retrial.survival.life_table import LifeTable
 
 log = logging.getLogger("retrial")
+DIGITS = "%.10g"
+"""Of numbers in a file: more than the Monte Carlo error leaves, few enough that sums of binary fractions read as written."""
 LEAST_SHARE = 0.01
 """Estimators whose readings are all less probable than this are not tried again when a statistic is left out."""
 
@@ -64,13 +66,14 @@ def _sampled(run: RunConfig, item: EndpointTables) -> Sampled | None:
     if item.ensemble is None or item.targets is None or item.ensemble.relaxed:
         return None
     horizon = horizon_of(item.table, run.questions)
-    return Sampled(item, item.targets, item.ensemble, horizon, tuple(t for t in run.questions.survival_months if t <= horizon))
+    times = tuple(time for time in run.questions.survival_months if time <= item.targets.months[-1])
+    return Sampled(item, item.targets, item.ensemble, horizon, times)
 
 
 def _write(frames: Sequence[pd.DataFrame], path: Path) -> None:
     kept = [frame for frame in frames if not frame.empty]
     if kept:
-        pd.concat(kept, ignore_index=True).to_csv(path, index=False)
+        pd.concat(kept, ignore_index=True).to_csv(path, index=False, float_format=DIGITS)
 
 
 def _left_out(run: RunConfig, one: Sampled, names: tuple[str, ...]) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from retrial.experiments.probes import write_probes
 from retrial.experiments.progress import step
 from retrial.experiments.spread import write_spread
 from retrial.experiments.survival import survival_posteriors
-from retrial.experiments.tables import endpoint_tables, save_tables
+from retrial.experiments.tables import endpoint_tables, refused, save_tables
 from retrial.experiments.used import used_sets
 from retrial.priors.prior_set import implied
 from retrial.study.study import Study
@@ -40,7 +40,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
         numbers_recomputed(checks),
         len(findings(checks)),
     )
-    reconstructed = endpoint_tables(run, used)
+    reconstructed = endpoint_tables(run, used, refused(study, checks))
     tables = reconstructed.tables
     add_joint(checks, reconstructed.checks, folder)
     save_tables(tables, folder)

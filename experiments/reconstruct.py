@@ -18,9 +18,13 @@ from retrial.experiments.audit import add_joint, audited
 from retrial.experiments.frequentist import table_rows
 from retrial.experiments.layout import draw_curves
 from retrial.experiments.probes import write_probes
-from retrial.experiments.tables import EndpointTables, endpoint_tables, save_tables
+from retrial.experiments.tables import EndpointTables, endpoint_tables, refused, save_tables
 from retrial.study.study import Study
 
+NOTHING = (
+    "endpoints: got none with patients, a median, numbers at risk, a curve, or a longest time beside a hazard ratio or log-rank test; the"
+    " sizes of both arms (arms.control.n, arms.experimental.n) are needed too"
+)
 log = logging.getLogger("retrial")
 WIDTH = 140
 """Characters of a printed line."""
@@ -32,9 +36,9 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """
     checks, used = audited(study, folder)
     _say_contradictions(checks)
-    found = endpoint_tables(run, used)
+    found = endpoint_tables(run, used, refused(study, checks))
     if not found.tables and not found.failures:
-        raise DataError("nothing to reconstruct", ["endpoints: got none with patients, medians, numbers at risk or a curve"])
+        raise DataError("nothing to reconstruct", [NOTHING])
     add_joint(checks, found.checks, folder)
     save_tables(found.tables, folder)
     failures = write_probes(run, found.tables, folder)
@@ -45,9 +49,9 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     for item in found.tables:
         print(_summary(run, item))
     for check in found.checks:
-        verdict = "consistent under some readings" if check.verdict is Verdict.CONSISTENT_ONLY_IF else check.verdict.value
+        verdict = "consistent with reservations" if check.verdict is Verdict.CONSISTENT_ONLY_IF else check.verdict.value
         print(f"\n{check.claim}: {verdict}. {check.recomputed}.")
-        if check.verdict is not Verdict.INCONSISTENT:
+        if check.verdict is not Verdict.INCONSISTENT and check.note:
             print(textwrap.fill(f"{check.note}.", WIDTH))
     return [*found.failures, *failures]
 
@@ -55,7 +59,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
 def _say_contradictions(checks: Sequence[Check]) -> None:
     """What the audit refuses of the survival numbers, before the long part: it is the answer to a study that contradicts itself."""
     for check in checks:
-        if check.verdict is Verdict.INCONSISTENT and check.path.startswith("endpoints."):
+        if check.verdict is Verdict.INCONSISTENT and check.path.startswith(("endpoints.", "effects.")):
             log.warning("%s: %s; %s (%s)", check.path, check.claim, check.note or check.recomputed, check.consequence.value)
 
 

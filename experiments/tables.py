@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,7 +22,7 @@ from retrial.reconstruct.checks import joint_checks
 from retrial.reconstruct.curves import with_curve
 from retrial.reconstruct.engine import reconstruct
 from retrial.reconstruct.ensemble import Ensemble
-from retrial.reconstruct.printed import targets_from_study
+from retrial.reconstruct.printed import targets_from_study, treatment_effect
 from retrial.reconstruct.probes import left_out
 from retrial.reconstruct.targets import Targets
 from retrial.seeds import integer_seed
@@ -76,8 +77,28 @@ class Reconstructions:
     failures: list[str]
 
 
-def endpoint_tables(run: RunConfig, study: Study) -> Reconstructions:
-    """Tables of every chosen endpoint that has patients or enough printed numbers; the others are named on stderr."""
+def refused(study: Study, checks: Iterable[Check]) -> dict[str, tuple[str, ...]]:
+    """What the audit leaves out of or changes in the survival numbers of each endpoint, and why; `study` as printed."""
+    found: dict[str, list[str]] = {}
+    for check in checks:
+        if check.decision is None:
+            continue
+        section, name, *_ = check.decision.path.split(".")
+        effect = study.effects.get(name) if section == "effects" else None
+        if effect is not None and effect.is_treatment and not effect.adjusted_for:
+            name = effect.endpoint
+        elif section != "endpoints":
+            continue
+        done = check.decision.consequence.value.removeprefix("used as ")
+        found.setdefault(name, []).append(f"{check.decision.path} {done}: {check.note}")
+    return {name: tuple(texts) for name, texts in found.items()}
+
+
+def endpoint_tables(run: RunConfig, study: Study, left_out_before: Mapping[str, tuple[str, ...]]) -> Reconstructions:
+    """Tables of every chosen endpoint that has patients or enough printed numbers; the others are named on stderr.
+
+    `study` as the audit leaves it, `left_out_before` what it left out (`refused`).
+    """
     tables: list[EndpointTables] = []
     targets: dict[str, Targets] = {}
     outcomes: dict[str, Ensemble | ReconstructionError] = {}
@@ -89,7 +110,7 @@ def endpoint_tables(run: RunConfig, study: Study) -> Reconstructions:
         if missing:
             log.info("%s: no life tables, no survival model: %s", key, missing)
             continue
-        targets[key] = _targets(run, study, key)
+        targets[key] = dataclasses.replace(_targets(run, study, key), left_out=left_out_before.get(key, ()))
     left_out(run.probes, targets)  # refuses names that no endpoint prints, before the long part
     for key, known in targets.items():
         try:
@@ -161,8 +182,9 @@ def _missing(study: Study, key: str) -> str:
     if without_n:
         return f"{' and '.join(without_n)} missing"
     medians = (endpoint.median.control, endpoint.median.experimental, endpoint.median.total)
-    if not any((*medians, endpoint.at_risk, endpoint.curve)):
-        return "no median, no numbers at risk, no curve"
+    compared = endpoint.log_rank is not None or treatment_effect(study, key) is not None
+    if not any((*medians, endpoint.at_risk, endpoint.curve, compared and endpoint.longest)):
+        return "no median, no numbers at risk, no curve, and no longest time beside a hazard ratio or a log-rank test"
     return ""
 
 

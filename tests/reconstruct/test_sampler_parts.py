@@ -12,7 +12,7 @@ from retrial.reconstruct.build import build_problem
 from retrial.reconstruct.compiled import random_state, uniform
 from retrial.reconstruct.island import level_step, resample
 from retrial.reconstruct.moves import STEP_FIELDS, apply, propose
-from retrial.reconstruct.pool import leaving_of
+from retrial.reconstruct.pool import evidence_error, leaving_of
 from retrial.reconstruct.prior import TablePrior
 from retrial.reconstruct.problem import PIECES, Problem
 from retrial.reconstruct.readings import MedianReading, RatioReading, Reading, TestReading, all_readings
@@ -156,3 +156,15 @@ def test_level_keeps_the_asked_share() -> None:
     step = level_step(energy, 0.7)
     weights = np.exp(-step * energy)
     assert weights.sum() ** 2 / (weights**2).sum() / 400 == pytest.approx(0.7, abs=1e-6)
+
+
+def test_error_of_an_evidence_is_not_bounded_by_one() -> None:
+    """Close islands: SD / √n of the logs; two islands a factor e^10 apart: each without the other is the whole range."""
+    logs = np.random.default_rng(1).normal(-30, 0.05, 40)
+    assert evidence_error(logs) == pytest.approx(logs.std(ddof=1) / np.sqrt(40), rel=0.05)
+    assert evidence_error(np.array([-20.0, -30.0])) == pytest.approx(np.sqrt(0.5 * 2 * 5.0**2))
+    assert evidence_error(np.array([-20.0, -800.0, -820.0])) == pytest.approx(
+        np.sqrt(2 / 3 * (2 * 260.0**2 + 520.0**2)), rel=1e-3
+    )
+    assert np.isnan(evidence_error(np.array([-20.0, -np.inf, -np.inf])))
+    assert np.isnan(evidence_error(np.array([-20.0])))

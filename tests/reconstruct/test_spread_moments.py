@@ -136,3 +136,29 @@ def test_the_switch_as_it_is_typed() -> None:
     assert plain_probes({"leave_one_out": False, "threads": 2}) == {"leave_one_out": [], "threads": 2}
     assert plain_probes({"leave_one_out": "median.control"}) == {"leave_one_out": ["median.control"]}
     assert plain_probes({}) == {}
+
+
+def test_survival_beyond_some_tables_is_of_the_others() -> None:
+    """Arm sizes 2 and 2 on three months: the control arm of the first two tables is followed to month 2 only."""
+    events, censored = np.zeros((2, 4, 2, 3), int)
+    events[:, :, 0] = 1
+    censored[:2, :, 1] = 1
+    censored[2:, 0, 1], censored[2:, 1, 2] = 1, 1
+    ensemble = dataclasses.replace(made((2, 2), 0.7), table=LifeTable.from_counts([1.0, 2.0, 3.0], events, censored))
+    frame = spread(ensemble, toy_targets((2, 2), 3, []), 2.0, (2.0, 3.0)).set_index(["quantity", "arm"])
+    assert frame.loc[("survival_at_3", "control"), "tables"] == 0
+    assert np.isnan(frame.loc[("survival_at_3", "control"), "mean"])
+    assert frame.loc[("survival_at_3", "experimental"), "tables"] == pytest.approx(0.3)
+    assert frame.loc[("survival_at_3", "experimental"), "mean"] == pytest.approx(0.5)
+    assert frame.loc[("survival_at_2", "control"), "tables"] == pytest.approx(1.0)
+    assert frame.loc[("events", TOTAL), "sd"] == 0
+    same = table_answers(ensemble, toy_targets((2, 2), 3, []), 2.0, (3.0,))
+    assert "survival_at_3" not in set(compare_values(same, same, ensemble, ensemble)["quantity"])
+
+
+def test_a_curve_that_falls_to_zero_is_known_ever_after() -> None:
+    events, censored = np.array([[[2, 0, 0], [0, 1, 0]]]), np.array([[[0, 0, 0], [0, 1, 0]]])
+    ensemble = dataclasses.replace(made((1, 0), 1.0), table=LifeTable.from_counts([1.0, 2.0, 3.0], events, censored))
+    values = table_answers(ensemble, toy_targets((2, 2), 3, []), 1.0, (3.0,))
+    assert values["survival_at_3", "control"] == pytest.approx([0.0])
+    assert np.isnan(values["survival_at_3", "experimental"]).all()

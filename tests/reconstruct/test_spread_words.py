@@ -13,7 +13,7 @@ from retrial.reconstruct.checks import joint_checks
 from retrial.reconstruct.common import common
 from retrial.reconstruct.ensemble import Ensemble, ReadingResult
 from retrial.reconstruct.readings import MedianReading, RatioReading, Reading, TestReading
-from retrial.reconstruct.words import about, certainty, estimators, misses, reading_words, ruled_out, share_of
+from retrial.reconstruct.words import about, certainty, crowded, estimators, misses, reading_words, ruled_out, share_of
 from retrial.survival.life_table import LifeTable
 from tests.reconstruct.toy import number, toy_targets
 
@@ -135,6 +135,44 @@ def test_the_check_of_all_endpoints_stays_without_those_of_each_reading() -> Non
     none = joint_checks(both, {"os": ensemble("os", results()), "pfs": ensemble("pfs", apart)}, each_reading=False)[-1]
     assert none.verdict is Verdict.INCONSISTENT
     assert "no single reading serves all endpoints" in none.note
+
+
+def crowd(share: int, times: int = 12) -> Ensemble:
+    """One table of 20 patients an arm: `share` of the control arm's 20 deaths in the fifth month."""
+    events = np.zeros((1, 2, times), int)
+    events[0, 0, 4], events[0, 0, 7], events[0, 1, ::2] = share, 20 - share, 2
+    items = results()
+    return dataclasses.replace(
+        ensemble("os", items), table=LifeTable.from_counts(np.arange(1.0, times + 1), events, np.zeros_like(events))
+    )
+
+
+def test_patients_crowded_into_one_month_are_called_implausible() -> None:
+    assert crowded(crowd(15), "months") == ["75 % of the control arm's events fall on one month (half of the tables)"]
+    assert crowded(crowd(10), "months") == []
+    assert crowded(crowd(15, times=10), "months") == []
+    targets = toy_targets((20, 20), 12, [number("hazard_ratio", "0.5")])
+    (check,) = joint_checks({"os": targets}, {"os": crowd(15)}, each_reading=False)
+    assert "75 % of the control arm's events fall on one month" in check.recomputed
+    assert check.note.startswith("A misprint is likelier")
+    alone = dataclasses.replace(crowd(15), results=results()[:1])
+    (only,) = joint_checks({"os": targets}, {"os": alone}, each_reading=False)
+    assert only.verdict is Verdict.CONSISTENT_ONLY_IF
+
+
+def test_what_the_audit_left_out_is_in_the_claim() -> None:
+    targets = dataclasses.replace(
+        toy_targets((6, 6), 3, [number("events", "6")]), left_out=("endpoints.os.longest excluded: too short",)
+    )
+    one = ensemble("os", results()[:1])
+    (check,) = joint_checks({"os": targets}, {"os": one}, each_reading=False)
+    assert check.claim == (
+        "toy: 1 printed survival numbers, apart from what the audit refuses (endpoints.os.longest excluded: too short), come from one set"
+        " of patients"
+    )
+    assert check.verdict is Verdict.CONSISTENT_ONLY_IF
+    whole = dataclasses.replace(targets, left_out=())
+    assert joint_checks({"os": whole}, {"os": one}, each_reading=False)[0].verdict is Verdict.CONSISTENT
 
 
 def test_reading_words() -> None:

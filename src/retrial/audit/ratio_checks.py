@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from scipy import stats
 
 from retrial.audit import ratios
-from retrial.audit.check import Check, Consequence, Verdict
+from retrial.audit.check import Check, Consequence, Decision, Verdict
 from retrial.audit.misprint import Diagnosis, diagnosed, printed_ratio
-from retrial.audit.numbers import TRUNCATED, Agreement, agreement, best, printed_texts, show_p, show_p_range, show_range
+from retrial.audit.numbers import TRUNCATED, Agreement, Range, agreement, best, printed_texts, show_p, show_p_range, show_range
 from retrial.audit.ratios import Ratio
 from retrial.dims import ARMS
 from retrial.study.reported import Quantity
@@ -18,9 +18,13 @@ from retrial.study.study import Study
 
 FAMILY = "ratio_ci_p"
 OTHER_TEST = 0.3
-"""Largest distance between two |z| of one comparison that is put down to Wald against score, log-rank or likelihood ratio, or
-`OTHER_TEST_SHARE` of |z| where that is more. In the 6-MP trial (`gehan`, 42 patients) they are 3.8, 4.1 and 4.0."""
+"""Largest distance of a |z| from what another test than Wald's can give without ties (`ratios.z_of_other_tests`) that is put down to
+ties and to one-step ratios, or `OTHER_TEST_SHARE` of |z| where that is more. In the 6-MP trial (`gehan`, 42 patients) Wald, log-rank
+and likelihood ratio are 3.8, 4.1 and 4.0."""
 OTHER_TEST_SHARE = 0.15
+_LEAST_P = 1e-300
+"""Smallest p whose normal quantile is computed; a p printed as below a bound reaches down to it."""
+LEFT_OUT = "left out of the life tables"
 
 
 def checks(study: Study) -> Iterator[Check]:
@@ -82,11 +86,14 @@ def _symmetry(key: str, effect: Effect, label: str, ratio: Ratio, found: Diagnos
 def _p(study: Study, key: str, effect: Effect, label: str, found: Diagnosis, p: Quantity) -> Check:
     implied = ratios.wald_p(found.ratio) or ratios.p_of_any_two(found.ratio)
     fit = best(agreement(print_, *implied) for print_ in p.prints)
-    verdict, reading, note = Verdict.CONSISTENT, "Wald", ""
+    verdict, reading, note, decision = Verdict.CONSISTENT, "Wald", "", None
     if fit is Agreement.TRUNCATED:
         verdict, reading = Verdict.CONSISTENT_ONLY_IF, f"Wald, {TRUNCATED}"
     elif fit is Agreement.NONE:
         verdict, reading, note = _other_test(study, effect, found.ratio, p)
+        if verdict is Verdict.INCONSISTENT and found.verdict is not Verdict.INCONSISTENT and _is_the_test(study, effect):
+            note += f"; the interval has three numbers that agree: p is {LEFT_OUT}"
+            decision = Decision(f"effects.{key}.p", Consequence.EXCLUDED, None, note)
     estimate = found.ratio.estimate
     return Check(
         family=FAMILY,
@@ -98,7 +105,16 @@ def _p(study: Study, key: str, effect: Effect, label: str, found: Diagnosis, p: 
         verdict=verdict,
         reading=reading,
         note=note,
+        consequence=decision.consequence if decision else Consequence.NONE,
+        decision=decision,
     )
+
+
+def _is_the_test(study: Study, effect: Effect) -> bool:
+    """Whether a reconstruction would take this p for the log-rank test's, because the endpoint prints none."""
+    endpoint = study.endpoints.get(effect.endpoint)
+    unadjusted = effect.is_treatment and not effect.adjusted_for and effect.measure == "hazard_ratio"
+    return endpoint is not None and endpoint.log_rank is None and unadjusted
 
 
 def _other_test(study: Study, effect: Effect, ratio: Ratio, p: Quantity) -> tuple[Verdict, str, str]:
@@ -113,15 +129,27 @@ def _other_test(study: Study, effect: Effect, ratio: Ratio, p: Quantity) -> tupl
             "p is the log-rank test's, not Wald's",
             f"Wald p {show_p(2 * stats.norm.sf(wald))}{side}",
         )
-    nearest = [float(stats.norm.isf(min(1.0, max(end, 1e-300)) / 2)) for end in (p.first.high, p.first.low)]
-    distance = max(0.0, nearest[0] - wald, wald - nearest[1])
-    if distance <= max(OTHER_TEST, OTHER_TEST_SHARE * wald):
+    printed = z_of_p(p)
+    if same_patients(ratio, printed):
         return Verdict.CONSISTENT_ONLY_IF, "p from another test than Wald (score, log-rank, likelihood ratio)", side.lstrip("; ")
     return (
         Verdict.INCONSISTENT,
         "",
-        f"|z| of the interval is {wald:.2f}, of the printed p {nearest[0]:.2f} to {nearest[1]:.2f}{side}",
+        f"|z| of the interval is {wald:.2f}, of the printed p {printed.low:.2f} to {printed.high:.2f}{side}",
     )
+
+
+def z_of_p(p: Quantity) -> Range:
+    """|z| of a printed two-sided p over its rounding."""
+    low, high = (float(stats.norm.isf(min(1.0, max(end, _LEAST_P)) / 2)) for end in (p.first.high, p.first.low))
+    return Range(low, high)
+
+
+def same_patients(ratio: Ratio, z: Range) -> bool:
+    """Whether some test that compares the same patients as the ratio's interval can have this |z|."""
+    possible = ratios.z_of_other_tests(ratio)
+    room = max(OTHER_TEST, OTHER_TEST_SHARE * abs(ratios.wald_z(ratio)))
+    return possible.low - room <= z.high and z.low <= possible.high + room
 
 
 def _standard_error(study: Study, key: str, effect: Effect, label: str, ratio: Ratio) -> Iterator[Check]:

@@ -118,6 +118,21 @@ def wald_z(ratio: Ratio) -> float:
     return math.log(ratio.estimate.value) / ratio.standard_error
 
 
+def z_of_other_tests(ratio: Ratio) -> Range:
+    """|z| that a score, log-rank or likelihood-ratio test of the same patients can have beside Wald's, over all rounding.
+
+    The information I(u) of one two-group coefficient is a sum of q (1 - q), q its logistic function at u, so that |I'| <= I and
+    I(u) lies between min(I(0) e^-u, I(b) e^-(b-u)) and max of the same with e^+. With U(0) = the integral of I from 0 to b, the score
+    test's U(0) / √I(0) lies between 2 (1 - e^(-|b|/2)) and 2 (e^(|b|/2) - 1) times √I(b) = 1 / SE, the likelihood ratio's within
+    that. Without ties: the log-rank's variance is smaller where many die at one time.
+    """
+    logs = sorted(abs(edge) for edge in log_box(ratio)[2])
+    least = 0.0 if ratio.estimate.low <= 1 <= ratio.estimate.high else logs[0]
+    error = standard_error_range(ratio)
+    largest = 2 * math.expm1(logs[1] / 2) / error.low if error.low > 0 else math.inf
+    return Range(-2 * math.expm1(-least / 2) / error.high, largest)
+
+
 def smallest_standard_error(events: int) -> float:
     """Smallest SE of a log hazard ratio of two groups with `events` events: 2/sqrt(d), at equal numbers in both groups.
 

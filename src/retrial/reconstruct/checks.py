@@ -14,7 +14,7 @@ from retrial.reconstruct.common import common
 from retrial.reconstruct.ensemble import Ensemble, ReadingResult
 from retrial.reconstruct.readings import Reading
 from retrial.reconstruct.targets import Targets
-from retrial.reconstruct.words import about, certainty, estimators, reading_words, ruled_out, share_of
+from retrial.reconstruct.words import about, certainty, crowded, estimators, reading_words, ruled_out, share_of
 
 FAMILY = "joint"
 _SHOWN = 3
@@ -39,15 +39,19 @@ def joint_checks(
     return found
 
 
-def _printed(targets: Targets) -> str:
+def _main_numbers(targets: Targets) -> str:
     parts = (targets.find("hazard_ratio"), targets.find("chi_square") or targets.find("p"))
-    return ", ".join(f"{item.statistic} {item.printed}" for item in parts if item is not None) or "survival numbers"
+    return ", ".join(f"{item.statistic} {item.printed}" for item in parts if item is not None)
+
+
+def _printed(targets: Targets) -> str:
+    return _main_numbers(targets) or "survival numbers"
 
 
 def _claim(targets: Targets) -> str:
-    return (
-        f"{targets.endpoint}: {len(targets.targets)} printed survival numbers ({_printed(targets)}) come from one set of patients"
-    )
+    without = f", apart from what the audit refuses ({'; '.join(targets.left_out)})," if targets.left_out else ""
+    main = f" ({named})" if (named := _main_numbers(targets)) else ""
+    return f"{targets.endpoint}: {len(targets.targets)} printed survival numbers{main}{without} come from one set of patients"
 
 
 def _check(targets: Targets, verdict: Verdict, recomputed: str, reading: str = "", note: str = "") -> Check:
@@ -84,13 +88,17 @@ def _attained(targets: Targets, ensemble: Ensemble) -> Check:
     )
     text = f"{len(ensemble.weights)} different tables carry all {len(targets.targets)} printed numbers; attained under {len(attained)} of"
     text += f" {tried} readings"
-    parts = [*estimators(ensemble.results), *ruled_out(ensemble.results), certainty(ensemble.results)]
+    parts = [] if tried == 1 else [*estimators(ensemble.results), *ruled_out(ensemble.results), certainty(ensemble.results)]
+    strange = crowded(ensemble, targets.time_unit)
+    text += "".join(f"; {item}" for item in strange)
+    left = [f"the audit is right in this: {item}" for item in targets.left_out]
+    doubts = ["a misprint is likelier than patients so many of whom have the event at one time"] if strange else []
     return _check(
         targets,
-        Verdict.CONSISTENT if everything else Verdict.CONSISTENT_ONLY_IF,
+        Verdict.CONSISTENT if everything and not (left or strange) else Verdict.CONSISTENT_ONLY_IF,
         text,
-        reading="" if everything else best,
-        note="" if tried == 1 else sentences(parts),
+        reading="; ".join([*left, *strange, *([] if everything else [best])]),
+        note=sentences([*doubts, *parts]),
     )
 
 

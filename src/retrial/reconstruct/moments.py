@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
+from retrial.dims import RECONSTRUCTION
 from retrial.reconstruct.ensemble import Ensemble
 from retrial.reconstruct.readings import Reading
 from retrial.reconstruct.strict import PER_ANCESTOR
+from retrial.survival.life_table import LifeTable
 
 QUANTILES = (0.025, 0.5, 0.975)
+SUMMARY = ("mean", "sd", "lower", "median", "upper", "within_readings", "between_readings", "monte_carlo_error")
 SAME = 1e-9
 """SDs and Monte Carlo errors below this are rounding: the quantity is the same in every table."""
 
@@ -17,12 +22,19 @@ def summary(values: np.ndarray, ensemble: Ensemble) -> dict[str, float]:
     """Moments, quantiles, split of the variance and Monte Carlo error of one quantity (M,) over the tables.
 
     Where a table makes it infinite (the hazard ratio of an arm without events) only the quantiles exist; the others are NaN.
+    Tables where it is NaN (a curve that ends earlier) do not count; `tables` is the weight of the others.
     """
+    known = ~np.isnan(values)
+    if not known.any():
+        return dict.fromkeys(SUMMARY, np.nan) | {"tables": 0.0}
+    share = float(ensemble.weights[known].sum())
+    values, ensemble = values[known], ensemble if known.all() else _only(ensemble, known)
     weights = ensemble.weights
     finite = bool(np.isfinite(values).all())
     mean = float(weights @ values) if finite else np.nan
     within, between = split(values, ensemble) if finite else (np.nan, np.nan)
-    variance = within + between
+    total = within + between
+    variance = 0.0 if total <= SAME**2 else total
     lower, median, upper = weighted_quantiles(values, weights, QUANTILES)
     return {
         "mean": mean,
@@ -30,10 +42,22 @@ def summary(values: np.ndarray, ensemble: Ensemble) -> dict[str, float]:
         "lower": lower,
         "median": median,
         "upper": upper,
-        "within_readings": within / variance if variance > SAME**2 else np.nan,
-        "between_readings": between / variance if variance > SAME**2 else np.nan,
-        "monte_carlo_error": monte_carlo_error(values, ensemble) if finite else np.nan,
+        "within_readings": within / variance if variance > 0 else np.nan,
+        "between_readings": between / variance if variance > 0 else np.nan,
+        "monte_carlo_error": monte_carlo_error(values, ensemble) if variance > 0 else variance,
+        "tables": share,
     }
+
+
+def _only(ensemble: Ensemble, rows: np.ndarray) -> Ensemble:
+    """Some of the tables, their weights adding to 1 again."""
+    weights = ensemble.weights[rows]
+    return dataclasses.replace(
+        ensemble,
+        table=LifeTable(ensemble.table.data.isel({RECONSTRUCTION: rows})),
+        readings=tuple(reading for reading, kept in zip(ensemble.readings, rows, strict=True) if kept),
+        weights=weights / weights.sum(),
+    )
 
 
 def split(values: np.ndarray, ensemble: Ensemble) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from scipy.special import logsumexp
 
 from retrial.reconstruct.agreement import miss, violated
 from retrial.reconstruct.ensemble import Ensemble, Island, ReadingResult, ReconstructionSettings
@@ -82,18 +83,34 @@ def reading_result(targets: Targets, reading: Reading, parts: list[Island]) -> R
         return dataclasses.replace(base, miss=miss(table, targets, reading), violated=violated(table, targets, reading))
     logs = np.array([part.log_evidence for part in parts])
     relative = np.exp(logs - logs.max())
-    spread = float(relative.std(ddof=1) / np.sqrt(len(logs)) / relative.mean()) if len(logs) > 1 else float("nan")
     return dataclasses.replace(
         base,
         miss=0.0,
         log_evidence=float(logs.max() + np.log(relative.mean())),
-        log_evidence_se=spread,
+        log_evidence_se=evidence_error(logs),
         chains_arrived=sum(len(part.d) for part in arrived),
         unique_tables=sum(len(distinct(part)) for part in arrived),
         unique_ancestors=sum(len(np.unique(part.ancestor)) for part in arrived),
         effective_tables=effective_tables(arrived),
         acceptance=float(np.mean([part.acceptance for part in arrived])),
     )
+
+
+def evidence_error(logs: np.ndarray) -> float:
+    """Standard error of the log of the islands' mean evidence: jackknife over islands. NaN where one island is all there is.
+
+    The delta method's (SD / √n) / mean cannot exceed 1, however far the islands are apart; this can.
+    """
+    n = len(logs)
+    arrived = logs[np.isfinite(logs)]
+    if len(arrived) < 2:
+        return float("nan")
+    evidence = np.exp(logs - logs.max())
+    with np.errstate(divide="ignore"):
+        without = np.log(np.maximum(evidence.sum() - evidence, 0.0))
+    largest = int(logs.argmax())
+    without[largest] = logsumexp(np.delete(logs, largest)) - logs.max()
+    return float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
 
 
 def share_errors(logs: np.ndarray) -> np.ndarray:

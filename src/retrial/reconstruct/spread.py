@@ -28,12 +28,15 @@ _KEYS = ["endpoint", "quantity", "arm"]
 
 
 def answers(table: Table, horizon: float, times: tuple[float, ...]) -> dict[tuple[str, str], float]:
-    """(quantity, arm) -> value: RMST to the horizon, its difference, S(t), events per arm, β by Cox with Efron ties."""
+    """(quantity, arm) -> value: RMST to the horizon, its difference, S(t), events per arm, β by Cox with Efron ties.
+
+    S(t) is NaN where the arm's follow-up ends earlier, above 0.
+    """
     rmst = {arm: table.rmst(arm, horizon) for arm in ARMS}
     found = {("rmst", arm): value for arm, value in rmst.items()}
     found["rmst_difference", TOTAL] = rmst[EXPERIMENTAL] - rmst[CONTROL]
     for time in times:
-        survival = {arm: table.survival_at(arm, time) for arm in ARMS}
+        survival = {arm: table.survival_at(arm, time) if table.reaches(arm, time) else np.nan for arm in ARMS}
         found |= {(f"survival_at_{time:g}", arm): value for arm, value in survival.items()}
         found[f"survival_difference_at_{time:g}", TOTAL] = survival[EXPERIMENTAL] - survival[CONTROL]
     found |= {("events", arm): float(table.events(arm)) for arm in (*ARMS, TOTAL)}
@@ -53,7 +56,8 @@ def spread(ensemble: Ensemble, targets: Targets, horizon: float, times: tuple[fl
     """Weighted mean, SD and quantiles (2.5, 50, 97.5 %) over the tables; one row per quantity and arm.
 
     `between_readings` is the share of the variance that lies between the readings' means, `within_readings` the rest.
-    `monte_carlo_error` is the standard error of the mean. This is uncertainty about the data, not sampling uncertainty: that
+    `monte_carlo_error` is the standard error of the mean, `tables` the share (by weight) of the tables in which the quantity is
+    defined, over which the others are taken. This is uncertainty about the data, not sampling uncertainty: that
     comes from the models. `horizon` and `times` in months.
     """
     values = table_answers(ensemble, targets, horizon, times)
@@ -119,7 +123,8 @@ def compare_values(one: Values, two: Values, first: Ensemble, second: Ensemble) 
     """Means of per-table values over two ensembles and their difference in Monte Carlo standard errors.
 
     Only readings that both ensembles have are compared, with the first's shares in both, so that a difference is one of tables
-    and not of the mix of readings. Verdict: normal, Bonferroni over the rows. Empty where no reading is shared.
+    and not of the mix of readings; and only quantities that every table defines. Verdict: normal, Bonferroni over the
+    rows. Empty where no reading is shared.
     """
     weights = matched_weights(first, second)
     if weights is None:
@@ -128,6 +133,7 @@ def compare_values(one: Values, two: Values, first: Ensemble, second: Ensemble) 
         {"endpoint": first.endpoint, "quantity": quantity, "arm": arm}
         | compared(numbers, two[quantity, arm], weights, first, second)
         for (quantity, arm), numbers in one.items()
+        if not (np.isnan(numbers).any() or np.isnan(two[quantity, arm]).any())
     ]
     frame = pd.DataFrame(rows)
     limit = float(stats.norm.isf(ERROR_RATE / 2 / len(frame)))

@@ -81,6 +81,12 @@ class Table:
         index = int(np.searchsorted(self.times, time + 1e-9)) - 1
         return 1.0 if index < 0 else float(self.survival(group)[index])
 
+    def reaches(self, group: str, time: float) -> bool:
+        """Whether Ŝ(time) is defined: somebody is followed until then, or nobody is left before."""
+        row = GROUP_ROWS[group]
+        last = np.flatnonzero(np.diff(self.r[row]))[-1]
+        return bool(time <= self.times[last] + 1e-9 or self.d[row, last] == self.r[row, last])
+
     def rmst(self, group: str, horizon: float) -> float:
         """∫ Ŝ from 0 to the horizon; Ŝ keeps its last value after the last time."""
         edges = np.concatenate([[0.0], np.minimum(self.times, horizon), [horizon]])

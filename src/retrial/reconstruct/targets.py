@@ -61,7 +61,8 @@ class Target:
 class Targets:
     """Printed numbers of one endpoint on the grid of recorded times first, first + step, ..., last (in `time_unit`).
 
-    `notes` say what was decided while building (the grid's end, a printed p that is no constraint).
+    `notes` say what was decided while building (the grid's end, a printed p that is no constraint), `left_out` which printed numbers
+    the audit refused beforehand.
     """
 
     endpoint: str
@@ -73,6 +74,7 @@ class Targets:
     time_unit: str
     targets: tuple[Target, ...]
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def n_times(self) -> int:
@@ -85,7 +87,7 @@ class Targets:
 
     @property
     def months(self) -> tuple[float, ...]:
-        return tuple(time * MONTHS_PER_UNIT[self.time_unit] for time in self.times)
+        return tuple(round(time * MONTHS_PER_UNIT[self.time_unit], 9) for time in self.times)
 
     def find(self, statistic: str, arm: str = "total") -> Target | None:
         return next((item for item in self.targets if item.statistic == statistic and item.arm == arm), None)

@@ -9,7 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from retrial.reconstruct.ensemble import ReadingResult
+from retrial.dims import ARMS
+from retrial.reconstruct.ensemble import Ensemble, ReadingResult
 from retrial.reconstruct.readings import Reading
 
 RATIOS = {
@@ -49,6 +50,9 @@ _BOUNDS = (1, 2, 5, 10, 20, 30, 50)
 """Percentages that such a bound is rounded up to."""
 _WIDE, _COARSE, _FINE = 0.15, 0.05, 0.02
 """Half-widths of a share's interval above which it is given as a range, to tens and to fives of percent."""
+_CROWDED, _MANY_TIMES, _MANY_EVENTS = 0.5, 12, 10
+"""Half of an arm's events at one recorded time, of at least so many times and events: simulated and real studies with honest numbers
+(`tests/validation`) stay below a third."""
 _SHOWN = 6
 """Pairs of estimators that a sentence names."""
 
@@ -185,6 +189,24 @@ def _pair(reading: Reading) -> str:
 def _listed(items: Iterable[str], between: str) -> str:
     names = list(items)
     return between.join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def crowded(ensemble: Ensemble, unit: str) -> list[str]:
+    """A clause for each arm most of whose events share one time in half of the tables: such patients are possible, not plausible."""
+    events = ensemble.table.events.to_numpy()
+    totals = events.sum(axis=-1)
+    if events.shape[-1] < _MANY_TIMES:
+        return []
+    found = []
+    for row, arm in enumerate(ARMS):
+        if totals[:, row].min() < _MANY_EVENTS:
+            continue
+        share = float(np.median(events[:, row].max(axis=-1) / totals[:, row]))
+        if share > _CROWDED:
+            found.append(
+                f"{100 * share:.0f} % of the {arm} arm's events fall on one {unit.removesuffix('s')} (half of the tables)"
+            )
+    return found
 
 
 def certainty(results: Sequence[ReadingResult]) -> str:

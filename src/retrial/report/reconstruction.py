@@ -23,6 +23,8 @@ from retrial.study.study import Study
 
 KEY, TITLE = "reconstruction", "What the printed survival numbers allow"
 _FAMILY = "joint"
+_ALL = 1 - 1e-9
+"""A share of the tables above this is all of them."""
 _SPREAD_COLUMNS = (
     "Quantity",
     "Arm",
@@ -88,7 +90,11 @@ def _spread_row(record: Mapping[str, Any]) -> Row:
         f"{written(record, 'lower')} to {written(record, 'upper')}",
         fmt.share(between),
     ]
-    return text_row([quantity_name(record), arm_name(record), *numbers])
+    reached = float(record.get("tables", 1.0))
+    name = quantity_name(record) + (
+        "" if reached > _ALL else f" (the {fmt.share(reached)} of the tables that are followed so far)"
+    )
+    return text_row([name, arm_name(record), *numbers])
 
 
 def _readings(study: Study, frame: pd.DataFrame) -> Table:
