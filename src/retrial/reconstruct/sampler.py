@@ -33,6 +33,8 @@ BURN_IN_PER_PATIENT = 20
 """Proposals per patient from one table of the prior to the next: at a third taken, every patient moves several times."""
 COLDER_FOR_CURVES = 5.0
 """A curve whose energy falls straight to 0 needs this multiple of the settings' last inverse temperature."""
+FULL_PER_PILOT = 2
+"""A pilot only has to arrive: it makes this many times fewer proposals a level."""
 MOST_PROPOSALS = 2
 """A level makes at most this multiple of the settings' proposals where few are taken."""
 
@@ -67,7 +69,7 @@ def one_island(
 ) -> Island:
     """Run one island over all of `readings` (those of `problem`, in order), of pilot's or of full size."""
     pilot, n_patients = stage == PILOT, int(start[1][2, 0])
-    proposals = settings.proposals_for(n_patients, problem.times.size)
+    proposals = settings.proposals_for(n_patients, problem.times.size) // (FULL_PER_PILOT if pilot else 1)
     which, d, r, _, energy, ancestor, summary, counts = run_island(
         problem,
         *start,
