@@ -205,7 +205,8 @@ def save_tables(tables: Sequence[EndpointTables], folder: Path) -> None:
     for item in tables:
         data = item.table.data.assign(weight=(RECONSTRUCTION, item.weights))
         if item.ensemble is not None:
-            data = data.assign(reading=(RECONSTRUCTION, [reading.name for reading in item.ensemble.readings]))
+            names = [reading.name for reading in item.ensemble.readings]
+            data = data.assign(reading=(RECONSTRUCTION, names), island=(RECONSTRUCTION, item.ensemble.islands))
             data = data.assign_attrs(seed=item.ensemble.seed)
         data.assign_attrs(source=item.source, notes=item.source).to_netcdf(
             folder / f"reconstruction_{item.endpoint}.nc", engine="h5netcdf"

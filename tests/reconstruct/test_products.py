@@ -75,6 +75,7 @@ def test_store_and_back(os_ensemble: Ensemble, tmp_path: Path) -> None:
         back = from_dataset(data.load())
     assert back.readings == os_ensemble.readings
     assert np.array_equal(back.weights, os_ensemble.weights)
+    assert np.array_equal(back.islands, os_ensemble.islands)
     assert np.array_equal(back.table.events, os_ensemble.table.events)
     assert (back.endpoint, back.seed, back.relaxed) == ("os", 1, False)
 

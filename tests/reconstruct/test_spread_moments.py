@@ -10,10 +10,10 @@ import pytest
 from retrial.dims import TOTAL
 from retrial.errors import ConfigError
 from retrial.reconstruct.ensemble import Ensemble, ReadingResult
-from retrial.reconstruct.moments import effective_sizes, matched_weights, monte_carlo_error, split, summary
+from retrial.reconstruct.moments import matched_weights, monte_carlo_error, split, summary
 from retrial.reconstruct.probes import ALL, Probes, every_statistic, left_out, parts_of, plain_probes
 from retrial.reconstruct.readings import RatioReading, Reading
-from retrial.reconstruct.spread import AGREE, DIFFER, against, compare_values, spread, table_answers
+from retrial.reconstruct.spread import AGREE, DIFFER, UNKNOWN, against, compare_values, spread, table_answers
 from retrial.reconstruct.targets import Targets
 from retrial.survival.life_table import LifeTable
 from tests.reconstruct.toy import number, toy_targets
@@ -28,7 +28,8 @@ def made(counts: tuple[int, int], share: float = 0.5, **numbers: float) -> Ensem
     table = LifeTable.from_counts([1.0, 2.0], *(np.ones((len(readings), 2, 2), int),) * 2)
     numbers = {"effective_tables": 4.0, "islands": 4, "share_se": 0.1} | numbers
     results = tuple(ReadingResult(item, "attained", 0.0, 0.3, part, **numbers) for item, part in ((ONE, share), (TWO, 1 - share)))  # type: ignore[arg-type]
-    return Ensemble("os", table, readings, weights / weights.sum(), results, 1)
+    islands = np.arange(len(readings)) % 4
+    return Ensemble("os", table, readings, weights / weights.sum(), results, 1, islands=islands)
 
 
 def test_variance_is_within_plus_between_readings() -> None:
@@ -50,12 +51,27 @@ def test_an_infinite_ratio_keeps_its_quantiles_and_has_no_moments() -> None:
 
 
 def test_monte_carlo_error_in_closed_form() -> None:
-    ensemble = made((2, 2), 0.5)
-    values = np.array([-1.0, 1.0, 2.0, 4.0])
-    # variance 1 within both, two tables each, half of the weight each; readings' means 1.5 from the overall mean, shares ± 0.1
-    assert monte_carlo_error(values, ensemble) == pytest.approx(np.sqrt(1 * 0.25 / 2 * 2 + 0.01 * 1.5**2 * 2))
-    assert effective_sizes(made((10, 2))) == {ONE: 4.0, TWO: 2.0}
-    assert effective_sizes(made((10, 2), effective_tables=np.nan, islands=1)) == {ONE: 1.0, TWO: 1.0}
+    """Equal samplers: the standard error of the mean of their means; unequal ones: the jackknife by hand."""
+    values, islands = np.array([-1.0, 1.0, 2.0, 4.0, 0.0, 6.0]), np.array([0, 0, 1, 1, 2, 2])
+    equal = np.full(6, 1 / 6)
+    assert monte_carlo_error(values, equal, islands) == pytest.approx(np.std([0.0, 3.0, 3.0], ddof=1) / np.sqrt(3), abs=1e-12)
+    weights = np.array([0.4, 0.4, 0.05, 0.05, 0.05, 0.05])
+    without = np.array([3.0, 0.1 * 3 / 0.9, 0.1 * 3 / 0.9])
+    by_hand = np.sqrt(2 / 3 * ((without - without.mean()) ** 2).sum())
+    assert monte_carlo_error(values, weights, islands) == pytest.approx(by_hand, abs=1e-12)
+    assert np.isnan(monte_carlo_error(values, equal, np.zeros(6, int)))
+    assert np.isnan(monte_carlo_error(values, equal, np.zeros(0, int)))
+
+
+def test_monte_carlo_error_is_that_of_repeated_ensembles() -> None:
+    """Samplers whose tables share an offset of SD 1 beside their own SD 1: the error of a mean over 8 of them, by repetition."""
+    rng = np.random.default_rng(7)
+    islands, weights = np.repeat(np.arange(8), 12), np.full(96, 1 / 96)
+    drawn = [rng.normal(size=8)[islands] + rng.normal(size=96) for _ in range(400)]
+    claimed = np.sqrt(np.mean([monte_carlo_error(values, weights, islands) ** 2 for values in drawn]))
+    # √(1/8 + 1/96) = 0.368; 400 means know their SD to 3.5 %
+    assert claimed == pytest.approx(np.sqrt(1 / 8 + 1 / 96), rel=0.05)
+    assert np.std([values.mean() for values in drawn]) == pytest.approx(claimed, rel=0.12)
 
 
 def test_readings_are_matched_before_ensembles_are_compared() -> None:
@@ -76,12 +92,18 @@ def test_comparison_finds_a_difference_and_no_other() -> None:
     other = {("rmst", TOTAL): rng.normal(size=90), ("events", TOTAL): np.full(90, 44.0)}
     frame = compare_values(same, other, default, strict)
     assert list(frame["verdict"]) == [AGREE, AGREE]
-    # half the weight in each reading: √(σ² Σ ¼ (1/n_r + 1/15)), n_r 50 and 40, 15 thirds of 45
-    sizes = 0.25 * (1 / 50 + 1 / 40 + 2 / 15)
-    variance = (frame["monte_carlo_error"][0]) ** 2 / sizes
-    assert 0.7 < variance < 1.4
+    weights = matched_weights(default, strict)
+    assert weights is not None
+    errors = [
+        monte_carlo_error(values["rmst", TOTAL], weight, ensemble.islands)
+        for values, weight, ensemble in zip((same, other), weights, (default, strict), strict=True)
+    ]
+    assert frame["monte_carlo_error"][0] == pytest.approx(np.hypot(*errors), abs=1e-12)
+    assert frame["monte_carlo_error"][1] == 0
     moved = compare_values(same, {**other, ("rmst", TOTAL): other["rmst", TOTAL] + 1.5}, default, strict)
     assert list(moved["verdict"]) == [DIFFER, AGREE]
+    one = dataclasses.replace(strict, islands=np.zeros(90, int))
+    assert list(compare_values(same, other, default, one)["verdict"]) == [UNKNOWN, AGREE]
 
 
 def small() -> tuple[Ensemble, Targets]:

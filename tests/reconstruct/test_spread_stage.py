@@ -34,7 +34,7 @@ def sampled() -> tuple[EndpointTables, Targets]:
     )
     weights = np.full(6, 1 / 6)
     targets = toy_targets((20, 20), 3, [number("events", "20"), number("hazard_ratio", "0.5")])
-    ensemble = Ensemble("toy", table, (READING,) * 6, weights, results, 1)
+    ensemble = Ensemble("toy", table, (READING,) * 6, weights, results, 1, islands=np.arange(6))
     return EndpointTables("toy", table, weights, "exact", "6 tables", None, ensemble, targets), targets
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -171,13 +172,26 @@ class Island:
         )
 
 
+class Drawn(NamedTuple):
+    """A table to be delivered: its reading, its share of the posterior (up to a factor), (2, T) events, (2, T + 1) at risk, and the number
+    of the sampler that it comes from.
+    """
+
+    reading: Reading
+    weight: float
+    d: np.ndarray
+    r: np.ndarray
+    island: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Ensemble:
     """Tables that carry the printed numbers of one endpoint.
 
     `table` has dims (reconstruction, arm, time), times in months; `readings` one per reconstruction; `weights` sum to 1 and
     make the pooled tables a draw from the posterior over readings and tables. `relaxed` says that no table agrees and these
-    are the closest. `pool` keeps every island that arrived, from which the tables were drawn.
+    are the closest. `islands` (M,) numbers the independent sampler that each table comes from: tables of one sampler share ancestors, so
+    that Monte Carlo errors are taken over samplers. `pool` keeps every island that arrived, from which the tables were drawn.
     """
 
     endpoint: str
@@ -187,6 +201,7 @@ class Ensemble:
     results: tuple[ReadingResult, ...]
     seed: int
     relaxed: bool = False
+    islands: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     pool: tuple[Island, ...] = ()
 
     @property

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
 from retrial.dims import RECONSTRUCTION
 from retrial.reconstruct.ensemble import Ensemble
 from retrial.reconstruct.readings import Reading
-from retrial.reconstruct.strict import PER_ANCESTOR
 from retrial.survival.life_table import LifeTable
 
 QUANTILES = (0.025, 0.5, 0.975)
@@ -44,7 +44,7 @@ def summary(values: np.ndarray, ensemble: Ensemble) -> dict[str, float]:
         "upper": upper,
         "within_readings": within / variance if variance > 0 else np.nan,
         "between_readings": between / variance if variance > 0 else np.nan,
-        "monte_carlo_error": monte_carlo_error(values, ensemble) if variance > 0 else variance,
+        "monte_carlo_error": monte_carlo_error(values, weights, ensemble.islands) if variance > 0 else variance,
         "tables": share,
     }
 
@@ -57,6 +57,7 @@ def _only(ensemble: Ensemble, rows: np.ndarray) -> Ensemble:
         table=LifeTable(ensemble.table.data.isel({RECONSTRUCTION: rows})),
         readings=tuple(reading for reading, kept in zip(ensemble.readings, rows, strict=True) if kept),
         weights=weights / weights.sum(),
+        islands=ensemble.islands[rows[: len(ensemble.islands)]],
     )
 
 
@@ -79,38 +80,18 @@ def by_reading(ensemble: Ensemble) -> dict[Reading, np.ndarray]:
     return {reading: np.flatnonzero(names == reading.name) for reading in dict.fromkeys(ensemble.readings)}
 
 
-def effective_sizes(ensemble: Ensemble) -> dict[Reading, float]:
-    """Independent tables that each reading's delivered ones are worth.
+def monte_carlo_error(values: np.ndarray, weights: np.ndarray, islands: np.ndarray) -> float:
+    """Standard error of a weighted mean over tables of K independent samplers: jackknife over the samplers,
+    √((K - 1)/K Σ_k (x̄₍₋ₖ₎ - x̄₍·₎)²), x̄₍₋ₖ₎ the mean without the tables of sampler k (Efron 1982, The Jackknife, ch. 3).
 
-    The smaller of their number and of the samplers' worth (`ReadingResult.effective_tables`); where so few samplers ran that
-    this is not known, one table each.
+    Tables of one sampler share ancestors, whatever their reading, so that tables are not counted but samplers. NaN where all are of
+    one, or `islands` (M,) is empty (a table of patients).
     """
-    results = {result.reading: result for result in ensemble.results}
-    sizes = {}
-    for reading, rows in by_reading(ensemble).items():
-        result = results.get(reading)
-        known = float(len(rows)) if result is None else result.effective_tables
-        known = known if np.isfinite(known) or result is None else float(max(result.islands, 1))
-        sizes[reading] = max(1.0, min(float(len(rows)), known))
-    return sizes
-
-
-def monte_carlo_error(values: np.ndarray, ensemble: Ensemble) -> float:
-    """Standard error of the weighted mean: √(σ² Σ_r W_r² / n_r + Σ_r se(W_r)² (x̄_r - x̄)²).
-
-    σ² is the variance within readings (pooled: some have few tables), n_r `effective_sizes`; the second part is the error of the
-    readings' shares.
-    """
-    within, _ = split(values, ensemble)
-    overall, sizes = float(ensemble.weights @ values), effective_sizes(ensemble)
-    errors = {result.reading: result.share_se for result in ensemble.results}
-    total = 0.0
-    for reading, rows in by_reading(ensemble).items():
-        share = float(ensemble.weights[rows].sum())
-        total += within * share**2 / sizes[reading]
-        se = errors.get(reading, 0.0)
-        total += (se if np.isfinite(se) else share) ** 2 * (float(values[rows].mean()) - overall) ** 2
-    return float(np.sqrt(total))
+    numbers = np.unique(islands[weights[: len(islands)] > 0])
+    if len(numbers) < 2:
+        return float("nan")
+    without = np.array([np.average(values[islands != number], weights=weights[islands != number]) for number in numbers])
+    return float(np.sqrt((len(numbers) - 1) / len(numbers) * ((without - without.mean()) ** 2).sum()))
 
 
 def weighted_quantiles(values: np.ndarray, weights: np.ndarray, levels: tuple[float, ...]) -> list[float]:
@@ -137,38 +118,23 @@ def matched_weights(first: Ensemble, second: Ensemble) -> tuple[np.ndarray, np.n
 def compared(
     one: np.ndarray, two: np.ndarray, weights: tuple[np.ndarray, np.ndarray], first: Ensemble, second: Ensemble
 ) -> dict[str, float]:
-    """Difference of the weighted means and its Monte Carlo error √(σ² Σ_r W_r² (1/n_r + 1/m_r)).
+    """Difference of the weighted means and its Monte Carlo error, √ of the sum of both squared (`monte_carlo_error`).
 
-    σ² is the variance within readings of whichever ensemble has more, n_r the first's effective tables, m_r a third of the second's
-    (`strict.PER_ANCESTOR` tables may descend from one default table). NaN where a table makes the quantity infinite.
+    NaN where a table makes the quantity infinite.
     """
     finite = bool(np.isfinite(one).all() and np.isfinite(two).all())
     means = (float(weights[0] @ one), float(weights[1] @ two)) if finite else (np.nan, np.nan)
-    variance = max(variance_within(one, weights[0], first), variance_within(two, weights[1], second)) if finite else np.nan
-    sizes = effective_sizes(first)
-    error = 0.0
-    for reading, rows in by_reading(first).items():
-        share = float(weights[0][rows].sum())
-        theirs = by_reading(second).get(reading)
-        if theirs is not None and share > 0:
-            error += variance * share**2 * (1 / sizes[reading] + 1 / max(1.0, len(theirs) / PER_ANCESTOR))
-    error = float(np.sqrt(error))
+    same = finite and max(np.ptp(one), np.ptp(two)) <= SAME
+    error = 0.0 if same else np.nan
+    if finite and not same:
+        error = math.hypot(monte_carlo_error(one, weights[0], first.islands), monte_carlo_error(two, weights[1], second.islands))
+    difference = means[1] - means[0]
     return {
         "default": means[0],
         "strict": means[1],
-        "difference": means[1] - means[0],
+        "difference": difference,
         "monte_carlo_error": error,
-        "standardised": 0.0 if error <= SAME else (means[1] - means[0]) / error,
+        "standardised": 0.0 if error <= SAME and abs(difference) <= SAME else difference / max(error, SAME),
         "default_tables": int((weights[0] > 0).sum()),
         "strict_tables": int((weights[1] > 0).sum()),
     }
-
-
-def variance_within(values: np.ndarray, weights: np.ndarray, ensemble: Ensemble) -> float:
-    """Variance within readings under the matched weights."""
-    found = 0.0
-    for rows in by_reading(ensemble).values():
-        share = float(weights[rows].sum())
-        if share > 0:
-            found += float(weights[rows] @ (values[rows] - float(weights[rows] @ values[rows]) / share) ** 2)
-    return found

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from retrial.reconstruct.agreement import miss, violated
-from retrial.reconstruct.ensemble import Ensemble, Island, ReadingResult, ReconstructionSettings
+from retrial.reconstruct.ensemble import Drawn, Ensemble, Island, ReadingResult, ReconstructionSettings
 from retrial.reconstruct.readings import Reading
 from retrial.reconstruct.statistics import Table
 from retrial.reconstruct.targets import Targets
@@ -58,9 +58,11 @@ def pool_islands(
     if not attained:
         return relaxed_ensemble(targets, settings, results, list(pilots.values()), seed)
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(POOL,)))
-    chosen: list[tuple[Reading, float, np.ndarray, np.ndarray]] = []
+    chosen: list[Drawn] = []
     for reading, count in allocation(attained, settings).items():
-        arrived = [part for part in parts_of(reading, islands, pilots) if part.arrived]
+        # a pilot stands for its reading alone, so that it is one more sampler
+        first = len(islands) + list(pilots).index(reading) if reading in pilots else 0
+        arrived = {first + k: part for k, part in enumerate(parts_of(reading, islands, pilots)) if part.arrived}
         chosen += draw_tables(reading, attained[reading], arrived, count, random)
     pool = tuple(island for island in (*islands, *pilots.values()) if island.arrived)
     return dataclasses.replace(ensemble_of(targets, chosen, results, seed), pool=pool)
@@ -178,22 +180,22 @@ def distinct(island: Island) -> np.ndarray:
 
 
 def draw_tables(
-    reading: Reading, share: float, islands: list[Island], count: int, random: np.random.Generator
-) -> list[tuple[Reading, float, np.ndarray, np.ndarray]]:
-    """`count` different tables of one reading (fewer where there are not so many), islands weighted by their evidence."""
-    logs = np.array([island.log_evidence for island in islands])
+    reading: Reading, share: float, islands: dict[int, Island], count: int, random: np.random.Generator
+) -> list[Drawn]:
+    """`count` different tables of one reading (fewer where there are not so many), islands (by number) weighted by their evidence."""
+    logs = np.array([island.log_evidence for island in islands.values()])
     per_island = np.exp(logs - logs.max())
-    d = np.concatenate([island.d for island in islands])
-    r = np.concatenate([island.r for island in islands])
-    mass = np.concatenate(
-        [np.full(len(island.d), weight / len(island.d)) for island, weight in zip(islands, per_island, strict=True)]
-    )
+    sizes = [len(island.d) for island in islands.values()]
+    d = np.concatenate([island.d for island in islands.values()])
+    r = np.concatenate([island.r for island in islands.values()])
+    mass = np.repeat(per_island / sizes, sizes)
+    number = np.repeat(list(islands), sizes)
     flat = np.concatenate([d.reshape(len(d), -1), r.reshape(len(r), -1)], axis=1)
     _, first, inverse = np.unique(flat, axis=0, return_index=True, return_inverse=True)
     weight = np.bincount(inverse.ravel(), weights=mass)
     # Drawn without replacement in proportion to the mass: the tables then count equally.
     taken = random.choice(len(first), size=min(count, len(first)), replace=False, p=weight / weight.sum())
-    return [(reading, share / len(taken), d[first[i]], r[first[i]]) for i in np.sort(taken)]
+    return [Drawn(reading, share / len(taken), d[first[i]], r[first[i]], int(number[first[i]])) for i in np.sort(taken)]
 
 
 def table_of(targets: Targets, d: np.ndarray, r: np.ndarray) -> Table:
@@ -207,16 +209,17 @@ def leaving_of(r: np.ndarray) -> np.ndarray:
 
 def ensemble_of(
     targets: Targets,
-    chosen: list[tuple[Reading, float, np.ndarray, np.ndarray]],
+    chosen: list[Drawn],
     results: tuple[ReadingResult, ...],
     seed: int,
     *,
     relaxed: bool = False,
 ) -> Ensemble:
-    d, r = np.array([item[2] for item in chosen]), np.array([item[3] for item in chosen])
-    weights = np.array([item[1] for item in chosen])
+    d, r = np.array([item.d for item in chosen]), np.array([item.r for item in chosen])
+    weights = np.array([item.weight for item in chosen])
     table = LifeTable.from_counts(targets.months, d, leaving_of(r) - d)
-    return Ensemble(targets.endpoint, table, tuple(item[0] for item in chosen), weights / weights.sum(), results, seed, relaxed)
+    readings, islands = tuple(item.reading for item in chosen), np.array([item.island for item in chosen])
+    return Ensemble(targets.endpoint, table, readings, weights / weights.sum(), results, seed, relaxed, islands)
 
 
 def relaxed_ensemble(
@@ -230,4 +233,4 @@ def relaxed_ensemble(
     order = np.argsort(energy, kind="stable")
     flat = np.concatenate([d.reshape(len(d), -1), r.reshape(len(r), -1)], axis=1)[order]
     keep = order[np.sort(np.unique(flat, axis=0, return_index=True)[1])][: settings.n_tables]
-    return ensemble_of(targets, [(nearest, 1.0, d[i], r[i]) for i in keep], results, seed, relaxed=True)
+    return ensemble_of(targets, [Drawn(nearest, 1.0, d[i], r[i], 0) for i in keep], results, seed, relaxed=True)

@@ -21,7 +21,7 @@ from retrial.reconstruct.targets import Targets
 __all__ = ["answers", "compare_ensembles", "compare_values", "leave_one_out", "spread", "table_answers", "weighted_quantiles"]
 ERROR_RATE = 0.05
 """Probability that some row of a comparison is called different although only Monte Carlo error differs (Bonferroni)."""
-AGREE, DIFFER = "within Monte Carlo error", "differs"
+AGREE, DIFFER, UNKNOWN = "within Monte Carlo error", "differs", "unknown: tables of one sampler, or an infinite one"
 Values = Mapping[tuple[str, str], np.ndarray]
 """(quantity, arm) -> (M,) one number a table."""
 _KEYS = ["endpoint", "quantity", "arm"]
@@ -138,4 +138,5 @@ def compare_values(one: Values, two: Values, first: Ensemble, second: Ensemble) 
     frame = pd.DataFrame(rows)
     limit = float(stats.norm.isf(ERROR_RATE / 2 / len(frame)))
     frame["verdict"] = np.where(frame["standardised"].abs() <= limit, AGREE, DIFFER)
+    frame.loc[frame["standardised"].isna(), "verdict"] = UNKNOWN
     return frame

@@ -21,7 +21,9 @@ def to_dataset(ensemble: Ensemble) -> xr.Dataset:
         name: (RECONSTRUCTION, np.array([str(getattr(reading, field) or "") for reading in ensemble.readings], dtype=np.str_))
         for name, field in zip(_PARTS, ("ratio", "test", "median"), strict=True)
     }
-    data = ensemble.table.data.assign({"weight": (RECONSTRUCTION, ensemble.weights), **columns})
+    data = ensemble.table.data.assign(
+        {"weight": (RECONSTRUCTION, ensemble.weights), "island": (RECONSTRUCTION, ensemble.islands), **columns}
+    )
     return data.assign_attrs(endpoint=ensemble.endpoint, seed=ensemble.seed, relaxed=int(ensemble.relaxed))
 
 
@@ -46,4 +48,5 @@ def from_dataset(data: xr.Dataset) -> Ensemble:
         results=(),
         seed=int(data.attrs["seed"]),
         relaxed=bool(data.attrs["relaxed"]),
+        islands=data["island"].to_numpy(),
     )

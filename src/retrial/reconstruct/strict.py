@@ -18,7 +18,7 @@ import numpy as np
 from retrial.errors import ReconstructionError
 from retrial.reconstruct.build import UnattainableError, build_problem
 from retrial.reconstruct.compiled import compiled, random_state
-from retrial.reconstruct.ensemble import Ensemble, ReconstructionSettings
+from retrial.reconstruct.ensemble import Drawn, Ensemble, ReconstructionSettings
 from retrial.reconstruct.island import resample, run_island
 from retrial.reconstruct.pool import ensemble_of
 from retrial.reconstruct.problem import BETA, MEDIAN_SE, SCALARS, Problem
@@ -30,12 +30,12 @@ from retrial.reconstruct.walk import AT_TARGET, N_ENERGIES, energies, walk
 
 STRICT = 3
 """First entry of the seed's spawn key (0 to 2: the samplers and the pool)."""
-POPULATION, SHARE, LAST_TEMPERATURE, SLOWER = 512, 0.93, 5e3, 3
+POPULATION, SHARE, LAST_TEMPERATURE, SLOWER = 512, 0.93, 5e3, 1.5
 """Particles of the wide island, its share, its last temperature (a digit is a fiftieth of a tolerance), and its proposals in units
 of the settings'."""
 KEPT = 0.5
 """Share that a stage of the narrowing keeps."""
-WALK, WALK_MOST = 4, 40
+WALK, WALK_MOST = 2, 20
 """Proposals of a stage per table, in units of the settings', at first and where few are taken."""
 ACCEPTED = 20
 """Moves of a table that a stage aims at."""
@@ -53,8 +53,6 @@ NARROWER = 1.0 - 1e-6
 """A λ below this multiple of another is smaller, and not the same one found by another bisection."""
 _BISECTIONS = 30
 """λ to 1e-9: finer than any printed digit."""
-
-Found = tuple[Reading, float, np.ndarray, np.ndarray]
 
 
 @compiled
@@ -148,13 +146,14 @@ def strict_ensemble(ensemble: Ensemble, targets: Targets, settings: Reconstructi
     Raises `ReconstructionError` where none was found. The same seed gives the same tables on any number of threads.
     """
     readings = [result.reading for result in ensemble.attained if result.share >= LEAST_SHARE]
-    found: dict[bytes, Found] = {}
+    found: dict[bytes, Drawn] = {}
     with ThreadPoolExecutor(max_workers=settings.threads) as workers:
         for number in range(MOST_POPULATIONS):
             jobs = [(targets, reading, settings, seed, number) for reading in readings]
-            for tables in workers.map(lambda job: strict_population(*job), jobs):
+            for place, tables in enumerate(workers.map(lambda job: strict_population(*job), jobs)):
                 for item in tables:
-                    found.setdefault(item[2].tobytes() + item[3].tobytes(), item)
+                    named = item._replace(island=number * len(readings) + place)
+                    found.setdefault(item.d.tobytes() + item.r.tobytes(), named)
             if len(found) >= n_tables:
                 break
     if not found:
@@ -162,7 +161,7 @@ def strict_ensemble(ensemble: Ensemble, targets: Targets, settings: Reconstructi
     return ensemble_of(targets, chosen(list(found.values()), n_tables, seed), ensemble.results, seed)
 
 
-def chosen(found: list[Found], n_tables: int, seed: int) -> list[Found]:
+def chosen(found: list[Drawn], n_tables: int, seed: int) -> list[Drawn]:
     """At most `n_tables`, at random."""
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(STRICT,)))
     return [found[i] for i in np.sort(random.permutation(len(found))[:n_tables])]
@@ -170,7 +169,7 @@ def chosen(found: list[Found], n_tables: int, seed: int) -> list[Found]:
 
 def strict_population(
     targets: Targets, reading: Reading, settings: ReconstructionSettings, seed: int, number: int
-) -> list[Found]:
+) -> list[Drawn]:
     """Strict tables of one population under one reading, at most `PER_ANCESTOR` of one particle's descendants."""
     try:
         strict = build_problem(targets, reading, settings.prior, strict=True)
@@ -182,7 +181,7 @@ def strict_population(
     problem.real[0, MEDIAN_SE:BETA] = strict.real[0, MEDIAN_SE:BETA]
     n_patients = targets.n_control + targets.n_experimental
     proposals = settings.proposals_for(n_patients, targets.n_times)
-    slow = SLOWER * proposals
+    slow = int(SLOWER * proposals)
     _, d, r, levels, *_, summary, _ = run_island(
         problem,
         *first_table(targets),
@@ -203,4 +202,4 @@ def strict_population(
     width = narrow(problem, at, strict.real[0], d, r, levels, ancestor, *sizes, state)
     reached = random.permutation(np.flatnonzero(width == 0.0))
     rank = {int(i): int((ancestor[reached[:k]] == ancestor[i]).sum()) for k, i in enumerate(reached)}
-    return [(reading, 1.0, d[i, :2], r[i, :2]) for i in reached if rank[int(i)] < PER_ANCESTOR]
+    return [Drawn(reading, 1.0, d[i, :2], r[i, :2], number) for i in reached if rank[int(i)] < PER_ANCESTOR]

@@ -90,7 +90,7 @@ def strict_table(study: Study, frame: pd.DataFrame) -> Table:
     caption = (
         f"Means over tables within the tolerances and over tables that carry every printed digit ({counts}), under the readings that both"
         " have and with the same shares of them. z: difference in Monte Carlo standard errors; verdict at 5 % over all rows of an"
-        " endpoint (Bonferroni). Strict tables from one sampler share ancestors and count as one third each."
+        " endpoint (Bonferroni). Errors are taken over independent samplers, not over tables, which share ancestors."
     )
     title = f"Strict and default agreement: {f'{differ} of {len(frame)} answers differ' if differ else 'no answer differs'}"
     rows = grouped(study, frame, _strict_row)
