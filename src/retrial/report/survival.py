@@ -36,7 +36,11 @@ def curves_caption(curves: SurvivalCurves, fidelity: str) -> str:
     else:
         made = "a life table" if n == 1 else f"{n} life tables (one over the other)"
         steps = f"Step curves: Kaplan-Meier estimates of {made} reconstructed from printed numbers. They are not patient data."
-    steps += " Heavy steps: their mean, weighted as the tables are." if shows_mean(curves) else ""
+    steps += (
+        " Heavy steps: their mean, weighted as the tables are, as long as half of them follow the arm."
+        if shows_mean(curves)
+        else ""
+    )
     medians = "Diamonds: medians as printed." if curves.printed_medians else ""
     ranges = "Numbers at risk: smallest–largest over the tables." if n > 1 else ""
     return " ".join(part for part in (steps, fidelity, _band_words(curves), medians, ranges, *curves.notes) if part)
