@@ -20,8 +20,9 @@ from retrial.inference.engine import Draws
 from retrial.inference.ensemble import EFFECT, Question, fit_ensemble
 from retrial.priors.prior_set import PriorSet
 from retrial.reconstruct.ensemble import Ensemble, ReconstructionSettings
+from retrial.reconstruct.prior_predictive import prior_tables
 from retrial.reconstruct.probes import left_out
-from retrial.reconstruct.spread import Values, compare_values, leave_one_out, spread, table_answers
+from retrial.reconstruct.spread import Values, compare_values, leave_one_out, spread, table_answers, with_prior
 from retrial.reconstruct.store import to_dataset
 from retrial.reconstruct.strict import strict_ensemble
 from retrial.reconstruct.targets import Targets
@@ -31,6 +32,8 @@ from retrial.survival.life_table import LifeTable
 log = logging.getLogger("retrial")
 DIGITS = "%.10g"
 """Of numbers in a file: more than the Monte Carlo error leaves, few enough that sums of binary fractions read as written."""
+PRIOR_TABLES = 400
+"""Of the prior alone: its 2.5 % quantile is the tenth lowest."""
 LEAST_SHARE = 0.01
 """Estimators whose readings are all less probable than this are not tried again when a statistic is left out."""
 
@@ -52,7 +55,7 @@ def write_probes(run: RunConfig, tables: Sequence[EndpointTables], folder: Path)
     Tables of patients have nothing open, and those of a relaxed ensemble carry other numbers than the paper's: both are left out.
     """
     sampled = [found for item in tables if (found := _sampled(run, item)) is not None]
-    _write([spread(one.ensemble, one.targets, one.horizon, one.times) for one in sampled], folder / "spread.csv")
+    _write([_spread(run, one) for one in sampled], folder / "spread.csv")
     names = left_out(run.probes, {one.targets.endpoint: one.targets for one in sampled})
     frames = [_left_out(run, one, names[one.targets.endpoint]) for one in sampled if names[one.targets.endpoint]]
     _write(frames, folder / "leave_one_out.csv")
@@ -68,6 +71,14 @@ def _sampled(run: RunConfig, item: EndpointTables) -> Sampled | None:
     horizon = horizon_of(item.table, run.questions)
     times = tuple(time for time in run.questions.survival_months if time <= item.targets.months[-1])
     return Sampled(item, item.targets, item.ensemble, horizon, times)
+
+
+def _spread(run: RunConfig, one: Sampled) -> pd.DataFrame:
+    """Spread over the tables beside that over tables of their prior alone."""
+    seed = integer_seed(run.seed, run.study_file.stem, one.targets.endpoint, "prior of the tables")
+    drawn = prior_tables(one.targets, run.reconstruction, seed, PRIOR_TABLES)
+    frame = spread(one.ensemble, one.targets, one.horizon, one.times)
+    return with_prior(frame, table_answers(drawn, one.targets, one.horizon, one.times))
 
 
 def _write(frames: Sequence[pd.DataFrame], path: Path) -> None:
@@ -112,7 +123,7 @@ def _against_strict(run: RunConfig, one: Sampled, folder: Path, failures: list[s
         failures.append(f"{endpoint}, strict agreement: {error}")
         return pd.DataFrame()
     to_dataset(strict).to_netcdf(folder / f"strict_{endpoint}.nc", engine="h5netcdf")
-    values = [table_answers(ensemble, one.targets, one.horizon, one.times) for ensemble in (one.ensemble, strict)]
+    values = [table_answers(ensemble.table, one.targets, one.horizon, one.times) for ensemble in (one.ensemble, strict)]
     posteriors = _posteriors(run, one, strict.table)
     if posteriors:
         values = [{**answered, **posterior} for answered, posterior in zip(values, posteriors, strict=True)]

@@ -117,7 +117,7 @@ def small() -> tuple[Ensemble, Targets]:
 def test_quantities_are_in_months_whatever_the_unit() -> None:
     ensemble, targets = small()
     months = spread(ensemble, targets, 3.0, (2.0,)).set_index(["quantity", "arm"])
-    longer = table_answers(ensemble, dataclasses.replace(targets, time_unit="years"), 36.0, (24.0,))
+    longer = table_answers(ensemble.table, dataclasses.replace(targets, time_unit="years"), 36.0, (24.0,))
     assert float(ensemble.weights @ longer["rmst", "control"]) == pytest.approx(12 * months.loc[("rmst", "control"), "mean"])
     assert float(ensemble.weights @ longer["survival_at_24", "control"]) == pytest.approx(
         months.loc[("survival_at_2", "control"), "mean"]
@@ -174,13 +174,13 @@ def test_survival_beyond_some_tables_is_of_the_others() -> None:
     assert frame.loc[("survival_at_3", "experimental"), "mean"] == pytest.approx(0.5)
     assert frame.loc[("survival_at_2", "control"), "tables"] == pytest.approx(1.0)
     assert frame.loc[("events", TOTAL), "sd"] == 0
-    same = table_answers(ensemble, toy_targets((2, 2), 3, []), 2.0, (3.0,))
+    same = table_answers(ensemble.table, toy_targets((2, 2), 3, []), 2.0, (3.0,))
     assert "survival_at_3" not in set(compare_values(same, same, ensemble, ensemble)["quantity"])
 
 
 def test_a_curve_that_falls_to_zero_is_known_ever_after() -> None:
     events, censored = np.array([[[2, 0, 0], [0, 1, 0]]]), np.array([[[0, 0, 0], [0, 1, 0]]])
     ensemble = dataclasses.replace(made((1, 0), 1.0), table=LifeTable.from_counts([1.0, 2.0, 3.0], events, censored))
-    values = table_answers(ensemble, toy_targets((2, 2), 3, []), 1.0, (3.0,))
+    values = table_answers(ensemble.table, toy_targets((2, 2), 3, []), 1.0, (3.0,))
     assert values["survival_at_3", "control"] == pytest.approx([0.0])
     assert np.isnan(values["survival_at_3", "experimental"]).all()

@@ -36,6 +36,7 @@ def joint(path: str, recomputed: str, note: str) -> Check:
 
 def spread() -> pd.DataFrame:
     shared = {"endpoint": "os", "horizon": 18.0, "within_readings": 0.8, "between_readings": 0.2, "monte_carlo_error": 0.05}
+    shared |= {"prior_lower": -4.0, "prior_median": 0.1, "prior_upper": 4.2}
     return pd.DataFrame(
         [
             {**shared, "quantity": "rmst_difference", "arm": "total", "mean": 3.741, "sd": 0.39, "lower": 3.13, "upper": 4.57},

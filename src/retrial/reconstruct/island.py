@@ -17,10 +17,13 @@ import math
 import numpy as np
 
 from retrial.reconstruct.compiled import compiled, uniform
+from retrial.reconstruct.forward import draw_forward
 from retrial.reconstruct.problem import PIECES, Problem
 from retrial.reconstruct.walk import AT_TARGET, N_ENERGIES, energies, walk
 
 MAX_LEVELS = 400
+WALK_ALONE = 10
+"""How much longer a walk is that has to forget where it started."""
 HARVEST = 0.1
 """Share of particles in agreement at which the temperature stays: lower, and visits are rare; higher, and walks freeze."""
 LOOKS, BETWEEN = 40, 4
@@ -109,10 +112,16 @@ def draw_prior(
     n_burn_in: int,
     state: np.ndarray,
 ) -> None:
-    """Particles of the prior: one long walk from the first table, a particle every `n_burn_in` proposals; readings in turn."""
+    """Particles of the prior, readings in turn: drawn forward in time, then each a walk of its own of `n_burn_in` proposals.
+
+    Where none can be drawn forward: one long walk from the first table, a particle every `WALK_ALONE` times as many.
+    """
+    drawn = draw_forward(problem, d[0].copy(), r[0].copy(), d, r, levels, state)
+    if not drawn:
+        n_burn_in *= WALK_ALONE
     for i in range(d.shape[0]):
         reading[i] = i % problem.whole.shape[0]
-        if i > 0:
+        if i > 0 and not drawn:
             d[i], r[i], levels[i] = d[i - 1], r[i - 1], levels[i - 1]
         walk(problem, reading[i : i + 1], d[i], r[i], levels[i], energy[i], 0.0, n_burn_in, state)
         energies(problem, reading[i], d[i], r[i], energy[i])

@@ -12,13 +12,23 @@ from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.errors import ReconstructionError
 from retrial.reconstruct.engine import reconstruct
 from retrial.reconstruct.ensemble import Ensemble, ReconstructionSettings
-from retrial.reconstruct.moments import SAME, compared, matched_weights, summary, weighted_quantiles
+from retrial.reconstruct.moments import QUANTILES, SAME, compared, matched_weights, summary, weighted_quantiles
 from retrial.reconstruct.probes import parts_of
 from retrial.reconstruct.readings import RatioReading
 from retrial.reconstruct.statistics import Table
 from retrial.reconstruct.targets import Targets
+from retrial.survival.life_table import LifeTable
 
-__all__ = ["answers", "compare_ensembles", "compare_values", "leave_one_out", "spread", "table_answers", "weighted_quantiles"]
+__all__ = [
+    "answers",
+    "compare_ensembles",
+    "compare_values",
+    "leave_one_out",
+    "spread",
+    "table_answers",
+    "weighted_quantiles",
+    "with_prior",
+]
 ERROR_RATE = 0.05
 """Probability that some row of a comparison is called different although only Monte Carlo error differs (Bonferroni)."""
 AGREE, DIFFER, UNKNOWN = "within Monte Carlo error", "differs", "unknown: tables of one sampler, or an infinite one"
@@ -45,9 +55,9 @@ def answers(table: Table, horizon: float, times: tuple[float, ...]) -> dict[tupl
     return found
 
 
-def table_answers(ensemble: Ensemble, targets: Targets, horizon: float, times: tuple[float, ...]) -> Values:
+def table_answers(table: LifeTable, targets: Targets, horizon: float, times: tuple[float, ...]) -> Values:
     """`answers` of every table; horizon and times in months whatever the study's unit."""
-    counts = zip(ensemble.table.events.to_numpy(), ensemble.table.censored.to_numpy(), strict=True)
+    counts = zip(table.events.to_numpy(), table.censored.to_numpy(), strict=True)
     rows = [answers(Table(targets.months, events, censored), horizon, times) for events, censored in counts]
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
@@ -60,12 +70,22 @@ def spread(ensemble: Ensemble, targets: Targets, horizon: float, times: tuple[fl
     defined, over which the others are taken. This is uncertainty about the data, not sampling uncertainty: that
     comes from the models. `horizon` and `times` in months.
     """
-    values = table_answers(ensemble, targets, horizon, times)
+    values = table_answers(ensemble.table, targets, horizon, times)
     rows = [
         {"endpoint": ensemble.endpoint, "quantity": quantity, "arm": arm, "horizon": horizon} | summary(numbers, ensemble)
         for (quantity, arm), numbers in values.items()
     ]
     return pd.DataFrame(rows)
+
+
+def with_prior(frame: pd.DataFrame, prior: Values) -> pd.DataFrame:
+    """`spread` with the quantiles of the same quantities over tables of the prior (`prior_predictive.prior_tables`) beside it."""
+    rows = []
+    for quantity, arm in zip(frame["quantity"], frame["arm"], strict=True):
+        known = prior[quantity, arm][~np.isnan(prior[quantity, arm])]
+        found = weighted_quantiles(known, np.ones(len(known)), QUANTILES) if len(known) else [np.nan] * len(QUANTILES)
+        rows.append(dict(zip(("prior_lower", "prior_median", "prior_upper"), found, strict=True)))
+    return pd.concat([frame, pd.DataFrame(rows, index=frame.index)], axis=1)
 
 
 def leave_one_out(
@@ -115,7 +135,7 @@ def compare_ensembles(
     first: Ensemble, second: Ensemble, targets: Targets, horizon: float, times: tuple[float, ...]
 ) -> pd.DataFrame:
     """Default (first) against strict (second) agreement: `compare_values` of every answer. Horizon and times in months."""
-    one, two = (table_answers(ensemble, targets, horizon, times) for ensemble in (first, second))
+    one, two = (table_answers(ensemble.table, targets, horizon, times) for ensemble in (first, second))
     return compare_values(one, two, first, second)
 
 

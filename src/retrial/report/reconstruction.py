@@ -32,12 +32,14 @@ _SPREAD_COLUMNS = (
     "SD over the tables",
     "95 % of the tables",
     "Variance between readings",
+    "Prior of the tables",
 )
 _SPREAD_CAPTION = (
     "Kaplan-Meier quantities of the life tables that carry all printed numbers, weighted by the evidence of their readings: what the paper"
     " leaves open about its own patients. No sampling uncertainty, which the models add. Variance between readings: share of the variance that"
     " lies between the readings of the paper's estimators; the rest lies between tables of one reading. Log hazard ratio: Cox with Efron's"
-    " ties on every table. Restricted means and times in months."
+    " ties on every table. Restricted means and times in months. Prior of the tables: median (95 % interval) over tables with the printed"
+    " patients, events, extremes and numbers at risk that no median, ratio or test has touched."
 )
 _READING_COLUMNS = (
     "Hazard ratio",
@@ -78,7 +80,7 @@ def _list(study: Study, check: Check) -> tuple[str, tuple[str, ...]]:
 def _spread(study: Study, frame: pd.DataFrame) -> Table:
     rows = grouped(study, frame, _spread_row)
     return Table(
-        "data_spread", "Spread over the tables", _SPREAD_CAPTION, _SPREAD_COLUMNS, rows, frozenset(range(2, 6)), wide=True
+        "data_spread", "Spread over the tables", _SPREAD_CAPTION, _SPREAD_COLUMNS, rows, frozenset(range(2, 7)), wide=True
     )
 
 
@@ -89,6 +91,7 @@ def _spread_row(record: Mapping[str, Any]) -> Row:
         written(record, "sd"),
         f"{written(record, 'lower')} to {written(record, 'upper')}",
         fmt.share(between),
+        f"{written(record, 'prior_median')} ({written(record, 'prior_lower')} to {written(record, 'prior_upper')})",
     ]
     reached = float(record.get("tables", 1.0))
     name = quantity_name(record) + (
