@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,7 +63,8 @@ def _hydra(verb: str, statuses: Path) -> int:
                 stream.write(f"{error.exit_status}\n")
 
     try:
-        hydra.main(version_base="1.3", config_path="pkg://retrial.conf", config_name=CONFIG_OF.get(verb, verb))(task)()
+        with _termination_interrupts():
+            hydra.main(version_base="1.3", config_path="pkg://retrial.conf", config_name=CONFIG_OF.get(verb, verb))(task)()
     except (HydraException, OmegaConfBaseException) as error:
         print(f"error: cannot use the configuration\n  - {_first_lines(error)}", file=sys.stderr)
         return InputError.exit_status
@@ -68,6 +72,19 @@ def _hydra(verb: str, statuses: Path) -> int:
         print("interrupted: nothing half-written is left", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """SIGTERM (a batch system's, `timeout`'s) ends a run as Ctrl-C does, so that it too leaves nothing half-written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 _NO_SUCH_KEY = re.compile(r"Could not override '(?P<key>[^']+)'")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -69,3 +73,21 @@ def test_an_unknown_statistic_to_leave_out_is_refused(tmp_path: Path, capsys: py
     assert (
         "reconstruction.leave_one_out: got ['chi_square.total']; allowed is true, false or a list of" in capsys.readouterr().err
     )
+
+
+def test_a_terminated_run_leaves_nothing(tmp_path: Path) -> None:
+    """SIGTERM while tables are sampled, as by a batch system: exit status 130, no folder, no lock."""
+    out = tmp_path / "out"
+    # a thousand times the samplers: it cannot be done before it is told to stop
+    code = f"from retrial.cli import run; raise SystemExit(run(['reconstruct', 'study=yao2025', 'output_dir={out}', 'reconstruction.islands=8000']))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+        deadline = time.monotonic() + 120
+        while not list(out.glob("reconstruct/yao2025/*/audit.csv")) and time.monotonic() < deadline:
+            assert child.poll() is None
+            time.sleep(0.1)
+        child.send_signal(signal.SIGTERM)
+        said = child.communicate(timeout=120)[1]
+    assert child.returncode == 130
+    assert "nothing half-written is left" in said
+    assert not list(out.glob("reconstruct/**/*.csv"))
+    assert not list(out.glob("reconstruct/**/.*.lock"))

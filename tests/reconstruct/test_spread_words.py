@@ -13,7 +13,7 @@ from retrial.reconstruct.checks import joint_checks
 from retrial.reconstruct.common import common
 from retrial.reconstruct.ensemble import Ensemble, ReadingResult
 from retrial.reconstruct.readings import MedianReading, RatioReading, Reading, TestReading
-from retrial.reconstruct.words import about, certainty, crowded, estimators, misses, reading_words, ruled_out, share_of
+from retrial.reconstruct.words import about, certainty, crowded, dominated, estimators, misses, reading_words, ruled_out, share_of
 from retrial.survival.life_table import LifeTable
 from tests.reconstruct.toy import number, toy_targets
 
@@ -71,7 +71,7 @@ def test_error_of_a_joint_share_by_simulation() -> None:
 def test_estimators_with_shares_and_those_that_are_out() -> None:
     ratio, test, medians = estimators(results())
     assert ratio.startswith(
-        "Hazard ratio: one-step Mantel-Haenszel (about 70 %) or Cox with Efron's ties (about 30 %); not the O/E ratio"
+        "Hazard ratio: one-step Mantel-Haenszel (about 70 %) or Cox with Efron's ties (about 30 %); not found with the O/E ratio"
     )
     assert "closest table misses the hazard ratio by up to 22 tolerances" in ratio
     assert test == "Test: only Cox's score test (Breslow)"
@@ -158,6 +158,29 @@ def test_patients_crowded_into_one_month_are_called_implausible() -> None:
     alone = dataclasses.replace(crowd(15), results=results()[:1])
     (only,) = joint_checks({"os": targets}, {"os": alone}, each_reading=False)
     assert only.verdict is Verdict.CONSISTENT_ONLY_IF
+
+
+def test_a_sampler_that_decides_alone_is_named() -> None:
+    events = np.ones((4, 2, 3), int)
+    many = dataclasses.replace(
+        ensemble("os", results()),
+        table=LifeTable.from_counts([1.0, 2.0, 3.0], events, events),
+        weights=np.array([0.6, 0.2, 0.1, 0.1]),
+        islands=np.array([0, 1, 2, 2]),
+    )
+    assert dominated(many)[0].startswith("one of the samplers carries 60 % of the weight")
+    assert dominated(dataclasses.replace(many, weights=np.array([0.5, 0.2, 0.2, 0.1]))) == []
+    assert dominated(dataclasses.replace(many, islands=np.array([0, 0, 1, 1]))) == []
+    assert dominated(dataclasses.replace(many, islands=np.zeros(0, int))) == []
+
+
+def test_pairs_are_named_once_whatever_the_medians_rule() -> None:
+    missed = [
+        ReadingResult(Reading(EFRON, WALD, rule), "not attained", miss=2, violated=("chi_square.total",))
+        for rule in (MEDIAN, MedianReading.CROWLEY_LOG)
+    ]
+    found = ruled_out((attained(EFRON, SCORE, 0.5), attained(HAENSZEL, WALD, 0.5), attained(EFRON, SCORE, 0.5), *missed))
+    assert found == ["not found together: Cox with Efron's ties + Wald's test (Efron)"]
 
 
 def test_what_the_audit_left_out_is_in_the_claim() -> None:

@@ -14,6 +14,7 @@ from retrial.reconstruct.readings import Reading
 from retrial.reconstruct.sampler import PILOT, one_island
 from retrial.reconstruct.structure import contradictions, first_table
 from retrial.reconstruct.targets import Targets
+from retrial.reconstruct.words import reading_words
 
 BLAME = 4
 """First entry of the seed's spawn key."""
@@ -34,10 +35,13 @@ def refusal(
     near = sorted((result for result in results if result.status == "not attained"), key=lambda result: result.miss)[:_SHOWN]
     lines = [f"no life table was found that carries all printed numbers of {targets.endpoint}"]
     lines += [
-        f"  - {result.reading.name}: the closest table misses {', '.join(result.violated) or 'nothing'} by up to {result.miss:.3g} tolerances"
+        f"  - {reading_words(result.reading)}: the closest table misses {', '.join(result.violated) or 'nothing'} by up to"
+        f" {result.miss:.3g} tolerances"
         for result in near
     ]
-    lines += [f"  - {result.reading.name}: {result.reason}" for result in results if result.status == "impossible"][:_SHOWN]
+    lines += [f"  - {reading_words(result.reading)}: {result.reason}" for result in results if result.status == "impossible"][
+        :_SHOWN
+    ]
     readings = closest_readings(pilots)[:_BLAMED] or [result.reading for result in results[:1]]
     enough = sufficient(targets, settings, seed, readings)
     if enough:

@@ -14,7 +14,7 @@ from retrial.reconstruct.common import common
 from retrial.reconstruct.ensemble import Ensemble, ReadingResult
 from retrial.reconstruct.readings import Reading
 from retrial.reconstruct.targets import Targets
-from retrial.reconstruct.words import about, certainty, crowded, estimators, reading_words, ruled_out, share_of
+from retrial.reconstruct.words import about, certainty, crowded, dominated, estimators, reading_words, ruled_out, share_of
 
 FAMILY = "joint"
 _SHOWN = 3
@@ -98,7 +98,7 @@ def _attained(targets: Targets, ensemble: Ensemble) -> Check:
         Verdict.CONSISTENT if everything and not (left or strange) else Verdict.CONSISTENT_ONLY_IF,
         text,
         reading="; ".join([*left, *strange, *([] if everything else [best])]),
-        note=sentences([*doubts, *parts]),
+        note=sentences([*doubts, *parts, *dominated(ensemble)]),
     )
 
 

@@ -53,6 +53,8 @@ _WIDE, _COARSE, _FINE = 0.15, 0.05, 0.02
 _CROWDED, _MANY_TIMES, _MANY_EVENTS = 0.5, 12, 10
 """Half of an arm's events at one recorded time, of at least so many times and events: simulated and real studies with honest numbers
 (`tests/validation`) stay below a third."""
+_DOMINANT, _FEW = 0.5, 3
+"""Weight of one sampler that is worth a word, and how many it takes for that to mean something."""
 _SHOWN = 6
 """Pairs of estimators that a sentence names."""
 
@@ -125,7 +127,9 @@ def estimators(results: Sequence[ReadingResult]) -> list[str]:
         if len(used) == 1:
             text = ("only " if len(tried) > 1 else "") + names[order[0]]
         never = [_never(results, part, name, names[name]) for name in tried if name not in used]
-        found.append(f"{title}: {text}" + (f"; not {_listed([item for item in never if item], ', ')}" if any(never) else ""))
+        found.append(
+            f"{title}: {text}" + (f"; not found with {_listed([item for item in never if item], ', ')}" if any(never) else "")
+        )
     return found
 
 
@@ -154,12 +158,12 @@ def _family(name: str) -> str:
 def ruled_out(results: Sequence[ReadingResult]) -> list[str]:
     """Sentences on what arithmetic excludes and why, and on pairs that no sampler found although each estimator occurs elsewhere."""
     sentences = [
-        f"impossible by arithmetic: {_listed(map(_pair, readings), '; ')}, because {reason}"
+        f"impossible by arithmetic: {_listed(dict.fromkeys(map(_pair, readings)), '; ')}, because {reason}"
         for reason, readings in _by_reason(results).items()
     ]
     missed = [item for item in results if item.status == "not attained" and not _explained(item, results)]
     if missed:
-        sentences.append(f"not found together: {_listed([_pair(item.reading) for item in missed], '; ')}")
+        sentences.append(f"not found together: {_listed(dict.fromkeys(_pair(item.reading) for item in missed), '; ')}")
     return sentences
 
 
@@ -207,6 +211,19 @@ def crowded(ensemble: Ensemble, unit: str) -> list[str]:
                 f"{100 * share:.0f} % of the {arm} arm's events fall on one {unit.removesuffix('s')} (half of the tables)"
             )
     return found
+
+
+def dominated(ensemble: Ensemble) -> list[str]:
+    """A sentence where one of several samplers carries most of the weight, so that its chance decides."""
+    if len(np.unique(ensemble.islands)) < _FEW:
+        return []
+    share = float(np.bincount(ensemble.islands, weights=ensemble.weights).max())
+    if share <= _DOMINANT:
+        return []
+    return [
+        f"one of the samplers carries {100 * share:.0f} % of the weight: see whether another seed agrees, or take more"
+        " (reconstruction.islands)"
+    ]
 
 
 def certainty(results: Sequence[ReadingResult]) -> str:

@@ -50,7 +50,7 @@ def kaplan_meier_picture(study: Study, key: str, name: str, curves: SurvivalCurv
         _legend(figure, curves, height)
         draw_risk_table(
             axes,
-            "Patients at risk" if curves.from_patients else "At risk (reconstructed)",
+            "Patients at risk" if curves.from_patients else "At risk (reconstructed; least–most)",
             rows,
             _BELOW_AXIS + 0.10,
             _PLOT_HEIGHT,
@@ -188,7 +188,7 @@ def _legend(figure: Figure, curves: SurvivalCurves, height: float) -> None:
     )
     handles: list[Line2D | Patch] = [Line2D([], [], color=QUIET, linewidth=0.8, drawstyle="steps-post", label=steps)]
     if shows_mean(curves):
-        handles.append(Line2D([], [], color=QUIET, linewidth=1.6, drawstyle="steps-post", label="Their mean"))
+        handles.append(Line2D([], [], color=QUIET, linewidth=1.6, drawstyle="steps-post", label="Their weighted mean"))
     if shows_band(curves):
         handles += [
             Line2D([], [], color=QUIET, linewidth=1.6, label="Posterior median"),
