@@ -94,16 +94,18 @@ def test_comparison_finds_a_difference_and_no_other() -> None:
     assert list(frame["verdict"]) == [AGREE, AGREE]
     weights = matched_weights(default, strict)
     assert weights is not None
-    errors = [
-        monte_carlo_error(values["rmst", TOTAL], weight, ensemble.islands)
-        for values, weight, ensemble in zip((same, other), weights, (default, strict), strict=True)
-    ]
+    variance = max(split(same["rmst", TOTAL], default)[0], split(other["rmst", TOTAL], strict)[0])
+    # half the weight in each of two readings, four samplers each
+    errors = monte_carlo_error(same["rmst", TOTAL], weights[0], default.islands), np.sqrt(variance * 2 * 0.25 / 4)
     assert frame["monte_carlo_error"][0] == pytest.approx(np.hypot(*errors), abs=1e-12)
     assert frame["monte_carlo_error"][1] == 0
-    moved = compare_values(same, {**other, ("rmst", TOTAL): other["rmst", TOTAL] + 1.5}, default, strict)
+    moved = compare_values(same, {**other, ("rmst", TOTAL): other["rmst", TOTAL] + 3.0}, default, strict)
     assert list(moved["verdict"]) == [DIFFER, AGREE]
-    one = dataclasses.replace(strict, islands=np.zeros(90, int))
-    assert list(compare_values(same, other, default, one)["verdict"]) == [UNKNOWN, AGREE]
+    one = dataclasses.replace(default, islands=np.zeros(100, int))
+    assert list(compare_values(same, other, one, strict)["verdict"]) == [UNKNOWN, AGREE]
+    alone = dataclasses.replace(strict, islands=np.zeros(90, int))
+    wide = compare_values(same, other, default, alone)["monte_carlo_error"][0]
+    assert wide == pytest.approx(np.hypot(errors[0], np.sqrt(variance * 2 * 0.25)), abs=1e-12)
 
 
 def small() -> tuple[Ensemble, Targets]:

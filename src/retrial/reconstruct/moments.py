@@ -94,6 +94,19 @@ def monte_carlo_error(values: np.ndarray, weights: np.ndarray, islands: np.ndarr
     return float(np.sqrt((len(numbers) - 1) / len(numbers) * ((without - without.mean()) ** 2).sum()))
 
 
+def populations_error(variance: float, weights: np.ndarray, ensemble: Ensemble) -> float:
+    """Standard error √(σ² Σ_r W_r² / K_r) where every sampler has one reading: K_r samplers of reading r, W_r its weight.
+
+    A reading of one sampler leaves no spread to see its error by (a jackknife would leave the reading out), so that a sampler is
+    counted as a single table, σ² the variance of one within its reading: its tables are alike, and no less than one is certain.
+    """
+    total = 0.0
+    for rows in by_reading(ensemble).values():
+        share, samplers = float(weights[rows].sum()), len(np.unique(ensemble.islands[rows]))
+        total += share**2 / max(samplers, 1)
+    return math.sqrt(variance * total)
+
+
 def weighted_quantiles(values: np.ndarray, weights: np.ndarray, levels: tuple[float, ...]) -> list[float]:
     """Smallest value whose cumulated weight reaches each level."""
     order = np.argsort(values, kind="stable")
@@ -118,16 +131,16 @@ def matched_weights(first: Ensemble, second: Ensemble) -> tuple[np.ndarray, np.n
 def compared(
     one: np.ndarray, two: np.ndarray, weights: tuple[np.ndarray, np.ndarray], first: Ensemble, second: Ensemble
 ) -> dict[str, float]:
-    """Difference of the weighted means and its Monte Carlo error, √ of the sum of both squared (`monte_carlo_error`).
-
-    NaN where a table makes the quantity infinite.
+    """Difference of the weighted means and its Monte Carlo error, √ of the sum of both squared: the first's by `monte_carlo_error`, the
+    second's by `populations_error`. NaN where a table makes the quantity infinite.
     """
     finite = bool(np.isfinite(one).all() and np.isfinite(two).all())
     means = (float(weights[0] @ one), float(weights[1] @ two)) if finite else (np.nan, np.nan)
     same = finite and max(np.ptp(one), np.ptp(two)) <= SAME
     error = 0.0 if same else np.nan
     if finite and not same:
-        error = math.hypot(monte_carlo_error(one, weights[0], first.islands), monte_carlo_error(two, weights[1], second.islands))
+        variance = max(split(one, first)[0], split(two, second)[0])
+        error = math.hypot(monte_carlo_error(one, weights[0], first.islands), populations_error(variance, weights[1], second))
     difference = means[1] - means[0]
     return {
         "default": means[0],

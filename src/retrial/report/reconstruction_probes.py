@@ -90,7 +90,8 @@ def strict_table(study: Study, frame: pd.DataFrame) -> Table:
     caption = (
         f"Means over tables within the tolerances and over tables that carry every printed digit ({counts}), under the readings that both"
         " have and with the same shares of them. z: difference in Monte Carlo standard errors; verdict at 5 % over all rows of an"
-        " endpoint (Bonferroni). Errors are taken over independent samplers, not over tables, which share ancestors."
+        " endpoint (Bonferroni). Errors count independent samplers, whose tables share"
+        " ancestors; a strict sampler counts as one table."
     )
     title = f"Strict and default agreement: {f'{differ} of {len(frame)} answers differ' if differ else 'no answer differs'}"
     rows = grouped(study, frame, _strict_row)
