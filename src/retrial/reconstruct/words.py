@@ -52,7 +52,7 @@ _WIDE, _COARSE, _FINE = 0.15, 0.05, 0.02
 """Half-widths of a share's interval above which it is given as a range, to tens and to fives of percent."""
 _CROWDED, _MANY_TIMES, _MANY_EVENTS = 0.5, 12, 10
 """Half of an arm's events at one recorded time, of at least so many times and events: in the studies tried whose
-numbers go together (Yao 2025 and a dozen made up) half of the tables stay at or below a third."""
+numbers go together (a published one, a dozen made up) half of the tables stay at or below a third."""
 _DOMINANT, _FEW = 0.5, 3
 """Weight of one sampler that is worth a word, and how many it takes for that to mean something."""
 _SHOWN = 6
