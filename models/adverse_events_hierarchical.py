@@ -23,8 +23,8 @@ from collections.abc import Mapping
 import numpy as np
 import pymc as pm
 
+from retrial.data.chains import CELL, GRADE, GradedEvents, chain_probabilities
 from retrial.dims import ARM
-from retrial.inference.count_data import CELL, GRADE, GradedEvents, chain_probabilities
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
 

@@ -17,10 +17,9 @@ import numpy as np
 import pymc as pm
 from scipy import stats
 
+from retrial.fit.grid import GridDistribution
 from retrial.frequentist.ratios import LogRatio
-from retrial.inference.grid import GridDistribution
-from retrial.priors.mixture import Mixture
-from retrial.priors.prior import Prior
+from retrial.priors.prior import Mixture, Prior
 from retrial.priors.pymc_priors import effect_prior
 
 _RANGE_SD = 60.0

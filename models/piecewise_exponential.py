@@ -34,7 +34,7 @@ import pytensor.tensor as pt
 from retrial.dims import ARM, ARMS, RAW
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
-from retrial.survival.intervals import IntervalCounts, share_and_information, spans
+from retrial.tables.intervals import IntervalCounts, share_and_information, spans
 
 INTERVAL, STEP = "interval", "step"
 

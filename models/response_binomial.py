@@ -19,8 +19,8 @@ import numpy as np
 import pymc as pm
 from scipy.special import betaln, logsumexp
 
-from retrial.inference.grid import Axis, TwoArmPosterior
-from retrial.inference.two_arms import TwoArms
+from retrial.data.two_arms import TwoArms
+from retrial.fit.grid import Axis, TwoArmPosterior
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior

@@ -22,9 +22,9 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from retrial.inference.borrowing import COHORT, BorrowedCounts, predictive
-from retrial.inference.grid import Axis, TwoArmPosterior
-from retrial.inference.two_arms import TwoArms
+from retrial.data.cohorts import COHORT, BorrowedCounts, predictive
+from retrial.data.two_arms import TwoArms
+from retrial.fit.grid import Axis, TwoArmPosterior
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior

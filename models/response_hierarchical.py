@@ -24,8 +24,8 @@ import numpy as np
 import pymc as pm
 from scipy.special import digamma
 
+from retrial.data.chains import STEP, CategoryCounts, chain_probabilities
 from retrial.dims import ARM
-from retrial.inference.count_data import STEP, CategoryCounts, chain_probabilities
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
 

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
+from retrial.fit.survival_likelihood import SurvivalData, coords, observe
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
-from retrial.survival.observed import SurvivalData, coords, observe
 
 _LOG_LOG_2 = float(np.log(np.log(2.0)))
 

@@ -22,7 +22,7 @@ NEEDED = (
     "retrial/conf/reanalyse.yaml",
     "retrial/conf/study/yao2025.yaml",
     "retrial/conf/prior/sceptical.yaml",
-    "retrial/experiments/reanalyse.py",
+    "retrial/pipeline/reanalyse.py",
 )
 
 

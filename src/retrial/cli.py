@@ -55,10 +55,10 @@ def run(arguments: list[str]) -> int:
 
 def _dispatch(verb: str, rest: list[str]) -> int:
     if verb in ("list", "doctor"):
-        from retrial.experiments import information
+        from retrial.app import information
 
         return information.run(verb, rest)
-    from retrial.experiments.application import launch
+    from retrial.app.application import launch
 
     # Hydra otherwise swallows exceptions and exits by itself with status 1
     os.environ["HYDRA_FULL_ERROR"] = "1"

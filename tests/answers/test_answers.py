@@ -10,12 +10,12 @@ from retrial.answers.questions import Questions
 from retrial.answers.response import response_rows
 from retrial.answers.rows import Subject, ratio_rows
 from retrial.answers.survival import horizon_of, survival_rows
-from retrial.compare.estimate import Estimate
-from retrial.inference.two_arms import TwoArms
+from retrial.data.two_arms import TwoArms
+from retrial.estimate import Estimate
 from retrial.models import response_binomial, weibull, weibull_nonproportional
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
-from retrial.survival.life_table import LifeTable
+from retrial.tables.life_table import LifeTable
 
 SUBJECT = Subject("os", "experimental / control", "model", "flat", "Table 1")
 QUESTIONS = Questions()

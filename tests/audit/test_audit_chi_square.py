@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from retrial.audit.check import Check, Verdict
-from retrial.audit.chi_square import checks, fitting_df, p_of
+from retrial.audit.counts.chi_square import checks, fitting_df, p_of
 from retrial.study.reported import Reported
 
 

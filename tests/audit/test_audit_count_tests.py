@@ -7,7 +7,7 @@ import pytest
 from audit_factory import only, printed, row, study, two_sided
 
 from retrial.audit.check import Check, Verdict
-from retrial.audit.count_tests import checks
+from retrial.audit.counts.count_tests import checks
 
 
 def of(**more: str) -> Check:

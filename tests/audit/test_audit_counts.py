@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from audit_factory import arms, only, row, study
 
-from retrial.audit import rankings, sums
 from retrial.audit.check import Check, Consequence, Verdict
+from retrial.audit.counts import rankings, sums
 from retrial.audit.run import apply_decisions, run_audit
 
 

@@ -8,7 +8,7 @@ import pytest
 from audit_factory import effect, only, study
 
 from retrial.audit.check import Check, Consequence, Verdict
-from retrial.audit.direction import checks
+from retrial.audit.ratios.direction import checks
 
 MEDIANS = {"os": {"median": {"control": {"value": "11.0"}, "experimental": {"value": "16.0"}}}}
 UNADJUSTED = effect("0.470", "0.252", "0.879", endpoint="os")

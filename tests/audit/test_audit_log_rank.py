@@ -12,15 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from retrial.audit import log_rank, ratios
 from retrial.audit.check import Consequence, Verdict
+from retrial.audit.ratios import arithmetic as ratios
+from retrial.audit.ratios import log_rank
 from retrial.audit.run import apply_decisions, run_audit
-from retrial.experiments.tables import refused
-from retrial.reconstruct.printed import targets_from_study
-from retrial.reconstruct.readings import RatioReading, TestReading
-from retrial.reconstruct.statistics import Table
+from retrial.pipeline.tables import refused
 from retrial.study.reported import Quantity, Reported
 from retrial.study.study import Study
+from retrial.tables.printed.from_study import targets_from_study
+from retrial.tables.printed.readings import RatioReading, TestReading
+from retrial.tables.printed.statistics import Table
 
 LOG_RANK = "endpoints.os.log_rank"
 UNTIED = (TestReading.LOG_RANK, TestReading.SCORE_BRESLOW, TestReading.LIKELIHOOD_RATIO_BRESLOW, TestReading.WALD_BRESLOW)

@@ -8,7 +8,7 @@ import pytest
 from audit_factory import only, study
 
 from retrial.audit.check import Check, Verdict
-from retrial.audit.medians import REFLECTED, SYMMETRIC, UNDECIDED, checks
+from retrial.audit.times.medians import REFLECTED, SYMMETRIC, UNDECIDED, checks
 
 
 def of(**medians: tuple[str, list[str] | None]) -> list[Check]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrial.audit.check import Consequence, Verdict
-from retrial.audit.percentages import checks, grim
+from retrial.audit.counts.percentages import checks, grim
 from retrial.study.reported import Reported
 
 

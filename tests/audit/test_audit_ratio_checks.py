@@ -10,10 +10,10 @@ from audit_factory import effect, only, study
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from retrial.audit import ratios
 from retrial.audit.check import Check, Consequence, Verdict
-from retrial.audit.misprint import printed_ratio
-from retrial.audit.ratio_checks import checks
+from retrial.audit.ratios import arithmetic as ratios
+from retrial.audit.ratios.checks import checks
+from retrial.audit.ratios.misprint import printed_ratio
 from retrial.audit.run import apply_decisions, run_audit
 from retrial.study.study import Study
 

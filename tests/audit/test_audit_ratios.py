@@ -11,8 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from retrial.audit import ratios
-from retrial.audit.ratios import Ratio
+from retrial.audit.ratios import arithmetic as ratios
+from retrial.audit.ratios.arithmetic import Ratio
 from retrial.study.reported import Reported
 
 

@@ -9,7 +9,7 @@ import pytest
 from audit_factory import findings, row, simulated, study
 
 from retrial.audit.check import Check, Consequence
-from retrial.audit.repair import checks
+from retrial.audit.counts.repair import checks
 from retrial.audit.run import apply_decisions, run_audit
 from retrial.study.study import Study
 

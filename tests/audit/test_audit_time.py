@@ -10,11 +10,10 @@ from audit_factory import arms, kaplan_meier_median, only, study
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrial.audit import at_risk, follow_up
 from retrial.audit.check import Check, Consequence, Verdict
-from retrial.audit.follow_up import losses_before_median
-from retrial.audit.potential_follow_up import calendar_of
 from retrial.audit.run import apply_decisions
+from retrial.audit.times import at_risk, follow_up
+from retrial.audit.times.follow_up import calendar_of, losses_before_median
 from retrial.study.study import Study
 
 TIMELINE = {"accrual_start": "2020-01", "accrual_end": "2022-06", "cut_off": "2023-12-31", "excluded_follow_up_up_to": "6"}

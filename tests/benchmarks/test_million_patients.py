@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retrial.survival.patients import read_patients
+from retrial.tables.patients import read_patients
 
 SMALL, LARGE = 100_000, 1_000_000
 MAX_SLOWDOWN = 20.0
@@ -59,7 +59,7 @@ def test_a_million_patients_need_less_than_a_gibibyte_more(tmp_path: Path) -> No
     path = tmp_path / "large.csv"
     write_patients(path, LARGE)
     code = (
-        "import resource, sys; from pathlib import Path; from retrial.survival.patients import read_patients; "
+        "import resource, sys; from pathlib import Path; from retrial.tables.patients import read_patients; "
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; before = peak(); "
         "table = read_patients(Path(sys.argv[1]), 'days'); print(peak() - before, int(table.n.sum()))"
     )

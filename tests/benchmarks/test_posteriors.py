@@ -19,17 +19,15 @@ import nutpie
 import pymc as pm
 import pytest
 
-from retrial.inference.convergence import ess_bulk
-from retrial.inference.diagnostics import diagnose
-from retrial.inference.engine import Draws, FitData, Job, fit_many, fitter_for
-from retrial.inference.packing import packed
-from retrial.inference.settings import DiagnosticLimits, SamplerSettings
+from retrial.fit.diagnostics import diagnose, ess_bulk
+from retrial.fit.engine import Draws, FitData, Job, fit_many, fitter_for, packed
+from retrial.fit.settings import DiagnosticLimits, SamplerSettings
+from retrial.fit.survival_likelihood import SurvivalData, survival_data
 from retrial.models import piecewise_exponential, weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
-from retrial.survival.intervals import interval_counts
-from retrial.survival.life_table import LifeTable
-from retrial.survival.observed import SurvivalData, survival_data
+from retrial.tables.intervals import interval_counts
+from retrial.tables.life_table import LifeTable
 
 pytestmark = pytest.mark.slow
 RESULTS = Path(__file__).parent / "results"

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from retrial.dims import ARMS, TOTAL
-from retrial.reconstruct.agreement import violated
-from retrial.reconstruct.build import build_problem
-from retrial.reconstruct.compiled import random_state
-from retrial.reconstruct.engine import reconstruct
-from retrial.reconstruct.ensemble import ReconstructionSettings
-from retrial.reconstruct.pool import leaving_of
-from retrial.reconstruct.prior import TablePrior
-from retrial.reconstruct.problem import PIECES
-from retrial.reconstruct.readings import MedianReading, RatioReading, Reading, TestReading
-from retrial.reconstruct.statistics import Table
-from retrial.reconstruct.structure import first_table
-from retrial.reconstruct.targets import Target, Targets
-from retrial.reconstruct.walk import energies, walk
+from retrial.tables.ensemble import ReconstructionSettings
+from retrial.tables.kernel.compiled import random_state
+from retrial.tables.kernel.prior import TablePrior
+from retrial.tables.kernel.problem import PIECES
+from retrial.tables.kernel.walk import energies, walk
+from retrial.tables.printed.agreement import violated
+from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
+from retrial.tables.printed.statistics import Table
+from retrial.tables.printed.targets import Target, Targets
+from retrial.tables.sample.build import build_problem
+from retrial.tables.sample.engine import reconstruct
+from retrial.tables.sample.pool import leaving_of
+from retrial.tables.sample.structure import first_table
 
 READINGS = {
     "one_step": Reading(RatioReading.MANTEL_HAENSZEL, TestReading.SCORE_BRESLOW, MedianReading.GREENWOOD_DENSITY),

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import arviz as az
 import numpy as np
 
-from retrial.inference.diagnostics import Diagnostics
-from retrial.inference.engine import Draws
-from retrial.inference.ensemble import Fitted, Question
-from retrial.survival.life_table import LifeTable
-from retrial.survival.observed import SurvivalData
+from retrial.fit.diagnostics import Diagnostics
+from retrial.fit.engine import Draws
+from retrial.fit.ensemble import Fitted, Question
+from retrial.fit.survival_likelihood import SurvivalData
+from retrial.tables.life_table import LifeTable
 
 PRIOR_A, PRIOR_B = 2.0, 20.0
 """Gamma prior (shape, rate in months) of the rate that both arms share."""

@@ -12,12 +12,13 @@ import xarray as xr
 from criticism_factory import fitted_of, simulated_table
 from hydra import compose, initialize_config_module
 
-from retrial.composed import plain
-from retrial.config import RunConfig, run_config
+from retrial.app.composed import plain
+from retrial.app.config import run_config
 from retrial.dims import ARM, TIME
-from retrial.experiments.criticism import Criticised, criticised, write_criticism
-from retrial.inference.ensemble import Question
+from retrial.fit.ensemble import Question
+from retrial.pipeline.criticism import Criticised, criticised, write_criticism
 from retrial.report.data import MODEL, PREDICTIVE, QUANTILE, STATUS, SURVIVAL
+from retrial.run_config import RunConfig
 
 COLUMNS = ["endpoint", "model", "prior", "elpd_loo", "elpd_se", "p_loo", "pareto_k_max", "share_k_above_limit"]
 COLUMNS += ["stacking_weight", "stacking_weight_sd", "tables", "status"]

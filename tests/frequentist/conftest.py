@@ -9,7 +9,7 @@ import pytest
 from lifelines.datasets import load_leukemia
 
 from retrial.study.study import Study
-from retrial.survival.life_table import LifeTable
+from retrial.tables.life_table import LifeTable
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, t, ttest_ind_from_stats
 
-from retrial.compare.estimate import Estimate
 from retrial.errors import DataError
+from retrial.estimate import Estimate
 from retrial.frequentist.baseline import baseline_estimates, level_smd, mean_smd, published_baseline, standard_error
 from retrial.study.fields import MeanSD
 from retrial.study.study import Study

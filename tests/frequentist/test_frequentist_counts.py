@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from retrial.compare.estimate import Estimate, to_frame
 from retrial.errors import DataError
+from retrial.estimate import Estimate, to_frame
 from retrial.frequentist.counts import benefit_sign, count_estimates, outcome_key, published_counts, table_estimates
 from retrial.frequentist.two_by_two import TwoByTwo
 from retrial.study.study import Study

@@ -16,7 +16,7 @@ from retrial.errors import DataError
 from retrial.frequentist.cox import Ties, cox
 from retrial.frequentist.log_rank import log_rank, mantel_haenszel, observed_expected
 from retrial.frequentist.risk_sets import RiskSets, risk_sets
-from retrial.survival.life_table import LifeTable
+from retrial.tables.life_table import LifeTable
 
 TIES: tuple[Ties, ...] = ("breslow", "efron")
 LIFELINES = 3e-4

@@ -20,7 +20,7 @@ from retrial.frequentist.kaplan_meier import (
     survival_difference,
 )
 from retrial.frequentist.risk_sets import risk_sets
-from retrial.survival.life_table import LifeTable
+from retrial.tables.life_table import LifeTable
 
 LEVEL = 0.95
 counts = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=8).filter(

@@ -10,12 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from retrial.compare.estimate import Estimate, to_frame
 from retrial.errors import DataError
+from retrial.estimate import Estimate, to_frame
 from retrial.frequentist.spread import ACROSS, spread, summarise
 from retrial.frequentist.survival import common_horizon, published_survival, survival_estimates
 from retrial.study.study import Study
-from retrial.survival.life_table import LifeTable
+from retrial.tables.life_table import LifeTable
 
 HAZARD_MODELS = ("cox_breslow", "cox_efron", "mantel_haenszel", "observed_expected", "weibull_ml")
 

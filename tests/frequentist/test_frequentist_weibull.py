@@ -13,7 +13,7 @@ from scipy.optimize import approx_fprime
 from retrial.errors import DataError
 from retrial.frequentist.risk_sets import RiskSets, risk_sets
 from retrial.frequentist.weibull import WeibullFit, weibull
-from retrial.survival.life_table import LifeTable
+from retrial.tables.life_table import LifeTable
 
 
 def log_likelihood(parameters: np.ndarray, risk: RiskSets) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from retrial.compare.estimate import Estimate
+from retrial.estimate import Estimate
 from retrial.frequentist.baseline import baseline_estimates, published_baseline
 from retrial.frequentist.counts import count_estimates, published_counts
 from retrial.frequentist.ratios import effect_estimates

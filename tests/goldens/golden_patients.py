@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from lifelines import datasets
 
-from retrial.survival.life_table import LifeTable
+from retrial.tables.life_table import LifeTable
 
 
 def _patients(time: pd.Series, event: pd.Series, experimental: pd.Series) -> pd.DataFrame:

@@ -9,15 +9,15 @@ from golden_patients import PATIENTS, at_event_times, table
 from maximum import LogLikelihood
 from scipy.special import digamma, polygamma
 
-from retrial.inference.diagnostics import diagnose
-from retrial.inference.engine import Build, Draws, FitData, Job, fit_many, fitter_for
-from retrial.inference.settings import DiagnosticLimits, SamplerSettings
+from retrial.fit.diagnostics import diagnose
+from retrial.fit.engine import Build, Draws, FitData, Job, fit_many, fitter_for
+from retrial.fit.settings import DiagnosticLimits, SamplerSettings
+from retrial.fit.survival_likelihood import survival_data
 from retrial.models import piecewise_exponential, weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
-from retrial.survival.intervals import interval_counts
-from retrial.survival.life_table import LifeTable
-from retrial.survival.observed import survival_data
+from retrial.tables.intervals import interval_counts
+from retrial.tables.life_table import LifeTable
 
 SETTINGS = SamplerSettings(tune=500, target_accept=0.95)
 DRAWS = 1000

@@ -9,12 +9,12 @@ from scipy import stats
 from retrial.answers.hierarchical import adverse_event_rows, pooling_rows
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
+from retrial.data.chains import graded_events
 from retrial.dims import RAW
 from retrial.errors import DataError
-from retrial.inference.count_data import graded_events
-from retrial.inference.diagnostics import diagnose
-from retrial.inference.engine import Job, fit_many, fitter_for
-from retrial.inference.settings import DiagnosticLimits, SamplerSettings
+from retrial.fit.diagnostics import diagnose
+from retrial.fit.engine import Job, fit_many, fitter_for
+from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.models import adverse_events_hierarchical as model
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
 
-from retrial.inference.two_arms import TwoArms
+from retrial.data.two_arms import TwoArms
 from retrial.models import response_binomial
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet

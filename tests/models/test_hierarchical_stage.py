@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
 
-from retrial.composed import plain
-from retrial.config import RunConfig, run_config
-from retrial.experiments import hierarchical
-from retrial.experiments.conflict import conflict_table
-from retrial.inference.diagnostics import Diagnostics
-from retrial.inference.engine import Draws, Job
+from retrial.app.composed import plain
+from retrial.app.config import run_config
+from retrial.data import hierarchical
+from retrial.fit.diagnostics import Diagnostics
+from retrial.fit.engine import Draws, Job
+from retrial.pipeline.conflict import conflict_table
+from retrial.run_config import RunConfig
 from retrial.study.study import Study
 
 MODELS = ("response_hierarchical", "adverse_events_hierarchical", "response_borrowing")

@@ -12,17 +12,18 @@ import pytest
 from hydra import compose, initialize_config_module
 from scipy import stats
 
+from retrial.app.composed import plain
+from retrial.app.config import run_config
 from retrial.audit.check import Verdict
 from retrial.audit.run import run_audit
-from retrial.composed import plain
-from retrial.config import RunConfig, run_config
+from retrial.data.chains import category_counts
+from retrial.data.counted import IN_NO_CATEGORY, categories_of, graded_of, left_out
 from retrial.errors import DataError
-from retrial.experiments.counted import IN_NO_CATEGORY, categories_of, graded_of, left_out
-from retrial.experiments.power_scaling import power_scaling_table
-from retrial.experiments.power_scaling_draws import CHAINS, DRAWS, multinomial
-from retrial.experiments.prior_predictive import prior_predictive
-from retrial.inference.count_data import category_counts
-from retrial.priors.power_scaling import sensitivity
+from retrial.pipeline.power_scaling import power_scaling_table
+from retrial.pipeline.power_scaling_draws import CHAINS, DRAWS, multinomial
+from retrial.pipeline.prior_predictive import prior_predictive
+from retrial.priors.implied.power_scaling import sensitivity
+from retrial.run_config import RunConfig
 from retrial.study.study import Study
 
 

@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 from scipy.special import expit
 
-from retrial.inference.borrowing import BorrowedCounts, predictive
-from retrial.inference.engine import Job, fit_many, fitter_for
-from retrial.inference.settings import SamplerSettings
-from retrial.inference.two_arms import TwoArms
+from retrial.data.cohorts import BorrowedCounts, predictive
+from retrial.data.two_arms import TwoArms
+from retrial.fit.engine import Job, fit_many, fitter_for
+from retrial.fit.settings import SamplerSettings
 from retrial.models import response_binomial
 from retrial.models import response_borrowing as model
 from retrial.priors.prior import Prior

@@ -13,13 +13,13 @@ from simulate_counts import count_ranks
 from retrial.answers.proportions import proportion_rows
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
+from retrial.data.chains import at_risk, category_counts, chain_probabilities
+from retrial.data.two_arms import TwoArms
 from retrial.dims import RAW
 from retrial.errors import DataError
-from retrial.inference.count_data import at_risk, category_counts, chain_probabilities
-from retrial.inference.diagnostics import diagnose
-from retrial.inference.engine import Fitter, Job, fit_many, fitter_for
-from retrial.inference.settings import DiagnosticLimits, SamplerSettings
-from retrial.inference.two_arms import TwoArms
+from retrial.fit.diagnostics import diagnose
+from retrial.fit.engine import Fitter, Job, fit_many, fitter_for
+from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.models import response_binomial, response_hierarchical
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet

@@ -11,16 +11,16 @@ import pytest
 from scipy import integrate, special, stats
 
 from retrial.errors import DataError, FitError
-from retrial.inference.diagnostics import diagnose
-from retrial.inference.engine import Draws, Fitter, Job, fit_many, fitter_for
-from retrial.inference.ensemble import padded
-from retrial.inference.settings import DiagnosticLimits, Sampler, SamplerSettings
+from retrial.fit.diagnostics import diagnose
+from retrial.fit.engine import Draws, Fitter, Job, fit_many, fitter_for
+from retrial.fit.ensemble import padded
+from retrial.fit.settings import DiagnosticLimits, Sampler, SamplerSettings
+from retrial.fit.survival_likelihood import SurvivalData, cell_log_likelihood, survival_data
 from retrial.models import weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_updates
-from retrial.survival.life_table import LifeTable
-from retrial.survival.observed import SurvivalData, cell_log_likelihood, survival_data
+from retrial.tables.life_table import LifeTable
 
 FLAT = PriorSet(
     "flat",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from retrial.priors.conflict import box_p, conflict
+from retrial.priors.implied.conflict import box_p, conflict
 from retrial.priors.prior import Prior
 
 

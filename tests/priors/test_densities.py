@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from retrial.priors.densities import curve, density_rows
+from retrial.priors.implied.densities import curve, density_rows
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet, implied
 from retrial.priors.quantiles import solved

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from retrial.priors.power_scaling import ALPHAS, CONFLICT, NONE_SEEN, STRONG_PRIOR, pooled_log_density, sensitivity
+from retrial.priors.implied.power_scaling import ALPHAS, CONFLICT, NONE_SEEN, STRONG_PRIOR, pooled_log_density, sensitivity
 
 ESTIMATE, SE = math.log(0.47), 0.319
 """A printed hazard ratio of 0.47 (0.252 to 0.879)."""

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir, initialize_config_module
 
-from retrial.answers.priors import prior_lines
-from retrial.composed import plain
-from retrial.config import RunConfig, run_config
+from retrial.app.composed import plain
+from retrial.app.config import run_config
+from retrial.app.information import listed_priors, prior_lines
 from retrial.errors import ConfigError
-from retrial.experiments.prior_list import listed_priors
 from retrial.priors.prior_set import implied
+from retrial.run_config import RunConfig
 
 FILES, MODELS = (
     sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / kind).glob("*.yaml")) for kind in ("prior", "model")

@@ -8,7 +8,7 @@ from scipy import special, stats
 from scipy.special import expit
 
 from retrial.errors import DataError
-from retrial.priors.effective_size import effective_size, posterior_weights
+from retrial.priors.implied.effective_size import effective_size, posterior_weights
 from retrial.priors.prior import Prior
 from retrial.priors.two_level import binomial_studies, normal_studies
 

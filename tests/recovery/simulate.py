@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from retrial.inference.engine import Job, fit_many, fitter_for
-from retrial.inference.settings import SamplerSettings
+from retrial.fit.engine import Job, fit_many, fitter_for
+from retrial.fit.settings import SamplerSettings
+from retrial.fit.survival_likelihood import Hazard, SurvivalData, survival_data
 from retrial.models import piecewise_exponential, weibull, weibull_nonproportional
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
-from retrial.survival.intervals import interval_counts
-from retrial.survival.life_table import LifeTable
-from retrial.survival.observed import Hazard, SurvivalData, survival_data
+from retrial.tables.intervals import interval_counts
+from retrial.tables.life_table import LifeTable
 
 PATIENTS = 80
 FOLLOW_UP = (6.0, 24.0)

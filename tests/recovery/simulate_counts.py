@@ -13,11 +13,11 @@ import numpy as np
 from scipy.special import expit
 from simulate import RANKS
 
-from retrial.inference.borrowing import BorrowedCounts
-from retrial.inference.count_data import category_counts, graded_events
-from retrial.inference.engine import Fitter, Job, fit_many, fitter_for
-from retrial.inference.settings import SamplerSettings
-from retrial.inference.two_arms import TwoArms
+from retrial.data.chains import category_counts, graded_events
+from retrial.data.cohorts import BorrowedCounts
+from retrial.data.two_arms import TwoArms
+from retrial.fit.engine import Fitter, Job, fit_many, fitter_for
+from retrial.fit.settings import SamplerSettings
 from retrial.models import adverse_events_hierarchical, response_borrowing, response_hierarchical
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet

@@ -9,7 +9,7 @@ import xarray as xr
 
 from retrial.dims import ARM, ARMS, TIME
 from retrial.report.data import LOWER, POINT, TIME_FINE, UPPER, PrintedAtRisk, SurvivalCurves
-from retrial.survival.life_table import LifeTable
+from retrial.tables.life_table import LifeTable
 
 
 def life_table(seed: int, scale: tuple[float, float], tables: int) -> LifeTable:

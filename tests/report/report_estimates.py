@@ -7,7 +7,7 @@ from typing import Any
 
 from scipy.stats import norm
 
-from retrial.compare.estimate import Estimate
+from retrial.estimate import Estimate
 
 Z = 1.959963984540054
 FAILURE = "failed: rhat 1.204 > 1.01"

@@ -13,7 +13,7 @@ from report_estimates import FAILURE, PRIORS, estimates
 from report_factory import checks, report_data
 from report_pages import Written, plain, rendered, small
 
-from retrial.compare.estimate import Estimate, to_frame
+from retrial.estimate import Estimate, to_frame
 from retrial.report.page import write_report
 
 

@@ -15,9 +15,9 @@ from report_factory import report_data
 from report_pages import plain, rendered, small
 
 from retrial.dims import ARM, ARMS, TIME
-from retrial.report.criticism import criticism_section, criticism_table
 from retrial.report.data import MODEL, PREDICTIVE, PREDICTIVES, QUANTILE, STATUS, SURVIVAL, ReportData
 from retrial.report.page import lay_out
+from retrial.report.tables.criticism import criticism_section, criticism_table
 
 FAILURE = "failed: 38 of 40 fits; first: 20 divergences > 0"
 

@@ -15,16 +15,15 @@ from report_estimates import estimates
 from report_factory import report_data, study
 from report_pages import Written
 
-from retrial.compare.estimate import Estimate
 from retrial.dims import ARMS
-from retrial.report.at_risk import risk_rows
+from retrial.estimate import Estimate
 from retrial.report.data import PrintedAtRisk
-from retrial.report.forest import ROWS_PER_PICTURE, ForestRow, ForestText, forests
-from retrial.report.kaplan_meier import _heights, kaplan_meier_picture
-from retrial.report.picture import ARM_COLOURS, ARM_TEXT, FAILED, METHOD_COLOURS, QUIET, Picture, safe
+from retrial.report.figures.forest import ROWS_PER_PICTURE, ForestRow, ForestText, forests
+from retrial.report.figures.kaplan_meier import _heights, kaplan_meier_picture, risk_rows
+from retrial.report.figures.picture import ARM_COLOURS, ARM_TEXT, FAILED, METHOD_COLOURS, QUIET, Picture, safe
+from retrial.report.figures.survival import curves_caption, fidelity_words
 from retrial.report.sections import result_sections
-from retrial.report.survival import curves_caption, fidelity_words
-from retrial.survival.life_table import LifeTable
+from retrial.tables.life_table import LifeTable
 
 TEXT = ForestText("forest", "A forest", "caption", "Hazard ratio", "left", "right", "Estimate", "P")
 

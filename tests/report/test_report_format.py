@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrial.compare.estimate import Estimate
+from retrial.estimate import Estimate
 from retrial.report import format as fmt
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from report_factory import study, study_record
 
-from retrial.compare.estimate import Estimate
+from retrial.estimate import Estimate
 from retrial.report.labels import (
     canonical,
     endpoint_label,

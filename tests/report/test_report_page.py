@@ -10,8 +10,8 @@ import pytest
 from report_factory import report_data, study_record
 from report_pages import Written, plain, rendered, small
 
-from retrial.compare.estimate import Estimate
 from retrial.errors import StoreError
+from retrial.estimate import Estimate
 from retrial.report.data import ReportData
 from retrial.report.page import write_report
 from retrial.study.study import Study

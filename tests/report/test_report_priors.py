@@ -13,19 +13,18 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from report_factory import report_data
 
-from retrial.compare.estimate import Estimate
-from retrial.compare.notes import empty_arms
-from retrial.priors.densities import density_rows
+from retrial.answers.notes import empty_arms
+from retrial.estimate import Estimate
+from retrial.priors.implied.densities import density_rows
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet, implied
-from retrial.report import dots as dots_module
-from retrial.report.adverse import _dot_row, adverse_pictures, adverse_table
-from retrial.report.adverse_cells import event_cells
-from retrial.report.conflict import conflict_tables
-from retrial.report.dots import DotPanel, DotRow, DotText, dots
-from retrial.report.picture import Picture, finish
-from retrial.report.priors import implied_table, predictive_table, prior_pictures
-from retrial.report.response import response_tables
+from retrial.report.figures import dots as dots_module
+from retrial.report.figures.adverse_events import _dot_row, adverse_pictures, adverse_table, event_cells
+from retrial.report.figures.dots import DotPanel, DotRow, DotText, dots
+from retrial.report.figures.picture import Picture, finish
+from retrial.report.tables.conflict import conflict_tables
+from retrial.report.tables.priors import implied_table, predictive_table, prior_pictures
+from retrial.report.tables.response import response_tables
 
 SETS = [
     PriorSet("flat", {"log_hazard_ratio": Prior("normal", (0.0, 10.0)), "log_odds_ratio": Prior("normal", (0.0, 10.0))}),

@@ -14,10 +14,10 @@ from report_pages import plain, rendered, small
 from retrial.audit.check import Check, Consequence, Verdict
 from retrial.dims import ARM, ARMS
 from retrial.report.data import ReportData
+from retrial.report.figures.kaplan_meier import mean_curve
+from retrial.report.figures.survival import curves_caption
 from retrial.report.page import lay_out
-from retrial.report.reconstruction import reconstruction_section
-from retrial.report.steps import mean_curve
-from retrial.report.survival import curves_caption
+from retrial.report.tables.reconstruction import reconstruction_section
 
 
 def joint(path: str, recomputed: str, note: str) -> Check:

@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from retrial.compare.estimate import Estimate
 from retrial.errors import DataError
+from retrial.estimate import Estimate
 from retrial.sensitivity.credibility import (
     advocacy_limit,
     credibility_estimates,

@@ -11,7 +11,7 @@ from test_study_schema import schema_keys
 
 from retrial.errors import StudyError
 from retrial.study.loader import load_study
-from retrial.survival.patients import read_patients
+from retrial.tables.patients import read_patients
 
 ROOT = Path(__file__).parents[2]
 HEADING = "## Your own study in ten minutes"

@@ -10,7 +10,7 @@ import pandas as pd
 from lifelines import datasets
 
 from retrial.dims import ARMS
-from retrial.reconstruct.statistics import Table
+from retrial.tables.printed.statistics import Table
 
 DAYS_PER_MONTH = 365.25 / 12
 DAYS_PER_YEAR = 365.25

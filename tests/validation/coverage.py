@@ -20,17 +20,18 @@ import numpy as np
 import pandas as pd
 from hydra import compose, initialize_config_module
 
-from retrial.composed import plain
-from retrial.config import RunConfig, run_config
+from retrial.answers import curves
+from retrial.app.composed import plain
+from retrial.app.config import run_config
 from retrial.errors import ReconstructionError
-from retrial.inference.ensemble import Fitted, Question, fit_ensemble
-from retrial.reconstruct.agreement import tables_of
-from retrial.reconstruct.engine import reconstruct
-from retrial.reconstruct.ensemble import ReconstructionSettings
-from retrial.reconstruct.readings import RatioReading, TestReading
-from retrial.reconstruct.statistics import Table
-from retrial.survival import curves
-from retrial.survival.life_table import LifeTable
+from retrial.fit.ensemble import Fitted, Question, fit_ensemble
+from retrial.run_config import RunConfig
+from retrial.tables.ensemble import ReconstructionSettings
+from retrial.tables.life_table import LifeTable
+from retrial.tables.printed.agreement import tables_of
+from retrial.tables.printed.readings import RatioReading, TestReading
+from retrial.tables.printed.statistics import Table
+from retrial.tables.sample.engine import reconstruct
 from tests.validation.cache import cache_of
 from tests.validation.paper import Given, targets_of
 

@@ -14,12 +14,12 @@ import pandas as pd
 
 from retrial.dims import ARMS
 from retrial.errors import ReconstructionError
-from retrial.reconstruct.agreement import agreement_of_tables, tables_of
-from retrial.reconstruct.engine import reconstruct
-from retrial.reconstruct.ensemble import ReconstructionSettings
-from retrial.reconstruct.readings import RatioReading, TestReading
-from retrial.reconstruct.spread import weighted_quantiles
-from retrial.reconstruct.statistics import Table
+from retrial.tables.ensemble import ReconstructionSettings
+from retrial.tables.findings.spread import weighted_quantiles
+from retrial.tables.printed.agreement import agreement_of_tables, tables_of
+from retrial.tables.printed.readings import RatioReading, TestReading
+from retrial.tables.printed.statistics import Table
+from retrial.tables.sample.engine import reconstruct
 from tests.validation.cache import cache_of
 from tests.validation.cases import SOURCES, sizes_of, thinned
 from tests.validation.paper import RATIO, Given, on_grid, targets_of

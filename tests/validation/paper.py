@@ -11,12 +11,12 @@ import pandas as pd
 from scipy import stats
 
 from retrial.dims import ARMS, TOTAL
-from retrial.reconstruct.curves import with_curve
-from retrial.reconstruct.printed import targets_from_study
-from retrial.reconstruct.readings import MedianReading, RatioReading, TestReading
-from retrial.reconstruct.statistics import Table
-from retrial.reconstruct.targets import Targets
 from retrial.study.loader import load_study
+from retrial.tables.printed.digitised import with_curve
+from retrial.tables.printed.from_study import targets_from_study
+from retrial.tables.printed.readings import MedianReading, RatioReading, TestReading
+from retrial.tables.printed.statistics import Table
+from retrial.tables.printed.targets import Targets
 
 RATIO, TEST, MEDIAN = RatioReading.COX_EFRON, TestReading.LOG_RANK, MedianReading.GREENWOOD_DENSITY
 """How the hidden paper made its numbers; the reconstruction is not told."""

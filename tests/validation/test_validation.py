@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from retrial.reconstruct.agreement import violated
-from retrial.reconstruct.readings import Reading
+from retrial.tables.printed.agreement import violated
+from retrial.tables.printed.readings import Reading
 from tests.validation.cases import SOURCES, thinned
 from tests.validation.coverage import FOLLOW_UP, PATIENTS, Truth, on_months, patients, truth_of
 from tests.validation.paper import MEDIAN, RATIO, TEST, Given, on_grid, targets_of

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from retrial.answers.notes import empty_arms
 from retrial.answers.proportions import proportion_rows
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
-from retrial.compare.estimate import Estimate
-from retrial.compare.notes import empty_arms
-from retrial.inference.count_data import ANY_GRADE, OTHER_GRADES, GradedEvents
+from retrial.data.chains import ANY_GRADE, OTHER_GRADES, GradedEvents
+from retrial.estimate import Estimate
 from retrial.study.study import Study
 
 

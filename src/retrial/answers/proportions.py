@@ -8,8 +8,8 @@ import numpy as np
 
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
-from retrial.compare.estimate import Estimate
 from retrial.dims import CONTROL, EXPERIMENTAL
+from retrial.estimate import Estimate
 from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.frequentist.two_by_two import NUMBERS_NEEDED, number_needed_to_treat, through_infinity
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from retrial.compare.agreement import AgreementRules
+from retrial.answers.agreement import AgreementRules
 
 
 @dataclass(frozen=True, slots=True)

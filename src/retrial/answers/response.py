@@ -8,9 +8,9 @@ import numpy as np
 
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
-from retrial.compare.estimate import Estimate
+from retrial.estimate import Estimate
+from retrial.fit.grid import TwoArmPosterior
 from retrial.frequentist.rows import DIFFERENCE, RATIO
-from retrial.inference.grid import TwoArmPosterior
 
 _CONTRASTS = {
     "control": ("proportion", "probability"),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from retrial.answers.questions import Questions
-from retrial.compare.estimate import Estimate
+from retrial.estimate import Estimate
 
 
 @dataclass(frozen=True)

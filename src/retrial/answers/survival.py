@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from retrial.answers import curves
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
-from retrial.compare.estimate import Estimate
 from retrial.dims import ARMS
+from retrial.estimate import Estimate
+from retrial.fit.survival_likelihood import Hazard
 from retrial.frequentist.rows import DIFFERENCE, RATIO
-from retrial.survival import curves
-from retrial.survival.life_table import LifeTable
-from retrial.survival.observed import Hazard
+from retrial.tables.life_table import LifeTable
 
 BEYOND = "beyond the follow-up of {months:.3g} months: the model's extrapolation"
 """Note of a median that the data do not reach."""

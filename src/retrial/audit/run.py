@@ -6,23 +6,12 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from retrial.audit import (
-    at_risk,
-    chi_square,
-    count_tests,
-    direction,
-    follow_up,
-    log_rank,
-    mean_tests,
-    medians,
-    percentages,
-    rankings,
-    ratio_checks,
-    repair,
-    sums,
-    twice_printed,
-)
+from retrial.audit import mean_tests, twice_printed
 from retrial.audit.check import FAMILIES, Check, Consequence, Decision, Verdict
+from retrial.audit.counts import chi_square, count_tests, percentages, rankings, repair, sums
+from retrial.audit.ratios import checks as ratio_checks
+from retrial.audit.ratios import direction, log_rank
+from retrial.audit.times import at_risk, follow_up, medians
 from retrial.study.study import Study, replaced
 
 AUDITS: tuple[Callable[[Study], Iterator[Check]], ...] = (

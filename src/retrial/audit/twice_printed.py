@@ -7,11 +7,11 @@ from itertools import combinations
 
 from scipy import stats
 
-from retrial.audit import ratios
 from retrial.audit.check import Check, Consequence, Verdict
-from retrial.audit.chi_square import p_of
-from retrial.audit.misprint import diagnosed, printed_ratio
+from retrial.audit.counts.chi_square import p_of
 from retrial.audit.numbers import TRUNCATED, Agreement, agreement, show_p, truncation_interval
+from retrial.audit.ratios import arithmetic as ratios
+from retrial.audit.ratios.misprint import diagnosed, printed_ratio
 from retrial.audit.rows import quantities
 from retrial.study.reported import Quantity, Reported
 from retrial.study.sections import Effect, Endpoint, LogRank

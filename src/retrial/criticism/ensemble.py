@@ -12,8 +12,8 @@ from retrial.criticism.loo import LeaveOneOut, leave_one_out
 from retrial.criticism.pit import GROUPS, PREDICTED, PitCurve, null_variance, pit_curve
 from retrial.criticism.predictive import even_rows, scheme_of, simulated_kaplan_meier
 from retrial.errors import FitError
-from retrial.inference.ensemble import Fitted, Question
-from retrial.survival.observed import Hazard, survival_data
+from retrial.fit.ensemble import Fitted, Question
+from retrial.fit.survival_likelihood import Hazard, survival_data
 
 LOO_TABLES = 40
 """Tables of an ensemble that patients are left out of: the means over them have a Monte Carlo error of a sixth of the spread

@@ -9,11 +9,11 @@ import numpy as np
 from arviz_stats.base import array_stats
 from scipy.special import logsumexp
 
+from retrial.answers import curves
 from retrial.criticism.pointwise import Cells, occupied_cells, pointwise_log_likelihood
 from retrial.criticism.recording import recording_intervals
 from retrial.errors import FitError
-from retrial.survival import curves
-from retrial.survival.observed import Hazard, SurvivalData
+from retrial.fit.survival_likelihood import Hazard, SurvivalData
 
 _HIGHEST_LIMIT = 0.7
 """Pareto k beyond which importance sampling is not to be trusted, however many draws (Vehtari et al. 2024)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retrial.survival.observed import Hazard, SurvivalData, cell_log_likelihood
+from retrial.fit.survival_likelihood import Hazard, SurvivalData, cell_log_likelihood
 
 _COLUMNS_AT_ONCE = 64
 """Times looked at together: some tens of megabytes for the draws of one fit, however long the table is."""

@@ -9,13 +9,13 @@ from typing import Literal
 import numpy as np
 import pymc as pm
 
+from retrial.answers import curves
 from retrial.criticism.recording import recording_intervals, recording_unit
 from retrial.dims import ARMS
-from retrial.inference.engine import parameters_of
+from retrial.fit.engine import parameters_of
+from retrial.fit.survival_likelihood import Hazard
 from retrial.priors.prior_set import PriorSet
-from retrial.survival import curves
-from retrial.survival.life_table import LifeTable
-from retrial.survival.observed import Hazard
+from retrial.tables.life_table import LifeTable
 
 _MOST_EARLIER = 20
 """Times that are put before a table's first one."""

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import chi2_contingency, t
 
-from retrial.compare.estimate import Estimate
 from retrial.dims import ARMS
 from retrial.errors import DataError
+from retrial.estimate import Estimate
 from retrial.frequentist.counts import count_tests, published
 from retrial.frequentist.rows import CONFIDENCE_LEVEL, DIFFERENCE, RATIO, RowMaker, z_quantile
 from retrial.frequentist.two_by_two import TwoByTwo

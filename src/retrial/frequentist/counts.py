@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from retrial.compare.estimate import Estimate
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.errors import DataError
+from retrial.estimate import Estimate
 from retrial.frequentist.rows import CONFIDENCE_LEVEL, DIFFERENCE, RATIO, RowMaker
 from retrial.frequentist.two_by_two import (
     NUMBERS_NEEDED,

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from retrial.compare.estimate import NAN, Estimate
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.errors import DataError
+from retrial.estimate import NAN, Estimate
 from retrial.frequentist.kaplan_meier import Curve, median_survival, restricted_mean, survival_at, survival_difference
 from retrial.frequentist.rows import DIFFERENCE, NO_INTERVAL, RowMaker, z_quantile
 

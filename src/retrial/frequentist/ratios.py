@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from scipy.stats import norm
 
-from retrial.compare.estimate import Estimate
 from retrial.dims import CONTROL
 from retrial.errors import DataError
+from retrial.estimate import Estimate
 from retrial.frequentist.counts import published
 from retrial.frequentist.rows import RATIO, RowMaker, wald_p, z_quantile
 from retrial.study.sections import Effect, Measure

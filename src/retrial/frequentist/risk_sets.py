@@ -8,7 +8,7 @@ import numpy as np
 
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.errors import DataError
-from retrial.survival.life_table import LifeTable
+from retrial.tables.life_table import LifeTable
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from scipy.stats import norm
 
-from retrial.compare.estimate import NAN, Estimate
 from retrial.dims import CONTROL, EXPERIMENTAL
 from retrial.errors import DataError
+from retrial.estimate import NAN, Estimate
 
 RATIO = f"{EXPERIMENTAL} / {CONTROL}"
 DIFFERENCE = f"{EXPERIMENTAL} - {CONTROL}"

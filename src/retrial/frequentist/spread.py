@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retrial.compare.estimate import NAN, Estimate
+from retrial.estimate import NAN, Estimate
 from retrial.frequentist.rows import CONFIDENCE_LEVEL
 from retrial.frequentist.survival import common_horizon, survival_estimates
-from retrial.survival.life_table import LifeTable
+from retrial.tables.life_table import LifeTable
 
 ACROSS = "_across_reconstructions"
 """Suffix of a quantity whose limits are its smallest and largest value over the reconstructions: no confidence interval."""

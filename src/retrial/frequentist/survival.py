@@ -7,9 +7,9 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 
-from retrial.compare.estimate import NAN, Estimate
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, MONTHS_PER_UNIT, TOTAL
 from retrial.errors import DataError
+from retrial.estimate import NAN, Estimate
 from retrial.frequentist.counts import published
 from retrial.frequentist.cox import Ties, cox
 from retrial.frequentist.curve_rows import curve_rows, guarded
@@ -20,7 +20,7 @@ from retrial.frequentist.rows import CONFIDENCE_LEVEL, NO_INTERVAL, RATIO, RowMa
 from retrial.frequentist.weibull import WeibullFit, weibull
 from retrial.study.sections import Endpoint, Median
 from retrial.study.study import Study
-from retrial.survival.life_table import LifeTable
+from retrial.tables.life_table import LifeTable
 
 MEASURE = "hazard_ratio"
 

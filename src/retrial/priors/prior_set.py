@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from retrial.errors import PriorError
-from retrial.priors.effective_size import effective_size
+from retrial.priors.implied.effective_size import effective_size
 from retrial.priors.prior import SUPPORT, Prior
 from retrial.priors.scales import scale_of
 

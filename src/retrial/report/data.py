@@ -11,8 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from retrial.audit.check import Check
-from retrial.compare.estimate import Estimate, IntervalKind
 from retrial.dims import TIME
+from retrial.estimate import Estimate, IntervalKind
 from retrial.study.study import Study
 
 TIME_FINE = "time_fine"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from retrial.compare.estimate import Estimate
+from retrial.estimate import Estimate
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from retrial.compare.estimate import Estimate
+from retrial.estimate import Estimate
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.labels import (
@@ -22,7 +22,7 @@ from retrial.report.labels import (
     threshold_of,
     upper_first,
 )
-from retrial.report.results import Group, audit_note, groups_of, written
+from retrial.report.tables.results import Group, audit_note, groups_of, written
 from retrial.study.study import Study
 
 _IN_WORDS = (*RATIOS, "risk_difference")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from retrial.compare.estimate import Estimate, IntervalKind
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
+from retrial.estimate import Estimate, IntervalKind
 from retrial.study.study import Study
 
 RATIOS = ("hazard_ratio", "odds_ratio", "risk_ratio")

@@ -12,7 +12,7 @@ import yaml
 
 from retrial.report.data import ReportData
 from retrial.report.labels import model_label, upper_first
-from retrial.report.results import interval_words
+from retrial.report.tables.results import interval_words
 
 _DOI = re.compile(r"^10\.\d{4,9}/[A-Za-z0-9._;()/:-]+$")
 _CARD = re.compile(r"^Model card: *`\w+`,? *")

@@ -13,24 +13,23 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from retrial.audit.check import to_frame as checks_to_frame
-from retrial.compare.estimate import to_frame as estimates_to_frame
 from retrial.errors import StoreError
-from retrial.report.audit_tables import assumptions, audit_tables, decision_table
-from retrial.report.conflict import conflict_tables
-from retrial.report.criticism import criticism_section
+from retrial.estimate import to_frame as estimates_to_frame
 from retrial.report.data import ReportData
-from retrial.report.diagnostics_tables import diagnostics_tables
+from retrial.report.figures.picture import Picture
+from retrial.report.figures.survival import survival_pictures
 from retrial.report.key_results import cautions, direction, key_results
 from retrial.report.labels import arm_label, endpoint_label
 from retrial.report.methods import cards, doi_address, facts, manifest_text, paragraphs
-from retrial.report.picture import Picture
-from retrial.report.priors import implied_table, predictive_table, prior_pictures
-from retrial.report.reconstruction import reconstruction_section
-from retrial.report.run_tables import fidelity_table, prior_table
 from retrial.report.sections import TREATMENT, Section, result_sections
 from retrial.report.status import status_of
-from retrial.report.survival import survival_pictures
 from retrial.report.table import Table
+from retrial.report.tables.audit import assumptions, audit_tables, decision_table
+from retrial.report.tables.conflict import conflict_tables
+from retrial.report.tables.criticism import criticism_section
+from retrial.report.tables.priors import implied_table, predictive_table, prior_pictures
+from retrial.report.tables.reconstruction import reconstruction_section
+from retrial.report.tables.run import diagnostics_tables, fidelity_table, prior_table
 
 PAGE, FIGURES, TABLES = "report.html", "figures", "tables"
 _TEMPLATE, _STYLE = "page.html.j2", "style.css"

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retrial.compare.estimate import Estimate
-from retrial.report.adverse import adverse_pictures, adverse_table
+from retrial.estimate import Estimate
 from retrial.report.data import ReportData
-from retrial.report.forest_rows import section_forests
+from retrial.report.figures.adverse_events import adverse_pictures, adverse_table
+from retrial.report.figures.forest import section_forests
+from retrial.report.figures.picture import Picture
 from retrial.report.labels import RATIO_AT, RATIOS, is_adjusted, is_treatment, quantity_label, threshold_of
-from retrial.report.picture import Picture
-from retrial.report.probabilities import probability_table
-from retrial.report.response import response_tables
-from retrial.report.results import Group, groups_of, side_by_side
-from retrial.report.spread import spread_tables
 from retrial.report.table import Table
+from retrial.report.tables.probabilities import probability_table
+from retrial.report.tables.response import response_tables
+from retrial.report.tables.results import Group, groups_of, side_by_side
+from retrial.report.tables.spread import spread_tables
 from retrial.study.study import Study
 
 TREATMENT, RESPONSE, ADVERSE, PROGNOSTIC, BASELINE, OTHER = (

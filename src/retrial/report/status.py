@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from retrial.audit.check import Check, Verdict
-from retrial.compare.estimate import Estimate
+from retrial.estimate import Estimate
 from retrial.report.data import ReportData
-from retrial.report.diagnostics_tables import FITS, failed_fits, of_fit
 from retrial.report.labels import endpoint_label, model_label, prior_label, upper_first
+from retrial.report.tables.run import FITS, failed_fits, of_fit
 from retrial.study.study import Study
 
 _NAMED = 6

@@ -10,8 +10,8 @@ from typing import Literal
 
 from scipy.stats import norm
 
-from retrial.compare.estimate import Estimate
 from retrial.errors import DataError
+from retrial.estimate import Estimate
 from retrial.frequentist.ratios import LogRatio, effect_endpoint, log_ratio, printed_limits
 from retrial.frequentist.rows import RowMaker, exp, z_quantile
 from retrial.study.sections import Effect

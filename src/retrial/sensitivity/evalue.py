@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from retrial.compare.estimate import Estimate
 from retrial.errors import DataError
+from retrial.estimate import Estimate
 from retrial.frequentist.ratios import contrast_of, effect_endpoint, effect_source, log_ratio, printed_limits
 from retrial.frequentist.rows import RowMaker
 from retrial.study.sections import Effect

@@ -1,0 +1,69 @@
+"""Survival curves, medians and RMST from draws of any hazard: everything derives from its cumulative hazard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from retrial.fit.survival_likelihood import EXPERIMENTAL_INDICATOR, Hazard
+from retrial.tables.life_table import LifeTable
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
+"""Gauss-Legendre rule on [-1, 1]; with t = h x², RMST of a Weibull with shape 0.3 to 8 is right to 1e-8, of a piecewise
+constant hazard to 1e-3 months (both tested)."""
+_BISECTIONS = 52
+"""Halvings of the range below: a median to 2e-14 of itself."""
+_LOG_TIME_RANGE = (-30.0, 30.0)
+"""Log months searched for a median."""
+_LOG_2 = float(np.log(2.0))
+
+
+def cumulative_hazard(hazard: Hazard, draws: Mapping[str, np.ndarray], times: np.ndarray) -> np.ndarray:
+    """H(t) of shape (draw, arm, time) for parameters of shape (draw,) or (draw, k), at times above 0."""
+    return hazard(np.asarray(times, dtype=float), EXPERIMENTAL_INDICATOR, _columns(draws), np)[1]
+
+
+def survival(hazard: Hazard, draws: Mapping[str, np.ndarray], times: np.ndarray) -> np.ndarray:
+    """S(t) = exp(-H(t)), shape (draw, arm, time); S(0) = 1."""
+    times = np.asarray(times, dtype=float)
+    values = np.exp(-cumulative_hazard(hazard, draws, np.maximum(times, np.exp(_LOG_TIME_RANGE[0]))))
+    return np.where(times > 0, values, 1.0)
+
+
+def log_hazard_ratio(hazard: Hazard, draws: Mapping[str, np.ndarray], times: np.ndarray) -> np.ndarray:
+    """log h_e(t) - log h_c(t), shape (draw, time), at times above 0."""
+    log_hazard = hazard(np.asarray(times, dtype=float), EXPERIMENTAL_INDICATOR, _columns(draws), np)[0]
+    return log_hazard[:, 1] - log_hazard[:, 0]
+
+
+def median_survival(hazard: Hazard, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Time at which H = log 2, shape (draw, arm), months, by bisection on log time."""
+    columns = _columns(draws)
+    size = next(iter(draws.values())).shape[0]
+    low = np.full((size, 2, 1), _LOG_TIME_RANGE[0])
+    high = np.full((size, 2, 1), _LOG_TIME_RANGE[1])
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        above = hazard(np.exp(middle), EXPERIMENTAL_INDICATOR, columns, np)[1] > _LOG_2
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return np.exp((low + high) / 2)[..., 0]
+
+
+def rmst(hazard: Hazard, draws: Mapping[str, np.ndarray], horizon: float) -> np.ndarray:
+    """Restricted mean survival time ∫_0^horizon S(t) dt, shape (draw, arm), months."""
+    x = (_NODES + 1) / 2
+    values = survival(hazard, draws, horizon * x**2)
+    return (values * (_WEIGHTS * x * horizon)).sum(-1)
+
+
+def kaplan_meier(table: LifeTable) -> np.ndarray:
+    """Product-limit estimate after the events at each time, shape (reconstruction, arm, time)."""
+    events, at_risk = table.events.to_numpy(), table.at_risk.to_numpy()
+    hazard = np.divide(events, at_risk, out=np.zeros(events.shape), where=at_risk > 0)
+    return np.cumprod(1.0 - hazard, axis=-1)
+
+
+def _columns(draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Parameters with two trailing axes, to broadcast against (arm, time)."""
+    return {name: values[..., None, None] for name, values in draws.items()}

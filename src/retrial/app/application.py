@@ -1,0 +1,198 @@
+"""Runs a verb as a Hydra application: study and config checked, run folder opened, work done, manifest written last."""
+
+from __future__ import annotations
+
+import logging
+import re
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module, resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from retrial.app.composed import CUSTOM, plain, question
+from retrial.errors import ConfigError, FitError, InputError, RetrialError, StudyError
+from retrial.store.folders import MANIFEST, fingerprint, finish, is_finished, open_run, read_manifest
+from retrial.study.loader import load_study
+from retrial.study.study import Study
+
+if TYPE_CHECKING:
+    from retrial.run_config import RunConfig
+
+log = logging.getLogger("retrial")
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
+INTERRUPTED = 130
+CONFIG_OF = {"report": "reanalyse"}
+"""Verbs that are asked the same as another."""
+
+Work = Callable[["RunConfig", Study, Path], Sequence[str]]
+"""A verb: does its work in the run folder and returns what failed, in words."""
+
+
+def launch(verb: str, arguments: Sequence[str]) -> int:
+    """Run a verb under Hydra and return the exit status."""
+    sys.argv = [f"retrial {verb}", *arguments]
+
+    with tempfile.TemporaryDirectory(prefix="retrial-") as scratch:
+        statuses = Path(scratch) / "statuses"
+        status = _hydra(verb, statuses)
+        # jobs of a multirun may run in other processes: each adds its exit status to the file
+        told = [int(line) for line in statuses.read_text().split()] if statuses.is_file() else []
+    return max([status, *told])
+
+
+def _hydra(verb: str, statuses: Path) -> int:
+    def task(config: DictConfig) -> None:
+        try:
+            _run(verb, config)
+        except RetrialError as error:
+            # not raised further: Hydra would end a multirun with the first one, and add lines of its own
+            log.error("error: %s", error)
+            with statuses.open("a") as stream:
+                stream.write(f"{error.exit_status}\n")
+
+    try:
+        with _termination_interrupts():
+            hydra.main(version_base="1.3", config_path="pkg://retrial.conf", config_name=CONFIG_OF.get(verb, verb))(task)()
+    except (HydraException, OmegaConfBaseException) as error:
+        print(f"error: cannot use the configuration\n  - {_first_lines(error)}", file=sys.stderr)
+        return InputError.exit_status
+    except KeyboardInterrupt:
+        print("interrupted: nothing half-written is left", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """SIGTERM (a batch system's, `timeout`'s) ends a run as Ctrl-C does, so that it too leaves nothing half-written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+_NO_SUCH_KEY = re.compile(r"Could not override '(?P<key>[^']+)'")
+
+
+def _first_lines(error: Exception) -> str:
+    """Hydra's words, but for a key that is not there: most often misspelt, and adding it would not help."""
+    words = " ".join(str(error).split())[:600]
+    found = _NO_SUCH_KEY.search(words)
+    if found is None:
+        return words
+    # imported here: a finished run needs no SciPy
+    from retrial.priors.prior import FAMILIES
+
+    key = found["key"]
+    families = "; ".join(f"{family}: {', '.join(names)}" for family, names in FAMILIES.items())
+    allowed = f" (a prior takes family, source, and the numbers of its family: {families})" if key.startswith("prior.") else ""
+    return f"{key}: got a key that is not in the configuration; allowed are those that --cfg job shows{allowed}; +{key}=VALUE adds one"
+
+
+def _run(verb: str, config: DictConfig) -> None:
+    asked = plain(config)
+    choices = HydraConfig.get().runtime.choices
+    study_file = find_study(str((asked.get("study") or {}).get("name")), _search_path())
+    study = load_study(study_file)
+    experiment = choices.get("experiment")
+    label = experiment if experiment not in (None, "none") else study_file.stem
+    folder = Path(str(asked["output_dir"])) / verb / str(label) / fingerprint(question(asked), _files(study_file, study))
+    if asked["force"] is True or not is_finished(folder):
+        _work(verb, asked, study, study_file, folder, choices)
+    _conclude(folder)
+
+
+def _work(verb: str, asked: dict[str, Any], study: Study, study_file: Path, folder: Path, choices: Mapping[str, Any]) -> None:
+    """Check the configuration, and do the verb's work in its folder."""
+    # imported here: they bring PyMC, and a finished run needs none of it
+    from retrial.app.config import run_config
+    from retrial.pipeline.tables import check_inputs
+    from retrial.store.manifest import describe
+
+    run = run_config(asked, verb, study_file, _names(choices))
+    check_inputs(run, study)
+    started = time.monotonic()
+    with open_run(folder, run.force) as work_to_do:
+        if work_to_do:
+            work: Work = import_module(f"retrial.pipeline.{verb}").work
+            failures = list(work(run, study, folder))
+            finish(folder, describe(run, study, folder, failures, time.monotonic() - started))
+
+
+def _conclude(folder: Path) -> None:
+    """Print the folder as the last line, and fail when something in it failed."""
+    failures = read_manifest(folder)["failures"]
+    for name in ("report.html", MANIFEST):
+        if (folder / name).exists():
+            log.info("%s: %s", name, folder / name)
+    sys.stderr.flush()
+    print(folder, flush=True)
+    if failures:
+        raise FitError("\n  - ".join([f"{len(failures)} result(s) failed and are shown as failed:", *failures]))
+
+
+def _names(choices: Mapping[str, Any]) -> dict[str, str]:
+    """What the main prior and model are called: the chosen file, or "custom" when the command line changed it."""
+    changed = [override.lstrip("+~").split("=")[0] for override in HydraConfig.get().overrides.task]
+    names = {}
+    for group in ("prior", "model"):
+        if choices.get(group):
+            names[group] = CUSTOM if any(key.startswith(f"{group}.") for key in changed) else str(choices[group])
+    names["prior_changed"] = ",".join(sorted({key.split(".")[1] for key in changed if key.startswith("prior.")}))
+    return names
+
+
+def _search_path() -> list[Path]:
+    """Folders that Hydra composes from, the user's own first."""
+    found = []
+    for source in HydraConfig.get().runtime.config_sources:
+        if source.schema == "file":
+            found.append(Path(source.path))
+        elif source.schema == "pkg":
+            found.append(Path(str(resources.files(source.path))))
+    return found
+
+
+def find_study(name: str, folders: Sequence[Path]) -> Path:
+    """Study file of a name in the study/ folders of the search path, or the file itself when a path is given."""
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise StudyError(f"no study file {path}", ["study: allowed is the path of a YAML file, or a name in a study/ folder"])
+        return path
+    if not _NAME.match(name):
+        raise ConfigError(
+            "cannot use the configuration", [f"study: got {name!r}; allowed is a name in a study/ folder, or a .yaml file"]
+        )
+    for folder in folders:
+        if (folder / "study" / f"{name}.yaml").is_file():
+            return folder / "study" / f"{name}.yaml"
+    known = sorted({path.stem for folder in folders for path in folder.glob("study/*.yaml")})
+    raise StudyError(f"no study {name!r}", [f"study: allowed are {', '.join(known)}; --config-dir DIR adds those of DIR/study/"])
+
+
+def _files(study_file: Path, study: Study) -> dict[str, Path]:
+    """Every file whose content the results depend on."""
+    files = {"study": study_file}
+    for key, endpoint in study.endpoints.items():
+        for kind in ("patients", "curve"):
+            name = getattr(endpoint, kind)
+            if name is not None:
+                files[f"{key}.{kind}"] = study_file.parent / name
+    return files

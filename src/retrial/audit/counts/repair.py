@@ -1,0 +1,229 @@
+"""Counts that contradict one another: which single misprint explains them, and what the models then use.
+
+Contradictions that share counts are one case, and a case is put down to one misprint:
+
+* if it can sit in a number that no model uses (a percentage, a p, a total) the arms' counts are used as printed, unless there
+  are several contradictions and changing exactly one arm's count to exactly one value removes them all: then that is used;
+* if it must sit in the arms' counts (a composite or a grade sum fails, or categories add to more than n) and exactly one change
+  of one count removes all contradictions, that value is used; otherwise the part of the table is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from retrial.audit.check import Check, Consequence, Decision, Verdict
+from retrial.audit.counts.count_tests import matching, two_by_two, usual_tests
+from retrial.audit.counts.percentages import denominators, grim, percent_agreement
+from retrial.audit.counts.sums import ANY, FAMILY, is_one_of_several
+from retrial.audit.numbers import Agreement
+from retrial.audit.rows import COLUMNS, Row, outcome_rows
+from retrial.dims import ARMS, TOTAL
+from retrial.study.reported import Quantity, Reported
+from retrial.study.study import Study
+
+Cell = tuple[str, str]
+"""Key path of a row, and a column."""
+Values = Mapping[Cell, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constraint:
+    """One relation of printed counts.
+
+    text       what it is, for a finding
+    cells      the counts in it
+    holds      whether given counts keep it
+    solutions  values of one of its cells that keep it, the others as given (none for a p: too many counts give one)
+    elsewhere  whether a number that no model uses (a percentage, a p, a total) can be the wrong one
+    part       key path that a model would have to leave out
+    """
+
+    text: str
+    cells: tuple[Cell, ...]
+    holds: Callable[[Values], bool]
+    solutions: Callable[[Values, Cell], Iterable[int]]
+    elsewhere: bool
+    part: str
+
+
+def constraints(study: Study, rows: Mapping[str, Row]) -> list[Constraint]:
+    """All relations among the counts of `rows` (by key path)."""
+    return [*_sums(study, rows), *_rows(study, rows)]
+
+
+def _rows(study: Study, rows: Mapping[str, Row]) -> Iterator[Constraint]:
+    """Total, percentages and p of each row."""
+    for row in rows.values():
+        arms = tuple((row.path, arm) for arm in ARMS)
+        if TOTAL in row.cells:
+            yield _sum(f"{row.label}: arms add to the total", arms, (row.path, TOTAL), True, row.path)
+        for column, cell in row.cells.items():
+            known = denominators(study, row, column)
+            if cell.percent is not None and known:
+                yield _percent(f"{row.label}, {column}: {cell.percent} %", (row.path, column), cell.percent, known, row.path)
+        if row.counts.p is not None and two_by_two(study, row) is not None:
+            yield _p(study, row, row.counts.p)
+
+
+def _sums(study: Study, rows: Mapping[str, Row]) -> Iterator[Constraint]:
+    """Categories add to n, composites and "any" grades to their parts."""
+    for column in COLUMNS:
+        yield from _partition(study, rows, column)
+        for whole, parts, part in _wholes(study):
+            cells = tuple((path, column) for path in parts)
+            if all(column in rows[path].cells for path in (whole, *parts)):
+                yield _sum(f"{rows[whole].label}, {column}: sum of its parts", cells, (whole, column), column == TOTAL, part)
+
+
+def _partition(study: Study, rows: Mapping[str, Row], column: str) -> Iterator[Constraint]:
+    """Response categories add to n; fewer may be patients without a category."""
+    n = study.n(column)
+    cells = tuple((path, column) for path in rows if path.startswith("response.categories."))
+    if n is None or not cells or any(column not in rows[path].cells for path, _ in cells):
+        return
+    known = n
+    short = sum(int(rows[path].cells[column].n) for path, _ in cells) < known
+
+    def rest(values: Values, cell: Cell) -> int:
+        return known - sum(values[other] for other in cells if other != cell)
+
+    yield Constraint(
+        text=f"response categories, {column}: add to n = {known}",
+        cells=cells,
+        holds=lambda values: rest(values, cells[0]) == values[cells[0]],
+        solutions=lambda values, cell: [rest(values, cell)],
+        elsewhere=short or column == TOTAL,
+        part="response",
+    )
+
+
+def _wholes(study: Study) -> Iterator[tuple[str, list[str], str]]:
+    """(path of a sum, paths of its parts, path to leave out)."""
+    if study.response is not None:
+        for key, composite in study.response.composites.items():
+            if set(composite.of) <= set(study.response.categories):
+                path = f"response.composites.{key}"
+                yield path, [f"response.categories.{name}" for name in composite.of], path
+    for name, term in (study.adverse_events.terms if study.adverse_events else {}).items():
+        part = f"adverse_events.terms.{name}"
+        parts = {grade: row for grade, row in term.grades.items() if grade != ANY}
+        if ANY in term.grades and parts and not is_one_of_several(parts, term.grades[ANY]):
+            yield f"{part}.grades.{ANY}", [f"{part}.grades.{grade}" for grade in parts], part
+
+
+def _sum(text: str, parts: tuple[Cell, ...], whole: Cell, elsewhere: bool, part: str) -> Constraint:
+    def excess(values: Values) -> int:
+        return sum(values[cell] for cell in parts) - values[whole]
+
+    return Constraint(
+        text=text,
+        cells=(*parts, whole),
+        holds=lambda values: excess(values) == 0,
+        solutions=lambda values, cell: [values[cell] + (excess(values) if cell == whole else -excess(values))],
+        elsewhere=elsewhere,
+        part=part,
+    )
+
+
+def _percent(text: str, cell: Cell, percent: Quantity, known: tuple[int, ...], part: str) -> Constraint:
+    return Constraint(
+        text=text,
+        cells=(cell,),
+        holds=lambda values: percent_agreement(percent.prints, values[cell], known)[0] is not Agreement.NONE,
+        solutions=lambda _values, _cell: grim(percent.first, known[0]),
+        elsewhere=True,
+        part=part,
+    )
+
+
+def _p(study: Study, row: Row, p: Quantity) -> Constraint:
+    sizes = [study.n(arm) or 0 for arm in ARMS]
+    cells = tuple((row.path, arm) for arm in ARMS)
+
+    def holds(values: Values) -> bool:
+        control, experimental = (values[cell] for cell in cells)
+        table = ((control, experimental), (sizes[0] - control, sizes[1] - experimental))
+        match = matching(usual_tests(table), p)
+        return bool(match) and not match.truncated
+
+    return Constraint(f"{row.label}: p {p}", cells, holds, lambda _values, _cell: (), True, row.path)
+
+
+def checks(study: Study) -> Iterator[Check]:
+    """One check a case in which models use something else than the printed counts (other families report the contradictions)."""
+    rows = {row.path: row for row in outcome_rows(study)}
+    values = {(row.path, column): int(cell.n) for row in rows.values() for column, cell in row.cells.items()}
+    relations = constraints(study, rows)
+    for case in cases([item for item in relations if not item.holds(values)]):
+        decision = resolved(study, rows, values, relations, case)
+        if decision is not None:
+            row = rows[case[0].cells[0][0]]
+            wrong = "; ".join(item.text for item in case)
+            yield Check(
+                family=FAMILY,
+                claim=f"what models use where counts contradict one another: {row.label}",
+                where=row.where,
+                path=decision.path,
+                printed=wrong,
+                recomputed="" if decision.value is None else str(decision.value),
+                verdict=Verdict.INCONSISTENT,
+                note=decision.reason,
+                consequence=decision.consequence,
+                numbers=0,
+                decision=decision,
+            )
+
+
+def cases(failing: list[Constraint]) -> list[list[Constraint]]:
+    """Failing constraints in groups that share no count; in a group, those that only the arms' counts can explain come first."""
+    groups: list[list[Constraint]] = []
+    for item in failing:
+        touching = [group for group in groups if any(set(item.cells) & set(other.cells) for other in group)]
+        groups = [group for group in groups if group not in touching]
+        groups.append([*(other for group in touching for other in group), item])
+    return [sorted(group, key=lambda item: item.elsewhere) for group in groups]
+
+
+def single_changes(
+    study: Study, rows: Mapping[str, Row], values: Values, relations: list[Constraint], case: list[Constraint]
+) -> list[tuple[Cell, int]]:
+    """Every change of one count that removes the whole case and breaks no other relation.
+
+    Where another place of the paper prints one of these values for its count, only such changes are taken.
+    """
+    found: list[tuple[Cell, int]] = []
+    elsewhere: list[tuple[Cell, int]] = []
+    for cell in sorted(set.intersection(*(set(item.cells) for item in case))):
+        candidates = next((set(fits) for item in case if (fits := tuple(item.solutions(values, cell)))), set())
+        printed = {int(print_.value) for print_ in rows[cell[0]].cells[cell[1]].n.prints}
+        touched = [item for item in relations if cell in item.cells]
+        for value in sorted(candidates - {values[cell]}):
+            if 0 <= value <= (study.n(cell[1]) or 0) and all(item.holds({**values, cell: value}) for item in touched):
+                (elsewhere if value in printed else found).append((cell, value))
+    return elsewhere or found
+
+
+def resolved(
+    study: Study, rows: Mapping[str, Row], values: Values, relations: list[Constraint], case: list[Constraint]
+) -> Decision | None:
+    """What models use instead of the printed counts; None where those stand."""
+    changes = single_changes(study, rows, values, relations, case)
+    arms = [change for change in changes if change[0][1] != TOTAL]
+    tenable = all(item.elsewhere for item in case)
+    wrong = "; ".join(item.text for item in case)
+    if len(arms) == 1 and (not tenable or (len(case) > 1 and len(changes) == 1)):
+        cell, value = arms[0]
+        label = f"{rows[cell[0]].label}, {cell[1]}"
+        reason = (
+            f"{label}: {values[cell]} contradicts {len(case)} printed relations, {value} none; no other single count does that"
+        )
+        path = f"{cell[0]}.{cell[1]}.n"
+        return Decision(path, Consequence.CORRECTED, Quantity((Reported(str(value), "audit"),)), reason)
+    if tenable:
+        return None
+    reason = f"{wrong}: " + (
+        f"{len(arms)} different single changes would remove this" if arms else "no single change removes this"
+    )
+    return Decision(case[0].part, Consequence.EXCLUDED, None, reason)

@@ -1,0 +1,201 @@
+"""Part of the family `counts`: arms add to totals, levels and categories to n, composites and grades to their sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from retrial.audit.check import Check, Consequence, Decision, Verdict
+from retrial.audit.counts.count_tests import arms_give_p
+from retrial.audit.counts.percentages import percent_agreement
+from retrial.audit.numbers import Agreement
+from retrial.audit.rows import COLUMNS, Row, continuous_or_not, count_rows
+from retrial.dims import ARMS, TOTAL
+from retrial.study.fields import Cell, CountRow
+from retrial.study.study import Study
+
+FAMILY = "counts"
+ANY = "any"
+"""The grade group that is the sum of the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A printed number in one column and what the parts add to."""
+
+    column: str
+    printed: int
+    parts: tuple[int, ...]
+
+    @property
+    def difference(self) -> int:
+        """Sum of the parts less the printed number."""
+        return sum(self.parts) - self.printed
+
+    def __str__(self) -> str:
+        return f"{self.column} {' + '.join(map(str, self.parts))} = {sum(self.parts)}"
+
+
+def checks(study: Study) -> Iterator[Check]:
+    """Every sum that the printed counts must keep."""
+    yield from _sizes(study)
+    for row in count_rows(study):
+        if row.counts.total is not None:
+            yield _total(study, row)
+    yield from _levels(study)
+    yield from _response(study)
+    yield from _grades(study)
+    for key, endpoint in study.endpoints.items():
+        yield from _endpoint(study, key)
+        if endpoint.at_risk is not None:
+            yield from _at_start(study, key)
+
+
+def column_sums(study: Study, parts: Mapping[str, CountRow], printed: CountRow | None = None) -> list[Sum]:
+    """For each column that all `parts` print: its sum beside the printed row's number (None: beside n)."""
+    found = []
+    for column in COLUMNS:
+        cells: list[Cell | None] = [getattr(row, column) for row in parts.values()]
+        whole = study.n(column) if printed is None else _count(getattr(printed, column))
+        if whole is not None and cells and None not in cells:
+            found.append(Sum(column, whole, tuple(int(cell.n) for cell in cells if cell is not None)))
+    return found
+
+
+def _count(cell: Cell | None) -> int | None:
+    return None if cell is None else int(cell.n)
+
+
+def _check(
+    claim: str,
+    where: str,
+    path: str,
+    sums: list[Sum],
+    *,
+    feeds_models: bool = False,
+    missing_allowed: bool = False,
+) -> Check:
+    """One check over the columns of a sum; a sum below n may mean patients without a value, one above never."""
+    wrong = [item for item in sums if item.difference != 0]
+    short = missing_allowed and all(item.difference < 0 for item in wrong)
+    verdict = Verdict.CONSISTENT if not wrong else Verdict.CONSISTENT_ONLY_IF if short else Verdict.INCONSISTENT
+    absent = ", ".join(f"{-item.difference} ({item.column})" for item in wrong)
+    return Check(
+        family=FAMILY,
+        claim=claim,
+        where=where,
+        path=path,
+        printed=", ".join(f"{item.column} {item.printed}" for item in sums),
+        recomputed="; ".join(map(str, sums)),
+        verdict=verdict,
+        reading=f"patients without a value: {absent}" if wrong and short else "",
+        note="" if not wrong or short else "; ".join(f"{item}, printed {item.printed}" for item in wrong),
+        consequence=Consequence.AS_PRINTED if wrong and feeds_models else Consequence.NONE,
+        numbers=len(sums),
+    )
+
+
+def _left_out(check: Check, path: str, value: object, reason: str) -> Check:
+    """The check, with the decision to leave out what its failure makes unusable."""
+    if check.verdict is Verdict.CONSISTENT:
+        return check
+    decision = Decision(path, Consequence.EXCLUDED, value, f"{check.note}: {reason}")
+    return replace(check, note=f"{check.note}; {reason}", consequence=Consequence.EXCLUDED, decision=decision)
+
+
+def _sizes(study: Study) -> Iterator[Check]:
+    sizes = [study.n(arm) for arm in ARMS]
+    if study.total is not None and sizes[0] is not None and sizes[1] is not None:
+        sums = [Sum(TOTAL, int(study.total.n), (sizes[0], sizes[1]))]
+        check = _check("patients of the arms add to the total", study.total.n.where(), "total.n", sums)
+        yield _left_out(check, "total", None, "the sizes of the arms are used")
+
+
+def _total(study: Study, row: Row) -> Check:
+    cell = row.cells[TOTAL]
+    sums = [Sum(TOTAL, int(cell.n), row.arms)]
+    feeds = not row.path.startswith("baseline.")
+    check = _check(f"{row.label}: arms add to the total", cell.n.where(row.where), f"{row.path}.total", sums, feeds_models=feeds)
+    if check.verdict is Verdict.CONSISTENT or not arms_give_p(study, row.path):
+        return check
+    return replace(check, note=f"{check.note}; the arms' counts give the printed p, so the total is misprinted")
+
+
+def _levels(study: Study) -> Iterator[Check]:
+    for name, variable in continuous_or_not(study.baseline, levels=True):
+        sums = column_sums(study, variable.levels or {})
+        if variable.exclusive and sums and study.baseline is not None:
+            where = variable.where or study.baseline.where
+            claim = f"{variable.label or name}: levels add to n"
+            yield _check(claim, where, f"baseline.variables.{name}", sums, missing_allowed=True)
+
+
+def _response(study: Study) -> Iterator[Check]:
+    if study.response is None:
+        return
+    where, categories = study.response.where, study.response.categories
+    sums = column_sums(study, categories)
+    if sums:
+        yield _check(
+            f"{' + '.join(categories)} add to n", where, "response.categories", sums, feeds_models=True, missing_allowed=True
+        )
+    for key, composite in study.response.composites.items():
+        parts = {name: categories[name] for name in composite.of if name in categories}
+        sums = column_sums(study, parts, composite)
+        if sums and len(parts) == len(composite.of):
+            yield _check(f"{key} = {' + '.join(parts)}", where, f"response.composites.{key}", sums, feeds_models=True)
+
+
+def _grades(study: Study) -> Iterator[Check]:
+    if study.adverse_events is None:
+        return
+    for name, term in study.adverse_events.terms.items():
+        parts = {grade: row for grade, row in term.grades.items() if grade != ANY}
+        if ANY not in term.grades or not parts or is_one_of_several(parts, term.grades[ANY]):
+            continue
+        sums = column_sums(study, parts, term.grades[ANY])
+        claim = f"{term.label or name}: any grade = {' + '.join(parts)}"
+        path = f"adverse_events.terms.{name}.grades.{ANY}"
+        yield _check(claim, study.adverse_events.where, path, sums, feeds_models=True)
+
+
+def is_one_of_several(parts: Mapping[str, CountRow], whole: CountRow) -> bool:
+    """Whether one grade group alone (3-4, say) stands beside a larger any grade: the table then does not print the others."""
+    counts = [(int(getattr(part, arm).n), int(getattr(whole, arm).n)) for part in parts.values() for arm in ARMS]
+    return len(parts) == 1 and all(one <= every for one, every in counts) and any(one < every for one, every in counts)
+
+
+def _endpoint(study: Study, key: str) -> Iterator[Check]:
+    """Events of the arms against the total."""
+    endpoint = study.endpoints[key]
+    events = endpoint.events
+    if events.control is None or events.experimental is None or events.total is None:
+        return
+    sums = [Sum(TOTAL, int(events.total.n), (int(events.control), int(events.experimental)))]
+    where, claim = events.where or endpoint.where, f"{endpoint.label or key}: events of the arms add to the total"
+    n, cell = study.n(TOTAL), events.total
+    sure = cell.percent is not None and n and percent_agreement(cell.percent.prints, int(cell.n), (n,))[0] is not Agreement.NONE
+    value = events.model_copy(update={"control": None, "experimental": None, "total": cell if sure else None})
+    reason = (
+        "the total, which its percentage confirms, is used without the arms"
+        if sure
+        else "nothing says which of the three is wrong"
+    )
+    yield _left_out(_check(claim, where, f"endpoints.{key}.events.total", sums), f"endpoints.{key}.events", value, reason)
+
+
+def _at_start(study: Study, key: str) -> Iterator[Check]:
+    """Numbers at risk at time 0 are the arms' sizes."""
+    endpoint = study.endpoints[key]
+    table = endpoint.at_risk
+    if table is None or not table.times or table.times[0].value != 0:
+        return
+    sums = [
+        Sum(arm, n, (int(counts[0]),))
+        for arm in ARMS
+        if (counts := getattr(table, arm)) is not None and (n := study.n(arm)) is not None
+    ]
+    if sums:
+        where, claim = table.where or endpoint.where, f"{endpoint.label or key}: at risk at time 0 = n"
+        check = _check(claim, where, f"endpoints.{key}.at_risk", sums)
+        yield _left_out(check, f"endpoints.{key}.at_risk", None, "numbers at risk of other patients than the arms'")

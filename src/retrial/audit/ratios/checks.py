@@ -1,0 +1,204 @@
+"""Family `ratio_ci_p`: a ratio against its interval, its p against both, its standard error against the events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scipy import stats
+
+from retrial.audit.check import Check, Consequence, Decision, Verdict
+from retrial.audit.numbers import TRUNCATED, Agreement, Range, agreement, best, printed_texts, show_p, show_p_range, show_range
+from retrial.audit.ratios import arithmetic as ratios
+from retrial.audit.ratios.arithmetic import Ratio
+from retrial.audit.ratios.misprint import Diagnosis, diagnosed, printed_ratio
+from retrial.dims import ARMS
+from retrial.study.reported import Quantity
+from retrial.study.sections import Effect, Endpoint
+from retrial.study.study import Study
+
+FAMILY = "ratio_ci_p"
+OTHER_TEST = 0.3
+"""Largest distance of a |z| from what another test than Wald's can give without ties (`ratios.z_of_other_tests`) that is put down to
+ties and to one-step ratios, or `OTHER_TEST_SHARE` of |z| where that is more. In the 6-MP trial (`gehan`, 42 patients) Wald, log-rank
+and likelihood ratio are 3.8, 4.1 and 4.0."""
+OTHER_TEST_SHARE = 0.15
+_LEAST_P = 1e-300
+"""Smallest p whose normal quantile is computed; a p printed as below a bound reaches down to it."""
+LEFT_OUT = "left out of the life tables"
+
+
+def checks(study: Study) -> Iterator[Check]:
+    """Up to three checks an effect: symmetry of its interval, its p, its standard error."""
+    for key, effect in study.effects.items():
+        label = effect_label(study, key, effect)
+        ratio = printed_ratio(effect)
+        if ratio is None:
+            missing = "ci is not printed: neither the estimate nor p can be recomputed"
+            yield Check(
+                FAMILY, label, effect.where, f"effects.{key}", str(effect.estimate), "", Verdict.NOT_CHECKABLE,
+                note=missing, consequence=Consequence.AS_PRINTED, numbers=0,
+            )  # fmt: skip
+            continue
+        found = diagnosed(key, effect, ratio)
+        yield _symmetry(key, effect, label, ratio, found)
+        if effect.p is not None:
+            yield _p(study, key, effect, label, found, effect.p)
+        yield from _standard_error(study, key, effect, label, found.ratio)
+
+
+def effect_label(study: Study, key: str, effect: Effect) -> str:
+    """What the effect compares, in words."""
+    if effect.label:
+        name = study.endpoints[effect.endpoint].label if effect.endpoint in study.endpoints else ""
+        return f"{effect.label}, {name or effect.endpoint or key}"
+    return f"{key} ({effect.numerator} / {effect.denominator})"
+
+
+def events_of(endpoint: Endpoint | None) -> tuple[int | None, int | None, int | None]:
+    """Events of the control arm, the experimental arm and both, where printed."""
+    if endpoint is None:
+        return None, None, None
+    arms = [None if (count := getattr(endpoint.events, arm)) is None else int(count) for arm in ARMS]
+    total = None if endpoint.events.total is None else int(endpoint.events.total.n)
+    if total is None and arms[0] is not None and arms[1] is not None:
+        total = arms[0] + arms[1]
+    return arms[0], arms[1], total
+
+
+def _symmetry(key: str, effect: Effect, label: str, ratio: Ratio, found: Diagnosis) -> Check:
+    middle = show_range(ratios.geometric_mean(ratio), ratio.estimate.decimals)
+    return Check(
+        family=FAMILY,
+        claim=f"{label}: {effect.measure.replace('_', ' ')} {printed_texts(effect.estimate)}, CI {ratio.lower} to {ratio.upper}",
+        where=effect.where,
+        path=f"effects.{key}.{effect.measure}",
+        printed=f"{printed_texts(effect.estimate)} ({ratio.lower} to {ratio.upper})",
+        recomputed=f"geometric mean of the limits {middle}",
+        verdict=found.verdict,
+        reading=found.reading,
+        note=found.note,
+        consequence=found.consequence,
+        numbers=len(effect.estimate.prints),
+        decision=found.decision,
+    )
+
+
+def _p(study: Study, key: str, effect: Effect, label: str, found: Diagnosis, p: Quantity) -> Check:
+    implied = ratios.wald_p(found.ratio) or ratios.p_of_any_two(found.ratio)
+    fit = best(agreement(print_, *implied) for print_ in p.prints)
+    verdict, reading, note, decision = Verdict.CONSISTENT, "Wald", "", None
+    if fit is Agreement.TRUNCATED:
+        verdict, reading = Verdict.CONSISTENT_ONLY_IF, f"Wald, {TRUNCATED}"
+    elif fit is Agreement.NONE:
+        verdict, reading, note = _other_test(study, effect, found.ratio, p)
+        if verdict is Verdict.INCONSISTENT and found.verdict is not Verdict.INCONSISTENT and _is_the_test(study, effect):
+            note += f"; the interval has three numbers that agree: p is {LEFT_OUT}"
+            decision = Decision(f"effects.{key}.p", Consequence.EXCLUDED, None, note)
+    estimate = found.ratio.estimate
+    return Check(
+        family=FAMILY,
+        claim=f"{label}: p {printed_texts(p)} for {estimate} ({found.ratio.lower} to {found.ratio.upper})",
+        where=p.where(effect.where),
+        path=f"effects.{key}.p",
+        printed=f"p {printed_texts(p)}",
+        recomputed=f"Wald p {show_p_range(implied)}",
+        verdict=verdict,
+        reading=reading,
+        note=note,
+        consequence=decision.consequence if decision else Consequence.NONE,
+        decision=decision,
+    )
+
+
+def _is_the_test(study: Study, effect: Effect) -> bool:
+    """Whether a reconstruction would take this p for the log-rank test's, because the endpoint prints none."""
+    endpoint = study.endpoints.get(effect.endpoint)
+    unadjusted = effect.is_treatment and not effect.adjusted_for and effect.measure == "hazard_ratio"
+    return endpoint is not None and endpoint.log_rank is None and unadjusted
+
+
+def _other_test(study: Study, effect: Effect, ratio: Ratio, p: Quantity) -> tuple[Verdict, str, str]:
+    """A p that is not Wald's: of the endpoint's log-rank test, of some other test of the same hypothesis, or of none."""
+    wald = abs(ratios.wald_z(ratio))
+    side = "" if (2 * stats.norm.sf(wald) < 0.05) == (p.value < 0.05) else "; Wald's is on the other side of 0.05"
+    endpoint = study.endpoints.get(effect.endpoint)
+    log_rank = endpoint.log_rank.p if endpoint and endpoint.log_rank else None
+    if log_rank is not None and effect.is_treatment and not effect.adjusted_for and log_rank.text == p.text:
+        return (
+            Verdict.CONSISTENT_ONLY_IF,
+            "p is the log-rank test's, not Wald's",
+            f"Wald p {show_p(2 * stats.norm.sf(wald))}{side}",
+        )
+    printed = z_of_p(p)
+    if same_patients(ratio, printed):
+        return Verdict.CONSISTENT_ONLY_IF, "p from another test than Wald (score, log-rank, likelihood ratio)", side.lstrip("; ")
+    return (
+        Verdict.INCONSISTENT,
+        "",
+        f"|z| of the interval is {wald:.2f}, of the printed p {printed.low:.2f} to {printed.high:.2f}{side}",
+    )
+
+
+def z_of_p(p: Quantity) -> Range:
+    """|z| of a printed two-sided p over its rounding."""
+    low, high = (float(stats.norm.isf(min(1.0, max(end, _LEAST_P)) / 2)) for end in (p.first.high, p.first.low))
+    return Range(low, high)
+
+
+def same_patients(ratio: Ratio, z: Range) -> bool:
+    """Whether some test that compares the same patients as the ratio's interval can have this |z|."""
+    possible = ratios.z_of_other_tests(ratio)
+    room = max(OTHER_TEST, OTHER_TEST_SHARE * abs(ratios.wald_z(ratio)))
+    return possible.low - room <= z.high and z.low <= possible.high + room
+
+
+def _standard_error(study: Study, key: str, effect: Effect, label: str, ratio: Ratio) -> Iterator[Check]:
+    """SE implied by the interval against the smallest that the events allow."""
+    control, experimental, total = events_of(study.endpoints.get(effect.endpoint))
+    if effect.measure != "hazard_ratio" or total is None or total < 1:
+        return
+    found = ratios.standard_error_range(ratio)
+    least = ratios.smallest_standard_error(total)
+    known = effect.is_treatment and bool(control) and bool(experimental)
+    split = ratios.split_standard_error(control or 1, experimental or 1) if known else least
+    verdict, reading, note = _bounded(effect, found.high, least, split)
+    yield Check(
+        family=FAMILY,
+        claim=f"{label}: SE of log HR {ratio.standard_error:.4f} with {total} events",
+        where=effect.where,
+        path=f"effects.{key}.ci",
+        printed=f"{ratio.lower} to {ratio.upper}",
+        recomputed=f"SE at least {split:.4f}" + ("" if known else _splits(total, found.high)),
+        verdict=verdict,
+        reading=reading,
+        note=note,
+        consequence=Consequence.NONE if verdict is Verdict.CONSISTENT else Consequence.AS_PRINTED,
+        numbers=0,
+    )
+
+
+def _splits(total: int, standard_error: float) -> str:
+    possible = ratios.possible_splits(total, standard_error)
+    return (
+        f" (2/√{total}); a Cox SE this small needs {possible.low:.0f} to {possible.high:.0f} events in either group"
+        if possible
+        else ""
+    )
+
+
+def _bounded(effect: Effect, largest: float, least: float, split: float) -> tuple[Verdict, str, str]:
+    if largest * (1 + 1e-9) >= split:
+        return Verdict.CONSISTENT, "", ""
+    if largest * (1 + 1e-9) >= least:
+        return (
+            Verdict.CONSISTENT_ONLY_IF,
+            "not a Cox estimate (one-step or observed / expected)",
+            "smaller than a Cox fit allows with these events",
+        )
+    if effect.is_treatment:
+        return Verdict.INCONSISTENT, "", "the interval is narrower than these events allow to any comparison of two groups"
+    return (
+        Verdict.CONSISTENT_ONLY_IF,
+        "a ratio per unit of a quantity, not of two groups",
+        "narrower than two groups allow with these events",
+    )

@@ -1,0 +1,107 @@
+"""Survival likelihood of a life table, written once: cells from log hazard and cumulative hazard, observed in PyMC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from retrial.dims import ARM, ARMS, TIME
+from retrial.errors import DataError
+from retrial.tables.life_table import LifeTable
+
+STATUS = "status"
+STATUSES = ("event", "censored")
+OBSERVED = "life_table"
+EXPERIMENTAL_INDICATOR = np.array([[0.0], [1.0]])
+"""Column (arm, 1): 1 in the experimental arm; broadcasts against (time,)."""
+
+Hazard = Callable[[Any, Any, Mapping[str, Any], Any], tuple[Any, Any]]
+"""(time, experimental indicator, parameters, numpy or pytensor.tensor) -> (log hazard, cumulative hazard)."""
+
+
+@dataclass(frozen=True, eq=False)
+class SurvivalData:
+    """One life table as a likelihood wants it.
+
+    `times` (time,) months, above 0; `previous` (time,) start of the recording interval; `counts` (status, arm, time).
+    recorded = "exact": an event at t contributes log h(t) - H(t); "interval": log(S(previous) - S(t)). Censored: -H(t).
+    """
+
+    times: np.ndarray
+    previous: np.ndarray
+    counts: np.ndarray
+    recorded: Literal["exact", "interval"]
+
+    @property
+    def events(self) -> np.ndarray:
+        return self.counts[0]
+
+    @property
+    def censored(self) -> np.ndarray:
+        return self.counts[1]
+
+    @property
+    def structure(self) -> tuple[object, ...]:
+        return (self.recorded,)
+
+    def updates(self) -> dict[str, np.ndarray]:
+        """Values of the `pm.Data` made by `observe`, for a refit."""
+        return {"time_months": self.times, "previous_months": self.previous, "counts": self.counts}
+
+
+def survival_data(table: LifeTable, reconstruction: int = 0, recorded: Literal["exact", "interval"] = "exact") -> SurvivalData:
+    """One table of a `LifeTable`, without its time 0 (patients censored there say nothing of any hazard)."""
+    events, censored = table.counts(reconstruction)
+    times, at_zero = table.times, table.times <= 0
+    if at_zero.any() and events[:, at_zero].any():
+        raise DataError(
+            "events at time 0: a hazard model with exact times has no likelihood for them",
+            [f"got {int(events[:, at_zero].sum())} events at time 0; allowed are times above 0 (add half a recording unit)"],
+        )
+    kept = ~at_zero
+    counts = np.stack([events[:, kept], censored[:, kept]]).astype(float)
+    previous = np.concatenate([[0.0], times[kept][:-1]])
+    return SurvivalData(times[kept], previous, counts, recorded)
+
+
+def cell_log_likelihood(
+    hazard: Hazard, data_times: Any, previous: Any, parameters: Mapping[str, Any], recorded: str, xp: Any
+) -> Any:
+    """Log-likelihood of one patient in each cell, shape (..., status, arm, time)."""
+    log_hazard, cumulative = hazard(data_times, EXPERIMENTAL_INDICATOR, parameters, xp)
+    if recorded == "interval":
+        _, before = hazard(xp.maximum(previous, _TINY_MONTHS), EXPERIMENTAL_INDICATOR, parameters, xp)
+        before = xp.where(previous > 0, before, 0.0)
+        event = -before + xp.log(-xp.expm1(-(cumulative - before)))
+    else:
+        event = log_hazard - cumulative
+    return xp.stack([event, -cumulative], axis=-3)
+
+
+_TINY_MONTHS = 1e-6
+"""Stands for time 0 where a logarithm is taken; the result is then replaced."""
+
+
+def observe(hazard: Hazard, data: SurvivalData, parameters: Mapping[str, Any]) -> None:
+    """Add the life table to the model in context as an observed variable `life_table` over (status, arm, time).
+
+    log p = Σ counts x cell log-likelihood; counts and times are `pm.Data`, so a compiled model takes another table of the
+    same shape. Never a Potential: LOO and power-scaling need the pointwise terms.
+    """
+    dims = (STATUS, ARM, TIME)
+    times = pm.Data("time_months", data.times, dims=TIME)
+    # a compiled model refuses data that it does not use
+    previous = pm.Data("previous_months", data.previous, dims=TIME) if data.recorded == "interval" else None
+    counts = pm.Data("counts", data.counts, dims=dims)
+    cells = cell_log_likelihood(hazard, times, previous, parameters, data.recorded, pt)
+    pm.CustomDist(OBSERVED, cells, logp=lambda value, cell: value * cell, signature="()->()", observed=counts, dims=dims)
+
+
+def coords(data: SurvivalData) -> dict[str, Any]:
+    """Coordinates of a survival model."""
+    return {STATUS: list(STATUSES), ARM: list(ARMS), TIME: np.arange(data.times.size)}

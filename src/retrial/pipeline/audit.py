@@ -1,0 +1,38 @@
+"""`retrial audit`: every printed number that can be recomputed, and what the models use instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from retrial.audit.check import Check, Verdict, to_frame
+from retrial.audit.run import apply_decisions, run_audit
+from retrial.audit.table import render
+from retrial.run_config import RunConfig
+from retrial.store.progress import step
+from retrial.study.study import Study
+
+
+def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
+    """Print the audit as a table and write `audit.csv`. Findings are the paper's, not failures of the run."""
+    with step("audit"):
+        checks, _ = audited(study, folder)
+    print(render(checks))
+    return []
+
+
+def audited(study: Study, folder: Path) -> tuple[list[Check], Study]:
+    """Checks, written to `audit.csv`, and the study as the models may use it."""
+    checks = run_audit(study)
+    to_frame(checks).to_csv(folder / "audit.csv", index=False)
+    return checks, apply_decisions(study, checks)
+
+
+def add_joint(checks: Sequence[Check], joint: Sequence[Check], folder: Path) -> None:
+    """Write audit.csv again with the checks that only a reconstruction can make."""
+    to_frame([*checks, *joint]).to_csv(folder / "audit.csv", index=False)
+
+
+def findings(checks: Sequence[Check]) -> list[Check]:
+    """Checks whose verdict is not plain consistency."""
+    return [check for check in checks if check.verdict in (Verdict.INCONSISTENT, Verdict.CONSISTENT_ONLY_IF)]

@@ -1,0 +1,73 @@
+"""`retrial reconstruct`: life tables that carry the printed survival numbers."""
+
+from __future__ import annotations
+
+import logging
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from retrial.answers.survival import horizon_of
+from retrial.audit.check import Check, Verdict
+from retrial.errors import DataError
+from retrial.estimate import to_frame as estimates_to_frame
+from retrial.pipeline.audit import add_joint, audited
+from retrial.pipeline.frequentist import table_rows
+from retrial.pipeline.layout import draw_curves
+from retrial.pipeline.probes import write_probes
+from retrial.pipeline.tables import EndpointTables, endpoint_tables, refused, save_tables
+from retrial.run_config import RunConfig
+from retrial.study.study import Study
+
+NOTHING = (
+    "endpoints: got none with patients, a median, numbers at risk, a curve, or a longest time beside a hazard ratio or log-rank test; the"
+    " sizes of both arms (arms.control.n, arms.experimental.n) are needed too"
+)
+log = logging.getLogger("retrial")
+WIDTH = 140
+"""Characters of a printed line."""
+
+
+def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
+    """Reconstruct, and write reconstruction_ENDPOINT.nc, fidelity.csv, readings.csv, spread.csv, estimates.csv and figures/; under a
+    switch leave_one_out.csv and strict_comparison.csv.
+    """
+    checks, used = audited(study, folder)
+    _say_contradictions(checks)
+    found = endpoint_tables(run, used, refused(study, checks))
+    if not found.tables and not found.failures:
+        raise DataError("nothing to reconstruct", [NOTHING])
+    add_joint(checks, found.checks, folder)
+    save_tables(found.tables, folder)
+    failures = write_probes(run, found.tables, folder)
+    estimates_to_frame([row for item in found.tables for row in table_rows(run, item)]).to_csv(
+        folder / "estimates.csv", index=False
+    )
+    draw_curves(study, folder)
+    for item in found.tables:
+        print(_summary(run, item))
+    for check in found.checks:
+        verdict = "consistent with reservations" if check.verdict is Verdict.CONSISTENT_ONLY_IF else check.verdict.value
+        print(f"\n{check.claim}: {verdict}. {check.recomputed}.")
+        if check.verdict is not Verdict.INCONSISTENT and check.note:
+            print(textwrap.fill(f"{check.note}.", WIDTH))
+    return [*found.failures, *failures]
+
+
+def _say_contradictions(checks: Sequence[Check]) -> None:
+    """What the audit refuses of the survival numbers, before the long part: it is the answer to a study that contradicts itself."""
+    for check in checks:
+        if check.verdict is Verdict.INCONSISTENT and check.path.startswith(("endpoints.", "effects.")):
+            log.warning("%s: %s; %s (%s)", check.path, check.claim, check.note or check.recomputed, check.consequence.value)
+
+
+def _summary(run: RunConfig, item: EndpointTables) -> str:
+    """One line: how many tables, and in how many every printed number agrees."""
+    agreement = pd.DataFrame() if item.fidelity is None else item.fidelity
+    shared = agreement["agreement"].min() if "agreement" in agreement else float("nan")
+    horizon = horizon_of(item.table, run.questions)
+    return (
+        f"{item.endpoint}: {item.source}; least agreement of a statistic {shared:.0%}; follow-up of both arms {horizon:g} months"
+    )

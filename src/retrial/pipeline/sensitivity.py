@@ -1,0 +1,26 @@
+"""`retrial sensitivity`: how much scepticism or confounding the printed treatment effects survive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from retrial.errors import DataError
+from retrial.estimate import to_frame
+from retrial.pipeline.audit import audited
+from retrial.run_config import RunConfig
+from retrial.sensitivity.credibility import credibility_estimates
+from retrial.sensitivity.evalue import e_value_estimates
+from retrial.study.study import Study
+
+
+def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
+    """Reverse-Bayes and E-values of every printed treatment effect, in closed form; writes estimates.csv."""
+    _, used = audited(study, folder)
+    rows = [*e_value_estimates(used), *credibility_estimates(used)]
+    if not rows:
+        raise DataError("nothing to do", ["effects: got no treatment effect with an interval or p; one is needed"])
+    frame = to_frame(rows)
+    frame.to_csv(folder / "estimates.csv", index=False)
+    print(frame[["endpoint", "quantity", "contrast", "point", "model"]].to_string(index=False))
+    return []

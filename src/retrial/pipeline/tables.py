@@ -1,0 +1,219 @@
+"""Life tables of a run's endpoints: patients where there are some, tables that carry the printed numbers where there are not."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from retrial.audit.check import Check
+from retrial.dims import ARMS, MONTHS_PER_UNIT, RECONSTRUCTION
+from retrial.errors import ConfigError, ReconstructionError
+from retrial.run_config import RunConfig
+from retrial.seeds import integer_seed
+from retrial.store.progress import counter
+from retrial.study.study import Study
+from retrial.tables.ensemble import Ensemble
+from retrial.tables.findings.checks import joint_checks
+from retrial.tables.findings.probes import left_out
+from retrial.tables.life_table import LifeTable
+from retrial.tables.patients import read_patients
+from retrial.tables.printed.agreement import fidelity
+from retrial.tables.printed.digitised import with_curve
+from retrial.tables.printed.from_study import targets_from_study, treatment_effect
+from retrial.tables.printed.targets import Targets
+from retrial.tables.sample.engine import reconstruct
+
+log = logging.getLogger("retrial")
+FROM_PATIENTS = "patients"
+PERCENT = 100
+
+
+@dataclass(frozen=True, eq=False)
+class EndpointTables:
+    """Tables of one endpoint, their weights (adding to 1), and how far they are from the printed numbers."""
+
+    endpoint: str
+    table: LifeTable
+    weights: np.ndarray
+    recorded: Literal["exact", "interval"]
+    source: str
+    fidelity: pd.DataFrame | None = None
+    ensemble: Ensemble | None = None
+    targets: Targets | None = None
+
+    @property
+    def from_patients(self) -> bool:
+        return self.source.startswith(FROM_PATIENTS)
+
+
+def chosen_endpoints(run: RunConfig, study: Study) -> list[str]:
+    """Endpoints of a run, all of the study's where none is named. Raises `ConfigError` for one that the study lacks."""
+    unknown = [name for name in run.endpoints if name not in study.endpoints]
+    if unknown:
+        raise ConfigError("cannot use the configuration", [f"endpoints: got {unknown}; allowed are {sorted(study.endpoints)}"])
+    return list(run.endpoints or study.endpoints)
+
+
+def check_inputs(run: RunConfig, study: Study) -> None:
+    """Refuse unknown endpoints, and files of patients that cannot be read, before anything is computed or written."""
+    for key in chosen_endpoints(run, study):
+        if study.endpoints[key].patients:
+            _from_patients(run, study, key)
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstructions:
+    """Tables of the endpoints that have some, the "joint" family of the audit, and the endpoints that no table fits."""
+
+    tables: list[EndpointTables]
+    checks: list[Check]
+    failures: list[str]
+
+
+def refused(study: Study, checks: Iterable[Check]) -> dict[str, tuple[str, ...]]:
+    """What the audit leaves out of or changes in the survival numbers of each endpoint, and why; `study` as printed."""
+    found: dict[str, list[str]] = {}
+    for check in checks:
+        if check.decision is None:
+            continue
+        section, name, *_ = check.decision.path.split(".")
+        effect = study.effects.get(name) if section == "effects" else None
+        if effect is not None and effect.is_treatment and not effect.adjusted_for:
+            name = effect.endpoint
+        elif section != "endpoints":
+            continue
+        done = check.decision.consequence.value.removeprefix("used as ")
+        found.setdefault(name, []).append(f"{check.decision.path} {done}: {check.note}")
+    return {name: tuple(texts) for name, texts in found.items()}
+
+
+def endpoint_tables(run: RunConfig, study: Study, left_out_before: Mapping[str, tuple[str, ...]]) -> Reconstructions:
+    """Tables of every chosen endpoint that has patients or enough printed numbers; the others are named on stderr.
+
+    `study` as the audit leaves it, `left_out_before` what it left out (`refused`).
+    """
+    tables: list[EndpointTables] = []
+    targets: dict[str, Targets] = {}
+    outcomes: dict[str, Ensemble | ReconstructionError] = {}
+    for key in chosen_endpoints(run, study):
+        if study.endpoints[key].patients:
+            tables.append(_from_patients(run, study, key))
+            continue
+        missing = _missing(study, key)
+        if missing:
+            log.info("%s: no life tables, no survival model: %s", key, missing)
+            continue
+        targets[key] = dataclasses.replace(_targets(run, study, key), left_out=left_out_before.get(key, ()))
+    left_out(run.probes, targets)  # refuses names that no endpoint prints, before the long part
+    for key, known in targets.items():
+        try:
+            ensemble = outcomes[key] = _sampled(run, known)
+        except ReconstructionError as error:
+            outcomes[key] = error
+            continue
+        tables.append(_from_ensemble(study, known, ensemble))
+    checks = joint_checks(targets, outcomes, each_reading=False)
+    failures = [f"{key}: {outcome}" for key, outcome in outcomes.items() if isinstance(outcome, ReconstructionError)]
+    return Reconstructions(tables, checks, failures)
+
+
+def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
+    endpoint = study.endpoints[key]
+    table = read_patients(run.study_file.parent / str(endpoint.patients), study.time_unit)
+    size = int(table.n.sum())
+    table = _as_recorded(table, study, key)
+    return EndpointTables(key, table, np.ones(1), endpoint.recorded, f"{FROM_PATIENTS}: {endpoint.patients}, {size} rows")
+
+
+def _as_recorded(table: LifeTable, study: Study, key: str) -> LifeTable:
+    """With a row for every recording unit where events are recorded at the end of theirs."""
+    interval = study.endpoints[key].recorded == "interval"
+    return table.on_recording_grid(MONTHS_PER_UNIT[study.time_unit]) if interval else table
+
+
+def _targets(run: RunConfig, study: Study, key: str) -> Targets:
+    targets, curve = targets_from_study(study, key), study.endpoints[key].curve
+    return with_curve(targets, run.study_file.parent / curve) if curve else targets
+
+
+def _sampled(run: RunConfig, targets: Targets) -> Ensemble:
+    seed = integer_seed(run.seed, run.study_file.stem, targets.endpoint, "reconstruct")
+    with counter(f"reconstructing {targets.endpoint}", PERCENT, "percent") as advance:
+        return reconstruct(targets, run.reconstruction, seed, percent(advance))
+
+
+def _from_ensemble(study: Study, targets: Targets, ensemble: Ensemble) -> EndpointTables:
+    agrees = "the closest tables found, NOT in agreement with" if ensemble.relaxed else "tables that carry"
+    source = f"{ensemble.table.n_reconstructions} {agrees} the printed numbers"
+    recorded = study.endpoints[targets.endpoint].recorded
+    table = _as_recorded(ensemble.table, study, targets.endpoint)
+    return EndpointTables(
+        targets.endpoint, table, ensemble.weights, recorded, source, _fidelity(ensemble, targets), ensemble, targets
+    )
+
+
+def _fidelity(ensemble: Ensemble, targets: Targets) -> pd.DataFrame:
+    """Printed against reconstructed, in the columns of a report."""
+    frame = fidelity(ensemble, targets)
+    names = {
+        "median": "reconstructed",
+        "min": "minimum",
+        "max": "maximum",
+        "share_default": "agreement",
+        "share_strict": "strict_agreement",
+    }
+    frame["statistic"] = [
+        name if np.isnan(time) else f"{name} at {time:g}" for name, time in zip(frame["statistic"], frame["time"], strict=True)
+    ]
+    return frame.drop(columns="time").rename(columns=names)
+
+
+def _missing(study: Study, key: str) -> str:
+    """What a reconstruction lacks; empty where it can be tried."""
+    endpoint = study.endpoints[key]
+    without_n = [f"arms.{arm}.n" for arm in ARMS if study.n(arm) is None]
+    if without_n:
+        return f"{' and '.join(without_n)} missing"
+    medians = (endpoint.median.control, endpoint.median.experimental, endpoint.median.total)
+    compared = endpoint.log_rank is not None or treatment_effect(study, key) is not None
+    if not any((*medians, endpoint.at_risk, endpoint.curve, compared and endpoint.longest)):
+        return "no median, no numbers at risk, no curve, and no longest time beside a hazard ratio or a log-rank test"
+    return ""
+
+
+def percent(advance: Callable[[int], None]) -> Callable[[float, str], None]:
+    """Turn a share done into steps of a counter."""
+    shown = [0]
+
+    def report(done: float, _message: str) -> None:
+        percent = int(PERCENT * done)
+        advance(percent - shown[0])
+        shown[0] = percent
+
+    return report
+
+
+def save_tables(tables: Sequence[EndpointTables], folder: Path) -> None:
+    """Write reconstruction_ENDPOINT.nc (tables, weights, readings), fidelity.csv and readings.csv."""
+    for item in tables:
+        data = item.table.data.assign(weight=(RECONSTRUCTION, item.weights))
+        if item.ensemble is not None:
+            names = [reading.name for reading in item.ensemble.readings]
+            data = data.assign(reading=(RECONSTRUCTION, names), island=(RECONSTRUCTION, item.ensemble.islands))
+            data = data.assign_attrs(seed=item.ensemble.seed)
+        data.assign_attrs(source=item.source, notes=item.source).to_netcdf(
+            folder / f"reconstruction_{item.endpoint}.nc", engine="h5netcdf"
+        )
+    reports = [item.fidelity for item in tables if item.fidelity is not None]
+    if reports:
+        pd.concat(reports, ignore_index=True).to_csv(folder / "fidelity.csv", index=False)
+    health = [item.ensemble.health() for item in tables if item.ensemble is not None]
+    if health:
+        pd.concat(health, ignore_index=True).to_csv(folder / "readings.csv", index=False)

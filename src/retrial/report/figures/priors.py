@@ -1,0 +1,181 @@
+"""Pictures of prior densities: effects as ridges on the axis of their ratio, and each model's own priors in their units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+from retrial.report.data import ReportData
+from retrial.report.figures.picture import INK, METHOD_COLOURS, QUIET, RULE, WIDTH, Picture, finish, safe, style
+from retrial.report.labels import endpoint_label, model_label, prior_label, upper_first, words
+
+_ROW = 0.42
+_TOP, _BOTTOM, _LEFT, _RIGHT = 0.4, 0.62, 0.155, 0.99
+_OVERLAP = 1.25
+"""Height of a ridge in rows."""
+_RATIO_RANGE = (0.18, 5.5)
+_RATIO_TICKS = (0.2, 0.5, 1.0, 2.0, 5.0)
+_PANEL_TITLES = {"log_hazard_ratio": "hazard ratio", "log_odds_ratio": "odds ratio of a benefit"}
+_ACROSS = 3
+_PARAMETERS = {
+    "control_median": "Control median, months",
+    "shape": "Weibull shape",
+    "control_logit": "Control arm's probability",
+    "baseline_logit": "Steps' logit, from equal categories",
+    "effect_sd": "Pooling scale τ, log odds ratio",
+    "historical_mean": "Mean of the cohorts, logit",
+    "historical_sd": "SD between cohorts, logit",
+    "criteria_log_odds": "mRECIST against RECIST, log odds ratio",
+    "baseline_mean": "Typical term of a grade, logit",
+    "baseline_sd": "SD between terms, logit",
+    "grade_effect": "Grade against all, log odds ratio",
+}
+"""Parameters as a reader calls them, with their unit; others by their name."""
+
+
+def effect_picture(data: ReportData) -> Picture | None:
+    """Every set a row, every kind of effect a column; one for each endpoint where the sets differ by endpoint."""
+    frame = data.prior_densities
+    if frame is None:
+        return None
+    named = frame[~frame["prior"].astype(str).str.startswith("model ")]
+    panels = _effect_panels(data, named)
+    if not panels:
+        return None
+    names = list(dict.fromkeys(str(name) for _, part in panels for name in part["prior"]))
+    height = _TOP + _BOTTOM + _ROW * len(names)
+    with style():
+        figure = Figure(figsize=(WIDTH, height))
+        width = (_RIGHT - _LEFT) / len(panels)
+        for index, (title, part) in enumerate(panels):
+            axes = figure.add_axes((_LEFT + index * width + 0.01, _BOTTOM / height, width - 0.02, _ROW * len(names) / height))
+            _ratio_axis(axes, len(names), title.partition(": ")[2] or title)
+            for position, name in enumerate(names):
+                _ridge(axes, len(names) - position - 1, part[part["prior"] == name], data, name)
+            axes.set_title(upper_first(title), fontsize=8, pad=9)
+        for position, name in enumerate(names):
+            y = (_BOTTOM + _ROW * (len(names) - position - 0.72)) / height
+            figure.text(0.008, y, safe(upper_first(prior_label(name)), 20, 1), va="center", fontsize=7.5, parse_math=False)
+        caption = (
+            "Prior densities of the treatment effect, per unit of the log ratio, each scaled to its own height; dots and bars are the median"
+            " and the central 95 % interval (arrows: beyond the picture). A vague prior looks flat. The odds ratio is that of a benefit: a harm"
+            " takes the mirror."
+        )
+        alt = f"Densities of {len(names)} priors on {', '.join(title for title, _ in panels)}. The table below holds their medians and intervals."
+        return finish(figure, "prior_effects", "Priors of the treatment effect", caption, alt)
+
+
+def _effect_panels(data: ReportData, frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """(title, densities) of each column; a set without an entry for the endpoint has an empty row."""
+    panels = []
+    for parameter, words_of in _PANEL_TITLES.items():
+        mine = frame[frame["parameter"] == parameter]
+        if mine.empty:
+            continue
+        own = mine["endpoint"].fillna("")
+        special = [str(key) for key in dict.fromkeys(own) if key]
+        for endpoint in special or [""]:
+            here = mine[own.isin(["", endpoint])]
+            label = f"{endpoint_label(data.study, endpoint)}: {words_of}" if endpoint else words_of
+            panels.append((label, here))
+    return panels
+
+
+def _ratio_axis(axes: Axes, rows: int, label: str) -> None:
+    axes.set_xscale("log")
+    axes.set_xlim(*_RATIO_RANGE)
+    axes.set_ylim(-0.15, rows + _OVERLAP - 1)
+    axes.xaxis.set_major_locator(FixedLocator(list(_RATIO_TICKS)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticklabels([f"{tick:g}" for tick in _RATIO_TICKS], fontsize=7)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.axvline(1.0, color=RULE, linewidth=0.7, zorder=0)
+    axes.set_xlabel(f"{upper_first(label)} (log scale)", fontsize=7)
+
+
+def _ridge(axes: Axes, base: float, part: pd.DataFrame, data: ReportData, name: str) -> None:
+    axes.axhline(base, color="#e3e3e3", linewidth=0.5, zorder=1)
+    if part.empty:
+        axes.text(1.0, base + 0.2, "says nothing", ha="center", va="bottom", fontsize=6, color=QUIET)
+        return
+    inside = part[(part["value"] >= _RATIO_RANGE[0]) & (part["value"] <= _RATIO_RANGE[1])]
+    colour = METHOD_COLOURS["bayes"] if name == data.main_prior else "#4a6d8c"
+    # the height is that of what is seen: a prior too wide for the picture is flat, not low
+    top = float(inside["density"].max())
+    heights = inside["density"].to_numpy() / top * _OVERLAP * 0.72
+    axes.fill_between(inside["value"], base, base + heights, color=colour, alpha=0.28, linewidth=0, zorder=2)
+    axes.plot(inside["value"], base + heights, color=colour, linewidth=1.0, zorder=3)
+    record = _implied(data, part)
+    if record is not None:
+        low, middle, high = (float(record[f"implied_{key}"]) for key in ("lower", "median", "upper"))
+        ends = np.clip([low, high], *_RATIO_RANGE)
+        axes.plot(ends, [base, base], color=INK, linewidth=1.3, zorder=4, solid_capstyle="butt", clip_on=False)
+        axes.plot([middle], [base], marker="o", color=INK, markersize=3, zorder=5, clip_on=False)
+        for end, limit, arrow in zip(ends, (low, high), "<>", strict=True):
+            if end != limit:
+                axes.plot([end], [base], marker=arrow, color=INK, markersize=3, zorder=5, clip_on=False)
+
+
+def _implied(data: ReportData, part: pd.DataFrame) -> dict[Any, Any] | None:
+    """The row of the table of priors that a curve belongs to."""
+    if data.priors is None:
+        return None
+    first = part.iloc[-1]
+    frame = data.priors
+    own = frame["endpoint"].fillna("") if "endpoint" in frame else pd.Series("", index=frame.index)
+    endpoint = "" if first["endpoint"] != first["endpoint"] else first["endpoint"]
+    rows = frame[(frame["prior"] == first["prior"]) & (frame["parameter"] == first["parameter"]) & (own == endpoint)]
+    return None if rows.empty else rows.iloc[0].to_dict()
+
+
+def baseline_picture(data: ReportData) -> Picture | None:
+    """Each model's own priors: control median and shape in their units, scales of pooling, baseline levels."""
+    frame = data.prior_densities
+    if frame is None:
+        return None
+    mine = frame[frame["prior"].astype(str).str.startswith("model ")]
+    panels = [(str(prior), str(parameter), part) for (prior, parameter), part in mine.groupby(["prior", "parameter"], sort=False)]
+    if not panels:
+        return None
+    rows = -(-len(panels) // _ACROSS)
+    with style():
+        figure = Figure(figsize=(WIDTH, 1.45 * rows + 0.1), layout="constrained")
+        grid = np.atleast_1d(figure.subplots(rows, _ACROSS, squeeze=False)).ravel()
+        for axes, (prior, parameter, part) in zip(grid, panels, strict=False):
+            _baseline(axes, prior, parameter, part, _implied(data, part))
+        for axes in grid[len(panels) :]:
+            axes.set_axis_off()
+        caption = (
+            "Priors of what is not the treatment effect, model by model, in the parameter's own unit; the dashed line is the median, the bar the"
+            " central 95 % interval. Densities of positive parameters are per unit of their logarithm, on a logarithmic axis."
+        )
+        listed = ", ".join(f"{words(parameter)} ({model_label(prior.removeprefix('model '))})" for prior, parameter, _ in panels)
+        return finish(
+            figure, "prior_baselines", "Priors of the baseline and of the scales", caption, f"Prior densities of {listed}."
+        )
+
+
+def _baseline(axes: Axes, prior: str, parameter: str, part: pd.DataFrame, record: dict[Any, Any] | None) -> None:
+    value, density = part["value"].to_numpy(), part["density"].to_numpy()
+    if str(part["per"].iloc[0]) == "log unit":
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.fill_between(value, 0, density, color="#4a6d8c", alpha=0.28, linewidth=0)
+    axes.plot(value, density, color="#4a6d8c", linewidth=1.0)
+    axes.set_ylim(0, float(np.quantile(density, 0.995)) * 1.12)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(labelsize=6.5)
+    if record is not None:
+        axes.axvline(float(record["implied_median"]), color=INK, linewidth=0.8, linestyle="--")
+        limits = np.clip([record["implied_lower"], record["implied_upper"]], value.min(), value.max())
+        axes.plot(limits, [0, 0], color=INK, linewidth=2.2, solid_capstyle="butt", clip_on=False)
+    axes.set_title(_PARAMETERS.get(parameter, upper_first(words(parameter))), fontsize=7.5)
+    axes.set_xlabel(safe(model_label(prior.removeprefix("model ")), 34, 1), fontsize=6.5, color=QUIET)

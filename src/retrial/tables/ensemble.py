@@ -1,0 +1,288 @@
+"""`Ensemble`: the tables that a reconstruction delivers, with what is needed to trust them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from retrial.dims import RECONSTRUCTION
+from retrial.errors import ConfigError
+from retrial.tables.kernel.prior import TablePrior
+from retrial.tables.life_table import LifeTable
+from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
+
+MIN_PROPOSALS, PROPOSALS_PER_SIZE, MANY_PATIENTS = 300, 4, 400
+"""Default proposals per level; beyond `MANY_PATIENTS` patients move in blocks. With half as many the variance of a
+sampler's answers is three to five times as large (restricted means and events; 92 patients, 21 months), where twice the samplers only halve it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReconstructionSettings:
+    """How to sample.
+
+    n_tables      tables delivered, over all readings
+    agreement     "default" or "strict" (every printed digit), METHODS 4
+    prior         of the tables
+    ratios, tests, medians  readings that are tried
+    islands       independent samplers of an endpoint, each over all readings; their spread is the answers' Monte Carlo error
+    particles     tables per island
+    proposals     Metropolis-Hastings proposals per table and level (half to twice as many, by acceptance); None: by the table's size
+    target_proposals  proposals per table at the target itself, in units of `proposals`
+    share         effective sample size that a level's weights keep
+    last_temperature  inverse temperature at which a reading that still has no table in agreement is given up
+    pilot_particles, pilot_share  a small sampler for each reading in which no island ended
+    least_tables  fewest tables of an attained reading (weights still follow the evidence)
+    threads       of the computation; the result does not depend on it
+    relaxed       where no reading is attained: deliver the closest tables instead of raising `ReconstructionError`
+    """
+
+    n_tables: int = 100
+    agreement: str = "default"
+    prior: TablePrior = field(default_factory=TablePrior)
+    ratios: tuple[RatioReading, ...] = tuple(RatioReading)
+    tests: tuple[TestReading, ...] = tuple(TestReading)
+    medians: tuple[MedianReading, ...] = tuple(MedianReading)
+    islands: int = 8
+    particles: int = 400
+    proposals: int | None = None
+    target_proposals: int = 2
+    share: float = 0.9
+    last_temperature: float = 30.0
+    pilot_particles: int = 64
+    pilot_share: float = 0.8
+    least_tables: int = 2
+    threads: int = 2
+    relaxed: bool = False
+
+    def __post_init__(self) -> None:
+        least = {
+            "n_tables": 1,
+            "islands": 1,
+            "particles": 2,
+            "pilot_particles": 2,
+            "threads": 1,
+            "target_proposals": 0,
+            "least_tables": 0,
+        }
+        problems = [
+            f"reconstruction.{name}: got {getattr(self, name)}; allowed is at least {low}"
+            for name, low in least.items()
+            if getattr(self, name) < low
+        ]
+        problems += [
+            f"reconstruction.{name}: got {getattr(self, name)}; allowed is above 0 and below 1"
+            for name in ("share", "pilot_share")
+            if not 0 < getattr(self, name) < 1
+        ]
+        if self.agreement not in ("default", "strict"):
+            problems.append(f"reconstruction.agreement: got {self.agreement!r}; allowed are default and strict")
+        if problems:
+            raise ConfigError("cannot reconstruct with these settings", problems)
+
+    def proposals_for(self, n_patients: int, n_times: int) -> int:
+        """Proposals per level: about four for every patient and cell unless set."""
+        return self.proposals or max(MIN_PROPOSALS, PROPOSALS_PER_SIZE * (min(n_patients, MANY_PATIENTS) + 4 * n_times))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingResult:
+    """What became of one reading.
+
+    status        "attained", "not attained" (no sampler arrived; `miss` and `violated` describe its closest table) or "impossible"
+                  (`reason`: the reading cannot print the numbers whatever the table)
+    log_evidence  log P(agreement | printed structure, reading) under the prior, mean over islands on the natural scale
+    log_evidence_se  its standard error by the islands' spread; NaN where one small sampler is all there is
+    share         posterior probability of the reading among the attained, each equally likely beforehand
+    share_se      its standard error (jackknife over the islands)
+    miss          the closest table's largest distance from an agreement interval, in half-widths of it; 0 where attained
+    violated      printed numbers that the closest table misses
+    islands, chains_started, proposals  of the samplers that had this reading among their hypotheses; chains_arrived ended in it
+    effective_tables  effective sample size of the RMST difference, from the islands' spread; NaN with fewer than three
+    """
+
+    reading: Reading
+    status: str
+    log_evidence: float = -np.inf
+    log_evidence_se: float = np.nan
+    share: float = 0.0
+    share_se: float = np.nan
+    miss: float = np.nan
+    violated: tuple[str, ...] = ()
+    reason: str = ""
+    islands: int = 0
+    chains_started: int = 0
+    chains_arrived: int = 0
+    unique_tables: int = 0
+    unique_ancestors: int = 0
+    effective_tables: float = np.nan
+    acceptance: float = np.nan
+    proposals: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Island:
+    """What one compiled island returned: the readings it sampled, (N,) `which` of them each particle ended in, (N, 2, T) events d
+    and at risk r, (N, 4) energies, (N,) ancestors, and its summary (log evidence: of the readings' mean; started: particles, N or more).
+    """
+
+    readings: tuple[Reading, ...]
+    which: np.ndarray
+    d: np.ndarray
+    r: np.ndarray
+    energy: np.ndarray
+    ancestor: np.ndarray
+    log_evidence: float
+    temperature: float
+    acceptance: float
+    proposals: int
+    started: int
+
+    @property
+    def arrived(self) -> bool:
+        return self.log_evidence > -np.inf
+
+    @property
+    def nearest(self) -> float:
+        """Energy of the nearest table; 0 where some agree."""
+        return float(self.energy.sum(axis=1).min())
+
+    def renamed(self, reading: Reading) -> Island:
+        """The nearest table alone, put down to a reading that it was not sampled under, infinitely far from agreement."""
+        nearest = [int(self.energy.sum(axis=1).argmin())]
+        arrays = {name: getattr(self, name)[nearest] for name in ("d", "r", "ancestor")}
+        energy = np.full((1, self.energy.shape[1]), np.inf)
+        return replace(self, readings=(reading,), which=np.zeros(1, int), energy=energy, log_evidence=-np.inf, **arrays)
+
+    def of(self, reading: Reading) -> Island:
+        """The particles that ended in one reading, with that reading's log evidence log(Z R n / N)."""
+        mine = self.which == self.readings.index(reading)
+        with np.errstate(divide="ignore"):
+            log_evidence = self.log_evidence + float(np.log(len(self.readings) * mine.mean()))
+        return replace(
+            self,
+            readings=(reading,),
+            which=np.zeros(mine.sum(), int),
+            d=self.d[mine],
+            r=self.r[mine],
+            energy=self.energy[mine],
+            ancestor=self.ancestor[mine],
+            log_evidence=log_evidence,
+        )
+
+
+class Drawn(NamedTuple):
+    """A table to be delivered: its reading, its share of the posterior (up to a factor), (2, T) events, (2, T + 1) at risk, and the number
+    of the sampler that it comes from.
+    """
+
+    reading: Reading
+    weight: float
+    d: np.ndarray
+    r: np.ndarray
+    island: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ensemble:
+    """Tables that carry the printed numbers of one endpoint.
+
+    `table` has dims (reconstruction, arm, time), times in months; `readings` one per reconstruction; `weights` sum to 1 and
+    make the pooled tables a draw from the posterior over readings and tables. `relaxed` says that no table agrees and these
+    are the closest. `islands` (M,) numbers the independent sampler that each table comes from: tables of one sampler share ancestors, so
+    that Monte Carlo errors are taken over samplers. `pool` keeps every island that arrived, from which the tables were drawn.
+    """
+
+    endpoint: str
+    table: LifeTable
+    readings: tuple[Reading, ...]
+    weights: np.ndarray
+    results: tuple[ReadingResult, ...]
+    seed: int
+    relaxed: bool = False
+    islands: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    pool: tuple[Island, ...] = ()
+
+    @property
+    def attained(self) -> tuple[ReadingResult, ...]:
+        return tuple(result for result in self.results if result.status == "attained")
+
+    @property
+    def effective_tables(self) -> float:
+        """1 / Σ w²."""
+        return float(1.0 / (self.weights**2).sum())
+
+    def health(self) -> pd.DataFrame:
+        """One row per reading."""
+        return pd.DataFrame(
+            [
+                {
+                    "endpoint": self.endpoint,
+                    "hazard_ratio": str(result.reading.ratio or ""),
+                    "chi_square": str(result.reading.test or ""),
+                    "median_ci": str(result.reading.median or ""),
+                    "status": result.status,
+                    "log_evidence": result.log_evidence,
+                    "log_evidence_se": result.log_evidence_se,
+                    "share": result.share,
+                    "share_se": result.share_se,
+                    "islands": result.islands,
+                    "chains_started": result.chains_started,
+                    "chains_arrived": result.chains_arrived,
+                    "unique_tables": result.unique_tables,
+                    "unique_ancestors": result.unique_ancestors,
+                    "effective_tables": result.effective_tables,
+                    "acceptance": result.acceptance,
+                    "proposals": result.proposals,
+                    "miss": result.miss,
+                    "violated": ", ".join(result.violated),
+                    "reason": result.reason,
+                }
+                for result in self.results
+            ]
+        )
+
+
+_PARTS = ("hazard_ratio_reading", "chi_square_reading", "median_ci_reading")
+
+
+def to_dataset(ensemble: Ensemble) -> xr.Dataset:
+    """Events and censorings (reconstruction, arm, time) with weight and readings per reconstruction; seed, endpoint,
+    relaxed as attributes.
+    """
+    columns = {
+        name: (RECONSTRUCTION, np.array([str(getattr(reading, field) or "") for reading in ensemble.readings], dtype=np.str_))
+        for name, field in zip(_PARTS, ("ratio", "test", "median"), strict=True)
+    }
+    data = ensemble.table.data.assign(
+        {"weight": (RECONSTRUCTION, ensemble.weights), "island": (RECONSTRUCTION, ensemble.islands), **columns}
+    )
+    return data.assign_attrs(endpoint=ensemble.endpoint, seed=ensemble.seed, relaxed=int(ensemble.relaxed))
+
+
+def from_dataset(data: xr.Dataset) -> Ensemble:
+    """The stored ensemble, without the samplers' health (that is in its own table)."""
+    readings = []
+    for i in range(data.sizes[RECONSTRUCTION]):
+        ratio, test, median = (str(data[name].values[i]) for name in _PARTS)
+        readings.append(
+            Reading(
+                RatioReading(ratio) if ratio else None,
+                TestReading(test) if test else None,
+                MedianReading(median) if median else None,
+            )
+        )
+    table = LifeTable(data[["events", "censored"]].drop_attrs())
+    return Ensemble(
+        endpoint=str(data.attrs["endpoint"]),
+        table=table,
+        readings=tuple(readings),
+        weights=data["weight"].to_numpy(),
+        results=(),
+        seed=int(data.attrs["seed"]),
+        relaxed=bool(data.attrs["relaxed"]),
+        islands=data["island"].to_numpy(),
+    )

@@ -1,0 +1,264 @@
+"""Distance of a life table from agreement with everything printed (compiled); 0 if and only if it agrees.
+
+Tables are (d, r): d (3, T) events and r (3, T + 1) at risk of control, experimental and both, r[:, T] = 0.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from retrial.tables.kernel.comparison import (
+    BRESLOW,
+    EFRON,
+    LOG_RANK,
+    MANTEL_HAENSZEL,
+    OBSERVED_EXPECTED,
+    SCORE_BRESLOW,
+    SCORE_EFRON,
+    WALD_BRESLOW,
+    WALD_EFRON,
+    cox,
+    efron_score,
+    likelihood_ratio,
+    log_rank_sums,
+)
+from retrial.tables.kernel.compiled import inlined, uncounted
+from retrial.tables.kernel.kaplan_meier import DENSITY_BAND, GREENWOOD_DENSITY, TOLERANCE, distance_from_half
+from retrial.tables.kernel.problem import (
+    BETA,
+    CHI_SQUARE,
+    CURVE_SCALE,
+    ESTIMATOR,
+    LIMITS,
+    MEDIAN,
+    MEDIAN_SE,
+    RULE,
+    SCALARS,
+    START,
+    TEST,
+    Z_MEDIAN,
+    Z_RATIO,
+)
+
+UPPER_LEVEL, LOWER_LEVEL = 0.5 + DENSITY_BAND - TOLERANCE, 0.5 - DENSITY_BAND + TOLERANCE
+SURVIVAL_SCALE = 0.02
+"""Distance of Ŝ from 1/2 that weighs like one tolerance of a printed number: about one patient of fifty."""
+NORMAL_SCALE = 0.1
+"""The same for a Brookmeyer-Crowley distance, in standard errors."""
+MISSED = 0.25
+"""Added to a violated median: Ŝ may stand at exactly 1/2 one event time too early."""
+UNDEFINED = 10.0
+"""Energy of a statistic that the table does not have (no density at the median, no finite hazard ratio)."""
+
+
+@inlined
+def penalty(distance: float) -> float:
+    """√distance: no scale of its own, so that all printed numbers are approached together as the temperature falls. (A logarithm
+    gives up far ones first and freezes; a straight line needs more levels.)
+    """
+    return math.sqrt(distance)
+
+
+@uncounted
+def excess(value: float, real: np.ndarray, row: int) -> float:
+    """√ of the distance from the interval of one row, in tolerances."""
+    if value < real[row, 0]:
+        return penalty((real[row, 0] - value) / real[row, 2])
+    if value > real[row, 1]:
+        return penalty((value - real[row, 1]) / real[row, 2])
+    if value != value and real[row, 0] == real[row, 0]:
+        return UNDEFINED
+    return 0.0
+
+
+@uncounted
+def crossing_energy(before: float, at: float) -> float:
+    """Energy of a median: Ŝ must be above 1/2 before it and at most 1/2 at it."""
+    energy = 0.0
+    if at > 0.5 + TOLERANCE:
+        energy += penalty(MISSED + (at - 0.5) / SURVIVAL_SCALE)
+    if before <= 0.5 + TOLERANCE:
+        energy += penalty(MISSED + (0.5 - before) / SURVIVAL_SCALE)
+    return energy
+
+
+@uncounted
+def density_energy(
+    d: np.ndarray, r: np.ndarray, g: int, times: np.ndarray, inverse: np.ndarray, median: int, real: np.ndarray
+) -> float:
+    """Energy of a median and its SE by the density rule (the SE taken at the printed median, right or not).
+
+    The loop has no branch on the counts: they are unpredictable, and a missed branch costs more than the arithmetic.
+    """
+    s, greenwood, before, at, greenwood_at = 1.0, 0.0, 1.0, 1.0, 0.0
+    upper_time, upper_survival, lower_time, lower_survival = 0.0, 1.0, -1.0, 0.0
+    for t in range(d.shape[1]):
+        events = d[g, t]
+        s *= 1.0 - events * inverse[r[g, t]]
+        greenwood += events * inverse[r[g, t]] * inverse[r[g, t] - events]
+        high = events > 0 and s >= UPPER_LEVEL
+        upper_time = times[t] if high else upper_time
+        upper_survival = s if high else upper_survival
+        low = events > 0 and lower_time < 0.0 and s <= LOWER_LEVEL
+        lower_time = times[t] if low else lower_time
+        lower_survival = s if low else lower_survival
+        before = s if t < median else before
+        if t >= median:
+            if t == median:
+                at, greenwood_at = s, greenwood
+            if lower_time >= 0.0:
+                break
+    energy = crossing_energy(before, at)
+    if math.isnan(real[MEDIAN_SE + g, 0]):
+        return energy
+    if lower_time < 0.0 or at <= TOLERANCE:
+        return energy + UNDEFINED + penalty(max(s - LOWER_LEVEL, 0.0) / SURVIVAL_SCALE)
+    se = at * math.sqrt(greenwood_at) * (lower_time - upper_time) / (upper_survival - lower_survival)
+    return energy + excess(se, real, MEDIAN_SE + g)
+
+
+@uncounted
+def crowley_energy(d: np.ndarray, r: np.ndarray, g: int, median: int, whole: np.ndarray, z: float) -> float:
+    """Energy of a median and its Brookmeyer-Crowley limits."""
+    s, greenwood, before, at = 1.0, 0.0, 1.0, 1.0
+    first, last = LIMITS + 2 * g, LIMITS + 2 * g + 1
+    least_low, least_high, last_low, last_high = np.inf, np.inf, np.inf, np.inf
+    for t in range(d.shape[1]):
+        if d[g, t] == 0:
+            continue
+        s *= 1.0 - d[g, t] / r[g, t]
+        greenwood += d[g, t] / (r[g, t] * (1.0 * r[g, t] - d[g, t]))
+        distance = distance_from_half(s, greenwood, whole[RULE])
+        if t < median:
+            before = s
+        if t <= median:
+            at = s
+        if t < whole[first]:
+            least_low = min(least_low, distance)
+        if t < whole[last]:
+            least_high = min(least_high, distance)
+        if t <= whole[first]:
+            last_low = distance
+        if t <= whole[last]:
+            last_high = distance
+    energy = crossing_energy(before, at)
+    energy += limit_energy(whole[first], least_low, last_low, z, d.shape[1])
+    return energy + limit_energy(whole[last], least_high, last_high, -z, d.shape[1])
+
+
+@uncounted
+def limit_energy(limit: int, least_before: float, last_at: float, edge: float, n_times: int) -> float:
+    """Energy of one Brookmeyer-Crowley limit: the distance of Ŝ from 1/2 must be above `edge` before it and at most `edge` at it."""
+    energy = 0.0
+    if limit < 0:
+        return energy
+    if least_before <= edge + TOLERANCE:
+        energy += penalty(MISSED + min((edge - least_before) / NORMAL_SCALE, 60.0))
+    if limit < n_times and last_at > edge + TOLERANCE:
+        energy += penalty(MISSED + min((last_at - edge) / NORMAL_SCALE, 60.0))
+    return energy
+
+
+@uncounted
+def curve_energy(
+    d: np.ndarray, r: np.ndarray, g: int, curve: np.ndarray, inverse: np.ndarray, scale: float, limit: float
+) -> float:
+    """Energy of Ŝ(t) against a digitised curve: the sum of its distances in tolerances; may stop early with any value above
+    `limit`. No root, under which one step far off is cheap: few at risk, and a curve that falls at its end, trapped the sampler.
+    """
+    s, energy = 1.0, 0.0
+    for t in range(d.shape[1]):
+        s *= 1.0 - d[g, t] * inverse[r[g, t]]
+        if s < curve[g, t, 0]:
+            energy += (curve[g, t, 0] - s) / scale
+        elif s > curve[g, t, 1]:
+            energy += (s - curve[g, t, 1]) / scale
+        if energy > limit:
+            break
+    return energy
+
+
+LARGEST_BETA, LARGEST_SE = 15.0, 1e6
+"""Beyond these a log hazard ratio or its SE is taken as infinite."""
+
+
+@uncounted
+def group_energy(
+    whole: np.ndarray,
+    real: np.ndarray,
+    times: np.ndarray,
+    inverse: np.ndarray,
+    curve: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    g: int,
+    limit: float,
+) -> float:
+    """Energy of what one arm (0, 1) or both together (2) print alone; may stop early with any value above `limit`."""
+    energy, median = 0.0, whole[MEDIAN + g]
+    if median >= 0:
+        if whole[RULE] == GREENWOOD_DENSITY:
+            energy += density_energy(d, r, g, times, inverse, median, real)
+        else:
+            energy += crowley_energy(d, r, g, median, whole, real[Z_MEDIAN, g])
+    if g < 2 and real[SCALARS, CURVE_SCALE] > 0.0:
+        energy += curve_energy(d, r, g, curve, inverse, real[SCALARS, CURVE_SCALE], limit - energy)
+    return energy
+
+
+@uncounted
+def ratio_energy(real: np.ndarray, beta: float, se: float) -> float:
+    """Energy of β, its limits and z²: the largest, because they move together."""
+    if not abs(beta) < LARGEST_BETA or not se < LARGEST_SE:
+        return UNDEFINED + excess(0.0, real, BETA)
+    spread = real[SCALARS, Z_RATIO] * se
+    energy = max(
+        excess(beta, real, BETA),
+        excess(beta - spread, real, BETA + 1),
+    )
+    energy = max(energy, excess(beta + spread, real, BETA + 2))
+    return max(energy, excess((beta / se) ** 2, real, BETA + 3))
+
+
+@uncounted
+def sums_energy(whole: np.ndarray, real: np.ndarray, inverse: np.ndarray, d: np.ndarray, r: np.ndarray) -> float:
+    """Energy of what follows from the log-rank sums alone."""
+    estimator, test, energy = whole[ESTIMATOR], whole[TEST], 0.0
+    observed, expected, expected_control, variance, untied = log_rank_sums(d, r, inverse)
+    if test == LOG_RANK:
+        energy += excess((observed - expected) ** 2 / variance, real, CHI_SQUARE)
+    elif test == SCORE_BRESLOW:
+        energy += excess((observed - expected) ** 2 / untied, real, CHI_SQUARE)
+    if estimator == MANTEL_HAENSZEL:
+        energy += ratio_energy(real, (observed - expected) / variance, 1.0 / math.sqrt(variance))
+    elif estimator == OBSERVED_EXPECTED:
+        control = expected + expected_control - observed
+        beta = math.log(observed * expected_control / (control * expected)) if observed * control > 0.0 else np.inf
+        energy += ratio_energy(real, beta, math.sqrt(1.0 / expected + 1.0 / expected_control))
+    return energy
+
+
+@uncounted
+def joint_energy(whole: np.ndarray, real: np.ndarray, inverse: np.ndarray, d: np.ndarray, r: np.ndarray, limit: float) -> float:
+    """Energy of the hazard ratio and χ²; may stop early with any value above `limit`."""
+    estimator, test, energy, start = whole[ESTIMATOR], whole[TEST], 0.0, real[SCALARS, START]
+    if test in (LOG_RANK, SCORE_BRESLOW) or estimator >= MANTEL_HAENSZEL:
+        energy += sums_energy(whole, real, inverse, d, r)
+    if test == SCORE_EFRON:
+        score, information = efron_score(d, r, 0.0)
+        energy += excess(score * score / information, real, CHI_SQUARE)
+    if energy > limit or (estimator != BRESLOW and estimator != EFRON and test <= SCORE_EFRON):
+        return energy
+    beta, information = 0.0, 0.0
+    if estimator in (BRESLOW, EFRON):
+        beta, information = cox(d, r, estimator, start)
+        energy += ratio_energy(real, beta, 1.0 / math.sqrt(information))
+    if energy > limit or test <= SCORE_EFRON:
+        return energy
+    ties = (test - WALD_BRESLOW) % 2
+    if estimator != ties:
+        beta, information = cox(d, r, ties, start)
+    wald = test in (WALD_BRESLOW, WALD_EFRON)
+    return energy + excess(beta * beta * information if wald else likelihood_ratio(d, r, ties, beta), real, CHI_SQUARE)

@@ -1,0 +1,61 @@
+"""`Problem`: one endpoint's agreement region under each reading, as the plain arrays that the compiled sampler reads.
+
+Rows 0, 1, 2 are control, experimental and both arms together. An interval is (low, high, scale): a value inside has energy 0,
+a value outside |distance| / scale, scale being the tolerance that the agreement rule grants; NaN limits stand for "not printed".
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+EVENTS_PER_ARM, EVENTS_TOTAL, EVENTS_FREE, EVENTS_CONTROL, EVENTS_EXPERIMENTAL = 0, 1, 2, 3, 4
+"""What the paper prints about the number of events (both arms', the total, nothing, one arm's); the sampler's moves keep it."""
+
+
+EVENT_MODE, FIRST_HELD, LAST_HELD, RULE, ESTIMATOR, TEST, BLOCK = range(7)
+MEDIAN, LIMITS, PIECES, N_WHOLE = 7, 10, 16, 17
+"""Places in a row of `Problem.whole`."""
+MEDIAN_SE, BETA, CHI_SQUARE, SCALARS, Z_MEDIAN, N_REAL = 0, 3, 7, 8, 9, 10
+"""Rows of a reading's part of `Problem.real`."""
+Z_RATIO, START, CURVE_SCALE = 0, 1, 2
+"""Columns of its row `SCALARS`."""
+
+
+class Problem(NamedTuple):
+    """T grid times, N patients, R readings; only `whole` and `real` differ between readings. (Few arrays, because compiled calls pay for every one.)
+
+    times    (T,) in recording units
+    inverse  (N + 1,) 0, 1, 1/2, ..., 1/N
+    segment  (2, T, 2) first and last index to which a patient recorded at t may move: printed numbers at risk hold by
+    construction
+    curve    (2, T, 2) limits of S(t) from a digitised curve
+    prior    (K, 6, N + 1) logarithms of the beta-binomial factors at each level, see `retrial.tables.kernel.prior`
+    steps    (2, K, K) log probabilities of the walks of levels
+    whole    (R, 17) EVENT_MODE which events are printed, one of EVENTS_*; FIRST_HELD, LAST_HELD 1 where the first (last) grid
+             time must hold a patient (printed shortest, longest time); RULE of the medians' intervals, ESTIMATOR of the hazard
+             ratio and TEST of the χ² (codes of the readings, -1 none); BLOCK most patients that one proposal moves together;
+             MEDIAN three indices of the printed medians, -1 none; LIMITS three pairs of indices of Brookmeyer-Crowley limits
+             (T: never reached, -1: not printed); PIECES of the grid in the prior
+    real     (R, 10, 3) intervals (low, high, scale): MEDIAN_SE three of the median's SE under the density rule, BETA four of β,
+             its lower and upper limit and Wald's z², CHI_SQUARE one; SCALARS: Z_RATIO normal quantile of the hazard ratio's
+             level, START printed β, where Newton's method starts, CURVE_SCALE tolerance of S(t) (0: no curve); Z_MEDIAN normal
+             quantiles of the medians' levels
+    """
+
+    times: np.ndarray
+    inverse: np.ndarray
+    segment: np.ndarray
+    curve: np.ndarray
+    prior: np.ndarray
+    steps: np.ndarray
+    whole: np.ndarray
+    real: np.ndarray
+
+
+def together(problems: list[Problem]) -> Problem:
+    """One problem whose readings are those of `problems`, in order; everything else must be the same in all of them."""
+    return problems[0]._replace(
+        whole=np.concatenate([problem.whole for problem in problems]), real=np.concatenate([problem.real for problem in problems])
+    )

@@ -1,0 +1,134 @@
+"""Printed numbers recomputed on a table under a reading: what agrees, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from retrial.tables.ensemble import Ensemble
+from retrial.tables.printed.readings import MedianReading, Reading
+from retrial.tables.printed.statistics import Table
+from retrial.tables.printed.targets import Target, Targets
+
+_EDGE = 1e-9
+"""Room for rounding at an interval's edge, relative to the limit."""
+
+
+def recomputed(table: Table, target: Target, reading: Reading) -> float:
+    """The value of one printed number on a table."""
+    return _RECIPES[target.statistic](table, target, reading)
+
+
+def _median(table: Table, target: Target, reading: Reading) -> float:
+    interval = table.median(target.arm, reading.median or MedianReading.GREENWOOD_DENSITY, target.level)
+    return {"median": interval.value, "median_lower": interval.lower, "median_upper": interval.upper}[target.statistic]
+
+
+def _ratio(table: Table, target: Target, reading: Reading) -> float:
+    if reading.ratio is None:
+        return float("nan")
+    ratio = table.hazard_ratio(reading.ratio, target.level)
+    names = {
+        "hazard_ratio": ratio.hazard_ratio,
+        "hazard_ratio_lower": ratio.lower,
+        "hazard_ratio_upper": ratio.upper,
+        "hazard_ratio_p": ratio.p,
+    }
+    return names[target.statistic]
+
+
+def _test(table: Table, target: Target, reading: Reading) -> float:
+    if reading.test is None:
+        return float("nan")
+    value = table.chi_square(reading.test)
+    return value if target.statistic == "chi_square" else float(stats.chi2.sf(value, 1))
+
+
+_RECIPES: dict[str, Callable[[Table, Target, Reading], float]] = {
+    "events": lambda table, target, _: table.events(target.arm),
+    "shortest": lambda table, *_: table.shortest(),
+    "longest": lambda table, *_: table.longest(),
+    "at_risk": lambda table, target, _: table.at_risk(target.arm, target.time),
+    "survival": lambda table, target, _: table.survival_at(target.arm, target.time),
+    "median": _median,
+    "median_lower": _median,
+    "median_upper": _median,
+    "hazard_ratio": _ratio,
+    "hazard_ratio_lower": _ratio,
+    "hazard_ratio_upper": _ratio,
+    "hazard_ratio_p": _ratio,
+    "chi_square": _test,
+    "p": _test,
+}
+
+
+def agrees(value: float, low: float, high: float) -> bool:
+    """Whether a recomputed number lies in an agreement interval."""
+    room = _EDGE * max(abs(low), abs(high), _EDGE) if np.isfinite(high) else _EDGE
+    return low - room <= value <= high + room
+
+
+def violated(table: Table, targets: Targets, reading: Reading) -> tuple[str, ...]:
+    """Names of the printed numbers outside default agreement."""
+    return tuple(item.name for item in targets.targets if not agrees(recomputed(table, item, reading), item.low, item.high))
+
+
+def miss(table: Table, targets: Targets, reading: Reading) -> float:
+    """Largest distance of a recomputed number from its agreement interval, in half-widths (exact numbers: in units)."""
+    worst = 0.0
+    for item in targets.targets:
+        value, width = recomputed(table, item, reading), (item.high - item.low) / 2
+        if not agrees(value, item.low, item.high):
+            distance = max(item.low - value, value - item.high) if np.isfinite(value) else np.inf
+            worst = max(worst, distance / (width if width > 0 and np.isfinite(width) else 1.0))
+    return float(worst)
+
+
+def tables_of(ensemble: Ensemble, targets: Targets) -> list[Table]:
+    """The ensemble's tables on the study's own time unit."""
+    events = ensemble.table.events.to_numpy()
+    censored = ensemble.table.censored.to_numpy()
+    return [Table(targets.times, events[i], censored[i]) for i in range(len(events))]
+
+
+def fidelity(ensemble: Ensemble, targets: Targets) -> pd.DataFrame:
+    """One row per printed number: printed text, agreement interval, and over the ensemble the recomputed median, extremes
+    and shares in agreement.
+    """
+    tables = tables_of(ensemble, targets)
+    rows = []
+    for item in targets.targets:
+        values = np.array([recomputed(table, item, reading) for table, reading in zip(tables, ensemble.readings, strict=True)])
+        known = values[np.isfinite(values)]
+        rows.append(
+            {
+                "endpoint": targets.endpoint,
+                "statistic": item.statistic,
+                "arm": item.arm,
+                "time": item.time,
+                "printed": item.printed,
+                "low": item.low,
+                "high": item.high,
+                "median": float(np.median(known)) if known.size else np.nan,
+                "min": float(known.min()) if known.size else np.nan,
+                "max": float(known.max()) if known.size else np.nan,
+                "share_default": float(np.mean([agrees(value, item.low, item.high) for value in values])),
+                "share_strict": float(np.mean([agrees(value, item.strict_low, item.strict_high) for value in values])),
+                "where": item.where,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def agreement_of_tables(ensemble: Ensemble, targets: Targets, *, strict: bool = False) -> np.ndarray:
+    """(M,) whether each table carries every printed number."""
+    found = []
+    for table, reading in zip(tables_of(ensemble, targets), ensemble.readings, strict=True):
+        limits = [
+            (item, item.strict_low, item.strict_high) if strict else (item, item.low, item.high) for item in targets.targets
+        ]
+        found.append(all(agrees(recomputed(table, item, reading), low, high) for item, low, high in limits))
+    return np.array(found, dtype=bool)

@@ -1,0 +1,150 @@
+"""`reconstruct`: sample the life tables that carry an endpoint's printed numbers, under every reading of the estimators.
+
+Target: p(y, reading | printed) ∝ p(reading) p(y) 1[y has the printed structure] 1[every other printed number of y, computed by
+the reading's estimators, lies in its agreement interval]; p(reading) uniform, p(y) the beta-binomial prior. Tables and readings
+are sampled together; a reading in which no island ends has a small sampler of its own, which tells rare from ruled out. Structure (kept by
+every move): patients, printed events, numbers at risk, shortest and longest time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from retrial.errors import ReconstructionError
+from retrial.tables.ensemble import Ensemble, Island, ReadingResult, ReconstructionSettings
+from retrial.tables.kernel.problem import BETA, CHI_SQUARE, SCALARS, Problem, together
+from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading, all_readings
+from retrial.tables.printed.targets import Targets
+from retrial.tables.sample.blame import refusal
+from retrial.tables.sample.build import UnattainableError, build_problem
+from retrial.tables.sample.pool import all_results, pool_islands
+from retrial.tables.sample.sampler import FULL, PILOT, Progress, Sampler, run_islands
+from retrial.tables.sample.structure import contradictions
+
+IDENTICAL = {
+    (RatioReading.MANTEL_HAENSZEL, TestReading.LOG_RANK),
+    (RatioReading.COX_BRESLOW, TestReading.WALD_BRESLOW),
+    (RatioReading.COX_EFRON, TestReading.WALD_EFRON),
+}
+"""Pairs whose χ² is (β/SE)² of the hazard ratio itself, so that printed numbers alone can rule them out."""
+SCOUTS, HOPELESS = 4, 3.0
+"""Islands that go first; where none of them arrives and their nearest table is further than this from agreement (Σ √tolerances),
+the others stay at home."""
+NEAREST = 3
+"""Readings that get a pilot where no island arrived."""
+JOINT_WORK = 0.8
+"""Share of the work that the islands over all readings are, for the progress bar."""
+
+
+def reconstruct(targets: Targets, settings: ReconstructionSettings, seed: int, progress: Progress | None = None) -> Ensemble:
+    """Sample tables in agreement with `targets`. Raises `ReconstructionError` where the printed numbers cannot hold together.
+
+    The same seed gives the same ensemble on any number of threads.
+    """
+    found = contradictions(targets)
+    if found:
+        raise ReconstructionError(
+            "\n".join([f"the printed numbers of {targets.endpoint} contradict each other", *(f"  - {item}" for item in found)])
+        )
+    problems, impossible = screen(targets, settings)
+    islands, pilots = sample(targets, problems, settings, seed, progress or _silent)
+    results = all_results(targets, tuple(problems), islands, pilots, impossible)
+    if not any(result.status == "attained" for result in results) and not settings.relaxed:
+        raise refusal(targets, settings, seed, pilots, results)
+    return pool_islands(targets, settings, seed, results, islands, pilots)
+
+
+def _within(progress: Progress, start: float, stop: float) -> Progress:
+    """A part of the work reported as its share of all of it."""
+    return lambda done, message: progress(start + (stop - start) * done, message)
+
+
+def _silent(_done: float, _message: str) -> None:
+    """No progress bar."""
+
+
+def sample(
+    targets: Targets, problems: dict[Reading, Problem], settings: ReconstructionSettings, seed: int, progress: Progress
+) -> tuple[list[Island], dict[Reading, Island]]:
+    """Islands over all readings together, and a pilot of each reading that they did not end in."""
+    if not problems:
+        return [], {}
+    readings = tuple(problems)
+    everything = together([problems[reading] for reading in readings])
+    samplers = [Sampler(readings, everything, (number,)) for number in range(settings.islands)]
+    shares = [0.0, min(SCOUTS / settings.islands, 1.0) * JOINT_WORK, JOINT_WORK]
+    islands: list[Island] = []
+    for part, start, stop in zip((samplers[:SCOUTS], samplers[SCOUTS:]), shares[:-1], shares[1:], strict=True):
+        if part and (not islands or any(island.nearest <= HOPELESS for island in islands)):
+            islands += run_islands(targets, part, settings, seed, FULL, _within(progress, start, stop))
+    found = {readings[i] for island in islands if island.arrived for i in np.unique(island.which)}
+    missing = [reading for reading in readings if reading not in found]
+    if not found:
+        closest = {reading: closest_part(reading, islands) for reading in readings}
+        missing = sorted(missing, key=lambda reading: closest[reading].nearest)[:NEAREST]
+    else:
+        closest = {}
+    samplers = [Sampler((reading,), problems[reading], reading.codes) for reading in missing]
+    pilots = run_islands(targets, samplers, settings, seed, PILOT, _within(progress, JOINT_WORK, 1.0))
+    progress(1.0, targets.endpoint)
+    return islands, closest | {pilot.readings[0]: pilot for pilot in pilots}
+
+
+def closest_part(reading: Reading, islands: list[Island]) -> Island:
+    """What islands that did not arrive know of a reading: the particles that ended in it, nearest first, else the nearest of all."""
+    parts = [island.of(reading) for island in islands]
+    inside = [part for part in parts if len(part.d)]
+    if inside:
+        return min(inside, key=lambda part: part.nearest)
+    return min(islands, key=lambda island: island.nearest).renamed(reading)
+
+
+def screen(targets: Targets, settings: ReconstructionSettings) -> tuple[dict[Reading, Problem], list[ReadingResult]]:
+    """Problems of the readings that arithmetic on the printed numbers leaves open, and results of those that it rules out."""
+    problems: dict[Reading, Problem] = {}
+    ratios = settings.ratios if targets.find("hazard_ratio") else ()
+    tests = settings.tests if targets.find("chi_square") or targets.find("p") else ()
+    medians, impossible = screen_medians(targets, settings)
+    for reading in all_readings(ratios, tests, medians):
+        try:
+            problem = build_problem(targets, reading, settings.prior, strict=settings.agreement == "strict")
+            refuse_identity(targets, reading, problem)
+            problems[reading] = problem
+        except UnattainableError as error:
+            impossible.append(ReadingResult(reading, "impossible", reason=str(error)))
+    return problems, impossible
+
+
+def screen_medians(targets: Targets, settings: ReconstructionSettings) -> tuple[tuple[MedianReading, ...], list[ReadingResult]]:
+    """Rules that can print the medians' limits at all; where none can, all are kept, so that every reading says why."""
+    if not any(targets.all(name) for name in ("median_lower", "median_upper")):
+        return (), []
+    possible, impossible = [], []
+    for rule in settings.medians:
+        try:
+            build_problem(targets, Reading(None, None, rule), settings.prior, strict=settings.agreement == "strict")
+            possible.append(rule)
+        except UnattainableError as error:
+            impossible.append(ReadingResult(Reading(None, None, rule), "impossible", reason=str(error)))
+    return (tuple(possible), impossible) if possible else (settings.medians, [])
+
+
+def refuse_identity(targets: Targets, reading: Reading, problem: Problem) -> None:
+    """Raise `UnattainableError` where χ² must be (β/SE)² and the printed numbers say that it is not."""
+    if (reading.ratio, reading.test) not in IDENTICAL:
+        return
+    real = problem.real[0]
+    beta, lower, upper = real[BETA], real[BETA + 1], real[BETA + 2]
+    if np.isnan([lower[0], upper[0]]).any():
+        return
+    z = real[SCALARS, 0]
+    least = 0.0 if beta[0] <= 0 <= beta[1] else min(abs(beta[0]), abs(beta[1]))
+    low = (2 * z * least / (upper[1] - lower[0])) ** 2
+    high = (2 * z * max(abs(beta[0]), abs(beta[1])) / max(upper[0] - lower[1], 1e-12)) ** 2
+    if real[CHI_SQUARE, 0] > high or real[CHI_SQUARE, 1] < low:
+        printed = targets.find("chi_square") or targets.find("p")
+        raise UnattainableError(
+            f"under this reading χ² is the squared z of the hazard ratio, {low:.3f} to {high:.3f} (p {stats.chi2.sf(high, 1):.4f} to"
+            f" {stats.chi2.sf(low, 1):.4f}), not {printed.statistic if printed else ''} = {printed.printed if printed else ''}"
+        )

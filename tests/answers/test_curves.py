@@ -1,0 +1,66 @@
+"""Curves from draws of a hazard against closed forms of the exponential and Weibull distributions."""
+
+from __future__ import annotations
+
+import lifelines
+import numpy as np
+import pytest
+from scipy.special import gamma, gammainc
+
+from retrial.answers import curves
+from retrial.models.weibull import hazard
+from retrial.tables.life_table import LifeTable
+
+DRAWS = {
+    "control_median": np.array([4.0, 11.0, 16.0]),
+    "shape": np.array([1.0, 0.3, 8.0]),
+    "log_hazard_ratio": np.array([-0.7, 0.0, 0.4]),
+}
+
+
+def scale(arm: int) -> np.ndarray:
+    """Weibull scale λ of S = exp(-(t/λ)^k)."""
+    k = DRAWS["shape"]
+    return DRAWS["control_median"] * (np.log(2) * np.exp(DRAWS["log_hazard_ratio"] * arm)) ** (-1 / k)
+
+
+def test_median_is_the_parameter_in_the_control_arm() -> None:
+    medians = curves.median_survival(hazard, DRAWS)
+    np.testing.assert_allclose(medians[:, 0], DRAWS["control_median"], rtol=1e-10)
+    np.testing.assert_allclose(medians[:, 1], scale(1) * np.log(2) ** (1 / DRAWS["shape"]), rtol=1e-10)
+
+
+def test_survival_is_weibull() -> None:
+    times = np.array([0.0, 0.5, 6.0, 18.0])
+    values = curves.survival(hazard, DRAWS, times)
+    assert (values[..., 0] == 1).all()
+    for arm in (0, 1):
+        np.testing.assert_allclose(
+            values[:, arm], np.exp(-((times / scale(arm)[:, None]) ** DRAWS["shape"][:, None])), atol=1e-12
+        )
+
+
+def test_rmst_closed_form() -> None:
+    # ∫_0^h exp(-(t/λ)^k) dt = λ/k Γ(1/k) P(1/k, (h/λ)^k)
+    horizon = 20.0
+    values = curves.rmst(hazard, DRAWS, horizon)
+    for arm in (0, 1):
+        a = 1 / DRAWS["shape"]
+        exact = scale(arm) * a * gamma(a) * gammainc(a, (horizon / scale(arm)) ** DRAWS["shape"])
+        np.testing.assert_allclose(values[:, arm], exact, atol=1e-8)
+
+
+def test_exponential_rmst() -> None:
+    draws = {"control_median": np.array([10.0]), "shape": np.array([1.0]), "log_hazard_ratio": np.array([0.0])}
+    rate = np.log(2) / 10
+    assert curves.rmst(hazard, draws, 12.0)[0, 0] == pytest.approx((1 - np.exp(-12 * rate)) / rate, abs=1e-8)
+
+
+def test_kaplan_meier_against_lifelines() -> None:
+    rng = np.random.default_rng(3)
+    time, event, arm = rng.integers(1, 20, 90), rng.integers(0, 2, 90), rng.integers(0, 2, 90)
+    table = LifeTable.from_patients(time, event, arm)
+    ours = curves.kaplan_meier(table)[0]
+    for index in (0, 1):
+        fitter = lifelines.KaplanMeierFitter().fit(time[arm == index], event[arm == index])
+        np.testing.assert_allclose(ours[index], fitter.predict(table.times).to_numpy(), atol=1e-12)

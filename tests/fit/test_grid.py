@@ -1,0 +1,129 @@
+"""Grid posteriors against closed forms and a published value."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from retrial.data.two_arms import TwoArms
+from retrial.errors import FitError
+from retrial.fit.grid import GridDistribution
+from retrial.frequentist.ratios import LogRatio
+from retrial.models import log_hazard_ratio, response_binomial
+from retrial.priors.prior import Prior
+from retrial.priors.prior_set import PriorSet
+
+
+def independent(control: Prior, experimental: Prior) -> PriorSet:
+    return PriorSet("beta", {"control_probability": control, "experimental_probability": experimental})
+
+
+def logit_form(sigma: float, mu: float = 0.0) -> PriorSet:
+    return PriorSet("logit", {"control_logit": Prior("normal", (0.0, 1.5)), "log_odds_ratio": Prior("normal", (mu, sigma))})
+
+
+def test_beta_mixture_golden() -> None:
+    # RBesT introduction: P(treated > control) = 0.9913233 (METHODS 11); treated 14/24 with Beta(.5, 1), control 1/6
+    mixture = Prior("beta_mixture", ((0.493397, 0.306603, 0.2), (19.191639, 3.527875, 1.0), (57.777932, 9.373598, 1.0)))
+    posterior = response_binomial.posterior(TwoArms((1, 14), (6, 24)), independent(mixture, Prior("beta", (0.5, 1.0))))
+    assert 1 - posterior.cdf("risk_difference", 0.0) == pytest.approx(0.9913233, abs=5e-8)
+    for contrast in ("risk_ratio", "odds_ratio"):
+        assert posterior.cdf(contrast, 1.0) == pytest.approx(posterior.cdf("risk_difference", 0.0), abs=1e-12)
+
+
+@pytest.mark.parametrize(("events", "n"), [((17, 24), (49, 43)), ((0, 4), (6, 24)), ((0, 0), (49, 43)), ((49, 0), (49, 43))])
+def test_beta_binomial_is_exact(events: tuple[int, int], n: tuple[int, int]) -> None:
+    jeffreys = Prior("beta", (0.5, 0.5))
+    posterior = response_binomial.posterior(TwoArms(events, n), independent(jeffreys, jeffreys))
+    exact = [stats.beta(0.5 + y, 0.5 + size - y) for y, size in zip(events, n, strict=True)]
+    for arm, distribution in zip(("control", "experimental"), exact, strict=True):
+        for q in (0.025, 0.5, 0.975):
+            assert posterior.cdf(arm, float(distribution.ppf(q))) == pytest.approx(q, abs=1e-8)
+        mean, sd = posterior.moments(arm)
+        assert (mean, sd) == pytest.approx((distribution.mean(), distribution.std()), abs=1e-8)
+    reference = integrate.quad(lambda p: exact[0].pdf(p) * exact[1].sf(min(p + 0.1, 1.0)), 0, 1, epsabs=1e-12, limit=500)[0]
+    assert 1 - posterior.cdf("risk_difference", 0.1) == pytest.approx(reference, abs=1e-7)
+
+
+def test_logit_form_agrees_with_two_dimensional_quadrature() -> None:
+    events, n, priors = (17, 24), (49, 43), logit_form(0.355)
+    posterior = response_binomial.posterior(TwoArms(events, n), priors)
+
+    def density(theta: float, alpha: float) -> float:
+        e = alpha + theta
+        value = sum(
+            -y * np.log1p(np.exp(-x)) - (m - y) * np.log1p(np.exp(x)) for y, m, x in zip(events, n, (alpha, e), strict=True)
+        )
+        return float(np.exp(value + 60) * stats.norm.pdf(theta, 0, 0.355) * stats.norm.pdf(alpha, 0, 1.5))
+
+    total = integrate.dblquad(density, -4, 3, -3, 3, epsabs=1e-10, epsrel=1e-10)[0]
+    below = integrate.dblquad(density, -4, 3, -3, 0, epsabs=1e-10, epsrel=1e-10)[0]
+    assert posterior.cdf("odds_ratio", 1.0) == pytest.approx(below / total, abs=1e-8)
+
+
+def test_quantiles_invert_cdfs_for_every_contrast() -> None:
+    posterior = response_binomial.posterior(TwoArms((0, 2), (49, 43)), logit_form(10.0))
+    for contrast in ("control", "experimental", "risk_difference", "risk_ratio", "odds_ratio"):
+        assert posterior.cdf(contrast, posterior.ppf(contrast, 0.3)) == pytest.approx(0.3, abs=1e-9)
+
+
+def test_harm_uses_the_mirror_of_a_benefits_prior() -> None:
+    optimistic = logit_form(0.35, mu=0.5)
+    benefit = response_binomial.posterior(TwoArms((17, 24), (49, 43)), optimistic)
+    harm = response_binomial.posterior(TwoArms((32, 19), (49, 43), benefit=False), optimistic)
+    assert harm.cdf("odds_ratio", 1.0) == pytest.approx(1 - benefit.cdf("odds_ratio", 1.0), abs=1e-9)
+
+
+def test_normal_model_closed_form() -> None:
+    data = LogRatio("hazard_ratio", "", float(np.log(0.47)), 0.3187, 0.95, "")
+    posterior = log_hazard_ratio.posterior(data, Prior("normal", (0.0, 0.355)))
+    precision = 1 / 0.3187**2 + 1 / 0.355**2
+    assert posterior.mean() == pytest.approx(np.log(0.47) / 0.3187**2 / precision, abs=1e-12)
+    assert posterior.std() == pytest.approx(precision**-0.5, abs=1e-12)
+
+
+def test_mixture_with_equal_parts_is_the_normal_prior() -> None:
+    data = LogRatio("hazard_ratio", "", -0.7, 0.3, 0.95, "")
+    one = log_hazard_ratio.posterior(data, Prior("normal", (0.1, 0.4)))
+    two = log_hazard_ratio.posterior(data, Prior("normal_mixture", ((0.3, 0.7), (0.1, 0.1), (0.4, 0.4))))
+    assert two.cdf(-0.4) == pytest.approx(one.cdf(-0.4), abs=1e-12)
+
+
+def test_student_prior_on_a_grid_against_quadrature() -> None:
+    data, prior = LogRatio("hazard_ratio", "", -0.755, 0.3187, 0.95, ""), Prior("student_t", (0.0, 0.13, 2.0))
+    posterior = log_hazard_ratio.posterior(data, prior)
+
+    def density(x: float) -> float:
+        return float(stats.norm.pdf(-0.755, x, 0.3187) * stats.t.pdf(x, 2, 0, 0.13))
+
+    total = integrate.quad(density, -8, 8, epsabs=1e-13, limit=800, points=[-0.755, 0.0])[0]
+    for x in (-1.0, -0.3, 0.0, 0.2):
+        below = integrate.quad(density, -8, x, epsabs=1e-13, limit=800, points=[-0.755])[0]
+        assert posterior.cdf(x) == pytest.approx(below / total, abs=1e-8)
+    assert posterior.cdf(posterior.ppf(0.975)) == pytest.approx(0.975, abs=1e-10)
+
+
+def test_grid_distribution_of_a_normal() -> None:
+    grid = GridDistribution.from_log_density(lambda x: stats.norm(1, 0.3).logpdf(x), -50, 50)
+    assert grid.ppf(0.975) == pytest.approx(stats.norm(1, 0.3).ppf(0.975), abs=1e-9)
+    assert (grid.mean(), grid.std()) == pytest.approx((1.0, 0.3), abs=1e-9)
+
+
+def test_improper_posterior_is_a_named_error() -> None:
+    flat = logit_form(1e6)
+    with pytest.raises(FitError, match="tighter prior"):
+        response_binomial.posterior(TwoArms((3, 0), (9, 9)), flat).cdf("odds_ratio", 1.0)
+
+
+def test_a_prior_that_falls_between_the_points_is_refused_with_what_helps() -> None:
+    """Far narrower than the data: the grid would give any number; far wider: mass at its edge."""
+    arms = TwoArms((1, 14), (6, 23))
+    with pytest.raises(FitError, match="use a wider prior"):
+        _ = response_binomial.posterior(arms, logit_form(1e-9, 50.0)).joint_density
+    with pytest.raises(FitError, match="use a wider prior"):
+        _ = response_binomial.posterior(TwoArms((17, 24), (49, 43)), logit_form(1e-4)).joint_density
+    with pytest.raises(FitError, match="use a tighter prior"):
+        _ = response_binomial.posterior(TwoArms((0, 0), (20, 30)), logit_form(1e4)).joint_density
+    # the narrowest prior that it takes is right: both arms share one probability, and the prior's SD stays
+    assert response_binomial.posterior(arms, logit_form(0.02)).moments("odds_ratio")[1] == pytest.approx(0.02, rel=1e-3)

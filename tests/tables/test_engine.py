@@ -1,0 +1,133 @@
+"""`reconstruct` on the first study: agreement, readings, seeds, refusals."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from retrial.errors import ConfigError, ReconstructionError
+from retrial.study.study import Study
+from retrial.tables.ensemble import Ensemble, ReconstructionSettings
+from retrial.tables.printed.agreement import agreement_of_tables, fidelity
+from retrial.tables.printed.from_study import targets_from_study
+from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
+from retrial.tables.printed.targets import Targets
+from retrial.tables.sample.engine import reconstruct, screen
+from tests.tables.conftest import QUICK
+from tests.tables.toy import number, toy_targets
+
+TOY = dataclasses.replace(QUICK, n_tables=8, medians=tuple(MedianReading), tests=tuple(TestReading), ratios=tuple(RatioReading))
+
+
+def test_every_table_carries_every_printed_number(os_ensemble: Ensemble, os_targets: Targets) -> None:
+    assert agreement_of_tables(os_ensemble, os_targets).all()
+    frame = fidelity(os_ensemble, os_targets)
+    assert len(frame) == len(os_targets.targets) == 18
+    assert (frame["share_default"] == 1).all()
+    assert (frame["median"].between(frame["low"], frame["high"])).all()
+    exact = frame["statistic"].isin(["events", "median", "shortest", "longest"])
+    assert (frame.loc[exact, "share_strict"] == 1).all()
+
+
+def test_tables_differ_and_weights_are_a_distribution(os_ensemble: Ensemble) -> None:
+    events, censored = os_ensemble.table.events.to_numpy(), os_ensemble.table.censored.to_numpy()
+    assert len({events[i].tobytes() + censored[i].tobytes() for i in range(len(events))}) == len(events) == 12
+    assert os_ensemble.weights.sum() == pytest.approx(1.0)
+    assert (os_ensemble.weights > 0).all()
+    assert sum(result.share for result in os_ensemble.results) == pytest.approx(1.0)
+    by_reading = dict.fromkeys(os_ensemble.readings, 0.0)
+    for reading, weight in zip(os_ensemble.readings, os_ensemble.weights, strict=True):
+        by_reading[reading] += weight
+    for result in os_ensemble.attained:
+        assert by_reading[result.reading] == pytest.approx(result.share)
+    assert (os_ensemble.table.n.to_numpy() == [49, 43]).all()
+
+
+def test_readings_that_arithmetic_rules_out(os_ensemble: Ensemble) -> None:
+    status = {result.reading: result for result in os_ensemble.results}
+    # Limits of 7.142 months are not on a monthly grid, and z² of HR 0.470 (0.252-0.879) is 5.6, not 5.116.
+    crowley = status[Reading(None, None, MedianReading.CROWLEY_LOG)]
+    assert crowley.status == "impossible"
+    assert "not on the grid" in crowley.reason
+    same = status[Reading(RatioReading.MANTEL_HAENSZEL, TestReading.LOG_RANK, MedianReading.GREENWOOD_DENSITY)]
+    assert same.status == "impossible"
+    assert "5.116" in same.reason
+    attained = Reading(RatioReading.MANTEL_HAENSZEL, TestReading.SCORE_BRESLOW, MedianReading.GREENWOOD_DENSITY)
+    assert status[attained].status == "attained"
+    assert len(os_ensemble.health()) == len(os_ensemble.results)
+
+
+def test_same_seed_same_ensemble_on_any_number_of_threads(os_targets: Targets) -> None:
+    small = dataclasses.replace(QUICK, tests=(TestReading.SCORE_BRESLOW,), medians=(MedianReading.GREENWOOD_DENSITY,), islands=2)
+    small = dataclasses.replace(small, relaxed=True)  # So few particles do not always arrive; the seed must decide all the same.
+    one, two, other = (
+        reconstruct(os_targets, dataclasses.replace(small, threads=threads), seed) for threads, seed in ((1, 4), (2, 4), (2, 5))
+    )
+    assert one.table.data.identical(two.table.data)
+    assert np.array_equal(one.weights, two.weights)
+    assert one.readings == two.readings
+    assert not one.table.data.identical(other.table.data)
+
+
+@pytest.mark.parametrize(
+    ("targets", "words"),
+    [
+        ([number("longest", "10"), number("median", "12", "control")], "above longest"),
+        ([number("events", "44")], "44 events in 40 patients"),
+        ([number("at_risk", "5", "control", time=3), number("at_risk", "8", "control", time=6)], "above the 5 at risk"),
+        ([number("events", "9", "control"), number("events", "9", "experimental"), number("events", "19")], "not the total"),
+    ],
+)
+def test_contradictions_are_answered_at_once(targets: list, words: str) -> None:
+    with pytest.raises(ReconstructionError, match=words):
+        reconstruct(toy_targets((20, 20), 12, targets), TOY, 1)
+
+
+@pytest.fixture(scope="module")
+def impossible() -> Targets:
+    numbers = [number("median", "9", "control"), number("median", "3", "experimental"), number("hazard_ratio", "0.4", half=0.01)]
+    return toy_targets((20, 20), 12, [*numbers, number("chi_square", "20", half=0.1)])
+
+
+def test_numbers_that_cannot_hold_together_are_named(impossible: Targets) -> None:
+    with pytest.raises(ReconstructionError) as caught:
+        reconstruct(impossible, TOY, 1)
+    assert "no life table was found" in str(caught.value)
+    assert "hazard_ratio" in str(caught.value)
+    assert "relaxed" in str(caught.value)
+
+
+def test_relaxed_ensemble_says_so(impossible: Targets) -> None:
+    ensemble = reconstruct(impossible, dataclasses.replace(TOY, relaxed=True), 1)
+    assert ensemble.relaxed
+    assert not ensemble.attained
+    assert not agreement_of_tables(ensemble, impossible).any()
+
+
+def test_leave_one_out_forgets_the_number(os_targets: Targets) -> None:
+    known = os_targets.without("chi_square", "median_ci.control")
+    assert known.find("chi_square") is None
+    assert known.find("p") is None
+    assert known.find("median_lower", "control") is None
+    assert known.find("median_lower", "experimental") is not None
+    problems, _ = screen(known, QUICK)
+    assert {reading.test for reading in problems} == {None}
+    with pytest.raises(ConfigError, match="allowed are"):
+        os_targets.without("hazard")
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(ConfigError, match="n_tables"):
+        ReconstructionSettings(n_tables=0)
+    with pytest.raises(ConfigError, match="agreement"):
+        ReconstructionSettings(agreement="loose")
+
+
+def test_progress_reaches_one(yao2025: Study) -> None:
+    seen: list[float] = []
+    targets = targets_from_study(yao2025, "pfs").without("hazard_ratio", "chi_square", "median_ci")
+    reconstruct(targets, dataclasses.replace(QUICK, islands=1), 2, lambda done, _: seen.append(done))
+    assert seen == sorted(seen)
+    assert seen[-1] == pytest.approx(1.0)

@@ -1,0 +1,130 @@
+"""The sampler against lists of all tables: right frequencies and right evidence."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from retrial.tables.kernel.compiled import random_state
+from retrial.tables.kernel.island import run_island
+from retrial.tables.kernel.prior import TablePrior
+from retrial.tables.kernel.problem import together
+from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
+from retrial.tables.printed.targets import Targets
+from retrial.tables.sample.build import build_problem
+from retrial.tables.sample.pool import leaving_of
+from retrial.tables.sample.structure import first_table
+from tests.tables.toy import Counts, exact, key, number, total_variation, toy_targets
+
+PRIOR = TablePrior(event_mean=0.3, event_shape=1.5, censoring_mean=0.2, censoring_shape=0.8)
+UNKNOWN_MEANS = TablePrior(pieces=2)
+PLAIN = Reading(None, None, None)
+
+
+def sample(
+    targets: Targets, readings: tuple[Reading, ...], prior: TablePrior, islands: int, particles: int, proposals: int = 120
+) -> tuple[list[dict[Counts, float]], np.ndarray]:
+    """Frequencies of tables and (islands,) evidences by reading, islands weighted by them."""
+    problem = together([build_problem(targets, reading, prior) for reading in readings])
+    start = first_table(targets)
+    mass: list[dict[Counts, float]] = [defaultdict(float) for _ in readings]
+    evidence = np.zeros((len(readings), islands))
+    for island in range(islands):
+        state = random_state(np.random.SeedSequence(7, spawn_key=(island,)))
+        which, d, r, _, energy, _, summary, _ = run_island(
+            problem, *start, particles, 200, proposals, proposals, 150, 0.6, 60.0, state
+        )
+        if np.isfinite(summary[0]):
+            assert energy.sum() == 0.0
+            weight = np.exp(summary[0]) * len(readings) / particles
+            for reading, events, leaving in zip(which, d[:, :2], leaving_of(r[:, :2]), strict=True):
+                mass[reading][key(events, leaving - events)] += weight
+                evidence[reading, island] += weight
+    return [{k: v / sum(found.values()) for k, v in found.items()} for found in mass], evidence
+
+
+def check(
+    targets: Targets, *readings: Reading, prior: TablePrior = PRIOR, islands: int = 12, particles: int = 1200, least: int = 2
+) -> np.ndarray:
+    """Compare frequencies and evidence of every reading; returns the sampled evidences."""
+    expected, evidence = exact(targets, readings, prior)
+    sampled, found = sample(targets, readings, prior, islands, particles)
+    for i in range(len(readings)):
+        assert len(expected[i]) >= least
+        assert set(sampled[i]) <= set(expected[i])
+        assert total_variation(sampled[i], expected[i]) < 0.05, (len(expected[i]), total_variation(sampled[i], expected[i]))
+        mean, error = found[i].mean(), found[i].std() / np.sqrt(islands)
+        assert mean == pytest.approx(evidence[i], rel=max(0.05, 4 * error / mean))
+    return found.mean(axis=1)
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        toy_targets((3, 3), 3, []),
+        toy_targets((3, 2), 3, [number("events", "3")]),
+        toy_targets((3, 3), 3, [number("events", "2", "control"), number("events", "1", "experimental")]),
+        toy_targets((3, 3), 3, [number("events", "2", "control"), number("longest", "3"), number("shortest", "1")]),
+        toy_targets((3, 3), 4, [number("at_risk", "2", "control", time=3), number("at_risk", "1", "experimental", time=2)]),
+    ],
+    ids=["free", "total", "per-arm", "one-arm-extremes", "at-risk"],
+)
+@pytest.mark.parametrize("prior", [PRIOR, UNKNOWN_MEANS], ids=["given-means", "unknown-means"])
+def test_prior_is_sampled_under_every_structure(targets: Targets, prior: TablePrior) -> None:
+    """Energy is 0 everywhere: what is left is the prior on the structure, by the moves alone."""
+    (expected,), _ = exact(targets, (PLAIN,), prior)
+    problem, start = build_problem(targets, PLAIN, prior), first_table(targets)
+    state = random_state(np.random.SeedSequence(3))
+    _, d, r, *_ = run_island(problem, *start, 40_000, 60, 10, 10, 0, 0.6, 10.0, state)
+    mass: dict[Counts, float] = defaultdict(float)
+    for events, leaving in zip(d[:, :2], leaving_of(r[:, :2]), strict=True):
+        mass[key(events, leaving - events)] += 1 / len(d)
+    # Noise alone gives about sqrt(K / (2π N)) for K equally likely tables; unknown means move slowly, as if draws were fewer.
+    noise = np.sqrt(len(expected) / (2 * np.pi * len(d)))
+    assert set(mass) <= set(expected)
+    assert total_variation(mass, expected) < (1.5 if prior is PRIOR else 3.0) * noise + 0.01
+
+
+def test_rounding_interval_that_several_tables_meet() -> None:
+    targets = toy_targets(
+        (4, 3),
+        3,
+        [number("events", "5"), number("median", "2", "control"), number("hazard_ratio", "0.5", half=0.05)],
+    )
+    check(targets, Reading(RatioReading.MANTEL_HAENSZEL, None, None), least=5)
+
+
+def test_unknown_means_are_summed_over() -> None:
+    targets = toy_targets(
+        (4, 3),
+        3,
+        [number("events", "5"), number("median", "2", "control"), number("hazard_ratio", "0.5", half=0.05)],
+    )
+    check(targets, Reading(RatioReading.MANTEL_HAENSZEL, None, None), prior=UNKNOWN_MEANS, least=5)
+
+
+def test_median_with_limits_and_test() -> None:
+    targets = toy_targets(
+        (4, 3),
+        3,
+        [number("median", "2", "total"), number("median_lower", "1", "total"), number("chi_square", "1.0", half=0.2)],
+    )
+    check(targets, Reading(None, TestReading.LOG_RANK, MedianReading.CROWLEY_LOG), least=5)
+
+
+def test_two_readings_compete() -> None:
+    targets = toy_targets(
+        (3, 3),
+        3,
+        [number("events", "5"), number("hazard_ratio", "0.6", half=0.06), number("chi_square", "0.4", half=0.15)],
+    )
+    readings = tuple(
+        Reading(ratio, TestReading.LOG_RANK, None) for ratio in (RatioReading.COX_EFRON, RatioReading.OBSERVED_EXPECTED)
+    )
+    _, evidence = exact(targets, readings, PRIOR)
+    sampled = check(targets, *readings)
+    assert evidence.min() > 0
+    assert not np.isclose(*evidence, rtol=0.2)
+    assert sampled[0] / sampled[1] == pytest.approx(evidence[0] / evidence[1], rel=0.1)

@@ -1,0 +1,57 @@
+"""Tables of the prior alone: exact frequencies on a toy, the printed structure held, quantiles beside the spread."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from retrial.dims import TOTAL
+from retrial.tables.ensemble import ReconstructionSettings
+from retrial.tables.findings.spread import table_answers, with_prior
+from retrial.tables.kernel.prior import TablePrior
+from retrial.tables.printed.readings import Reading
+from retrial.tables.printed.statistics import Table
+from retrial.tables.printed.targets import Targets
+from retrial.tables.sample.prior_predictive import prior_tables
+from tests.tables.toy import exact, key, number, total_variation, toy_targets
+
+
+@pytest.mark.parametrize("prior", [TablePrior(event_mean=0.3, event_shape=1.5, censoring_mean=0.2), TablePrior(pieces=2)])
+def test_frequencies_are_those_of_the_prior_given_the_structure(prior: TablePrior) -> None:
+    structure = [number("events", "3"), number("longest", "3"), number("at_risk", "2", "control", time=2.0)]
+    targets = toy_targets((3, 3), 3, structure)
+    asked = dataclasses.replace(
+        targets, targets=(*targets.targets, number("median", "2", "control"), number("hazard_ratio", "0.5"))
+    )
+    found = prior_tables(asked, ReconstructionSettings(prior=prior), 11, 20_000)
+    (expected,), _ = exact(targets, (Reading(None, None, None),), prior)
+    sampled: dict = {}
+    for events, censored in zip(found.events.to_numpy(), found.censored.to_numpy(), strict=True):
+        name = key(events, censored)
+        sampled[name] = sampled.get(name, 0.0) + 1 / 20_000
+    assert set(sampled) <= set(expected)
+    assert total_variation(sampled, expected) < 0.05
+
+
+def test_structure_of_a_paper_holds_and_the_rest_varies(os_targets: Targets) -> None:
+    drawn = prior_tables(os_targets, ReconstructionSettings(), 3, 200)
+    tables = [Table(os_targets.times, d, c) for d, c in zip(drawn.events.to_numpy(), drawn.censored.to_numpy(), strict=True)]
+    assert {table.events(TOTAL) for table in tables} == {44}
+    assert {(table.shortest(), table.longest()) for table in tables} == {(3.0, 23.0)}
+    values = table_answers(drawn, os_targets, 15.0, (6.0,))
+    assert values["rmst_difference", TOTAL].std() > 1.0
+    # one table knows nothing of the next: a walk's would
+    lagged = np.corrcoef(values["rmst_difference", TOTAL][:-1], values["rmst_difference", TOTAL][1:])[0, 1]
+    assert abs(lagged) < 4 / np.sqrt(200)
+
+
+def test_quantiles_of_the_prior_beside_the_spread() -> None:
+    frame = with_prior(
+        pd.DataFrame({"quantity": ["events", "rmst"], "arm": [TOTAL, "control"]}, index=[5, 7]),
+        {("events", TOTAL): np.arange(40.0), ("rmst", "control"): np.array([np.nan, 1.0, np.nan])},
+    )
+    assert frame.loc[5, ["prior_lower", "prior_median", "prior_upper"]].tolist() == [0.0, 19.0, 38.0]
+    assert frame.loc[7, ["prior_lower", "prior_median", "prior_upper"]].tolist() == [1.0, 1.0, 1.0]
