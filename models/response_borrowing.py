@@ -28,7 +28,16 @@ from retrial.fit.grid import Axis, TwoArmPosterior
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
+from retrial.priors.scales import ARMS_PROBABILITIES, CONTROL_LOGIT, LOG_ODDS_RATIO, Parameter, Scale
 
+PARAMETERS = (
+    CONTROL_LOGIT,
+    LOG_ODDS_RATIO,
+    *ARMS_PROBABILITIES,
+    Parameter("historical_mean", "μ", "real", Scale("logit"), "Mean of the cohorts, logit"),
+    Parameter("historical_sd", "τ", "positive", Scale("SD of logits"), "SD between cohorts, logit"),
+    Parameter("criteria_log_odds", "δ", "real", Scale("log odds ratio"), "mRECIST against RECIST, log odds ratio", ("normal",)),
+)
 _LIMIT = 15.0
 LogDensity = Callable[[np.ndarray], np.ndarray]
 

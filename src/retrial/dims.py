@@ -14,6 +14,11 @@ CHAIN = "chain"
 DRAW = "draw"
 PRIOR = "prior"
 
+TIME_FINE = "time_fine"
+POINT, LOWER, UPPER = "point", "lower", "upper"
+MODEL, PREDICTIVE, QUANTILE, SURVIVAL, STATUS = "model", "predictive", "quantile", "survival", "status"
+PREDICTIVES = ("prior", "posterior")
+
 RAW = "_raw"
 """End of the name of a variable that is sampled in place of another one, and not kept."""
 

@@ -14,10 +14,9 @@ from hydra import compose, initialize_config_module
 
 from retrial.app.composed import plain
 from retrial.app.config import run_config
-from retrial.dims import ARM, TIME
+from retrial.dims import ARM, MODEL, PREDICTIVE, QUANTILE, STATUS, SURVIVAL, TIME
 from retrial.fit.ensemble import Question
 from retrial.pipeline.criticism import Criticised, criticised, write_criticism
-from retrial.report.data import MODEL, PREDICTIVE, QUANTILE, STATUS, SURVIVAL
 from retrial.run_config import RunConfig
 
 COLUMNS = ["endpoint", "model", "prior", "elpd_loo", "elpd_se", "p_loo", "pareto_k_max", "share_k_above_limit"]

@@ -8,7 +8,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from retrial.app.validate import Problems, build_dataclass
+from retrial.validate import Problems, build_dataclass
 from retrial.fit.engine import Job, fit_many, fitter_for
 from retrial.fit.settings import Adaptation, Sampler, SamplerSettings
 from retrial.fit.survival_likelihood import survival_data
