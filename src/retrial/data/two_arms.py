@@ -21,6 +21,7 @@ from retrial.errors import FitError
 from retrial.estimate import Estimate
 from retrial.fit.grid import TwoArmPosterior
 from retrial.frequentist.counts import benefit_sign, two_by_two
+from retrial.priors.prior import Prior
 from retrial.priors.prior_set import TOGETHER, PriorSet
 from retrial.priors.scales import LOG_ODDS_RATIO
 from retrial.run_config import ModelSpec, RunConfig
@@ -37,6 +38,15 @@ class TwoArms:
     events: tuple[int, int]
     n: tuple[int, int]
     benefit: bool = True
+
+    def log_likelihood(self, arm: int, logit: np.ndarray) -> np.ndarray:
+        """y log π + (n - y) log(1 - π) of one arm (0: control), by the logit of π."""
+        y, n = self.events[arm], self.n[arm]
+        return -y * np.logaddexp(0.0, -logit) - (n - y) * np.logaddexp(0.0, logit)
+
+    def oriented(self, prior: Prior) -> Prior:
+        """A prior of the log odds ratio of a benefit, as it holds for this outcome."""
+        return prior if self.benefit else prior.mirrored
 
 
 def two_arms(study: Study, path: str) -> TwoArms:
@@ -86,10 +96,9 @@ def scaled_counts(
     if CONTROL in priors.priors:
         log_prior = sum(priors[name].distribution.logpdf(expit(draws[:, arm])) for arm, name in enumerate(TOGETHER))
     else:
-        effect = priors[EFFECT] if arms.benefit else priors[EFFECT].mirrored
-        log_prior = effect.distribution.logpdf(draws[:, 1] - draws[:, 0])
+        log_prior = arms.oriented(priors[EFFECT]).distribution.logpdf(draws[:, 1] - draws[:, 0])
     log_prior = log_prior if control is None else log_prior + control(draws[:, 0])
-    likelihood = _binomial(np.array(arms.events), np.array(arms.n), draws)
+    likelihood = arms.log_likelihood(0, draws[:, 0]) + arms.log_likelihood(1, draws[:, 1])
     yield from effect_rows(named, draws, expit(draws), log_prior, likelihood)
 
 
@@ -112,12 +121,6 @@ def _from_grid(joint: TwoArmPosterior, seed: int) -> np.ndarray:
         u = axis.u[where] + (rng.uniform(size=where.size) - 0.5) * (axis.u[1] - axis.u[0])
         draws.append(axis.center + axis.scale * np.sinh(u))
     return np.stack(draws, axis=1)
-
-
-def _binomial(events: np.ndarray, n: np.ndarray, logit: np.ndarray) -> np.ndarray:
-    """Σ over all but the first axis of y log p + (n - y) log(1 - p)."""
-    terms = -events * np.logaddexp(0.0, -logit) - (n - events) * np.logaddexp(0.0, logit)
-    return terms.reshape(len(logit), -1).sum(axis=1)
 
 
 ControlLogit = Callable[[PriorSet, np.random.Generator], np.ndarray]
