@@ -106,9 +106,9 @@ def model(name: str, raw: Any, key: str, problems: Problems) -> ModelSpec | None
         return None
     problems.extend(f"{key}.{part}: missing; needed for data: {kind.name}" for part in (BUILD, *kind.needed) if part not in raw)
     problems.extend(
-        f"{key}.{part}: got {raw[part]!r}; allowed is a mapping with a {TARGET}"
+        f"{key}.{part}: got {raw[part]!r}; allowed is {{{TARGET}: FUNCTION, _partial_: true}}"
         for part in _parts(kind, raw)
-        if not isinstance(raw[part], Mapping) or TARGET not in raw[part]
+        if not isinstance(raw[part], Mapping) or TARGET not in raw[part] or raw[part].get("_partial_") is not True
     )
     if problems.count > before:
         return None

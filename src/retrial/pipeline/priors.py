@@ -32,14 +32,15 @@ def prior_checks(
     estimates: Sequence[Estimate],
     posteriors: Mapping[Place, xr.DataTree],
 ) -> dict[str, pd.DataFrame]:
-    """The tables prior_densities, prior_predictive, conflict and power_scaling."""
+    """The tables prior_densities, prior_predictive, conflict and power_scaling, as far as they have rows."""
     sets = used_sets(run, study, estimates)
-    return {
+    frames = {
         "prior_densities": pd.DataFrame([row for prior_set in sets for row in density_rows(prior_set)]),
         "prior_predictive": prior_predictive(run, study, tables, estimates),
         "conflict": conflict_table(run, study),
         "power_scaling": power_scaling_table(run, study, posteriors),
     }
+    return {name: frame for name, frame in frames.items() if not frame.empty}
 
 
 def prior_predictive(

@@ -40,9 +40,9 @@ class Files:
     digits: str | None = None
 
     def write(self, folder: Path) -> None:
-        """Write all of them; a table without rows is not written."""
+        """Write all of them; a table without columns has nothing to say, not even that there is no row."""
         for name, frame in self.frames.items():
-            if not frame.empty:
+            if len(frame.columns):
                 frame.to_csv(folder / f"{name}.csv", index=False, float_format=self.digits)
         for name, array in self.arrays.items():
             array.to_netcdf(folder / f"{name}.nc", engine="h5netcdf")
