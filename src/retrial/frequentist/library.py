@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from lifelines import CoxPHFitter, KaplanMeierFitter, WeibullAFTFitter
-from lifelines.exceptions import ConvergenceError
+from lifelines.exceptions import ConvergenceError, ConvergenceWarning
 from lifelines.statistics import logrank_test
 from statsmodels.duration.hazard_regression import PHReg
+from statsmodels.tools import sm_exceptions
 
 from retrial.dims import ARMS, TOTAL
 from retrial.errors import DataError
@@ -69,14 +72,13 @@ class Library(Kernels):
         """Efron's ties by `CoxPHFitter`, Breslow's, which it lacks, by `PHReg`; other models by the kernels."""
         counted = super().log_hazard_ratio(model)
         if model == COX_EFRON:
-            try:
+            with _converging():
                 efron = CoxPHFitter().fit(self.patients, "time", "event", fit_options=_COX_STEPS)
-            except ConvergenceError as error:
-                raise DataError("lifelines' Cox regression did not converge") from error
             return float(efron.params_["experimental"]), float(efron.standard_errors_["experimental"])
         if model == COX_BRESLOW:
             arm = self.patients[["experimental"]].astype(float)
-            breslow = PHReg(self.patients["time"], arm, status=self.patients["event"], ties="breslow").fit()
+            with _converging():
+                breslow = PHReg(self.patients["time"], arm, status=self.patients["event"], ties="breslow").fit()
             return float(breslow.params[0]), float(breslow.bse[0])
         return counted
 
@@ -84,11 +86,21 @@ class Library(Kernels):
         """By `WeibullAFTFitter`; patients censored at 0, who say nothing, are left out, because lifelines refuses them."""
         super().weibull()  # says why where there is no maximum
         patients = self.patients[self.patients["time"] > 0]
-        try:
+        with _converging():
             fitted = WeibullAFTFitter().fit(patients, "time", "event", fit_options=_WEIBULL_STEPS)
-        except ConvergenceError as error:
-            raise DataError("lifelines' Weibull regression did not converge") from error
         return WeibullFit.from_accelerated(fitted.params_[_AFT].to_numpy(), fitted.variance_matrix_.loc[_AFT, _AFT].to_numpy())
+
+
+@contextmanager
+def _converging() -> Iterator[None]:
+    """Turn what the libraries warn of or raise, where they do not reach the maximum, into a `DataError`."""
+    with warnings.catch_warnings():
+        for category in (ConvergenceWarning, sm_exceptions.ConvergenceWarning):
+            warnings.simplefilter("error", category)
+        try:
+            yield
+        except (ConvergenceError, ConvergenceWarning, sm_exceptions.ConvergenceWarning) as error:
+            raise DataError(f"the regression did not converge: {str(error).strip().splitlines()[0]}") from error
 
 
 def voice(table: LifeTable, reconstruction: int, level: float) -> Kernels:

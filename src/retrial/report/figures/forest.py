@@ -351,12 +351,8 @@ def _text(key: str, title: str, quantity: str, rows: Sequence[ForestRow], sides:
 
 def _empty_arms(rows: Sequence[Estimate]) -> str:
     """What the mark beside a name means, where there is one."""
-    marked = any(row.note for row in rows)
-    return (
-        f"{EMPTY_ARM}: nobody, or everybody, of an arm has the event, and the prior decides how far a ratio goes."
-        if marked
-        else ""
-    )
+    meaning = f"{EMPTY_ARM}: nobody, or everybody, of an arm has the event, and the prior decides how far a ratio goes."
+    return meaning if any(row.note for row in rows) else ""
 
 
 def _rows(data: ReportData, group: Group, chances: Sequence[Group]) -> list[ForestRow]:
