@@ -26,7 +26,7 @@ from retrial.tables.life_table import LifeTable
 LARGEST = 20_000
 """Patients that the libraries are given: at 20,000 distinct times they take 2 s, at 200,000 half a minute."""
 _COX_STEPS = {"precision": 1e-20, "r_precision": 0.0}
-"""lifelines stops when half its Newton decrement is below `precision`: 1e-20 puts the coefficient right to 1e-9, its 1e-7 to 1e-3."""
+"""lifelines stops when half its Newton decrement is below `precision`: 1e-20 puts the coefficient right to 1e-9, its 1e-7 to 3e-4."""
 _WEIBULL_STEPS = {"ftol": 1e-15}
 """Tolerance of the log-likelihood: the coefficient is right to 1e-7, with lifelines' 1e-10 to 1e-5."""
 _AFT = [("lambda_", "Intercept"), ("lambda_", "experimental"), ("rho_", "Intercept")]
