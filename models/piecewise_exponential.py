@@ -32,11 +32,11 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from retrial.dims import ARM, ARMS, RAW
+from retrial.fit.intervals import IntervalCounts, interval_counts, share_and_information, spans
 from retrial.fit.survival_likelihood import SurvivalData
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
 from retrial.priors.scales import LOG, LOG_HAZARD_RATIO, Parameter, Scale
-from retrial.tables.intervals import IntervalCounts, interval_counts, share_and_information, spans
 
 PARAMETERS = (
     Parameter("log_baseline_hazard", "a", "real", Scale("events per patient-month", LOG), "Log baseline hazard"),

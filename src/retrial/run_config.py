@@ -6,10 +6,9 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retrial.answers.questions import Questions
-from retrial.data.kind import Kind
 from retrial.errors import ConfigError
 from retrial.fit.settings import Adaptation, DiagnosticLimits, SamplerSettings
 from retrial.priors.prior import Prior
@@ -17,6 +16,9 @@ from retrial.priors.prior_set import PriorSet
 from retrial.priors.scales import Parameter
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.findings.probes import Probes
+
+if TYPE_CHECKING:
+    from retrial.data.kind import Kind
 
 ALL_SETS = "all"
 """Stands for every named prior set of a run."""

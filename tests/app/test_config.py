@@ -142,7 +142,7 @@ def test_an_acceptance_that_no_sampler_has_is_refused() -> None:
         "retrial.models..build",
         "retrial.models../weibull.build",
         # functions of the package that are no model's
-        "retrial.tables.intervals.interval_counts",
+        "retrial.fit.intervals.interval_counts",
         "retrial.app.config.run_config",
     ],
 )
@@ -172,9 +172,7 @@ def test_a_model_has_the_parameters_that_its_file_declares() -> None:
     spec = configured("fit", "model=response_hierarchical").models["custom"]
     assert [item.symbol for item in spec.parameters] == ["α", "θ", "τ"]
     assert spec.priors["effect_sd"].scale == spec.parameters[2].scale
-    assert (
-        "effect_sd" not in configured("fit", "model=response_hierarchical", "model.build.pooled=false").models["custom"].priors
-    )
+    assert "effect_sd" not in configured("fit", "model=response_hierarchical", "model.build.pooled=false").models["custom"].priors
     raw = asked("fit")
     raw["model"]["priors"]["scale"] = {"family": "half_normal", "sigma": 1.0}
     with pytest.raises(

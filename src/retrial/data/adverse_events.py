@@ -12,10 +12,10 @@ import xarray as xr
 from retrial.answers.hierarchical import adverse_event_rows, pooling_rows
 from retrial.answers.notes import empty_arms
 from retrial.answers.rows import Subject
-from retrial.data.chains import ANY_GRADE, EFFECT, OTHER_GRADES, GradedEvents, effects, fit_chains, graded_events, scalable
+from retrial.data.chains import EFFECT, GradedEvents, effects, fit_chains, graded_events, scalable
 from retrial.data.kind import Fits, Kind, Place, Row, Values, refused
 from retrial.data.prior_checks import Before, both_arms
-from retrial.dims import ARMS
+from retrial.dims import ANY_GRADE, ARMS, OTHER_GRADES
 from retrial.errors import DataError
 from retrial.estimate import Estimate
 from retrial.priors.prior_set import PriorSet

@@ -13,7 +13,7 @@ import xarray as xr
 from retrial.answers.rows import Subject
 from retrial.data.kind import Fits, Place, Row, diagnostic_row
 from retrial.data.prior_checks import CHAINS, DRAWS, scaled_row, thinned
-from retrial.dims import ARM, ARMS, CHAIN, DRAW, PRIOR
+from retrial.dims import ANY_GRADE, ARM, ARMS, CHAIN, DRAW, OTHER_GRADES, PRIOR
 from retrial.errors import DataError
 from retrial.estimate import Estimate
 from retrial.fit.engine import Draws, Job
@@ -40,8 +40,6 @@ STEP = "step"
 TERM = "term"
 GRADE = "grade"
 CELL = "cell"
-ANY_GRADE, OTHER_GRADES = "any", "other"
-"""Grade groups that end the chain of a term that is not printed in every group: all its patients, or those beside the printed groups."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,7 @@ from retrial.dims import ARM, ARMS, LOWER, POINT, PRIOR, RECONSTRUCTION, TIME, T
 from retrial.estimate import Estimate
 from retrial.fit.engine import Draws
 from retrial.fit.ensemble import EFFECT, Fitted, Question, fit_ensemble, posterior_tree
+from retrial.fit.intervals import IntervalRule
 from retrial.fit.survival_likelihood import cell_log_likelihood, survival_data
 from retrial.frequentist.rows import RATIO
 from retrial.priors.implied.power_scaling import pooled_log_density
@@ -33,7 +34,6 @@ from retrial.seeds import integer_seed
 from retrial.store.progress import counter, step
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
-from retrial.tables.intervals import IntervalRule
 from retrial.tables.life_table import LifeTable
 from retrial.validate import Problems, build_dataclass
 

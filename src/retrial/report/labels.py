@@ -90,6 +90,8 @@ _ABBREVIATION = 3
 """Most letters of a key without a label that is read as an abbreviation ("os")."""
 _SPREAD = "_across_reconstructions"
 """End of a quantity whose limits are its smallest and largest value over the life tables."""
+TYPICAL = "_typical_table"
+"""End of a model whose number is that of one table of an ensemble."""
 
 
 def words(key: str) -> str:
@@ -182,9 +184,15 @@ def models_called(labels: Mapping[str, str]) -> Iterator[None]:
         _LABELS.reset(token)
 
 
+def is_typical(estimate: Estimate) -> bool:
+    """Whether the number is that of one table of an ensemble."""
+    return estimate.model.endswith(TYPICAL)
+
+
 def model_label(model: str) -> str:
     """A model as its configuration calls it, or a test."""
-    return {**TESTS, **_LABELS.get()}.get(model, words(model))
+    bare = model.removesuffix(TYPICAL)
+    return {**TESTS, **_LABELS.get()}.get(bare, words(bare)) + ", one typical table" * (bare != model)
 
 
 def prior_label(prior: str) -> str:
