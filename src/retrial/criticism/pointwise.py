@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retrial.fit.survival_likelihood import Hazard, SurvivalData, cell_log_likelihood
+from retrial.dims import ARM, ARMS, TIME
+from retrial.fit.ensemble import Question
+from retrial.fit.posterior_file import Observed
+from retrial.fit.survival_likelihood import Hazard, SurvivalData, cell_log_likelihood, survival_data
 
 _COLUMNS_AT_ONCE = 64
 """Times looked at together: some tens of megabytes for the draws of one fit, however long the table is."""
@@ -67,3 +70,28 @@ def pointwise_log_likelihood(hazard: Hazard, draws: Mapping[str, np.ndarray], da
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         values = cell_log_likelihood(hazard, data.times[columns], data.previous[columns], parameters, data.recorded, np)
     return values[:, cells.status, cells.arm, place]
+
+
+def patients_observed(hazard: Hazard, question: Question) -> Observed:
+    """The tables of a question as patients, one by one, for the file of their posteriors.
+
+    Tables are ordered by log((d_e + ½) / T_e) - log((d_c + ½) / T_c), d events in T patient-months: the same order for every model.
+    """
+
+    def cells_of(table: int) -> tuple[SurvivalData, Cells, np.ndarray]:
+        data = survival_data(question.table, table, question.recorded)
+        cells = occupied_cells(data)
+        return data, cells, cells.counts.astype(int)
+
+    def log_likelihood(table: int, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+        data, cells, counts = cells_of(table)
+        return np.repeat(pointwise_log_likelihood(hazard, draws, data, cells), counts, axis=1)
+
+    def observations(table: int) -> dict[str, np.ndarray]:
+        data, cells, counts = cells_of(table)
+        about = {ARM: np.array(ARMS)[cells.arm], "months": data.times[cells.column], "event": cells.is_event}
+        return {name: np.repeat(values, counts) for name, values in about.items()}
+
+    events, leaving = question.table.events, question.table.events + question.table.censored
+    rates = np.log(((events.sum(TIME) + 0.5) / (leaving * leaving[TIME]).sum(TIME)).transpose(ARM, ...).to_numpy())
+    return Observed(question.table.data, question.weights, rates[1] - rates[0], log_likelihood, observations)
