@@ -19,7 +19,7 @@ from retrial.data import chains
 from retrial.fit import posterior_file
 from retrial.fit.engine import Draws
 from retrial.fit.ensemble import Question
-from retrial.fit.posterior_file import load_posterior, save_posterior, tables_in_order
+from retrial.fit.posterior_file import load_posterior, save_posterior, tables_in_order, typical_posterior
 from retrial.fit.survival_likelihood import survival_data
 from retrial.models import response_hierarchical, weibull
 from retrial.priors.prior import Prior
@@ -186,6 +186,15 @@ def test_positions_mean_the_same_table_in_every_group(survival: tuple[Path, Ques
     for prior, drawn in fits.items():
         values = posterior["shape"].sel(prior=prior).to_numpy()
         np.testing.assert_array_equal(values, np.stack([fit.values["shape"] for fit in drawn]).astype(np.float32))
+
+
+def test_the_typical_table_under_a_prior(survival: tuple[Path, Question, dict[str, list[Draws]]]) -> None:
+    path, asked, fits = survival
+    one = typical_posterior(path, "mixed")
+    [typical, *_], _ = tables_in_order(patients_observed(weibull.hazard, asked).effect, asked.weights)
+    assert (one.attrs["prior"], one.attrs["table"], one.attrs["tables"]) == ("mixed", typical, TABLES)
+    np.testing.assert_array_equal(one["shape"], fits["mixed"][typical].values["shape"].astype(np.float32))
+    assert typical_posterior(path, "not fitted").attrs["prior"] == "sceptical"
 
 
 def test_tables_come_by_the_order_of_their_effect() -> None:

@@ -98,6 +98,17 @@ def load_posterior(path: Path) -> tuple[xr.Dataset, xr.Dataset]:
     return posterior, observed
 
 
+def typical_posterior(path: Path, prior: str) -> xr.Dataset:
+    """Draws (chain, draw, own dim) on the typical table, under a prior (the first one where it is not in the file); `attrs` say which."""
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        whole = tree["posterior"].to_dataset()
+        names = [str(name) for name in whole[PRIOR].to_numpy()]
+        place = names.index(prior) if prior in names else 0
+        one = whole.isel({PRIOR: place, RECONSTRUCTION: 0}).load()
+        told = {"prior": names[place], "table": int(one[RECONSTRUCTION]), "tables": whole.sizes[RECONSTRUCTION]}
+    return one.drop_vars([PRIOR, RECONSTRUCTION, WEIGHT]).assign_attrs(told)
+
+
 def tables_in_order(effect: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the tables at `QUANTILES` of the effect, each once, and those of the others in the order they have."""
     ranked = np.argsort(effect, kind="stable")
