@@ -19,7 +19,7 @@ from retrial.data import chains
 from retrial.fit import posterior_file
 from retrial.fit.engine import Draws
 from retrial.fit.ensemble import Question
-from retrial.fit.posterior_file import load_posterior, save_posterior, tables_in_order, typical_posterior
+from retrial.fit.posterior_file import load_posterior, posterior_tree, tables_in_order, typical_posterior
 from retrial.fit.survival_likelihood import survival_data
 from retrial.models import response_hierarchical, weibull
 from retrial.priors.prior import Prior
@@ -67,7 +67,8 @@ def draws_of(shapes: dict[str, tuple[int, ...]], seed: int) -> Draws:
 def survival_file(path: Path, asked: Question) -> dict[str, list[Draws]]:
     sets = survival_sets()
     fits = {name: [draws_of(dict.fromkeys(CENTRES, ()), 10 * i + k) for k in range(TABLES)] for i, name in enumerate(sets)}
-    save_posterior(path, survival_model(asked), fits, sets, patients_observed(weibull.hazard, asked), {"model": "weibull"})
+    tree = posterior_tree(survival_model(asked), fits, sets, patients_observed(weibull.hazard, asked), {"model": "weibull"})
+    tree.to_netcdf(path, engine="h5netcdf")
     return fits
 
 
@@ -94,7 +95,8 @@ def response(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, chains.Cat
     fit = draws_of(STEPS, 1)
     model = response_hierarchical.build(data, priors)
     observed = chains.patients_observed(data.patients, response_hierarchical.probabilities)
-    save_posterior(path, model, {"sceptical": [fit]}, {"sceptical": priors}, observed, {"model": "response"})
+    tree = posterior_tree(model, {"sceptical": [fit]}, {"sceptical": priors}, observed, {"model": "response"})
+    tree.to_netcdf(path, engine="h5netcdf")
     return path, data, model, fit
 
 

@@ -26,7 +26,7 @@ from retrial.estimate import Estimate
 from retrial.fit.diagnostics import Diagnostics
 from retrial.fit.engine import Job
 from retrial.fit.ensemble import fit_group
-from retrial.fit.posterior_file import save_posterior
+from retrial.fit.posterior_file import posterior_tree
 from retrial.frequentist.counts import benefit_sign, outcome_key, source_of
 from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.models.response_borrowing import robust_weight
@@ -114,14 +114,14 @@ def _fit(
         results.diagnostics.append(_diagnostic_row(outcome, spec.name, name, health))
         if health.status != "ok":
             results.failures.append(f"{outcome}, {spec.name}, prior {name}: {health.status}")
-    save_posterior(
-        folder / f"posterior_{outcome}_{spec.name}.nc",
+    tree = posterior_tree(
         spec.build(data, jobs[0].priors),
         {name: [draws] for name, (draws, _) in zip(sets, found, strict=True)},
         sets,
         patients_observed(data.patients, lambda draws: spec.probabilities_of(draws, data)),
         {"model": spec.name, "endpoint": outcome, "inference_library": str(settings.engine)},
     )
+    tree.to_netcdf(folder / f"posterior_{outcome}_{spec.name}.nc", engine="h5netcdf")
 
 
 def _diagnostic_row(outcome: str, model: str, prior: str, health: Diagnostics) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from retrial.criticism.pointwise import patients_observed
 from retrial.dims import ARM, ARMS, RECONSTRUCTION, TIME
 from retrial.estimate import Estimate
 from retrial.fit.ensemble import EFFECT, Fitted, Question, fit_ensemble
-from retrial.fit.posterior_file import save_posterior
+from retrial.fit.posterior_file import posterior_tree
 from retrial.fit.survival_likelihood import survival_data
 from retrial.pipeline.criticism import Criticised, criticised
 from retrial.pipeline.spread import variance_rows
@@ -95,7 +95,8 @@ def _fit_model(run: RunConfig, spec: ModelSpec, tables: Sequence[EndpointTables]
     bands = {}
     variance: list[dict[str, Any]] = []
     for own, fitted, question, item in zip(specs, fits, questions, tables, strict=True):
-        _save(run, own, fitted, question, {name: value.for_endpoint(item.endpoint) for name, value in complete.items()}, folder)
+        path = folder / f"posterior_{item.endpoint}_{spec.name}.nc"
+        _posterior(run, own, fitted, question, complete).to_netcdf(path, engine="h5netcdf")
         rows += _answers(run, own, fitted, item)
         bands[item.endpoint] = _band(run, own, fitted, item)
         variance += variance_rows(run, own, fitted, item)
@@ -110,13 +111,14 @@ def _fit_model(run: RunConfig, spec: ModelSpec, tables: Sequence[EndpointTables]
     return SurvivalResults(rows, _diagnostic_rows(fits), bands, failures, criticism, variance)
 
 
-def _save(
-    run: RunConfig, spec: ModelSpec, fitted: Fitted, question: Question, priors: Mapping[str, PriorSet], folder: Path
-) -> None:
-    first = next(iter(fitted.draws))
-    save_posterior(
-        folder / f"posterior_{fitted.endpoint}_{spec.name}.nc",
-        spec.build(question.prepare(survival_data(question.table, 0, question.recorded)), priors[first]),
+def _posterior(
+    run: RunConfig, spec: ModelSpec, fitted: Fitted, question: Question, complete: Mapping[str, PriorSet]
+) -> xr.DataTree:
+    """The fits of one endpoint as ArviZ reads them."""
+    priors = {name: complete[name].for_endpoint(fitted.endpoint) for name in fitted.draws}
+    data = question.prepare(survival_data(question.table, 0, question.recorded))
+    return posterior_tree(
+        spec.build(data, next(iter(priors.values()))),
         fitted.draws,
         priors,
         patients_observed(spec.hazard_of(), question),

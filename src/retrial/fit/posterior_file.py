@@ -54,40 +54,36 @@ class Observed:
     observations: Callable[[int], Mapping[str, np.ndarray]]
 
 
-def save_posterior(
-    path: Path,
+def posterior_tree(
     model: pm.Model,
     fits: Mapping[str, Sequence[Draws]],
     priors: Mapping[str, PriorSet],
     observed: Observed,
     attributes: Mapping[str, Any],
-) -> None:
-    """Write `fits[prior][table]`; the same fits give the same bytes. `priors` are the complete sets, by the names in `fits`.
+) -> xr.DataTree:
+    """Groups of `fits[prior][table]`, to be written by `to_netcdf`, packed; the same fits give the same bytes.
 
-    The model need not be compiled: it names its observed variable, and dims and coordinates of its parameters.
+    `priors` are the complete sets, by the names in `fits`. The model need not be compiled: it names its observed variable, and dims
+    and coordinates of its parameters.
     """
     leading, others = tables_in_order(observed.effect, observed.weights)
     names, tables = _with_pointwise(fits, observed, leading)
     order = np.concatenate([leading, others])
     whole = _labels(fits, list(fits), observed, order)
     found = {"posterior": _posterior(model, fits, whole, attributes), "sample_stats": _sample_stats(fits, whole)}
-    found["observed_data"] = observed.data.isel({RECONSTRUCTION: order}).assign_coords(
-        {k: whole[k] for k in (RECONSTRUCTION, WEIGHT)}
-    )
-    encoding: dict[str, Any] = {
-        f"/{group}": dict.fromkeys(found[group].data_vars, _PACKED) for group in ("posterior", "sample_stats")
-    }
     if names:
         some = _labels(fits, names, observed, tables)
-        variable = str(model.observed_RVs[0].name)
-        found |= {
-            "log_likelihood": _log_likelihood(variable, fits, observed, some),
-            "log_prior": _log_prior(model, fits, priors, some),
-        }
-        sizes = found["log_likelihood"].sizes
-        packed = {**_PACKED, "chunksizes": (1, 1, sizes[OBSERVATION], 1, min(sizes[DRAW], _CHUNK_DRAWS))}
-        encoding |= {"/log_likelihood": {variable: packed}, "/log_prior": dict.fromkeys(found["log_prior"].data_vars, _PACKED)}
-    xr.DataTree.from_dict(found).to_netcdf(path, engine="h5netcdf", encoding=encoding)
+        found["log_likelihood"] = _log_likelihood(str(model.observed_RVs[0].name), fits, observed, some)
+        found["log_prior"] = _log_prior(model, fits, priors, some)
+    for group in found.values():
+        for variable in group.data_vars.values():
+            variable.encoding = dict(_PACKED)
+            if OBSERVATION in variable.dims:
+                draws = min(variable.sizes[DRAW], _CHUNK_DRAWS)
+                variable.encoding["chunksizes"] = (1, 1, variable.sizes[OBSERVATION], 1, draws)
+    where = {key: whole[key] for key in (RECONSTRUCTION, WEIGHT)}
+    found["observed_data"] = observed.data.isel({RECONSTRUCTION: order}).assign_coords(where)
+    return xr.DataTree.from_dict(found)
 
 
 def load_posterior(path: Path) -> tuple[xr.Dataset, xr.Dataset]:
