@@ -19,7 +19,7 @@ from retrial.data import chains
 from retrial.fit import posterior_file
 from retrial.fit.engine import Draws
 from retrial.fit.ensemble import Question
-from retrial.fit.posterior_file import load_posterior, posterior_tree, tables_in_order, typical_posterior
+from retrial.fit.posterior_file import by_number, posterior_tree, tables_in_order, typical_posterior
 from retrial.fit.survival_likelihood import survival_data
 from retrial.models import response_hierarchical, weibull
 from retrial.priors.prior import Prior
@@ -181,7 +181,7 @@ def test_positions_mean_the_same_table_in_every_group(survival: tuple[Path, Ques
         assert sorted(whole) == list(range(TABLES))
         with pytest.raises((KeyError, IndexError)):
             tree.isel(reconstruction=some.size)
-    posterior, observed = load_posterior(path)
+        posterior, observed = by_number(tree)
     assert posterior["reconstruction"].to_numpy().tolist() == list(range(TABLES))
     np.testing.assert_array_equal(observed["weight"], asked.weights)
     np.testing.assert_array_equal(observed["events"], asked.table.events)

@@ -86,11 +86,9 @@ def posterior_tree(
     return xr.DataTree.from_dict(found)
 
 
-def load_posterior(path: Path) -> tuple[xr.Dataset, xr.Dataset]:
+def by_number(tree: xr.DataTree) -> tuple[xr.Dataset, xr.Dataset]:
     """The groups `posterior` and `observed_data`, tables in the order of their numbers."""
-    with xr.open_datatree(path, engine="h5netcdf") as tree:
-        groups = (tree[group].to_dataset().load() for group in ("posterior", "observed_data"))
-        posterior, observed = (group.sortby(RECONSTRUCTION) for group in groups)
+    posterior, observed = (tree[group].to_dataset().load().sortby(RECONSTRUCTION) for group in ("posterior", "observed_data"))
     return posterior, observed
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from retrial.data.counted import EFFECT, categories_of, complete_sets, graded_of, outcome_of
 from retrial.dims import PRIOR, RECONSTRUCTION
-from retrial.fit.posterior_file import WEIGHT, load_posterior
+from retrial.fit.posterior_file import WEIGHT, by_number
 from retrial.fit.survival_likelihood import cell_log_likelihood, survival_data
 from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.priors.implied.power_scaling import pooled_log_density, sensitivity
@@ -45,7 +45,8 @@ def life_tables(run: RunConfig, spec: ModelSpec, study: Study, folder: Path) -> 
         path = folder / f"posterior_{endpoint}_{spec.name}.nc"
         if not path.is_file():
             continue
-        posterior, observed = load_posterior(path)
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            posterior, observed = by_number(tree)
         weights = observed[WEIGHT].to_numpy()
         table = LifeTable(observed.drop_vars(WEIGHT))
         own = spec.on(table, weights)
@@ -111,7 +112,8 @@ def chains(run: RunConfig, spec: ModelSpec, study: Study, folder: Path) -> Itera
         return
     benefit = 1 if spec.data == "categories" else -1
     sets = complete_sets(run, spec, benefit)
-    posterior = load_posterior(path)[0].isel({RECONSTRUCTION: 0})
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        posterior = by_number(tree)[0].isel({RECONSTRUCTION: 0})
     for name in (str(item) for item in posterior[PRIOR].to_numpy() if str(item) in run.priors):
         draws = {
             str(key): _thinned(value.to_numpy().reshape(-1, *value.shape[2:]), CHAINS * DRAWS)
