@@ -14,13 +14,14 @@ import pytest
 import xarray as xr
 
 from retrial.criticism.loo import leave_one_out
-from retrial.criticism.pointwise import patients_observed
+from retrial.criticism.pointwise import leading_tables, patients_observed
 from retrial.data import chains
 from retrial.fit import posterior_file
 from retrial.fit.engine import Draws
 from retrial.fit.ensemble import Question
-from retrial.fit.posterior_file import by_number, posterior_tree, tables_in_order, typical_posterior
+from retrial.fit.posterior_file import by_number, posterior_tree, typical_posterior
 from retrial.fit.survival_likelihood import survival_data
+from retrial.frequentist.spread import typical_table
 from retrial.models import response_hierarchical, weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
@@ -193,18 +194,22 @@ def test_positions_mean_the_same_table_in_every_group(survival: tuple[Path, Ques
 def test_the_typical_table_under_a_prior(survival: tuple[Path, Question, dict[str, list[Draws]]]) -> None:
     path, asked, fits = survival
     one = typical_posterior(path, "mixed")
-    [typical, *_], _ = tables_in_order(patients_observed(weibull.hazard, asked).effect, asked.weights)
+    typical = typical_table(asked.table, asked.weights)
     assert (one.attrs["prior"], one.attrs["table"], one.attrs["tables"]) == ("mixed", typical, TABLES)
     np.testing.assert_array_equal(one["shape"], fits["mixed"][typical].values["shape"].astype(np.float32))
     assert typical_posterior(path, "not fitted").attrs["prior"] == "sceptical"
 
 
-def test_tables_come_by_the_order_of_their_effect() -> None:
-    effect, weights = np.arange(20.0)[::-1], np.full(20, 0.05)
-    leading, others = tables_in_order(effect, weights)
-    assert effect[leading].tolist() == [9.0, 0.0, 4.0, 14.0, 18.0]
-    assert others.tolist() == [k for k in range(20) if k not in leading]
-    assert [part.tolist() for part in tables_in_order(np.zeros(1), np.ones(1))] == [[0], []]
+def test_tables_beside_the_typical_one_come_by_the_order_of_their_effect() -> None:
+    """20 tables that differ by the events of the experimental arm, 0 to 19, in descending order."""
+    events = np.zeros((20, 2, 1), int)
+    events[:, 0], events[:, 1, 0] = 10, np.arange(20)[::-1]
+    table, weights = LifeTable.from_counts(np.array([1.0]), events, 20 - events), np.full(20, 0.05)
+    typical, *others = leading_tables(table, weights)
+    assert typical == typical_table(table, weights)
+    expected = [count for count in (0, 4, 14, 18) if count != events[typical, 1, 0]]
+    assert events[others, 1, 0].tolist() == expected
+    assert leading_tables(table.select(3), np.ones(1)).tolist() == [0]
 
 
 @pytest.mark.parametrize(("room", "priors", "tables"), [(1, 1, 1), (2, 2, 1), (6, 2, 3), (0, 0, 0)])

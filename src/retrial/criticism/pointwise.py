@@ -11,7 +11,11 @@ from retrial.dims import ARM, ARMS, TIME
 from retrial.fit.ensemble import Question
 from retrial.fit.posterior_file import Observed
 from retrial.fit.survival_likelihood import Hazard, SurvivalData, cell_log_likelihood, survival_data
+from retrial.frequentist.spread import typical_table
+from retrial.tables.life_table import LifeTable
 
+SHARES = (0.05, 0.25, 0.75, 0.95)
+"""Beside the typical table, these say how far an answer about patients moves from table to table."""
 _COLUMNS_AT_ONCE = 64
 """Times looked at together: some tens of megabytes for the draws of one fit, however long the table is."""
 
@@ -73,10 +77,7 @@ def pointwise_log_likelihood(hazard: Hazard, draws: Mapping[str, np.ndarray], da
 
 
 def patients_observed(hazard: Hazard, question: Question) -> Observed:
-    """The tables of a question as patients, one by one, for the file of their posteriors.
-
-    Tables are ordered by log((d_e + ½) / T_e) - log((d_c + ½) / T_c), d events in T patient-months: the same order for every model.
-    """
+    """The tables of a question as patients, one by one, for the file of their posteriors."""
 
     def cells_of(table: int) -> tuple[SurvivalData, Cells, np.ndarray]:
         data = survival_data(question.table, table, question.recorded)
@@ -92,6 +93,19 @@ def patients_observed(hazard: Hazard, question: Question) -> Observed:
         about = {ARM: np.array(ARMS)[cells.arm], "months": data.times[cells.column], "event": cells.is_event}
         return {name: np.repeat(values, counts) for name, values in about.items()}
 
-    events, leaving = question.table.events, question.table.events + question.table.censored
-    rates = np.log(((events.sum(TIME) + 0.5) / (leaving * leaving[TIME]).sum(TIME)).transpose(ARM, ...).to_numpy())
-    return Observed(question.table.data, question.weights, rates[1] - rates[0], log_likelihood, observations)
+    leading = leading_tables(question.table, question.weights)
+    return Observed(question.table.data, question.weights, leading, log_likelihood, observations)
+
+
+def leading_tables(table: LifeTable, weights: np.ndarray) -> np.ndarray:
+    """The typical table, and those where `SHARES` of the weight are reached in the order of the crude log rate ratio, each once.
+
+    log((d_e + ½) / T_e) - log((d_c + ½) / T_c), d events in T patient-months: the same tables for every model of an endpoint.
+    """
+    leaving = table.events + table.censored
+    rates = np.log(((table.events.sum(TIME) + 0.5) / (leaving * leaving[TIME]).sum(TIME)).transpose(ARM, ...).to_numpy())
+    ranked = np.argsort(rates[1] - rates[0], kind="stable")
+    # rounded: which side of a share a sum of equal weights falls on is not to depend on its last bit
+    reached = np.cumsum(weights[ranked] / weights.sum()).round(9)
+    places = np.minimum(np.searchsorted(reached, SHARES), weights.size - 1)
+    return np.array(list(dict.fromkeys([typical_table(table, weights), *ranked[places].tolist()])))

@@ -132,7 +132,7 @@ def patients_observed(patients: xr.DataArray, probabilities: Callable[[Mapping[s
         return {str(dim): np.repeat(patients[dim].to_numpy()[place], counts[held]) for dim, place in about}
 
     data = patients.expand_dims({RECONSTRUCTION: [0]}).to_dataset(name="patients")
-    return Observed(data, np.ones(1), np.zeros(1), log_likelihood, observations)
+    return Observed(data, np.ones(1), np.zeros(1, int), log_likelihood, observations)
 
 
 def at_risk(counts: np.ndarray) -> np.ndarray:

@@ -27,8 +27,6 @@ from retrial.fit.engine import Draws
 from retrial.priors.prior_set import PriorSet
 
 OBSERVATION, WEIGHT = "observation", "weight"
-QUANTILES = (0.5, 0.05, 0.25, 0.75, 0.95)
-"""Tables with pointwise values: where this share of the tables' weight is reached in the order of `Observed.effect`; typical one first."""
 MOST_VALUES = 2**25
 """Log-likelihoods in a file: 130 MB in memory, on disk about a tenth, where patients of one cell pack together."""
 _CHUNK_DRAWS = 400
@@ -42,14 +40,14 @@ class Observed:
 
     data            the fitted data, (reconstruction, ...)
     weights         (reconstruction,), adding to 1
-    effect          (reconstruction,) the effect by the data alone: what tables are ordered by
+    leading         numbers of the tables that are to have pointwise values, the typical one first
     log_likelihood  table, draws (draw, ...) -> (draw, observation), observations independent given the parameters
     observations    table -> what each observation is, name -> (observation,)
     """
 
     data: xr.Dataset
     weights: np.ndarray
-    effect: np.ndarray
+    leading: np.ndarray
     log_likelihood: Callable[[int, Mapping[str, np.ndarray]], np.ndarray]
     observations: Callable[[int], Mapping[str, np.ndarray]]
 
@@ -66,9 +64,9 @@ def posterior_tree(
     `priors` are the complete sets, by the names in `fits`. The model need not be compiled: it names its observed variable, and dims
     and coordinates of its parameters.
     """
-    leading, others = tables_in_order(observed.effect, observed.weights)
-    names, tables = _with_pointwise(fits, observed, leading)
-    order = np.concatenate([leading, others])
+    names, tables = _with_pointwise(fits, observed)
+    others = np.setdiff1d(np.arange(observed.weights.size), observed.leading)
+    order = np.concatenate([observed.leading, others])
     whole = _labels(fits, list(fits), observed, order)
     found = {"posterior": _posterior(model, fits, whole, attributes), "sample_stats": _sample_stats(fits, whole)}
     if names:
@@ -103,21 +101,11 @@ def typical_posterior(path: Path, prior: str) -> xr.Dataset:
     return one.drop_vars([PRIOR, RECONSTRUCTION, WEIGHT]).assign_attrs(told)
 
 
-def tables_in_order(effect: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the tables at `QUANTILES` of the effect, each once, and those of the others in the order they have."""
-    ranked = np.argsort(effect, kind="stable")
-    # rounded: which side of a share a sum of equal weights falls on is not to depend on its last bit
-    reached = np.cumsum(weights[ranked] / weights.sum()).round(9)
-    places = np.minimum(np.searchsorted(reached, QUANTILES), weights.size - 1)
-    leading = np.array(list(dict.fromkeys(ranked[places].tolist())))
-    return leading, np.setdiff1d(np.arange(weights.size), leading)
-
-
-def _with_pointwise(fits: Mapping[str, Sequence[Draws]], observed: Observed, leading: np.ndarray) -> tuple[list[str], np.ndarray]:
+def _with_pointwise(fits: Mapping[str, Sequence[Draws]], observed: Observed) -> tuple[list[str], np.ndarray]:
     """Priors and tables with pointwise values: the typical table under as many priors as there is room for, then more tables."""
     draws = next(iter(fits.values()))[0].diverging.size
-    room = MOST_VALUES // (draws * max(_count(observed.observations(int(table))) for table in leading))
-    return list(fits)[:room], leading[: max(room // len(fits), 1)]
+    room = MOST_VALUES // (draws * max(_count(observed.observations(int(table))) for table in observed.leading))
+    return list(fits)[:room], observed.leading[: max(room // len(fits), 1)]
 
 
 def _count(observations: Mapping[str, np.ndarray]) -> int:
@@ -196,9 +184,5 @@ def _log_likelihood(name: str, fits: Mapping[str, Sequence[Draws]], observed: Ob
         for key in items[0]
     }
     values = {name: ((PRIOR, RECONSTRUCTION, OBSERVATION, CHAIN, DRAW), _stacked(one, labels))}
-    shares = ", ".join(f"{q:.0%}" for q in QUANTILES[: len(items)])
-    note = (
-        f"log p(one observation | draw), every observation of weight 1; tables where {shares} of their weight is reached in the order"
-        " of the effect, the typical one first"
-    )
+    note = "log p(one observation | draw), every observation of weight 1"
     return xr.Dataset(values, {**labels, OBSERVATION: np.arange(size), **about}, {"note": note})
