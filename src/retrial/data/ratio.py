@@ -21,6 +21,7 @@ from retrial.priors.prior_set import PriorSet
 from retrial.priors.scales import LOG_HAZARD_RATIO, LOG_ODDS_RATIO
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.store.progress import step
+from retrial.study.direction import is_good
 from retrial.study.effects import Effect
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
@@ -52,24 +53,43 @@ def chosen(run: RunConfig, study: Study) -> Iterator[tuple[str, Effect, LogRatio
             continue  # the frequentist rows say so with the missing key
 
 
-def prior_of(priors: PriorSet, effect: Effect) -> Prior | None:
-    """A set's prior of a printed ratio; a belief in the treatment's benefit says nothing of a prognostic factor."""
+def prior_of(priors: PriorSet, study: Study, key: str) -> Prior | None:
+    """A set's prior of a printed ratio, turned to its event: priors of hazard ratios speak of a bad event, of odds ratios of a good one.
+
+    A belief in the treatment's benefit says nothing of a prognostic factor, and nothing of an event that may be good or bad.
+    """
+    effect = study.effects[key]
     given = priors.for_endpoint(effect.endpoint or "").priors.get(parameter_of(effect))
-    of_treatment = contrast_of(effect).startswith(RATIO)
-    return given if given is not None and (of_treatment or given.is_symmetric) else None
+    if given is None or given.is_symmetric:
+        return given
+    good = is_good(study, key)
+    if good is None or not contrast_of(effect).startswith(RATIO):
+        return None
+    return given if good == (effect.measure != HAZARD_RATIO) else given.mirrored
+
+
+def direction_note(priors: PriorSet, study: Study, key: str) -> str:
+    """Which way a prior that favours an arm was used, where the file does not say `good` and the measure alone does not tell."""
+    effect = study.effects[key]
+    given, good = priors.for_endpoint(effect.endpoint or "").priors.get(parameter_of(effect)), is_good(study, key)
+    if given is None or given.is_symmetric or good is None or (effect.measure == HAZARD_RATIO and not good):
+        return ""
+    return f"prior of a benefit, for {'a good' if good else 'a bad'} event" + ("" if effect.good is not None else " by its name")
 
 
 def fit(run: RunConfig, spec: ModelSpec, study: Study, _tables: Sequence[EndpointTables]) -> Fits:
     """Rows of every printed ratio under every prior set."""
     with step(f"{spec.name}: closed form"):
-        rows = [row for key, effect, data in chosen(run, study) for row in _ratio(run, spec, key, effect, data)]
+        rows = [row for key, _, data in chosen(run, study) for row in _ratio(run, spec, study, key, data)]
     return Fits(rows, failures=failed_in_words(rows))
 
 
-def _ratio(run: RunConfig, spec: ModelSpec, key: str, effect: Effect, data: LogRatio) -> Iterator[Estimate]:
+def _ratio(run: RunConfig, spec: ModelSpec, study: Study, key: str, data: LogRatio) -> Iterator[Estimate]:
+    effect = study.effects[key]
     for name, priors in run.sets_for(spec).items():
-        if (prior := prior_of(priors, effect)) is not None:
-            subject = Subject(effect_endpoint(effect, key), contrast_of(effect), spec.name, name, data.source)
+        if (prior := prior_of(priors, study, key)) is not None:
+            note = direction_note(priors, study, key)
+            subject = Subject(effect_endpoint(effect, key), contrast_of(effect), spec.name, name, data.source, note=note)
             yield from ratio_rows(subject, effect.measure, spec.closed_form(data, prior), run.questions)
 
 
@@ -79,7 +99,7 @@ def scale(run: RunConfig, spec: ModelSpec, study: Study, _posteriors: Mapping[Pl
         if not contrast_of(effect).startswith(RATIO):
             continue
         for name, priors in run.sets_for(spec).items():
-            if (prior := prior_of(priors, effect)) is None:
+            if (prior := prior_of(priors, study, key)) is None:
                 continue
             draws = _quantiles(spec.closed_form(data, prior), scaling_seed(run, key, name))
             named = {
@@ -106,7 +126,7 @@ def conflicts(run: RunConfig, study: Study) -> Iterator[Row]:
             continue
         named = {"endpoint": effect_endpoint(effect, key), "contrast": contrast_of(effect), "measure": LOG_HAZARD_RATIO.name}
         for name, priors in run.priors.items():
-            if (prior := prior_of(priors, effect)) is not None:
+            if (prior := prior_of(priors, study, key)) is not None:
                 yield {**named, "prior": name, **conflict(prior, data.estimate, data.se)}
 
 
