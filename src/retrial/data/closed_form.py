@@ -15,8 +15,8 @@ from retrial.data.two_arms import TwoArms
 from retrial.errors import DataError, FitError
 from retrial.estimate import Estimate
 from retrial.frequentist.counts import benefit_sign, outcome_key, source_of, two_by_two
-from retrial.frequentist.ratios import contrast_of, effect_endpoint, log_ratio
-from retrial.frequentist.rows import DIFFERENCE, RATIO
+from retrial.frequentist.ratios import effect_endpoint, log_ratio
+from retrial.frequentist.rows import DIFFERENCE
 from retrial.priors.prior_set import PriorSet
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.study.fields import CountRow
@@ -37,7 +37,7 @@ def _ratio(run: RunConfig, spec: ModelSpec, study: Study, key: str) -> Iterator[
     effect = study.effects[key]
     if run.endpoints and effect.endpoint and effect.endpoint not in run.endpoints:
         return
-    parameter, of_treatment = _PRIOR_OF_MEASURE[effect.measure], contrast_of(effect).startswith(RATIO)
+    parameter, of_treatment = _PRIOR_OF_MEASURE[effect.measure], effect.is_treatment
     for name, priors in run.sets_for(spec).items():
         mine = priors.for_endpoint(effect.endpoint or "")
         if parameter not in mine.priors or not (of_treatment or mine[parameter].is_symmetric):
@@ -47,7 +47,9 @@ def _ratio(run: RunConfig, spec: ModelSpec, study: Study, key: str) -> Iterator[
         except DataError:
             # no interval and no p: the frequentist rows say so with the missing key; there is nothing to update
             return
-        subject = Subject(effect_endpoint(effect, key), contrast_of(effect), spec.name, name, data.source)
+        subject = Subject(
+            effect_endpoint(effect, key), data.contrast, spec.name, name, data.source, adjusted_for=data.adjusted_for
+        )
         yield from ratio_rows(subject, effect.measure, spec.closed_form(data, mine[parameter]), run.questions)
 
 

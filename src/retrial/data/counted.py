@@ -22,8 +22,6 @@ EFFECT = "log_odds_ratio"
 IN_NO_CATEGORY = "in no category"
 POOLING_FACTORS = (0.5, 2.0)
 """Under the main prior the pooling scale's own prior is halved and doubled, to show what it decides."""
-POOLING = ", pooling scale x "
-"""Between the main prior's name and the factor."""
 
 
 def outcome_of(spec: ModelSpec) -> str:
@@ -32,7 +30,10 @@ def outcome_of(spec: ModelSpec) -> str:
 
 
 def complete_sets(run: RunConfig, spec: ModelSpec, benefit: int) -> dict[str, PriorSet]:
-    """Prior sets with the model's own priors and nothing else; `log_odds_ratio` turned to the outcome."""
+    """Prior sets with the model's own priors and nothing else, `log_odds_ratio` turned to the outcome; then the main one's variants.
+
+    By label: a set's name, and its variant where it is one.
+    """
     sets = {}
     for name, given in run.sets_for(spec).items():
         if EFFECT not in given.priors:
@@ -42,9 +43,9 @@ def complete_sets(run: RunConfig, spec: ModelSpec, benefit: int) -> dict[str, Pr
         sets[name] = PriorSet(name, {**{key: own[key] for key in spec.priors}, EFFECT: effect})
     main = run.main_prior if run.main_prior in sets else next(iter(sets), "")
     for factor in POOLING_FACTORS if main and "effect_sd" in spec.priors else ():
-        name = f"{main}{POOLING}{factor:g}"
+        variant = f"pooling scale x {factor:g}"
         scaled = {key: _scaled(prior, factor) if key.endswith("effect_sd") else prior for key, prior in sets[main].priors.items()}
-        sets[name] = PriorSet(name, scaled)
+        sets[f"{main}, {variant}"] = PriorSet(main, scaled, variant=variant)
     return sets
 
 

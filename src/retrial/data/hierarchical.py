@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from retrial.answers.hierarchical import adverse_event_rows, category_rows, pooling_rows
+from retrial.answers.monte_carlo import Origin
 from retrial.answers.notes import empty_arms
 from retrial.answers.proportions import with_numbers_needed
 from retrial.answers.response import response_rows
@@ -41,7 +42,12 @@ log = logging.getLogger("retrial")
 TARGET_ACCEPT = 0.9
 """Smaller steps than survival models take: with few steps and grades the scales of pooling are known little better than their priors."""
 
-SHOWN_OF_VARIANTS = ("common_odds_ratio", "effect_sd", "odds_ratio", "risk_difference", "p_risk_difference_above_0")
+_SHOWN_OF_VARIANTS = ("common_odds_ratio", "effect_sd", "odds_ratio", "risk_difference")
+
+
+def _is_shown(row: Estimate) -> bool:
+    """Whether a row is kept of a variant: effects, how far they pool, and the probability of a difference above 0."""
+    return row.quantity in _SHOWN_OF_VARIANTS and (row.statistic == "value" or row.quantity == "risk_difference")
 
 
 @dataclass
@@ -104,16 +110,23 @@ def _fit(
         found = fit_group(spec.build, jobs, settings, run.limits, settings.draws(1), progress)
     for name, (draws, health) in zip(sets, found, strict=True):
         flat = {key: value.reshape(-1, *value.shape[2:]) for key, value in draws.values.items()}
-        rows = answers(Subject(outcome, RATIO, spec.name, name, "", health.status), flat, run, spec)
-        results.estimates += [row for row in rows if name in run.priors or row.quantity in SHOWN_OF_VARIANTS]
-        results.diagnostics.append(_diagnostic_row(outcome, spec.name, name, health))
+        given, origin = sets[name], Origin.of_chains(*draws.diverging.shape)
+        rows = answers(
+            Subject(outcome, RATIO, spec.name, given.name, "", health.status, variant=given.variant, origin=origin),
+            flat,
+            run,
+            spec,
+        )
+        results.estimates += [row for row in rows if not given.variant or _is_shown(row)]
+        results.diagnostics.append(_diagnostic_row(outcome, spec.name, given, health))
         if health.status != "ok":
             results.failures.append(f"{outcome}, {spec.name}, prior {name}: {health.status}")
     _save(list(sets), [draws for draws, _ in found], folder / f"posterior_{outcome}_{spec.name}.nc", spec.name)
 
 
-def _diagnostic_row(outcome: str, model: str, prior: str, health: Diagnostics) -> dict[str, Any]:
-    return {"endpoint": outcome, "model": model, "prior": prior, "reconstruction": 0, **dataclasses.asdict(health)}
+def _diagnostic_row(outcome: str, model: str, prior: PriorSet, health: Diagnostics) -> dict[str, Any]:
+    named = {"endpoint": outcome, "model": model, "prior": prior.name, "variant": prior.variant, "reconstruction": 0}
+    return named | dataclasses.asdict(health)
 
 
 def _category_answers(study: Study, counts: CategoryCounts) -> Answers:
@@ -175,9 +188,8 @@ def _borrowed_rows(
     except FitError as error:
         return [failed_row(subject, error, run.questions)]
     rows = with_numbers_needed(answers, subject, run.questions, sign)
-    weight = dataclasses.replace(subject, contrast="control").probability(
-        "posterior_weight_robust", robust_weight(data, priors, joint)
-    )
+    share = robust_weight(data, priors, joint)
+    weight = dataclasses.replace(subject, contrast="control").limit("posterior_weight_robust", "probability", share)
     return [*rows, weight]
 
 

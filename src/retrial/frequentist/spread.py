@@ -13,9 +13,6 @@ from retrial.frequentist.rows import CONFIDENCE_LEVEL
 from retrial.frequentist.survival import common_horizon, survival_estimates
 from retrial.tables.life_table import LifeTable
 
-ACROSS = "_across_reconstructions"
-"""Suffix of a quantity whose limits are its smallest and largest value over the reconstructions: no confidence interval."""
-
 
 def spread(
     table: LifeTable,
@@ -38,16 +35,16 @@ def spread(
 
 
 def summarise(by_table: Sequence[Sequence[Estimate]]) -> list[Estimate]:
-    """Two rows for each (endpoint, quantity, contrast, model), over the tables in which it did not fail.
+    """Two rows for each subject and model, over the tables in which it did not fail.
 
-    The quantity itself: medians over the tables of its point, limits and SE: the interval of a typical table.
-    With the suffix `ACROSS`: the median point, with the smallest and the largest point as limits and interval kind "none".
+    The value: medians over the tables of its point, limits and SE: the interval of a typical table.
+    The range: the median point, with the smallest and the largest point as limits and interval kind "none".
     A quantity that failed in some tables says in how many and why; one that failed in all is a failed row.
     """
-    grouped: dict[tuple[str, str, str, str], list[Estimate]] = {}
+    grouped: dict[tuple[object, str], list[Estimate]] = {}
     for rows in by_table:
         for row in rows:
-            grouped.setdefault((row.endpoint, row.quantity, row.contrast, row.model), []).append(row)
+            grouped.setdefault((row.subject, row.model), []).append(row)
     return [summary for rows in grouped.values() for summary in _summary(rows, len(by_table))]
 
 
@@ -71,7 +68,7 @@ def _summary(rows: list[Estimate], tables: int) -> list[Estimate]:
     )
     moved = dataclasses.replace(
         typical,
-        quantity=good[0].quantity + ACROSS,
+        statistic="range",
         lower=float(known.min(initial=np.inf)) if known.size else NAN,
         upper=float(known.max(initial=-np.inf)) if known.size else NAN,
         sd=NAN,

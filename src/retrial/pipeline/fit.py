@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from retrial.data.hierarchical import hierarchical_posteriors
 from retrial.data.life_table import survival_posteriors
 from retrial.errors import DataError, PriorError
 from retrial.estimate import Estimate
+from retrial.frequentist.ratios import published_effects
 from retrial.pipeline.audit import audited
 from retrial.pipeline.criticism import write_criticism
 from retrial.pipeline.reanalyse import write_results
@@ -22,8 +24,7 @@ from retrial.run_config import RunConfig
 from retrial.study.study import Study
 
 _SHOWN = ("hazard_ratio", "odds_ratio", "risk_ratio", "common_odds_ratio", "effect_sd")
-_SHOWN_AT = "hazard_ratio_at_"
-"""Quantities that the command prints, and how those of a varying hazard ratio begin; estimates.csv has all."""
+"""Quantities that the command prints; estimates.csv has all."""
 
 
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
@@ -47,10 +48,12 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
         raise DataError("nothing to fit", [words])
     write_results(run, estimates, pd.concat([survival.diagnostics, counted.table], ignore_index=True), folder)
     write_criticism(survival.criticism, folder)
-    write_spread(run, survival.variance, estimates, folder)
+    write_spread(run, used, survival.variance, [*published_effects(study), *estimates], folder)
     for row in estimates:
-        if row.quantity in _SHOWN or row.quantity.startswith(_SHOWN_AT) or row.failed:
+        if (row.quantity in _SHOWN and row.statistic == "value") or row.failed:
             interval = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"
             told = "; ".join(part for part in (row.status, row.note) if part)
-            print(f"{row.endpoint:<12} {row.quantity:<14} {interval}  {row.contrast}  prior {row.prior}  {told}")
+            about = ", ".join(part for part in (f"prior {row.prior}", row.variant, row.adjusted_for) if part)
+            name = row.quantity if math.isnan(row.time) else f"{row.quantity} at {row.time:g}"
+            print(f"{row.endpoint:<12} {name:<14} {interval}  {row.contrast}  {about}  {told}")
     return [*reconstructed.failures, *survival.failures, *counted.failures, *failed_in_words(closed)]

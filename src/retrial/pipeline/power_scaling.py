@@ -16,8 +16,7 @@ from retrial.data.two_arms import TwoArms
 from retrial.errors import DataError, FitError
 from retrial.fit.grid import TwoArmPosterior
 from retrial.frequentist.counts import benefit_sign, outcome_key, two_by_two
-from retrial.frequentist.ratios import contrast_of, effect_endpoint, log_ratio
-from retrial.frequentist.rows import RATIO
+from retrial.frequentist.ratios import effect_endpoint, log_ratio
 from retrial.models.response_borrowing import control_log_prior
 from retrial.pipeline.power_scaling_draws import (
     CHAINS,
@@ -34,7 +33,18 @@ from retrial.run_config import ModelSpec, RunConfig
 from retrial.seeds import integer_seed
 from retrial.study.study import Study
 
-COLUMNS = ("endpoint", "quantity", "contrast", "model", "prior", "psense_prior", "psense_likelihood", "pareto_k", "diagnosis")
+COLUMNS = (
+    "endpoint",
+    "quantity",
+    "contrast",
+    "adjusted_for",
+    "model",
+    "prior",
+    "psense_prior",
+    "psense_likelihood",
+    "pareto_k",
+    "diagnosis",
+)
 
 
 def power_scaling_table(run: RunConfig, study: Study, folder: Path) -> pd.DataFrame:
@@ -63,9 +73,7 @@ def _ratios(run: RunConfig, spec: ModelSpec, study: Study, _folder: Path) -> Ite
     """Printed hazard and odds ratios of the treatment: evenly spaced quantiles of the posterior in random order."""
     for key, effect in study.effects.items():
         parameter = LOG_HAZARD_RATIO if effect.measure == "hazard_ratio" else EFFECT
-        if not contrast_of(effect).startswith(RATIO) or (
-            run.endpoints and effect.endpoint and effect.endpoint not in run.endpoints
-        ):
+        if not effect.is_treatment or (run.endpoints and effect.endpoint and effect.endpoint not in run.endpoints):
             continue
         try:
             data = log_ratio(effect, key)
@@ -80,7 +88,8 @@ def _ratios(run: RunConfig, spec: ModelSpec, study: Study, _folder: Path) -> Ite
             named = {
                 "endpoint": effect_endpoint(effect, key),
                 "quantity": f"log_{effect.measure}",
-                "contrast": contrast_of(effect),
+                "contrast": data.contrast,
+                "adjusted_for": data.adjusted_for,
             }
             likelihood = -0.5 * ((draws - data.estimate) / data.se) ** 2
             yield scaled_row({**named, "model": spec.name, "prior": name}, draws, prior.distribution.logpdf(draws), likelihood)

@@ -30,10 +30,25 @@ from retrial.study.study import Study
 
 DRAWS = 2000
 """Draws behind a prior predictive interval: its limits are right to about a twentieth of its width."""
-COLUMNS = ("model", "prior", "endpoint", "quantity", "contrast", "median", "lower", "upper", "observed", "share_below", "unit")
+COLUMNS = (
+    "model",
+    "prior",
+    "endpoint",
+    "quantity",
+    "time",
+    "contrast",
+    "median",
+    "lower",
+    "upper",
+    "observed",
+    "share_below",
+    "unit",
+)
 LOG_HAZARD_RATIO = "log_hazard_ratio"
-Values = Iterator[tuple[str, str, str, str, np.ndarray]]
-"""(endpoint, quantity, contrast, unit, draws)."""
+Key = tuple[str, str, float | None, str]
+"""Endpoint, quantity, time and contrast, as in `Estimate.subject`."""
+Values = Iterator[tuple[Key, str, np.ndarray]]
+"""Key, unit and draws."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,22 +73,23 @@ def prior_predictive(
     rows = []
     for spec in run.models.values():
         for name, given in run.sets_for(spec).items():
-            for endpoint, quantity, contrast, unit, draws in _values(stage, spec, given):
+            for (endpoint, quantity, time, contrast), unit, draws in _values(stage, spec, given):
                 tail = run.questions.tail
                 low, middle, high = (float(value) for value in np.quantile(draws, [tail, 0.5, 1 - tail]))
-                observed = seen.get((endpoint, quantity, contrast), math.nan)
+                observed = seen.get((endpoint, quantity, time, contrast), math.nan)
                 below = float((draws < observed).mean()) if math.isfinite(observed) else math.nan
-                rows.append((spec.name, name, endpoint, quantity, contrast, middle, low, high, observed, below, unit))
+                rows.append((spec.name, name, endpoint, quantity, time, contrast, middle, low, high, observed, below, unit))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _seen(estimates: Sequence[Estimate]) -> dict[tuple[str, str, str], float]:
-    """Printed numbers, and frequentist ones where none is printed."""
-    found: dict[tuple[str, str, str], float] = {}
+def _seen(estimates: Sequence[Estimate]) -> dict[Key, float]:
+    """Printed numbers, and frequentist ones where none is printed, unadjusted."""
+    found: dict[Key, float] = {}
     for method in ("published", "frequentist"):
         for row in estimates:
-            if row.method == method and not row.failed and math.isfinite(row.point):
-                found.setdefault((row.endpoint, row.quantity, row.contrast), row.point)
+            usable = row.statistic == "value" and not (row.failed or row.adjusted_for) and math.isfinite(row.point)
+            if row.method == method and usable:
+                found.setdefault(row.subject[:4], row.point)
     return found
 
 
@@ -100,10 +116,10 @@ def _survival(stage: _Stage, general: ModelSpec, given: PriorSet) -> Values:
         months = [time for time in stage.run.questions.survival_months if time <= float(item.table.times[-1])]
         survival = curves.survival(spec.hazard_of(), draws, np.array(months))
         for index, arm in enumerate(ARMS):
-            yield item.endpoint, "median_survival", arm, "months", medians[:, index]
+            yield (item.endpoint, "median_survival", None, arm), "months", medians[:, index]
             for column, time in enumerate(months):
-                yield item.endpoint, f"survival_at_{time:g}", arm, "probability", survival[:, index, column]
-        yield item.endpoint, "hazard_ratio", RATIO, "ratio", np.exp(draws[LOG_HAZARD_RATIO])
+                yield (item.endpoint, "survival", time, arm), "probability", survival[:, index, column]
+        yield (item.endpoint, "hazard_ratio", None, RATIO), "ratio", np.exp(draws[LOG_HAZARD_RATIO])
 
 
 def _drawn(stage: _Stage, spec: ModelSpec, data: Any, priors: PriorSet, effect: str) -> dict[str, np.ndarray]:
@@ -129,9 +145,9 @@ def _printed(read: Callable[[Study], Any], study: Study) -> Any:
 
 
 def _both(endpoint: str, control: np.ndarray, experimental: np.ndarray) -> Values:
-    yield endpoint, "proportion", "control", "probability", control
-    yield endpoint, "proportion", "experimental", "probability", experimental
-    yield endpoint, "risk_difference", DIFFERENCE, "probability", experimental - control
+    yield (endpoint, "proportion", None, "control"), "probability", control
+    yield (endpoint, "proportion", None, "experimental"), "probability", experimental
+    yield (endpoint, "risk_difference", None, DIFFERENCE), "probability", experimental - control
 
 
 def _categories(stage: _Stage, spec: ModelSpec, given: PriorSet) -> Values:

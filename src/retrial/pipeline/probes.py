@@ -122,11 +122,10 @@ def _against_strict(run: RunConfig, one: Sampled, folder: Path, failures: list[s
         failures.append(f"{endpoint}, strict agreement: {error}")
         return pd.DataFrame()
     to_dataset(strict).to_netcdf(folder / f"strict_{endpoint}.nc", engine="h5netcdf")
-    values = [table_answers(ensemble.table, one.targets, one.horizon, one.times) for ensemble in (one.ensemble, strict)]
-    posteriors = _posteriors(run, one, strict.table)
-    if posteriors:
-        values = [{**answered, **posterior} for answered, posterior in zip(values, posteriors, strict=True)]
-    return compare_values(*values, one.ensemble, strict)
+    default, exact = (table_answers(ensemble.table, one.targets, one.horizon, one.times) for ensemble in (one.ensemble, strict))
+    if posteriors := _posteriors(run, one, strict.table):
+        default, exact = {**default, **posteriors[0]}, {**exact, **posteriors[1]}
+    return compare_values(default, exact, one.ensemble, strict)
 
 
 def _posteriors(run: RunConfig, one: Sampled, strict: LifeTable) -> list[Values]:
@@ -167,7 +166,7 @@ def _moments(fits: Sequence[Draws]) -> Values:
     """Of every table: posterior mean and SD of β, and the probability of a ratio below 1."""
     draws = [fit.values[EFFECT].ravel() for fit in fits]
     return {
-        ("posterior_mean_log_hazard_ratio", TOTAL): np.array([x.mean() for x in draws]),
-        ("posterior_sd_log_hazard_ratio", TOTAL): np.array([x.std() for x in draws]),
-        ("p_hazard_ratio_below_1", TOTAL): np.array([(x < 0).mean() for x in draws]),
+        ("posterior_mean_log_hazard_ratio", None, TOTAL): np.array([x.mean() for x in draws]),
+        ("posterior_sd_log_hazard_ratio", None, TOTAL): np.array([x.std() for x in draws]),
+        ("posterior_probability_of_a_hazard_ratio_below_1", None, TOTAL): np.array([(x < 0).mean() for x in draws]),
     }

@@ -57,7 +57,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
         write_prior_checks(run, used, tables, estimates, folder)
     save_bands(survival.bands, folder)
     write_criticism(survival.criticism, folder)
-    write_spread(run, survival.variance, estimates, folder)
+    write_spread(run, used, survival.variance, estimates, folder)
     with step("report"):
         lay_out_report(run, study, folder, folder)
     return [*reconstructed.failures, *probed, *survival.failures, *counted.failures, *failed_in_words(closed)]

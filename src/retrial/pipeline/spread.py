@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from retrial.answers.variance import variance_split
 from retrial.estimate import Estimate
 from retrial.fit.engine import Draws
 from retrial.fit.ensemble import EFFECT, Fitted
+from retrial.frequentist.ratios import published_effects
 from retrial.pipeline.tables import EndpointTables
 from retrial.run_config import ModelSpec, RunConfig
+from retrial.study.study import Study
 
 _CURVE_DRAWS, _ALL_CURVE_DRAWS = 400, 8000
 """Draws a table behind its mean restricted survival: their Monte Carlo error adds a quarter of a percent to the share between tables;
@@ -36,19 +39,17 @@ def variance_rows(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: Endpoin
     rows = []
     times = times_within(run.questions, follow_up_of(item.table))
     for prior, fits in fitted.draws.items():
-        values: dict[str, list[np.ndarray]] = {}
+        values: dict[tuple[str, float], list[np.ndarray]] = {}
         if spec.proportional:
-            values[EFFECT] = [fit.values[EFFECT].ravel() for fit in fits]
+            values[EFFECT, math.nan] = [fit.values[EFFECT].ravel() for fit in fits]
         else:
             at = times[len(times) // 2]
-            values[f"{EFFECT}_at_{at:g}"] = [_log_hazard_ratio(spec, _some_draws(fit, len(fits)), at) for fit in fits]
+            values[EFFECT, at] = [_log_hazard_ratio(spec, _some_draws(fit, len(fits)), at) for fit in fits]
         if prior == main:
-            values[f"rmst_difference_at_{horizon:g}"] = [
-                _rmst_difference(spec, _some_draws(fit, len(fits)), horizon) for fit in fits
-            ]
-        for quantity, draws in values.items():
+            values["rmst_difference", horizon] = [_rmst_difference(spec, _some_draws(fit, len(fits)), horizon) for fit in fits]
+        for (quantity, time), draws in values.items():
             split = variance_split(draws, item.weights, readings)
-            named = {"endpoint": item.endpoint, "model": spec.name, "prior": prior, "quantity": quantity}
+            named = {"endpoint": item.endpoint, "model": spec.name, "prior": prior, "quantity": quantity, "time": time}
             numbers = {
                 "total_sd": split.total_sd,
                 "within_share": split.within,
@@ -74,9 +75,11 @@ def _some_draws(fit: Draws, tables: int) -> dict[str, np.ndarray]:
     return {name: value.reshape(-1, *value.shape[2:])[kept] for name, value in fit.values.items()}
 
 
-def write_spread(run: RunConfig, variance: Sequence[dict[str, Any]], estimates: Iterable[Estimate], folder: Path) -> None:
-    """variance.csv and agreement.csv of a run, each where it has rows."""
-    agreed = [dataclasses.asdict(row) for row in agreements(estimates, run.questions.agreement)]
+def write_spread(
+    run: RunConfig, used: Study, variance: Sequence[dict[str, Any]], estimates: Iterable[Estimate], folder: Path
+) -> None:
+    """variance.csv and agreement.csv of a run, each where it has rows; `used` is the study as the audit lets it be used."""
+    agreed = [dataclasses.asdict(row) for row in agreements(estimates, published_effects(used), run.questions.agreement)]
     for name, rows in (("variance", variance), ("agreement", agreed)):
         if rows:
             pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)

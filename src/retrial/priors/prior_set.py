@@ -42,13 +42,14 @@ BY_ENDPOINT = "by_endpoint"
 class PriorSet:
     """Priors by parameter, and those that hold for one endpoint only (`by_endpoint`: endpoint -> parameter -> prior).
 
-    `log_odds_ratio` is that of a benefit: for a harm its mirror is used.
+    `log_odds_ratio` is that of a benefit: for a harm its mirror is used. `variant` says how a set differs from the one of its name.
     """
 
     name: str
     priors: Mapping[str, Prior]
     description: str = ""
     by_endpoint: Mapping[str, Mapping[str, Prior]] = MappingProxyType({})
+    variant: str = ""
 
     def speaks_of(self, parameter: str, endpoint: str | None = None) -> bool:
         """Whether the set has a prior of a parameter: for an endpoint, or (with None) for any."""

@@ -35,7 +35,10 @@ from retrial.report.figures.picture import (
 from retrial.report.labels import (
     METHODS,
     RATIOS,
+    SYMBOLS,
+    adjusted_label,
     endpoint_label,
+    is_chance,
     is_comparison,
     is_spread,
     model_label,
@@ -282,7 +285,11 @@ def section_forests(
     data: ReportData, key: str, section: str, numbers: Sequence[Group], chances: Sequence[Group]
 ) -> list[Picture]:
     """A plot per endpoint of treatment effects; one (or more pages) over all outcomes of the other sections."""
-    drawn = [group for group in numbers if group.quantity in _DRAWN[key] and is_comparison(group.rows[0])]
+    drawn = [
+        group
+        for group in numbers
+        if group.main in _DRAWN[key] and group.first.statistic == "value" and is_comparison(group.first)
+    ]
     if key != "treatment":
         quantity = _first(key, drawn)
         return _one_for_all(data, key, section, quantity, [group for group in drawn if group.quantity == quantity], chances)
@@ -292,7 +299,8 @@ def section_forests(
         quantity = _first(key, mine)
         rows: list[ForestRow] = []
         for group in [group for group in mine if group.quantity == quantity]:
-            rows += [ForestRow(upper_first(group.contrast.partition(", ")[2] or "unadjusted")), *_rows(data, group, chances)]
+            heading = adjusted_label(group.first.adjusted_for) or "unadjusted"
+            rows += [ForestRow(upper_first(heading)), *_rows(data, group, chances)]
         title = upper_first(f"{endpoint_label(data.study, endpoint)}: {quantity_label(quantity)}")
         pictures += forests(rows, _text(f"forest_{key}_{endpoint}", title, quantity, rows, _FAVOURS))
     return pictures
@@ -343,7 +351,7 @@ def _text(key: str, title: str, quantity: str, rows: Sequence[ForestRow], sides:
         left=f"← {sides[0]}",
         right=f"{sides[1]} →",
         numbers="Estimate (interval)",
-        extra=quantity_label(_chance_name(quantity)) if any(row.extra for row in rows) else "",
+        extra=f"P({SYMBOLS[quantity]} {'< 1' if quantity in RATIOS else '> 0'})" if any(row.extra for row in rows) else "",
     )
 
 
@@ -361,13 +369,13 @@ def _rows(data: ReportData, group: Group, chances: Sequence[Group]) -> list[Fore
     """Published, frequentist, Bayesian; a Bayesian row's probability of an effect in its own column."""
     found: list[ForestRow] = []
     for method in ORDER:
-        rows = [row for row in group.by(method) if not is_spread(row)]
+        rows = [row for row in group.by(method) if not is_spread(row) and not row.variant]
         for position, row in enumerate(rows):
             if method == "bayes" and len(rows) > 1 and (position == 0 or row.model != rows[position - 1].model):
                 found.append(ForestRow(f"Bayesian, {model_label(row.model)}" if row.model else "Bayesian", minor=True))
             if method == "frequentist" and position == 0 and _is_reconstructed(data, row):
                 found.append(ForestRow("On a typical reconstructed table", minor=True))
-            text = "failed" if row.failed else written(data.study, row) if math.isfinite(row.point) else ""
+            text = "failed" if row.failed else written(row) if math.isfinite(row.point) else ""
             found.append(ForestRow(_label(data, row, alone=len(rows) == 1), row, text, _chance(row, chances)))
     return found
 
@@ -386,14 +394,11 @@ def _label(data: ReportData, row: Estimate, *, alone: bool) -> str:
     return f"Bayesian, {name}" if alone else upper_first(name)
 
 
-def _chance_name(quantity: str) -> str:
-    return f"p_{quantity}_above_0" if quantity == "risk_difference" else f"p_{quantity}_below_1"
-
-
 def _chance(row: Estimate, chances: Sequence[Group]) -> str:
     """Text of the probability that belongs to a Bayesian row; empty where there is none."""
     for group in chances:
-        if (group.endpoint, group.contrast, group.quantity) == (row.endpoint, row.contrast, _chance_name(row.quantity)):
-            found = [other for other in group.rows if (other.model, other.prior) == (row.model, row.prior) and not other.failed]
+        if group.first.subject == row.subject and is_chance(group.first):
+            mine = (row.model, row.prior, row.variant)
+            found = [other for other in group.rows if (other.model, other.prior, other.variant) == mine and not other.failed]
             return fmt.probability(found[0].point) if found else ""
     return ""

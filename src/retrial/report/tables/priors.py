@@ -155,7 +155,8 @@ def _endpoint(data: ReportData, key: str) -> str:
 def _check(record: dict[Any, Any]) -> Row:
     write = _writer(str(record["unit"]))
     seen, below = float(record["observed"]), float(record["share_below"])
-    name: Sequence[Line] = (Line(upper_first(quantity_label(str(record["quantity"]))), contrast_label(str(record["contrast"]))),)
+    label = upper_first(quantity_label(str(record["quantity"]), float(record["time"])))
+    name: Sequence[Line] = (Line(label, contrast_label(str(record["contrast"]))),)
     unexpected = math.isfinite(below) and not _UNEXPECTED <= below <= 1 - _UNEXPECTED
     values = (
         _interval(record),
