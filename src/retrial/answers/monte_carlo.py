@@ -92,8 +92,8 @@ class Origin:
     def quantile_errors(self, ordered: np.ndarray, draws: np.ndarray, levels: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
         """Standard errors of quantiles (k,) at levels (k,) of draws (draw,), whose sorted values are `ordered`."""
         errors = self.mean_errors((draws <= quantiles[:, None]).astype(float))
-        size = np.where(errors > 0, levels * (1 - levels) / np.maximum(errors, np.finfo(float).tiny) ** 2, np.inf)
-        size = np.minimum(size, _LARGEST_SIZE)
+        variance = levels * (1 - levels)
+        size = variance / np.maximum(errors**2, variance / _LARGEST_SIZE)
         low, high = (betaincinv(size * levels + 1, size * (1 - levels) + 1, q) for q in (1 - _ONE_SIGMA, _ONE_SIGMA))
         below = np.floor(np.maximum(low * draws.size, 1)).astype(int) - 1
         above = np.ceil(np.minimum(high * draws.size, draws.size)).astype(int) - 1
