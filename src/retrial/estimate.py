@@ -41,7 +41,7 @@ class Estimate:
     method          published, frequentist or bayes
     model           test or model ("log_hazard_ratio", "weibull", "cox_efron", "fisher_exact", ...); empty when published
     prior           name of the prior set; empty unless bayes
-    variant         how the analysis differs from the main one of that model and prior ("pooling scale x 0.5"); empty: it is the main one
+    variant         how the analysis differs from the main one of that model and prior ("pooling scale x 0.5", "one typical table"); empty: the main one
     point           the number; for bayes the posterior median (a probability: itself)
     lower, upper    interval limits at `level`; NaN where there is no interval
     sd              posterior SD or standard error; NaN where there is none
@@ -142,8 +142,8 @@ def _contradictions(row: Estimate) -> list[tuple[str, bool]]:
             row.statistic != "value" and row.interval_kind != "none",
         ),
         (
-            "prior, variant or draws of a row that is not bayes",
-            row.method != "bayes" and bool(row.prior or row.variant or row.draws),
+            "prior or draws of a row that is not bayes",
+            row.method != "bayes" and bool(row.prior or row.draws),
         ),
         (
             "printed, converted or path of a row that is not published",

@@ -149,6 +149,11 @@ def months_label(time: float) -> str:
     return f"{time:.{0 if time == int(time) else 1}f} months"
 
 
+def is_typical(estimate: Estimate) -> bool:
+    """Whether the number is that of one table of an ensemble."""
+    return estimate.method == "frequentist" and estimate.variant != ""
+
+
 def model_label(model: str) -> str:
     return MODELS.get(model, words(model))
 

@@ -20,6 +20,7 @@ from retrial.report.labels import (
     is_spread,
     model_label,
     upper_first,
+    variant_label,
 )
 from retrial.report.table import Cell, Line, Row, Table
 from retrial.report.tables.audit import decided
@@ -155,7 +156,7 @@ def _note(data: ReportData, row: Estimate) -> str:
         return "; ".join(part for part in (row.source, audit_note(data, row)) if part)
     if row.method == "bayes":
         return fit_prior(row)
-    return model_label(row.model)
+    return ", ".join(part for part in (model_label(row.model), variant_label(row.variant)) if part)
 
 
 def audit_note(data: ReportData, row: Estimate) -> str:
