@@ -41,7 +41,7 @@ class Estimate:
     method          published, frequentist or bayes
     model           test or model ("log_hazard_ratio", "weibull", "cox_efron", "fisher_exact", ...); empty when published
     prior           name of the prior set; empty unless bayes
-    variant         how the analysis differs from the main one of that model and prior ("pooling scale x 0.5", "one typical table"); empty: the main one
+    variant         how the analysis differs from the main one of its model and prior ("pooling scale x 0.5", "one typical table"), else empty
     point           the number; for bayes the posterior median (a probability: itself)
     lower, upper    interval limits at `level`; NaN where there is no interval
     sd              posterior SD or standard error; NaN where there is none

@@ -42,9 +42,7 @@ class KeyResult:
 def key_results(data: ReportData) -> list[KeyResult]:
     """Unadjusted treatment effects (adjusted ones where there are no others), endpoint by endpoint."""
     groups = [
-        group
-        for group in groups_of(data.estimates)
-        if group.main in _IN_WORDS and group.first.statistic == "value" and is_comparison(group.first) and group.fine
+        group for group in groups_of(data.estimates) if group.main in _IN_WORDS and is_comparison(group.first) and group.fine
     ]
     results = []
     for endpoint in _main_endpoints(data.study, groups):

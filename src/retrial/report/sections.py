@@ -145,7 +145,7 @@ def _kind(group: Group) -> tuple[object, ...]:
 def _rank(group: Group) -> int:
     """Ratios and risk differences, their tests, other differences, then what belongs to one arm."""
     row = group.first
-    if row.statistic == "value" and group.main in _QUANTITIES:
+    if group.main in _QUANTITIES:
         return _QUANTITIES.index(group.main)
     if row.quantity in _TESTS or (row.statistic == "value" and is_ratio_at(row) and row.unit == "ratio"):
         return len(_QUANTITIES)

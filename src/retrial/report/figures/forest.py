@@ -287,11 +287,7 @@ def section_forests(
     data: ReportData, key: str, section: str, numbers: Sequence[Group], chances: Sequence[Group]
 ) -> list[Picture]:
     """A plot per endpoint of treatment effects; one (or more pages) over all outcomes of the other sections."""
-    drawn = [
-        group
-        for group in numbers
-        if group.main in _DRAWN[key] and group.first.statistic == "value" and is_comparison(group.first)
-    ]
+    drawn = [group for group in numbers if group.main in _DRAWN[key] and is_comparison(group.first)]
     if key != "treatment":
         quantity = _first(key, drawn)
         return _one_for_all(data, key, section, quantity, [group for group in drawn if group.quantity == quantity], chances)

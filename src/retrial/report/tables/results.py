@@ -48,8 +48,9 @@ class Group:
 
     @property
     def main(self) -> str:
-        """The quantity; empty where it is at a time: a hazard ratio that varies is not the hazard ratio."""
-        return self.quantity if math.isnan(self.first.time) else ""
+        """The quantity of a value without a time, else empty: neither a hazard ratio at a time nor its probability is the hazard ratio."""
+        plain = self.first.statistic in ("value", "range") and math.isnan(self.first.time)
+        return self.quantity if plain else ""
 
     def by(self, method: Method) -> list[Estimate]:
         return [row for row in self.rows if row.method == method]
