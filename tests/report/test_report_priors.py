@@ -29,7 +29,7 @@ from retrial.report.tables.response import response_tables
 SETS = [
     PriorSet("flat", {"log_hazard_ratio": Prior("normal", (0.0, 10.0)), "log_odds_ratio": Prior("normal", (0.0, 10.0))}),
     PriorSet("own", {}, "", {"os": {"log_hazard_ratio": Prior("normal_mixture", ((0.5, 0.5), (-0.8, 0.0), (0.3, 1.0)))}}),
-    PriorSet("model weibull", {"control_median": Prior("lognormal", (2.5, 1.0)), "shape": Prior("lognormal", (0.0, 0.5))}),
+    PriorSet("own", {"control_median": Prior("lognormal", (2.5, 1.0)), "shape": Prior("lognormal", (0.0, 0.5))}, model="weibull"),
 ]
 RATIO, DIFFERENCE = "experimental / control", "experimental - control"
 ABOVE_0: dict[str, Any] = {"statistic": "probability", "event": "above", "threshold": 0.0}

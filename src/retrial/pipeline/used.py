@@ -10,6 +10,8 @@ from retrial.priors.prior_set import TOGETHER, PriorSet
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.study.study import Study
 
+OWN = "own"
+"""Name of the set of a model's own priors."""
 _COUNTS = ("log_odds_ratio", *TOGETHER)
 _EFFECTS = {
     "life_table": ("log_hazard_ratio",),
@@ -67,7 +69,7 @@ def used_sets(run: RunConfig, estimates: Sequence[Estimate]) -> list[PriorSet]:
         for name, value in run.priors.items()
         if name in fitted
     ]
-    return [*sets, *(PriorSet(f"model {spec.name}", _own(run, spec, rows)) for spec in models)]
+    return [*sets, *(PriorSet(OWN, _own(run, spec, rows), model=spec.name) for spec in models)]
 
 
 def _own(run: RunConfig, spec: ModelSpec, rows: Sequence[Estimate]) -> dict[str, Prior]:

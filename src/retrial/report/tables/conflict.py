@@ -11,7 +11,7 @@ import pandas as pd
 from retrial.frequentist.rows import RATIO
 from retrial.priors.implied.conflict import CONFLICT, LEANING
 from retrial.report import format as fmt
-from retrial.report.data import ReportData
+from retrial.report.data import ReportData, of_models
 from retrial.report.labels import contrast_label, endpoint_label, model_label, prior_label, quantity_label, upper_first
 from retrial.report.table import Line, Row, Table, text_row
 
@@ -81,8 +81,7 @@ def _first_models(scaling: pd.DataFrame) -> list[str]:
 
 def data_priors(data: ReportData) -> list[str]:
     """Prior sets in the order of the run, as far as the table of priors has them."""
-    names = [] if data.priors is None else list(dict.fromkeys(data.priors["prior"]))
-    return [name for name in names if not str(name).startswith("model ")]
+    return [] if data.priors is None else list(dict.fromkeys(data.priors["prior"][~of_models(data.priors)]))
 
 
 def _shown_endpoints(data: ReportData, keys: Iterable[str]) -> list[str]:

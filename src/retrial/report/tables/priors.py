@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from retrial.report import format as fmt
-from retrial.report.data import ReportData
+from retrial.report.data import ReportData, of_models
 from retrial.report.figures.picture import Picture
 from retrial.report.figures.priors import baseline_picture, effect_picture
 from retrial.report.labels import (
@@ -46,7 +46,7 @@ def implied_table(data: ReportData) -> Table | None:
     if data.priors is None or not (endpoints := _endpoints(data)):
         return None
     frame = data.prior_predictive if data.prior_predictive is not None else pd.DataFrame(columns=list(_PREDICTED))
-    names = [name for name in dict.fromkeys(data.priors["prior"]) if not str(name).startswith("model ")]
+    names = list(dict.fromkeys(data.priors["prior"][~of_models(data.priors)]))
     rows = [
         Row(((Line(upper_first(prior_label(name))),), *(_implied(data, frame, name, key) for key in endpoints))) for name in names
     ]
@@ -99,9 +99,9 @@ def _counted(data: ReportData) -> set[str]:
 
 def _stated(data: ReportData, prior: str, endpoint: str, parameter: str) -> list[Line]:
     """What the prior itself says, with its effective size, from the table of priors."""
-    frame = data.priors if data.priors is not None else pd.DataFrame(columns=["prior", "parameter"])
+    frame = data.priors if data.priors is not None else pd.DataFrame(columns=["model", "prior", "parameter"])
     own = frame["endpoint"].fillna("") if "endpoint" in frame else pd.Series("", index=frame.index)
-    rows = frame[(frame["prior"] == prior) & (frame["parameter"] == parameter) & own.isin(["", endpoint])]
+    rows = frame[(frame["prior"] == prior) & (frame["parameter"] == parameter) & own.isin(["", endpoint]) & ~of_models(frame)]
     if rows.empty:
         return []
     record = rows.iloc[-1]
