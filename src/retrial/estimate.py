@@ -39,7 +39,7 @@ class Estimate:
     event           of a probability: the quantity is below or above `threshold`, or between both thresholds; else empty
     threshold, threshold_upper   on the quantity's scale; NaN where there is none
     method          published, frequentist or bayes
-    model           test or model ("log_hazard_ratio", "weibull", "cox_efron", "fisher_exact", ...); empty when published
+    model           test ("cox_efron", "fisher_exact", ...) or model, as the configuration names it; empty when published
     prior           name of the prior set; empty unless bayes
     variant         how the analysis differs from the main one of its model and prior ("pooling scale x 0.5", "one typical table"), else empty
     point           the number; for bayes the posterior median (a probability: itself)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -174,8 +173,8 @@ def padded(data: SurvivalData, length: int) -> SurvivalData:
     )
 
 
-def save(fitted: Fitted, question: Question, path: Path, attributes: Mapping[str, Any]) -> None:
-    """Write posterior (prior, reconstruction, chain, draw, and a vector's own dim), divergences and the observed tables as NetCDF.
+def posterior_tree(fitted: Fitted, question: Question, attributes: Mapping[str, Any]) -> xr.DataTree:
+    """Posterior (prior, reconstruction, chain, draw, and a vector's own dim), divergences and the observed tables.
 
     In single precision: a draw's Monte Carlo error is a hundred thousand times its rounding.
     """
@@ -191,5 +190,4 @@ def save(fitted: Fitted, question: Question, path: Path, attributes: Mapping[str
     posterior = xr.Dataset(values, labels, attrs=dict(attributes))
     stats = xr.Dataset({"diverging": (dims, diverging)}, labels)
     observed = question.table.data.assign(weight=(RECONSTRUCTION, question.weights))
-    tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats, "observed_data": observed})
-    tree.to_netcdf(path, engine="h5netcdf")
+    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats, "observed_data": observed})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ from retrial.audit.check import Check, Consequence, Verdict
 from retrial.audit.run import run_audit
 from retrial.dims import ARM, ARMS, MONTHS_PER_UNIT, RECONSTRUCTION, TIME
 from retrial.estimate import read_estimates
-from retrial.pipeline.used import used_models
+from retrial.pipeline.priors import used_models
 from retrial.report.data import PrintedAtRisk, ReportData, SurvivalCurves
 from retrial.report.figures.survival import survival_pictures
 from retrial.report.page import write_report
@@ -25,17 +23,12 @@ from retrial.study.study import Study
 from retrial.tables.life_table import LifeTable
 
 
-def save_bands(bands: Mapping[str, xr.Dataset], folder: Path) -> None:
-    """Write the posterior bands of the figures."""
-    for endpoint, band in bands.items():
-        band.to_netcdf(folder / f"band_{endpoint}.nc", engine="h5netcdf")
-
-
 def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> Path:
     """Write report.html, figures/ and tables/ into `folder` from the results in `source`."""
     manifest = describe(run, study, source, [], 0.0)
     manifest.pop("wall_seconds")
     estimates = read_estimates(source / "estimates.csv")
+    used = used_models(run, estimates)
     data = ReportData(
         study=study,
         manifest=manifest,
@@ -58,9 +51,10 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         leave_one_out=_frame(source / "leave_one_out.csv"),
         strict_comparison=_frame(source / "strict_comparison.csv"),
         predictive={key: found for key in study.endpoints if (found := _dataset(source / f"predictive_{key}.nc")) is not None},
-        model_cards={
-            spec.name: inspect.getdoc(inspect.getmodule(_plain(spec.build))) or "" for spec in used_models(run, estimates)
-        },
+        model_cards={spec.name: spec.card for spec in used},
+        model_labels={name: spec.label for name, spec in run.models.items()},
+        model_words={name: spec.short for name, spec in run.models.items() if spec.short},
+        parameter_labels={item.name: item.label for spec in used for item in spec.parameters},
         main_prior=run.main_prior,
     )
     return write_report(data, folder)
@@ -90,11 +84,6 @@ def _joint(folder: Path) -> list[Check]:
         )  # type: ignore[arg-type]
         for row in rows
     ]
-
-
-def _plain(function: object) -> object:
-    """The function inside a partial that Hydra made."""
-    return getattr(function, "func", function)
 
 
 def _frame(path: Path) -> pd.DataFrame | None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 
 from retrial.dims import ARMS, TOTAL
 from retrial.estimate import NAN, Estimate, IntervalKind, none_if_nan
@@ -43,16 +47,7 @@ _FAR_LIMITS = {
 PRIORS = {"jeffreys": "Jeffreys"}
 SYMBOLS = {"hazard_ratio": "HR", "odds_ratio": "OR", "risk_ratio": "RR", "risk_difference": "RD"}
 METHODS = {"published": "Published", "frequentist": "Frequentist", "bayes": "Bayesian"}
-MODELS = {
-    "log_hazard_ratio": "normal model of the printed log ratio",
-    "response_binomial": "two binomials",
-    "response_hierarchical": "hierarchical categories",
-    "response_borrowing": "borrowing from earlier cohorts",
-    "adverse_events_hierarchical": "hierarchical adverse events",
-    "weibull": "Weibull model",
-    "weibull_nonproportional": "Weibull model, a shape for each arm",
-    "piecewise_exponential": "piecewise exponential model",
-    "piecewise_exponential_varying": "piecewise exponential model, hazard ratio varying",
+TESTS = {
     "cox_efron": "Cox, Efron ties",
     "cox_breslow": "Cox, Breslow ties",
     "log_rank": "log-rank test",
@@ -82,6 +77,7 @@ INTERVALS: dict[IntervalKind, str] = {
     "credible_highest_density": "highest-density credible interval",
     "none": "no interval",
 }
+_LABELS: ContextVar[Mapping[str, str]] = ContextVar("labels of models", default=MappingProxyType({}))
 _ABBREVIATION = 3
 """Most letters of a key without a label that is read as an abbreviation ("os")."""
 
@@ -149,13 +145,24 @@ def months_label(time: float) -> str:
     return f"{time:.{0 if time == int(time) else 1}f} months"
 
 
+@contextmanager
+def models_called(labels: Mapping[str, str]) -> Iterator[None]:
+    """Inside, models are called by these labels, as their configuration gives them; others by their names."""
+    token = _LABELS.set(labels)
+    try:
+        yield
+    finally:
+        _LABELS.reset(token)
+
+
 def is_typical(estimate: Estimate) -> bool:
     """Whether the number is that of one table of an ensemble."""
     return estimate.method == "frequentist" and estimate.variant != ""
 
 
 def model_label(model: str) -> str:
-    return MODELS.get(model, words(model))
+    """A model as its configuration calls it, or a test."""
+    return {**TESTS, **_LABELS.get()}.get(model, words(model))
 
 
 def prior_label(prior: str) -> str:

@@ -17,7 +17,6 @@ from retrial.report.labels import arm_label, prior_label, upper_first, variant_l
 from retrial.report.table import Line, Row, Table, text_row
 
 SECTION = "adverse_events"
-MODEL = "adverse_events_hierarchical"
 ANY = "any"
 ONE_ARM, NO_EVENT = "†", "‡"
 """Marks of cells where one arm, or both, has nobody (or everybody) with the event."""
@@ -44,9 +43,16 @@ class EventCell:
         return is_undecided(self.shrunken.note)
 
 
+def _model(data: ReportData) -> str:
+    """The model of all terms together that the section shows, the first one where there are several; empty where there is none."""
+    rows = (row for row in data.estimates if row.method == "bayes" and row.endpoint.startswith(f"{SECTION}."))
+    return next((row.model for row in rows), "")
+
+
 def hierarchical_prior(data: ReportData) -> str:
     """The prior that the section quotes: the main one where the model was fitted with it; empty where there is no such model."""
-    names = list(dict.fromkeys(row.prior for row in data.estimates if row.model == MODEL and _kind(row) == _CHANCE))
+    model = _model(data)
+    names = list(dict.fromkeys(row.prior for row in data.estimates if row.model == model and _kind(row) == _CHANCE))
     return data.main_prior if data.main_prior in names else next(iter(names), "")
 
 
@@ -56,12 +62,12 @@ def _kind(row: Estimate) -> tuple[str, str]:
 
 def event_cells(data: ReportData) -> list[EventCell]:
     """Cells sorted by the shrunken odds ratio of any grade, most harm first; within a term any grade, then mild to severe."""
-    prior = hierarchical_prior(data)
+    prior, model = hierarchical_prior(data), _model(data)
     mine = [row for row in data.estimates if row.endpoint.startswith(f"{SECTION}.")]
     bayes = {
         (row.endpoint, row.variant, _kind(row)): row
         for row in mine
-        if row.model == MODEL and row.prior == prior and _kind(row) in (_EFFECT, _CHANCE)
+        if (row.method, row.model, row.prior) == ("bayes", model, prior) and _kind(row) in (_EFFECT, _CHANCE)
     }
     independent = {row.endpoint: row for row in mine if row.method == "frequentist" and _kind(row) == _EFFECT}
     fisher = {row.endpoint: row.point for row in mine if row.model == "fisher_exact" and row.quantity == "p_value"}
@@ -225,11 +231,11 @@ def _not_analysed(data: ReportData, cells: Sequence[EventCell]) -> str:
 
 def _pooling_rows(data: ReportData, variants: Sequence[str]) -> list[Row]:
     """The common odds ratio and the pooling scale, under the prior and its variants."""
-    prior = hierarchical_prior(data)
+    prior, model = hierarchical_prior(data), _model(data)
     mine = {
         (*_kind(row), row.variant): row
         for row in data.estimates
-        if row.model == MODEL and row.endpoint == SECTION and row.prior == prior
+        if row.endpoint == SECTION and (row.method, row.model, row.prior) == ("bayes", model, prior)
     }
     rows = [text_row(["All terms together"], "group")]
     for quantity, label in (("common_odds_ratio", "Common odds ratio"), ("effect_sd", "Pooling scale τ")):
