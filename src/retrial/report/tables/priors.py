@@ -28,7 +28,7 @@ _MOST_MONTHS = 1000.0
 _UNEXPECTED = 0.025
 _ANY_RATE = (0.01, 0.99)
 """A prior whose central interval of a rate reaches beyond these says nothing of it."""
-_PREDICTED = ("prior", "endpoint", "quantity", "contrast", "model")
+_PREDICTED = ("prior", "endpoint", "quantity", "contrast", "model", "lower", "upper")
 """Columns of the table of prior predictions that are read where there is none."""
 
 
