@@ -14,11 +14,12 @@ from retrial.answers.monte_carlo import Origin
 from retrial.answers.rows import Subject
 from retrial.data.kind import Fits, Place, Row, diagnostic_row
 from retrial.data.prior_checks import CHAINS, DRAWS, scaled_row, thinned
-from retrial.dims import ANY_GRADE, ARM, ARMS, CHAIN, DRAW, OTHER_GRADES, PRIOR
+from retrial.dims import ANY_GRADE, ARM, ARMS, OTHER_GRADES, PRIOR, RECONSTRUCTION
 from retrial.errors import DataError
 from retrial.estimate import Estimate
-from retrial.fit.engine import Draws, Job
+from retrial.fit.engine import Job
 from retrial.fit.ensemble import fit_group
+from retrial.fit.posterior_file import Observed, by_number, posterior_tree
 from retrial.frequentist.rows import RATIO
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.scales import LOG_ODDS_RATIO
@@ -39,6 +40,8 @@ STEP = "step"
 TERM = "term"
 GRADE = "grade"
 CELL = "cell"
+NONE = "none"
+"""Last of the grades: patients without the event."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +71,11 @@ class CategoryCounts:
     def coords(self) -> dict[str, Any]:
         return {ARM: list(ARMS), STEP: list(self.names[:-1])}
 
+    @property
+    def patients(self) -> xr.DataArray:
+        """(arm, category): every patient, once."""
+        return xr.DataArray(self.counts, {ARM: list(ARMS), "category": list(self.names)})
+
 
 @dataclass(frozen=True, eq=False)
 class GradedEvents:
@@ -90,8 +98,7 @@ class GradedEvents:
     @property
     def at_risk(self) -> np.ndarray:
         """(arm, cell): patients without a worse grade of the same term."""
-        none = self.n[:, None] - self.counts.sum(axis=-1)
-        return at_risk(np.concatenate([self.counts, none[..., None]], axis=-1))[:, self.known]
+        return at_risk(self.patients.to_numpy())[:, self.known]
 
     @property
     def grade_of(self) -> np.ndarray:
@@ -118,9 +125,35 @@ class GradedEvents:
     def updates(self) -> dict[str, np.ndarray]:
         return {"events": self.events, "at_risk": self.at_risk}
 
+    @property
+    def patients(self) -> xr.DataArray:
+        """(arm, term, grade): every patient once a term, in the last place those without any of its grades."""
+        none = self.n[:, None] - self.counts.sum(axis=-1)
+        counts = np.concatenate([self.counts, none[..., None]], axis=-1)
+        return xr.DataArray(counts, {ARM: list(ARMS), TERM: list(self.terms), GRADE: [*self.grades, NONE]})
+
     def coords(self) -> dict[str, Any]:
         cells = [f"{self.terms[term]} {self.grades[grade]}" for term, grade in np.argwhere(self.known)]
         return {ARM: list(ARMS), GRADE: list(self.grades), CELL: cells}
+
+
+def patients_observed(patients: xr.DataArray, probabilities: Callable[[Mapping[str, np.ndarray]], np.ndarray]) -> Observed:
+    """Counts in exclusive categories as patients, one by one (once a term), for the file of their posteriors.
+
+    `probabilities` gives those of the categories, (draw, arm, ...), of posterior draws: an observation's likelihood is its category's.
+    """
+    counts = patients.to_numpy()
+    held = np.nonzero(counts)
+
+    def log_likelihood(_table: int, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+        return np.repeat(np.log(probabilities(draws)[:, *held]), counts[held], axis=1)
+
+    def observations(_table: int) -> dict[str, np.ndarray]:
+        about = zip(patients.dims, held, strict=True)
+        return {str(dim): np.repeat(patients[dim].to_numpy()[place], counts[held]) for dim, place in about}
+
+    data = patients.expand_dims({RECONSTRUCTION: [0]}).to_dataset(name="patients")
+    return Observed(data, np.ones(1), np.zeros(1, int), log_likelihood, observations)
 
 
 def at_risk(counts: np.ndarray) -> np.ndarray:
@@ -227,6 +260,13 @@ def fit_chains(run: RunConfig, spec: ModelSpec, outcome: str, data: ChainData, a
         given, origin = sets[name], Origin.of_chains(*draws.diverging.shape)
         about = Subject(outcome, RATIO, spec.name, given.name, "", health.status, variant=given.variant, origin=origin)
         rows += [row for row in answers(about, flat) if not given.variant or _is_shown(row)]
+    tree = posterior_tree(
+        spec.build(data, jobs[0].priors),
+        {name: [draws] for name, (draws, _) in zip(sets, found, strict=True)},
+        sets,
+        patients_observed(data.patients, lambda draws: spec.probabilities_of(draws, data)),
+        {"model": spec.name, "endpoint": outcome, "inference_library": str(settings.engine)},
+    )
     healths = {name: health for name, (_, health) in zip(sets, found, strict=True)}
     return Fits(
         rows,
@@ -236,20 +276,8 @@ def fit_chains(run: RunConfig, spec: ModelSpec, outcome: str, data: ChainData, a
         failures=[
             f"{outcome}, {spec.name}, prior {name}: {health.status}" for name, health in healths.items() if health.status != "ok"
         ],
-        posteriors={(outcome, spec.name): posterior_tree(list(sets), [draws for draws, _ in found], spec.name)},
+        posteriors={(outcome, spec.name): tree},
     )
-
-
-def posterior_tree(names: Sequence[str], fits: Sequence[Draws], model: str) -> xr.DataTree:
-    """Posterior draws (prior, chain, draw, ...) and divergences."""
-    values = {}
-    for key in fits[0].values:
-        stacked = np.stack([fit.values[key] for fit in fits])
-        extra = tuple(f"{key}_{i}" for i in range(stacked.ndim - 3))
-        values[key] = ((PRIOR, CHAIN, DRAW, *extra), stacked)
-    posterior = xr.Dataset(values, {PRIOR: list(names)}, attrs={"model": model})
-    stats = xr.Dataset({"diverging": ((PRIOR, CHAIN, DRAW), np.stack([fit.diverging for fit in fits]))}, {PRIOR: list(names)})
-    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,7 +303,8 @@ def scalable(
     """One a prior set of the run; nothing where the model was not fitted."""
     if (outcome, spec.name) not in posteriors:
         return
-    sets, posterior = complete_sets(run, spec, benefit), posteriors[outcome, spec.name]["posterior"].to_dataset()
+    sets = complete_sets(run, spec, benefit)
+    posterior = by_number(posteriors[outcome, spec.name])[0].isel({RECONSTRUCTION: 0})
     for name in (str(item) for item in posterior[PRIOR].to_numpy() if str(item) in run.priors):
         draws = {
             str(key): thinned(value.to_numpy().reshape(-1, *value.shape[2:]), CHAINS * DRAWS)
@@ -285,15 +314,11 @@ def scalable(
         p = spec.probabilities_of(draws, data)
         named = {"endpoint": outcome, "model": spec.name, "prior": name}
         total = log_prior if log_prior.ndim == 1 else log_prior.sum(axis=1)
-        yield Scalable(named, draws, p, total, multinomial(data, p))
+        yield Scalable(named, draws, p, total, multinomial(data.patients.to_numpy(), p))
 
 
-def multinomial(data: Any, p: np.ndarray) -> np.ndarray:
-    """Σ y log p over arms (and terms) of probabilities (draw, arm, ..., category); the last category holds the rest."""
-    counts = np.asarray(data.counts, dtype=float)
-    if counts.shape[-1] < p.shape[-1]:
-        sizes = np.asarray(data.n, dtype=float).reshape(-1, *(1,) * (counts.ndim - 1))
-        counts = np.concatenate([counts, sizes - counts.sum(axis=-1, keepdims=True)], axis=-1)
+def multinomial(counts: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Σ y log p over arms (and terms) of probabilities (draw, arm, ..., category)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(counts > 0, counts * np.log(p), 0.0)
     return terms.reshape(len(p), -1).sum(axis=1)

@@ -18,14 +18,16 @@ from retrial.answers.monte_carlo import Origin
 from retrial.answers.notes import empty_arms
 from retrial.answers.rows import Subject
 from retrial.answers.survival import follow_up_of, horizon_of, survival_rows
+from retrial.criticism.pointwise import patients_observed
 from retrial.data.kind import Fits, Kind, Moments, Place, Row, Values, diagnostic_row
 from retrial.data.prior_checks import CHAINS, DRAWS, Before, scaled_row, thinned
 from retrial.data.survival_checks import criticised, main_prior, variance_rows
 from retrial.dims import ARM, ARMS, LOWER, POINT, PRIOR, RECONSTRUCTION, TIME, TIME_FINE, TOTAL, UPPER
 from retrial.estimate import Estimate
 from retrial.fit.engine import Draws
-from retrial.fit.ensemble import EFFECT, Fitted, Question, fit_ensemble, posterior_tree
+from retrial.fit.ensemble import EFFECT, Fitted, Question, fit_ensemble
 from retrial.fit.intervals import IntervalRule
+from retrial.fit.posterior_file import WEIGHT, by_number, posterior_tree
 from retrial.fit.survival_likelihood import cell_log_likelihood, survival_data
 from retrial.frequentist.rows import RATIO
 from retrial.priors.implied.power_scaling import pooled_log_density
@@ -96,13 +98,15 @@ def fit(run: RunConfig, spec: ModelSpec, _study: Study, tables: Sequence[Endpoin
             (run.seed, run.study_file.stem),
             progress,
         )
-    parts = [_told(run, *item) for item in zip(specs, fits, questions, tables, strict=True)]
+    parts = [_told(run, complete, *item) for item in zip(specs, fits, questions, tables, strict=True)]
     with step(f"criticising {spec.name}"):
         criticism = [criticised(run, own, fitted, question) for own, fitted, question in zip(specs, fits, questions, strict=True)]
     return dataclasses.replace(Fits.together(parts), criticism=criticism)
 
 
-def _told(run: RunConfig, spec: ModelSpec, fitted: Fitted, question: Question, item: EndpointTables) -> Fits:
+def _told(
+    run: RunConfig, complete: Mapping[str, PriorSet], spec: ModelSpec, fitted: Fitted, question: Question, item: EndpointTables
+) -> Fits:
     """Everything about one endpoint but the criticism."""
     statuses = {prior: fitted.status(prior) for prior in fitted.draws}
     return Fits(
@@ -115,11 +119,24 @@ def _told(run: RunConfig, spec: ModelSpec, fitted: Fitted, question: Question, i
         failures=[
             f"{item.endpoint}, {spec.name}, prior {prior}: {status}" for prior, status in statuses.items() if status != "ok"
         ],
-        posteriors={
-            (item.endpoint, spec.name): posterior_tree(fitted, question, {"model": spec.name, "endpoint": item.endpoint})
-        },
+        posteriors={(item.endpoint, spec.name): _posterior(run, spec, fitted, question, complete)},
         bands={item.endpoint: _band(run, spec, fitted, item)},
         variance=variance_rows(run, spec, fitted, item),
+    )
+
+
+def _posterior(
+    run: RunConfig, spec: ModelSpec, fitted: Fitted, question: Question, complete: Mapping[str, PriorSet]
+) -> xr.DataTree:
+    """The fits of one endpoint as ArviZ reads them."""
+    priors = {name: complete[name].for_endpoint(fitted.endpoint) for name in fitted.draws}
+    data = question.prepare(survival_data(question.table, 0, question.recorded))
+    return posterior_tree(
+        spec.build(data, next(iter(priors.values()))),
+        fitted.draws,
+        priors,
+        patients_observed(spec.hazard_of(), question),
+        {"model": spec.name, "endpoint": fitted.endpoint, "inference_library": str(run.sampler.engine)},
     )
 
 
@@ -192,9 +209,8 @@ def scale(run: RunConfig, spec: ModelSpec, study: Study, posteriors: Mapping[Pla
     for endpoint in study.endpoints:
         if (endpoint, spec.name) not in posteriors:
             continue
-        tree = posteriors[endpoint, spec.name]
-        posterior, observed = tree["posterior"].to_dataset(), tree["observed_data"].to_dataset()
-        table, weights = LifeTable(observed.drop_vars("weight")), observed["weight"].to_numpy()
+        posterior, observed = by_number(posteriors[endpoint, spec.name])
+        table, weights = LifeTable(observed.drop_vars(WEIGHT)), observed[WEIGHT].to_numpy()
         own = on(spec, table, weights)
         recorded = study.endpoints[endpoint].recorded
         for name in (str(item) for item in posterior[PRIOR].to_numpy() if str(item) in run.priors):
