@@ -13,8 +13,7 @@ from retrial.data.kind import Fits, Kind, Place, Row, failed_in_words
 from retrial.data.prior_checks import CHAINS, DRAWS, scaled_row, scaling_seed
 from retrial.errors import DataError
 from retrial.estimate import Estimate
-from retrial.frequentist.ratios import LogRatio, contrast_of, effect_endpoint, log_ratio
-from retrial.frequentist.rows import RATIO
+from retrial.frequentist.ratios import LogRatio, effect_endpoint, log_ratio
 from retrial.priors.implied.conflict import conflict
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
@@ -63,7 +62,7 @@ def prior_of(priors: PriorSet, study: Study, key: str) -> Prior | None:
     if given is None or given.is_symmetric:
         return given
     good = is_good(study, key)
-    if good is None or not contrast_of(effect).startswith(RATIO):
+    if good is None or not effect.is_treatment:
         return None
     return given if good == (effect.measure != HAZARD_RATIO) else given.mirrored
 
@@ -88,15 +87,15 @@ def _ratio(run: RunConfig, spec: ModelSpec, study: Study, key: str, data: LogRat
     effect = study.effects[key]
     for name, priors in run.sets_for(spec).items():
         if (prior := prior_of(priors, study, key)) is not None:
-            note = direction_note(priors, study, key)
-            subject = Subject(effect_endpoint(effect, key), contrast_of(effect), spec.name, name, data.source, note=note)
+            endpoint, note = effect_endpoint(effect, key), direction_note(priors, study, key)
+            subject = Subject(endpoint, data.contrast, spec.name, name, data.source, note=note, adjusted_for=data.adjusted_for)
             yield from ratio_rows(subject, effect.measure, spec.closed_form(data, prior), run.questions)
 
 
 def scale(run: RunConfig, spec: ModelSpec, study: Study, _posteriors: Mapping[Place, xr.DataTree]) -> Iterator[Row]:
     """Printed ratios of the treatment: evenly spaced quantiles of the posterior in random order."""
     for key, effect, data in chosen(run, study):
-        if not contrast_of(effect).startswith(RATIO):
+        if not effect.is_treatment:
             continue
         for name, priors in run.sets_for(spec).items():
             if (prior := prior_of(priors, study, key)) is None:
@@ -105,7 +104,8 @@ def scale(run: RunConfig, spec: ModelSpec, study: Study, _posteriors: Mapping[Pl
             named = {
                 "endpoint": effect_endpoint(effect, key),
                 "quantity": f"log_{effect.measure}",
-                "contrast": contrast_of(effect),
+                "contrast": data.contrast,
+                "adjusted_for": data.adjusted_for,
             }
             likelihood = -0.5 * ((draws - data.estimate) / data.se) ** 2
             yield scaled_row({**named, "model": spec.name, "prior": name}, draws, prior.distribution.logpdf(draws), likelihood)
@@ -124,7 +124,13 @@ def conflicts(run: RunConfig, study: Study) -> Iterator[Row]:
     for key, effect, data in chosen(run, study):
         if effect.measure != HAZARD_RATIO:
             continue
-        named = {"endpoint": effect_endpoint(effect, key), "contrast": contrast_of(effect), "measure": LOG_HAZARD_RATIO.name}
+        named = {
+            "endpoint": effect_endpoint(effect, key),
+            "contrast": data.contrast,
+            "adjusted_for": data.adjusted_for,
+            "orientation": "",
+            "measure": LOG_HAZARD_RATIO.name,
+        }
         for name, priors in run.priors.items():
             if (prior := prior_of(priors, study, key)) is not None:
                 yield {**named, "prior": name, **conflict(prior, data.estimate, data.se)}
