@@ -1,28 +1,29 @@
-"""Fidelity of the reconstruction on hidden patients: `python -m tests.validation.fidelity [WORKERS [KIND...]]` writes results/."""
+"""Fidelity of the reconstruction on hidden patients: KIND.csv has one row a case, summary.csv one a kind of printed numbers."""
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from retrial.dims import ARMS
 from retrial.errors import ReconstructionError
+from retrial.experiments.fidelity.cache import cache_of
+from retrial.experiments.fidelity.cases import SOURCES, sizes_of, thinned
+from retrial.experiments.fidelity.paper import RATIO, Given, on_grid, targets_of
+from retrial.experiments.fidelity.summary import write_summary
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.findings.spread import weighted_quantiles
 from retrial.tables.printed.agreement import agreement_of_tables, tables_of
 from retrial.tables.printed.readings import RatioReading, TestReading
 from retrial.tables.printed.statistics import Table
 from retrial.tables.sample.engine import reconstruct
-from tests.validation.cache import cache_of
-from tests.validation.cases import SOURCES, sizes_of, thinned
-from tests.validation.paper import RATIO, Given, on_grid, targets_of
 
 SETTINGS = ReconstructionSettings(
     ratios=(RatioReading.COX_EFRON, RatioReading.COX_BRESLOW), tests=(TestReading.LOG_RANK,), islands=4, particles=300, threads=1
@@ -33,7 +34,6 @@ AT_RISK_COLUMNS = 5
 SUMMARIES, AT_RISK, CURVE = "summaries", "at_risk", "curve"
 KINDS = (SUMMARIES, AT_RISK, CURVE)
 TAIL = 0.05
-FOLDER = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True)
@@ -127,33 +127,31 @@ def compared(name: str, truth: float, values: np.ndarray, weights: np.ndarray) -
     }
 
 
-def main(workers: int, kinds: tuple[str, ...]) -> None:
-    """Write results/fidelity_KIND.csv of every kind that is complete. Rows are kept as they come, under the program's digest: a run
-    that is stopped goes on with the cases it has not.
+def main(folder: Path, workers: int = 2) -> list[str]:
+    """Write KIND.csv of every kind, and summary.csv. Cases without a table in agreement are counted, not failed.
+
+    Rows are kept as they come, under the program's digest: a run that is stopped goes on with the cases it has not.
     """
-    cache = cache_of("fidelity")
-    rows = [row for kind in kinds for row in known(cache / f"{kind}.csv")]
+    cache = cache_of(folder)
+    rows = [row for kind in KINDS for row in known(cache / f"{kind}.csv")]
     done = {(row["kind"], row["source"], row["per_arm"], row["thinning"]) for row in rows}
-    left = [case for case in all_cases(kinds) if (case.kind, case.source, case.per_arm, case.thinning) not in done]
+    left = [case for case in all_cases() if (case.kind, case.source, case.per_arm, case.thinning) not in done]
     with ProcessPoolExecutor(max_workers=workers) as pool:
         for number, future in enumerate(as_completed([pool.submit(run_case, case) for case in left])):
             last = future.result()
             rows.append(last)
-            write(pd.DataFrame(rows), cache, "")
+            write(pd.DataFrame(rows), cache)
             print(number, *(last.get(key) for key in ("source", "n", "thinning", "kind", "agreed", "seconds")), flush=True)
-    FOLDER.mkdir(exist_ok=True)
-    write(pd.DataFrame(rows), FOLDER, "fidelity_")
+    write(pd.DataFrame(rows), folder)
+    write_summary(folder)
+    return []
 
 
-def known(path: Path) -> list[dict[str, object]]:
-    return pd.read_csv(path).to_dict("records") if path.exists() else []
+def known(path: Path) -> list[Any]:
+    return [] if not path.exists() else pd.read_csv(path).to_dict("records")
 
 
-def write(frame: pd.DataFrame, folder: Path, prefix: str) -> None:
+def write(frame: pd.DataFrame, folder: Path) -> None:
     for kind, part in frame.groupby("kind"):
         ordered = part.sort_values(["source", "per_arm", "thinning"]).drop(columns="seconds", errors="ignore")
-        ordered.to_csv(folder / f"{prefix}{kind}.csv", index=False, float_format="%.4g")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2, tuple(sys.argv[2:]) or KINDS)
+        ordered.to_csv(folder / f"{kind}.csv", index=False, float_format="%.4g")

@@ -1,20 +1,18 @@
 """Do 95 % intervals of the whole path hold the truth: patients, a paper's numbers of them, life tables, posterior.
 
-`python -m tests.validation.coverage [WORKERS [STUDIES]]` writes results/coverage.csv. Each study draws 43 + 49 patients from a Weibull
+coverage.csv has one row a study and kind of data, coverage_summary.csv the shares. Each study draws 43 + 49 patients from a Weibull
 proportional-hazards model, prints what a paper prints, is reconstructed from that, and fitted; beside it the same model on the
 patients themselves, which tells what the reconstruction adds.
 """
 
 from __future__ import annotations
 
-import pickle
-import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,6 +22,8 @@ from retrial.answers import curves
 from retrial.app.composed import plain
 from retrial.app.config import run_config
 from retrial.errors import ReconstructionError
+from retrial.experiments.fidelity.cache import cache_of
+from retrial.experiments.fidelity.paper import Given, targets_of
 from retrial.fit.ensemble import Fitted, Question, fit_ensemble
 from retrial.run_config import RunConfig
 from retrial.tables.ensemble import ReconstructionSettings
@@ -32,11 +32,9 @@ from retrial.tables.printed.agreement import tables_of
 from retrial.tables.printed.readings import RatioReading, TestReading
 from retrial.tables.printed.statistics import Table
 from retrial.tables.sample.engine import reconstruct
-from tests.validation.cache import cache_of
-from tests.validation.paper import Given, targets_of
 
 PATIENTS = (49, 43)
-"""Control and experimental arm, those of Yao et al. 2025."""
+"""Control and experimental arm."""
 HAZARD_RATIOS, SHAPES = (0.5, 0.7, 1.0), (0.9, 1.3)
 CONTROL_MEDIAN = 12.0
 FOLLOW_UP = (6, 28)
@@ -52,9 +50,10 @@ SETTINGS = ReconstructionSettings(
     threads=1,
 )
 LEVEL = 0.95
-RECORDED = "interval"
+RECORDED: Literal["interval"] = "interval"
 """A death of the month t happened after t - 1 and up to t, as months in papers mean."""
-FOLDER = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results"
+"""The committed tables."""
 
 
 @dataclass(frozen=True)
@@ -93,17 +92,18 @@ def patients(truth: Truth) -> Table:
         death = CONTROL_MEDIAN * scaled ** (1.0 / truth.shape)
         limit = random.integers(FOLLOW_UP[0], FOLLOW_UP[1] + 1, size=size)
         month = np.where(death <= limit, np.ceil(death), limit).astype(int)
-        np.add.at(counts, ((death <= limit).astype(int), arm, month - 1), 1)
+        np.add.at(counts[:, arm], ((death <= limit).astype(int), month - 1), 1)
     return Table(np.arange(1.0, FOLLOW_UP[1] + 1), counts[1], counts[0])
 
 
 def reconstructed(number: int, cache: Path) -> dict[str, Any]:
     """Tables (reconstruction, arm, month) of one study from its printed numbers, kept on disk so that a stopped run goes on."""
-    path = cache / f"{number}.pickle"
+    path = cache / f"{number}.npz"
     if path.exists():
-        return pickle.loads(path.read_bytes())
+        with np.load(path) as kept:
+            return {"number": number, "reason": str(kept["reason"]), **{key: kept[key] for key in kept if key != "reason"}}
     hidden = patients(truth_of(number))
-    found: dict[str, Any] = {"number": number, "reason": ""}
+    found: dict[str, Any] = {"reason": ""}
     with tempfile.TemporaryDirectory() as folder:
         targets = targets_of(hidden, "months", Given(), Path(folder), RECORDED)
     try:
@@ -114,8 +114,8 @@ def reconstructed(number: int, cache: Path) -> dict[str, Any]:
         tables = [on_months(table) for table in tables_of(ensemble, targets)]
         found |= {"events": np.stack([d for d, _ in tables]), "censored": np.stack([c for _, c in tables])}
         found["weights"] = ensemble.weights
-    path.write_bytes(pickle.dumps(found))
-    return found
+    np.savez(path, **found)
+    return {"number": number, **found}
 
 
 def on_months(table: Table) -> tuple[np.ndarray, np.ndarray]:
@@ -201,20 +201,16 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def main(workers: int, n_studies: int) -> None:
-    studies, cache = [], cache_of("coverage")
+def main(folder: Path, workers: int = 2, studies: int = 210) -> list[str]:
+    """Write coverage.csv and coverage_summary.csv, of the studies that were reconstructed."""
+    found, cache = [], cache_of(folder)
     with ProcessPoolExecutor(max_workers=workers) as pool:
-        for future in as_completed([pool.submit(reconstructed, number, cache) for number in range(n_studies)]):
-            studies.append(future.result())
-            print(len(studies), studies[-1]["number"], studies[-1]["reason"], flush=True)
-    arrived = sorted((study for study in studies if not study["reason"]), key=lambda study: study["number"])
+        for future in as_completed([pool.submit(reconstructed, number, cache) for number in range(studies)]):
+            found.append(future.result())
+            print(len(found), found[-1]["number"], found[-1]["reason"], flush=True)
+    arrived = sorted((study for study in found if not study["reason"]), key=lambda study: study["number"])
     frame = pd.DataFrame(fits(arrived, settings_of_fits())).sort_values(["data", "number"])
-    FOLDER.mkdir(exist_ok=True)
-    frame.to_csv(FOLDER / "coverage.csv", index=False, float_format="%.5g")
-    summary(frame).to_csv(FOLDER / "coverage_summary.csv", index=False, float_format="%.4g")
-    print(f"{len(studies) - len(arrived)} of {n_studies} studies were not reconstructed")
-    print(summary(frame).to_string())
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2, int(sys.argv[2]) if len(sys.argv) > 2 else 240)
+    frame.to_csv(folder / "coverage.csv", index=False, float_format="%.5g")
+    summary(frame).to_csv(folder / "coverage_summary.csv", index=False, float_format="%.4g")
+    print(f"{len(found) - len(arrived)} of {studies} studies were not reconstructed")
+    return []

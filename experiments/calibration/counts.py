@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit
-from simulate import RANKS
 
 from retrial.data.chains import category_counts, graded_events
 from retrial.data.cohorts import BorrowedCounts
 from retrial.data.two_arms import TwoArms
+from retrial.experiments.calibration.survival import RANKS
 from retrial.fit.engine import Fitter, Job, fit_many, fitter_for
 from retrial.fit.settings import SamplerSettings
 from retrial.models import adverse_events_hierarchical, response_borrowing, response_hierarchical
@@ -65,7 +65,8 @@ def _drawn(priors: PriorSet, sizes: Mapping[str, int], rng: np.random.Generator)
 def _response(rng: np.random.Generator) -> tuple[Any, dict[str, np.ndarray]]:
     truth = _drawn(RESPONSE, {"baseline_logit": 3}, rng) | {"standard_effect": rng.normal(size=(1, 3))}
     p = response_hierarchical.probabilities(truth)[0]
-    return category_counts(CATEGORIES, *(rng.multinomial(n, p[arm] / p[arm].sum()) for arm, n in enumerate(N))), truth
+    control, experimental = (rng.multinomial(n, p[arm] / p[arm].sum()).tolist() for arm, n in enumerate(N))
+    return category_counts(CATEGORIES, control, experimental), truth
 
 
 def _response_series(draws: Draws, _data: Any) -> dict[str, np.ndarray]:

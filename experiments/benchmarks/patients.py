@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from retrial.tables.patients import read_patients
 
@@ -43,28 +43,26 @@ def seconds(path: Path) -> float:
     return min(taken)
 
 
-@pytest.mark.slow
-def test_reading_a_million_patients_grows_in_proportion(tmp_path: Path) -> None:
-    small, large = tmp_path / "small.csv", tmp_path / "large.csv"
-    write_patients(small, SMALL)
-    write_patients(large, LARGE)
-    taken = seconds(large)
-    print(f"{LARGE} rows read and collapsed in {taken:.2f} s")
-    assert taken < MAX_SECONDS
-    assert taken / seconds(small) < MAX_SLOWDOWN
+def main(folder: Path) -> list[str]:
+    """Write patients.csv: seconds and memory to read a million rows; returns which bounds are broken, in words."""
+    with tempfile.TemporaryDirectory() as scratch:
+        small, large = Path(scratch) / "small.csv", Path(scratch) / "large.csv"
+        write_patients(small, SMALL)
+        write_patients(large, LARGE)
+        taken, slowdown, extra = seconds(large), seconds(large) / seconds(small), memory(large)
+    found = {"seconds": (taken, MAX_SECONDS), "slowdown": (slowdown, MAX_SLOWDOWN), "extra_mib": (extra, MAX_EXTRA_MIB)}
+    lines = [f"{LARGE},{name},{value:.3g},{allowed:g}" for name, (value, allowed) in found.items()]
+    (folder / "patients.csv").write_text("\n".join(["patients,what,value,allowed", *lines]) + "\n", encoding="utf-8")
+    return [f"reading {LARGE} patients: {name} {v:.3g}; allowed is {most:g}" for name, (v, most) in found.items() if v > most]
 
 
-@pytest.mark.slow
-def test_a_million_patients_need_less_than_a_gibibyte_more(tmp_path: Path) -> None:
-    path = tmp_path / "large.csv"
-    write_patients(path, LARGE)
+def memory(path: Path) -> float:
+    """MiB that a process of its own needs for a file beyond what its imports take."""
     code = (
         "import resource, sys; from pathlib import Path; from retrial.tables.patients import read_patients; "
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; before = peak(); "
-        "table = read_patients(Path(sys.argv[1]), 'days'); print(peak() - before, int(table.n.sum()))"
+        "read_patients(Path(sys.argv[1]), 'days'); print(peak() - before)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
-    extra, patients = (int(word) for word in done.stdout.split())
-    kib = 1024.0 if sys.platform != "darwin" else 1024.0**2  # macOS counts bytes
-    assert patients == LARGE
-    assert extra / kib < MAX_EXTRA_MIB
+    command = [sys.executable, "-c", code, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - fixed arguments
+    return int(done.stdout) / (1024.0 if sys.platform != "darwin" else 1024.0**2)  # macOS counts bytes

@@ -1,4 +1,4 @@
-"""The fidelity study in one table: `python -m tests.validation.summary` writes results/fidelity_summary.csv from the cases' rows."""
+"""The fidelity study in one table: summary.csv from the cases' rows."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-FOLDER = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results"
+"""The committed tables."""
+SUMMARY = "summary"
 ARMS = ("control", "experimental")
 SURVIVAL = tuple(f"survival_{at}_{arm}" for at in ("third", "two_thirds") for arm in ARMS)
 RMST = tuple(f"rmst_{arm}" for arm in ARMS)
 
 
-def cases(kind: str) -> pd.DataFrame:
-    return pd.read_csv(FOLDER / f"fidelity_{kind}.csv")
+def cases(kind: str, folder: Path = RESULTS) -> pd.DataFrame:
+    return pd.read_csv(folder / f"{kind}.csv")
 
 
-def summary(kind: str) -> dict[str, object]:
+def summary(kind: str, folder: Path = RESULTS) -> dict[str, object]:
     """Shares, errors and coverages of one kind of printed numbers, each with the Monte Carlo error of a share or a mean."""
-    frame = cases(kind)
+    frame = cases(kind, folder)
     agreed = frame[frame["agreed"]]
     relative = 100 * agreed["rmst_difference_error"].abs() / agreed["horizon"]
     months = agreed[agreed["unit"] == "months"]
@@ -42,18 +44,8 @@ def summary(kind: str) -> dict[str, object]:
     }
 
 
-def main() -> None:
-    kinds = [
-        path.stem.removeprefix("fidelity_") for path in sorted(FOLDER.glob("fidelity_*.csv")) if path.stem != "fidelity_summary"
-    ]
-    frame = pd.DataFrame([summary(kind) for kind in kinds])
-    frame.to_csv(FOLDER / "fidelity_summary.csv", index=False, float_format="%.3g")
-    print(frame.set_index("kind").T.to_string())
-    for kind in kinds:
-        failed = cases(kind).loc[lambda rows: ~rows["agreed"]]
-        for row in failed.to_dict("records"):
-            print(f"not in agreement: {kind} {row['source']} {row['n']} {row['thinning']}: {row.get('reason')}")
-
-
-if __name__ == "__main__":
-    main()
+def write_summary(folder: Path) -> None:
+    """Write summary.csv from the tables of cases in `folder`."""
+    kinds = [path.stem for path in sorted(folder.glob("*.csv")) if path.stem != SUMMARY]
+    frame = pd.DataFrame([summary(kind, folder) for kind in kinds])
+    frame.to_csv(folder / f"{SUMMARY}.csv", index=False, float_format="%.3g")

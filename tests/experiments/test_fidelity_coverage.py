@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from retrial.experiments.coverage.study import FOLLOW_UP, PATIENTS, Truth, on_months, patients, truth_of
+from retrial.experiments.coverage.study import RESULTS as COVERAGE
+from retrial.experiments.fidelity.cases import SOURCES, thinned
+from retrial.experiments.fidelity.paper import MEDIAN, RATIO, TEST, Given, on_grid, targets_of
+from retrial.experiments.fidelity.summary import cases, summary
 from retrial.tables.printed.agreement import violated
 from retrial.tables.printed.readings import Reading
-from tests.validation.cases import SOURCES, thinned
-from tests.validation.coverage import FOLLOW_UP, PATIENTS, Truth, on_months, patients, truth_of
-from tests.validation.paper import MEDIAN, RATIO, TEST, Given, on_grid, targets_of
-from tests.validation.summary import FOLDER, cases, summary
 
 HIDDEN = Reading(RATIO, TEST, MEDIAN)
 KINDS = ("summaries", "at_risk")
@@ -83,7 +84,7 @@ def test_errors_shrink_as_more_is_printed() -> None:
 
 
 def test_intervals_of_the_whole_path_cover() -> None:
-    frame = pd.read_csv(FOLDER / "coverage.csv")
+    frame = pd.read_csv(COVERAGE / "coverage.csv")
     whole = frame[frame["data"] == "reconstructed"]
     assert len(whole) >= 200
     for name in ("log_hazard_ratio", "rmst_difference"):

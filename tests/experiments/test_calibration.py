@@ -1,12 +1,13 @@
 """Quick simulation-based calibration with fixed seeds: the models pass it, and a spoiled one does not.
 
-The full study, with 500 simulations a model, is in tests/recovery; the response model's quick one is with its other tests.
+The full study is `retrial experiment calibration`; the response model's quick one is with its other tests.
 """
 
 from __future__ import annotations
 
 import pytest
-from simulate import CASES, ranks, uniformity
+
+from retrial.experiments.calibration.survival import CASES, ranks, uniformity
 
 SIMULATIONS, BINS = 40, 5
 LEAST_P = 1e-3
