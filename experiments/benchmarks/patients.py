@@ -58,11 +58,25 @@ def main(folder: Path) -> list[str]:
 
 def memory(path: Path) -> float:
     """MiB that a process of its own needs for a file beyond what its imports take."""
-    code = (
-        "import resource, sys; from pathlib import Path; from retrial.tables.patients import read_patients; "
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; before = peak(); "
-        "read_patients(Path(sys.argv[1]), 'days'); print(peak() - before)"
-    )
-    command = [sys.executable, "-c", code, str(path)]
+    command = [sys.executable, "-c", _READER, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - fixed arguments
-    return int(done.stdout) / (1024.0 if sys.platform != "darwin" else 1024.0**2)  # macOS counts bytes
+    return int(done.stdout) / 1024.0
+
+
+_READER = """
+import resource, sys
+from pathlib import Path
+from retrial.tables.patients import read_patients
+
+def peak():
+    # on Linux the peak of getrusage begins at the parent's
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+
+before = peak()
+read_patients(Path(sys.argv[1]), "days")
+print(peak() - before)
+"""
+"""Prints KiB."""

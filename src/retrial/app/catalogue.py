@@ -28,6 +28,7 @@ CELL = "run"
 NUMBERS = ("point", "lower", "upper", "probability")
 STATUS = "status"
 OK = "ok"
+NOT_RUN = "Not run yet."
 _DIGITS = "%.6g"
 _ROWS_SHOWN = 60
 _BEGIN, _END = "<!-- written by `{command}` from here -->", "<!-- to here; what stands outside is kept -->"
@@ -171,11 +172,9 @@ def write_answer(frame: pd.DataFrame, path: Path) -> None:
 
 
 def read_answer(path: Path) -> pd.DataFrame:
-    """An answer; empty cells of text are empty text."""
-    frame = _read(path)
-    for name in frame.columns:
-        frame[name] = frame[name].astype(float) if name in NUMBERS else frame[name].astype(object).fillna("").astype(str)
-    return frame
+    """An answer: numbers as such, all else as the text that stands there."""
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return frame.assign(**{name: pd.to_numeric(frame[name]) for name in NUMBERS})
 
 
 def sentence(experiment: Experiment, answer: pd.DataFrame) -> str:
@@ -219,16 +218,18 @@ def _interval(row: Mapping[Any, Any]) -> str:
     return f"{shown(row['point'])} ({shown(row['lower'])} to {shown(row['upper'])})"
 
 
-def page(experiment: Experiment, answer: pd.DataFrame, before: str) -> str:
-    """An experiment's page: question, command, answer, table; what else stands in the page `before` is kept."""
+def page(experiment: Experiment, answer: pd.DataFrame | None, before: str) -> str:
+    """An experiment's page: question, command, answer, table (None: not run yet); what else stands in the page `before` is kept."""
     lines = [
         f"**Question.** {experiment.question}",
         "",
         f"**Command.** `{experiment.command}`" + _same_as(experiment),
         "",
-        f"**Answer.** {sentence(experiment, answer)}",
-        "",
-        *_table(answer),
+        *(
+            [NOT_RUN]
+            if answer is None
+            else [f"**Answer.** {sentence(experiment, answer)}", "", *_table(answer, _headers(experiment))]
+        ),
     ]
     return _between(before or f"# {experiment.name}\n", experiment.command, lines)
 
@@ -241,7 +242,13 @@ def _same_as(experiment: Experiment) -> str:
     return f": runs `retrial {experiment.verb} experiment={experiment.name}{keys}`{times}."
 
 
-def _table(answer: pd.DataFrame) -> list[str]:
+def _headers(experiment: Experiment) -> dict[str, str]:
+    """What a number is called at the head of a table: with the name of the file's column, where it has another."""
+    told = {name: [item.values[name] for item in experiment.answer if name in item.values] for name in NUMBERS}
+    return {name: f"{name} ({', '.join(dict.fromkeys(others))})" if others else name for name, others in told.items()}
+
+
+def _table(answer: pd.DataFrame, headers: Mapping[str, str]) -> list[str]:
     """Columns that differ between rows, as Markdown; what all rows have in common stands above it."""
     names = [str(name) for name in answer if name not in NUMBERS]
     common = {name: answer[name].iloc[0] for name in names if answer[name].nunique() == 1}
@@ -253,7 +260,7 @@ def _table(answer: pd.DataFrame) -> list[str]:
         for row in answer.head(_ROWS_SHOWN).to_dict("records")
     ]
     more = [f"The first {_ROWS_SHOWN} of {len(answer)} rows; `{ANSWER}` has all.", ""] if len(answer) > _ROWS_SHOWN else []
-    return [f"All rows: {told}.", "", *more, *_markdown([*kept, *numbers], rows)]
+    return [f"All rows: {told}.", "", *more, *_markdown([*kept, *(headers[name] for name in numbers)], rows)]
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -266,7 +273,7 @@ def index(experiments: Sequence[Experiment], catalogue: Path, before: str) -> st
     rows = []
     for item in experiments:
         path = catalogue / item.name / ANSWER
-        words = sentence(item, read_answer(path)) if path.is_file() else "not run yet"
+        words = sentence(item, read_answer(path)) if path.is_file() else NOT_RUN
         rows.append([f"[{item.name}]({item.name}/{PAGE})", item.question, f"`{item.command}`", words])
     lines = _markdown(["experiment", "question", "command", "answer"], rows)
     return _between(before or "# Experiments\n", "retrial experiment", lines)
@@ -277,4 +284,4 @@ def _between(before: str, command: str, lines: Sequence[str]) -> str:
     begin = _BEGIN.format(command=command)
     head, found, rest = before.partition(begin)
     tail = rest.partition(_END)[2] if found else ""
-    return "\n".join([head.rstrip("\n"), "", begin, "", *lines, "", _END, *([tail.strip("\n")] if tail.strip() else []), ""])
+    return "\n".join([head.rstrip("\n"), "", begin, "", *lines, "", _END, *(["", tail.strip("\n")] if tail.strip() else []), ""])

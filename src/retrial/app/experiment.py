@@ -170,7 +170,8 @@ def write_pages(experiments: Sequence[Experiment], catalogue: Path, own: Path | 
     for item in experiments:
         path = catalogue / item.name / PAGE
         before = path.read_text(encoding="utf-8") if path.is_file() else ""
-        path.write_text(page(item, read_answer(path.with_name(ANSWER)), before), encoding="utf-8")
+        answer = read_answer(path.with_name(ANSWER)) if path.with_name(ANSWER).is_file() else None
+        path.write_text(page(item, answer, before), encoding="utf-8")
     known = [read_experiment(file) for name, file in experiment_files(own).items() if (catalogue / name).is_dir()]
     front = catalogue / PAGE
     front.write_text(index(known, catalogue, front.read_text(encoding="utf-8") if front.is_file() else ""), encoding="utf-8")
