@@ -144,7 +144,9 @@ def test_an_experiment_of_ones_own(mine: Path, capsys: pytest.CaptureFixture[str
     assert flat["probability"] == pytest.approx(0.994, abs=0.001)
     text = (catalogue / "two_priors" / PAGE).read_text(encoding="utf-8")
     assert "`retrial fit experiment=two_priors prior=...` for each of 2 choices" in text
-    assert re.search(r"\*\*Answer\.\*\* 0\.750 \(0\.\d+ to 0\.\d+\) and 0\.771 \(0\.\d+ to 0\.\d+\), 0\.994; 0\.750 to 0\.771 of 2\n", text)
+    assert re.search(
+        r"\*\*Answer\.\*\* 0\.750 \(0\.\d+ to 0\.\d+\) and 0\.771 \(0\.\d+ to 0\.\d+\), 0\.994; 0\.750 to 0\.771 of 2\n", text
+    )
     assert "[two_priors](two_priors/README.md)" in (catalogue / PAGE).read_text(encoding="utf-8")
 
 

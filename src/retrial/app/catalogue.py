@@ -225,11 +225,7 @@ def page(experiment: Experiment, answer: pd.DataFrame | None, before: str) -> st
         "",
         f"**Command.** `{experiment.command}`" + _same_as(experiment),
         "",
-        *(
-            [NOT_RUN]
-            if answer is None
-            else [f"**Answer.** {sentence(experiment, answer)}", "", *_table(answer, _headers(experiment))]
-        ),
+        *([NOT_RUN] if answer is None else [f"**Answer.** {sentence(experiment, answer)}", "", *_table(answer, experiment)]),
     ]
     return _between(before or f"# {experiment.name}\n", experiment.command, lines)
 
@@ -248,7 +244,18 @@ def _headers(experiment: Experiment) -> dict[str, str]:
     return {name: f"{name} ({', '.join(dict.fromkeys(others))})" if others else name for name, others in told.items()}
 
 
-def _table(answer: pd.DataFrame, headers: Mapping[str, str]) -> list[str]:
+def _probability_told(experiment: Experiment) -> str:
+    """Which probability stands beside which quantity."""
+    told = [(item.where.get("quantity", [""]), item.probability) for item in experiment.answer if item.probability]
+    words = [f"{', '.join(of)} ({', '.join(f'{key} {_joined(value)}' for key, value in row.items())})" for of, row in told]
+    return f" The probability beside {'; '.join(words)}." if words else ""
+
+
+def _joined(values: Sequence[Any]) -> str:
+    return ", ".join(map(str, values))
+
+
+def _table(answer: pd.DataFrame, experiment: Experiment) -> list[str]:
     """Columns that differ between rows, as Markdown; what all rows have in common stands above it."""
     names = [str(name) for name in answer if name not in NUMBERS]
     common = {name: answer[name].iloc[0] for name in names if answer[name].nunique() == 1}
@@ -260,7 +267,9 @@ def _table(answer: pd.DataFrame, headers: Mapping[str, str]) -> list[str]:
         for row in answer.head(_ROWS_SHOWN).to_dict("records")
     ]
     more = [f"The first {_ROWS_SHOWN} of {len(answer)} rows; `{ANSWER}` has all.", ""] if len(answer) > _ROWS_SHOWN else []
-    return [f"All rows: {told}.", "", *more, *_markdown([*kept, *(headers[name] for name in numbers)], rows)]
+    headers = _headers(experiment)
+    header = [*kept, *(headers[name] for name in numbers)]
+    return [f"All rows: {told}.{_probability_told(experiment)}", "", *more, *_markdown(header, rows)]
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
