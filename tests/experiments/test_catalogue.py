@@ -111,8 +111,8 @@ experiment:
   verb: fit
   choices: {prior: [flat, sceptical]}
   answer:
-    - where: {quantity: [hazard_ratio], method: [bayes]}
-      probability: {quantity: [p_hazard_ratio_below_1]}
+    - where: {quantity: [hazard_ratio], statistic: [value], method: [bayes]}
+      probability: {statistic: [probability], event: [below], threshold: [1]}
   sentence: "{flat} and {sceptical}, {flat:probability}; {:least} to {:most} of {:count}"
 defaults:
   - override /model: log_hazard_ratio
@@ -189,7 +189,9 @@ def test_bad_command_lines(mine: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_place_in_a_sentence_is_one_row(mine: Path, tmp_path: Path) -> None:
-    frame = pd.DataFrame({"run": ["", ""], "endpoint": ["a", "b b"], "point": [1.0, 2.0], "lower": None, "upper": None})
+    frame = pd.DataFrame(
+        {"run": ["", ""], "endpoint": ["a", "b b"], "prior": ["x", ""], "point": [1.0, 2.0], "lower": None, "upper": None}
+    )
     frame.assign(probability=None, status=["ok", "failed"]).to_csv(tmp_path / ANSWER, index=False)
     answer = read_answer(tmp_path / ANSWER)
     item = read_experiment(mine / "experiment" / "two_priors.yaml")
@@ -197,7 +199,8 @@ def test_a_place_in_a_sentence_is_one_row(mine: Path, tmp_path: Path) -> None:
     def said(text: str) -> str:
         return sentence(Experiment(**item.model_dump() | {"sentence": text}), answer)
 
-    assert said("x {a} {b_b:point}") == "x 1.000 2.000 (1 of 2 rows failed.)"
+    assert said("x {endpoint=a} {b_b:point}") == "x 1.000 2.000 (1 of 2 rows failed.)"
+    assert said("{prior=:point} {:least} {:most} {x:count}") == "2.000 1.000 2.000 1 (1 of 2 rows failed.)"
     with pytest.raises(ConfigError, match=r"\{c\} is 0 rows"):
         said("{c}")
     with pytest.raises(ConfigError, match=r"\{\*\} is 2 rows"):

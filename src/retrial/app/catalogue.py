@@ -47,7 +47,7 @@ class Selection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     file: str = "estimates.csv"
     where: dict[str, list[Any]] = Field(default_factory=dict)
-    columns: list[str] = ["endpoint", "quantity", "contrast", "model", "prior"]
+    columns: list[str] = ["endpoint", "quantity", "time", "contrast", "adjusted_for", "model", "prior", "variant"]
     values: dict[str, str] = Field(default_factory=dict)
     probability: dict[str, list[Any]] = Field(default_factory=dict)
 
@@ -59,9 +59,9 @@ class Experiment(BaseModel):
     verb      which verb answers it, or `program`: a module of retrial.experiments with main(folder, **settings) -> failures
     choices   key -> values; every combination is a run
     answer    the rows that are the answer
-    sentence  the answer in words; {os hazard_ratio flat} stands for the row that has these cells, as "point (lower to upper)",
+    sentence  the answer in words; {os hazard_ratio prior=flat} stands for the row that has these cells, as "point (lower to upper)",
               {...:probability} for one of its numbers, {...:least}, {...:most} and {...:count} for all such rows. In a cell's name
-              _ is a space, * anything, - an empty cell
+              _ is a space and * anything; "variant=" is an empty cell
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -135,9 +135,10 @@ def select(selection: Selection, folder: Path, cell: str = "") -> pd.DataFrame:
         raise StoreError(f"{folder}: no row of {selection.file} has {selection.where}")
     found = chosen[selection.columns].copy()
     found.insert(0, CELL, cell)
-    for name in (*NUMBERS, STATUS):
+    for name in NUMBERS:
         column = selection.values.get(name, name)
-        found[name] = chosen[column] if column in chosen else (OK if name == STATUS else float("nan"))
+        found[name] = pd.to_numeric(chosen[column]) if column in chosen else float("nan")
+    found[STATUS] = chosen.get(selection.values.get(STATUS, STATUS), OK)
     if selection.probability:
         found["probability"] = _probabilities(table, chosen, selection)
     return found
@@ -145,8 +146,8 @@ def select(selection: Selection, folder: Path, cell: str = "") -> pd.DataFrame:
 
 def _read(path: Path) -> pd.DataFrame:
     frame = pd.read_csv(path)
-    text = frame.select_dtypes(exclude="number").columns
-    return frame.assign(**{name: frame[name].fillna("") for name in text})
+    text = [name for name in frame if frame[name].isna().all() or not pd.api.types.is_numeric_dtype(frame[name])]
+    return frame.assign(**{str(name): frame[name].astype(object).where(frame[name].notna(), "") for name in text})
 
 
 def _rows(table: pd.DataFrame, where: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
@@ -203,9 +204,10 @@ def _number(field: str, form: str, answer: pd.DataFrame, name: str) -> str:
 
 
 def _cells(row: Mapping[Any, Any]) -> list[str]:
-    """What a row is of: its cells, and each choice of its run; a space is written _, an empty cell -."""
-    text = [str(value) for key, value in row.items() if key not in (*NUMBERS, CELL)]
-    return [(cell or "-").replace(" ", "_") for cell in [*text, *str(row[CELL] or "one run").split("; ")]]
+    """What a row is of, as "value" and "column=value", and each choice of its run; a space is written _."""
+    named = [(str(key), str(value)) for key, value in row.items() if key not in (*NUMBERS, CELL)]
+    cells = [*(value for _, value in named), *(f"{key}={value}" for key, value in named), *str(row[CELL]).split("; ")]
+    return [cell.replace(" ", "_") for cell in cells if cell]
 
 
 def _formatted(name: str, value: float) -> str:
@@ -247,7 +249,9 @@ def _headers(experiment: Experiment) -> dict[str, str]:
 def _probability_told(experiment: Experiment) -> str:
     """Which probability stands beside which quantity."""
     told = [(item.where.get("quantity", [""]), item.probability) for item in experiment.answer if item.probability]
-    words = [f"{', '.join(of)} ({', '.join(f'{key} {_joined(value)}' for key, value in row.items())})" for of, row in told]
+    words = [
+        f"{_joined(of)} ({', '.join(f'{k} {_joined(v)}' for k, v in row.items() if v != ['probability'])})" for of, row in told
+    ]
     return f" The probability beside {'; '.join(words)}." if words else ""
 
 
