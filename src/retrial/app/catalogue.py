@@ -28,7 +28,7 @@ CELL = "run"
 NUMBERS = ("point", "lower", "upper", "probability")
 STATUS = "status"
 OK = "ok"
-NOT_RUN = "Not run yet."
+NOT_RUN, OUTDATED = "Not run yet.", "Of an earlier version of the question: run it again."
 _DIGITS = "%.6g"
 _ROWS_SHOWN = 60
 _BEGIN, _END = "<!-- written by `{command}` from here -->", "<!-- to here; what stands outside is kept -->"
@@ -283,13 +283,21 @@ def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]
 
 def index(experiments: Sequence[Experiment], catalogue: Path, before: str) -> str:
     """The catalogue's page: one row an experiment."""
-    rows = []
-    for item in experiments:
-        path = catalogue / item.name / ANSWER
-        words = sentence(item, read_answer(path)) if path.is_file() else NOT_RUN
-        rows.append([f"[{item.name}]({item.name}/{PAGE})", item.question, f"`{item.command}`", words])
+    rows = [
+        [f"[{item.name}]({item.name}/{PAGE})", item.question, f"`{item.command}`", _words(item, catalogue)]
+        for item in experiments
+    ]
     lines = _markdown(["experiment", "question", "command", "answer"], rows)
     return _between(before or "# Experiments\n", "retrial experiment", lines)
+
+
+def _words(experiment: Experiment, catalogue: Path) -> str:
+    """An answer in words; that of an earlier version of the question may lack rows of which the sentence speaks."""
+    path = catalogue / experiment.name / ANSWER
+    try:
+        return sentence(experiment, read_answer(path)) if path.is_file() else NOT_RUN
+    except ConfigError:
+        return OUTDATED
 
 
 def _between(before: str, command: str, lines: Sequence[str]) -> str:
