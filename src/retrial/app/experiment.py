@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import sys
 from collections.abc import Sequence
@@ -29,7 +28,6 @@ from retrial.app.catalogue import (
 )
 from retrial.errors import ConfigError, InputError, RetrialError
 
-log = logging.getLogger("retrial")
 ALL = "all"
 RESULTS = "results"
 """Folder of a study of the method for the tables that its program writes."""
@@ -67,6 +65,11 @@ def run(arguments: Sequence[str]) -> int:
     return status
 
 
+def _say(words: str) -> None:
+    # between two runs there is no logging: Hydra sets it up for each
+    print(words, file=sys.stderr, flush=True)
+
+
 def parse(arguments: Sequence[str]) -> Asked:
     """Names, key=value overrides and --config-dir. The catalogue is written where no override changes what is asked, or where it is named."""
     left, own = list(arguments), None
@@ -96,7 +99,7 @@ def _chosen(names: Sequence[str], known: dict[str, Experiment]) -> list[Experime
     """Those named, or all that are runs of verbs: the studies of the method take hours and are named."""
     if names == (ALL,):
         left_out = [name for name, item in known.items() if item.program]
-        log.warning("left out, because they take hours: %s", ", ".join(left_out))
+        _say(f"left out, because they take hours: {', '.join(left_out)}")
         return [item for item in known.values() if not item.program]
     if unknown := [name for name in names if name not in known]:
         raise ConfigError("no such experiment", [f"got {', '.join(unknown)}; allowed are {', '.join(known)}, or {ALL}"])
@@ -123,7 +126,7 @@ def _runs(experiment: Experiment, asked: Asked) -> tuple[int, list[pd.DataFrame]
     status, frames = 0, []
     for number, choices in enumerate(runs := experiment.runs(), start=1):
         cell = "; ".join(f"{key}={value}" for key, value in choices.items())
-        log.info("%s: run %d of %d%s", experiment.name, number, len(runs), f", {cell}" if cell else "")
+        _say(f"{experiment.name}: run {number} of {len(runs)}{cell and ', '}{cell}")
         own = ["--config-dir", str(asked.own)] if asked.own is not None else []
         chosen = [f"experiment={experiment.name}", *(f"{key}={value}" for key, value in choices.items())]
         found, folders = run_jobs(experiment.verb, [*own, *chosen, *asked.overrides])
@@ -139,7 +142,7 @@ def _program(experiment: Experiment, asked: Asked, folder: Path) -> tuple[int, l
     settings = _settings(experiment, asked.overrides)
     failures: list[str] = import_module(experiment.program).main(folder, **settings)
     for failure in failures:
-        log.error("failed: %s", failure)
+        _say(f"failed: {failure}")
     return int(bool(failures)), [select(part, folder) for part in experiment.answer]
 
 
