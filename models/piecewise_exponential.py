@@ -32,9 +32,9 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from retrial.dims import ARM, ARMS, RAW
+from retrial.fit.intervals import IntervalCounts, share_and_information, spans
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
-from retrial.tables.intervals import IntervalCounts, share_and_information, spans
 
 INTERVAL, STEP = "interval", "step"
 

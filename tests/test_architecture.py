@@ -33,17 +33,54 @@ def functions(path: Path) -> list[int]:
     return [(node.end_lineno or 0) - node.lineno + 1 for node in found]
 
 
+ROOMS = (
+    *("dims", "errors", "seeds", "estimate", "study", "audit", "priors", "tables", "fit", "frequentist", "answers", "run_config"),
+    *("store", "criticism", "data", "sensitivity", "report", "pipeline", "app", "cli"),
+)
+"""Rooms of `src/retrial` from the bottom up: each may import those before it."""
+MODELS_MAY_IMPORT = {"dims", "errors", "priors", "tables", "fit", "frequentist", "data"}
+FULL_FOLDER = 12
+NOT_ROOMS = {"goldens", "models", "experiments", "torture", "benchmarks", "validation", "recovery"}
+"""Folders of `tests/` that mirror no room of `src/retrial`."""
+
+
+def room(path: Path) -> str:
+    """Room of a file of `src/retrial`: its first folder, or its own name."""
+    return path.relative_to(ROOT / "src" / "retrial").parts[0].removesuffix(".py")
+
+
+def rooms_imported(path: Path) -> set[str]:
+    return {name.split(".")[1] for name in imported(path) if name.startswith("retrial.")}
+
+
 @pytest.mark.parametrize("path", sources("src"), ids=lambda path: str(path.relative_to(ROOT)))
-def test_src_never_imports_models_or_experiments(path: Path) -> None:
-    # the store hashes all source files; the others are named until kinds of data are modules of their own
-    allowed = {"folders.py", "hierarchical.py", "power_scaling.py", "prior_predictive.py"}
-    found = {name for name in imported(path) if name.startswith(("retrial.models", "retrial.experiments"))}
-    assert not found or path.name in allowed
+def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
+    mine = room(path)
+    if mine == "__init__":
+        return  # the Python API, which stands above all rooms
+    allowed = {*ROOMS[: ROOMS.index(mine) + 1]}
+    assert rooms_imported(path) - allowed == set()
 
 
 @pytest.mark.parametrize("path", sources("models"), ids=lambda path: path.name)
-def test_models_never_import_experiments(path: Path) -> None:
-    assert not any(name.startswith("retrial.experiments") for name in imported(path))
+def test_models_import_only_what_a_model_is_made_of(path: Path) -> None:
+    assert rooms_imported(path) - {*MODELS_MAY_IMPORT, "models"} == set()
+
+
+def test_nothing_in_src_or_models_imports_experiments() -> None:
+    for path in sources("src", "models"):
+        assert not any(name.startswith("retrial.experiments") for name in imported(path)), path
+
+
+def test_no_folder_is_full() -> None:
+    folders = {path.parent for path in sources("src", "models", "experiments")}
+    counts = {str(folder): len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) for folder in folders}
+    assert {folder: count for folder, count in counts.items() if count > FULL_FOLDER} == {}
+
+
+def test_tests_mirror_the_rooms() -> None:
+    folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders - NOT_ROOMS <= set(ROOMS)
 
 
 def test_only_config_calls_instantiate() -> None:

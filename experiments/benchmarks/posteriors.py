@@ -17,12 +17,12 @@ import pymc as pm
 
 from retrial.fit.diagnostics import diagnose, ess_bulk
 from retrial.fit.engine import FitData, Job, fit_many, fitter_for, packed
+from retrial.fit.intervals import interval_counts
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.fit.survival_likelihood import SurvivalData, survival_data
 from retrial.models import piecewise_exponential, weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
-from retrial.tables.intervals import interval_counts
 from retrial.tables.life_table import LifeTable
 
 TABLES, PLAIN_TABLES = 100, 3

@@ -16,12 +16,12 @@ import numpy as np
 from scipy import stats
 
 from retrial.fit.engine import Job, fit_many, fitter_for
+from retrial.fit.intervals import interval_counts
 from retrial.fit.settings import SamplerSettings
 from retrial.fit.survival_likelihood import Hazard, SurvivalData, survival_data
 from retrial.models import piecewise_exponential, weibull, weibull_nonproportional
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
-from retrial.tables.intervals import interval_counts
 from retrial.tables.life_table import LifeTable
 
 PATIENTS = 80

@@ -13,13 +13,13 @@ import numpy as np
 
 from retrial.answers.questions import Questions
 from retrial.errors import ConfigError
+from retrial.fit.intervals import IntervalRule
 from retrial.fit.settings import Adaptation, DiagnosticLimits, SamplerSettings
 from retrial.priors.historical import HistoricalControls
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.findings.probes import Probes
-from retrial.tables.intervals import IntervalRule
 from retrial.tables.life_table import LifeTable
 
 NEEDED_OF_KIND: dict[str, tuple[str, ...]] = {

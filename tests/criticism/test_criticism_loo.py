@@ -12,9 +12,9 @@ from criticism_factory import arviz_tree, exponential, gamma_draws, posterior, t
 from retrial.criticism.loo import leave_one_out, pareto_limit, smoothed_log_weights, standard_error
 from retrial.criticism.pointwise import Cells, occupied_cells, pointwise_log_likelihood
 from retrial.errors import FitError
+from retrial.fit.intervals import interval_counts
 from retrial.fit.survival_likelihood import SurvivalData
 from retrial.models import piecewise_exponential, weibull
-from retrial.tables.intervals import interval_counts
 
 
 def patients_of(cells: Cells) -> np.ndarray:

@@ -11,12 +11,12 @@ from scipy.special import digamma, polygamma
 
 from retrial.fit.diagnostics import diagnose
 from retrial.fit.engine import Build, Draws, FitData, Job, fit_many, fitter_for
+from retrial.fit.intervals import interval_counts
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.fit.survival_likelihood import survival_data
 from retrial.models import piecewise_exponential, weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
-from retrial.tables.intervals import interval_counts
 from retrial.tables.life_table import LifeTable
 
 SETTINGS = SamplerSettings(tune=500, target_accept=0.95)

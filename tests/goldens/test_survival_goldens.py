@@ -11,11 +11,11 @@ from golden_patients import PATIENTS, at_event_times, table
 from maximum import Maximum, maximum
 from scipy import optimize
 
+from retrial.fit.intervals import interval_counts
 from retrial.fit.survival_likelihood import survival_data
 from retrial.models import piecewise_exponential, weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
-from retrial.tables.intervals import interval_counts
 
 ANY = PriorSet(
     "any",

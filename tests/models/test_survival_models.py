@@ -11,11 +11,11 @@ from scipy import integrate, stats
 
 from retrial.answers import curves
 from retrial.errors import DataError
+from retrial.fit.intervals import interval_counts
 from retrial.fit.survival_likelihood import EXPERIMENTAL_INDICATOR, cell_log_likelihood, survival_data
 from retrial.models import piecewise_exponential, weibull, weibull_nonproportional
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
-from retrial.tables.intervals import interval_counts
 from retrial.tables.life_table import LifeTable
 
 PRIORS = PriorSet(

@@ -14,6 +14,7 @@ from retrial.app.chosen import chosen_sets
 from retrial.app.composed import CUSTOM, question
 from retrial.app.validate import Problems, build_dataclass
 from retrial.errors import InputError
+from retrial.fit.intervals import IntervalRule
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.priors.evidence import STUDIES
 from retrial.priors.historical import parse_historical
@@ -24,7 +25,6 @@ from retrial.priors.statements import is_about, parse_prior_set
 from retrial.run_config import ALL_SETS, NEEDED_OF_KIND, POOLING_SCALE, Fitting, ModelSpec, RunConfig, as_it_is
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.findings.probes import Probes, plain_probes
-from retrial.tables.intervals import IntervalRule
 
 PACKAGE = "retrial."
 """Only functions of this package are ever called from a configuration."""
