@@ -188,6 +188,14 @@ def test_bad_command_lines(mine: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert run(mine) == 2
 
 
+def test_an_experiment_under_another_verb_is_refused(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = f"output_dir={mine.parent / 'out'}"
+    assert cli.run(["audit", "experiment=scepticism", out]) == 2
+    assert "experiment: got one of `retrial sensitivity`; allowed is one of `retrial audit`" in capsys.readouterr().err
+    assert cli.run(["sensitivity", "experiment=scepticism", out]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(str(mine.parent / "out" / "sensitivity" / "scepticism"))
+
+
 def test_a_place_in_a_sentence_is_one_row(mine: Path, tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {"run": ["", ""], "endpoint": ["a", "b b"], "prior": ["x", ""], "point": [1.0, 2.0], "lower": None, "upper": None}

@@ -119,6 +119,7 @@ def _run(verb: str, config: DictConfig) -> Path:
     """Do what is asked, where it is not done; returns the run folder."""
     asked = plain(config)
     choices = HydraConfig.get().runtime.choices
+    _refuse_other_verbs(verb, config)
     study_file = find_study(str((asked.get("study") or {}).get("name")), _search_path())
     study = load_study(study_file)
     experiment = choices.get("experiment")
@@ -127,6 +128,15 @@ def _run(verb: str, config: DictConfig) -> Path:
     if asked["force"] is True or not is_finished(folder):
         _work(verb, asked, study, study_file, folder, choices)
     return folder
+
+
+def _refuse_other_verbs(verb: str, config: DictConfig) -> None:
+    """An experiment says which verb answers it; under another one part of it would be without effect."""
+    of = (config.get("experiment") or {}).get("verb")
+    if of not in (None, verb, CONFIG_OF.get(verb)):
+        raise ConfigError(
+            "cannot use the configuration", [f"experiment: got one of `retrial {of}`; allowed is one of `retrial {verb}`"]
+        )
 
 
 def _work(verb: str, asked: dict[str, Any], study: Study, study_file: Path, folder: Path, choices: Mapping[str, Any]) -> None:
