@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from simulate import uniformity
-from simulate_counts import count_ranks
 
 from retrial.answers.proportions import proportion_rows
 from retrial.answers.questions import Questions
@@ -17,6 +15,8 @@ from retrial.data.chains import at_risk, category_counts, chain_probabilities
 from retrial.data.two_arms import TwoArms
 from retrial.dims import RAW
 from retrial.errors import DataError
+from retrial.experiments.calibration.counts import count_ranks
+from retrial.experiments.calibration.survival import uniformity
 from retrial.fit.diagnostics import diagnose
 from retrial.fit.engine import Fitter, Job, fit_many, fitter_for
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
