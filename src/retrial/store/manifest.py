@@ -14,7 +14,7 @@ from retrial.store.folders import source_digest
 from retrial.study.study import Study
 
 SOFTWARE = (
-    "retrial",
+    "retrial-bayes",
     "pymc",
     "nutpie",
     "arviz",
