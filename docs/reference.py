@@ -74,7 +74,8 @@ def groups() -> str:
     for group in ("model", "prior", "evidence", "experiment"):
         for path in sorted(CONF.glob(f"{group}/*.yaml")):
             text = path.read_text(encoding="utf-8")
-            told = str((yaml.safe_load(text) or {}).get("description") or _comment(text))
+            loaded = yaml.safe_load(text) or {}
+            told = str(loaded.get("description") or (loaded.get("experiment") or {}).get("question") or _comment(text))
             rows.append(f"| {group} | `{path.stem}` | {told} |")
     return "\n".join(["| group | name | what |", "|---|---|---|", *rows])
 

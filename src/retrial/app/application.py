@@ -56,7 +56,7 @@ def launch(verb: str, arguments: Sequence[str]) -> int:
 def _hydra(verb: str, statuses: Path) -> int:
     def task(config: DictConfig) -> None:
         try:
-            _run(verb, config)
+            _conclude(_run(verb, config))
         except RetrialError as error:
             # not raised further: Hydra would end a multirun with the first one, and add lines of its own
             log.error("error: %s", error)
@@ -106,9 +106,10 @@ def first_lines(error: Exception) -> str:
     return f"{key}: got a key that is not in the configuration; allowed are those that --cfg job shows{allowed}; +{key}=VALUE adds one"
 
 
-def _run(verb: str, config: DictConfig) -> None:
+def _run(verb: str, config: DictConfig) -> Path:
+    """Do what is asked, where it is not done; returns the run folder."""
     composed = HydraConfig.get()
-    _conclude(carried_out(verb, Asked(plain(config), composed.runtime.choices, composed.overrides.task, _search_path())))
+    return carried_out(verb, Asked(plain(config), composed.runtime.choices, composed.overrides.task, _search_path()))
 
 
 @dataclass(frozen=True)
