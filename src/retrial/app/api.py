@@ -79,7 +79,7 @@ class Results:
 
 
 def load_study(name: str | Path, config_dir: str | Path | None = None) -> Study:
-    """Study of a YAML file, or of a name in the study/ folder of `config_dir` or of the package ("yao2025").
+    """Study of a YAML file, or of a name in the study/ folder of `config_dir` or of the package.
 
     Times are in the study's `time_unit`, as printed. Raises `StudyError` that lists every problem with its key.
     """
