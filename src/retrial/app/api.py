@@ -3,9 +3,9 @@
 Every verb takes a study and, as keywords, the keys of the command line:
 
     study = retrial.load_study("my.yaml")
-    retrial.fit(study, model="weibull", prior="sceptical", endpoints=["os"], sampler={"tune": 300})
+    retrial.fit(study, prior="sceptical", endpoints=["os"], sampler={"tune": 300})
 
-is `retrial fit study=my.yaml model=weibull prior=sceptical endpoints=[os] sampler.tune=300`. A mapping sets the keys below it; keys with dots or a
+is `retrial fit study=my.yaml prior=sceptical endpoints=[os] sampler.tune=300`. A mapping sets the keys below it; keys with dots or a
 plus sign are given by `**{"+prior.log_hazard_ratio": {...}}`. Three keywords are the functions' own:
 
     config_dir   a folder of your own (study/, prior/, evidence/, model/, experiment/), as --config-dir
@@ -48,7 +48,7 @@ class Results:
     study     as printed
     tables    every CSV file of the run by name without ending ("estimates", "audit", "diagnostics", ...); columns: docs/outputs.md; months
     arrays    every NetCDF file by name without ending ("reconstruction_os": events and censorings (reconstruction, arm, time), `weight`;
-              "posterior_os_weibull": draws)
+              "posterior_ENDPOINT_MODEL": draws)
     report    the HTML page; empty where the verb makes none
     failures  fits and reconstructions that failed, in words; empty: none
     folder    where the files are; None where nothing was kept
