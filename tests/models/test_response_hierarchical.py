@@ -124,10 +124,12 @@ def test_composites_are_nested_and_numbers_needed_have_two_halves() -> None:
     rng = np.random.default_rng(4)
     control, experimental = rng.beta(18, 33, 20_000), rng.beta(21, 30, 20_000)
     rows = {
-        (row.quantity): row for row in proportion_rows(Subject("ORR", "", "m", "p", ""), control, experimental, Questions(), 1)
+        (row.quantity, row.statistic): row
+        for row in proportion_rows(Subject("ORR", "", "m", "p", ""), control, experimental, Questions(), 1)
     }
-    difference = rows["risk_difference"]
-    to_benefit, limit = rows["number_needed_to_treat_to_benefit"], rows["number_needed_to_treat_to_harm_limit"]
+    difference = rows["risk_difference", "value"]
+    to_benefit = rows["number_needed_to_treat_to_benefit", "value"]
+    limit = rows["number_needed_to_treat_to_harm", "far_limit"]
     assert difference.lower < 0 < difference.point < difference.upper
     assert to_benefit.point == pytest.approx(1 / difference.point)
     assert (to_benefit.lower, to_benefit.upper) == pytest.approx((1 / difference.upper, np.inf))
@@ -135,9 +137,9 @@ def test_composites_are_nested_and_numbers_needed_have_two_halves() -> None:
     assert limit.point == pytest.approx(-1 / difference.lower)
     assert limit.interval_kind == "none"
     assert "to infinity to NNTH" in to_benefit.source
-    assert "number_needed_to_treat_to_harm" not in rows
+    assert ("number_needed_to_treat_to_harm", "value") not in rows
     assert all(np.isfinite(row.point) for row in rows.values())
-    assert rows["p_risk_difference_above_0"].point == pytest.approx((experimental > control).mean())
+    assert rows["risk_difference", "probability"].point == pytest.approx((experimental > control).mean())
 
 
 def test_no_patients_are_refused() -> None:

@@ -49,7 +49,7 @@ def paper(table: Table, time_unit: str, given: Given, recorded: str = "exact") -
         *medians(table),
         *at_risk(table, given.at_risk),
         *(["    curve: curve.csv"] if given.curve_seed is not None else []),
-        f"    log_rank: {{chi_square: {chi_square:.3f}, p: {p_value(float(stats.chi2.sf(chi_square, 1)))}}}",
+        f"    test: {{name: log_rank, chi_square: {chi_square:.3f}, p: {p_value(float(stats.chi2.sf(chi_square, 1)))}}}",
         "effects:",
         f"  {ENDPOINT}:",
         f"    {{endpoint: {ENDPOINT}, hazard_ratio: {ratio.hazard_ratio:.3f}, ci: [{ratio.lower:.3f}, {ratio.upper:.3f}]}}",

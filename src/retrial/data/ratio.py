@@ -13,8 +13,7 @@ from retrial.data.kind import Fits, Kind, Place, Row, failed_in_words
 from retrial.data.prior_checks import CHAINS, DRAWS, scaled_row, scaling_seed
 from retrial.errors import DataError
 from retrial.estimate import Estimate
-from retrial.frequentist.ratios import LogRatio, contrast_of, effect_endpoint, log_ratio
-from retrial.frequentist.rows import RATIO
+from retrial.frequentist.ratios import LogRatio, effect_endpoint, log_ratio
 from retrial.priors.implied.conflict import conflict
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
@@ -55,8 +54,7 @@ def chosen(run: RunConfig, study: Study) -> Iterator[tuple[str, Effect, LogRatio
 def prior_of(priors: PriorSet, effect: Effect) -> Prior | None:
     """A set's prior of a printed ratio; a belief in the treatment's benefit says nothing of a prognostic factor."""
     given = priors.for_endpoint(effect.endpoint or "").priors.get(parameter_of(effect))
-    of_treatment = contrast_of(effect).startswith(RATIO)
-    return given if given is not None and (of_treatment or given.is_symmetric) else None
+    return given if given is not None and (effect.is_treatment or given.is_symmetric) else None
 
 
 def fit(run: RunConfig, spec: ModelSpec, study: Study, _tables: Sequence[EndpointTables]) -> Fits:
@@ -69,14 +67,15 @@ def fit(run: RunConfig, spec: ModelSpec, study: Study, _tables: Sequence[Endpoin
 def _ratio(run: RunConfig, spec: ModelSpec, key: str, effect: Effect, data: LogRatio) -> Iterator[Estimate]:
     for name, priors in run.sets_for(spec).items():
         if (prior := prior_of(priors, effect)) is not None:
-            subject = Subject(effect_endpoint(effect, key), contrast_of(effect), spec.name, name, data.source)
+            endpoint, covariates = effect_endpoint(effect, key), data.adjusted_for
+            subject = Subject(endpoint, data.contrast, spec.name, name, data.source, adjusted_for=covariates)
             yield from ratio_rows(subject, effect.measure, spec.closed_form(data, prior), run.questions)
 
 
 def scale(run: RunConfig, spec: ModelSpec, study: Study, _posteriors: Mapping[Place, xr.DataTree]) -> Iterator[Row]:
     """Printed ratios of the treatment: evenly spaced quantiles of the posterior in random order."""
     for key, effect, data in chosen(run, study):
-        if not contrast_of(effect).startswith(RATIO):
+        if not effect.is_treatment:
             continue
         for name, priors in run.sets_for(spec).items():
             if (prior := prior_of(priors, effect)) is None:
@@ -85,7 +84,8 @@ def scale(run: RunConfig, spec: ModelSpec, study: Study, _posteriors: Mapping[Pl
             named = {
                 "endpoint": effect_endpoint(effect, key),
                 "quantity": f"log_{effect.measure}",
-                "contrast": contrast_of(effect),
+                "contrast": data.contrast,
+                "adjusted_for": data.adjusted_for,
             }
             likelihood = -0.5 * ((draws - data.estimate) / data.se) ** 2
             yield scaled_row({**named, "model": spec.name, "prior": name}, draws, prior.distribution.logpdf(draws), likelihood)
@@ -104,7 +104,13 @@ def conflicts(run: RunConfig, study: Study) -> Iterator[Row]:
     for key, effect, data in chosen(run, study):
         if effect.measure != HAZARD_RATIO:
             continue
-        named = {"endpoint": effect_endpoint(effect, key), "contrast": contrast_of(effect), "measure": LOG_HAZARD_RATIO.name}
+        named = {
+            "endpoint": effect_endpoint(effect, key),
+            "contrast": data.contrast,
+            "adjusted_for": data.adjusted_for,
+            "orientation": "",
+            "measure": LOG_HAZARD_RATIO.name,
+        }
         for name, priors in run.priors.items():
             if (prior := prior_of(priors, effect)) is not None:
                 yield {**named, "prior": name, **conflict(prior, data.estimate, data.se)}

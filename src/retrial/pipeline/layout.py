@@ -12,8 +12,7 @@ from retrial.answers.curves import kaplan_meier
 from retrial.audit.check import Check, Consequence, Verdict
 from retrial.audit.run import run_audit
 from retrial.dims import ARM, ARMS, MONTHS_PER_UNIT, RECONSTRUCTION, TIME
-from retrial.errors import StoreError
-from retrial.estimate import Estimate
+from retrial.estimate import read_estimates
 from retrial.fit.posterior_file import typical_posterior
 from retrial.pipeline.priors import used_models
 from retrial.report.data import PrintedAtRisk, ReportData, SurvivalCurves
@@ -24,26 +23,12 @@ from retrial.store.manifest import describe
 from retrial.study.study import Study
 from retrial.tables.life_table import LifeTable
 
-_TEXT_COLUMNS = (
-    "endpoint",
-    "quantity",
-    "contrast",
-    "method",
-    "interval_kind",
-    "model",
-    "prior",
-    "unit",
-    "source",
-    "status",
-    "note",
-)
-
 
 def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> Path:
     """Write report.html, figures/ and tables/ into `folder` from the results in `source`."""
     manifest = describe(run, study, source, [], 0.0)
     manifest.pop("wall_seconds")
-    estimates = read_estimates(source)
+    estimates = read_estimates(source / "estimates.csv")
     used = used_models(run, estimates)
     data = ReportData(
         study=study,
@@ -109,20 +94,6 @@ def _joint(folder: Path) -> list[Check]:
         )  # type: ignore[arg-type]
         for row in rows
     ]
-
-
-def read_estimates(folder: Path) -> list[Estimate]:
-    """Rows of a run's estimates.csv."""
-    path = folder / "estimates.csv"
-    try:
-        frame = pd.read_csv(
-            path, dtype=dict.fromkeys(_TEXT_COLUMNS, str), keep_default_na=False, na_values={"point": ["", "nan"]}
-        )
-    except OSError as error:
-        raise StoreError(f"no estimates in {folder}: {error.strerror}") from error
-    for name in ("point", "lower", "upper", "sd", "level"):
-        frame[name] = pd.to_numeric(frame[name], errors="coerce")
-    return [Estimate(**row) for row in frame.to_dict("records")]  # type: ignore[arg-type]
 
 
 def _frame(path: Path) -> pd.DataFrame | None:

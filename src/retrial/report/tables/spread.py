@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from retrial.dims import CONTROL, EXPERIMENTAL
+from retrial.frequentist.rows import RATIO
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
-from retrial.report.labels import endpoint_label, model_label, prior_label, quantity_label, upper_first
+from retrial.report.labels import adjusted_label, endpoint_label, model_label, prior_label, quantity_label, upper_first
 from retrial.report.table import Column, Table, from_frame
 
 _AGREES = "agrees"
@@ -33,16 +33,16 @@ def _first_columns(data: ReportData) -> tuple[Column, ...]:
 def _agreement(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
     if frame is None or frame.empty:
         return []
-    shown = frame[frame["contrast"].str.partition(",")[0] == f"{EXPERIMENTAL} / {CONTROL}"].copy()
+    shown = frame[frame["contrast"] == RATIO].copy()
     if shown.empty:
         return []
-    shown["contrast"] = shown["contrast"].str.partition(",")[2].str.strip()
+    shown["adjusted_for"] = [adjusted_label(str(covariates)) for covariates in shown["adjusted_for"].fillna("")]
     fine = shown["status"] == _OK
     shown.loc[~fine, "verdict"] = "✗ " + shown.loc[~fine, "status"].astype(str)
     agree = int((shown["verdict"] == _AGREES).sum())
     columns = (
         *_first_columns(data),
-        *((Column("contrast", "", str),) if (shown["contrast"] != "").any() else ()),
+        *((Column("adjusted_for", "", str),) if (shown["adjusted_for"] != "").any() else ()),
         Column("published", "Published", fmt.ratio, numeric=True),
         Column("posterior", "Posterior", fmt.ratio, numeric=True),
         Column(
@@ -65,9 +65,13 @@ def _variance(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
     if frame is None or frame.empty or not (frame["tables"] > 1).any():
         return []
     main = data.main_prior if data.main_prior in set(frame["prior"]) else str(frame["prior"].iloc[0])
+    shown = frame[frame["prior"] == main].copy()
+    shown["quantity"] = [
+        upper_first(quantity_label(str(name), float(time))) for name, time in zip(shown["quantity"], shown["time"], strict=True)
+    ]
     columns = (
         *_first_columns(data),
-        Column("quantity", "Quantity", lambda key: upper_first(quantity_label(str(key)))),
+        Column("quantity", "Quantity", str),
         Column("total_sd", "Posterior SD", lambda value: f"{float(value):.2f}", numeric=True),
         Column("within_share", "Within a table", fmt.share, numeric=True),
         Column("between_tables_share", "Between tables", fmt.share, numeric=True),
@@ -79,7 +83,7 @@ def _variance(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
         " priors in tables/variance.csv."
     )
     title = "What the reconstruction leaves open"
-    return [from_frame(frame[frame["prior"] == main], columns, key="variance", title=title, caption=caption, mark=_mark)]
+    return [from_frame(shown, columns, key="variance", title=title, caption=caption, mark=_mark)]
 
 
 def _mark(record: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from scipy import stats
 
 from retrial.audit.check import Consequence, Verdict
 from retrial.audit.ratios import arithmetic as ratios
-from retrial.audit.ratios import log_rank
+from retrial.audit.ratios import unadjusted_test
 from retrial.audit.run import apply_decisions, run_audit
 from retrial.pipeline.tables import refused
 from retrial.study.reported import Quantity, Reported
@@ -23,7 +23,7 @@ from retrial.tables.printed.from_study import targets_from_study
 from retrial.tables.printed.readings import RatioReading, TestReading
 from retrial.tables.printed.statistics import Table
 
-LOG_RANK = "endpoints.os.log_rank"
+LOG_RANK = "endpoints.os.test"
 UNTIED = (TestReading.LOG_RANK, TestReading.SCORE_BRESLOW, TestReading.LIKELIHOOD_RATIO_BRESLOW, TestReading.WALD_BRESLOW)
 
 
@@ -34,7 +34,7 @@ def number(text: str) -> Reported:
 def made(test: dict[str, Any] | None, **more: Any) -> Study:
     endpoint = {"events": {"control": "25", "experimental": "20"}, "longest": "30", "median": {"control": {"value": "9"}}}
     item = effect("0.60", "0.33", "1.08", endpoint="os", **more)
-    return study(endpoints={"os": endpoint | ({"log_rank": test} if test else {})}, effects={"e": item})
+    return study(endpoints={"os": endpoint | ({"test": test} if test else {})}, effects={"e": item})
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -73,10 +73,10 @@ def test_a_lone_p_that_no_test_gives_is_left_out_and_named() -> None:
     assert (check.verdict, check.consequence) == (Verdict.INCONSISTENT, Consequence.EXCLUDED)
     assert check.recomputed.startswith("|z| 1.44 to 1.99")
     used = apply_decisions(contradicting, checks)
-    assert used.endpoints["os"].log_rank is None
+    assert used.endpoints["os"].test is None
     assert targets_from_study(used, "os").find("p") is None
     (said,) = refused(contradicting, checks)["os"]
-    assert said.startswith("endpoints.os.log_rank excluded: |z| of the test is 3.17 to 3.48, of the interval 1.69")
+    assert said.startswith("endpoints.os.test excluded: |z| of the test is 3.17 to 3.48, of the interval 1.69")
 
 
 def test_an_effects_own_p_too_where_it_would_be_the_test() -> None:
@@ -104,8 +104,8 @@ def test_tests_that_may_differ_by_ties_agree(test: dict[str, str]) -> None:
 
 
 def test_yao_prints_tests_that_belong_to_its_ratios(yao2025: Study) -> None:
-    found = list(log_rank.checks(yao2025))
+    found = list(unadjusted_test.checks(yao2025))
     assert [(check.path, check.verdict) for check in found] == [
-        ("endpoints.os.log_rank", Verdict.CONSISTENT),
-        ("endpoints.pfs.log_rank", Verdict.CONSISTENT),
+        ("endpoints.os.test", Verdict.CONSISTENT),
+        ("endpoints.pfs.test", Verdict.CONSISTENT),
     ]
