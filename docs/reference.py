@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from retrial.answers.agreement import Agreement
 from retrial.audit.check import Check
 from retrial.cli import VERBS
 from retrial.estimate import Estimate
@@ -102,6 +103,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "own_priors": own_priors,
     "estimates": lambda: columns(Estimate),
     "audit": lambda: columns(Check),
+    "agreement": lambda: columns(Agreement),
 }
 
 

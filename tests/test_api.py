@@ -51,6 +51,12 @@ def assert_same(results: retrial.Results, folder: Path) -> None:
         assert frame.to_csv(index=False) == (folder / f"{name}.csv").read_text(encoding="utf-8"), name
 
 
+def undocumented(results: retrial.Results) -> list[str]:
+    """Columns of the results' tables that docs/outputs.md does not name."""
+    page = (ROOT / "docs" / "outputs.md").read_text(encoding="utf-8")
+    return [f"{name}: {column}" for name, frame in results.tables.items() for column in frame if f"`{column}`" not in page]
+
+
 def test_the_audit_is_the_command_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = retrial.audit(retrial.load_study("yao2025"))
     assert capsys.readouterr().out == ""
@@ -74,6 +80,7 @@ def test_a_fit_is_the_command_lines(mine: Path, tmp_path: Path, capsys: pytest.C
     folder = by_command(mine, tmp_path / "cli", "fit", "study=relapse", *told, capsys=capsys)
     assert_same(results, folder)
     assert results.failures == ()
+    assert undocumented(results) == []
     assert set(results.estimates["prior"]) == {"custom"}
     assert {"events", "censored", "weight"} <= set(results.arrays["reconstruction_relapse"].to_dataset().variables)
     # asked with an output folder, each finds what the other has finished
@@ -87,6 +94,7 @@ def test_a_study_by_its_path(mine: Path, tmp_path: Path, capsys: pytest.CaptureF
     results = retrial.reanalyse(path, output_dir=tmp_path / "out", prior={"log_hazard_ratio": {"mu": -0.1, "sigma": 0.2}})
     assert results.folder is not None
     assert "<html" in results.report
+    assert undocumented(results) == []
     own = ("prior.log_hazard_ratio.mu=-0.1", "prior.log_hazard_ratio.sigma=0.2")
     assert by_command(mine, tmp_path / "out", "reanalyse", f"study={path}", *own, capsys=capsys) == results.folder
     assert "<html" in retrial.report(path, tmp_path / "out", prior={"log_hazard_ratio": {"mu": -0.1, "sigma": 0.2}}).report
