@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from retrial.answers.agreement import MOVED
 from retrial.frequentist.rows import RATIO
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
@@ -39,11 +40,12 @@ def _agreement(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
     shown["adjusted_for"] = [adjusted_label(str(covariates)) for covariates in shown["adjusted_for"].fillna("")]
     fine = shown["status"] == _OK
     shown.loc[~fine, "verdict"] = "✗ " + shown.loc[~fine, "status"].astype(str)
-    agree = int((shown["verdict"] == _AGREES).sum())
+    agree, judged = int((shown["verdict"] == _AGREES).sum()), int((fine & (shown["verdict"] != MOVED)).sum())
     columns = (
         *_first_columns(data),
         *((Column("adjusted_for", "", str),) if (shown["adjusted_for"] != "").any() else ()),
         Column("published", "Published", fmt.ratio, numeric=True),
+        Column("judged_against", "Judged against", fmt.ratio, numeric=True),
         Column("posterior", "Posterior", fmt.ratio, numeric=True),
         Column(
             "difference", "Standardised difference", lambda value: f"{float(value):.2f}".replace("-", fmt.MINUS), numeric=True
@@ -51,12 +53,12 @@ def _agreement(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
         Column("verdict", "Agreement"),
     )
     caption = (
-        "Rules set beforehand: posterior median inside the published interval, published hazard ratio inside the credible interval, the"
+        "Judged against the published ratio as the audit lets it be used, under the prior of answers.agreement; other priors are meant to differ."
+        " Rules set beforehand: posterior median inside the published interval, published hazard ratio inside the credible interval, the"
         " same conclusion on 1 (both intervals exclude it on the same side, or both hold it), ratios within the factor and standardised"
-        " difference within the bound of answers.agreement. Both rest on the same patients: agreement is not replication, and a"
-        " sceptical prior is meant to differ."
+        " difference within the bound of answers.agreement. Both rest on the same patients: agreement is not replication."
     )
-    title = f"Agreement with the published hazard ratio: {agree} of {int(fine.sum())} posteriors"
+    title = f"Agreement with the published hazard ratio: {agree} of {judged} posteriors"
     return [from_frame(shown, columns, key="agreement", title=title, caption=caption, mark=_mark, folded=True)]
 
 
