@@ -14,7 +14,7 @@ from retrial.store.folders import source_digest
 from retrial.study.study import Study
 
 SOFTWARE = (
-    "retrial",
+    "retrial-bayes",
     "pymc",
     "nutpie",
     "arviz",
@@ -48,6 +48,7 @@ def describe(run: RunConfig, study: Study, folder: Path, failures: Sequence[str]
 
 
 def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a report states."""
     found = {"python": platform.python_version()}
     for name in SOFTWARE:
         try:
