@@ -12,7 +12,7 @@ import xarray as xr
 from retrial.answers.hierarchical import adverse_event_rows, pooling_rows
 from retrial.answers.notes import empty_arms
 from retrial.answers.rows import Subject
-from retrial.data.chains import EFFECT, GradedEvents, effects, fit_chains, graded_events, scalable
+from retrial.data.chains import EFFECT, GradedEvents, fit_chains, graded_events, scalable
 from retrial.data.kind import Fits, Kind, Place, Row, Values, refused
 from retrial.data.prior_checks import Before, both_arms
 from retrial.dims import ANY_GRADE, ARMS, OTHER_GRADES
@@ -32,6 +32,11 @@ HARM = -1
 
 
 Counts = tuple[int, int]
+
+
+def effects(study: Study) -> tuple[str, ...]:
+    """The odds ratio that the terms' are pooled towards."""
+    return (EFFECT,) if study.adverse_events is not None else ()
 
 
 def graded_of(study: Study) -> GradedEvents | None:

@@ -26,7 +26,6 @@ from retrial.priors.scales import LOG_ODDS_RATIO
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.seeds import integer_seed
 from retrial.store.progress import counter
-from retrial.study.study import Study
 
 EFFECT = LOG_ODDS_RATIO.name
 POOLING_SCALE = "effect_sd"
@@ -214,11 +213,6 @@ def graded_events(
 ChainData = CategoryCounts | GradedEvents
 Answers = Callable[[Subject, Mapping[str, np.ndarray]], list[Estimate]]
 """Rows from the draws (draw, ...) of one fit."""
-
-
-def effects(_study: Study) -> tuple[str, ...]:
-    """Of chains: the odds ratio that their effects are pooled towards."""
-    return (EFFECT,)
 
 
 def complete_sets(run: RunConfig, spec: ModelSpec, benefit: int) -> dict[str, PriorSet]:
