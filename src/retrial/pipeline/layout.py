@@ -48,7 +48,7 @@ def save_bands(bands: Mapping[str, xr.Dataset], folder: Path) -> None:
 
 def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> Path:
     """Write report.html, figures/ and tables/ into `folder` from the results in `source`."""
-    manifest = describe(run, study, source, [], 0.0)
+    manifest = describe(run, study, [], 0.0)
     manifest.pop("wall_seconds")
     estimates = read_estimates(source)
     data = ReportData(

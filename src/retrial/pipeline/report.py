@@ -16,8 +16,8 @@ from retrial.study.study import Study
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Find the re-analysis that was asked the same, or run it, and lay out its report in `folder`."""
     source = run.output_dir / "reanalyse" / folder.parent.name / folder.name
-    with open_run(source, force=False) as work_to_do:
-        if work_to_do:
-            finish(source, describe(run, study, source, list(reanalyse.work(run, study, source)), 0.0))
+    with open_run(source, force=False) as place:
+        if place is not None:
+            finish(place, describe(run, study, list(reanalyse.work(run, study, place)), 0.0))
     lay_out_report(run, study, source, folder)
     return list(read_manifest(source)["failures"])
