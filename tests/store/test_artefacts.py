@@ -47,7 +47,7 @@ def test_everything_is_said_of_a_file(name: str) -> None:
 
 def test_names_of_files() -> None:
     folder = Path("run")
-    assert path_of(folder, "posterior", endpoint="os", model="weibull") == folder / "posterior_os_weibull.nc"
+    assert path_of(folder, "posterior", "os", "weibull") == folder / "posterior_os_weibull.nc"
     assert artefact_of("posterior_os_weibull.nc") == "posterior"
     assert artefact_of("figures/a.svg") == "figures"
     assert artefact_of("tables/page_a.csv") == "tables"

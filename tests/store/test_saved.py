@@ -9,6 +9,7 @@ import math
 import subprocess
 import sys
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from retrial.errors import DataError, ReconstructionError, StoreError
 from retrial.estimate import Estimate
 from retrial.fit.settings import SamplerSettings
 from retrial.seeds import integer_seed
-from retrial.store.saved import Decoder, Encoder, digest, document, read_arrays, write_arrays
+from retrial.store.saved import Decoder, Encoder, digest, document, read_all, write_all
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.life_table import LifeTable
 from retrial.tables.printed.readings import RatioReading
@@ -35,8 +36,8 @@ def again(value: Any) -> Any:
     encoder = Encoder()
     plain = encoder.plain(value)
     stream = io.BytesIO()
-    write_arrays(encoder.arrays, stream)
-    return Decoder(read_arrays(stream), encoder.trees).value(json.loads(document(plain)))
+    write_all(encoder.arrays, stream)
+    return Decoder(read_all(stream), encoder.trees).value(json.loads(document(plain)))
 
 
 def form(value: Any) -> tuple[str, bytes]:
@@ -44,7 +45,7 @@ def form(value: Any) -> tuple[str, bytes]:
     encoder = Encoder()
     text = document(encoder.plain(value))
     stream = io.BytesIO()
-    write_arrays(encoder.arrays, stream)
+    write_all(encoder.arrays, stream)
     return text, stream.getvalue()
 
 
@@ -158,6 +159,7 @@ def test_dataclasses_enums_and_errors_of_ours() -> None:
     assert type(again(row)) is Estimate
     assert again(SamplerSettings()) == SamplerSettings()
     assert again(ReconstructionSettings()) == ReconstructionSettings()
+    assert again(MappingProxyType({"a": 1})) == MappingProxyType({"a": 1})
     assert again(tuple(RatioReading)) == tuple(RatioReading)
     error = again(DataError("nothing to fit", ["a: b"]))
     assert (type(error), str(error)) == (DataError, "nothing to fit\n  - a: b")

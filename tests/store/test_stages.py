@@ -19,7 +19,7 @@ from retrial.errors import StoreError
 from retrial.fit.engine import fit_many
 from retrial.store import code
 from retrial.store.code import closure
-from retrial.store.stages import SUMS, Stages, stage_key
+from retrial.store.stages import SUMS, Stages, stage_key, write_arrays
 from retrial.tables.sample.engine import reconstruct
 
 
@@ -61,11 +61,11 @@ def test_what_a_stage_raises_is_raised_and_not_kept(tmp_path: Path) -> None:
 def test_trees_are_stored_once_and_linked(tmp_path: Path) -> None:
     stages = Stages(tmp_path / "stages")
     found, size, _ = stages.run("posterior", posterior, 100)
-    stages.write_tree(found, tmp_path / "posterior.nc")
+    write_arrays(found, tmp_path / "posterior.nc")
     assert size == 100
     assert (tmp_path / "posterior.nc").stat().st_nlink == 2
-    changed = found.map_over_datasets(lambda data: data)
-    stages.write_tree(changed, tmp_path / "changed.nc")
+    changed = found.copy()
+    write_arrays(changed, tmp_path / "changed.nc")
     assert (tmp_path / "changed.nc").stat().st_nlink == 1
     shutil.rmtree(tmp_path / "stages")
     with xr.open_datatree(tmp_path / "posterior.nc", engine="h5netcdf") as stored:
@@ -79,7 +79,7 @@ def test_a_link_that_cannot_be_is_a_copy(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "hardlink_to", refused)
     stages = Stages(tmp_path / "stages")
     found, _, _ = stages.run("posterior", posterior, 10)
-    stages.write_tree(found, tmp_path / "posterior.nc")
+    write_arrays(found, tmp_path / "posterior.nc")
     assert (tmp_path / "posterior.nc").stat().st_nlink == 1
 
 

@@ -375,9 +375,14 @@ ARTEFACTS: dict[str, Artefact] = {
 }
 
 
-def path_of(folder: Path, name: str, **keys: str) -> Path:
-    """Path of one of a run's files: `path_of(folder, "band", endpoint="os")`."""
-    return folder / ARTEFACTS[name].pattern.format(**keys)
+FRAMES = tuple(name for name, artefact in ARTEFACTS.items() if artefact.columns and name not in ("estimates", "audit"))
+"""Tables that are read as frames; the two others are read as rows of their own types."""
+
+
+def path_of(folder: Path, name: str, *keys: str) -> Path:
+    """Path of one of a run's files: `path_of(folder, "posterior", "os", "weibull")`."""
+    pattern = ARTEFACTS[name].pattern
+    return folder / pattern.format(**dict(zip(re.findall(r"\{([a-z]+)\}", pattern), keys, strict=True)))
 
 
 def artefact_of(path: str) -> str | None:

@@ -28,11 +28,16 @@ def source_of(module: str) -> Path | None:
 
 @functools.cache
 def imports(module: str) -> frozenset[str]:
-    """Modules of ours that a module names in an import, wherever it stands; packages around them run too, but give it nothing."""
+    """Modules of ours that a module names in an import, wherever it stands; of a package that goes through its own `__path__`, all of its modules.
+
+    Packages around a module run too, but give it nothing.
+    """
     path = source_of(module)
     names: set[str] = set()
     for node in ast.walk(ast.parse(_read(path))) if path is not None else ():
-        if isinstance(node, ast.Import):
+        if path is not None and isinstance(node, ast.Name) and node.id == "__path__":
+            names |= {f"{module}.{file.stem}" for file in path.parent.glob("*.py")}
+        elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             package = module if path is not None and path.stem == "__init__" else module.rpartition(".")[0]

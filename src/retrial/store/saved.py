@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from importlib import import_module
+from pathlib import PurePath
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -72,8 +73,8 @@ class Encoder:
             if kind is list:
                 return items
             return {kind.__name__: sorted(items, key=json.dumps) if kind is frozenset else items}
-        if kind is dict:
-            return {"dict": [[self.plain(key), self.plain(item)] for key, item in value.items()]}
+        if kind in (dict, types.MappingProxyType):
+            return {kind.__name__: [[self.plain(key), self.plain(item)] for key, item in value.items()]}
         if kind is np.ndarray:
             return self._array(value)
         if isinstance(value, np.generic):
@@ -83,6 +84,8 @@ class Encoder:
                 return {known.__name__: encoded(self, value)}
         if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, np.ufunc, functools.partial, type)):
             return self._function(value)
+        if self.for_key and isinstance(value, PurePath):
+            return {"path": value.as_posix()}
         return self._ours(value)
 
     def _array(self, value: np.ndarray) -> Any:
@@ -182,14 +185,14 @@ def document(plain: Any) -> str:
     return json.dumps(plain, allow_nan=False, separators=(",", ":"))
 
 
-def write_arrays(arrays: Sequence[np.ndarray], stream: BinaryIO) -> None:
+def write_all(arrays: Sequence[np.ndarray], stream: BinaryIO) -> None:
     """Arrays one after the other, each as in a .npy file: the same arrays give the same bytes."""
     for array in arrays:
         np.save(stream, array, allow_pickle=False)
 
 
-def read_arrays(stream: BinaryIO) -> list[np.ndarray]:
-    """All arrays of a file that `write_arrays` wrote. Raises `StoreError` where it ends too early."""
+def read_all(stream: BinaryIO) -> list[np.ndarray]:
+    """All arrays of a file that `write_all` wrote. Raises `StoreError` where it ends too early."""
     size, found = stream.seek(0, io.SEEK_END), []
     stream.seek(0)
     try:
@@ -209,7 +212,7 @@ def digest(value: Any) -> tuple[str, set[str]]:
     found = hashlib.sha256(document(encoder.plain(value)).encode())
     stream = io.BytesIO()
     for array in encoder.arrays:
-        write_arrays([array], stream)
+        write_all([array], stream)
         found.update(stream.getbuffer())
         stream = io.BytesIO()
     return found.hexdigest(), encoder.modules
@@ -306,6 +309,9 @@ _BUILDERS: dict[str, Callable[[Decoder, Any], Any]] = {
     "tuple": lambda decoder, content: tuple(decoder._value(item) for item in content),
     "frozenset": lambda decoder, content: frozenset(decoder._value(item) for item in content),
     "dict": lambda decoder, content: {decoder._value(key): decoder._value(item) for key, item in content},
+    "mappingproxy": lambda decoder, content: types.MappingProxyType(
+        {decoder._value(key): decoder._value(item) for key, item in content}
+    ),
     "array": lambda decoder, content: decoder.arrays[content],
     "objects": Decoder._objects,
     "scalar": Decoder._scalar,

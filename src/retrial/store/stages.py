@@ -8,7 +8,7 @@ import logging
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
@@ -17,7 +17,10 @@ from retrial.store.code import code_digest
 from retrial.store.files import checksums, empty_folder, link, put_in_place, write_through
 from retrial.store.locks import held
 from retrial.store.manifest import versions
-from retrial.store.saved import Decoder, Encoder, digest, document, read_arrays, write_arrays
+from retrial.store.saved import Decoder, Encoder, digest, document, read_all, write_all
+
+if TYPE_CHECKING:
+    from retrial.run_config import RunConfig
 
 log = logging.getLogger("retrial")
 VALUE, ARRAYS, SUMS = "value.json", "arrays.npy", "SHA256SUMS"
@@ -36,7 +39,6 @@ class Stages:
     def __init__(self, folder: Path, force: bool = False) -> None:
         self._folder, self._force = folder, force
         self._fresh: set[Path] = set()
-        self._files: list[tuple[weakref.ref[xr.DataTree], Path]] = []
 
     def run[T](self, name: str, function: Callable[..., T], *args: Any) -> T:
         """`function(*args)`, read from the folder where an earlier run has left it.
@@ -60,14 +62,6 @@ class Stages:
             self._fresh.add(place)
             return self._read(place)
 
-    def write_tree(self, tree: xr.DataTree, path: Path) -> None:
-        """Write a tree as NetCDF; one that a stage holds is not stored twice, but gets a second name."""
-        for known, source in self._files:
-            if known() is tree and source.is_file():
-                link(source, path)
-                return
-        tree.to_netcdf(path, engine="h5netcdf")
-
     def _write(self, place: Path, value: Any) -> None:
         encoder = Encoder()
         plain = encoder.plain(value)
@@ -75,7 +69,7 @@ class Stages:
             folder = empty_folder(place.with_name(f".{place.name}.unfinished"))
             (folder / VALUE).write_text(document(plain), encoding="utf-8")
             with (folder / ARRAYS).open("wb") as stream:
-                write_arrays(encoder.arrays, stream)
+                write_all(encoder.arrays, stream)
             for number, tree in enumerate(encoder.trees):
                 tree.to_netcdf(folder / f"tree_{number}.nc", engine="h5netcdf")
             (folder / SUMS).write_text(_sums(folder), encoding="utf-8")
@@ -91,13 +85,32 @@ class Stages:
                 raise StoreError("a file has other content than was written")
             plain = json.loads((place / VALUE).read_text(encoding="utf-8"))
             with (place / ARRAYS).open("rb") as stream:
-                arrays = read_arrays(stream)
+                arrays = read_all(stream)
             paths = [place / f"tree_{number}.nc" for number in range(len(list(place.glob("tree_*.nc"))))]
             trees = [_tree(path) for path in paths]
         except (OSError, ValueError) as error:
             raise StoreError(str(error)) from error
-        self._files += [(weakref.ref(tree), path) for tree, path in zip(trees, paths, strict=True)]
+        _HELD[:] = [(tree, path) for tree, path in _HELD if tree() is not None]
+        _HELD.extend((weakref.ref(tree), path) for tree, path in zip(trees, paths, strict=True))
         return Decoder(arrays, trees).value(plain)
+
+
+_HELD: list[tuple[weakref.ref[xr.DataTree], Path]] = []
+"""Trees that were read from stages, and their files."""
+
+
+def write_arrays(arrays: xr.Dataset | xr.DataTree, path: Path) -> None:
+    """Write arrays as NetCDF; a tree that was read from a stage is not stored twice, but its file gets a second name."""
+    source = next((source for known, source in _HELD if known() is arrays and source.is_file()), None)
+    if source is not None:
+        link(source, path)
+    else:
+        arrays.to_netcdf(path, engine="h5netcdf")
+
+
+def stages_of(run: RunConfig) -> Stages:
+    """The stages that all runs with the same output folder share."""
+    return Stages(run.output_dir / "stages", run.force)
 
 
 def stage_key(name: str, function: Callable[..., Any], *args: Any) -> str:

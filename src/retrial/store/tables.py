@@ -1,13 +1,16 @@
-"""The one way to write and to read a table of a run: its columns and their types are those of `artefacts`."""
+"""The one way to write and to read a table of a run, its columns and their types those of `artefacts`; and to read its arrays."""
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import pandas as pd
+import xarray as xr
 
 from retrial.errors import StoreError
-from retrial.store.artefacts import ARTEFACTS, TEXT
+from retrial.store.artefacts import ARTEFACTS, TEXT, path_of
 
 
 def write_table(folder: Path, name: str, frame: pd.DataFrame) -> None:
@@ -46,3 +49,25 @@ def read_table(folder: Path, name: str) -> pd.DataFrame | None:
     if list(frame.columns) != list(artefact.columns):
         raise StoreError(f"{path} has other columns than this version writes: run it again")
     return frame
+
+
+def read_rows[T](folder: Path, name: str, kind: type[T]) -> list[T]:
+    """A table whose columns are the fields of a dataclass, as its rows. Raises `StoreError` where there is no such table."""
+    frame = read_table(folder, name)
+    if frame is None:
+        raise StoreError(f"no {ARTEFACTS[name].pattern} in {folder}")
+    hints = get_type_hints(kind)
+    for column in frame.columns:
+        if isinstance(hints[column], type) and issubclass(hints[column], Enum):
+            frame[column] = [hints[column](value) for value in frame[column]]
+    build: Any = kind
+    return [build(**row) for row in frame.to_dict("records")]
+
+
+def read_arrays(folder: Path, name: str, *keys: str) -> xr.Dataset | None:
+    """Arrays of a run in memory; None where it has none."""
+    path = path_of(folder, name, *keys)
+    if not path.is_file():
+        return None
+    with xr.open_dataset(path, engine="h5netcdf") as stored:
+        return stored.load()
