@@ -36,7 +36,14 @@ MAY_FAIL = (0, 1)
 
 
 def command(overrides: list[str], output: Path) -> list[str]:
-    return [sys.executable, "-m", "retrial.cli", "reanalyse", *overrides, f"output_dir={output}"]
+    return [
+        sys.executable,
+        "-c",
+        "import sys; from retrial import cli; sys.exit(cli.run(sys.argv[1:]))",
+        "reanalyse",
+        *overrides,
+        f"output_dir={output}",
+    ]
 
 
 def finished_stages(output: Path) -> dict[str, tuple[int, int]]:

@@ -379,6 +379,10 @@ FRAMES = tuple(name for name, artefact in ARTEFACTS.items() if artefact.columns 
 """Tables that are read as frames; the two others are read as rows of their own types."""
 
 
+REPORT = ("report", "figures", "pictures", "tables")
+"""What a report is made of."""
+
+
 def path_of(folder: Path, name: str, *keys: str) -> Path:
     """Path of one of a run's files: `path_of(folder, "posterior", "os", "weibull")`."""
     pattern = ARTEFACTS[name].pattern
