@@ -77,6 +77,55 @@ def test_grades() -> None:
     assert check.note == "control 17 + 1 = 18, printed 19"
 
 
+N_ANY = {"any": row(31, 45), "3": row(4, 5), "4": row(0, 1)}
+
+
+@pytest.mark.parametrize(
+    "grades",
+    [
+        {"any": row(31, 45)},
+        {"any": row(31, 45), "3-4": row(4, 6)},
+        N_ANY,
+        {**N_ANY, "4": {"control": "0", "experimental": {"n": "1", "percent": "2.3"}}},
+        {"1-2": row(27, 39), "3-4": row(4, 6), "any": row(31, 45)},
+        {"1": row(20, 30), "2": row(7, 9), "3": row(4, 5), "4": row(0, 0), "5": row(0, 1), "any": row(31, 45)},
+        {"1": row(20, 30), "2": row(7, 9), "3": row(4, 5), "4": row(0, 0), "any": row(31, 45)},
+        {"any": row(31, 45), "≥3": row(4, 6), "3": row(4, 5)},
+        {"1-2": row(27, 39), ">=3": row(4, 6)},
+        {"any": row(31, 45), "serious": row(9, 9)},
+    ],
+    ids=" + ".join,
+)
+def test_layouts_of_adverse_events_without_a_finding(grades: dict[str, Any]) -> None:
+    made = study(adverse_events={"terms": {"t": {"grades": grades}}}, arms=arms(93, 91))
+    found = [check for check in run_audit(made) if check.family == sums.FAMILY]
+    assert all(check.verdict is Verdict.CONSISTENT for check in found)
+    assert apply_decisions(made, found) == made
+
+
+@pytest.mark.parametrize(
+    "grades",
+    [
+        {"any": row(3, 45), "3": row(4, 5), "4": row(0, 1)},
+        {"any": row(31, 45), "≥3": row(3, 6), "3": row(4, 5)},
+        {"1-2": row(27, 39), ">=3": row(4, 6), "any": row(32, 45)},
+    ],
+    ids=" + ".join,
+)
+def test_grades_that_cannot_be_are_findings(grades: dict[str, Any]) -> None:
+    made = study(adverse_events={"terms": {"t": {"grades": grades}}}, arms=arms(93, 91))
+    assert [check.verdict for check in sums.checks(made) if check.path.startswith("adverse")].count(Verdict.INCONSISTENT) == 1
+
+
+def test_a_relation_that_fails_in_most_terms_is_not_the_papers() -> None:
+    """Patients counted in every grade that they had: the groups are not exclusive, and no count is changed or left out."""
+    terms = {f"t{i}": {"grades": {"1-2": row(10 + i, 12), "3-4": row(3, 4), "any": row(11 + i, 13)}} for i in range(4)}
+    made = study(adverse_events={"terms": terms})
+    found = [check for check in sums.checks(made) if check.path.startswith("adverse")]
+    assert {check.verdict for check in found} == {Verdict.CONSISTENT_ONLY_IF}
+    assert apply_decisions(made, run_audit(made)) == made
+
+
 def at_risk(control: list[str], **more: Any) -> dict[str, Any]:
     return {"os": {"at_risk": {"times": ["0", "5"], "control": control}, **more}}
 

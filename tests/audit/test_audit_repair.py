@@ -109,6 +109,17 @@ def test_grades_that_a_p_decides() -> None:
     assert (check.decision.path, int(check.decision.value)) == ("adverse_events.terms.a.grades.any.control.n", 18)
 
 
+def test_a_count_is_not_changed_for_want_of_a_percentage() -> None:
+    """Grades 1-2 alone have no percentage, so only a change of theirs breaks nothing; nothing speaks for it either."""
+    grades: dict[str, Any] = {"1-2": row(17, 12), "3-4": row(1, 1), "any": row(19, 13)}
+    grades["3-4"]["control"] = {"n": "1", "percent": "2.0"}
+    grades["any"]["control"] = {"n": "19", "percent": "38.8"}
+    (check,) = decided(study(adverse_events={"terms": {"a": {"grades": grades}}}))
+    assert check.consequence is Consequence.EXCLUDED
+    assert check.decision is not None
+    assert "speaks for it" in check.decision.reason
+
+
 def test_patients_without_a_category_are_no_contradiction() -> None:
     assert decided(study(response={"categories": {"CR": row(3, 4), "PD": row(40, 30)}})) == []
 

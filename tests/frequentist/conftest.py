@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from lifelines.datasets import load_leukemia
+from lifelines.datasets import load_leukemia, load_rossi, load_waltons
 
 from retrial.study.study import Study
 from retrial.tables.life_table import LifeTable
@@ -31,6 +31,20 @@ def aml() -> LifeTable:
         np.array(maintained_event + not_maintained_event),
         np.repeat([1, 0], [len(maintained), len(not_maintained)]),
     )
+
+
+@pytest.fixture(scope="session")
+def rossi() -> LifeTable:
+    """Released prisoners with (experimental) and without financial aid, weeks to arrest (Rossi 1980), the weeks read as months."""
+    frame = load_rossi()
+    return LifeTable.from_patients(frame["week"].to_numpy(), frame["arrest"].to_numpy(), frame["fin"].to_numpy())
+
+
+@pytest.fixture(scope="session")
+def waltons() -> LifeTable:
+    """Days that two groups of flies live (`waltons` of lifelines), the days read as months."""
+    frame = load_waltons()
+    return LifeTable.from_patients(frame["T"].to_numpy(), frame["E"].to_numpy(), (frame["group"] == "control").to_numpy())
 
 
 @pytest.fixture(scope="session")

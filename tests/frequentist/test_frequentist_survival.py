@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from lifelines import KaplanMeierFitter
 from scipy.stats import norm
 
 from retrial.errors import DataError
 from retrial.estimate import Estimate, to_frame
-from retrial.frequentist.spread import ACROSS, spread, summarise
+from retrial.frequentist.curve_rows import AT_HALF
+from retrial.frequentist.kernels import Kernels
+from retrial.frequentist.library import Library
+from retrial.frequentist.spread import ACROSS, TYPICAL, spread, summarise, typical_table
 from retrial.frequentist.survival import common_horizon, published_survival, survival_estimates
 from retrial.study.study import Study
 from retrial.tables.life_table import LifeTable
@@ -52,7 +56,8 @@ def test_every_row_is_there_once(rows: list[Estimate]) -> None:
     assert expected <= {(quantity, contrast) for quantity, contrast, _ in keys}
     assert {model for quantity, _, model in keys if quantity == "hazard_ratio"} == set(HAZARD_MODELS)
     assert all(row.status == "ok" for row in rows)
-    assert {row.source for row in rows} == {"6-MP trial"}
+    assert all(row.source == "; ".join(("6-MP trial", *filter(None, [Library.said.get(row.model)]))) for row in rows)
+    assert {row.model: row.source for row in rows}["cox_breslow"] == "6-MP trial; statsmodels"
     assert len(to_frame(rows)) == len(rows)
 
 
@@ -97,7 +102,7 @@ def test_differences_are_differences(rows: list[Estimate]) -> None:
 def test_any_table_gives_rows_and_swapping_arms_flips_them(table: LifeTable) -> None:
     events, censored = table.counts()
     other = LifeTable.from_counts(table.times, events[::-1], censored[::-1])
-    one, two = (survival_estimates(each, "x", times=(0, 1, 99)) for each in (table, other))
+    one, two = (survival_estimates(each, "x", times=(0, 1, 99), speaker=Kernels) for each in (table, other))
     assert len(one) == len(two)
     for row in one:
         assert row.failed == math.isnan(row.point)
@@ -126,7 +131,7 @@ def test_the_order_of_patients_does_not_matter(table: LifeTable, random: object)
         LifeTable.from_patients(*(patients[name][each] for name in ("time", "event", "experimental")))
         for each in (np.arange(size), np.array(order))
     )
-    one, two = (to_frame(survival_estimates(each, "x", times=(1,))) for each in collapsed)
+    one, two = (to_frame(survival_estimates(each, "x", times=(1,), speaker=Kernels)) for each in collapsed)
     assert one.equals(two)
 
 
@@ -175,8 +180,9 @@ def test_the_default_horizon_is_the_common_follow_up(leukaemia: LifeTable) -> No
     ],
 )
 def test_impossible_requests_are_refused(leukaemia: LifeTable, keys: dict[str, object], message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        survival_estimates(leukaemia, "x", **keys)  # type: ignore[arg-type]
+    for speaker in (Kernels, Library):
+        with pytest.raises(DataError, match=message):
+            survival_estimates(leukaemia, "x", **keys, speaker=speaker)  # type: ignore[arg-type]
 
 
 def test_millions_of_patients_cost_no_more(leukaemia: LifeTable) -> None:
@@ -204,7 +210,7 @@ def ensemble(leukaemia: LifeTable) -> LifeTable:
 def test_spread_over_reconstructions(leukaemia: LifeTable) -> None:
     table = ensemble(leukaemia)
     rows = spread(table, "x", times=(6,), source="ensemble")
-    singles = [survival_estimates(table, "x", (6,), 23, index) for index in range(3)]
+    singles = [survival_estimates(table, "x", (6,), 23, index, speaker=Kernels) for index in range(3)]
     points = [pick(each, "hazard_ratio", model="mantel_haenszel") for each in singles]
     typical = pick(rows, "hazard_ratio", model="mantel_haenszel")
     moved = pick(rows, "hazard_ratio" + ACROSS, model="mantel_haenszel")
@@ -224,6 +230,49 @@ def test_spread_says_in_how_many_tables_a_number_failed(leukaemia: LifeTable) ->
     assert "2 of 3 reconstructions (failed: no events in the experimental arm" in cox_row.source
     median = pick(rows, "median_survival" + ACROSS, "experimental", "kaplan_meier")
     assert median.upper == math.inf
+
+
+def test_spread_has_a_typical_table_beside_the_medians(leukaemia: LifeTable) -> None:
+    table = ensemble(leukaemia)
+    rows = spread(table, "x", times=(6,), source="ensemble")
+    typical = [row for row in rows if row.model.endswith(TYPICAL)]
+    # Two tables of three share their control curve with the third, and two of them nearly all of the other.
+    index = typical_table(table, np.ones(3))
+    assert index in (0, 1)
+    alone = survival_estimates(table, "x", (6,), 23, index)
+    assert {row.model.removesuffix(TYPICAL) for row in typical} == set(Library.said)
+    for row in typical:
+        same = pick(alone, row.quantity, row.contrast, row.model.removesuffix(TYPICAL))
+        assert (row.point, row.sd) == pytest.approx((same.point, same.sd), nan_ok=True)
+        assert row.source.startswith(f"ensemble; reconstruction {index} ")
+
+
+def test_the_typical_table_follows_the_weights() -> None:
+    # S after month 1: 0.75, 0.5, 0.25 in each arm, then nobody leaves before month 2: areas between them of 0.25 and 0.5 an arm.
+    events = np.array([[[n, 4 - n], [n, 4 - n]] for n in (1, 2, 3)])
+    table = LifeTable.from_counts([1.0, 2.0], events, np.zeros_like(events))
+    assert typical_table(table, np.ones(3)) == 1
+    assert typical_table(table, np.array([5.0, 1.0, 1.0])) == 0
+    assert typical_table(table, np.array([1.0, 1.0, 5.0])) == 2
+
+
+def test_a_median_at_exactly_one_half_says_which_convention_it_is() -> None:
+    # 5/6 * 4/5 * 3/4 = 1/2 from month 3 to month 4: Stata 3, R and SAS 3.5, lifelines 4, by a rounding of 1e-16.
+    at_half = np.array([[1, 1, 1, 1, 2], [1, 2, 1, 1, 1]])
+    table = LifeTable.from_counts(np.arange(1, 6), at_half, np.zeros_like(at_half))
+    for speaker in (Kernels, Library):
+        rows = survival_estimates(table, "x", speaker=speaker)
+        control, experimental = (pick(rows, "median_survival", arm, "kaplan_meier") for arm in ("control", "experimental"))
+        assert (control.point, control.note) == (3, AT_HALF)
+        assert experimental.point == 2
+    patients = table.patients()
+    control_arm = patients["experimental"] == 0
+    other = KaplanMeierFitter().fit(patients["time"][control_arm], patients["event"][control_arm])
+    assert other.median_survival_time_ == 4
+    never = LifeTable.from_counts(np.arange(1, 6), at_half * [[1], [0]], at_half * [[0], [1]])
+    assert pick(survival_estimates(never, "x"), "median_survival", "experimental", "kaplan_meier").note == ""
+    both = LifeTable.from_counts(np.arange(1, 6), np.stack([at_half] * 2), np.zeros((2, 2, 5), int))
+    assert pick(spread(both, "x"), "median_survival", "control", "kaplan_meier").note == f"in 2 of 2 tables: {AT_HALF}"
 
 
 def test_spread_of_one_table_is_that_table(leukaemia: LifeTable) -> None:

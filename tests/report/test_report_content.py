@@ -232,6 +232,18 @@ def test_the_range_over_the_tables_stands_under_its_estimate() -> None:
     )
 
 
+def test_a_typical_table_stands_beside_the_medians_and_is_no_estimator_of_its_own() -> None:
+    shared = {"endpoint": "os", "quantity": "hazard_ratio", "contrast": "experimental / control", "method": "frequentist"}
+    interval = {"lower": 0.254, "upper": 0.893, "level": 0.95, "interval_kind": "confidence", "unit": "ratio"}
+    rows = [
+        Estimate(**shared, **interval, model=f"cox_efron{end}", point=x) for end, x in (("", 0.475), ("_typical_table", 0.461))
+    ]
+    page = plain(rendered(small(estimates=rows, endpoints={"os": {"label": "overall survival"}})))
+    assert "Cox, Efron ties 0.475 (0.254 to 0.893)" in page
+    assert "Cox, Efron ties, one typical table 0.461 (0.254 to 0.893)" in page
+    assert "(Cox, Efron ties): hazard ratio 0.475 (95 % confidence interval 0.254 to 0.893)." in page
+
+
 def test_composite_responses_come_before_their_categories(report: Written) -> None:
     table = pd.read_csv(report.folder / "tables" / "page_response_results.csv")
     assert list(dict.fromkeys(table["group"])) == ["Objective response", "CR", "PR"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrial.study.reported import Quantity, Reported
+from retrial.study.fields import Section
+from retrial.study.reported import FIELDS_NOT_PLACES, Quantity, Reported
 
 SETTINGS = settings(derandomize=True, max_examples=300, deadline=None)
 DECIMALS = st.decimals(min_value=-10_000, max_value=10_000, allow_nan=False, allow_infinity=False, places=6)
@@ -133,6 +135,21 @@ def test_meets_is_about_intervals() -> None:
     assert not Reported("0.47").meets(0.476, 0.6)
     assert Reported("<0.05").meets(0.049, 0.3)
     assert not Reported("<0.05").meets(0.0501, 0.3)
+
+
+@pytest.mark.parametrize("key", sorted(FIELDS_NOT_PLACES))
+def test_a_field_is_no_place(key: str) -> None:
+    with pytest.raises(ValueError, match=f"got '{key}', a key that does not belong here"):
+        Quantity.parse({"Table 2": "155", key: "87"})
+
+
+def test_fields_that_are_no_places_are_fields() -> None:
+    def below(kind: type[Section]) -> Iterator[type[Section]]:
+        for one in kind.__subclasses__():
+            yield one
+            yield from below(one)
+
+    assert {name for section in below(Section) for name in section.model_fields} >= FIELDS_NOT_PLACES
 
 
 def test_a_quantity_keeps_every_place_in_order() -> None:

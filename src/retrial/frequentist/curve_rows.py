@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.errors import DataError
 from retrial.estimate import NAN, Estimate
-from retrial.frequentist.kaplan_meier import Curve, median_survival, restricted_mean, survival_at, survival_difference
+from retrial.frequentist.kaplan_meier import (
+    Curve,
+    median_survival,
+    restricted_mean,
+    stands_at_half,
+    survival_at,
+    survival_difference,
+)
+from retrial.frequentist.kernels import KAPLAN_MEIER as MODEL
 from retrial.frequentist.rows import DIFFERENCE, NO_INTERVAL, RowMaker, z_quantile
 
-MODEL = "kaplan_meier"
+AT_HALF = (
+    "S(t) is exactly 1/2 at the median: this is the first such time, as in Stata; R and SAS take the middle of these times, "
+    "lifelines their end where rounding leaves S above 1/2"
+)
+"""Note of a median about which programs differ."""
 CurveOf = Callable[[str], Curve]
 """Curve of "control", "experimental" or "total"; raises `DataError` where the arm is empty."""
 Number = tuple[float, tuple[float, float], float]
@@ -41,17 +54,17 @@ def guarded(maker: RowMaker, quantity: str, contrast: str, model: str, unit: str
 
 def _arm_rows(curve: CurveOf, arm: str, times: Sequence[float], horizon: float, maker: RowMaker) -> list[Estimate]:
     def median() -> Number:
-        point, limits = median_survival(curve(arm), maker.level)
-        return point, limits, NAN
+        return *median_survival(curve(arm)), NAN
 
     def survival(time: float) -> Number:
-        return survival_at(curve(arm), time, maker.level)
+        return survival_at(curve(arm), time)
 
     def mean() -> Number:
         return _wald(*_restricted_mean(curve(arm), horizon), maker)
 
+    middle = guarded(maker, "median_survival", arm, MODEL, "months", median)
     return [
-        guarded(maker, "median_survival", arm, MODEL, "months", median),
+        middle if middle.failed or not stands_at_half(curve(arm)) else replace(middle, note=AT_HALF),
         *(guarded(maker, at_time("survival", time), arm, MODEL, "probability", partial(survival, time)) for time in times),
         guarded(maker, at_time("rmst", horizon), arm, MODEL, "months", mean),
     ]
@@ -59,7 +72,7 @@ def _arm_rows(curve: CurveOf, arm: str, times: Sequence[float], horizon: float, 
 
 def _difference_rows(curve: CurveOf, times: Sequence[float], horizon: float, maker: RowMaker) -> list[Estimate]:
     def medians() -> Number:
-        control, experimental = (median_survival(curve(arm), maker.level)[0] for arm in ARMS)
+        control, experimental = (median_survival(curve(arm))[0] for arm in ARMS)
         if math.isinf(control) and math.isinf(experimental):
             raise DataError("neither arm reaches its median")
         return experimental - control, NO_INTERVAL, NAN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _LARGEST_EXPONENT = 709.0
 """e^709 is the last power of e below the largest double."""
 
 
+@functools.cache
 def z_quantile(level: float) -> float:
     """Standard normal quantile of a two-sided interval with content `level`, 1.96 for 0.95; `DataError` outside (0, 1)."""
     if not 0 < level < 1:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from retrial.estimate import NAN, Estimate
+from retrial.frequentist.kernels import Kernels
+from retrial.frequentist.library import Library
 from retrial.frequentist.rows import CONFIDENCE_LEVEL
 from retrial.frequentist.survival import common_horizon, survival_estimates
 from retrial.tables.life_table import LifeTable
 
 ACROSS = "_across_reconstructions"
 """Suffix of a quantity whose limits are its smallest and largest value over the reconstructions: no confidence interval."""
+TYPICAL = "_typical_table"
+"""Suffix of a model whose rows are those of one table of the ensemble, by lifelines and statsmodels."""
 
 
 def spread(
@@ -24,17 +29,33 @@ def spread(
     horizon: float | None = None,
     level: float = CONFIDENCE_LEVEL,
     source: str = "",
+    weights: np.ndarray | None = None,
 ) -> list[Estimate]:
-    """Rows of `survival_estimates` on every table, summarised by `summarise`; with one table, its rows as they are.
+    """Rows of `survival_estimates` on every table, summarised by `summarise`, and on a typical one; with one table, its rows as they are.
 
+    The compiled kernels do all tables; lifelines and statsmodels the typical one, whose rows carry `TYPICAL` in their model.
     `horizon` where None is the longest follow-up that both arms have in every table, so that all tables answer one question.
     """
     reach = common_horizon(table) if horizon is None else horizon
     limit = None if math.isnan(reach) else reach
-    by_table = [
-        survival_estimates(table, endpoint, times, limit, index, level, source) for index in range(table.n_reconstructions)
-    ]
-    return by_table[0] if len(by_table) == 1 else summarise(by_table)
+    if table.n_reconstructions == 1:
+        return survival_estimates(table, endpoint, times, limit, 0, level, source)
+    each = range(table.n_reconstructions)
+    rows = summarise([survival_estimates(table, endpoint, times, limit, index, level, source, Kernels) for index in each])
+    index = typical_table(table, np.ones(len(each)) if weights is None else weights)
+    where = _joined(source, f"reconstruction {index} (from 0), whose Kaplan-Meier curves are the closest to all others'")
+    typical = survival_estimates(table, endpoint, times, limit, index, level, where)
+    return rows + [dataclasses.replace(row, model=row.model + TYPICAL) for row in typical if row.model in Library.said]
+
+
+def typical_table(table: LifeTable, weights: np.ndarray) -> int:
+    """Index of the medoid: the table with the least weighted mean area between its arms' Kaplan-Meier curves and the others'.
+
+    Chosen by the curves, not by a printed statistic, which all tables share; a table, not an average, so that one can redo it.
+    """
+    survival = np.cumprod(1 - table.events.to_numpy() / np.maximum(table.at_risk.to_numpy(), 1), axis=-1)[..., :-1]
+    widths = np.diff(table.times)
+    return int(np.argmin([weights @ (np.abs(survival - one) @ widths).sum(axis=1) for one in survival]))
 
 
 def summarise(by_table: Sequence[Sequence[Estimate]]) -> list[Estimate]:
@@ -68,6 +89,7 @@ def _summary(rows: list[Estimate], tables: int) -> list[Estimate]:
         upper=_median(np.array([row.upper for row in good])),
         sd=_median(np.array([row.sd for row in good])),
         source=_joined(good[0].source, f"median over {note}"),
+        note=_joined(*(f"in {n} of {len(good)} tables: {text}" for text, n in Counter(row.note for row in good).items() if text)),
     )
     moved = dataclasses.replace(
         typical,
@@ -77,6 +99,7 @@ def _summary(rows: list[Estimate], tables: int) -> list[Estimate]:
         sd=NAN,
         level=NAN,
         interval_kind="none",
+        note="",
         source=_joined(good[0].source, f"median, smallest and largest over {note}"),
     )
     return [typical, moved]

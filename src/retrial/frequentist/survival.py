@@ -7,30 +7,27 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 
-from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, MONTHS_PER_UNIT, TOTAL
+from retrial.dims import ARMS, MONTHS_PER_UNIT, TIME, TOTAL
 from retrial.errors import DataError
 from retrial.estimate import NAN, Estimate
 from retrial.frequentist.counts import published
-from retrial.frequentist.cox import Ties, cox
 from retrial.frequentist.curve_rows import curve_rows, guarded
-from retrial.frequentist.kaplan_meier import kaplan_meier
-from retrial.frequentist.log_rank import log_rank, mantel_haenszel, observed_expected
-from retrial.frequentist.risk_sets import RiskSets, risk_sets
+from retrial.frequentist.kernels import KAPLAN_MEIER, LOG_RANK, WEIBULL, Kernels
+from retrial.frequentist.library import voice
 from retrial.frequentist.rows import CONFIDENCE_LEVEL, NO_INTERVAL, RATIO, RowMaker, exp, z_quantile
-from retrial.frequentist.weibull import WeibullFit, weibull
+from retrial.frequentist.weibull import WeibullFit
 from retrial.study.sections import Endpoint, Median
 from retrial.study.study import Study
 from retrial.tables.life_table import LifeTable
+from retrial.tables.printed.readings import RatioReading
 
 MEASURE = "hazard_ratio"
 
 
 def common_horizon(table: LifeTable) -> float:
     """Longest time, in months, to which both arms of every reconstruction are followed; NaN where an arm has no patients."""
-    try:
-        return min(risk_sets(table, index).last_time(arm) for index in range(table.n_reconstructions) for arm in ARMS)
-    except DataError:
-        return NAN
+    followed = (table.at_risk > 0).sum(TIME).to_numpy()
+    return float(table.times[followed.min() - 1]) if followed.all() else NAN
 
 
 def survival_estimates(
@@ -41,23 +38,29 @@ def survival_estimates(
     reconstruction: int = 0,
     level: float = CONFIDENCE_LEVEL,
     source: str = "",
+    speaker: Callable[[LifeTable, int, float], Kernels] = voice,
 ) -> list[Estimate]:
     """Rows of one table: patients, events, curves, log-rank test and hazard ratios (experimental / control).
 
     Kaplan-Meier medians, survival at `times` and restricted means to `horizon` (months; where None, the longest follow-up that
     both arms have), hazard ratios by Cox (Breslow, Efron), one-step Mantel-Haenszel, O/E ratio and Weibull maximum likelihood.
-    What a table does not determine (an arm without events, a time beyond the follow-up) is a row whose status says why.
-    Raises `DataError` for a reconstruction, time, horizon or level that cannot be.
+    By lifelines and statsmodels, or by another `speaker`. What a table does not determine (an arm without events, a time beyond
+    the follow-up) is a row whose status says why. Raises `DataError` for a reconstruction, time, horizon or level that cannot be.
     """
     _check(times, horizon, level)
-    risk, maker = risk_sets(table, reconstruction), RowMaker(endpoint, source, level)
-    curve = functools.cache(lambda arm: kaplan_meier(risk, arm))
+    said = speaker(table, reconstruction, level)
+    curve = functools.cache(said.curve)
     reach = common_horizon(table.select(reconstruction)) if horizon is None else horizon
+
+    def maker(model: str) -> RowMaker:
+        return RowMaker(endpoint, "; ".join(part for part in (source, said.said.get(model, "")) if part), level)
+
     return [
-        *_size_rows(risk, maker),
-        *curve_rows(curve, times, reach, maker),
-        *_test_rows(risk, maker),
-        *_weibull_rows(risk, maker),
+        *_size_rows(said, maker("life_table")),
+        *curve_rows(curve, times, reach, maker(KAPLAN_MEIER)),
+        *_test_rows(said, maker(LOG_RANK)),
+        *(row for model in RatioReading for row in _ratio_rows(said, model, maker(model))),
+        *_weibull_rows(functools.cache(said.weibull), maker(WEIBULL)),
     ]
 
 
@@ -70,59 +73,44 @@ def _check(times: Sequence[float], horizon: float | None, level: float) -> None:
         raise DataError("cannot summarise a survival curve", problems)
 
 
-def _size_rows(risk: RiskSets, maker: RowMaker) -> list[Estimate]:
-    rows = []
-    for arm in (*ARMS, TOTAL):
-        events, at_risk = risk.arm(arm)
-        rows += [maker.row("patients", arm, "life_table", at_risk[0], unit="patients")]
-        rows += [maker.row("events", arm, "life_table", events.sum(), unit="patients")]
-    return rows
-
-
-def _test_rows(risk: RiskSets, maker: RowMaker) -> list[Estimate]:
-    """Log-rank test, and the hazard ratios that need no distribution."""
-
-    def by_cox(ties: Ties) -> tuple[float, float]:
-        fit = cox(risk, ties)
-        return fit.log_hazard_ratio, fit.se
-
-    models: dict[str, Callable[[], tuple[float, float]]] = {
-        "cox_breslow": lambda: by_cox("breslow"),
-        "cox_efron": lambda: by_cox("efron"),
-        "mantel_haenszel": lambda: mantel_haenszel(risk),
-        "observed_expected": lambda: observed_expected(risk),
-    }
+def _size_rows(said: Kernels, maker: RowMaker) -> list[Estimate]:
+    numbers = {"patients": said.counts.n, "events": said.counts.events}
     return [
-        guarded(maker, "chi_square", RATIO, "log_rank", "", lambda: (log_rank(risk).chi_square, NO_INTERVAL, NAN)),
-        guarded(maker, "p_value", RATIO, "log_rank", "p-value", lambda: (log_rank(risk).p, NO_INTERVAL, NAN)),
-        *(row for model, fit in models.items() for row in maker.log_ratio_rows_or_failed(MEASURE, RATIO, model, fit)),
+        maker.row(name, arm, "life_table", count(arm), unit="patients")
+        for arm in (*ARMS, TOTAL)
+        for name, count in numbers.items()
     ]
 
 
-def _weibull_rows(risk: RiskSets, maker: RowMaker) -> list[Estimate]:
-    """Hazard ratio, medians (with limits on the log scale) and shape of the Weibull proportional-hazards fit."""
-    model = "weibull_ml"
-    fit = functools.cache(lambda: weibull(risk))
+def _test_rows(said: Kernels, maker: RowMaker) -> list[Estimate]:
+    return [
+        guarded(maker, "chi_square", RATIO, LOG_RANK, "", lambda: (said.log_rank()[0], NO_INTERVAL, NAN)),
+        guarded(maker, "p_value", RATIO, LOG_RANK, "p-value", lambda: (said.log_rank()[1], NO_INTERVAL, NAN)),
+    ]
 
-    def from_log(value_of: Callable[[WeibullFit], tuple[float, float]]) -> tuple[float, tuple[float, float], float]:
-        value, se_log = value_of(fit())
+
+def _ratio_rows(said: Kernels, model: str, maker: RowMaker) -> list[Estimate]:
+    return maker.log_ratio_rows_or_failed(MEASURE, RATIO, str(model), lambda: said.log_hazard_ratio(model))
+
+
+def _weibull_rows(fit: Callable[[], WeibullFit], maker: RowMaker) -> list[Estimate]:
+    """Hazard ratio, medians (with limits on the log scale) and shape of the Weibull proportional-hazards fit."""
+
+    def from_log(value: float, se_log: float) -> tuple[float, tuple[float, float], float]:
         factor = exp(z_quantile(maker.level) * se_log)
         return value, (value / factor, value * factor), NAN
 
+    def median(arm: int) -> tuple[float, tuple[float, float], float]:
+        return from_log(fit().medians[arm], fit().se_log_medians[arm])
+
+    medians = [
+        guarded(maker, "median_survival", arm, WEIBULL, "months", functools.partial(median, index))
+        for index, arm in enumerate(ARMS)
+    ]
     return [
-        *maker.log_ratio_rows_or_failed(MEASURE, RATIO, model, lambda: (fit().log_hazard_ratio, fit().se)),
-        guarded(
-            maker, "median_survival", CONTROL, model, "months", lambda: from_log(lambda w: (w.medians[0], w.se_log_medians[0]))
-        ),
-        guarded(
-            maker,
-            "median_survival",
-            EXPERIMENTAL,
-            model,
-            "months",
-            lambda: from_log(lambda w: (w.medians[1], w.se_log_medians[1])),
-        ),
-        guarded(maker, "weibull_shape", TOTAL, model, "", lambda: from_log(lambda w: (w.shape, w.se_log_shape))),
+        *maker.log_ratio_rows_or_failed(MEASURE, RATIO, WEIBULL, lambda: (fit().log_hazard_ratio, fit().se)),
+        *medians,
+        guarded(maker, "weibull_shape", TOTAL, WEIBULL, "", lambda: from_log(fit().shape, fit().se_log_shape)),
     ]
 
 

@@ -10,7 +10,7 @@ from retrial.frequentist.baseline import baseline_estimates, published_baseline
 from retrial.frequentist.counts import count_estimates, published_counts
 from retrial.frequentist.ratios import effect_estimates, published_effects
 from retrial.frequentist.spread import spread
-from retrial.frequentist.survival import published_survival, survival_estimates
+from retrial.frequentist.survival import published_survival
 from retrial.pipeline.tables import EndpointTables
 from retrial.run_config import RunConfig
 from retrial.study.study import Study
@@ -33,6 +33,4 @@ def table_rows(run: RunConfig, item: EndpointTables) -> list[Estimate]:
     """The whole frequentist set on a table, or its spread over an ensemble."""
     horizon = horizon_of(item.table, run.questions)
     times = [time for time in run.questions.survival_months if time <= horizon]
-    one = len(item.weights) == 1
-    summarise = survival_estimates if one else spread
-    return summarise(item.table, item.endpoint, times, horizon, level=run.questions.level, source=item.source)
+    return spread(item.table, item.endpoint, times, horizon, run.questions.level, item.source, item.weights)

@@ -16,6 +16,7 @@ from retrial.report.labels import (
     is_adjusted,
     is_comparison,
     is_spread,
+    is_typical,
     model_label,
     prior_label,
     quantity_label,
@@ -74,7 +75,8 @@ def _sentences(data: ReportData, group: Group) -> Iterator[str]:
     for row in group.by("published")[:1]:
         note = audit_note(data, row)
         yield f"The paper prints a {what} of {_with_interval(data.study, row)}{f'; {note}' if note else ''}."
-    yield from _without_prior(data, what, [row for row in group.by("frequentist") if not row.failed and not is_spread(row)])
+    medians = [row for row in group.by("frequentist") if not (row.failed or is_spread(row) or is_typical(row))]
+    yield from _without_prior(data, what, medians)
     fine = [row for row in group.by("bayes") if not row.failed]
     for model in list(dict.fromkeys(row.model for row in fine))[:_MODELS_IN_WORDS]:
         yield " ".join(_bayes(data, group, what, [row for row in fine if row.model == model]))
@@ -99,7 +101,11 @@ def _basis(data: ReportData, row: Estimate) -> str:
     curves = data.curves.get(row.endpoint)
     if curves is None:
         return "Recomputed without a prior"
-    return "Without a prior, from the patients" if curves.from_patients else "Without a prior, on a typical reconstructed table"
+    return (
+        "Without a prior, from the patients"
+        if curves.from_patients
+        else "Without a prior, the median over the reconstructed tables"
+    )
 
 
 def _bayes(data: ReportData, group: Group, what: str, rows: Sequence[Estimate]) -> Iterator[str]:

@@ -94,6 +94,8 @@ _ABBREVIATION = 3
 """Most letters of a key without a label that is read as an abbreviation ("os")."""
 _SPREAD = "_across_reconstructions"
 """End of a quantity whose limits are its smallest and largest value over the life tables."""
+TYPICAL = "_typical_table"
+"""End of a model whose number is that of one table of an ensemble."""
 
 
 def words(key: str) -> str:
@@ -176,8 +178,14 @@ def _months(time: str) -> str:
     return f"{time if '.' not in time else f'{float(time):.1f}'} months"
 
 
+def is_typical(estimate: Estimate) -> bool:
+    """Whether the number is that of one table of an ensemble."""
+    return estimate.model.endswith(TYPICAL)
+
+
 def model_label(model: str) -> str:
-    return MODELS.get(model, words(model))
+    bare = model.removesuffix(TYPICAL)
+    return MODELS.get(bare, words(bare)) + ", one typical table" * (bare != model)
 
 
 def prior_label(prior: str) -> str:

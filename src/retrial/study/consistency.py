@@ -128,7 +128,7 @@ def _endpoint(study: Study, path: str, endpoint: Endpoint, folder: Path) -> _Fou
     for arm in ARMS:
         events, n = getattr(endpoint.events, arm), study.n(arm)
         if events is not None and n is not None and events.value > n:
-            yield f"{path}.events.{arm}", f"got {events} events of {n} patients; allowed is at most arms.{arm}.n"
+            yield f"{path}.events.{arm}", f"got {events.n} events of {n} patients; allowed is at most arms.{arm}.n"
     total, n = endpoint.events.total, study.n(TOTAL)
     if total is not None and n is not None and total.n.value > n:
         yield f"{path}.events.total", f"got {total.n} events of {n} patients; allowed is at most {_size_of(study, TOTAL)}"

@@ -31,8 +31,8 @@ class Medians(Section):
 class Events(Section):
     """Events observed, per arm where the paper says so."""
 
-    control: Count | None = None
-    experimental: Count | None = None
+    control: Cell | None = None
+    experimental: Cell | None = None
     total: Cell | None = None
     where: str = ""
 

@@ -134,6 +134,13 @@ class Cell(Section):
             return raw
         return raw if isinstance(raw, Cell) else {"n": raw}
 
+    def __int__(self) -> int:
+        return int(self.n)
+
+    @property
+    def value(self) -> float:
+        return self.n.value
+
 
 class CountRow(Section):
     """Counts of one row of a two-arm table, and what the paper prints about their comparison."""
@@ -185,3 +192,5 @@ Calendar = Annotated[str, BeforeValidator(_calendar)]
 NearPath = Annotated[str, AfterValidator(_near_path)]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 """A name inside a study file; no dots, so that a dotted path finds one value."""
+GradeKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9<>=≤≥][A-Za-z0-9<>=≤≥ +/_–-]{0,63}$")]
+"""Name of a grade group as tables head it: any, 3, 3-4, >=3, 3+, grade 3."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from retrial.study.fields import CountRow, Key, Section
+from retrial.study.fields import CountRow, GradeKey, Key, Section
 
 
 class Composite(CountRow):
@@ -31,10 +31,10 @@ class BinaryOutcome(CountRow):
 
 
 class AdverseEventTerm(Section):
-    """One adverse event: grade group -> counts; the grade group "any" is the sum of the others."""
+    """One adverse event: grade group -> counts. Which groups add to which is read from their names (`grades.wholes`)."""
 
     label: str = ""
-    grades: dict[Key, CountRow] = Field(min_length=1)
+    grades: dict[GradeKey, CountRow] = Field(min_length=1)
 
 
 class Ranking(Section):

@@ -16,6 +16,13 @@ _MINUS_SIGNS = str.maketrans("−–", "--")
 _ALLOWED = (
     "a number as printed, such as 0.470, .042 or <0.001 (no exponent, no comma, at most 12 digits on each side of the point)"
 )
+FIELDS_NOT_PLACES = frozenset(
+    (
+        *("n", "percent", "value", "ci", "level", "p", "chi_square", "df", "label", "where", "control", "experimental", "total"),
+        *("hazard_ratio", "odds_ratio", "risk_ratio", "median", "events", "times", "shortest", "longest", "good"),
+    )
+)
+"""Keys of a study file that stand beside numbers: as a place of a number they are a slip (`{n: 155, percent: 87}` is no two places)."""
 _EDGE = 1e-9
 """Room for binary fractions at an interval's edge, in units of the last printed digit."""
 
@@ -106,6 +113,9 @@ class Quantity:
             for place, text in raw.items():
                 if not isinstance(text, str) or not isinstance(place, str) or not place.strip():
                     raise ValueError(f"got {shown(text)} at the place {shown(place)}; allowed is {{place: number as printed}}")
+                if place in FIELDS_NOT_PLACES:
+                    words = "allowed is a number, or {place: number as printed} with places such as Table 2 or Abstract"
+                    raise ValueError(f"got {shown(place)}, a key that does not belong here and is no place; {words}")
             return cls(tuple(Reported(text, place) for place, text in raw.items()))
         if not isinstance(raw, str):
             raise ValueError(f"got {shown(raw)}; allowed is a number as printed, or {{place: number as printed}}")

@@ -8,7 +8,7 @@ from itertools import islice
 
 from retrial.audit.check import Check, Consequence, Verdict
 from retrial.audit.numbers import TRUNCATED, Agreement, agreement, best, printed_texts, verdict_of
-from retrial.audit.rows import Row, count_rows
+from retrial.audit.rows import COLUMNS, Row, count_rows
 from retrial.dims import TOTAL
 from retrial.study.fields import Cell, CountRow
 from retrial.study.reported import Reported
@@ -71,13 +71,13 @@ def checks(study: Study) -> Iterator[Check]:
         for column, cell in row.cells.items():
             if cell.percent is not None:
                 yield _check(row.label, row.where, f"{row.path}.{column}.percent", cell, denominators(study, row, column))
-    n = study.n(TOTAL)
     for key, endpoint in study.endpoints.items():
-        events = endpoint.events.total
-        if events is not None and events.percent is not None:
-            where = endpoint.events.where or endpoint.where
-            known = () if n is None else (n,)
-            yield _check(f"{endpoint.label or key}: events", where, f"endpoints.{key}.events.total.percent", events, known)
+        for column in COLUMNS:
+            events, n = getattr(endpoint.events, column), study.n(column)
+            if events is not None and events.percent is not None:
+                where, known = endpoint.events.where or endpoint.where, () if n is None else (n,)
+                label = f"{endpoint.label or key}: events" + ("" if column == TOTAL else f", {column}")
+                yield _check(label, where, f"endpoints.{key}.events.{column}.percent", events, known)
 
 
 def _check(label: str, where: str, path: str, cell: Cell, known: tuple[int, ...]) -> Check:

@@ -5,7 +5,8 @@ Contradictions that share counts are one case, and a case is put down to one mis
 * if it can sit in a number that no model uses (a percentage, a p, a total) the arms' counts are used as printed, unless there
   are several contradictions and changing exactly one arm's count to exactly one value removes them all: then that is used;
 * if it must sit in the arms' counts (a composite or a grade sum fails, or categories add to more than n) and exactly one change
-  of one count removes all contradictions, that value is used; otherwise the part of the table is left out.
+  of one count removes all contradictions, that value is used where something speaks for it: a percentage, a total, a p or another
+  place of the paper that the new value meets and the printed one does not. Otherwise the part of the table is left out.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from retrial.audit.check import Check, Consequence, Decision, Verdict
 from retrial.audit.counts.count_tests import matching, two_by_two, usual_tests
 from retrial.audit.counts.percentages import denominators, grim, percent_agreement
-from retrial.audit.counts.sums import ANY, FAMILY, is_one_of_several
+from retrial.audit.counts.sums import FAMILY, grade_sums
 from retrial.audit.numbers import Agreement
 from retrial.audit.rows import COLUMNS, Row, outcome_rows
 from retrial.dims import ARMS, TOTAL
@@ -38,6 +39,7 @@ class Constraint:
     solutions  values of one of its cells that keep it, the others as given (none for a p: too many counts give one)
     elsewhere  whether a number that no model uses (a percentage, a p, a total) can be the wrong one
     part       key path that a model would have to leave out
+    evidence   whether it is a number of its own (a percentage, a total, a p), not a sum of the counts in question
     """
 
     text: str
@@ -46,6 +48,7 @@ class Constraint:
     solutions: Callable[[Values, Cell], Iterable[int]]
     elsewhere: bool
     part: str
+    evidence: bool = False
 
 
 def constraints(study: Study, rows: Mapping[str, Row]) -> list[Constraint]:
@@ -96,6 +99,7 @@ def _partition(study: Study, rows: Mapping[str, Row], column: str) -> Iterator[C
         solutions=lambda values, cell: [rest(values, cell)],
         elsewhere=short or column == TOTAL,
         part="response",
+        evidence=True,
     )
 
 
@@ -106,11 +110,10 @@ def _wholes(study: Study) -> Iterator[tuple[str, list[str], str]]:
             if set(composite.of) <= set(study.response.categories):
                 path = f"response.composites.{key}"
                 yield path, [f"response.categories.{name}" for name in composite.of], path
-    for name, term in (study.adverse_events.terms if study.adverse_events else {}).items():
-        part = f"adverse_events.terms.{name}"
-        parts = {grade: row for grade, row in term.grades.items() if grade != ANY}
-        if ANY in term.grades and parts and not is_one_of_several(parts, term.grades[ANY]):
-            yield f"{part}.grades.{ANY}", [f"{part}.grades.{grade}" for grade in parts], part
+    for (name, whole), holds in grade_sums(study).items():
+        if holds and whole.sums:
+            part = f"adverse_events.terms.{name}"
+            yield f"{part}.grades.{whole.key}", [f"{part}.grades.{grade}" for grade in whole.parts], part
 
 
 def _sum(text: str, parts: tuple[Cell, ...], whole: Cell, elsewhere: bool, part: str) -> Constraint:
@@ -124,6 +127,7 @@ def _sum(text: str, parts: tuple[Cell, ...], whole: Cell, elsewhere: bool, part:
         solutions=lambda values, cell: [values[cell] + (excess(values) if cell == whole else -excess(values))],
         elsewhere=elsewhere,
         part=part,
+        evidence=elsewhere,
     )
 
 
@@ -135,6 +139,7 @@ def _percent(text: str, cell: Cell, percent: Quantity, known: tuple[int, ...], p
         solutions=lambda _values, _cell: grim(percent.first, known[0]),
         elsewhere=True,
         part=part,
+        evidence=True,
     )
 
 
@@ -148,7 +153,7 @@ def _p(study: Study, row: Row, p: Quantity) -> Constraint:
         match = matching(usual_tests(table), p)
         return bool(match) and not match.truncated
 
-    return Constraint(f"{row.label}: p {p}", cells, holds, lambda _values, _cell: (), True, row.path)
+    return Constraint(f"{row.label}: p {p}", cells, holds, lambda _values, _cell: (), True, row.path, True)
 
 
 def checks(study: Study) -> Iterator[Check]:
@@ -197,12 +202,16 @@ def single_changes(
     elsewhere: list[tuple[Cell, int]] = []
     for cell in sorted(set.intersection(*(set(item.cells) for item in case))):
         candidates = next((set(fits) for item in case if (fits := tuple(item.solutions(values, cell)))), set())
-        printed = {int(print_.value) for print_ in rows[cell[0]].cells[cell[1]].n.prints}
         touched = [item for item in relations if cell in item.cells]
         for value in sorted(candidates - {values[cell]}):
             if 0 <= value <= (study.n(cell[1]) or 0) and all(item.holds({**values, cell: value}) for item in touched):
-                (elsewhere if value in printed else found).append((cell, value))
+                (elsewhere if _printed(rows, cell, value) else found).append((cell, value))
     return elsewhere or found
+
+
+def _printed(rows: Mapping[str, Row], cell: Cell, value: int) -> bool:
+    """Whether some place of the paper prints this value of a count."""
+    return value in {int(print_.value) for print_ in rows[cell[0]].cells[cell[1]].n.prints}
 
 
 def resolved(
@@ -213,7 +222,8 @@ def resolved(
     arms = [change for change in changes if change[0][1] != TOTAL]
     tenable = all(item.elsewhere for item in case)
     wrong = "; ".join(item.text for item in case)
-    if len(arms) == 1 and (not tenable or (len(case) > 1 and len(changes) == 1)):
+    supported = [change for change in arms if any(item.evidence for item in case) or _printed(rows, *change)]
+    if len(supported) == len(arms) == 1 and (not tenable or (len(case) > 1 and len(changes) == 1)):
         cell, value = arms[0]
         label = f"{rows[cell[0]].label}, {cell[1]}"
         reason = (
@@ -223,7 +233,7 @@ def resolved(
         return Decision(path, Consequence.CORRECTED, Quantity((Reported(str(value), "audit"),)), reason)
     if tenable:
         return None
-    reason = f"{wrong}: " + (
-        f"{len(arms)} different single changes would remove this" if arms else "no single change removes this"
-    )
+    without = "a single change would remove this, but no percentage, total, p or other place speaks for it"
+    several = without if len(arms) == 1 else f"{len(arms)} different single changes would remove this"
+    reason = f"{wrong}: {several if arms else 'no single change removes this'}"
     return Decision(case[0].part, Consequence.EXCLUDED, None, reason)

@@ -12,11 +12,12 @@ from retrial.audit.numbers import Agreement
 from retrial.audit.rows import COLUMNS, Row, continuous_or_not, count_rows
 from retrial.dims import ARMS, TOTAL
 from retrial.study.fields import Cell, CountRow
+from retrial.study.grades import ANY, Whole, wholes
 from retrial.study.study import Study
 
 FAMILY = "counts"
-ANY = "any"
-"""The grade group that is the sum of the others."""
+_MOST = 0.5
+"""Share of the terms beyond which a sum that fails in them is not how the paper counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,22 +148,45 @@ def _response(study: Study) -> Iterator[Check]:
 
 
 def _grades(study: Study) -> Iterator[Check]:
-    if study.adverse_events is None:
-        return
-    for name, term in study.adverse_events.terms.items():
-        parts = {grade: row for grade, row in term.grades.items() if grade != ANY}
-        if ANY not in term.grades or not parts or is_one_of_several(parts, term.grades[ANY]):
+    """Each group of grades against the exclusive groups within it, as far as the printed grades are all of it."""
+    events, kept = study.adverse_events, grade_sums(study)
+    for (name, whole), holds in kept.items():
+        term = events.terms[name] if events is not None else None
+        if events is None or term is None:
             continue
-        sums = column_sums(study, parts, term.grades[ANY])
-        claim = f"{term.label or name}: any grade = {' + '.join(parts)}"
-        path = f"adverse_events.terms.{name}.grades.{ANY}"
-        yield _check(claim, study.adverse_events.where, path, sums, feeds_models=True)
+        sums = column_sums(study, {key: term.grades[key] for key in whole.parts}, term.grades[whole.key])
+        sign = "=" if whole.sums else "is at least"
+        group = "any grade" if whole.key == ANY else f"grade {whole.key}"
+        claim = f"{term.label or name}: {group} {sign} {' + '.join(whole.parts)}"
+        path = f"adverse_events.terms.{name}.grades.{whole.key}"
+        check = _check(claim, events.where, path, sums if whole.sums else [_at_least(item) for item in sums], feeds_models=True)
+        if not holds and check.verdict is Verdict.INCONSISTENT:
+            check = replace(
+                check,
+                verdict=Verdict.CONSISTENT_ONLY_IF,
+                reading="groups of grades are not exclusive, or not all printed: the sum fails in most terms",
+                note="",
+                consequence=Consequence.AS_PRINTED,
+            )
+        yield check
 
 
-def is_one_of_several(parts: Mapping[str, CountRow], whole: CountRow) -> bool:
-    """Whether one grade group alone (3-4, say) stands beside a larger any grade: the table then does not print the others."""
-    counts = [(int(getattr(part, arm).n), int(getattr(whole, arm).n)) for part in parts.values() for arm in ARMS]
-    return len(parts) == 1 and all(one <= every for one, every in counts) and any(one < every for one, every in counts)
+def _at_least(item: Sum) -> Sum:
+    """A sum that may stay below the printed number: what is missing counts as another part."""
+    return Sum(item.column, item.printed, (*item.parts, -item.difference)) if item.difference < 0 else item
+
+
+def grade_sums(study: Study) -> dict[tuple[str, Whole], bool]:
+    """(term, group with its parts), and whether the paper's table keeps that relation: one that fails in most terms is not the paper's."""
+    terms = study.adverse_events.terms if study.adverse_events is not None else {}
+    found = {(name, whole): term for name, term in terms.items() for whole in wholes(term.grades)}
+    fails: dict[Whole, list[bool]] = {}
+    for (_, whole), term in found.items():
+        sums = column_sums(study, {key: term.grades[key] for key in whole.parts}, term.grades[whole.key])
+        wrong = any(item.difference > 0 or (whole.sums and item.difference != 0) for item in sums)
+        fails.setdefault(whole, []).append(wrong)
+    kept = {whole: len(wrong) == 1 or sum(wrong) <= _MOST * len(wrong) for whole, wrong in fails.items()}
+    return {key: kept[key[1]] for key in found}
 
 
 def _endpoint(study: Study, key: str) -> Iterator[Check]:

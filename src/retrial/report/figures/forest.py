@@ -35,9 +35,11 @@ from retrial.report.figures.picture import (
 from retrial.report.labels import (
     METHODS,
     RATIOS,
+    TYPICAL,
     endpoint_label,
     is_comparison,
     is_spread,
+    is_typical,
     model_label,
     prior_label,
     quantity_label,
@@ -349,12 +351,8 @@ def _text(key: str, title: str, quantity: str, rows: Sequence[ForestRow], sides:
 
 def _empty_arms(rows: Sequence[Estimate]) -> str:
     """What the mark beside a name means, where there is one."""
-    marked = any(row.note for row in rows)
-    return (
-        f"{EMPTY_ARM}: nobody, or everybody, of an arm has the event, and the prior decides how far a ratio goes."
-        if marked
-        else ""
-    )
+    meaning = f"{EMPTY_ARM}: nobody, or everybody, of an arm has the event, and the prior decides how far a ratio goes."
+    return meaning if any(row.note for row in rows) else ""
 
 
 def _rows(data: ReportData, group: Group, chances: Sequence[Group]) -> list[ForestRow]:
@@ -365,8 +363,9 @@ def _rows(data: ReportData, group: Group, chances: Sequence[Group]) -> list[Fore
         for position, row in enumerate(rows):
             if method == "bayes" and len(rows) > 1 and (position == 0 or row.model != rows[position - 1].model):
                 found.append(ForestRow(f"Bayesian, {model_label(row.model)}" if row.model else "Bayesian", minor=True))
-            if method == "frequentist" and position == 0 and _is_reconstructed(data, row):
-                found.append(ForestRow("On a typical reconstructed table", minor=True))
+            other = position == 0 or is_typical(row) != is_typical(rows[position - 1])
+            if method == "frequentist" and other and _is_reconstructed(data, row):
+                found.append(ForestRow("On one typical table" if is_typical(row) else "Median over the tables", minor=True))
             text = "failed" if row.failed else written(data.study, row) if math.isfinite(row.point) else ""
             found.append(ForestRow(_label(data, row, alone=len(rows) == 1), row, text, _chance(row, chances)))
     return found
@@ -381,7 +380,7 @@ def _label(data: ReportData, row: Estimate, *, alone: bool) -> str:
     if row.method == "published":
         return "Published (see audit)" if audit_note(data, row) else "Published"
     if row.method == "frequentist":
-        return upper_first(model_label(row.model))
+        return upper_first(model_label(row.model.removesuffix(TYPICAL)))
     name = f"{prior_label(row.prior)} prior" if row.prior else "posterior"
     return f"Bayesian, {name}" if alone else upper_first(name)
 

@@ -102,12 +102,10 @@ def within(statistic: str, arm: str, printed: Quantity, tolerance: float, where:
 
 
 def _events(item: Endpoint) -> Iterator[Target]:
-    for arm in ARMS:
-        printed = getattr(item.events, arm)
+    for column in (*ARMS, TOTAL):
+        printed = getattr(item.events, column)
         if printed is not None:
-            yield exact("events", arm, printed, item.events.where or item.where)
-    if item.events.total is not None:
-        yield exact("events", TOTAL, item.events.total.n, item.events.where or item.where)
+            yield exact("events", column, printed.n, item.events.where or item.where)
 
 
 def _times(item: Endpoint) -> Iterator[Target]:
