@@ -19,6 +19,8 @@ from retrial.estimate import COLUMNS
 from retrial.store.artefacts import ARTEFACTS, TEXT, artefact_of, path_of, told
 from retrial.store.tables import read_table, write_table
 
+TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")))
+"""Without control characters, which the reader of study files refuses."""
 TABLES = [name for name, artefact in ARTEFACTS.items() if artefact.columns]
 
 
@@ -77,7 +79,7 @@ def test_a_table_comes_back_as_it_was_written(name: str, tmp_path: Path) -> None
         [
             column("value", elements=st.floats()),
             column("density", elements=st.floats(width=64)),
-            column("prior", elements=st.text(), dtype=object),
+            column("prior", elements=TEXTS, dtype=object),
         ]
     )
 )
@@ -85,7 +87,6 @@ def test_a_table_comes_back_as_it_was_written(name: str, tmp_path: Path) -> None
 def test_numbers_and_text_are_exact(frame: pd.DataFrame) -> None:
     import tempfile
 
-    frame["prior"] = [text.replace("\r", "").encode("utf-8", "ignore").decode() for text in frame["prior"]]
     with tempfile.TemporaryDirectory() as folder:
         write_table(Path(folder), "prior_densities", frame)
         found = read_table(Path(folder), "prior_densities")
