@@ -45,6 +45,10 @@ def test_a_failed_fit_is_run_again_in_doublings(monkeypatch: pytest.MonkeyPatch,
     assert [size[2] for size in asked[1:]] == pytest.approx([size[2] for size in expected[1:]])
     assert (health.status == "ok") is passes
     assert draws.diverging.shape == (4, DRAWS)  # a longer run is thinned to the size of the others
+    # the diagnostics say how often it was run, and how the last time
+    size, tune, accept = expected[-1]
+    assert (health.attempts, health.draws, health.tune) == (runs, 4 * size, tune)
+    assert health.target_accept == pytest.approx(accept or SamplerSettings().target_accept)
 
 
 def test_how_often_a_fit_is_run_again() -> None:

@@ -168,7 +168,9 @@ def diagnostics() -> pd.DataFrame:
                     if failed
                     else (1 + 0.004 * random.random(), 4000 + 500 * random.random(), 3000.0, 0, "ok")
                 )
-                rows.append((endpoint, "weibull", prior, table, *health[:4], 4000, health[4]))
+                # the failed fits, and of the others a fiftieth, did not pass at first
+                asked = (3, 800, 0.95) if failed else (2, 400, 0.9) if table % 50 == 1 else (1, 200, 0.8)
+                rows.append((endpoint, "weibull", prior, table, *health[:4], 4000, health[4], *asked))
     columns = [
         "endpoint",
         "model",
@@ -180,6 +182,9 @@ def diagnostics() -> pd.DataFrame:
         "divergences",
         "draws",
         "status",
+        "attempts",
+        "tune",
+        "target_accept",
     ]
     return pd.DataFrame(rows, columns=columns)
 

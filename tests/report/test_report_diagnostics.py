@@ -31,3 +31,14 @@ def test_names_that_a_csv_reader_took_for_missing() -> None:
     page = plain(rendered(report_data(diagnostics=read, estimates=[], curves={}, fidelity=None)))
     assert re.findall(r"\bnan\b", page) == []
     assert "1 of 8 life tables failed" in page
+
+
+def test_fits_that_were_run_again_are_disclosed(report: Written) -> None:
+    """Two fits failed in the end, and 16 passed the second time."""
+    assert "18 of 808 fits did not pass at first and were run again" in report.text
+    assert "up to 3 times in all (at most 800 warm-up iterations a chain, 4,000 draws, acceptance aimed at 0.95)" in report.text
+    summary = pd.read_csv(report.folder / "tables" / "page_diagnostics_fits.csv")
+    assert summary["Run again"].sum() == 18
+    assert list(pd.read_csv(report.folder / "tables" / "page_diagnostics_failed.csv")["Runs"]) == [3, 3]
+    once = diagnostics().assign(attempts=1)
+    assert "Every fit was run once." in plain(rendered(report_data(diagnostics=once, estimates=[], curves={})))

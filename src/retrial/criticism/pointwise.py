@@ -7,8 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retrial.fit.survival_likelihood import Hazard, SurvivalData, cell_log_likelihood
+from retrial.dims import ARM, ARMS, TIME
+from retrial.fit.ensemble import Question
+from retrial.fit.posterior_file import Observed
+from retrial.fit.survival_likelihood import Hazard, SurvivalData, cell_log_likelihood, survival_data
+from retrial.frequentist.spread import typical_table
+from retrial.tables.life_table import LifeTable
 
+SHARES = (0.05, 0.25, 0.75, 0.95)
+"""Beside the typical table, these say how far an answer about patients moves from table to table."""
 _COLUMNS_AT_ONCE = 64
 """Times looked at together: some tens of megabytes for the draws of one fit, however long the table is."""
 
@@ -67,3 +74,38 @@ def pointwise_log_likelihood(hazard: Hazard, draws: Mapping[str, np.ndarray], da
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         values = cell_log_likelihood(hazard, data.times[columns], data.previous[columns], parameters, data.recorded, np)
     return values[:, cells.status, cells.arm, place]
+
+
+def patients_observed(hazard: Hazard, question: Question) -> Observed:
+    """The tables of a question as patients, one by one, for the file of their posteriors."""
+
+    def cells_of(table: int) -> tuple[SurvivalData, Cells, np.ndarray]:
+        data = survival_data(question.table, table, question.recorded)
+        cells = occupied_cells(data)
+        return data, cells, cells.counts.astype(int)
+
+    def log_likelihood(table: int, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+        data, cells, counts = cells_of(table)
+        return np.repeat(pointwise_log_likelihood(hazard, draws, data, cells), counts, axis=1)
+
+    def observations(table: int) -> dict[str, np.ndarray]:
+        data, cells, counts = cells_of(table)
+        about = {ARM: np.array(ARMS)[cells.arm], "months": data.times[cells.column], "event": cells.is_event}
+        return {name: np.repeat(values, counts) for name, values in about.items()}
+
+    leading = leading_tables(question.table, question.weights)
+    return Observed(question.table.data, question.weights, leading, log_likelihood, observations)
+
+
+def leading_tables(table: LifeTable, weights: np.ndarray) -> np.ndarray:
+    """The typical table, and those where `SHARES` of the weight are reached in the order of the crude log rate ratio, each once.
+
+    log((d_e + ½) / T_e) - log((d_c + ½) / T_c), d events in T patient-months: the same tables for every model of an endpoint.
+    """
+    leaving = table.events + table.censored
+    rates = np.log(((table.events.sum(TIME) + 0.5) / (leaving * leaving[TIME]).sum(TIME)).transpose(ARM, ...).to_numpy())
+    ranked = np.argsort(rates[1] - rates[0], kind="stable")
+    # rounded: which side of a share a sum of equal weights falls on is not to depend on its last bit
+    reached = np.cumsum(weights[ranked] / weights.sum()).round(9)
+    places = np.minimum(np.searchsorted(reached, SHARES), weights.size - 1)
+    return np.array(list(dict.fromkeys([typical_table(table, weights), *ranked[places].tolist()])))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
-from retrial.dims import ARM, ARMS
+from retrial.dims import ARM, ARMS, RECONSTRUCTION
 from retrial.errors import DataError
+from retrial.fit.posterior_file import Observed
 
 STEP = "step"
 TERM = "term"
 GRADE = "grade"
 CELL = "cell"
+NONE = "none"
+"""Last of the grades: patients without the event."""
 ANY_GRADE, OTHER_GRADES = "any", "other"
 """Grade groups that end the chain of a term that is not printed in every group: all its patients, or those beside the printed groups."""
 
@@ -46,6 +50,11 @@ class CategoryCounts:
     def coords(self) -> dict[str, Any]:
         return {ARM: list(ARMS), STEP: list(self.names[:-1])}
 
+    @property
+    def patients(self) -> xr.DataArray:
+        """(arm, category): every patient, once."""
+        return xr.DataArray(self.counts, {ARM: list(ARMS), "category": list(self.names)})
+
 
 @dataclass(frozen=True, eq=False)
 class GradedEvents:
@@ -68,8 +77,7 @@ class GradedEvents:
     @property
     def at_risk(self) -> np.ndarray:
         """(arm, cell): patients without a worse grade of the same term."""
-        none = self.n[:, None] - self.counts.sum(axis=-1)
-        return at_risk(np.concatenate([self.counts, none[..., None]], axis=-1))[:, self.known]
+        return at_risk(self.patients.to_numpy())[:, self.known]
 
     @property
     def grade_of(self) -> np.ndarray:
@@ -96,9 +104,35 @@ class GradedEvents:
     def updates(self) -> dict[str, np.ndarray]:
         return {"events": self.events, "at_risk": self.at_risk}
 
+    @property
+    def patients(self) -> xr.DataArray:
+        """(arm, term, grade): every patient once a term, in the last place those without any of its grades."""
+        none = self.n[:, None] - self.counts.sum(axis=-1)
+        counts = np.concatenate([self.counts, none[..., None]], axis=-1)
+        return xr.DataArray(counts, {ARM: list(ARMS), TERM: list(self.terms), GRADE: [*self.grades, NONE]})
+
     def coords(self) -> dict[str, Any]:
         cells = [f"{self.terms[term]} {self.grades[grade]}" for term, grade in np.argwhere(self.known)]
         return {ARM: list(ARMS), GRADE: list(self.grades), CELL: cells}
+
+
+def patients_observed(patients: xr.DataArray, probabilities: Callable[[Mapping[str, np.ndarray]], np.ndarray]) -> Observed:
+    """Counts in exclusive categories as patients, one by one (once a term), for the file of their posteriors.
+
+    `probabilities` gives those of the categories, (draw, arm, ...), of posterior draws: an observation's likelihood is its category's.
+    """
+    counts = patients.to_numpy()
+    held = np.nonzero(counts)
+
+    def log_likelihood(_table: int, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+        return np.repeat(np.log(probabilities(draws)[:, *held]), counts[held], axis=1)
+
+    def observations(_table: int) -> dict[str, np.ndarray]:
+        about = zip(patients.dims, held, strict=True)
+        return {str(dim): np.repeat(patients[dim].to_numpy()[place], counts[held]) for dim, place in about}
+
+    data = patients.expand_dims({RECONSTRUCTION: [0]}).to_dataset(name="patients")
+    return Observed(data, np.ones(1), np.zeros(1, int), log_likelihood, observations)
 
 
 def at_risk(counts: np.ndarray) -> np.ndarray:

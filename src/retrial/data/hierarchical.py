@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from retrial.answers.hierarchical import adverse_event_rows, category_rows, pooling_rows
 from retrial.answers.notes import empty_arms
 from retrial.answers.proportions import with_numbers_needed
 from retrial.answers.response import response_rows
 from retrial.answers.rows import Subject
-from retrial.data.chains import CategoryCounts, GradedEvents
+from retrial.data.chains import CategoryCounts, GradedEvents, patients_observed
 from retrial.data.closed_form import failed_in_words, failed_row
 from retrial.data.cohorts import BorrowedCounts
 from retrial.data.counted import EFFECT, borrowing_data, categories_of, complete_sets, graded_of, left_out, outcome_of
-from retrial.dims import CHAIN, DRAW, PRIOR
 from retrial.errors import DataError, FitError
 from retrial.estimate import Estimate
 from retrial.fit.diagnostics import Diagnostics
-from retrial.fit.engine import Draws, FitData, Job
+from retrial.fit.engine import Job
 from retrial.fit.ensemble import fit_group
+from retrial.fit.posterior_file import posterior_tree
 from retrial.frequentist.counts import benefit_sign, outcome_key, source_of
 from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.models.response_borrowing import robust_weight
@@ -89,7 +88,13 @@ Answers = Callable[[Subject, Mapping[str, np.ndarray], RunConfig, ModelSpec], li
 
 
 def _fit(
-    run: RunConfig, spec: ModelSpec, data: FitData, answers: Answers, benefit: int, folder: Path, results: HierarchicalResults
+    run: RunConfig,
+    spec: ModelSpec,
+    data: CategoryCounts | GradedEvents,
+    answers: Answers,
+    benefit: int,
+    folder: Path,
+    results: HierarchicalResults,
 ) -> None:
     """One model under every prior set that speaks of an odds ratio, and under variants of the pooling scale."""
     outcome = outcome_of(spec)
@@ -109,7 +114,14 @@ def _fit(
         results.diagnostics.append(_diagnostic_row(outcome, spec.name, name, health))
         if health.status != "ok":
             results.failures.append(f"{outcome}, {spec.name}, prior {name}: {health.status}")
-    _save(list(sets), [draws for draws, _ in found], folder / f"posterior_{outcome}_{spec.name}.nc", spec.name)
+    tree = posterior_tree(
+        spec.build(data, jobs[0].priors),
+        {name: [draws] for name, (draws, _) in zip(sets, found, strict=True)},
+        sets,
+        patients_observed(data.patients, lambda draws: spec.probabilities_of(draws, data)),
+        {"model": spec.name, "endpoint": outcome, "inference_library": str(settings.engine)},
+    )
+    tree.to_netcdf(folder / f"posterior_{outcome}_{spec.name}.nc", engine="h5netcdf")
 
 
 def _diagnostic_row(outcome: str, model: str, prior: str, health: Diagnostics) -> dict[str, Any]:
@@ -179,15 +191,3 @@ def _borrowed_rows(
         "posterior_weight_robust", robust_weight(data, priors, joint)
     )
     return [*rows, weight]
-
-
-def _save(names: Sequence[str], fits: Sequence[Draws], path: Path, model: str) -> None:
-    """Posterior draws (prior, chain, draw, ...) as NetCDF."""
-    values = {}
-    for key in fits[0].values:
-        stacked = np.stack([fit.values[key] for fit in fits])
-        extra = tuple(f"{key}_{i}" for i in range(stacked.ndim - 3))
-        values[key] = ((PRIOR, CHAIN, DRAW, *extra), stacked)
-    posterior = xr.Dataset(values, {PRIOR: list(names)}, attrs={"model": model})
-    stats = xr.Dataset({"diverging": ((PRIOR, CHAIN, DRAW), np.stack([fit.diverging for fit in fits]))}, {PRIOR: list(names)})
-    xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats}).to_netcdf(path, engine="h5netcdf")

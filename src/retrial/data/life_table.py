@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,16 @@ from retrial.answers import curves
 from retrial.answers.notes import empty_arms
 from retrial.answers.rows import Subject
 from retrial.answers.survival import follow_up_of, horizon_of, survival_rows
+from retrial.criticism.pointwise import patients_observed
 from retrial.dims import ARM, ARMS, RECONSTRUCTION, TIME
 from retrial.estimate import Estimate
-from retrial.fit.ensemble import EFFECT, Fitted, Question, fit_ensemble, save
+from retrial.fit.ensemble import EFFECT, Fitted, Question, fit_ensemble
+from retrial.fit.posterior_file import posterior_tree
+from retrial.fit.survival_likelihood import survival_data
 from retrial.pipeline.criticism import Criticised, criticised
 from retrial.pipeline.spread import variance_rows
 from retrial.pipeline.tables import EndpointTables
+from retrial.priors.prior_set import PriorSet
 from retrial.report.data import LOWER, POINT, TIME_FINE, UPPER
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.seeds import integer_seed
@@ -91,12 +95,8 @@ def _fit_model(run: RunConfig, spec: ModelSpec, tables: Sequence[EndpointTables]
     bands = {}
     variance: list[dict[str, Any]] = []
     for own, fitted, question, item in zip(specs, fits, questions, tables, strict=True):
-        save(
-            fitted,
-            question,
-            folder / f"posterior_{item.endpoint}_{spec.name}.nc",
-            {"model": spec.name, "endpoint": item.endpoint},
-        )
+        path = folder / f"posterior_{item.endpoint}_{spec.name}.nc"
+        _posterior(run, own, fitted, question, complete).to_netcdf(path, engine="h5netcdf")
         rows += _answers(run, own, fitted, item)
         bands[item.endpoint] = _band(run, own, fitted, item)
         variance += variance_rows(run, own, fitted, item)
@@ -109,6 +109,21 @@ def _fit_model(run: RunConfig, spec: ModelSpec, tables: Sequence[EndpointTables]
     with step(f"criticising {spec.name}"):
         criticism = [criticised(run, own, fitted, question) for own, fitted, question in zip(specs, fits, questions, strict=True)]
     return SurvivalResults(rows, _diagnostic_rows(fits), bands, failures, criticism, variance)
+
+
+def _posterior(
+    run: RunConfig, spec: ModelSpec, fitted: Fitted, question: Question, complete: Mapping[str, PriorSet]
+) -> xr.DataTree:
+    """The fits of one endpoint as ArviZ reads them."""
+    priors = {name: complete[name].for_endpoint(fitted.endpoint) for name in fitted.draws}
+    data = question.prepare(survival_data(question.table, 0, question.recorded))
+    return posterior_tree(
+        spec.build(data, next(iter(priors.values()))),
+        fitted.draws,
+        priors,
+        patients_observed(spec.hazard_of(), question),
+        {"model": spec.name, "endpoint": fitted.endpoint, "inference_library": str(run.sampler.engine)},
+    )
 
 
 def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> list[Estimate]:

@@ -93,7 +93,10 @@ _BATCH = 100
 
 @dataclass(frozen=True, slots=True)
 class Diagnostics:
-    """Worst values over the parameters of one fit; `status` is "ok" or "failed: ..." with every limit that was passed."""
+    """Worst values over the parameters of one fit; `status` is "ok" or "failed: ..." with every limit that was passed.
+
+    They are those of the last of `attempts` runs, with its `draws` of all chains after `tune` a chain of warm-up, `target_accept` aimed at.
+    """
 
     rhat_max: float
     ess_bulk_min: float
@@ -101,6 +104,9 @@ class Diagnostics:
     divergences: int
     draws: int
     status: str
+    attempts: int = 1
+    tune: int = 0
+    target_accept: float = float("nan")
 
 
 def diagnose(fits: Sequence[Draws], limits: DiagnosticLimits, threads: int = 1) -> list[Diagnostics]:

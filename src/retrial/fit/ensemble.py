@@ -5,13 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import xarray as xr
 
-from retrial.dims import CHAIN, DRAW, PRIOR, RECONSTRUCTION
 from retrial.fit.diagnostics import Diagnostics, diagnose
 from retrial.fit.engine import Build, Draws, FitData, Job, Progress, fit_many, fitter_for
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
@@ -123,16 +120,17 @@ def fit_group(
     """
     fitter = fitter_for(build, jobs, settings)
     fits = fit_many(fitter, jobs, draws, settings.tune, settings.threads, progress)
-    health = diagnose(fits, limits, settings.threads)
-    for times in settings.retries:
+    asked: dict[str, Any] = {"tune": settings.tune, "target_accept": settings.target_accept}
+    health = [dataclasses.replace(item, **asked) for item in diagnose(fits, limits, settings.threads)]
+    for attempt, times in enumerate(settings.retries, start=2):
         failed = [i for i, item in enumerate(health) if item.status != "ok"]
         if not failed:
             break
         again = [dataclasses.replace(jobs[i], seed=integer_seed(jobs[i].seed, "retry", times)) for i in failed]
-        size = times * draws, times * settings.tune
-        longer = fit_many(fitter, again, *size, settings.threads, target_accept=settings.retry_accept(times))
+        asked = {"tune": times * settings.tune, "target_accept": settings.retry_accept(times)}
+        longer = fit_many(fitter, again, times * draws, threads=settings.threads, **asked)
         for i, fit, item in zip(failed, longer, diagnose(longer, limits, settings.threads), strict=True):
-            fits[i], health[i] = fit.thinned(draws), item
+            fits[i], health[i] = fit.thinned(draws), dataclasses.replace(item, attempts=attempt, **asked)
     return list(zip(fits, health, strict=True))
 
 
@@ -162,24 +160,3 @@ def padded(data: SurvivalData, length: int) -> SurvivalData:
         previous=np.concatenate([data.previous, later - 1]),
         counts=np.pad(data.counts, ((0, 0), (0, 0), (0, extra))),
     )
-
-
-def save(fitted: Fitted, question: Question, path: Path, attributes: Mapping[str, Any]) -> None:
-    """Write posterior (prior, reconstruction, chain, draw, and a vector's own dim), divergences and the observed tables as NetCDF.
-
-    In single precision: a draw's Monte Carlo error is a hundred thousand times its rounding.
-    """
-    dims = (PRIOR, RECONSTRUCTION, CHAIN, DRAW)
-    names = list(next(iter(fitted.draws.values()))[0].values)
-    stacked = {name: np.stack([np.stack([fit.values[name] for fit in fits]) for fits in fitted.draws.values()]) for name in names}
-    values = {
-        name: ((*dims, *(f"{name}_{i}" for i in range(value.ndim - len(dims)))), value.astype(np.float32))
-        for name, value in stacked.items()
-    }
-    diverging = np.stack([np.stack([fit.diverging for fit in fits]) for fits in fitted.draws.values()])
-    labels = {PRIOR: list(fitted.draws), RECONSTRUCTION: np.arange(len(question.weights))}
-    posterior = xr.Dataset(values, labels, attrs=dict(attributes))
-    stats = xr.Dataset({"diverging": (dims, diverging)}, labels)
-    observed = question.table.data.assign(weight=(RECONSTRUCTION, question.weights))
-    tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats, "observed_data": observed})
-    tree.to_netcdf(path, engine="h5netcdf")

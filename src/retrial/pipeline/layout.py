@@ -16,6 +16,7 @@ from retrial.audit.run import run_audit
 from retrial.dims import ARM, ARMS, MONTHS_PER_UNIT, RECONSTRUCTION, TIME
 from retrial.errors import StoreError
 from retrial.estimate import Estimate
+from retrial.fit.posterior_file import typical_posterior
 from retrial.pipeline.used import used_models
 from retrial.report.data import PrintedAtRisk, ReportData, SurvivalCurves
 from retrial.report.figures.survival import survival_pictures
@@ -72,6 +73,7 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         spread=_frame(source / "spread.csv"),
         leave_one_out=_frame(source / "leave_one_out.csv"),
         strict_comparison=_frame(source / "strict_comparison.csv"),
+        traces=_traces(run, study, source),
         predictive={key: found for key in study.endpoints if (found := _dataset(source / f"predictive_{key}.nc")) is not None},
         model_cards={
             spec.name: inspect.getdoc(inspect.getmodule(_plain(spec.build))) or "" for spec in used_models(run, estimates)
@@ -79,6 +81,14 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         main_prior=run.main_prior,
     )
     return write_report(data, folder)
+
+
+def _traces(run: RunConfig, study: Study, folder: Path) -> list[xr.Dataset]:
+    """Chains of each endpoint's first survival model under the main prior, on the typical table."""
+    names = [spec.name for spec in run.models.values() if spec.data == "life_table"]
+    paths = [[folder / f"posterior_{key}_{name}.nc" for name in names] for key in study.endpoints]
+    found = [next((path for path in some if path.is_file()), None) for some in paths]
+    return [typical_posterior(path, run.main_prior) for path in found if path is not None]
 
 
 def draw_curves(study: Study, folder: Path) -> None:

@@ -11,6 +11,7 @@ import xarray as xr
 
 from retrial.data.counted import EFFECT, categories_of, complete_sets, graded_of, outcome_of
 from retrial.dims import PRIOR, RECONSTRUCTION
+from retrial.fit.posterior_file import WEIGHT, by_number
 from retrial.fit.survival_likelihood import cell_log_likelihood, survival_data
 from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.priors.implied.power_scaling import pooled_log_density, sensitivity
@@ -45,14 +46,15 @@ def life_tables(run: RunConfig, spec: ModelSpec, study: Study, folder: Path) -> 
         if not path.is_file():
             continue
         with xr.open_datatree(path, engine="h5netcdf") as tree:
-            posterior, observed = tree["posterior"].to_dataset().load(), tree["observed_data"].to_dataset().load()
-        table = LifeTable(observed.drop_vars("weight"))
-        own = spec.on(table, observed["weight"].to_numpy())
+            posterior, observed = by_number(tree)
+        weights = observed[WEIGHT].to_numpy()
+        table = LifeTable(observed.drop_vars(WEIGHT))
+        own = spec.on(table, weights)
         recorded = study.endpoints[endpoint].recorded
         for name in posterior[PRIOR].to_numpy():
             if str(name) not in run.priors:
                 continue
-            draws, share = _pooled(posterior.sel({PRIOR: name}), observed["weight"].to_numpy())
+            draws, share = _pooled(posterior.sel({PRIOR: name}), weights)
             likelihood = np.empty(share.size)
             for index in np.unique(share):
                 rows = share == index
@@ -111,7 +113,7 @@ def chains(run: RunConfig, spec: ModelSpec, study: Study, folder: Path) -> Itera
     benefit = 1 if spec.data == "categories" else -1
     sets = complete_sets(run, spec, benefit)
     with xr.open_datatree(path, engine="h5netcdf") as tree:
-        posterior = tree["posterior"].to_dataset().load()
+        posterior = by_number(tree)[0].isel({RECONSTRUCTION: 0})
     for name in (str(item) for item in posterior[PRIOR].to_numpy() if str(item) in run.priors):
         draws = {
             str(key): _thinned(value.to_numpy().reshape(-1, *value.shape[2:]), CHAINS * DRAWS)
@@ -120,7 +122,7 @@ def chains(run: RunConfig, spec: ModelSpec, study: Study, folder: Path) -> Itera
         log_prior = sets[name][EFFECT].distribution.logpdf(draws[EFFECT])
         log_prior = log_prior if log_prior.ndim == 1 else log_prior.sum(axis=1)
         p = spec.probabilities_of(draws, data)
-        likelihood = multinomial(data, p)
+        likelihood = multinomial(data.patients.to_numpy(), p)
         named = {"endpoint": outcome, "model": spec.name, "prior": name}
         if draws[EFFECT].ndim == 1:
             about = {**named, "quantity": "common_log_odds_ratio", "contrast": RATIO}
@@ -139,12 +141,8 @@ def _composites(study: Study, spec: ModelSpec) -> dict[str, list[int]]:
     return {key: [names.index(name) for name in item.of] for key, item in study.response.composites.items()}
 
 
-def multinomial(data: Any, p: np.ndarray) -> np.ndarray:
-    """Σ y log p over arms (and terms) of probabilities (draw, arm, ..., category); the last category holds the rest."""
-    counts = np.asarray(data.counts, dtype=float)
-    if counts.shape[-1] < p.shape[-1]:
-        sizes = np.asarray(data.n, dtype=float).reshape(-1, *(1,) * (counts.ndim - 1))
-        counts = np.concatenate([counts, sizes - counts.sum(axis=-1, keepdims=True)], axis=-1)
+def multinomial(counts: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Σ y log p over arms (and terms) of probabilities (draw, arm, ..., category)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(counts > 0, counts * np.log(p), 0.0)
     return terms.reshape(len(p), -1).sum(axis=1)

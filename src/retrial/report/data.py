@@ -74,7 +74,8 @@ class ReportData:
     estimates    published, frequentist and Bayesian rows
     fidelity     columns endpoint, statistic, arm, printed, low, high, reconstructed (median of
                  the tables), minimum, maximum, agreement (share of the tables that agree)
-    diagnostics  columns endpoint, model, prior, reconstruction, rhat_max, ess_bulk_min, ess_tail_min, divergences, draws, status
+    diagnostics  columns endpoint, model, prior, reconstruction, rhat_max, ess_bulk_min, ess_tail_min, divergences, draws, status,
+                 attempts, tune, target_accept
     curves       by endpoint key
     priors       columns prior, parameter, endpoint, distribution, source, implied_median, implied_lower, implied_upper, scale,
                  effective_size, effective_unit
@@ -91,6 +92,7 @@ class ReportData:
     strict_comparison  columns of `reconstruct.spread.compare_values`
     loo_pit      distributions of LOO-PIT values by endpoint, model and arm, at each predicted probability
     predictive   by endpoint key: `survival` (model, predictive, quantile, arm, time), Kaplan-Meier curves of new studies; `status` (model)
+    traces       posteriors (chain, draw, ...) whose chains are shown; attrs endpoint, model, prior, table, tables
     manifest     study, config, seed, versions, commit, wall time, ...
     model_cards  model name -> what a statistician should know of it (the model file's docstring)
     thresholds   in words, what a fit must meet to pass
@@ -118,6 +120,7 @@ class ReportData:
     leave_one_out: pd.DataFrame | None = None
     strict_comparison: pd.DataFrame | None = None
     predictive: Mapping[str, xr.Dataset] = field(default_factory=dict)
+    traces: Sequence[xr.Dataset] = ()
     model_cards: Mapping[str, str] = field(default_factory=dict)
     thresholds: str = "R-hat ≤ 1.01, bulk and tail effective sample size ≥ 400, no divergence"
     main_prior: str = ""

@@ -18,6 +18,7 @@ from retrial.estimate import to_frame as estimates_to_frame
 from retrial.report.data import ReportData
 from retrial.report.figures.picture import Picture
 from retrial.report.figures.survival import survival_pictures
+from retrial.report.figures.traces import trace_pictures
 from retrial.report.key_results import cautions, direction, key_results
 from retrial.report.labels import arm_label, endpoint_label
 from retrial.report.methods import cards, doi_address, facts, manifest_text, paragraphs
@@ -49,10 +50,16 @@ class Layout:
     criticism: Section | None = None
     reconstruction: Section | None = None
     prior_pictures: tuple[Picture, ...] = ()
+    traces: tuple[Picture, ...] = ()
 
     @property
     def pictures(self) -> list[Picture]:
-        return [*(picture for section in self._sections for picture in section.pictures), *self.survival, *self.prior_pictures]
+        return [
+            *(picture for section in self._sections for picture in section.pictures),
+            *self.survival,
+            *self.prior_pictures,
+            *self.traces,
+        ]
 
     @property
     def tables(self) -> list[Table]:
@@ -103,6 +110,7 @@ def lay_out(data: ReportData) -> Layout:
         diagnostics=tuple(diagnostics_tables(data.study, data.diagnostics, data.thresholds)),
         criticism=criticism_section(data),
         reconstruction=reconstruction_section(data),
+        traces=tuple(trace_pictures(data)),
     )
 
 

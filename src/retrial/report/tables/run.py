@@ -144,7 +144,10 @@ def diagnostics_tables(study: Study, diagnostics: pd.DataFrame | None, threshold
     """Few fits: the failed ones, then the others. Many: a row per endpoint, model and prior, then every failed fit folded away."""
     if diagnostics is None or diagnostics.empty:
         return []
-    caption = f"A fit passes with {thresholds}. R-hat is the largest, the effective sample sizes (ESS) the smallest over all parameters."
+    caption = (
+        f"A fit passes with {thresholds}. R-hat is the largest, the effective sample sizes (ESS) the smallest over all parameters."
+        f" {_run_again(diagnostics)}"
+    )
     failed = failed_fits(diagnostics)
     named = f"{len(failed)} failed fit{'s' * (len(failed) != 1)}"
     if len(diagnostics) > _MOST_ROWS:
@@ -153,6 +156,20 @@ def diagnostics_tables(study: Study, diagnostics: pd.DataFrame | None, threshold
     passed = _filled(diagnostics[diagnostics["status"] == "ok"])
     parts = ((failed, "diagnostics_failed", named), (passed, "diagnostics_passed", "Fits that passed"))
     return [_fits(study, frame, key, title, caption) for frame, key, title in parts if not frame.empty]
+
+
+def _run_again(diagnostics: pd.DataFrame) -> str:
+    """How many fits did not pass at once, and how they were run in the end: this is not to be seen from those that stand."""
+    again = diagnostics[diagnostics["attempts"] > 1]
+    if again.empty:
+        return "Every fit was run once."
+    runs, tune, draws = (fmt.count(float(again[name].max())) for name in ("attempts", "tune", "draws"))
+    accept = fmt.decimal(float(again["target_accept"].max()), 2)
+    return (
+        f"{len(again):,} of {len(diagnostics):,} fits did not pass at first and were run again with another seed, longer and in smaller"
+        f" steps, up to {runs} times in all (at most {tune} warm-up iterations a chain, {draws} draws, acceptance aimed at {accept});"
+        " the last run is shown and used."
+    )
 
 
 def _fits(study: Study, frame: pd.DataFrame, key: str, title: str, caption: str, *, folded: bool = False) -> Table:
@@ -166,6 +183,7 @@ def _fits(study: Study, frame: pd.DataFrame, key: str, title: str, caption: str,
         Column("ess_tail_min", "Tail ESS", fmt.count, numeric=True),
         Column("divergences", "Divergences", fmt.count, numeric=True),
         Column("draws", "Draws", fmt.count, numeric=True),
+        Column("attempts", "Runs", fmt.count, numeric=True),
         Column("status", "Status"),
     )
     return from_frame(
@@ -186,6 +204,7 @@ def _summary(study: Study, diagnostics: pd.DataFrame, caption: str) -> Table:
         "Prior",
         "Fits",
         "Failed",
+        "Run again",
         "Largest R-hat",
         "Smallest bulk ESS",
         "Smallest tail ESS",
@@ -193,7 +212,7 @@ def _summary(study: Study, diagnostics: pd.DataFrame, caption: str) -> Table:
     )
     rows = [_summary_row(study, (str(e), str(m), str(p)), fits) for (e, m, p), fits in diagnostics.groupby(FITS, sort=False)]
     note = f"{caption} Every fit is in tables/diagnostics.csv."
-    return Table("diagnostics_fits", f"{len(diagnostics):,} fits", note, columns, tuple(rows), frozenset(range(3, 9)), wide=True)
+    return Table("diagnostics_fits", f"{len(diagnostics):,} fits", note, columns, tuple(rows), frozenset(range(3, 10)), wide=True)
 
 
 def _summary_row(study: Study, names: tuple[str, str, str], fits: pd.DataFrame) -> Row:
@@ -204,6 +223,7 @@ def _summary_row(study: Study, names: tuple[str, str, str], fits: pd.DataFrame) 
         prior_label(names[2]),
         fmt.count(len(fits)),
         fmt.count(failed),
+        fmt.count(int((fits["attempts"] > 1).sum())),
         fmt.decimal(float(fits["rhat_max"].max()), 4),
         fmt.count(float(fits["ess_bulk_min"].min())),
         fmt.count(float(fits["ess_tail_min"].min())),
