@@ -27,7 +27,15 @@ from retrial.data.chains import CELL, GRADE, GradedEvents, chain_probabilities
 from retrial.dims import ARM
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
+from retrial.priors.scales import LOG_ODDS_RATIO, Parameter, Scale
 
+PARAMETERS = (
+    Parameter("baseline_mean", "m", "real", Scale("logit"), "Typical term of a grade, logit"),
+    Parameter("baseline_sd", "s", "positive", Scale("SD of logits"), "SD between terms, logit"),
+    LOG_ODDS_RATIO,
+    Parameter("grade_effect", "u", "real", Scale("log odds ratio"), "Grade against all, log odds ratio"),
+    Parameter("effect_sd", "τ", "positive", Scale("SD of log odds ratios"), "Pooling scale τ, log odds ratio"),
+)
 _EXPERIMENTAL = np.array([[0.0], [1.0]])
 
 

@@ -32,11 +32,24 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from retrial.dims import ARM, ARMS, RAW
-from retrial.fit.intervals import IntervalCounts, share_and_information, spans
+from retrial.fit.intervals import IntervalCounts, interval_counts, share_and_information, spans
+from retrial.fit.survival_likelihood import SurvivalData
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
+from retrial.priors.scales import LOG, LOG_HAZARD_RATIO, Parameter, Scale
 
+PARAMETERS = (
+    Parameter("log_baseline_hazard", "a", "real", Scale("events per patient-month", LOG), "Log baseline hazard"),
+    Parameter("walk_scale", "s", "positive", Scale("SD of steps of the log hazard"), "Walk scale"),
+    LOG_HAZARD_RATIO,
+    Parameter("effect_walk_scale", "u", "positive", Scale("SD of steps of the log hazard ratio"), "Effect walk scale"),
+)
 INTERVAL, STEP = "interval", "step"
+
+
+def prepare(data: SurvivalData, cuts: tuple[float, ...]) -> IntervalCounts:
+    """The table's sufficient statistics."""
+    return interval_counts(data, cuts)
 
 
 def log_hazards(parameters: Mapping[str, Any], xp: Any) -> tuple[Any, Any]:

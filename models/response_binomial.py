@@ -24,7 +24,9 @@ from retrial.fit.grid import Axis, TwoArmPosterior
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior
+from retrial.priors.scales import ARMS_PROBABILITIES, CONTROL_LOGIT, LOG_ODDS_RATIO
 
+PARAMETERS = (CONTROL_LOGIT, LOG_ODDS_RATIO, *ARMS_PROBABILITIES)
 _LOGIT_LIMIT = 400.0
 """Widest logit looked at: the logistic function is 0 or 1 to the last bit long before."""
 LogDensity = Callable[[np.ndarray], np.ndarray]
@@ -38,18 +40,18 @@ def posterior(data: TwoArms, priors: PriorSet) -> TwoArmPosterior:
         ]
         axes = [Axis.over(margin, -_LOGIT_LIMIT, _LOGIT_LIMIT) for margin in margins]
         return TwoArmPosterior(axes[0], axes[1], margins[0](axes[0].x)[:, None] + margins[1](axes[1].x))
-    theta, alpha = _oriented(data, priors["log_odds_ratio"]).distribution, priors["control_logit"].distribution
-    control = Axis.over(lambda x: _log_likelihood(data, 0, x) + alpha.logpdf(x), -_LOGIT_LIMIT, _LOGIT_LIMIT)
+    theta, alpha = data.oriented(priors["log_odds_ratio"]).distribution, priors["control_logit"].distribution
+    control = Axis.over(lambda x: data.log_likelihood(0, x) + alpha.logpdf(x), -_LOGIT_LIMIT, _LOGIT_LIMIT)
     center = theta.ppf(0.5)
 
     def experimental_at_best(x: np.ndarray) -> np.ndarray:
         # the most that the prior of θ can allow at x, over the control logits that matter
         nearest = np.clip(x - center, control.x[0], control.x[-1])
-        return _log_likelihood(data, 1, x) + theta.logpdf(x - nearest)
+        return data.log_likelihood(1, x) + theta.logpdf(x - nearest)
 
     experimental = Axis.over(experimental_at_best, -_LOGIT_LIMIT, _LOGIT_LIMIT)
-    margin = _log_likelihood(data, 0, control.x) + alpha.logpdf(control.x)
-    joint = margin[:, None] + _log_likelihood(data, 1, experimental.x) + theta.logpdf(experimental.x - control.x[:, None])
+    margin = data.log_likelihood(0, control.x) + alpha.logpdf(control.x)
+    joint = margin[:, None] + data.log_likelihood(1, experimental.x) + theta.logpdf(experimental.x - control.x[:, None])
     return TwoArmPosterior(control, experimental, joint)
 
 
@@ -57,19 +59,10 @@ def build(data: TwoArms, priors: PriorSet) -> pm.Model:
     """The logit form for a sampler: the reference against which the grid is tested."""
     with pm.Model(coords={"arm": ["control", "experimental"]}) as model:
         alpha = effect_prior("control_logit", priors["control_logit"])
-        theta = effect_prior("log_odds_ratio", _oriented(data, priors["log_odds_ratio"]))
+        theta = effect_prior("log_odds_ratio", data.oriented(priors["log_odds_ratio"]))
         logit = pm.math.stack([alpha, alpha + theta])
         pm.Binomial("events", n=np.array(data.n), logit_p=logit, observed=np.array(data.events), dims="arm")
     return model
-
-
-def _oriented(data: TwoArms, prior: Prior) -> Prior:
-    return prior if data.benefit else prior.mirrored
-
-
-def _log_likelihood(data: TwoArms, arm: int, logit: np.ndarray) -> np.ndarray:
-    y, n = data.events[arm], data.n[arm]
-    return -y * np.logaddexp(0.0, -logit) - (n - y) * np.logaddexp(0.0, logit)
 
 
 def _beta_margin(data: TwoArms, arm: int, prior: Prior) -> LogDensity:
@@ -80,6 +73,6 @@ def _beta_margin(data: TwoArms, arm: int, prior: Prior) -> LogDensity:
 
     def margin(logit: np.ndarray) -> np.ndarray:
         yes, no = -np.logaddexp(0.0, -logit)[..., None], -np.logaddexp(0.0, logit)[..., None]
-        return _log_likelihood(data, arm, logit) + logsumexp(alpha * yes + beta * no - betaln(alpha, beta), b=weights, axis=-1)
+        return data.log_likelihood(arm, logit) + logsumexp(alpha * yes + beta * no - betaln(alpha, beta), b=weights, axis=-1)
 
     return margin

@@ -23,12 +23,20 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from retrial.data.cohorts import COHORT, BorrowedCounts, predictive
-from retrial.data.two_arms import TwoArms
 from retrial.fit.grid import Axis, TwoArmPosterior
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
+from retrial.priors.scales import ARMS_PROBABILITIES, CONTROL_LOGIT, LOG_ODDS_RATIO, Parameter, Scale
 
+PARAMETERS = (
+    CONTROL_LOGIT,
+    LOG_ODDS_RATIO,
+    *ARMS_PROBABILITIES,
+    Parameter("historical_mean", "μ", "real", Scale("logit"), "Mean of the cohorts, logit"),
+    Parameter("historical_sd", "τ", "positive", Scale("SD of logits"), "SD between cohorts, logit"),
+    Parameter("criteria_log_odds", "δ", "real", Scale("log odds ratio"), "mRECIST against RECIST, log odds ratio", ("normal",)),
+)
 _LIMIT = 15.0
 LogDensity = Callable[[np.ndarray], np.ndarray]
 
@@ -40,18 +48,18 @@ def posterior(data: BorrowedCounts, priors: PriorSet) -> TwoArmPosterior:
     margin = np.logaddexp(borrowed(control.x), robust(control.x))
     if "experimental_probability" in priors.priors:
         alone = _on_logit(priors["experimental_probability"])
-        experimental = Axis.over(lambda x: _likelihood(data.arms, 1, x) + alone(x), -_LIMIT, _LIMIT)
+        experimental = Axis.over(lambda x: data.arms.log_likelihood(1, x) + alone(x), -_LIMIT, _LIMIT)
         return TwoArmPosterior(
-            control, experimental, margin[:, None] + _likelihood(data.arms, 1, experimental.x) + alone(experimental.x)
+            control, experimental, margin[:, None] + data.arms.log_likelihood(1, experimental.x) + alone(experimental.x)
         )
-    effect = _effect(data, priors).distribution
+    effect = data.arms.oriented(priors["log_odds_ratio"]).distribution
     centre = float(effect.ppf(0.5))
 
     def at_best(x: np.ndarray) -> np.ndarray:
-        return _likelihood(data.arms, 1, x) + effect.logpdf(x - np.clip(x - centre, control.x[0], control.x[-1]))
+        return data.arms.log_likelihood(1, x) + effect.logpdf(x - np.clip(x - centre, control.x[0], control.x[-1]))
 
     experimental = Axis.over(at_best, -_LIMIT, _LIMIT)
-    given = _likelihood(data.arms, 1, experimental.x) + effect.logpdf(experimental.x - control.x[:, None])
+    given = data.arms.log_likelihood(1, experimental.x) + effect.logpdf(experimental.x - control.x[:, None])
     return TwoArmPosterior(control, experimental, margin[:, None] + given)
 
 
@@ -64,15 +72,15 @@ def parts(data: BorrowedCounts, priors: PriorSet) -> tuple[LogDensity, LogDensit
     with np.errstate(divide="ignore"):
         borrow, robust = np.log1p(-data.robust_weight), np.log(data.robust_weight)
     return (
-        lambda x: borrow + ahead.log_density(x) + _likelihood(data.arms, 0, x),
-        lambda x: robust + vague(x) + _likelihood(data.arms, 0, x),
+        lambda x: borrow + ahead.log_density(x) + data.arms.log_likelihood(0, x),
+        lambda x: robust + vague(x) + data.arms.log_likelihood(0, x),
     )
 
 
 def control_log_prior(data: BorrowedCounts, priors: PriorSet) -> LogDensity:
     """Log prior density of the control logit, given the cohorts."""
     borrowed, robust = parts(data, priors)
-    return lambda x: np.logaddexp(borrowed(x), robust(x)) - _likelihood(data.arms, 0, x)
+    return lambda x: np.logaddexp(borrowed(x), robust(x)) - data.arms.log_likelihood(0, x)
 
 
 def robust_weight(data: BorrowedCounts, priors: PriorSet, joint: TwoArmPosterior) -> float:
@@ -98,20 +106,11 @@ def build(data: BorrowedCounts, priors: PriorSet) -> pm.Model:
             mu=pt.stack([mean, pm.Data("vague_mu", vague.number("mu"))]),
             sigma=pt.stack([sd, pm.Data("vague_sigma", vague.number("sigma"))]),
         )
-        effect = effect_prior("log_odds_ratio", _effect(data, priors))
+        effect = effect_prior("log_odds_ratio", data.arms.oriented(priors["log_odds_ratio"]))
         pm.Binomial("arms", n=said["n"], logit_p=pt.stack([control, control + effect]), observed=said["events"])
     return model
-
-
-def _effect(data: BorrowedCounts, priors: PriorSet) -> Prior:
-    return priors["log_odds_ratio"] if data.arms.benefit else priors["log_odds_ratio"].mirrored
 
 
 def _on_logit(prior: Prior) -> LogDensity:
     distribution: Any = prior.distribution
     return lambda x: distribution.logpdf(1 / (1 + np.exp(-x))) - np.logaddexp(0, x) - np.logaddexp(0, -x)
-
-
-def _likelihood(arms: TwoArms, arm: int, logit: np.ndarray) -> np.ndarray:
-    y, n = arms.events[arm], arms.n[arm]
-    return -y * np.logaddexp(0.0, -logit) - (n - y) * np.logaddexp(0.0, logit)

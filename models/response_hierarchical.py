@@ -28,7 +28,13 @@ from retrial.data.chains import STEP, CategoryCounts, chain_probabilities
 from retrial.dims import ARM
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
+from retrial.priors.scales import LOG_ODDS_RATIO, Parameter, Scale
 
+PARAMETERS = (
+    Parameter("baseline_logit", "α", "real", Scale("logit"), "Steps' logit, from equal categories"),
+    LOG_ODDS_RATIO,
+    Parameter("effect_sd", "τ", "positive", Scale("SD of log odds ratios"), "Pooling scale τ, log odds ratio", unless="pooled"),
+)
 _EXPERIMENTAL = np.array([[0.0], [1.0]])
 
 

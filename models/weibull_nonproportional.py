@@ -24,7 +24,14 @@ import pymc as pm
 from retrial.fit.survival_likelihood import SurvivalData, coords, observe
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
+from retrial.priors.scales import LOG, LOG_HAZARD_RATIO, Parameter, Scale
 
+PARAMETERS = (
+    Parameter("control_median", "m", "positive", Scale("months"), "Control median, months"),
+    Parameter("shape", "k", "positive", Scale("Weibull shape"), "Weibull shape"),
+    LOG_HAZARD_RATIO,
+    Parameter("log_shape_ratio", "γ", "real", Scale("ratio of shapes", LOG), "Log shape ratio"),
+)
 _LOG_LOG_2 = float(np.log(np.log(2.0)))
 
 

@@ -14,6 +14,14 @@ CHAIN = "chain"
 DRAW = "draw"
 PRIOR = "prior"
 
+TIME_FINE = "time_fine"
+POINT, LOWER, UPPER = "point", "lower", "upper"
+MODEL, PREDICTIVE, QUANTILE, SURVIVAL, STATUS = "model", "predictive", "quantile", "survival", "status"
+PREDICTIVES = ("prior", "posterior")
+
+ANY_GRADE, OTHER_GRADES = "any", "other"
+"""Grade groups that end the chain of a term that is not printed in every group: all its patients, or those beside the printed groups."""
+
 RAW = "_raw"
 """End of the name of a variable that is sampled in place of another one, and not kept."""
 

@@ -25,7 +25,7 @@ class Estimate:
     quantity        what it is ("hazard_ratio", "log_hazard_ratio", "risk_difference", "p_hazard_ratio_below_1", ...)
     contrast        which comparison or group ("experimental / control", "control", "BCLC B / BCLC C, adjusted")
     method          published, frequentist or bayes
-    model           test or model ("log_hazard_ratio", "weibull", "cox_efron", "fisher", ...); empty when published
+    model           test ("cox_efron", "fisher", ...) or model, as the configuration names it; empty when published
     prior           name of the prior set; empty unless bayes
     point           the number; for bayes the posterior median (a probability: itself)
     lower, upper    interval limits at `level`; NaN where there is no interval

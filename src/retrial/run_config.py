@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from retrial.answers.questions import Questions
 from retrial.errors import ConfigError
-from retrial.fit.intervals import IntervalRule
 from retrial.fit.settings import Adaptation, DiagnosticLimits, SamplerSettings
-from retrial.priors.historical import HistoricalControls
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
+from retrial.priors.scales import Parameter
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.findings.probes import Probes
-from retrial.tables.life_table import LifeTable
 
-NEEDED_OF_KIND: dict[str, tuple[str, ...]] = {
-    "ratio": ("posterior",),
-    "counts": ("posterior",),
-    "life_table": ("hazard",),
-    "categories": ("probabilities",),
-    "adverse_events": ("probabilities",),
-    "historical_counts": ("posterior", "historical"),
-}
-"""What a model is fitted to, and which function it must have beside `build`."""
+if TYPE_CHECKING:
+    from retrial.data.kind import Kind
 
-
-def as_it_is(data: Any) -> Any:
-    """A model that is fitted to the life table itself."""
-    return data
-
-
-POOLING_SCALE = "effect_sd"
-"""SD of effects about their mean in the models that pool."""
 ALL_SETS = "all"
 """Stands for every named prior set of a run."""
 
@@ -58,47 +38,46 @@ class Fitting:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model as configured: its functions, what it is fitted to, and its own priors for nuisance parameters."""
+    """A model as configured: what it is fitted to, its functions, and its own priors for nuisance parameters.
+
+    `functions` are those that its kind of data asks for beside `build`; `settings` is what the kind reads of its YAML; `parameters` and `card`
+    are what its file declares and says.
+    """
 
     name: str
-    data: str
+    kind: Kind
     build: Callable[..., Any]
-    posterior: Callable[..., Any] | None
-    hazard: Callable[..., Any] | None
-    priors: Mapping[str, Prior]
-    description: str = ""
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    priors: Mapping[str, Prior] = field(default_factory=dict)
+    settings: Any = None
+    label: str = ""
+    short: str = ""
     proportional: bool = True
-    prepare: Callable[..., Any] = as_it_is
-    probabilities: Callable[..., Any] | None = None
-    historical: HistoricalControls | None = None
-    intervals: IntervalRule | None = None
     fitting: Fitting = Fitting()
+    parameters: tuple[Parameter, ...] = ()
+    card: str = ""
 
-    def on(self, table: LifeTable, weights: np.ndarray) -> ModelSpec:
-        """The model for one endpoint's tables: with cut points where it has intervals, else as it is."""
-        if self.intervals is None:
-            return self
-        cuts = self.intervals.cuts(table, weights)
-        hazard = functools.partial(self.hazard_of(), cuts=cuts)
-        return dataclasses.replace(self, prepare=functools.partial(self.prepare, cuts=cuts), hazard=hazard, intervals=None)
+    def given(self, part: str) -> Callable[..., Any]:
+        """One of the model's functions."""
+        if part not in self.functions:
+            raise ConfigError(f"the model {self.name!r}", [f"models.{self.name}.{part}: missing"])
+        return self.functions[part]
 
     def closed_form(self, *data: Any) -> Any:
         """Posterior of a model that needs no sampling."""
-        return _required(self.posterior, self.name, "posterior")(*data)
+        return self.given("posterior")(*data)
 
     def hazard_of(self) -> Callable[..., Any]:
         """Hazard of a survival model."""
-        return _required(self.hazard, self.name, "hazard")
+        return self.given("hazard")
 
     def probabilities_of(self, *data: Any) -> Any:
         """Outcome probabilities from draws of a model of counts."""
-        return _required(self.probabilities, self.name, "probabilities")(*data)
+        return self.given("probabilities")(*data)
 
-
-def _required(function: Callable[..., Any] | None, name: str, part: str) -> Callable[..., Any]:
-    if function is None:
-        raise ConfigError(f"the model {name!r}", [f"models.{name}.{part}: missing"])
-    return function
+    def prepare(self, data: Any) -> Any:
+        """What of the data the model is fitted to: all of it, where it has no function for that."""
+        return self.functions["prepare"](data) if "prepare" in self.functions else data
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def test_the_main_job_has_the_named_priors_and_models() -> None:
     hierarchical = {"response_hierarchical", "response_borrowing", "adverse_events_hierarchical"}
     survival = {"weibull", "weibull_nonproportional", "piecewise_exponential"}
     assert set(run.models) == {"log_hazard_ratio", "response_binomial"} | survival | hierarchical
-    assert run.models["weibull"].hazard is not None
+    assert run.models["weibull"].hazard_of() is not None
 
 
 def test_secondary_models_have_fewer_prior_sets_and_the_main_one_always() -> None:
@@ -119,12 +119,71 @@ def test_an_acceptance_that_no_sampler_has_is_refused() -> None:
         run_config(asked("reanalyse", "sampler.target_accept=2.0"), "reanalyse", STUDY)
 
 
-@pytest.mark.parametrize("target", ["os.system", "retrial", "builtins.eval", "retrialx.models.f"])
-def test_foreign_targets_are_refused(target: str) -> None:
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "builtins.eval",
+        "retrial",
+        "retrialx.models.f",
+        None,
+        # what a module merely imports, however it is reached
+        "retrial.pipeline.reanalyse.pd.read_pickle",
+        "retrial.store.folders.Path.unlink",
+        "retrial.models.weibull.np.load",
+        "retrial.models.weibull.observe",
+        "retrial.models.weibull.effect_prior",
+        # what is no function, or no file of the package
+        "retrial.models.weibull.PARAMETERS",
+        "retrial.models.weibull.build.__globals__",
+        "retrial.models.weibull",
+        "retrial.models.nothing.build",
+        "retrial.models.__init__.build",
+        "retrial.models..build",
+        "retrial.models../weibull.build",
+        # functions of the package that are no model's
+        "retrial.fit.intervals.interval_counts",
+        "retrial.app.config.run_config",
+    ],
+)
+def test_only_functions_that_a_model_defines_are_called(target: str | None) -> None:
     raw = asked("fit")
     raw["model"]["build"]["_target_"] = target
-    with pytest.raises(ConfigError, match="allowed are functions of retrial"):
+    with pytest.raises(ConfigError, match=r"model\.build\._target_: .*allowed are functions that a file of models/ defines"):
         run_config(raw, "fit", STUDY)
+
+
+def test_a_target_is_refused_wherever_it_stands() -> None:
+    raw = asked("fit")
+    raw["model"]["build"]["varying"] = [{"_target_": "os.getcwd"}]
+    with pytest.raises(ConfigError, match=r"model\.build\.varying\.0\._target_: got 'os.getcwd'"):
+        run_config(raw, "fit", STUDY)
+
+
+@pytest.mark.parametrize("build", ["retrial.models.weibull.build", {"_target_": "retrial.models.weibull.build"}])
+def test_a_function_of_a_model_is_stated_as_one(build: Any) -> None:
+    raw = asked("fit")
+    raw["model"]["build"] = build
+    with pytest.raises(ConfigError, match=r"model\.build: got .*allowed is \{_target_: FUNCTION, _partial_: true\}"):
+        run_config(raw, "fit", STUDY)
+
+
+def test_a_model_has_the_parameters_that_its_file_declares() -> None:
+    spec = configured("fit", "model=response_hierarchical").models["custom"]
+    assert [item.symbol for item in spec.parameters] == ["α", "θ", "τ"]
+    assert spec.priors["effect_sd"].scale == spec.parameters[2].scale
+    assert "effect_sd" not in configured("fit", "model=response_hierarchical", "model.build.pooled=false").models["custom"].priors
+    raw = asked("fit")
+    raw["model"]["priors"]["scale"] = {"family": "half_normal", "sigma": 1.0}
+    with pytest.raises(
+        ConfigError, match=r"model\.priors\.scale: unknown parameter; allowed are control_median, shape, log_hazard"
+    ):
+        run_config(raw, "fit", STUDY)
+
+
+def test_the_kinds_of_data_are_named() -> None:
+    with pytest.raises(ConfigError, match="allowed are adverse_events, categories, cohorts, counts, life_table, ratio"):
+        configured("fit", "model.data=pictures")
 
 
 def test_unknown_keys_are_refused() -> None:

@@ -14,10 +14,11 @@ from hydra import compose, initialize_config_module
 
 from retrial.app.composed import plain
 from retrial.app.config import run_config
-from retrial.dims import ARM, TIME
+from retrial.data.life_table import on
+from retrial.data.survival_checks import Criticised, criticised
+from retrial.dims import ARM, MODEL, PREDICTIVE, QUANTILE, STATUS, SURVIVAL, TIME
 from retrial.fit.ensemble import Question
-from retrial.pipeline.criticism import Criticised, criticised, write_criticism
-from retrial.report.data import MODEL, PREDICTIVE, QUANTILE, STATUS, SURVIVAL
+from retrial.pipeline.results import criticism_files
 from retrial.run_config import RunConfig
 
 COLUMNS = ["endpoint", "model", "prior", "elpd_loo", "elpd_se", "p_loo", "pareto_k_max", "share_k_above_limit"]
@@ -56,14 +57,14 @@ def parts_of(run: RunConfig, failed: tuple[int, ...] = ()) -> list[Criticised]:
         fitted = fitted_of(question, [made_up(name, rng)], name, failed if name == "weibull" else ())
         named = {run.main_prior: fitted.draws["flat"]}
         fitted = dataclasses.replace(fitted, draws=named, diagnostics={run.main_prior: fitted.diagnostics["flat"]})
-        parts.append(criticised(run, spec.on(table, question.weights), fitted, question))
+        parts.append(criticised(run, on(spec, table, question.weights), fitted, question))
     return parts
 
 
 @pytest.fixture(scope="module")
 def written(run: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("criticism")
-    write_criticism(parts_of(run), folder)
+    criticism_files(parts_of(run)).write(folder)
     return folder
 
 
@@ -98,7 +99,7 @@ def test_pit_and_bands(written: Path) -> None:
 
 
 def test_the_same_run_gives_the_same_bytes(run: RunConfig, written: Path, tmp_path: Path) -> None:
-    write_criticism(parts_of(run), tmp_path)
+    criticism_files(parts_of(run)).write(tmp_path)
     for name in ("criticism.csv", "loo_pit.csv"):
         assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
     with (
@@ -109,7 +110,7 @@ def test_the_same_run_gives_the_same_bytes(run: RunConfig, written: Path, tmp_pa
 
 
 def test_a_failed_fit_has_no_posterior_bands(run: RunConfig, tmp_path: Path) -> None:
-    write_criticism(parts_of(run, failed=(0,)), tmp_path)
+    criticism_files(parts_of(run, failed=(0,))).write(tmp_path)
     frame = pd.read_csv(tmp_path / "criticism.csv").set_index("model")
     assert frame.loc["weibull", "status"].startswith("failed: 1 of 1 fits")
     assert frame.loc["weibull", ["elpd_loo", "stacking_weight"]].isna().all()
@@ -123,5 +124,5 @@ def test_a_failed_fit_has_no_posterior_bands(run: RunConfig, tmp_path: Path) -> 
 
 
 def test_nothing_fitted_nothing_written(tmp_path: Path) -> None:
-    write_criticism([], tmp_path)
+    criticism_files([]).write(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,6 @@ import importlib.util
 import numpy as np
 import pytest
 
-from retrial.app.validate import Problems, build_dataclass
 from retrial.fit.engine import Job, fit_many, fitter_for
 from retrial.fit.settings import Adaptation, Sampler, SamplerSettings
 from retrial.fit.survival_likelihood import survival_data
@@ -16,6 +15,7 @@ from retrial.models import weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.tables.life_table import LifeTable
+from retrial.validate import Problems, build_dataclass
 
 PRIORS = PriorSet(
     "p",

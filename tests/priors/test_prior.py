@@ -10,7 +10,8 @@ from scipy import integrate, stats
 
 from retrial.errors import PriorError
 from retrial.priors.prior import Prior
-from retrial.priors.prior_set import PARAMETER_SUPPORT, PriorSet, implied, parse_priors
+from retrial.priors.prior_set import PriorSet, implied, parse_priors
+from retrial.priors.scales import COMMON, Parameter, Scale
 
 
 def test_sceptical_prior_puts_95_percent_between_half_and_two() -> None:
@@ -46,7 +47,7 @@ def test_all_problems_of_a_set_are_reported_at_once() -> None:
         "x": {},
     }
     with pytest.raises(PriorError) as error:
-        parse_priors(raw, "prior", PARAMETER_SUPPORT | {"shape": "positive"})
+        parse_priors(raw, "prior", COMMON | {"shape": Parameter("shape", "k", "positive", Scale("shape"), "Shape")})
     assert len(error.value.problems) == 3
 
 
@@ -77,7 +78,11 @@ def test_mixture_draws_have_its_moments() -> None:
 def test_implied_rows_are_on_the_clinical_scale() -> None:
     rows = implied(
         PriorSet(
-            "s", {"log_hazard_ratio": Prior("normal", (0.0, 0.355)), "control_median": Prior("lognormal", (np.log(12), 1.0))}
+            "s",
+            {
+                "log_hazard_ratio": Prior("normal", (0.0, 0.355)),
+                "control_median": Prior("lognormal", (np.log(12), 1.0), "", Scale("months")),
+            },
         )
     )
     assert rows[0]["implied_upper"] == pytest.approx(np.exp(stats.norm.ppf(0.975) * 0.355), abs=1e-12)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from retrial.dims import ARM, ARMS, TIME
-from retrial.report.data import LOWER, POINT, TIME_FINE, UPPER, PrintedAtRisk, SurvivalCurves
+from retrial.dims import ARM, ARMS, LOWER, POINT, TIME, TIME_FINE, UPPER
+from retrial.report.data import PrintedAtRisk, SurvivalCurves
 from retrial.tables.life_table import LifeTable
 
 

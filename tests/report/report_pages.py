@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from retrial.report.data import ReportData
+from retrial.report.labels import models_called
 from retrial.report.page import lay_out, render
 from retrial.study.study import Study
 
@@ -42,4 +43,5 @@ def small(**changes: object) -> ReportData:
 
 
 def rendered(data: ReportData) -> str:
-    return render(data, lay_out(data))
+    with models_called(data.model_labels):
+        return render(data, lay_out(data))

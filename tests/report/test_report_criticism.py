@@ -14,8 +14,8 @@ from PIL import Image
 from report_factory import report_data
 from report_pages import plain, rendered, small
 
-from retrial.dims import ARM, ARMS, TIME
-from retrial.report.data import MODEL, PREDICTIVE, PREDICTIVES, QUANTILE, STATUS, SURVIVAL, ReportData
+from retrial.dims import ARM, ARMS, MODEL, PREDICTIVE, PREDICTIVES, QUANTILE, STATUS, SURVIVAL, TIME
+from retrial.report.data import ReportData
 from retrial.report.page import lay_out
 from retrial.report.tables.criticism import criticism_section, criticism_table
 

@@ -12,6 +12,8 @@ from retrial.report.labels import (
     is_adjusted,
     is_comparison,
     is_treatment,
+    model_label,
+    models_called,
     quantity_label,
     threshold_of,
     upper_first,
@@ -108,3 +110,9 @@ def test_symbols_stay_small_at_the_start_of_a_sentence() -> None:
         "α-fetoprotein",
         "",
     ]
+
+
+def test_models_are_called_by_their_own_labels_inside_a_report() -> None:
+    with models_called({"mine": "model of mine"}):
+        assert (model_label("mine"), model_label("cox_efron")) == ("model of mine", "Cox, Efron ties")
+    assert model_label("mine_too") == "mine too"

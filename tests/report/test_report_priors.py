@@ -220,11 +220,11 @@ def test_models_of_a_response_stand_beside_each_other() -> None:
     orr = shrinkage.frame().iloc[0]
     assert orr["p"] == "printed: ≤0.001; Fisher: 0.058"
     assert orr["Patients"] == "experimental: 24 of 43; control: 17 of 49"
-    assert orr["Hierarchical"].startswith("0.162")
-    assert "robust part: 0.14" in orr["Borrowing"]
+    assert orr["Response hierarchical"].startswith("0.162")
+    assert "robust part: 0.14" in orr["Response borrowing"]
     frame = priors.frame().set_index("Prior")
     assert list(frame.index) == ["Flat", "Jeffreys", "Flat, pooling scale × 2"]
-    assert frame.loc["Jeffreys", "Hierarchical"] == "–"
+    assert frame.loc["Jeffreys", "Response hierarchical"] == "–"
 
 
 def scaling(prior: str, of_prior: float, of_data: float, said: str, k: float = 0.1) -> dict[str, Any]:

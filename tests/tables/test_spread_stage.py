@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from retrial.data.life_table import _together
 from retrial.errors import ReconstructionError
 from retrial.pipeline import probes
-from retrial.pipeline.tables import EndpointTables
+from retrial.pipeline.results import probe_files
 from retrial.run_config import RunConfig
+from retrial.tables.endpoint import EndpointTables
 from retrial.tables.ensemble import Ensemble, ReadingResult, ReconstructionSettings
 from retrial.tables.findings.probes import ALL, Probes
 from retrial.tables.life_table import LifeTable
@@ -38,12 +40,18 @@ def sampled() -> tuple[EndpointTables, Targets]:
     return EndpointTables("toy", table, weights, "exact", "6 tables", None, ensemble, targets), targets
 
 
+def write_probes(run: RunConfig, tables: list[EndpointTables], folder: Path) -> list[str]:
+    found = probes.probed(run, tables)
+    probe_files(found).write(folder)
+    return found.failures
+
+
 def run(**asked: Any) -> RunConfig:
     return RunConfig("reconstruct", Path("mine.yaml"), 1, Path("out"), False, {}, probes=Probes(**asked))
 
 
 def test_without_switches_only_the_spread(tmp_path: Path) -> None:
-    assert probes.write_probes(run(), [sampled()[0]], tmp_path) == []
+    assert write_probes(run(), [sampled()[0]], tmp_path) == []
     assert [path.name for path in tmp_path.iterdir()] == ["spread.csv"]
     frame = pd.read_csv(tmp_path / "spread.csv")
     assert {"rmst", "rmst_difference", "events", "log_hazard_ratio_cox_efron"} <= set(frame["quantity"])
@@ -53,7 +61,7 @@ def test_patients_and_relaxed_tables_are_left_out(tmp_path: Path) -> None:
     item = sampled()[0]
     relaxed = dataclasses.replace(item, ensemble=dataclasses.replace(item.ensemble, relaxed=True))  # type: ignore[type-var]
     patients = dataclasses.replace(item, ensemble=None, targets=None)
-    assert probes.write_probes(run(leave_one_out=(ALL,), compare_strict=True), [relaxed, patients], tmp_path) == []
+    assert write_probes(run(leave_one_out=(ALL,), compare_strict=True), [relaxed, patients], tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -66,7 +74,7 @@ def test_probable_estimators_are_tried_again_with_fewer_samplers(tmp_path: Path,
 
     monkeypatch.setattr(probes, "leave_one_out", instead)
     item = sampled()[0]
-    probes.write_probes(run(leave_one_out=("events.total",), leave_one_out_islands=3), [item], tmp_path)
+    write_probes(run(leave_one_out=("events.total",), leave_one_out_islands=3), [item], tmp_path)
     assert seen["settings"].ratios == (RatioReading.COX_EFRON,)
     assert seen["settings"].tests == (TestReading.SCORE_BRESLOW,)
     assert seen["settings"].medians == tuple(MedianReading)
@@ -78,7 +86,7 @@ def test_probable_estimators_are_tried_again_with_fewer_samplers(tmp_path: Path,
 def test_strict_tables_are_kept_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     item = sampled()[0]
     monkeypatch.setattr(probes, "strict_ensemble", lambda ensemble, *_: ensemble)
-    assert probes.write_probes(run(compare_strict=True), [item], tmp_path) == []
+    assert write_probes(run(compare_strict=True), [item], tmp_path) == []
     frame = pd.read_csv(tmp_path / "strict_comparison.csv")
     assert (frame["difference"].abs() < 1e-12).all()
     assert (tmp_path / "strict_toy.nc").is_file()
@@ -89,13 +97,13 @@ def test_no_strict_table_is_a_failure_that_is_named(tmp_path: Path, monkeypatch:
         raise ReconstructionError("no life table was found that carries every printed digit of toy")
 
     monkeypatch.setattr(probes, "strict_ensemble", none)
-    failures = probes.write_probes(run(compare_strict=True), [sampled()[0]], tmp_path)
+    failures = write_probes(run(compare_strict=True), [sampled()[0]], tmp_path)
     assert failures == ["toy, strict agreement: no life table was found that carries every printed digit of toy"]
     assert not (tmp_path / "strict_comparison.csv").exists()
 
 
 def test_tables_of_both_ensembles_are_fitted_together() -> None:
     table = sampled()[0].table
-    both = probes._together(table, table)
+    both = _together(table, table)
     assert both.n_reconstructions == 12
     assert np.array_equal(both.events.to_numpy()[6:], table.events.to_numpy())

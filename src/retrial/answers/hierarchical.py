@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,9 +12,12 @@ from retrial.answers.notes import empty_arms
 from retrial.answers.proportions import proportion_rows
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
-from retrial.data.chains import ANY_GRADE, OTHER_GRADES, GradedEvents
+from retrial.dims import ANY_GRADE, OTHER_GRADES
 from retrial.estimate import Estimate
 from retrial.study.study import Study
+
+if TYPE_CHECKING:
+    from retrial.data.chains import GradedEvents
 
 
 def category_rows(

@@ -6,22 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from retrial.app.composed import CUSTOM
-from retrial.app.validate import Problems
 from retrial.errors import InputError
 from retrial.priors.meta_analysis import EVIDENCE
 from retrial.priors.prior_set import BY_ENDPOINT, PriorSet
+from retrial.priors.scales import Parameter
 from retrial.priors.statements import is_about, parse_prior_set
+from retrial.validate import Problems
 
 
 def chosen_sets(
-    asked: Mapping[str, Any], names: Mapping[str, str], supports: Mapping[str, str], study: str, problems: Problems
+    asked: Mapping[str, Any], names: Mapping[str, str], declared: Mapping[str, Parameter], study: str, problems: Problems
 ) -> dict[str, PriorSet]:
     """The main set first, under its name, and the named sets that differ from it and are not about other studies."""
     raws = {str(name): raw for name, raw in (asked.get("priors") or {}).items() if is_about(raw, study)}
-    parsed = {name: _prior_set(raw, f"priors.{name}", name, supports, problems) for name, raw in raws.items()}
+    parsed = {name: _prior_set(raw, f"priors.{name}", name, declared, problems) for name, raw in raws.items()}
     named = {name: value for name, value in parsed.items() if value is not None}
     chosen = _restated(asked.get("prior"), names.get("prior_changed", ""))
-    main = _prior_set(chosen, "prior", names.get("prior", CUSTOM), supports, problems) if chosen is not None else None
+    main = _prior_set(chosen, "prior", names.get("prior", CUSTOM), declared, problems) if chosen is not None else None
     if main is None:
         return named
     twins = [name for name, value in named.items() if (value.priors, value.by_endpoint) == (main.priors, main.by_endpoint)]
@@ -44,12 +45,12 @@ def _restated(raw: Any, changed: str) -> Any:
     return {**raw, **stated, "description": "stated on the command line"}
 
 
-def _prior_set(raw: Any, key: str, name: str, supports: Mapping[str, str], problems: Problems) -> PriorSet | None:
+def _prior_set(raw: Any, key: str, name: str, declared: Mapping[str, Parameter], problems: Problems) -> PriorSet | None:
     if not isinstance(raw, Mapping):
         problems.add(f"{key}: got {raw!r}; allowed is a mapping of parameters to priors")
         return None
     try:
-        return parse_prior_set(raw, key, name, supports)
+        return parse_prior_set(raw, key, name, declared)
     except InputError as error:
         problems.extend(error.problems)
         return None

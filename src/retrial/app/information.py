@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from hydra.errors import HydraException
 
 from retrial.app.composed import plain
 from retrial.errors import InputError, RetrialError
-from retrial.priors.prior import SUPPORT
-from retrial.priors.prior_set import PARAMETER_SUPPORT, PriorSet, implied
+from retrial.priors.prior_set import PriorSet, implied
+from retrial.priors.scales import COMMON, Parameter
 from retrial.priors.statements import parse_prior_set
 from retrial.study.loader import load_study
 from retrial.study.yaml_text import read_yaml_text
@@ -45,30 +45,27 @@ def listed_priors(names: Sequence[str], own: Path | None) -> list[str]:
     `own` is a folder of the user's, searched first (--config-dir).
     """
     lines: list[str] = []
-    supports = _supports(own)
+    parameters = _declared(own)
     search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own is not None else []
     with initialize_config_module("retrial.conf", version_base="1.3"):
         for name in names:
             try:
                 raw = plain(compose("fit", [f"prior={name}", *search]))["prior"]
-                lines += prior_lines([parse_prior_set(raw, f"prior {name}", name, supports)])
+                lines += prior_lines([parse_prior_set(raw, f"prior {name}", name, parameters)])
             except (InputError, HydraException) as error:
                 lines.append(f"{name}: {' '.join(str(error).split())}")
     return lines
 
 
-def _supports(own: Path | None) -> dict[str, str]:
-    """Where every parameter lives that a model has, the user's models included."""
-    folders = [Path(str(resources.files("retrial.conf"))), *([own] if own is not None else [])]
-    supports = dict(PARAMETER_SUPPORT)
-    for path in (path for folder in folders for path in sorted(folder.glob("model/*.yaml"))):
-        stated = read_yaml_text(path).get("priors") or {}
-        supports |= {
-            name: SUPPORT[prior["family"]]
-            for name, prior in stated.items()
-            if isinstance(prior, Mapping) and prior.get("family") in SUPPORT
-        }
-    return supports
+def _declared(own: Path | None) -> dict[str, Parameter]:
+    """Every parameter that a model has, the user's models included."""
+    from retrial.app.models import declared  # brings PyMC
+
+    found = dict(COMMON)
+    for path in (path for folder in _folders(own) for path in sorted(folder.glob("model/*.yaml"))):
+        raw = read_yaml_text(path)
+        found |= {name: item for name, item in declared(raw).items() if name in (raw.get("priors") or {})}
+    return found
 
 
 _GROUPS = ("study", "model", "prior", "experiment")

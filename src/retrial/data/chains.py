@@ -1,26 +1,48 @@
-"""Counts of exclusive ordered outcomes in both arms, as chains of conditional binomials."""
+"""Counts of exclusive ordered outcomes in both arms, as chains of conditional binomials, and their hierarchical models."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from retrial.dims import ARM, ARMS, RECONSTRUCTION
+from retrial.answers.rows import Subject
+from retrial.data.kind import Fits, Place, Row, diagnostic_row
+from retrial.data.prior_checks import CHAINS, DRAWS, scaled_row, thinned
+from retrial.dims import ANY_GRADE, ARM, ARMS, OTHER_GRADES, PRIOR, RECONSTRUCTION
 from retrial.errors import DataError
-from retrial.fit.posterior_file import Observed
+from retrial.estimate import Estimate
+from retrial.fit.engine import Job
+from retrial.fit.ensemble import fit_group
+from retrial.fit.posterior_file import Observed, by_number, posterior_tree
+from retrial.frequentist.rows import RATIO
+from retrial.priors.prior_set import PriorSet
+from retrial.priors.scales import LOG_ODDS_RATIO
+from retrial.run_config import ModelSpec, RunConfig
+from retrial.seeds import integer_seed
+from retrial.store.progress import counter
+from retrial.study.study import Study
 
+EFFECT = LOG_ODDS_RATIO.name
+POOLING_SCALE = "effect_sd"
+"""SD of effects about their mean in the models that pool."""
+POOLING_FACTORS = (0.5, 2.0)
+"""Under the main prior the pooling scale's own prior is halved and doubled, to show what it decides."""
+POOLING = ", pooling scale x "
+"""Between the main prior's name and the factor."""
+SHOWN_OF_VARIANTS = ("common_odds_ratio", "effect_sd", "odds_ratio", "risk_difference", "p_risk_difference_above_0")
+TARGET_ACCEPT = 0.9
+"""Smaller steps than survival models take: with few steps and grades the scales of pooling are known little better than their priors."""
 STEP = "step"
 TERM = "term"
 GRADE = "grade"
 CELL = "cell"
 NONE = "none"
 """Last of the grades: patients without the event."""
-ANY_GRADE, OTHER_GRADES = "any", "other"
-"""Grade groups that end the chain of a term that is not printed in every group: all its patients, or those beside the printed groups."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,3 +200,115 @@ def graded_events(
             ],
         )
     return GradedEvents(np.where(printed, table, 0), sizes, tuple(terms), tuple(grades), printed)
+
+
+ChainData = CategoryCounts | GradedEvents
+Answers = Callable[[Subject, Mapping[str, np.ndarray]], list[Estimate]]
+"""Rows from the draws (draw, ...) of one fit."""
+
+
+def effects(_study: Study) -> tuple[str, ...]:
+    """Of chains: the odds ratio that their effects are pooled towards."""
+    return (EFFECT,)
+
+
+def complete_sets(run: RunConfig, spec: ModelSpec, benefit: int) -> dict[str, PriorSet]:
+    """Prior sets with the model's own priors and nothing else; `log_odds_ratio` turned to the outcome."""
+    sets = {}
+    for name, given in run.sets_for(spec).items():
+        if EFFECT not in given.priors:
+            continue
+        effect = given[EFFECT] if benefit > 0 else given[EFFECT].mirrored
+        own = given.over(spec.priors)
+        sets[name] = PriorSet(name, {**{key: own[key] for key in spec.priors}, EFFECT: effect})
+    main = run.main_prior if run.main_prior in sets else next(iter(sets), "")
+    for factor in POOLING_FACTORS if main and POOLING_SCALE in spec.priors else ():
+        name = f"{main}{POOLING}{factor:g}"
+        scaled = {key: _scaled(prior, factor) if key == POOLING_SCALE else prior for key, prior in sets[main].priors.items()}
+        sets[name] = PriorSet(name, scaled)
+    return sets
+
+
+def _scaled(prior: Any, factor: float) -> Any:
+    """A half-normal prior of a scale, wider or narrower; other families stay."""
+    if prior.family != "half_normal":
+        return prior
+    return dataclasses.replace(prior, parameters=(prior.number("sigma") * factor,))
+
+
+def fit_chains(run: RunConfig, spec: ModelSpec, outcome: str, data: ChainData, answers: Answers, benefit: int) -> Fits:
+    """One model under every prior set that speaks of an odds ratio, and under variants of the pooling scale."""
+    sets = complete_sets(run, spec, benefit)
+    if not sets:
+        return Fits()
+    jobs = [
+        Job(data, priors, integer_seed(run.seed, run.study_file.stem, outcome, spec.name, name)) for name, priors in sets.items()
+    ]
+    settings = dataclasses.replace(run.sampler_for(spec), target_accept=max(run.sampler.target_accept, TARGET_ACCEPT))
+    with counter(f"fitting {spec.name}", len(jobs), "fits") as progress:
+        found = fit_group(spec.build, jobs, settings, run.limits, settings.draws(1), progress)
+    rows: list[Estimate] = []
+    for name, (draws, health) in zip(sets, found, strict=True):
+        flat = {key: value.reshape(-1, *value.shape[2:]) for key, value in draws.values.items()}
+        told = answers(Subject(outcome, RATIO, spec.name, name, "", health.status), flat)
+        rows += [row for row in told if name in run.priors or row.quantity in SHOWN_OF_VARIANTS]
+    tree = posterior_tree(
+        spec.build(data, jobs[0].priors),
+        {name: [draws] for name, (draws, _) in zip(sets, found, strict=True)},
+        sets,
+        patients_observed(data.patients, lambda draws: spec.probabilities_of(draws, data)),
+        {"model": spec.name, "endpoint": outcome, "inference_library": str(settings.engine)},
+    )
+    healths = {name: health for name, (_, health) in zip(sets, found, strict=True)}
+    return Fits(
+        rows,
+        diagnostics=[diagnostic_row(outcome, spec.name, name, 0, health) for name, health in healths.items()],
+        failures=[
+            f"{outcome}, {spec.name}, prior {name}: {health.status}" for name, health in healths.items() if health.status != "ok"
+        ],
+        posteriors={(outcome, spec.name): tree},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Scalable:
+    """Draws of one fit with what power-scaling needs: how it is named, probabilities, log prior and log likelihood (draw,)."""
+
+    named: Row
+    draws: Mapping[str, np.ndarray]
+    p: np.ndarray
+    log_prior: np.ndarray
+    likelihood: np.ndarray
+
+    def common(self) -> Iterator[Row]:
+        """The common odds ratio, where the effects are pooled."""
+        if self.draws[EFFECT].ndim == 1:
+            about = {**self.named, "quantity": "common_log_odds_ratio", "contrast": RATIO}
+            yield scaled_row(about, self.draws[EFFECT], self.log_prior, self.likelihood)
+
+
+def scalable(
+    run: RunConfig, spec: ModelSpec, posteriors: Mapping[Place, xr.DataTree], outcome: str, data: ChainData, benefit: int
+) -> Iterator[Scalable]:
+    """One a prior set of the run; nothing where the model was not fitted."""
+    if (outcome, spec.name) not in posteriors:
+        return
+    sets = complete_sets(run, spec, benefit)
+    posterior = by_number(posteriors[outcome, spec.name])[0].isel({RECONSTRUCTION: 0})
+    for name in (str(item) for item in posterior[PRIOR].to_numpy() if str(item) in run.priors):
+        draws = {
+            str(key): thinned(value.to_numpy().reshape(-1, *value.shape[2:]), CHAINS * DRAWS)
+            for key, value in posterior.sel({PRIOR: name}).data_vars.items()
+        }
+        log_prior = sets[name][EFFECT].distribution.logpdf(draws[EFFECT])
+        p = spec.probabilities_of(draws, data)
+        named = {"endpoint": outcome, "model": spec.name, "prior": name}
+        total = log_prior if log_prior.ndim == 1 else log_prior.sum(axis=1)
+        yield Scalable(named, draws, p, total, multinomial(data.patients.to_numpy(), p))
+
+
+def multinomial(counts: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Σ y log p over arms (and terms) of probabilities (draw, arm, ..., category)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(counts > 0, counts * np.log(p), 0.0)
+    return terms.reshape(len(p), -1).sum(axis=1)

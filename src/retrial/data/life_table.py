@@ -1,16 +1,16 @@
-"""Survival models on the life tables of a run: fits, answers, diagnostics and the bands of the figures."""
+"""Life tables of an endpoint: survival models fitted to every table, their answers, diagnostics and the bands of the figures."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from retrial.answers import curves
@@ -18,19 +18,28 @@ from retrial.answers.notes import empty_arms
 from retrial.answers.rows import Subject
 from retrial.answers.survival import follow_up_of, horizon_of, survival_rows
 from retrial.criticism.pointwise import patients_observed
-from retrial.dims import ARM, ARMS, RECONSTRUCTION, TIME
+from retrial.data.kind import Fits, Kind, Moments, Place, Row, Values, diagnostic_row
+from retrial.data.prior_checks import CHAINS, DRAWS, Before, scaled_row, thinned
+from retrial.data.survival_checks import criticised, main_prior, variance_rows
+from retrial.dims import ARM, ARMS, LOWER, POINT, PRIOR, RECONSTRUCTION, TIME, TIME_FINE, TOTAL, UPPER
 from retrial.estimate import Estimate
+from retrial.fit.engine import Draws
 from retrial.fit.ensemble import EFFECT, Fitted, Question, fit_ensemble
-from retrial.fit.posterior_file import posterior_tree
-from retrial.fit.survival_likelihood import survival_data
-from retrial.pipeline.criticism import Criticised, criticised
-from retrial.pipeline.spread import variance_rows
-from retrial.pipeline.tables import EndpointTables
+from retrial.fit.intervals import IntervalRule
+from retrial.fit.posterior_file import WEIGHT, by_number, posterior_tree
+from retrial.fit.survival_likelihood import cell_log_likelihood, survival_data
+from retrial.frequentist.rows import RATIO
+from retrial.priors.implied.power_scaling import pooled_log_density
 from retrial.priors.prior_set import PriorSet
-from retrial.report.data import LOWER, POINT, TIME_FINE, UPPER
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.seeds import integer_seed
 from retrial.store.progress import counter, step
+from retrial.study.study import Study
+from retrial.tables.endpoint import EndpointTables
+from retrial.tables.life_table import LifeTable
+from retrial.validate import Problems, build_dataclass
+
+log = logging.getLogger("retrial")
 
 ANSWER_DRAWS = 24_000
 """Draws behind every answer: twice the 10,000 that interval limits ask for (METHODS 10), nearly independent after thinning."""
@@ -40,41 +49,38 @@ _BAND_DRAWS = 4000
 """Draws behind a band: its limits move by less than a line's width with more."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class SurvivalResults:
-    """Everything that the survival models of a run gave."""
-
-    estimates: list[Estimate]
-    diagnostics: pd.DataFrame
-    bands: dict[str, xr.Dataset]
-    failures: list[str]
-    criticism: list[Criticised] = dataclasses.field(default_factory=list)
-    variance: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+def settings(raw: Mapping[str, Any], key: str) -> IntervalRule | None:
+    """`intervals` of a model whose hazards are constant between cut points; None where it has none."""
+    if "intervals" not in raw:
+        return None
+    problems = Problems()
+    rule = build_dataclass(IntervalRule, raw["intervals"], f"{key}.intervals", problems)
+    problems.raise_if_any(f"cannot use {key}")
+    return rule
 
 
-def survival_posteriors(run: RunConfig, tables: Sequence[EndpointTables], folder: Path) -> SurvivalResults:
-    """Fit each survival model of the run to every endpoint's tables under every prior set that speaks of a hazard ratio."""
-    specs = [spec for spec in run.models.values() if spec.data == "life_table"]
-    parts = [part for spec in specs if (part := _fit_model(run, spec, tables, folder)) is not None]
-    if not parts:
-        return SurvivalResults([], pd.DataFrame(), {}, [])
-    return SurvivalResults(
-        estimates=[row for part in parts for row in part.estimates],
-        diagnostics=pd.concat([part.diagnostics for part in parts], ignore_index=True),
-        bands={key: band for part in reversed(parts) for key, band in part.bands.items()},
-        failures=[failure for part in parts for failure in part.failures],
-        criticism=[item for part in parts for item in part.criticism],
-        variance=[row for part in parts for row in part.variance],
-    )
+def effects(_study: Study) -> tuple[str, ...]:
+    """Of survival models: the hazard ratio."""
+    return (EFFECT,)
 
 
-def _fit_model(run: RunConfig, spec: ModelSpec, tables: Sequence[EndpointTables], folder: Path) -> SurvivalResults | None:
+def on(spec: ModelSpec, table: LifeTable, weights: np.ndarray) -> ModelSpec:
+    """The model for one endpoint's tables: with cut points where it has intervals, else as it is."""
+    if spec.settings is None:
+        return spec
+    cuts = spec.settings.cuts(table, weights)
+    bound = {name: functools.partial(function, cuts=cuts) for name, function in spec.functions.items()}
+    return dataclasses.replace(spec, functions=bound, settings=None)
+
+
+def fit(run: RunConfig, spec: ModelSpec, _study: Study, tables: Sequence[EndpointTables]) -> Fits:
+    """Every endpoint's tables under every prior set that speaks of a hazard ratio."""
     sets = {name: value for name, value in run.sets_for(spec).items() if value.speaks_of(EFFECT)}
     tables = [item for item in tables if any(value.speaks_of(EFFECT, item.endpoint) for value in sets.values())]
     if not tables:
-        return None
+        return Fits()
     complete = {name: value.over(spec.priors) for name, value in sets.items()}
-    specs = [spec.on(item.table, item.weights) for item in tables]
+    specs = [on(spec, item.table, item.weights) for item in tables]
     questions = [
         Question(item.endpoint, item.table, item.weights, item.recorded, own.prepare)
         for own, item in zip(specs, tables, strict=True)
@@ -91,24 +97,31 @@ def _fit_model(run: RunConfig, spec: ModelSpec, tables: Sequence[EndpointTables]
             (run.seed, run.study_file.stem),
             progress,
         )
-    rows: list[Estimate] = []
-    bands = {}
-    variance: list[dict[str, Any]] = []
-    for own, fitted, question, item in zip(specs, fits, questions, tables, strict=True):
-        path = folder / f"posterior_{item.endpoint}_{spec.name}.nc"
-        _posterior(run, own, fitted, question, complete).to_netcdf(path, engine="h5netcdf")
-        rows += _answers(run, own, fitted, item)
-        bands[item.endpoint] = _band(run, own, fitted, item)
-        variance += variance_rows(run, own, fitted, item)
-    failures = [
-        f"{fitted.endpoint}, {spec.name}, prior {prior}: {fitted.status(prior)}"
-        for fitted in fits
-        for prior in fitted.draws
-        if fitted.status(prior) != "ok"
-    ]
+    parts = [_told(run, complete, *item) for item in zip(specs, fits, questions, tables, strict=True)]
     with step(f"criticising {spec.name}"):
         criticism = [criticised(run, own, fitted, question) for own, fitted, question in zip(specs, fits, questions, strict=True)]
-    return SurvivalResults(rows, _diagnostic_rows(fits), bands, failures, criticism, variance)
+    return dataclasses.replace(Fits.together(parts), criticism=criticism)
+
+
+def _told(
+    run: RunConfig, complete: Mapping[str, PriorSet], spec: ModelSpec, fitted: Fitted, question: Question, item: EndpointTables
+) -> Fits:
+    """Everything about one endpoint but the criticism."""
+    statuses = {prior: fitted.status(prior) for prior in fitted.draws}
+    return Fits(
+        _answers(run, spec, fitted, item),
+        diagnostics=[
+            diagnostic_row(item.endpoint, spec.name, prior, index, health)
+            for prior, healths in fitted.diagnostics.items()
+            for index, health in enumerate(healths)
+        ],
+        failures=[
+            f"{item.endpoint}, {spec.name}, prior {prior}: {status}" for prior, status in statuses.items() if status != "ok"
+        ],
+        posteriors={(item.endpoint, spec.name): _posterior(run, spec, fitted, question, complete)},
+        bands={item.endpoint: _band(run, spec, fitted, item)},
+        variance=variance_rows(run, spec, fitted, item),
+    )
 
 
 def _posterior(
@@ -150,7 +163,7 @@ def _pooled(run: RunConfig, fitted: Fitted, prior: str) -> dict[str, np.ndarray]
 
 def _band(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> xr.Dataset:
     """Posterior of S(t) under the main prior that the model was fitted with."""
-    prior = run.main_prior if run.main_prior in fitted.draws else next(iter(fitted.draws))
+    prior = main_prior(run, fitted)
     pooled = _pooled(run, fitted, prior)
     size = next(iter(pooled.values())).shape[0]
     rows = np.linspace(0, size - 1, min(size, _BAND_DRAWS)).astype(int)
@@ -169,18 +182,113 @@ def _band(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables)
     )
 
 
-def _diagnostic_rows(fits: Sequence[Fitted]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "endpoint": fitted.endpoint,
-                "model": fitted.model,
-                "prior": prior,
-                "reconstruction": index,
-                **dataclasses.asdict(item),
-            }
-            for fitted in fits
-            for prior, items in fitted.diagnostics.items()
-            for index, item in enumerate(items)
-        ]
+def predict(before: Before, general: ModelSpec, given: PriorSet) -> Values:
+    """Medians, survival and the hazard ratio, with the cut points of each endpoint's tables."""
+    for item in before.tables:
+        spec = on(general, item.table, item.weights)
+        mine = given.over(spec.priors).for_endpoint(item.endpoint)
+        if EFFECT not in mine.priors:
+            continue
+        data = spec.prepare(survival_data(item.table, 0, item.recorded))
+        draws = before.drawn(spec, data, mine, EFFECT)
+        medians = curves.median_survival(spec.hazard_of(), draws)
+        months = [time for time in before.run.questions.survival_months if time <= float(item.table.times[-1])]
+        survival = curves.survival(spec.hazard_of(), draws, np.array(months))
+        for index, arm in enumerate(ARMS):
+            yield item.endpoint, "median_survival", arm, "months", medians[:, index]
+            for column, time in enumerate(months):
+                yield item.endpoint, f"survival_at_{time:g}", arm, "probability", survival[:, index, column]
+        yield item.endpoint, "hazard_ratio", RATIO, "ratio", np.exp(draws[EFFECT])
+
+
+def scale(run: RunConfig, spec: ModelSpec, study: Study, posteriors: Mapping[Place, xr.DataTree]) -> Iterator[Row]:
+    """Draws pooled over the tables, each table's posterior scaled by itself."""
+    for endpoint in study.endpoints:
+        if (endpoint, spec.name) not in posteriors:
+            continue
+        posterior, observed = by_number(posteriors[endpoint, spec.name])
+        table, weights = LifeTable(observed.drop_vars(WEIGHT)), observed[WEIGHT].to_numpy()
+        own = on(spec, table, weights)
+        recorded = study.endpoints[endpoint].recorded
+        for name in (str(item) for item in posterior[PRIOR].to_numpy() if str(item) in run.priors):
+            draws, share = _over_tables(posterior.sel({PRIOR: name}), weights)
+            likelihood = np.empty(share.size)
+            for index in np.unique(share):
+                rows = share == index
+                likelihood[rows] = _log_likelihood(own, table, int(index), recorded, {k: v[rows] for k, v in draws.items()})
+            prior = run.priors[name].for_endpoint(endpoint)[EFFECT]
+            log_prior = pooled_log_density(prior.distribution.logpdf(draws[EFFECT]), share)
+            named = {"endpoint": endpoint, "quantity": EFFECT, "contrast": RATIO, "model": spec.name, "prior": name}
+            yield scaled_row(named, draws[EFFECT], log_prior, pooled_log_density(likelihood, share))
+
+
+def _over_tables(posterior: xr.Dataset, weights: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Draws (draw, ...) over the tables by their weights, thinned, and the table that each is of."""
+    total = CHAINS * DRAWS
+    edges = np.round(np.cumsum(weights) / weights.sum() * total).astype(int)
+    share = np.searchsorted(edges, np.arange(total), side="right")
+    values = {}
+    for name, value in posterior.data_vars.items():
+        array = value.transpose(RECONSTRUCTION, "chain", "draw", ...).to_numpy()
+        array = array.reshape(array.shape[0], -1, *array.shape[3:])
+        values[str(name)] = np.concatenate([thinned(array[m], int((share == m).sum())) for m in range(len(weights))])
+    order = np.random.default_rng(total).permutation(total)
+    return {name: value[order] for name, value in values.items()}, share[order]
+
+
+def _log_likelihood(spec: ModelSpec, table: LifeTable, index: int, recorded: Any, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+    data = survival_data(table, index, recorded)
+    columns = {name: value[..., None, None] for name, value in draws.items()}
+    cells = cell_log_likelihood(spec.hazard_of(), data.times, data.previous, columns, data.recorded, np)
+    used = data.counts > 0
+    return (cells[:, used] * data.counts[used]).sum(axis=1)
+
+
+def compare(run: RunConfig, spec: ModelSpec, item: EndpointTables, other: LifeTable) -> list[Moments]:
+    """Posterior of β on each of the endpoint's tables and on each of another ensemble of it, under the main prior."""
+    order = sorted(run.priors, key=lambda name: name != run.main_prior)
+    name = next((name for name in order if run.priors[name].speaks_of(EFFECT, item.endpoint)), None)
+    if name is None or not spec.proportional:
+        return []
+    own, priors = on(spec, item.table, item.weights), {name: run.priors[name].over(spec.priors)}
+    both, first = _together(item.table, other), item.table.n_reconstructions
+    size = both.n_reconstructions
+    question = Question(item.endpoint, both, np.full(size, 1 / size), item.recorded, own.prepare)
+    content = (run.seed, f"{run.study_file.stem} strict")
+    with counter(f"fitting {spec.name} to default and strict tables", size, "fits") as progress:
+        fitted = fit_ensemble(spec.name, spec.build, [question], priors, run.sampler, run.limits, content, progress)[0]
+    if fitted.status(name) != "ok":
+        log.info("%s, %s on default and strict tables: %s", fitted.endpoint, spec.name, fitted.status(name))
+    return [_moments(fitted.draws[name][:first]), _moments(fitted.draws[name][first:])]
+
+
+def _together(one: LifeTable, two: LifeTable) -> LifeTable:
+    """The tables of both, on the times that they share."""
+    events, censored = (
+        np.concatenate([getattr(table, name).to_numpy() for table in (one, two)]) for name in ("events", "censored")
     )
+    return LifeTable.from_counts(one.times, events, censored)
+
+
+def _moments(fits: Sequence[Draws]) -> Moments:
+    """Of every table: posterior mean and SD of β, and the probability of a ratio below 1."""
+    draws = [fit.values[EFFECT].ravel() for fit in fits]
+    return {
+        ("posterior_mean_log_hazard_ratio", TOTAL): np.array([x.mean() for x in draws]),
+        ("posterior_sd_log_hazard_ratio", TOTAL): np.array([x.std() for x in draws]),
+        ("p_hazard_ratio_below_1", TOTAL): np.array([(x < 0).mean() for x in draws]),
+    }
+
+
+KIND = Kind(
+    "life_table",
+    needed=("hazard",),
+    optional=("prepare",),
+    effects=effects,
+    fit=fit,
+    settings=settings,
+    from_tables=True,
+    predict=predict,
+    scale=scale,
+    compare=compare,
+)

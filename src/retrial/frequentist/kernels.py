@@ -22,7 +22,7 @@ COX_BRESLOW, COX_EFRON, OBSERVED_EXPECTED = RatioReading.COX_BRESLOW, RatioReadi
 
 
 class Kernels:
-    """Estimates of one table by the compiled kernels of the reconstruction, and by `weibull`.
+    """Estimates of one table by the compiled kernels of the reconstruction, and by `WeibullFit`.
 
     lifelines and statsmodels give the same numbers to 1e-6 (tested) in 0.2 s a table; this takes 3 ms.
     Raises `DataError` for a reconstruction that does not exist; the methods raise it where the table does not determine the number.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from retrial.audit.check import Check, Verdict, to_frame
+from retrial.audit.check import Check, Verdict
 from retrial.audit.run import apply_decisions, run_audit
 from retrial.audit.table import render
+from retrial.pipeline.results import audit_files
 from retrial.run_config import RunConfig
 from retrial.store.progress import step
 from retrial.study.study import Study
@@ -16,21 +17,16 @@ from retrial.study.study import Study
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Print the audit as a table and write `audit.csv`. Findings are the paper's, not failures of the run."""
     with step("audit"):
-        checks, _ = audited(study, folder)
+        checks, _ = audited(study)
+    audit_files(checks).write(folder)
     print(render(checks))
     return []
 
 
-def audited(study: Study, folder: Path) -> tuple[list[Check], Study]:
-    """Checks, written to `audit.csv`, and the study as the models may use it."""
+def audited(study: Study) -> tuple[list[Check], Study]:
+    """Checks, and the study as the models may use it."""
     checks = run_audit(study)
-    to_frame(checks).to_csv(folder / "audit.csv", index=False)
     return checks, apply_decisions(study, checks)
-
-
-def add_joint(checks: Sequence[Check], joint: Sequence[Check], folder: Path) -> None:
-    """Write audit.csv again with the checks that only a reconstruction can make."""
-    to_frame([*checks, *joint]).to_csv(folder / "audit.csv", index=False)
 
 
 def findings(checks: Sequence[Check]) -> list[Check]:

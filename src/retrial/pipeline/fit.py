@@ -1,29 +1,32 @@
-"""`retrial fit`: one model under one prior."""
+"""`retrial fit`: one model under one prior; and the stage that fits every model of a run."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from retrial.data.closed_form import count_posteriors, failed_in_words, ratio_posteriors
-from retrial.data.hierarchical import hierarchical_posteriors
-from retrial.data.life_table import survival_posteriors
+from retrial.data.kind import Fits
 from retrial.errors import DataError, PriorError
-from retrial.estimate import Estimate
 from retrial.pipeline.audit import audited
-from retrial.pipeline.criticism import write_criticism
-from retrial.pipeline.reanalyse import write_results
-from retrial.pipeline.spread import write_spread
-from retrial.pipeline.tables import Reconstructions, endpoint_tables, refused, save_tables
-from retrial.pipeline.used import missing_effects
+from retrial.pipeline.priors import missing_effects
+from retrial.pipeline.results import audit_files, criticism_files, result_files, table_files
+from retrial.pipeline.tables import Reconstructions, endpoint_tables, refused
 from retrial.run_config import RunConfig
 from retrial.study.study import Study
+from retrial.tables.endpoint import EndpointTables
 
 _SHOWN = ("hazard_ratio", "odds_ratio", "risk_ratio", "common_odds_ratio", "effect_sd")
 _SHOWN_AT = "hazard_ratio_at_"
 """Quantities that the command prints, and how those of a varying hazard ratio begin; estimates.csv has all."""
+log = logging.getLogger("retrial")
+
+
+def posteriors(run: RunConfig, study: Study, tables: Sequence[EndpointTables]) -> Fits:
+    """Every model of the run fitted to what the study, as the audit lets it be used, has for it."""
+    for words in run.left_out if study.response is not None or study.binary else ():
+        log.info("%s", words)
+    return Fits.together([spec.kind.fit(run, spec, study, tables) for spec in run.models.values()])
 
 
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
@@ -33,24 +36,20 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """
     if missing := missing_effects(run, study):
         raise PriorError(f"cannot fit under the prior {run.main_prior}", missing)
-    checks, used = audited(study, folder)
-    needs_tables = any(spec.data == "life_table" for spec in run.models.values())
+    checks, used = audited(study)
+    audit_files(checks).write(folder)
+    needs_tables = any(spec.kind.from_tables for spec in run.models.values())
     reconstructed = endpoint_tables(run, used, refused(study, checks)) if needs_tables else Reconstructions([], [], [])
-    tables = reconstructed.tables
-    save_tables(tables, folder)
-    survival = survival_posteriors(run, tables, folder)
-    counted = hierarchical_posteriors(run, used, folder)
-    closed = [*ratio_posteriors(run, used), *count_posteriors(run, used)]
-    estimates: list[Estimate] = [*closed, *survival.estimates, *counted.estimates]
-    if not estimates and not reconstructed.failures and not counted.failures:
+    table_files(reconstructed.tables).write(folder)
+    fits = posteriors(run, used, reconstructed.tables)
+    if not fits.estimates and not reconstructed.failures and not fits.failures:
         words = f"the study has no data for the model {', '.join(run.models)} of which the prior {run.main_prior} speaks"
         raise DataError("nothing to fit", [words])
-    write_results(run, estimates, pd.concat([survival.diagnostics, counted.table], ignore_index=True), folder)
-    write_criticism(survival.criticism, folder)
-    write_spread(run, survival.variance, estimates, folder)
-    for row in estimates:
+    result_files(run, used, fits.estimates, fits).write(folder)
+    criticism_files(fits.criticism).write(folder)
+    for row in fits.estimates:
         if row.quantity in _SHOWN or row.quantity.startswith(_SHOWN_AT) or row.failed:
             interval = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"
             told = "; ".join(part for part in (row.status, row.note) if part)
             print(f"{row.endpoint:<12} {row.quantity:<14} {interval}  {row.contrast}  prior {row.prior}  {told}")
-    return [*reconstructed.failures, *survival.failures, *counted.failures, *failed_in_words(closed)]
+    return [*reconstructed.failures, *fits.failures]

@@ -11,9 +11,9 @@ from retrial.frequentist.counts import count_estimates, published_counts
 from retrial.frequentist.ratios import effect_estimates, published_effects
 from retrial.frequentist.spread import spread
 from retrial.frequentist.survival import published_survival
-from retrial.pipeline.tables import EndpointTables
 from retrial.run_config import RunConfig
 from retrial.study.study import Study
+from retrial.tables.endpoint import EndpointTables
 
 
 def frequentist_rows(run: RunConfig, printed: Study, used: Study, tables: Sequence[EndpointTables]) -> list[Estimate]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,7 @@ from retrial.dims import ARM, ARMS, MONTHS_PER_UNIT, RECONSTRUCTION, TIME
 from retrial.errors import StoreError
 from retrial.estimate import Estimate
 from retrial.fit.posterior_file import typical_posterior
-from retrial.pipeline.used import used_models
+from retrial.pipeline.priors import used_models
 from retrial.report.data import PrintedAtRisk, ReportData, SurvivalCurves
 from retrial.report.figures.survival import survival_pictures
 from retrial.report.page import write_report
@@ -41,17 +39,12 @@ _TEXT_COLUMNS = (
 )
 
 
-def save_bands(bands: Mapping[str, xr.Dataset], folder: Path) -> None:
-    """Write the posterior bands of the figures."""
-    for endpoint, band in bands.items():
-        band.to_netcdf(folder / f"band_{endpoint}.nc", engine="h5netcdf")
-
-
 def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> Path:
     """Write report.html, figures/ and tables/ into `folder` from the results in `source`."""
     manifest = describe(run, study, [], 0.0)
     manifest.pop("wall_seconds")
     estimates = read_estimates(source)
+    used = used_models(run, estimates)
     data = ReportData(
         study=study,
         manifest=manifest,
@@ -75,9 +68,10 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         strict_comparison=_frame(source / "strict_comparison.csv"),
         traces=_traces(run, study, source),
         predictive={key: found for key in study.endpoints if (found := _dataset(source / f"predictive_{key}.nc")) is not None},
-        model_cards={
-            spec.name: inspect.getdoc(inspect.getmodule(_plain(spec.build))) or "" for spec in used_models(run, estimates)
-        },
+        model_cards={spec.name: spec.card for spec in used},
+        model_labels={name: spec.label for name, spec in run.models.items()},
+        model_words={name: spec.short for name, spec in run.models.items() if spec.short},
+        parameter_labels={item.name: item.label for spec in used for item in spec.parameters},
         main_prior=run.main_prior,
     )
     return write_report(data, folder)
@@ -85,7 +79,7 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
 
 def _traces(run: RunConfig, study: Study, folder: Path) -> list[xr.Dataset]:
     """Chains of each endpoint's first survival model under the main prior, on the typical table."""
-    names = [spec.name for spec in run.models.values() if spec.data == "life_table"]
+    names = [spec.name for spec in run.models.values() if spec.kind.from_tables]
     paths = [[folder / f"posterior_{key}_{name}.nc" for name in names] for key in study.endpoints]
     found = [next((path for path in some if path.is_file()), None) for some in paths]
     return [typical_posterior(path, run.main_prior) for path in found if path is not None]
@@ -115,11 +109,6 @@ def _joint(folder: Path) -> list[Check]:
         )  # type: ignore[arg-type]
         for row in rows
     ]
-
-
-def _plain(function: object) -> object:
-    """The function inside a partial that Hydra made."""
-    return getattr(function, "func", function)
 
 
 def read_estimates(folder: Path) -> list[Estimate]:

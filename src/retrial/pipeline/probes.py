@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from retrial.answers.survival import horizon_of
-from retrial.dims import TOTAL
 from retrial.errors import ReconstructionError
-from retrial.fit.engine import Draws
-from retrial.fit.ensemble import EFFECT, Question, fit_ensemble
 from retrial.pipeline.tables import PERCENT, EndpointTables, percent
-from retrial.priors.prior_set import PriorSet
-from retrial.run_config import ModelSpec, RunConfig
+from retrial.run_config import RunConfig
 from retrial.seeds import integer_seed
 from retrial.store.progress import counter
-from retrial.tables.ensemble import Ensemble, ReconstructionSettings, to_dataset
+from retrial.tables.ensemble import Ensemble, ReconstructionSettings
 from retrial.tables.findings.probes import left_out
-from retrial.tables.findings.spread import Values, compare_values, leave_one_out, spread, table_answers, with_prior
-from retrial.tables.life_table import LifeTable
+from retrial.tables.findings.spread import compare_values, leave_one_out, spread, table_answers, with_prior
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.prior_predictive import prior_tables
 from retrial.tables.sample.strict import strict_ensemble
 
 log = logging.getLogger("retrial")
-DIGITS = "%.10g"
-"""Of numbers in a file: more than the Monte Carlo error leaves, few enough that sums of binary fractions read as written."""
 PRIOR_TABLES = 400
 """Of the prior alone: its 2.5 % quantile is the tenth lowest."""
 LEAST_SHARE = 0.01
@@ -48,20 +39,40 @@ class Sampled:
     times: tuple[float, ...]
 
 
-def write_probes(run: RunConfig, tables: Sequence[EndpointTables], folder: Path) -> list[str]:
-    """spread.csv, and leave_one_out.csv and strict_comparison.csv where they are asked for; returns what failed.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Probed:
+    """The tables spread, leave_one_out and strict_comparison, as far as they were asked for; strict tables by endpoint; what failed."""
+
+    frames: dict[str, pd.DataFrame]
+    strict: dict[str, Ensemble]
+    failures: list[str]
+
+
+def probed(run: RunConfig, tables: Sequence[EndpointTables]) -> Probed:
+    """What the numbers of every endpoint leave open.
 
     Tables of patients have nothing open, and those of a relaxed ensemble carry other numbers than the paper's: both are left out.
     """
     sampled = [found for item in tables if (found := _sampled(run, item)) is not None]
-    _write([_spread(run, one) for one in sampled], folder / "spread.csv")
+    frames = {"spread": _together([_spread(run, one) for one in sampled])}
     names = left_out(run.probes, {one.targets.endpoint: one.targets for one in sampled})
-    frames = [_left_out(run, one, names[one.targets.endpoint]) for one in sampled if names[one.targets.endpoint]]
-    _write(frames, folder / "leave_one_out.csv")
+    asked = [(one, names[one.targets.endpoint]) for one in sampled if names[one.targets.endpoint]]
+    frames["leave_one_out"] = _together([_left_out(run, *item) for item in asked])
+    strict: dict[str, Ensemble] = {}
     failures: list[str] = []
-    if run.probes.compare_strict:
-        _write([_against_strict(run, one, folder, failures) for one in sampled], folder / "strict_comparison.csv")
-    return failures
+    for one in sampled if run.probes.compare_strict else ():
+        try:
+            strict[one.targets.endpoint] = _strict(run, one)
+        except ReconstructionError as error:
+            failures.append(f"{one.targets.endpoint}, strict agreement: {error}")
+    compared = [_against_strict(run, one, strict[one.targets.endpoint]) for one in sampled if one.targets.endpoint in strict]
+    frames["strict_comparison"] = _together(compared)
+    return Probed(frames, strict, failures)
+
+
+def _together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    kept = [frame for frame in frames if not frame.empty]
+    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
 
 
 def _sampled(run: RunConfig, item: EndpointTables) -> Sampled | None:
@@ -78,12 +89,6 @@ def _spread(run: RunConfig, one: Sampled) -> pd.DataFrame:
     drawn = prior_tables(one.targets, run.reconstruction, seed, PRIOR_TABLES)
     frame = spread(one.ensemble, one.targets, one.horizon, one.times)
     return with_prior(frame, table_answers(drawn, one.targets, one.horizon, one.times))
-
-
-def _write(frames: Sequence[pd.DataFrame], path: Path) -> None:
-    kept = [frame for frame in frames if not frame.empty]
-    if kept:
-        pd.concat(kept, ignore_index=True).to_csv(path, index=False, float_format=DIGITS)
 
 
 def _left_out(run: RunConfig, one: Sampled, names: tuple[str, ...]) -> pd.DataFrame:
@@ -110,64 +115,22 @@ def attained_settings(settings: ReconstructionSettings, ensemble: Ensemble, isla
     )
 
 
-def _against_strict(run: RunConfig, one: Sampled, folder: Path, failures: list[str]) -> pd.DataFrame:
-    """Answers and posterior on default tables beside those on tables that carry every digit."""
+def _strict(run: RunConfig, one: Sampled) -> Ensemble:
+    """Tables that carry every printed digit."""
     endpoint = one.targets.endpoint
     seed = integer_seed(run.seed, run.study_file.stem, endpoint, "strict")
-    try:
-        with counter(f"strict tables of {endpoint}", run.probes.strict_tables, "tables") as advance:
-            strict = strict_ensemble(one.ensemble, one.targets, run.reconstruction, seed, run.probes.strict_tables)
-            advance(strict.table.n_reconstructions)
-    except ReconstructionError as error:
-        failures.append(f"{endpoint}, strict agreement: {error}")
-        return pd.DataFrame()
-    to_dataset(strict).to_netcdf(folder / f"strict_{endpoint}.nc", engine="h5netcdf")
+    with counter(f"strict tables of {endpoint}", run.probes.strict_tables, "tables") as advance:
+        strict = strict_ensemble(one.ensemble, one.targets, run.reconstruction, seed, run.probes.strict_tables)
+        advance(strict.table.n_reconstructions)
+    return strict
+
+
+def _against_strict(run: RunConfig, one: Sampled, strict: Ensemble) -> pd.DataFrame:
+    """Answers and posterior on default tables beside those on strict ones, by the first model that has one effect to compare."""
     values = [table_answers(ensemble.table, one.targets, one.horizon, one.times) for ensemble in (one.ensemble, strict)]
-    posteriors = _posteriors(run, one, strict.table)
-    if posteriors:
-        values = [{**answered, **posterior} for answered, posterior in zip(values, posteriors, strict=True)]
-    return compare_values(*values, one.ensemble, strict)
-
-
-def _posteriors(run: RunConfig, one: Sampled, strict: LifeTable) -> list[Values]:
-    """Posterior of β on each default and each strict table, by the first proportional survival model under the main prior."""
-    spec = next((spec for spec in run.models.values() if spec.data == "life_table" and spec.proportional), None)
-    chosen = _prior(run, spec, one.targets.endpoint)
-    if spec is None or chosen is None:
-        return []
-    own = spec.on(one.item.table, one.item.weights)
-    name, priors = chosen
-    both, first = _together(one.item.table, strict), one.item.table.n_reconstructions
-    size = both.n_reconstructions
-    question = Question(one.targets.endpoint, both, np.full(size, 1 / size), one.item.recorded, own.prepare)
-    content = (run.seed, f"{run.study_file.stem} strict")
-    with counter(f"fitting {spec.name} to default and strict tables", size, "fits") as progress:
-        fitted = fit_ensemble(spec.name, spec.build, [question], priors, run.sampler, run.limits, content, progress)[0]
-    if fitted.status(name) != "ok":
-        log.info("%s, %s on default and strict tables: %s", fitted.endpoint, spec.name, fitted.status(name))
-    return [_moments(fitted.draws[name][:first]), _moments(fitted.draws[name][first:])]
-
-
-def _together(one: LifeTable, two: LifeTable) -> LifeTable:
-    """The tables of both, on the times that they share."""
-    events, censored = (
-        np.concatenate([getattr(table, name).to_numpy() for table in (one, two)]) for name in ("events", "censored")
-    )
-    return LifeTable.from_counts(one.times, events, censored)
-
-
-def _prior(run: RunConfig, spec: ModelSpec | None, endpoint: str) -> tuple[str, Mapping[str, PriorSet]] | None:
-    """The main prior, or the first that speaks of the effect on this endpoint, complete with the model's own."""
-    order = sorted(run.priors, key=lambda name: name != run.main_prior)
-    name = next((name for name in order if run.priors[name].speaks_of(EFFECT, endpoint)), None)
-    return None if name is None or spec is None else (name, {name: run.priors[name].over(spec.priors)})
-
-
-def _moments(fits: Sequence[Draws]) -> Values:
-    """Of every table: posterior mean and SD of β, and the probability of a ratio below 1."""
-    draws = [fit.values[EFFECT].ravel() for fit in fits]
-    return {
-        ("posterior_mean_log_hazard_ratio", TOTAL): np.array([x.mean() for x in draws]),
-        ("posterior_sd_log_hazard_ratio", TOTAL): np.array([x.std() for x in draws]),
-        ("p_hazard_ratio_below_1", TOTAL): np.array([(x < 0).mean() for x in draws]),
-    }
+    for spec in run.models.values():
+        if spec.kind.compare is not None and (posteriors := spec.kind.compare(run, spec, one.item, strict.table)):
+            values = [{**answered, **posterior} for answered, posterior in zip(values, posteriors, strict=True)]
+            break
+    default, other = values
+    return compare_values(default, other, one.ensemble, strict)

@@ -6,23 +6,15 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from retrial.audit.run import numbers_recomputed
-from retrial.data.closed_form import count_posteriors, failed_in_words, ratio_posteriors
-from retrial.data.hierarchical import hierarchical_posteriors
-from retrial.data.life_table import survival_posteriors
-from retrial.estimate import Estimate, to_frame
-from retrial.pipeline.audit import add_joint, audited, findings
-from retrial.pipeline.criticism import write_criticism
+from retrial.pipeline.audit import audited, findings
+from retrial.pipeline.fit import posteriors
 from retrial.pipeline.frequentist import frequentist_rows
-from retrial.pipeline.layout import lay_out_report, save_bands
-from retrial.pipeline.prior_checks import write_prior_checks
-from retrial.pipeline.probes import write_probes
-from retrial.pipeline.spread import write_spread
-from retrial.pipeline.tables import endpoint_tables, refused, save_tables
-from retrial.pipeline.used import used_sets
-from retrial.priors.prior_set import implied
+from retrial.pipeline.layout import lay_out_report
+from retrial.pipeline.priors import prior_checks
+from retrial.pipeline.probes import probed
+from retrial.pipeline.results import Files, audit_files, criticism_files, probe_files, result_files, table_files
+from retrial.pipeline.tables import endpoint_tables, refused
 from retrial.run_config import RunConfig
 from retrial.store.progress import step
 from retrial.study.study import Study
@@ -33,41 +25,29 @@ log = logging.getLogger("retrial")
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Audit, tables, frequentist twins, posteriors, report; returns what failed."""
     with step("audit"):
-        checks, used = audited(study, folder)
-    log.info(
-        "audit: %d checks recompute %d printed numbers, %d findings",
-        len(checks),
-        numbers_recomputed(checks),
-        len(findings(checks)),
-    )
+        checks, used = audited(study)
+    counted = len(checks), numbers_recomputed(checks), len(findings(checks))
+    log.info("audit: %d checks recompute %d printed numbers, %d findings", *counted)
     reconstructed = endpoint_tables(run, used, refused(study, checks))
     tables = reconstructed.tables
-    add_joint(checks, reconstructed.checks, folder)
-    save_tables(tables, folder)
-    probed = write_probes(run, tables, folder)
+    open_numbers = probed(run, tables)
     with step("frequentist twins"):
         rows = frequentist_rows(run, study, used, tables)
-    with step("posteriors in closed form"):
-        closed = [*ratio_posteriors(run, used), *count_posteriors(run, used)]
-    survival = survival_posteriors(run, tables, folder)
-    counted = hierarchical_posteriors(run, used, folder)
-    estimates = [*rows, *closed, *survival.estimates, *counted.estimates]
-    write_results(run, estimates, pd.concat([survival.diagnostics, counted.table], ignore_index=True), folder)
+    fits = posteriors(run, used, tables)
+    estimates = [*rows, *fits.estimates]
     with step("priors: what they imply, and which fight the data"):
-        write_prior_checks(run, used, tables, estimates, folder)
-    save_bands(survival.bands, folder)
-    write_criticism(survival.criticism, folder)
-    write_spread(run, survival.variance, estimates, folder)
+        priors = prior_checks(run, used, tables, estimates, fits.posteriors)
+    with step("model criticism"):
+        criticism = criticism_files(fits.criticism)
     with step("report"):
+        for files in (
+            audit_files([*checks, *reconstructed.checks]),
+            table_files(tables),
+            probe_files(open_numbers),
+            result_files(run, used, estimates, fits),
+            Files(priors),
+            criticism,
+        ):
+            files.write(folder)
         lay_out_report(run, study, folder, folder)
-    return [*reconstructed.failures, *probed, *survival.failures, *counted.failures, *failed_in_words(closed)]
-
-
-def write_results(run: RunConfig, estimates: Sequence[Estimate], diagnostics: pd.DataFrame, folder: Path) -> None:
-    """estimates.csv, diagnostics.csv and priors.csv of a run."""
-    to_frame(estimates).to_csv(folder / "estimates.csv", index=False)
-    if not diagnostics.empty:
-        diagnostics.to_csv(folder / "diagnostics.csv", index=False)
-    priors = [row for prior_set in used_sets(run, estimates) for row in implied(prior_set, run.questions.level)]
-    if priors:
-        pd.DataFrame(priors).to_csv(folder / "priors.csv", index=False)
+    return [*reconstructed.failures, *open_numbers.failures, *fits.failures]

@@ -12,14 +12,16 @@ import pandas as pd
 from retrial.answers.survival import horizon_of
 from retrial.audit.check import Check, Verdict
 from retrial.errors import DataError
-from retrial.estimate import to_frame as estimates_to_frame
-from retrial.pipeline.audit import add_joint, audited
+from retrial.estimate import to_frame
+from retrial.pipeline.audit import audited
 from retrial.pipeline.frequentist import table_rows
 from retrial.pipeline.layout import draw_curves
-from retrial.pipeline.probes import write_probes
-from retrial.pipeline.tables import EndpointTables, endpoint_tables, refused, save_tables
+from retrial.pipeline.probes import probed
+from retrial.pipeline.results import Files, audit_files, probe_files, table_files
+from retrial.pipeline.tables import endpoint_tables, refused
 from retrial.run_config import RunConfig
 from retrial.study.study import Study
+from retrial.tables.endpoint import EndpointTables
 
 NOTHING = (
     "endpoints: got none with patients, a median, numbers at risk, a curve, or a longest time beside a hazard ratio or log-rank test; the"
@@ -34,17 +36,21 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Reconstruct, and write reconstruction_ENDPOINT.nc, fidelity.csv, readings.csv, spread.csv, estimates.csv and figures/; under a
     switch leave_one_out.csv and strict_comparison.csv.
     """
-    checks, used = audited(study, folder)
+    checks, used = audited(study)
+    audit_files(checks).write(folder)
     _say_contradictions(checks)
     found = endpoint_tables(run, used, refused(study, checks))
     if not found.tables and not found.failures:
         raise DataError("nothing to reconstruct", [NOTHING])
-    add_joint(checks, found.checks, folder)
-    save_tables(found.tables, folder)
-    failures = write_probes(run, found.tables, folder)
-    estimates_to_frame([row for item in found.tables for row in table_rows(run, item)]).to_csv(
-        folder / "estimates.csv", index=False
-    )
+    open_numbers = probed(run, found.tables)
+    rows = [row for item in found.tables for row in table_rows(run, item)]
+    for files in (
+        audit_files([*checks, *found.checks]),
+        table_files(found.tables),
+        probe_files(open_numbers),
+        Files({"estimates": to_frame(rows)}),
+    ):
+        files.write(folder)
     draw_curves(study, folder)
     for item in found.tables:
         print(_summary(run, item))
@@ -53,7 +59,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
         print(f"\n{check.claim}: {verdict}. {check.recomputed}.")
         if check.verdict is not Verdict.INCONSISTENT and check.note:
             print(textwrap.fill(f"{check.note}.", WIDTH))
-    return [*found.failures, *failures]
+    return [*found.failures, *open_numbers.failures]
 
 
 def _say_contradictions(checks: Sequence[Check]) -> None:

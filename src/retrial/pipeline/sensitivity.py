@@ -8,6 +8,7 @@ from pathlib import Path
 from retrial.errors import DataError
 from retrial.estimate import to_frame
 from retrial.pipeline.audit import audited
+from retrial.pipeline.results import audit_files
 from retrial.run_config import RunConfig
 from retrial.sensitivity.credibility import credibility_estimates
 from retrial.sensitivity.evalue import e_value_estimates
@@ -16,7 +17,8 @@ from retrial.study.study import Study
 
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Reverse-Bayes and E-values of every printed treatment effect, in closed form; writes estimates.csv."""
-    _, used = audited(study, folder)
+    checks, used = audited(study)
+    audit_files(checks).write(folder)
     rows = [*e_value_estimates(used), *credibility_estimates(used)]
     if not rows:
         raise DataError("nothing to do", ["effects: got no treatment effect with an interval or p; one is needed"])

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from retrial.audit.check import Check
-from retrial.dims import ARMS, MONTHS_PER_UNIT, RECONSTRUCTION
+from retrial.dims import ARMS, MONTHS_PER_UNIT
 from retrial.errors import ConfigError, ReconstructionError
 from retrial.run_config import RunConfig
 from retrial.seeds import integer_seed
 from retrial.store.progress import counter
 from retrial.study.study import Study
+from retrial.tables.endpoint import FROM_PATIENTS, EndpointTables
 from retrial.tables.ensemble import Ensemble
 from retrial.tables.findings.checks import joint_checks
 from retrial.tables.findings.probes import left_out
@@ -31,26 +30,7 @@ from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.engine import reconstruct
 
 log = logging.getLogger("retrial")
-FROM_PATIENTS = "patients"
 PERCENT = 100
-
-
-@dataclass(frozen=True, eq=False)
-class EndpointTables:
-    """Tables of one endpoint, their weights (adding to 1), and how far they are from the printed numbers."""
-
-    endpoint: str
-    table: LifeTable
-    weights: np.ndarray
-    recorded: Literal["exact", "interval"]
-    source: str
-    fidelity: pd.DataFrame | None = None
-    ensemble: Ensemble | None = None
-    targets: Targets | None = None
-
-    @property
-    def from_patients(self) -> bool:
-        return self.source.startswith(FROM_PATIENTS)
 
 
 def chosen_endpoints(run: RunConfig, study: Study) -> list[str]:
@@ -198,22 +178,3 @@ def percent(advance: Callable[[int], None]) -> Callable[[float, str], None]:
         shown[0] = percent
 
     return report
-
-
-def save_tables(tables: Sequence[EndpointTables], folder: Path) -> None:
-    """Write reconstruction_ENDPOINT.nc (tables, weights, readings), fidelity.csv and readings.csv."""
-    for item in tables:
-        data = item.table.data.assign(weight=(RECONSTRUCTION, item.weights))
-        if item.ensemble is not None:
-            names = [reading.name for reading in item.ensemble.readings]
-            data = data.assign(reading=(RECONSTRUCTION, names), island=(RECONSTRUCTION, item.ensemble.islands))
-            data = data.assign_attrs(seed=item.ensemble.seed)
-        data.assign_attrs(source=item.source, notes=item.source).to_netcdf(
-            folder / f"reconstruction_{item.endpoint}.nc", engine="h5netcdf"
-        )
-    reports = [item.fidelity for item in tables if item.fidelity is not None]
-    if reports:
-        pd.concat(reports, ignore_index=True).to_csv(folder / "fidelity.csv", index=False)
-    health = [item.ensemble.health() for item in tables if item.ensemble is not None]
-    if health:
-        pd.concat(health, ignore_index=True).to_csv(folder / "readings.csv", index=False)

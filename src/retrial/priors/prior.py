@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy import optimize, stats
 from scipy.special import logsumexp
 
 from retrial.errors import PriorError
+from retrial.priors.scales import Scale
 
 _EDGE = 1e-15
 """Component tail probability that brackets every quantile asked for."""
@@ -95,15 +96,17 @@ class Prior:
     """A prior distribution.
 
     `family` is a key of `FAMILIES`, `parameters` its hyper-parameters in that order (a tuple each for mixtures),
-    `source` says where it comes from. Raises `PriorError` when made from something that is no distribution.
+    `source` says where it comes from, `scale` on which scale its parameter is read, as its model declares (None: a common parameter).
+    Raises `PriorError` when made from something that is no distribution.
     """
 
     family: str
     parameters: tuple[Value, ...]
     source: str = ""
+    scale: Scale | None = field(default=None, compare=False)
 
     @classmethod
-    def parse(cls, raw: Mapping[str, Any], key: str) -> Prior:
+    def parse(cls, raw: Mapping[str, Any], key: str, scale: Scale | None = None) -> Prior:
         """Read {family: normal, mu: 0, sigma: 0.355, source: ...}; `key` names the place in errors."""
         family = raw.get("family")
         if family not in FAMILIES:
@@ -121,7 +124,7 @@ class Prior:
         problems = _problems(family, dict(zip(needed, values, strict=True)), key)
         if problems:
             raise PriorError(f"cannot use the prior {key}", problems)
-        return cls(family, values, str(raw.get("source", "")))
+        return cls(family, values, str(raw.get("source", "")), scale)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -180,7 +183,8 @@ class Prior:
         mu = self["mu"]
         flipped = tuple(-value for value in mu) if isinstance(mu, tuple) else -mu
         index = FAMILIES[self.family].index("mu")
-        return Prior(self.family, (*self.parameters[:index], flipped, *self.parameters[index + 1 :]), f"mirror of: {self.source}")
+        turned = (*self.parameters[:index], flipped, *self.parameters[index + 1 :])
+        return Prior(self.family, turned, f"mirror of: {self.source}", self.scale)
 
     def __str__(self) -> str:
         return f"{self.family}({', '.join(_shown(value) for value in self.parameters)})"

@@ -12,26 +12,12 @@ import numpy as np
 from retrial.errors import PriorError
 from retrial.priors.implied.effective_size import effective_size
 from retrial.priors.prior import SUPPORT, Prior
-from retrial.priors.scales import scale_of
+from retrial.priors.scales import ARMS_PROBABILITIES, COMMON, CONTROL_LOGIT, LOG_ODDS_RATIO, Parameter, scale_of
 
-PARAMETER_SUPPORT: dict[str, str] = {
-    "log_hazard_ratio": "real",
-    "log_odds_ratio": "real",
-    "control_logit": "real",
-    "control_probability": "probability",
-    "experimental_probability": "probability",
-}
-"""Parameters of effects and responses, which any prior set may mention, and where they live.
-
-A model's own parameters are declared by the priors in its YAML: the first family says where they live.
-"""
-
-PARAMETER_FAMILIES: dict[str, tuple[str, ...]] = {"criteria_log_odds": ("normal",)}
-"""Families of parameters that a quadrature knows only some for."""
-TOGETHER = ("control_probability", "experimental_probability")
+TOGETHER = tuple(item.name for item in ARMS_PROBABILITIES)
 """Independent arms: a set states both or none."""
 
-REPLACED: dict[str, str] = dict.fromkeys(("log_odds_ratio", "control_logit"), TOGETHER[0])
+REPLACED: dict[str, str] = dict.fromkeys((LOG_ODDS_RATIO.name, CONTROL_LOGIT.name), TOGETHER[0])
 """Parameters that play no part where both arms' probabilities have priors of their own."""
 
 BY_ENDPOINT = "by_endpoint"
@@ -59,7 +45,7 @@ class PriorSet:
     def for_endpoint(self, endpoint: str) -> PriorSet:
         """The priors that hold for one endpoint: its own before the general ones, and before those that they replace."""
         own = self.by_endpoint.get(endpoint, {})
-        rivals = {*TOGETHER} if "log_odds_ratio" in own else {name for name, other in REPLACED.items() if other in own}
+        rivals = {*TOGETHER} if LOG_ODDS_RATIO.name in own else {name for name, other in REPLACED.items() if other in own}
         general = {name: prior for name, prior in self.priors.items() if name not in rivals}
         return PriorSet(self.name, MappingProxyType({**general, **own}), self.description)
 
@@ -78,34 +64,35 @@ class PriorSet:
 
 
 def parse_priors(
-    raw: Mapping[str, Any], key: str, supports: Mapping[str, str] | None = None, named: Collection[str] | None = None
+    raw: Mapping[str, Any], key: str, declared: Mapping[str, Parameter] | None = None, named: Collection[str] | None = None
 ) -> Mapping[str, Prior]:
     """Read {parameter: {family: ...}}; all problems at once.
 
-    `named` are the parameters that are stated, those among them that cannot be read too (`raw` where it is None). `supports` says which
-    parameters there are and where they live: others are refused, and families that do not fit. None admits any parameter (a model's own
-    priors declare them).
+    `named` are the parameters that are stated, those among them that cannot be read too (`raw` where it is None). `declared` says which
+    parameters there are and where they live: others are refused, and families that do not fit. None admits any parameter.
     """
     priors, problems = {}, []
     for parameter, value in raw.items():
-        if supports is not None and parameter not in supports:
-            problems.append(f"{key}.{parameter}: unknown parameter; allowed are {', '.join(supports)}")
+        known_as = (declared or COMMON).get(parameter)
+        if declared is not None and known_as is None:
+            problems.append(f"{key}.{parameter}: unknown parameter; allowed are {', '.join(declared)}")
         elif not isinstance(value, Mapping):
             problems.append(f"{key}.{parameter}: got {value!r}; allowed is a mapping with a family and its parameters")
         else:
             try:
-                prior = Prior.parse(value, f"{key}.{parameter}")
+                prior = Prior.parse(value, f"{key}.{parameter}", known_as.scale if known_as else None)
             except PriorError as error:
                 problems += error.problems
                 continue
-            allowed = (supports or PARAMETER_SUPPORT).get(parameter, prior.support)
+            allowed = known_as.support if known_as else prior.support
             if prior.support != allowed:
                 fitting = ", ".join(name for name, support in SUPPORT.items() if support == allowed)
                 problems.append(
                     f"{key}.{parameter}.family: got {prior.family} ({prior.support}); allowed is a family on {allowed} values:"
                     f" {fitting}"
                 )
-            if prior.family not in (families := PARAMETER_FAMILIES.get(parameter, (prior.family,))):
+            families = (known_as.families if known_as else ()) or (prior.family,)
+            if prior.family not in families:
                 problems.append(f"{key}.{parameter}.family: got {prior.family}; allowed is {', '.join(families)}")
             priors[parameter] = prior
     known = raw if named is None else named
@@ -140,7 +127,7 @@ def implied(prior_set: PriorSet, level: float = 0.95) -> list[dict[str, Any]]:
 
 def _implied_row(name: str, parameter: str, prior: Prior, endpoint: str, level: float) -> dict[str, Any]:
     tail = (1 - level) / 2
-    scale = scale_of(parameter)
+    scale = scale_of(parameter, prior.scale)
     low, middle, high = scale.clinical(prior.distribution.ppf(np.array([tail, 0.5, 1 - tail])))
     size, unit = effective_size(parameter, prior)
     return {

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from retrial.errors import PriorError
-from retrial.priors.scales import LOG, LOGIT, scale_of
+from retrial.priors.scales import LOG, LOGIT, Scale, scale_of
 
 QUANTILES = "quantiles"
 """Key of a statement by quantiles: a list of pairs [probability, value]."""
@@ -26,7 +26,7 @@ _SHAPES_OF_LOG = 60
 Pairs = Sequence[tuple[float, float]]
 
 
-def solved(raw: Mapping[str, Any], parameter: str, key: str) -> dict[str, Any]:
+def solved(raw: Mapping[str, Any], parameter: str, key: str, declared: Scale | None = None) -> dict[str, Any]:
     """{family, quantiles: [[p, value], ...], ...} with `quantiles` replaced by the family's parameters.
 
     Values are on the clinical scale (`scale_of`): ratios for a `log_...` parameter, probabilities for a `control_logit`, months for a median.
@@ -46,7 +46,7 @@ def solved(raw: Mapping[str, Any], parameter: str, key: str) -> dict[str, Any]:
             ),
         )
     pairs = _pairs(raw[QUANTILES], SOLVED[family], f"{key}.{QUANTILES}")
-    points = [(p, _on_model_scale(parameter, value, f"{key}.{QUANTILES}")) for p, value in pairs]
+    points = [(p, _on_model_scale(parameter, scale_of(parameter, declared), value, f"{key}.{QUANTILES}")) for p, value in pairs]
     found = _SOLVERS[family](points, raw, key)
     said = ", ".join(f"{100 * p:g} % at {value:g}" for p, value in pairs)
     source = "; ".join(part for part in (str(raw.get("source", "")), f"stated by quantiles: {said}") if part)
@@ -74,9 +74,8 @@ def _pairs(raw: Any, needed: int, key: str) -> list[tuple[float, float]]:
     return pairs
 
 
-def _on_model_scale(parameter: str, value: float, key: str) -> float:
+def _on_model_scale(parameter: str, scale: Scale, value: float, key: str) -> float:
     """From the clinical scale to the parameter's own."""
-    scale = scale_of(parameter)
     if scale.kind == LOG and value <= 0:
         raise _refused(key, f"{key}: got {value:g}; allowed is a ratio above 0 ({parameter} is said as a ratio)")
     if scale.kind == LOGIT and not 0 < value < 1:

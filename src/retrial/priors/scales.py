@@ -28,33 +28,44 @@ class Scale:
         return np.log(clinical) if self.kind == LOG else logit(clinical) if self.kind == LOGIT else np.asarray(clinical)
 
 
-PROBABILITIES = ("control_logit", "control_probability", "experimental_probability")
-"""Parameters that are an outcome's probability in one arm. Other logits (a step's, a mean of cohorts) are of no one outcome."""
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter, declared once.
 
-_SCALES: dict[str, Scale] = {
-    "log_hazard_ratio": Scale("hazard ratio", LOG),
-    "log_odds_ratio": Scale("odds ratio", LOG),
-    "log_shape_ratio": Scale("ratio of shapes", LOG),
-    "control_median": Scale("months"),
-    "shape": Scale("Weibull shape"),
-    "control_logit": Scale("control probability", LOGIT),
-    "control_probability": Scale("control probability"),
-    "experimental_probability": Scale("experimental probability"),
-    "baseline_logit": Scale("logit"),
-    "historical_mean": Scale("logit"),
-    "baseline_mean": Scale("logit"),
-    "historical_sd": Scale("SD of logits"),
-    "baseline_sd": Scale("SD of logits"),
-    "criteria_log_odds": Scale("log odds ratio"),
-    "grade_effect": Scale("log odds ratio"),
-    "effect_sd": Scale("SD of log odds ratios"),
-    "log_baseline_hazard": Scale("events per patient-month", LOG),
-    "walk_scale": Scale("SD of steps of the log hazard"),
-    "effect_walk_scale": Scale("SD of steps of the log hazard ratio"),
+    name     in the model, its priors and its draws;  symbol: in the model's equations
+    support  real, positive or probability: where it lives
+    scale    the scale on which it is read and stated
+    label    what it is, with its unit, as a reader calls it
+    families of priors that the model's quadrature knows; any on the support where it is empty
+    unless   argument of the model's `build` that must not be false for the model to have it
+    """
+
+    name: str
+    symbol: str
+    support: str
+    scale: Scale
+    label: str
+    families: tuple[str, ...] = ()
+    unless: str = ""
+
+
+LOG_HAZARD_RATIO = Parameter("log_hazard_ratio", "β", "real", Scale("hazard ratio", LOG), "Hazard ratio, experimental / control")
+LOG_ODDS_RATIO = Parameter("log_odds_ratio", "θ", "real", Scale("odds ratio", LOG), "Odds ratio of a benefit")
+CONTROL_LOGIT = Parameter("control_logit", "α", "real", Scale("control probability", LOGIT), "Control arm's probability")
+ARMS_PROBABILITIES: tuple[Parameter, ...] = (
+    Parameter("control_probability", "π_c", "probability", Scale("control probability"), "Control arm's probability"),
+    Parameter(
+        "experimental_probability", "π_e", "probability", Scale("experimental probability"), "Experimental arm's probability"
+    ),
+)
+COMMON: dict[str, Parameter] = {
+    item.name: item for item in (LOG_HAZARD_RATIO, LOG_ODDS_RATIO, CONTROL_LOGIT, *ARMS_PROBABILITIES)
 }
+"""Parameters of effects and of an outcome's probability, which any prior set may mention. All others are declared by their models."""
 
 
-def scale_of(parameter: str) -> Scale:
-    """The scale on which a parameter's quantiles are given, shown and drawn."""
-    unknown = Scale("its exponential", LOG) if parameter.startswith("log_") else Scale("its own scale")
-    return _SCALES.get(parameter, unknown)
+def scale_of(parameter: str, declared: Scale | None = None) -> Scale:
+    """The scale on which a parameter's quantiles are given, shown and drawn: as declared, or that of a common parameter."""
+    if declared is not None or parameter in COMMON:
+        return declared or COMMON[parameter].scale
+    return Scale("its exponential", LOG) if parameter.startswith("log_") else Scale("its own scale")

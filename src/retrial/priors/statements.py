@@ -13,11 +13,12 @@ from retrial.priors.meta_analysis import EVIDENCE, from_evidence
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import BY_ENDPOINT, PriorSet, parse_priors
 from retrial.priors.quantiles import QUANTILES, solved
+from retrial.priors.scales import Parameter, Scale
 
 _NOT_PARAMETERS = ("description", EVIDENCE, STUDIES)
 
 
-def parse_prior_set(raw: Mapping[str, Any], key: str, name: str, supports: Mapping[str, str] | None = None) -> PriorSet:
+def parse_prior_set(raw: Mapping[str, Any], key: str, name: str, declared: Mapping[str, Parameter] | None = None) -> PriorSet:
     """Read {description, evidence: TABLE, PARAMETER: STATEMENT}; all problems at once (`PriorError`).
 
     A statement is {family, its parameters}, {family, quantiles: [[p, value], ..]}, {evidence: {outcome, method, ..}}, or
@@ -40,9 +41,9 @@ def parse_prior_set(raw: Mapping[str, Any], key: str, name: str, supports: Mappi
             for endpoint, statement in value[BY_ENDPOINT].items():
                 special.setdefault(str(endpoint), {})[parameter] = statement
     named_studies(raw, key, problems)
-    priors = _collected(general, key, supports, table, problems)
+    priors = _collected(general, key, declared, table, problems)
     by_endpoint = {
-        endpoint: _collected(values, f"{key}.{BY_ENDPOINT}.{endpoint}", supports, table, problems)
+        endpoint: _collected(values, f"{key}.{BY_ENDPOINT}.{endpoint}", declared, table, problems)
         for endpoint, values in special.items()
     }
     if problems:
@@ -56,22 +57,23 @@ def _as_written(problem: str, key: str) -> str:
 
 
 def _collected(
-    raw: Mapping[str, Any], key: str, supports: Mapping[str, str] | None, table: EvidenceTable | None, problems: list[str]
+    raw: Mapping[str, Any], key: str, declared: Mapping[str, Parameter] | None, table: EvidenceTable | None, problems: list[str]
 ) -> Mapping[str, Prior]:
     plain: dict[str, Any] = {}
     for parameter, value in raw.items():
         try:
-            plain[parameter] = expanded(value, parameter, f"{key}.{parameter}", table)
+            scale = declared[parameter].scale if declared is not None and parameter in declared else None
+            plain[parameter] = expanded(value, parameter, f"{key}.{parameter}", table, scale)
         except PriorError as error:
             problems += error.problems
     try:
-        return parse_priors(plain, key, supports, raw)
+        return parse_priors(plain, key, declared, raw)
     except PriorError as error:
         problems += error.problems
     return MappingProxyType({})
 
 
-def expanded(value: Any, parameter: str, key: str, table: EvidenceTable | None = None) -> Any:
+def expanded(value: Any, parameter: str, key: str, table: EvidenceTable | None = None, scale: Scale | None = None) -> Any:
     """A statement by quantiles or evidence as {family, parameters, source}; any other statement as it is."""
     if isinstance(value, Mapping) and EVIDENCE in value:
         beside = [name for name in value if name not in (EVIDENCE, "source")]
@@ -82,7 +84,7 @@ def expanded(value: Any, parameter: str, key: str, table: EvidenceTable | None =
             )
         return from_evidence(value[EVIDENCE], table, f"{key}.{EVIDENCE}")
     if isinstance(value, Mapping) and QUANTILES in value:
-        return solved(value, parameter, key)
+        return solved(value, parameter, key, scale)
     return value
 
 

@@ -15,11 +15,6 @@ from retrial.dims import TIME
 from retrial.estimate import Estimate, IntervalKind
 from retrial.study.study import Study
 
-TIME_FINE = "time_fine"
-POINT, LOWER, UPPER = "point", "lower", "upper"
-MODEL, PREDICTIVE, QUANTILE, SURVIVAL, STATUS = "model", "predictive", "quantile", "survival", "status"
-PREDICTIVES = ("prior", "posterior")
-
 
 @dataclass(frozen=True, eq=False)
 class PrintedAtRisk:
@@ -95,6 +90,8 @@ class ReportData:
     traces       posteriors (chain, draw, ...) whose chains are shown; attrs endpoint, model, prior, table, tables
     manifest     study, config, seed, versions, commit, wall time, ...
     model_cards  model name -> what a statistician should know of it (the model file's docstring)
+    model_labels, model_words  model name -> what it is called, and in one word beside other models of the same outcome
+    parameter_labels  parameter of a model -> what it is called, with its unit
     thresholds   in words, what a fit must meet to pass
     main_prior   prior set that the sentences of "Key results" quote; the first one met where empty
     """
@@ -122,5 +119,8 @@ class ReportData:
     predictive: Mapping[str, xr.Dataset] = field(default_factory=dict)
     traces: Sequence[xr.Dataset] = ()
     model_cards: Mapping[str, str] = field(default_factory=dict)
+    model_labels: Mapping[str, str] = field(default_factory=dict)
+    model_words: Mapping[str, str] = field(default_factory=dict)
+    parameter_labels: Mapping[str, str] = field(default_factory=dict)
     thresholds: str = "R-hat ≤ 1.01, bulk and tail effective sample size ≥ 400, no divergence"
     main_prior: str = ""

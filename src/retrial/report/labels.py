@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.estimate import Estimate, IntervalKind
@@ -36,16 +40,7 @@ _CURVE_WORDS = {"survival": "survival", "rmst": "restricted mean survival time",
 PRIORS = {"jeffreys": "Jeffreys"}
 SYMBOLS = {"hazard_ratio": "HR", "odds_ratio": "OR", "risk_ratio": "RR", "risk_difference": "RD"}
 METHODS = {"published": "Published", "frequentist": "Frequentist", "bayes": "Bayesian"}
-MODELS = {
-    "log_hazard_ratio": "normal model of the printed log ratio",
-    "response_binomial": "two binomials",
-    "response_hierarchical": "hierarchical categories",
-    "response_borrowing": "borrowing from earlier cohorts",
-    "adverse_events_hierarchical": "hierarchical adverse events",
-    "weibull": "Weibull model",
-    "weibull_nonproportional": "Weibull model, a shape for each arm",
-    "piecewise_exponential": "piecewise exponential model",
-    "piecewise_exponential_varying": "piecewise exponential model, hazard ratio varying",
+TESTS = {
     "cox_efron": "Cox, Efron ties",
     "cox_breslow": "Cox, Breslow ties",
     "log_rank": "log-rank test",
@@ -75,6 +70,7 @@ INTERVALS: dict[IntervalKind, str] = {
     "credible_highest_density": "highest-density credible interval",
     "none": "no interval",
 }
+_LABELS: ContextVar[Mapping[str, str]] = ContextVar("labels of models", default=MappingProxyType({}))
 _PROBABILITY = re.compile(
     r"^p_(?P<base>[a-z0-9_.]+?)_(?P<relation>below|above|between|within|in)_"
     r"(?P<first>-?\d+(?:\.\d+)?)(?:_(?:and_|to_)?(?P<second>-?\d+(?:\.\d+)?))?$"
@@ -178,14 +174,25 @@ def _months(time: str) -> str:
     return f"{time if '.' not in time else f'{float(time):.1f}'} months"
 
 
+@contextmanager
+def models_called(labels: Mapping[str, str]) -> Iterator[None]:
+    """Inside, models are called by these labels, as their configuration gives them; others by their names."""
+    token = _LABELS.set(labels)
+    try:
+        yield
+    finally:
+        _LABELS.reset(token)
+
+
 def is_typical(estimate: Estimate) -> bool:
     """Whether the number is that of one table of an ensemble."""
     return estimate.model.endswith(TYPICAL)
 
 
 def model_label(model: str) -> str:
+    """A model as its configuration calls it, or a test."""
     bare = model.removesuffix(TYPICAL)
-    return MODELS.get(bare, words(bare)) + ", one typical table" * (bare != model)
+    return {**TESTS, **_LABELS.get()}.get(bare, words(bare)) + ", one typical table" * (bare != model)
 
 
 def prior_label(prior: str) -> str:

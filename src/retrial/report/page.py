@@ -20,7 +20,7 @@ from retrial.report.figures.picture import Picture
 from retrial.report.figures.survival import survival_pictures
 from retrial.report.figures.traces import trace_pictures
 from retrial.report.key_results import cautions, direction, key_results
-from retrial.report.labels import arm_label, endpoint_label
+from retrial.report.labels import arm_label, endpoint_label, models_called
 from retrial.report.methods import cards, doi_address, facts, manifest_text, paragraphs
 from retrial.report.sections import TREATMENT, Section, result_sections
 from retrial.report.status import status_of
@@ -76,7 +76,9 @@ def write_report(data: ReportData, folder: Path) -> Path:
 
     The same data give the same bytes. Raises `StoreError` where the folder cannot be written.
     """
-    layout = lay_out(data)
+    with models_called(data.model_labels):
+        layout = lay_out(data)
+        text = render(data, layout)
     page = folder / PAGE
     try:
         for name in (FIGURES, TABLES):
@@ -86,7 +88,7 @@ def write_report(data: ReportData, folder: Path) -> Path:
             (folder / FIGURES / f"{picture.key}.png").write_bytes(picture.png)
         for key, frame in _frames(data, layout).items():
             frame.to_csv(folder / TABLES / f"{key}.csv", index=False, lineterminator="\n")
-        page.write_text(render(data, layout), encoding="utf-8", newline="\n")
+        page.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise StoreError(f"cannot write the report to {folder}: {error}; change output_dir") from error
     return page

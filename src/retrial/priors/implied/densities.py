@@ -35,13 +35,13 @@ def density_rows(prior_set: PriorSet) -> list[dict[str, Any]]:
 
 def _points(parameter: str, prior: Prior) -> list[dict[str, Any]]:
     value, density, per = curve(parameter, prior)
-    scale = scale_of(parameter).name
+    scale = scale_of(parameter, prior.scale).name
     return [{"scale": scale, "per": per, "value": float(v), "density": float(d)} for v, d in zip(value, density, strict=True)]
 
 
 def curve(parameter: str, prior: Prior) -> tuple[np.ndarray, np.ndarray, str]:
     """Clinical values (point,), densities (point,), and what the densities are per."""
-    distribution, scale = prior.distribution, scale_of(parameter)
+    distribution, scale = prior.distribution, scale_of(parameter, prior.scale)
     low, high = (float(distribution.ppf(q)) for q in (_TAIL, 1 - _TAIL))
     if scale.kind == LOG:
         x = np.linspace(max(low, -_WIDEST_LOG_RATIO), min(high, _WIDEST_LOG_RATIO), POINTS)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from retrial.priors.prior import Prior
-from retrial.priors.scales import OWN, PROBABILITIES, Scale, scale_of
+from retrial.priors.scales import ARMS_PROBABILITIES, CONTROL_LOGIT, LOG_HAZARD_RATIO, LOG_ODDS_RATIO, OWN, Scale, scale_of
 
 EVENT_INFORMATION = 0.25
 """Fisher information of a log hazard ratio per event, arms of equal size: its variance is about 4 / events (Schoenfeld 1981)."""
@@ -26,12 +26,12 @@ def effective_size(parameter: str, prior: Prior) -> tuple[float, str]:
     probability, m (1 - m) / v - 1 (matched moments: Morita, Thall, Müller 2008, Biometrics 64:595). There i_F grows without bound
     towards 0 and 1, and the expected ratio of a vague normal prior of a logit, (2 + 2 exp(σ²/2)) / σ², with it.
     """
-    if parameter == "log_hazard_ratio":
+    if parameter == LOG_HAZARD_RATIO.name:
         return _ratio(prior, EVENT_INFORMATION), "events"
-    if parameter == "log_odds_ratio":
+    if parameter == LOG_ODDS_RATIO.name:
         # 1 / variance of a log odds ratio of n/2 + n/2 patients at response 1/2 is n / 16
         return _ratio(prior, EVENT_INFORMATION**2), "patients"
-    if parameter in PROBABILITIES:
+    if parameter in (CONTROL_LOGIT.name, *(item.name for item in ARMS_PROBABILITIES)):
         return _matched_beta(scale_of(parameter), prior), "patients"
     if parameter.endswith("_median") and prior.family == "lognormal":
         return 1 / prior.number("sigma") ** 2, "events"

@@ -17,7 +17,6 @@ from retrial.report.labels import arm_label, prior_label, upper_first, words
 from retrial.report.table import Line, Row, Table, text_row
 
 SECTION = "adverse_events"
-MODEL = "adverse_events_hierarchical"
 ANY = "any"
 ONE_ARM, NO_EVENT = "†", "‡"
 """Marks of cells where one arm, or both, has nobody (or everybody) with the event."""
@@ -45,17 +44,24 @@ class EventCell:
         return is_undecided(self.shrunken.note)
 
 
+def _model(data: ReportData) -> str:
+    """The model of all terms together that the section shows, the first one where there are several; empty where there is none."""
+    rows = (row for row in data.estimates if row.method == "bayes" and row.endpoint.startswith(f"{SECTION}."))
+    return next((row.model for row in rows), "")
+
+
 def hierarchical_prior(data: ReportData) -> str:
     """The prior that the section quotes: the main one where the model was fitted with it; empty where there is no such model."""
-    names = list(dict.fromkeys(row.prior for row in data.estimates if row.model == MODEL and row.quantity == _CHANCE))
+    model = _model(data)
+    names = list(dict.fromkeys(row.prior for row in data.estimates if row.model == model and row.quantity == _CHANCE))
     return data.main_prior if data.main_prior in names else next(iter(names), "")
 
 
 def event_cells(data: ReportData) -> list[EventCell]:
     """Cells sorted by the shrunken odds ratio of any grade, most harm first; within a term any grade, then mild to severe."""
-    prior = hierarchical_prior(data)
+    prior, model = hierarchical_prior(data), _model(data)
     mine = [row for row in data.estimates if row.endpoint.startswith(f"{SECTION}.")]
-    bayes = {(row.endpoint, row.prior, row.quantity): row for row in mine if row.model == MODEL}
+    bayes = {(row.endpoint, row.prior, row.quantity): row for row in mine if row.model == model and row.method == "bayes"}
     independent = {row.endpoint: row for row in mine if row.method == "frequentist" and row.quantity == _EFFECT}
     fisher = {row.endpoint: row.point for row in mine if row.model == "fisher_exact" and row.quantity == "p_value"}
     factors = dict.fromkeys(name.partition(POOLING)[2] for _, name, _ in bayes if POOLING in name)
@@ -222,8 +228,8 @@ def _not_analysed(data: ReportData, cells: Sequence[EventCell]) -> str:
 
 def _pooling_rows(data: ReportData, factors: Sequence[str]) -> list[Row]:
     """The common odds ratio and the pooling scale, under the prior and its variants."""
-    prior = hierarchical_prior(data)
-    mine = {(row.quantity, row.prior): row for row in data.estimates if row.model == MODEL and row.endpoint == SECTION}
+    prior, model = hierarchical_prior(data), _model(data)
+    mine = {(row.quantity, row.prior): row for row in data.estimates if row.model == model and row.endpoint == SECTION}
     rows = [text_row(["All terms together"], "group")]
     for quantity, label in (("common_odds_ratio", "Common odds ratio"), ("effect_sd", "Pooling scale τ")):
         if (quantity, prior) not in mine:

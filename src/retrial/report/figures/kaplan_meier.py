@@ -14,9 +14,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from retrial.dims import ARM, ARMS, RECONSTRUCTION, TIME
+from retrial.dims import ARM, ARMS, LOWER, POINT, RECONSTRUCTION, TIME, TIME_FINE, UPPER
 from retrial.report import format as fmt
-from retrial.report.data import LOWER, POINT, TIME_FINE, UPPER, PrintedAtRisk, SurvivalCurves
+from retrial.report.data import PrintedAtRisk, SurvivalCurves
 from retrial.report.figures.picture import ARM_COLOURS, ARM_TEXT, INK, QUIET, WIDTH, Picture, finish, safe, style
 from retrial.report.labels import arm_label, upper_first
 from retrial.study.study import Study

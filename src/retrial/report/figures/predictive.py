@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from retrial.dims import ARM, ARMS, RECONSTRUCTION, TIME
-from retrial.report.data import MODEL, PREDICTIVE, PREDICTIVES, QUANTILE, STATUS, SURVIVAL, SurvivalCurves
+from retrial.dims import ARM, ARMS, MODEL, PREDICTIVE, PREDICTIVES, QUANTILE, RECONSTRUCTION, STATUS, SURVIVAL, TIME
+from retrial.report.data import SurvivalCurves
 from retrial.report.figures.picture import ARM_COLOURS, ARM_TEXT, FAILED, INK, QUIET, WIDTH, Picture, finish, safe, style
 from retrial.report.labels import arm_label, endpoint_label, model_label, prior_label, upper_first
 from retrial.study.study import Study

@@ -22,20 +22,6 @@ _RATIO_RANGE = (0.18, 5.5)
 _RATIO_TICKS = (0.2, 0.5, 1.0, 2.0, 5.0)
 _PANEL_TITLES = {"log_hazard_ratio": "hazard ratio", "log_odds_ratio": "odds ratio of a benefit"}
 _ACROSS = 3
-_PARAMETERS = {
-    "control_median": "Control median, months",
-    "shape": "Weibull shape",
-    "control_logit": "Control arm's probability",
-    "baseline_logit": "Steps' logit, from equal categories",
-    "effect_sd": "Pooling scale τ, log odds ratio",
-    "historical_mean": "Mean of the cohorts, logit",
-    "historical_sd": "SD between cohorts, logit",
-    "criteria_log_odds": "mRECIST against RECIST, log odds ratio",
-    "baseline_mean": "Typical term of a grade, logit",
-    "baseline_sd": "SD between terms, logit",
-    "grade_effect": "Grade against all, log odds ratio",
-}
-"""Parameters as a reader calls them, with their unit; others by their name."""
 
 
 def effect_picture(data: ReportData) -> Picture | None:
@@ -148,7 +134,8 @@ def baseline_picture(data: ReportData) -> Picture | None:
         figure = Figure(figsize=(WIDTH, 1.45 * rows + 0.1), layout="constrained")
         grid = np.atleast_1d(figure.subplots(rows, _ACROSS, squeeze=False)).ravel()
         for axes, (prior, parameter, part) in zip(grid, panels, strict=False):
-            _baseline(axes, prior, parameter, part, _implied(data, part))
+            title = data.parameter_labels.get(parameter, upper_first(words(parameter)))
+            _baseline(axes, prior, title, part, _implied(data, part))
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
         caption = (
@@ -161,7 +148,7 @@ def baseline_picture(data: ReportData) -> Picture | None:
         )
 
 
-def _baseline(axes: Axes, prior: str, parameter: str, part: pd.DataFrame, record: dict[Any, Any] | None) -> None:
+def _baseline(axes: Axes, prior: str, title: str, part: pd.DataFrame, record: dict[Any, Any] | None) -> None:
     value, density = part["value"].to_numpy(), part["density"].to_numpy()
     if str(part["per"].iloc[0]) == "log unit":
         axes.set_xscale("log")
@@ -177,5 +164,5 @@ def _baseline(axes: Axes, prior: str, parameter: str, part: pd.DataFrame, record
         axes.axvline(float(record["implied_median"]), color=INK, linewidth=0.8, linestyle="--")
         limits = np.clip([record["implied_lower"], record["implied_upper"]], value.min(), value.max())
         axes.plot(limits, [0, 0], color=INK, linewidth=2.2, solid_capstyle="butt", clip_on=False)
-    axes.set_title(_PARAMETERS.get(parameter, upper_first(words(parameter))), fontsize=7.5)
+    axes.set_title(title, fontsize=7.5)
     axes.set_xlabel(safe(model_label(prior.removeprefix("model ")), 34, 1), fontsize=6.5, color=QUIET)

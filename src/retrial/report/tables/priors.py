@@ -26,10 +26,9 @@ from retrial.report.table import Line, Row, Table, text_row
 _MOST_MONTHS = 1000.0
 """A median beyond this is said as such: nobody lives so long, which is what a vague prior does not know."""
 _UNEXPECTED = 0.025
-_SHORT = {"response_binomial": "alone", "response_hierarchical": "categories", "response_borrowing": "cohorts"}
-"""Models of a response in one word."""
-_MEANING = {"alone": "two binomials", "categories": "the hierarchical model", "cohorts": "the borrowing model"}
-_PREDICTED = ("prior", "endpoint", "quantity", "contrast", "model")
+_ANY_RATE = (0.01, 0.99)
+"""A prior whose central interval of a rate reaches beyond these says nothing of it."""
+_PREDICTED = ("prior", "endpoint", "quantity", "contrast", "model", "lower", "upper")
 """Columns of the table of prior predictions that are read where there is none."""
 
 
@@ -52,7 +51,7 @@ def implied_table(data: ReportData) -> Table | None:
     ]
     headings = ("Prior", *(upper_first(endpoint_label(data.study, key)) for key in endpoints))
     shown = "".join(line.note for row in rows for cell in row.cells for line in cell)
-    told = [f"{word}: {meaning}" for word, meaning in _MEANING.items() if f"rate, {word}" in shown]
+    told = [f"{word}: {model_label(model)}" for model, word in data.model_words.items() if f"rate, {word}" in shown]
     parts = (
         "Prior median (central 95 % interval), before any data.",
         "Medians and rates are those of the experimental arm under the models' priors of the baseline."
@@ -81,13 +80,15 @@ def _implied(data: ReportData, frame: pd.DataFrame, prior: str, endpoint: str) -
     survives = endpoint not in _counted(data)
     quantity, parameter = ("median_survival", "log_hazard_ratio") if survives else ("proportion", "log_odds_ratio")
     lines = _stated(data, prior, endpoint, parameter)
-    here = (frame["prior"] == prior) & (frame["endpoint"] == endpoint) & (frame["contrast"] == "experimental")
-    rows = frame[here & (frame["quantity"] == quantity)]
-    # with other models fitted, the vague control arm of two binomials says nothing of a rate
-    shown = rows[rows["model"] != "response_binomial"] if len(rows) > 1 else rows
-    for record in shown.to_dict("records"):
+    here = frame[(frame["prior"] == prior) & (frame["endpoint"] == endpoint) & (frame["quantity"] == quantity)]
+    rows = here[here["contrast"] == "experimental"]
+    # beside other models, one that expects any rate of the control arm says nothing of a rate
+    vague = here[(here["contrast"] == "control") & (here["lower"] < _ANY_RATE[0]) & (here["upper"] > _ANY_RATE[1])]["model"]
+    told = rows[~rows["model"].isin(vague)] if not survives else rows
+    for record in (told if len(told) else rows).to_dict("records"):
         model = str(record["model"])
-        lines.append(Line(_interval(record), "median, months" if survives else f"rate, {_SHORT.get(model, model_label(model))}"))
+        word = "median, months" if survives else f"rate, {data.model_words.get(model) or model_label(model)}"
+        lines.append(Line(_interval(record), word))
     return tuple(lines) or (Line(fmt.MISSING),)
 
 

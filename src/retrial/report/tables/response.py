@@ -9,15 +9,10 @@ from retrial.dims import ARMS
 from retrial.estimate import Estimate
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
-from retrial.report.labels import endpoint_label, prior_label, upper_first
+from retrial.report.labels import endpoint_label, model_label, prior_label, upper_first
 from retrial.report.table import Cell, Line, Row, Table, text_row
 from retrial.report.tables.results import written
 
-_MODELS = {
-    "response_binomial": "Each outcome by itself",
-    "response_hierarchical": "Hierarchical",
-    "response_borrowing": "Borrowing",
-}
 _DIFFERENCE, _CHANCE, _ROBUST = "risk_difference", "p_risk_difference_above_0", "posterior_weight_robust"
 _POOLING = ", pooling scale x "
 Found = dict[tuple[str, str, str, str], Estimate]
@@ -25,12 +20,13 @@ Found = dict[tuple[str, str, str, str], Estimate]
 
 def response_tables(data: ReportData) -> list[Table]:
     """Nothing where only one model of responses was fitted: its numbers are in the table of all numbers."""
+    outcomes = {key for keys in _outcomes(data) for key in keys}
     found: Found = {
         (row.endpoint, row.model, row.prior, row.quantity): row
         for row in data.estimates
-        if row.model in _MODELS and row.quantity in (_DIFFERENCE, _CHANCE, _ROBUST)
+        if row.method == "bayes" and row.endpoint in outcomes and row.quantity in (_DIFFERENCE, _CHANCE, _ROBUST)
     }
-    models = [model for model in _MODELS if any(key[1] == model for key in found)]
+    models = list(dict.fromkeys(model for _, model, *_ in found))
     if len(models) < 2 or data.study.response is None:
         return []
     return [_categories(data, found, models), _priors(data, found, models)]
@@ -64,7 +60,7 @@ def _categories(data: ReportData, found: Found, models: Sequence[str]) -> Table:
         " partially pooled effects, so that rates and categories add up; borrowing, where the control arm learns from earlier cohorts."
         " The distance from the first Bayesian column is the shrinkage."
     )
-    names = (*columns, *(_MODELS[model] for model in models))
+    names = (*columns, *(upper_first(model_label(model)) for model in models))
     return Table("response_shrinkage", "Independent, hierarchical and borrowing", caption, names, tuple(rows))
 
 
@@ -132,5 +128,5 @@ def _priors(data: ReportData, found: Found, models: Sequence[str]) -> Table:
         " posterior weight of the part of the control arm's prior that borrows nothing (before the data: `historical.robust_weight`). Pooling"
         " scale × 0.5 and × 2: the prior of the effects' SD changed by the factor."
     )
-    columns = ("Prior", *(_MODELS[model] for model in models))
+    columns = ("Prior", *(upper_first(model_label(model)) for model in models))
     return Table("response_priors", "Differences under every prior", caption, columns, tuple(rows))

@@ -16,12 +16,12 @@ from retrial.app.composed import plain
 from retrial.app.config import run_config
 from retrial.audit.check import Verdict
 from retrial.audit.run import run_audit
-from retrial.data.chains import category_counts
-from retrial.data.counted import IN_NO_CATEGORY, categories_of, graded_of, left_out
+from retrial.data.adverse_events import graded_of, left_out
+from retrial.data.categories import IN_NO_CATEGORY, categories_of
+from retrial.data.chains import category_counts, multinomial
+from retrial.data.prior_checks import CHAINS, DRAWS
 from retrial.errors import DataError
-from retrial.pipeline.power_scaling import power_scaling_table
-from retrial.pipeline.power_scaling_draws import CHAINS, DRAWS, multinomial
-from retrial.pipeline.prior_predictive import prior_predictive
+from retrial.pipeline.priors import power_scaling_table, prior_predictive
 from retrial.priors.implied.power_scaling import sensitivity
 from retrial.run_config import RunConfig
 from retrial.study.study import Study
@@ -39,9 +39,9 @@ def only(run: RunConfig, *names: str) -> RunConfig:
 
 
 @pytest.fixture(scope="module")
-def scaling(run: RunConfig, yao2025: Study, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    # no posterior was written to the folder: models that are sampled are left out
-    return power_scaling_table(run, yao2025, tmp_path_factory.mktemp("empty"))
+def scaling(run: RunConfig, yao2025: Study) -> pd.DataFrame:
+    # there is no sampled posterior: models that are sampled are left out
+    return power_scaling_table(run, yao2025, {})
 
 
 def test_closed_forms_are_scaled_without_a_fit(scaling: pd.DataFrame) -> None:

@@ -13,10 +13,11 @@ from hydra import compose, initialize_config_module
 
 from retrial.app.composed import plain
 from retrial.app.config import run_config
-from retrial.data import hierarchical
+from retrial.data import chains
 from retrial.fit.diagnostics import Diagnostics
 from retrial.fit.engine import Draws, Job
-from retrial.pipeline.conflict import conflict_table
+from retrial.pipeline.fit import posteriors
+from retrial.pipeline.priors import conflict_table
 from retrial.run_config import RunConfig
 from retrial.study.study import Study
 
@@ -60,20 +61,20 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
             found.append((Draws(values, np.zeros((2, 50), dtype=bool)), Diagnostics(1.0, 500.0, 500.0, 0, 100, status)))
         return found
 
-    monkeypatch.setattr(hierarchical, "fit_group", fits)
+    monkeypatch.setattr(chains, "fit_group", fits)
     return jobs
 
 
-def test_rows_of_every_category_term_and_grade(run: RunConfig, yao2025: Study, asked: list[Job], tmp_path: Path) -> None:
-    results = hierarchical.hierarchical_posteriors(run, yao2025, tmp_path)
+def test_rows_of_every_category_term_and_grade(run: RunConfig, yao2025: Study, asked: list[Job]) -> None:
+    results = posteriors(run, yao2025, [])
     endpoints = {row.endpoint for row in results.estimates}
     assert {"CR", "PR", "SD", "PD", "ORR", "DCR", "response", "adverse_events"} <= endpoints
     assert sum(name.startswith("adverse_events.") for name in endpoints) == 14 * 3
     quantities = {row.quantity for row in results.estimates if row.endpoint == "ORR" and row.model == "response_hierarchical"}
     assert {"risk_difference", "risk_ratio", "odds_ratio", "p_risk_difference_above_0"} <= quantities
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "posterior_response_response_hierarchical.nc",
-        "posterior_adverse_events_adverse_events_hierarchical.nc",
+    assert set(results.posteriors) == {
+        ("response", "response_hierarchical"),
+        ("adverse_events", "adverse_events_hierarchical"),
     }
     assert [text.split(":")[0] for text in results.failures] == [
         "response, response_hierarchical, prior flat",
@@ -87,7 +88,7 @@ def test_rows_of_every_category_term_and_grade(run: RunConfig, yao2025: Study, a
 def test_a_harm_takes_the_mirror_of_a_prior_on_a_benefit(
     run: RunConfig, yao2025: Study, asked: list[Job], tmp_path: Path
 ) -> None:
-    hierarchical.hierarchical_posteriors(run, yao2025, tmp_path)
+    posteriors(run, yao2025, [])
     means = {
         ("baseline_mean" in job.priors.priors): job.priors["log_odds_ratio"].number("mu")
         for job in asked
@@ -97,11 +98,11 @@ def test_a_harm_takes_the_mirror_of_a_prior_on_a_benefit(
     assert means[False] > 0
 
 
-def test_the_arms_of_the_paper_borrow_from_the_cohorts(run: RunConfig, yao2025: Study, asked: list[Job], tmp_path: Path) -> None:
+def test_the_arms_of_the_paper_borrow_from_the_cohorts(run: RunConfig, yao2025: Study, asked: list[Job]) -> None:
     only = dataclasses.replace(
         run, models={"response_borrowing": run.models["response_borrowing"]}, priors={"flat": run.priors["flat"]}
     )
-    rows = {(row.quantity, row.contrast): row for row in hierarchical.hierarchical_posteriors(only, yao2025, tmp_path).estimates}
+    rows = {(row.quantity, row.contrast): row for row in posteriors(only, yao2025, []).estimates}
     control = rows["proportion", "control"]
     # 17 of 49 is 0.347; the cohorts promise 0.49 (0.21 to 0.75) by mRECIST
     assert 0.347 < control.point < 0.49

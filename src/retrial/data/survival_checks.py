@@ -1,37 +1,83 @@
-"""What the tables of an ensemble leave open, beside what their patients do; and which posteriors agree with the published ratio."""
+"""What is said of fitted survival models beside their answers: leave-one-out scores, predictive bands, and what the tables leave open."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from retrial.answers import curves
-from retrial.answers.agreement import agreements
 from retrial.answers.survival import follow_up_of, horizon_of, times_within
 from retrial.answers.variance import variance_split
-from retrial.estimate import Estimate
+from retrial.criticism.ensemble import (
+    PREDICTIVE_DRAWS,
+    QUANTILES,
+    ModelCriticism,
+    criticise,
+    mean_pit,
+    posterior_studies,
+    prior_studies,
+)
+from retrial.criticism.predictive import prior_draws, scheme_of
+from retrial.criticism.summary import pit_rows
+from retrial.data.kind import Row
+from retrial.dims import ARMS, PREDICTIVES
 from retrial.fit.engine import Draws
-from retrial.fit.ensemble import EFFECT, Fitted
-from retrial.pipeline.tables import EndpointTables
+from retrial.fit.ensemble import EFFECT, Fitted, Question
+from retrial.fit.survival_likelihood import survival_data
 from retrial.run_config import ModelSpec, RunConfig
+from retrial.seeds import seed_sequence
+from retrial.tables.endpoint import EndpointTables
 
 _CURVE_DRAWS, _ALL_CURVE_DRAWS = 400, 8000
 """Draws a table behind its mean restricted survival: their Monte Carlo error adds a quarter of a percent to the share between tables;
 and of all tables together at least, so that the total SD is right to a percent where there is one table."""
 
 
-def variance_rows(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> list[dict[str, Any]]:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Criticised:
+    """What is kept of one endpoint's fits by one model: scores table by table, LOO-PIT rows, bands (predictive, arm, quantile, time)."""
+
+    criticism: ModelCriticism
+    pit: list[dict[str, object]]
+    bands: np.ndarray
+    times: np.ndarray
+    status: str
+
+
+def main_prior(run: RunConfig, fitted: Fitted) -> str:
+    """The main prior; the first fitted one where it does not speak of this endpoint."""
+    return run.main_prior if run.main_prior in fitted.draws else next(iter(fitted.draws))
+
+
+def criticised(run: RunConfig, spec: ModelSpec, fitted: Fitted, question: Question) -> Criticised:
+    """Criticise one model under the main prior (the first fitted one, where the main prior does not speak of this endpoint)."""
+    prior = main_prior(run, fitted)
+    hazard = spec.hazard_of()
+    criticism = criticise(hazard, fitted, prior, question)
+    priors = run.priors[prior].over(spec.priors).for_endpoint(question.endpoint)
+    # the model is built, never compiled: it only names its parameters
+    model = spec.build(spec.prepare(survival_data(question.table, 0, question.recorded)), priors)
+    content = (run.study_file.stem, question.endpoint, spec.name, prior)
+    before, after = (np.random.default_rng(seed_sequence(run.seed, *content, name)) for name in PREDICTIVES)
+    studies = [
+        prior_studies(hazard, prior_draws(model, priors, PREDICTIVE_DRAWS, before), question, before),
+        posterior_studies(hazard, fitted, prior, question, after),
+    ]
+    times = scheme_of(question.table, question.recorded).times
+    nothing = np.full((len(QUANTILES), len(ARMS), times.size), np.nan)
+    bands = np.stack([nothing if found is None else np.quantile(found, QUANTILES, axis=0) for found in studies])
+    pit = pit_rows(criticism, mean_pit(criticism, question.recorded))
+    return Criticised(criticism, pit, bands, times, fitted.status(prior))
+
+
+def variance_rows(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> list[Row]:
     """Splits of the log hazard ratio under every prior set, and of the difference in restricted means under the main one.
 
     Where hazards are not proportional the ratio is that at the middle one of `answers.survival_months` within the follow-up.
     """
     readings = [reading.name for reading in item.ensemble.readings] if item.ensemble is not None else [""] * len(item.weights)
-    main = run.main_prior if run.main_prior in fitted.draws else next(iter(fitted.draws))
+    main = main_prior(run, fitted)
     horizon = horizon_of(item.table, run.questions)
     rows = []
     times = times_within(run.questions, follow_up_of(item.table))
@@ -72,11 +118,3 @@ def _some_draws(fit: Draws, tables: int) -> dict[str, np.ndarray]:
     size = fit.diverging.size
     kept = np.linspace(0, size - 1, min(size, max(_CURVE_DRAWS, _ALL_CURVE_DRAWS // tables))).round().astype(int)
     return {name: value.reshape(-1, *value.shape[2:])[kept] for name, value in fit.values.items()}
-
-
-def write_spread(run: RunConfig, variance: Sequence[dict[str, Any]], estimates: Iterable[Estimate], folder: Path) -> None:
-    """variance.csv and agreement.csv of a run, each where it has rows."""
-    agreed = [dataclasses.asdict(row) for row in agreements(estimates, run.questions.agreement)]
-    for name, rows in (("variance", variance), ("agreement", agreed)):
-        if rows:
-            pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)

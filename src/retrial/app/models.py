@@ -1,0 +1,144 @@
+"""Models of a run: YAML to `ModelSpec`. The only functions that a configuration can name are those that a file of `models/` defines itself."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from importlib import import_module, resources
+from types import ModuleType
+from typing import Any
+
+import hydra.utils
+
+from retrial.data import kinds
+from retrial.data.kind import Kind
+from retrial.errors import InputError
+from retrial.priors.evidence import STUDIES
+from retrial.priors.meta_analysis import EVIDENCE
+from retrial.priors.prior import Prior
+from retrial.priors.scales import Parameter
+from retrial.priors.statements import is_about, parse_prior_set
+from retrial.run_config import Fitting, ModelSpec
+from retrial.validate import Problems, build_dataclass
+
+PACKAGE = "retrial.models"
+TARGET = "_target_"
+BUILD = "build"
+
+
+def module_of(target: Any) -> ModuleType | None:
+    """The file of `models/` that defines a function, by "retrial.models.FILE.FUNCTION"; None for anything else.
+
+    Nothing is imported that is not one of the package's own files, and nothing that a file merely imports is admitted.
+    """
+    parts = target.rsplit(".", 2) if isinstance(target, str) else []
+    if len(parts) != 3 or parts[0] != PACKAGE or not parts[1].isidentifier() or parts[1] == "__init__":
+        return None
+    if not resources.files(PACKAGE).joinpath(f"{parts[1]}.py").is_file():
+        return None
+    module = import_module(f"{PACKAGE}.{parts[1]}")
+    function = vars(module).get(parts[2])
+    return module if inspect.isfunction(function) and function.__module__ == module.__name__ else None
+
+
+def refuse_foreign_targets(node: Any, path: str, problems: Problems) -> None:
+    """One problem for every `_target_`, however deep, that is not a function of a model."""
+    children: Iterator[tuple[Any, Any]] = iter(())
+    if isinstance(node, Mapping):
+        if TARGET in node and module_of(node[TARGET]) is None:
+            problems.add(
+                f"{path}.{TARGET}: got {node[TARGET]!r}; allowed are functions that a file of models/ defines, {PACKAGE}.FILE.FUNCTION"
+            )
+        children = iter(node.items())
+    elif isinstance(node, list):
+        children = iter(enumerate(node))
+    for key, value in children:
+        refuse_foreign_targets(value, f"{path}.{key}".lstrip("."), problems)
+
+
+def declared(raw: Mapping[str, Any]) -> dict[str, Parameter]:
+    """Parameters that a model's file declares, by the model's raw configuration."""
+    build = raw.get(BUILD)
+    module = module_of(build.get(TARGET)) if isinstance(build, Mapping) else None
+    return {item.name: item for item in getattr(module, "PARAMETERS", ())}
+
+
+def _has(raw: Mapping[str, Any], parameter: Parameter) -> bool:
+    """Whether a model has a parameter as it is built (`Parameter.unless`)."""
+    return not parameter.unless or raw[BUILD].get(parameter.unless, True) is True
+
+
+def raw_models(asked: Mapping[str, Any], main_name: str) -> dict[str, tuple[str, Any]]:
+    """Key and raw configuration of every model of a run; null leaves a model of the default list out."""
+    raws = {name: (f"models.{name}", raw) for name, raw in (asked.get("models") or {}).items() if raw is not None}
+    return raws if asked.get("model") is None else {**raws, main_name: ("model", asked["model"])}
+
+
+def about(
+    specs: Mapping[str, ModelSpec], raws: Mapping[str, tuple[str, Any]], study: str, problems: Problems
+) -> tuple[dict[str, ModelSpec], tuple[str, ...]]:
+    """Models without those whose evidence is about other studies, and these in words; refused where such a one was chosen by itself."""
+    kept, left_out = {}, []
+    for name, spec in specs.items():
+        key, raw = raws[name]
+        if is_about({EVIDENCE: raw.get(EVIDENCE)}, study):
+            kept[name] = spec
+            continue
+        words = (
+            f"{key}.evidence.studies: the evidence is about {', '.join(raw[EVIDENCE][STUDIES])}, not {study}; to borrow from it all the"
+            f" same: {key}.evidence.studies=[{study}]; from your own: evidence@{key}.evidence=NAME (DIR/evidence/NAME.yaml, --config-dir DIR)"
+        )
+        if key == "model":
+            problems.add(words)
+        left_out.append(f"{name}: left out, {words}")
+    return kept, tuple(left_out)
+
+
+def model(name: str, raw: Any, key: str, problems: Problems) -> ModelSpec | None:
+    """One model, as far as nothing is wrong with it."""
+    before = problems.count
+    if not isinstance(raw, Mapping):
+        problems.add(f"{key}: got {raw!r}; allowed is a mapping")
+        return None
+    kind = kinds().get(str(raw.get("data")))
+    if kind is None:
+        problems.add(f"{key}.data: got {raw.get('data')!r}; allowed are {', '.join(kinds())}")
+        return None
+    problems.extend(f"{key}.{part}: missing; needed for data: {kind.name}" for part in (BUILD, *kind.needed) if part not in raw)
+    problems.extend(
+        f"{key}.{part}: got {raw[part]!r}; allowed is {{{TARGET}: FUNCTION, _partial_: true}}"
+        for part in _parts(kind, raw)
+        if not isinstance(raw[part], Mapping) or TARGET not in raw[part] or raw[part].get("_partial_") is not True
+    )
+    if problems.count > before:
+        return None
+    parameters, settings, priors = declared(raw), None, dict[str, Prior]()
+    try:
+        priors = dict(parse_prior_set(raw.get("priors") or {}, f"{key}.priors", name, parameters).priors)
+        settings = kind.settings(raw, key)
+    except InputError as error:
+        problems.extend(error.problems)
+    told = {part: raw[part] for part in ("adaptation", "prior_sets") if part in raw}
+    fitting = build_dataclass(Fitting, told, key, problems)
+    if problems.count > before:
+        return None
+    functions = {part: hydra.utils.instantiate(raw[part]) for part in _parts(kind, raw)}
+    return ModelSpec(
+        name=name,
+        kind=kind,
+        build=functions.pop(BUILD),
+        functions=functions,
+        priors={name: prior for name, prior in priors.items() if _has(raw, parameters[name])},
+        settings=settings,
+        label=str(raw.get("label", name.replace("_", " "))),
+        short=str(raw.get("short", "")),
+        proportional=raw.get("proportional", True) is True,
+        fitting=fitting,
+        parameters=tuple(item for item in parameters.values() if _has(raw, item)),
+        card=inspect.getdoc(module_of(raw[BUILD][TARGET])) or "",
+    )
+
+
+def _parts(kind: Kind, raw: Mapping[str, Any]) -> list[str]:
+    """Functions that a model gives, of those that its kind may ask for."""
+    return [part for part in (BUILD, *kind.needed, *kind.optional) if part in raw]

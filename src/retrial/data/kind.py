@@ -1,0 +1,111 @@
+"""`Kind`: what a stage may ask of a kind of data; and `Fits`, what the models of a run gave."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from retrial.errors import DataError
+from retrial.estimate import Estimate
+
+if TYPE_CHECKING:
+    from retrial.data.prior_checks import Before
+    from retrial.data.survival_checks import Criticised
+    from retrial.priors.prior_set import PriorSet
+    from retrial.run_config import ModelSpec, RunConfig
+    from retrial.study.study import Study
+    from retrial.tables.endpoint import EndpointTables
+    from retrial.tables.life_table import LifeTable
+
+Row = dict[str, Any]
+Place = tuple[str, str]
+"""Endpoint (or outcome) and model of a saved posterior."""
+Values = Iterator[tuple[str, str, str, str, np.ndarray]]
+"""Prior predictions: (endpoint, quantity, contrast, unit, draws)."""
+Moments = Mapping[Place, np.ndarray]
+"""(quantity, arm or total) -> its value on every table, (table,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """What models gave: values only, nothing is on disk yet.
+
+    estimates    rows of the answers;  diagnostics: a row a sampled fit;  failures: a line a failed one
+    posteriors   (endpoint, model) -> sampled draws with what they were fitted to
+    bands        endpoint -> S(t) of one posterior, for the figure;  criticism, variance: of survival models
+    """
+
+    estimates: Sequence[Estimate] = ()
+    diagnostics: Sequence[Row] = ()
+    failures: Sequence[str] = ()
+    posteriors: Mapping[Place, xr.DataTree] = field(default_factory=dict)
+    bands: Mapping[str, xr.Dataset] = field(default_factory=dict)
+    criticism: Sequence[Criticised] = ()
+    variance: Sequence[Row] = ()
+
+    @classmethod
+    def together(cls, parts: Iterable[Fits]) -> Fits:
+        """All parts in their order; of two bands of one endpoint the first."""
+        parts = list(parts)
+        lists = ("estimates", "diagnostics", "failures", "criticism", "variance")
+        return cls(
+            **{name: [item for part in parts for item in getattr(part, name)] for name in lists},
+            posteriors={place: tree for part in parts for place, tree in part.posteriors.items()},
+            bands={key: band for part in reversed(parts) for key, band in part.bands.items()},
+        )
+
+
+def nothing_more(_raw: Mapping[str, Any], _key: str) -> None:
+    """A kind whose models have no settings of their own."""
+    return
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """A kind of data, as functions of a run; None where the kind has nothing to say.
+
+    name      the value of `data` in a model's YAML
+    needed    functions that a model must give beside `build`;  optional: that it may give
+    effects   parameters of a named prior set that models of this kind speak of, given the study
+    fit       posteriors of one model under its prior sets; `tables` are the life tables of the run's endpoints
+    settings  the kind's own part of a model's YAML, checked; arguments are the raw mapping and its key in errors
+    from_tables  whether it is fitted to life tables
+    predict   what a model implies before the data under one prior set
+    scale     rows of power-scaling sensitivity; the mapping holds the run's sampled posteriors
+    conflict  rows that hold every prior set of a run against what is printed, whatever the models
+    compare   posterior moments on every one of the endpoint's tables, and on every one of another ensemble;
+              empty where the model has no single effect
+    """
+
+    name: str
+    needed: tuple[str, ...]
+    effects: Callable[[Study], tuple[str, ...]]
+    fit: Callable[[RunConfig, ModelSpec, Study, Sequence[EndpointTables]], Fits]
+    optional: tuple[str, ...] = ()
+    settings: Callable[[Mapping[str, Any], str], Any] = nothing_more
+    from_tables: bool = False
+    predict: Callable[[Before, ModelSpec, PriorSet], Values] | None = None
+    scale: Callable[[RunConfig, ModelSpec, Study, Mapping[Place, xr.DataTree]], Iterator[Row]] | None = None
+    conflict: Callable[[RunConfig, Study], Iterator[Row]] | None = None
+    compare: Callable[[RunConfig, ModelSpec, EndpointTables, LifeTable], list[Moments]] | None = None
+
+
+def failed_in_words(rows: Iterable[Estimate]) -> list[str]:
+    """One line for every failed row."""
+    return [f"{row.endpoint}, {row.model}, prior {row.prior}: {row.status}" for row in rows if row.failed]
+
+
+def refused(spec: ModelSpec, error: DataError) -> Fits:
+    """Printed counts that cannot be right end this model, not the run."""
+    return Fits(failures=[f"{spec.name}: {'; '.join(error.problems) or error}"])
+
+
+def diagnostic_row(endpoint: str, model: str, prior: str, reconstruction: int, health: Any) -> Row:
+    """One fit's diagnostics (a dataclass) in the columns of diagnostics.csv."""
+    named = {"endpoint": endpoint, "model": model, "prior": prior, "reconstruction": reconstruction}
+    return {**named, **dataclasses.asdict(health)}

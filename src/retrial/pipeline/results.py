@@ -1,0 +1,109 @@
+"""The results of a run as files: which frames and arrays there are under which names. The only place of the pipeline that writes them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from retrial.answers.agreement import agreements
+from retrial.audit import check
+from retrial.criticism.ensemble import PREDICTIVE_DRAWS, QUANTILES
+from retrial.criticism.summary import summary_rows
+from retrial.data.kind import Fits
+from retrial.data.survival_checks import Criticised
+from retrial.dims import ARM, ARMS, MODEL, PREDICTIVE, PREDICTIVES, QUANTILE, RECONSTRUCTION, STATUS, SURVIVAL, TIME
+from retrial.estimate import Estimate, to_frame
+from retrial.pipeline.priors import used_sets
+from retrial.pipeline.probes import Probed
+from retrial.priors.prior_set import implied
+from retrial.run_config import RunConfig
+from retrial.study.study import Study
+from retrial.tables.endpoint import EndpointTables
+from retrial.tables.ensemble import to_dataset
+
+DIGITS = "%.10g"
+"""Of numbers about tables: more than the Monte Carlo error leaves, few enough that sums of binary fractions read as written."""
+
+
+@dataclass(frozen=True, eq=False)
+class Files:
+    """Tables (NAME.csv) and arrays (NAME.nc) of a run; `digits` is the format of the numbers in its tables, None: all that they have."""
+
+    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    arrays: Mapping[str, xr.Dataset | xr.DataTree] = field(default_factory=dict)
+    digits: str | None = None
+
+    def write(self, folder: Path) -> None:
+        """Write all of them; a table without columns has nothing to say, not even that there is no row."""
+        for name, frame in self.frames.items():
+            if len(frame.columns):
+                frame.to_csv(folder / f"{name}.csv", index=False, float_format=self.digits)
+        for name, array in self.arrays.items():
+            array.to_netcdf(folder / f"{name}.nc", engine="h5netcdf")
+
+
+def audit_files(checks: Sequence[check.Check]) -> Files:
+    """audit.csv."""
+    return Files({"audit": check.to_frame(checks)})
+
+
+def table_files(tables: Sequence[EndpointTables]) -> Files:
+    """reconstruction_ENDPOINT.nc (tables, weights, readings), fidelity.csv and readings.csv."""
+    arrays = {}
+    for item in tables:
+        data = item.table.data.assign(weight=(RECONSTRUCTION, item.weights))
+        if item.ensemble is not None:
+            names = [reading.name for reading in item.ensemble.readings]
+            data = data.assign(reading=(RECONSTRUCTION, names), island=(RECONSTRUCTION, item.ensemble.islands))
+            data = data.assign_attrs(seed=item.ensemble.seed)
+        arrays[f"reconstruction_{item.endpoint}"] = data.assign_attrs(source=item.source, notes=item.source)
+    reports = [item.fidelity for item in tables if item.fidelity is not None]
+    health = [item.ensemble.health() for item in tables if item.ensemble is not None]
+    frames = {"fidelity": reports, "readings": health}
+    return Files({name: pd.concat(parts, ignore_index=True) for name, parts in frames.items() if parts}, arrays)
+
+
+def probe_files(probed: Probed) -> Files:
+    """spread.csv, and where they were asked for leave_one_out.csv, strict_comparison.csv and strict_ENDPOINT.nc."""
+    strict = {f"strict_{endpoint}": to_dataset(ensemble) for endpoint, ensemble in probed.strict.items()}
+    return Files(probed.frames, strict, DIGITS)
+
+
+def result_files(run: RunConfig, study: Study, estimates: Sequence[Estimate], fits: Fits) -> Files:
+    """estimates.csv, diagnostics.csv, priors.csv, agreement.csv and variance.csv; posterior_ENDPOINT_MODEL.nc and band_ENDPOINT.nc."""
+    priors = [row for prior_set in used_sets(run, study, estimates) for row in implied(prior_set, run.questions.level)]
+    agreed = [dataclasses.asdict(row) for row in agreements(estimates, run.questions.agreement)]
+    rows = {"diagnostics": fits.diagnostics, "priors": priors, "variance": fits.variance, "agreement": agreed}
+    frames = {name: pd.DataFrame(list(found)) for name, found in rows.items()}
+    posteriors = {f"posterior_{endpoint}_{model}": tree for (endpoint, model), tree in fits.posteriors.items()}
+    bands = {f"band_{endpoint}": band for endpoint, band in fits.bands.items()}
+    return Files({"estimates": to_frame(estimates), **frames}, {**posteriors, **bands})
+
+
+def criticism_files(parts: Sequence[Criticised]) -> Files:
+    """criticism.csv, loo_pit.csv and predictive_ENDPOINT.nc of a run; nothing where no survival model was fitted."""
+    endpoints = dict.fromkeys(part.criticism.endpoint for part in parts)
+    groups = {name: [part for part in parts if part.criticism.endpoint == name] for name in endpoints}
+    rows = [row for group in groups.values() for row in summary_rows([part.criticism for part in group])]
+    pit = [row for group in groups.values() for part in group for row in part.pit]
+    frames = {"criticism": pd.DataFrame(rows), "loo_pit": pd.DataFrame(pit)}
+    return Files(frames, {f"predictive_{name}": _bands(group) for name, group in groups.items()})
+
+
+def _bands(group: Sequence[Criticised]) -> xr.Dataset:
+    dims = (MODEL, PREDICTIVE, QUANTILE, ARM, TIME)
+    coords = {
+        MODEL: [part.criticism.model for part in group],
+        PREDICTIVE: list(PREDICTIVES),
+        QUANTILE: list(QUANTILES),
+        ARM: list(ARMS),
+        TIME: group[0].times,
+    }
+    variables = {SURVIVAL: (dims, np.stack([part.bands for part in group])), STATUS: (MODEL, [part.status for part in group])}
+    return xr.Dataset(variables, coords, {"prior": group[0].criticism.prior, "draws": PREDICTIVE_DRAWS})

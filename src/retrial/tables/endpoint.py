@@ -1,0 +1,29 @@
+"""The life tables of one endpoint, as models and frequentist methods take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from retrial.tables.ensemble import Ensemble
+from retrial.tables.life_table import LifeTable
+from retrial.tables.printed.targets import Targets
+
+FROM_PATIENTS = "patients"
+
+
+@dataclass(frozen=True, eq=False)
+class EndpointTables:
+    """Tables of one endpoint, their weights (adding to 1), and how far they are from the printed numbers."""
+
+    endpoint: str
+    table: LifeTable
+    weights: np.ndarray
+    recorded: Literal["exact", "interval"]
+    source: str
+    fidelity: pd.DataFrame | None = None
+    ensemble: Ensemble | None = None
+    targets: Targets | None = None
