@@ -15,8 +15,15 @@ import pytest
 import xarray as xr
 from stage_functions import counted, die, failing, posterior, want
 
+from retrial.data import categories, life_table
 from retrial.errors import StoreError
 from retrial.fit.engine import fit_many
+from retrial.pipeline.audit import audited
+from retrial.pipeline.frequentist import frequentist_rows
+from retrial.pipeline.priors import prior_checks
+from retrial.pipeline.probes import _against_strict, _left_out, _spread, _strict
+from retrial.pipeline.results import criticism_files
+from retrial.pipeline.tables import sampled
 from retrial.store import code
 from retrial.store.code import closure
 from retrial.store.stages import SUMS, Stages, stage_key, write_arrays
@@ -186,3 +193,29 @@ def test_the_closure_of_the_sampler_of_tables_has_no_fits() -> None:
     found = closure([reconstruct.__module__])
     assert "retrial.tables.kernel.walk" in found
     assert not [name for name in found if name.startswith(("retrial.fit", "retrial.report", "retrial.pipeline", "retrial.app"))]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        audited,
+        sampled,
+        _spread,
+        _left_out,
+        _strict,
+        _against_strict,
+        frequentist_rows,
+        life_table.fit,
+        categories.fit,
+        prior_checks,
+        criticism_files,
+    ],
+    ids=lambda function: function.__qualname__,
+)
+def test_no_stage_depends_on_the_report(function: Callable[..., Any]) -> None:
+    found = closure([function.__module__])
+    assert not [name for name in found if name.startswith(("retrial.report", "retrial.app", "retrial.cli"))]
+
+
+def test_a_stage_that_asks_every_kind_depends_on_every_kind() -> None:
+    assert {"retrial.data.ratio", "retrial.data.life_table"} <= {*closure([prior_checks.__module__])}

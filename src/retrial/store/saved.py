@@ -15,11 +15,12 @@ import json
 import math
 import re
 import types
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from importlib import import_module
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -49,6 +50,29 @@ _SCALARS = (
 )
 _KINDS = "biufU"
 """Kinds of arrays that are stored as they are; an array of objects is stored item by item."""
+
+
+@dataclass(frozen=True)
+class TreeFile:
+    """The file that a tree was read from, and its hash."""
+
+    tree: weakref.ref[xr.DataTree]
+    path: Path
+    sha256: str
+
+
+_FILES: list[TreeFile] = []
+
+
+def remember(tree: xr.DataTree, path: Path, sha256: str) -> None:
+    """This very tree is what the file holds: it need not be stored or hashed again."""
+    _FILES[:] = [known for known in _FILES if known.tree() is not None]
+    _FILES.append(TreeFile(weakref.ref(tree), path, sha256))
+
+
+def file_of(tree: object) -> TreeFile | None:
+    """File of a tree that is remembered; a copy of the tree is not."""
+    return next((known for known in _FILES if known.tree() is tree), None)
 
 
 @dataclass(eq=False)
@@ -169,7 +193,12 @@ class Encoder:
         if not self.for_key:
             self.trees.append(value)
             return len(self.trees) - 1
-        return [[node.path, self._dataset(node.to_dataset(inherit=False))] for node in value.subtree]
+        known = file_of(value)
+        return (
+            known.sha256
+            if known is not None
+            else [[node.path, self._dataset(node.to_dataset(inherit=False))] for node in value.subtree]
+        )
 
 
 _LIBRARY: dict[type, Callable[[Encoder, Any], Any]] = {

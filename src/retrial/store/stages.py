@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from retrial.store.code import code_digest
 from retrial.store.files import checksums, empty_folder, link, put_in_place, write_through
 from retrial.store.locks import held
 from retrial.store.manifest import versions
-from retrial.store.saved import Decoder, Encoder, digest, document, read_all, write_all
+from retrial.store.saved import Decoder, Encoder, digest, document, file_of, read_all, remember, write_all
 
 if TYPE_CHECKING:
     from retrial.run_config import RunConfig
@@ -72,7 +71,7 @@ class Stages:
                 write_all(encoder.arrays, stream)
             for number, tree in enumerate(encoder.trees):
                 tree.to_netcdf(folder / f"tree_{number}.nc", engine="h5netcdf")
-            (folder / SUMS).write_text(_sums(folder), encoding="utf-8")
+            (folder / SUMS).write_text(_text(checksums(folder)), encoding="utf-8")
             write_through(folder)
             put_in_place(folder, place)
         except OSError as error:
@@ -81,29 +80,27 @@ class Stages:
     def _read(self, place: Path) -> Any:
         """Raises `StoreError` where a file is missing, or other than it was written."""
         try:
-            if (place / SUMS).read_text(encoding="utf-8") != _sums(place):
+            sums = checksums(place, without=(SUMS,))
+            if (place / SUMS).read_text(encoding="utf-8") != _text(sums):
                 raise StoreError("a file has other content than was written")
             plain = json.loads((place / VALUE).read_text(encoding="utf-8"))
             with (place / ARRAYS).open("rb") as stream:
                 arrays = read_all(stream)
             paths = [place / f"tree_{number}.nc" for number in range(len(list(place.glob("tree_*.nc"))))]
-            trees = [_tree(path) for path in paths]
+            # opened, not loaded: most of a posterior is asked for by nobody
+            trees = [xr.open_datatree(path, engine="h5netcdf") for path in paths]
         except (OSError, ValueError) as error:
             raise StoreError(str(error)) from error
-        _HELD[:] = [(tree, path) for tree, path in _HELD if tree() is not None]
-        _HELD.extend((weakref.ref(tree), path) for tree, path in zip(trees, paths, strict=True))
+        for tree, path in zip(trees, paths, strict=True):
+            remember(tree, path, sums[path.name])
         return Decoder(arrays, trees).value(plain)
-
-
-_HELD: list[tuple[weakref.ref[xr.DataTree], Path]] = []
-"""Trees that were read from stages, and their files."""
 
 
 def write_arrays(arrays: xr.Dataset | xr.DataTree, path: Path) -> None:
     """Write arrays as NetCDF; a tree that was read from a stage is not stored twice, but its file gets a second name."""
-    source = next((source for known, source in _HELD if known() is arrays and source.is_file()), None)
-    if source is not None:
-        link(source, path)
+    known = file_of(arrays)
+    if known is not None and known.path.is_file():
+        link(known.path, path)
     else:
         arrays.to_netcdf(path, engine="h5netcdf")
 
@@ -122,11 +119,6 @@ def stage_key(name: str, function: Callable[..., Any], *args: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:_KEY_LENGTH]
 
 
-def _sums(folder: Path) -> str:
+def _text(sums: Mapping[str, str]) -> str:
     """As `sha256sum` prints and checks them."""
-    return "".join(f"{value}  {name}\n" for name, value in checksums(folder, without=(SUMS,)).items())
-
-
-def _tree(path: Path) -> xr.DataTree:
-    with xr.open_datatree(path, engine="h5netcdf") as tree:
-        return tree.load()
+    return "".join(f"{value}  {name}\n" for name, value in sums.items())

@@ -14,9 +14,12 @@ from retrial.store.artefacts import ARTEFACTS, TEXT, path_of
 
 
 def write_table(folder: Path, name: str, frame: pd.DataFrame) -> None:
-    """Write a table; nothing where it has no rows. A column that it lacks stays empty; raises `StoreError` for one that is not listed."""
+    """Write a table; one without columns has nothing to say, not even that there is no row.
+
+    A column that it lacks stays empty; raises `StoreError` for one that is not listed.
+    """
     artefact = ARTEFACTS[name]
-    if frame.empty:
+    if not len(frame.columns):
         return
     if unknown := [column for column in frame.columns if column not in artefact.columns]:
         raise StoreError(
@@ -61,7 +64,7 @@ def read_rows[T](folder: Path, name: str, kind: type[T]) -> list[T]:
         if isinstance(hints[column], type) and issubclass(hints[column], Enum):
             frame[column] = [hints[column](value) for value in frame[column]]
     build: Any = kind
-    return [build(**row) for row in frame.to_dict("records")]
+    return [build(**{str(key): value for key, value in row.items()}) for row in frame.to_dict("records")]
 
 
 def read_arrays(folder: Path, name: str, *keys: str) -> xr.Dataset | None:
