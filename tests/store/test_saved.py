@@ -8,6 +8,7 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -232,8 +233,15 @@ def test_functions_are_hashed_by_name_and_their_modules_told() -> None:
     hashed, modules = digest({"build": partial(integer_seed, 1, cuts=np.array([1.0]))})
     assert modules == {"retrial.seeds"}
     assert hashed != digest({"build": partial(integer_seed, 1, cuts=np.array([2.0]))})[0]
-    with pytest.raises(TypeError, match="top of its module"):
-        digest(lambda: 1)
+
+
+def test_functions_in_functions_are_told_apart_by_place_and_content() -> None:
+    def holding(value: int) -> Callable[[], int]:
+        return lambda: value
+
+    one, two = (lambda: 1), (lambda: 2)
+    assert len({digest(item)[0] for item in (one, two, holding(1), holding(2))}) == 4
+    assert digest(holding(1)) == digest(holding(1))
 
 
 def test_threads_change_no_key() -> None:

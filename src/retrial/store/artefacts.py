@@ -379,7 +379,7 @@ REPORT = ("report", "figures", "pictures", "tables")
 
 
 def path_of(folder: Path, name: str, *keys: str) -> Path:
-    """Path of one of a run's files: `path_of(folder, "posterior", "os", "weibull")`."""
+    """Path of one of a run's files: `path_of(folder, "band", "os")`."""
     pattern = ARTEFACTS[name].pattern
     return folder / pattern.format(**dict(zip(re.findall(r"\{([a-z]+)\}", pattern), keys, strict=True)))
 

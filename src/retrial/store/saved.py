@@ -133,9 +133,15 @@ class Encoder:
         if isinstance(value, functools.partial):
             return {"partial": [self.plain(value.func), self.plain(value.args), self.plain(value.keywords)]}
         module, name = getattr(value, "__module__", None) or "", getattr(value, "__qualname__", value.__name__)
-        if "<" in name:
-            raise TypeError(f"cannot tell one {name} of {module} from another: name the function at the top of its module")
         self.modules.add(module)
+        if isinstance(value, types.FunctionType) and "<" in name:
+            # a function in a function: where it stands, what it does, and what it holds
+            code = value.__code__
+            constants = [repr(item) for item in code.co_consts if not isinstance(item, types.CodeType)]
+            held = [self.plain(cell.cell_contents) for cell in value.__closure__ or ()]
+            return {
+                "function": [f"{module}:{name}", code.co_firstlineno, code.co_code.hex(), list(code.co_names), constants, held]
+            }
         return {"function": f"{module}:{name}"}
 
     def _ours(self, value: Any) -> Any:
