@@ -17,7 +17,7 @@ from retrial.fit.posterior_file import typical_posterior
 from retrial.pipeline.priors import used_models
 from retrial.report.data import PrintedAtRisk, ReportData, SurvivalCurves
 from retrial.report.figures.survival import survival_pictures
-from retrial.report.page import write_report
+from retrial.report.page import write_pictures, write_report
 from retrial.run_config import RunConfig
 from retrial.store.artefacts import FRAMES, path_of
 from retrial.store.manifest import describe
@@ -62,10 +62,7 @@ def _traces(run: RunConfig, study: Study, folder: Path) -> list[xr.Dataset]:
 def draw_curves(study: Study, folder: Path) -> None:
     """Write the Kaplan-Meier figure of every endpoint whose tables are in `folder` to figures/."""
     curves = {key: found for key in study.endpoints if (found := _curves(study, key, folder)) is not None}
-    (folder / "figures").mkdir(exist_ok=True)
-    for picture in survival_pictures(ReportData(study=study, manifest={}, curves=curves)):
-        (folder / "figures" / f"{picture.key}.svg").write_bytes(picture.svg)
-        (folder / "figures" / f"{picture.key}.png").write_bytes(picture.png)
+    write_pictures(survival_pictures(ReportData(study=study, manifest={}, curves=curves)), folder)
 
 
 def _joint(folder: Path) -> list[Check]:
