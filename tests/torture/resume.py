@@ -107,7 +107,7 @@ def main(arguments: list[str]) -> int:
     expected, stages = contents(output), len(finished_stages(output))
     print(f"undisturbed: {seconds:.0f} s, {stages} stages, {len(expected)} files", flush=True)
     shutil.rmtree(output)
-    rng = random.Random(options.seed)  # noqa: S311 - moments, no secrets
+    rng = random.Random(options.seed)
     done, spent = 0, 0.0
     while done < options.kills:
         wait = rng.uniform(*MOMENTS) * seconds
