@@ -4,27 +4,29 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: reanalysis test lint bench validate constraints clean
+.PHONY: reanalysis experiments test lint bench validate constraints clean
 
 reanalysis: $(READY)  ## the main job: Yao et al. 2025, from the study file to the report
 	$(BIN)/retrial reanalyse study=yao2025
 
-test: $(READY)  ## everything but the slow studies
-	$(BIN)/python -m pytest -m "not slow" --ignore=tests/benchmarks
+experiments: $(READY)  ## the questions of experiments/: answers and pages (most of an hour)
+	$(BIN)/retrial experiment all
+
+test: $(READY)  ## everything but what `make validate` runs
+	$(BIN)/python -m pytest -m "not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src/retrial
+	$(BIN)/mypy models experiments
 
 bench: $(READY)  ## speeds, as ratios against plain alternatives in the same run
-	$(BIN)/python -m pytest tests/benchmarks -s
+	$(BIN)/retrial experiment benchmarks
 
-validate: $(READY)  ## calibration, fidelity and coverage studies (hours); tables go to tests/recovery/results and tests/validation/results
-	$(BIN)/python -m pytest -m "slow" tests/recovery tests/models -s
-	$(BIN)/python -m tests.validation.fidelity
-	$(BIN)/python -m tests.validation.summary
-	$(BIN)/python -m tests.validation.coverage
+validate: $(READY)  ## calibration, fidelity and coverage studies (hours)
+	$(BIN)/python -m pytest -m slow
+	$(BIN)/retrial experiment calibration fidelity coverage
 
 $(READY): pyproject.toml constraints.txt
 	python=$$(.ci/find-python) && rm -rf $(VENV) && "$$python" -m venv $(VENV)

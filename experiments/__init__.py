@@ -1,1 +1,1 @@
-"""What we did: one entry point per verb of the command line (see README.md for the named experiments)."""
+"""One folder a question: what was asked, the command, and the answer; README.md is the catalogue."""

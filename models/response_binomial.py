@@ -13,14 +13,14 @@ Source: Spiegelhalter, Abrams, Myles 2004, chapter 3; Beta mixtures as in Schmid
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 
 import numpy as np
 import pymc as pm
 from scipy.special import betaln, logsumexp
 
 from retrial.data.two_arms import TwoArms
-from retrial.fit.grid import Axis, TwoArmPosterior
+from retrial.fit.grid import Axis, LogDensity, TwoArmPosterior
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior
@@ -29,7 +29,6 @@ from retrial.priors.scales import ARMS_PROBABILITIES, CONTROL_LOGIT, LOG_ODDS_RA
 PARAMETERS = (CONTROL_LOGIT, LOG_ODDS_RATIO, *ARMS_PROBABILITIES)
 _LOGIT_LIMIT = 400.0
 """Widest logit looked at: the logistic function is 0 or 1 to the last bit long before."""
-LogDensity = Callable[[np.ndarray], np.ndarray]
 
 
 def posterior(data: TwoArms, priors: PriorSet) -> TwoArmPosterior:
@@ -40,19 +39,9 @@ def posterior(data: TwoArms, priors: PriorSet) -> TwoArmPosterior:
         ]
         axes = [Axis.over(margin, -_LOGIT_LIMIT, _LOGIT_LIMIT) for margin in margins]
         return TwoArmPosterior(axes[0], axes[1], margins[0](axes[0].x)[:, None] + margins[1](axes[1].x))
-    theta, alpha = data.oriented(priors["log_odds_ratio"]).distribution, priors["control_logit"].distribution
-    control = Axis.over(lambda x: data.log_likelihood(0, x) + alpha.logpdf(x), -_LOGIT_LIMIT, _LOGIT_LIMIT)
-    center = theta.ppf(0.5)
-
-    def experimental_at_best(x: np.ndarray) -> np.ndarray:
-        # the most that the prior of θ can allow at x, over the control logits that matter
-        nearest = np.clip(x - center, control.x[0], control.x[-1])
-        return data.log_likelihood(1, x) + theta.logpdf(x - nearest)
-
-    experimental = Axis.over(experimental_at_best, -_LOGIT_LIMIT, _LOGIT_LIMIT)
-    margin = data.log_likelihood(0, control.x) + alpha.logpdf(control.x)
-    joint = margin[:, None] + data.log_likelihood(1, experimental.x) + theta.logpdf(experimental.x - control.x[:, None])
-    return TwoArmPosterior(control, experimental, joint)
+    alpha, effect = priors["control_logit"].distribution, data.oriented(priors["log_odds_ratio"]).distribution
+    control, experimental = (functools.partial(data.log_likelihood, arm) for arm in (0, 1))
+    return TwoArmPosterior.of_effect(lambda x: control(x) + alpha.logpdf(x), experimental, effect, _LOGIT_LIMIT)
 
 
 def build(data: TwoArms, priors: PriorSet) -> pm.Model:

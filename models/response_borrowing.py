@@ -15,7 +15,6 @@ Source: Schmidli et al. 2014, Biometrics 70:1023 (robust meta-analytic predictiv
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from retrial.data.cohorts import COHORT, BorrowedCounts, predictive
-from retrial.fit.grid import Axis, TwoArmPosterior
+from retrial.fit.grid import Axis, LogDensity, TwoArmPosterior
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
@@ -38,29 +37,23 @@ PARAMETERS = (
     Parameter("criteria_log_odds", "δ", "real", Scale("log odds ratio"), "mRECIST against RECIST, log odds ratio", ("normal",)),
 )
 _LIMIT = 15.0
-LogDensity = Callable[[np.ndarray], np.ndarray]
 
 
 def posterior(data: BorrowedCounts, priors: PriorSet) -> TwoArmPosterior:
     """Posterior of both arms' logits on a grid."""
     borrowed, robust = parts(data, priors)
-    control = Axis.over(lambda x: np.logaddexp(borrowed(x), robust(x)), -_LIMIT, _LIMIT)
-    margin = np.logaddexp(borrowed(control.x), robust(control.x))
-    if "experimental_probability" in priors.priors:
-        alone = _on_logit(priors["experimental_probability"])
-        experimental = Axis.over(lambda x: data.arms.log_likelihood(1, x) + alone(x), -_LIMIT, _LIMIT)
-        return TwoArmPosterior(
-            control, experimental, margin[:, None] + data.arms.log_likelihood(1, experimental.x) + alone(experimental.x)
-        )
-    effect = data.arms.oriented(priors["log_odds_ratio"]).distribution
-    centre = float(effect.ppf(0.5))
 
-    def at_best(x: np.ndarray) -> np.ndarray:
-        return data.arms.log_likelihood(1, x) + effect.logpdf(x - np.clip(x - centre, control.x[0], control.x[-1]))
+    def control(x: np.ndarray) -> np.ndarray:
+        return np.logaddexp(borrowed(x), robust(x))
 
-    experimental = Axis.over(at_best, -_LIMIT, _LIMIT)
-    given = data.arms.log_likelihood(1, experimental.x) + effect.logpdf(experimental.x - control.x[:, None])
-    return TwoArmPosterior(control, experimental, margin[:, None] + given)
+    def experimental(x: np.ndarray) -> np.ndarray:
+        return data.arms.log_likelihood(1, x)
+
+    if "experimental_probability" not in priors.priors:
+        return TwoArmPosterior.of_effect(control, experimental, data.arms.oriented(priors["log_odds_ratio"]).distribution, _LIMIT)
+    alone = _on_logit(priors["experimental_probability"])
+    axes = Axis.over(control, -_LIMIT, _LIMIT), Axis.over(lambda x: experimental(x) + alone(x), -_LIMIT, _LIMIT)
+    return TwoArmPosterior(*axes, control(axes[0].x)[:, None] + experimental(axes[1].x) + alone(axes[1].x))
 
 
 def parts(data: BorrowedCounts, priors: PriorSet) -> tuple[LogDensity, LogDensity]:
@@ -86,7 +79,7 @@ def control_log_prior(data: BorrowedCounts, priors: PriorSet) -> LogDensity:
 def robust_weight(data: BorrowedCounts, priors: PriorSet, joint: TwoArmPosterior) -> float:
     """Posterior probability of the robust part: the mean of its share at each control logit over their posterior."""
     borrowed, robust = (part(joint.control.x) for part in parts(data, priors))
-    margin = np.trapezoid(joint.joint_density, joint.experimental.u, axis=1)
+    margin = np.trapezoid(joint.joint_density, joint.other.u, axis=1)
     return float(np.trapezoid(margin * np.exp(robust - np.logaddexp(borrowed, robust)), joint.control.u))
 
 

@@ -14,6 +14,7 @@ VERBS: dict[str, str] = {
     "fit": "one model under one prior",
     "sensitivity": "how much scepticism or confounding the printed treatment effects survive",
     "report": "lay out again the report of a finished re-analysis",
+    "experiment": "questions of the catalogue: runs them, and writes their answers",
     "list": "studies, endpoints, models, priors, experiments",
     "doctor": "versions, sampler, storage, caches",
 }
@@ -58,11 +59,16 @@ def _dispatch(verb: str, rest: list[str]) -> int:
         from retrial.app import information
 
         return information.run(verb, rest)
-    from retrial.app.application import launch
-
     # Hydra otherwise swallows exceptions and exits by itself with status 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    return launch(verb, [_study_override(argument) for argument in rest])
+    rest = [_study_override(argument) for argument in rest]
+    if verb == "experiment":
+        from retrial.app import experiment
+
+        return experiment.run(rest)
+    from retrial.app.application import launch
+
+    return launch(verb, rest)
 
 
 def _study_override(argument: str) -> str:
@@ -81,14 +87,31 @@ def _help() -> str:
         "  retrial reanalyse study=yao2025",
         "  retrial reanalyse --config-dir mine study=mytrial          # mine/study/mytrial.yaml",
         "  retrial reanalyse study=yao2025 prior.log_hazard_ratio.mu=0 prior.log_hazard_ratio.sigma=0.5",
-        "  retrial fit -m experiment=os_weibull,pfs_weibull_sceptical",
+        "  retrial fit -m study=yao2025 seed=1,2,3",
+        "  retrial experiment all",
         "",
         "retrial VERB --help shows a verb's keys. Exit status: 0, 1 (a fit or check failed: said which), 2 (bad input).",
     ]
     return "\n".join(lines)
 
 
+_EXPERIMENT_HELP = """usage: retrial experiment NAME... [key=value ...] [--config-dir DIR]
+       retrial experiment all [key=value ...]
+
+  Runs experiments: a question, the verb that answers it, which of its numbers are the answer. `retrial list experiments` lists
+  them; conf/experiment/NAME.yaml says what each is. `all` leaves out the studies of the method, which take hours and are named.
+
+  catalogue=DIR     write DIR/NAME/answer.csv and the pages DIR/NAME/README.md and DIR/README.md. In a checkout experiments/ is
+                    the catalogue, unless a key changes what is asked
+  output_dir=DIR    answers go to DIR/experiment/NAME, run folders to DIR/VERB/NAME (outputs)
+  force=true        run again although a run is finished
+  --config-dir DIR  a folder of your own: DIR/experiment/NAME.yaml, DIR/study/*.yaml, ...
+  KEY=VALUE         any key of the experiment's verb, or of a study of the method (retrial VERB --help)"""
+
+
 def _verb_help(verb: str) -> str:
+    if verb == "experiment":
+        return _EXPERIMENT_HELP
     lines = [f"usage: retrial {verb} [key=value ...]", "", f"  {VERBS[verb]}"]
     if verb in _CONFIGURED:
         root = resources.files("retrial.conf")

@@ -21,10 +21,24 @@ SUBJECT = Subject("os", "experimental / control", "model", "flat", "Table 1")
 QUESTIONS = Questions()
 
 
-def find(rows: list[Estimate], quantity: str, contrast: str | None = None) -> Estimate:
-    found = [row for row in rows if row.quantity == quantity and contrast in (None, row.contrast)]
+def find(rows: list[Estimate], quantity: str, contrast: str | None = None, time: float | None = None) -> Estimate:
+    """The one row of a value."""
+    found = [row for row in rows if (row.statistic, row.quantity) == ("value", quantity) and contrast in (None, row.contrast)]
+    found = [row for row in found if time in (None, row.time)]
     assert len(found) == 1, [(row.quantity, row.contrast) for row in rows]
     return found[0]
+
+
+def chance(rows: list[Estimate], quantity: str, event: str, threshold: float, time: float | None = None) -> Estimate:
+    """The one row of a probability."""
+    found = [row for row in rows if (row.quantity, row.event, row.threshold) == (quantity, event, threshold)]
+    found = [row for row in found if time in (None, row.time)]
+    assert len(found) == 1, [row.asks for row in rows]
+    return found[0]
+
+
+def times(rows: list[Estimate], quantity: str) -> set[float]:
+    return {row.time for row in rows if row.quantity == quantity}
 
 
 def test_ratio_rows_are_the_normals() -> None:
@@ -34,10 +48,15 @@ def test_ratio_rows_are_the_normals() -> None:
         tuple(np.exp(-0.7 + 0.3 * stats.norm.ppf([0.5, 0.025, 0.975]))), abs=1e-12
     )
     assert find(rows, "log_hazard_ratio").sd == pytest.approx(0.3)
-    assert find(rows, "p_hazard_ratio_below_0.8").point == pytest.approx(stats.norm.cdf((np.log(0.8) + 0.7) / 0.3), abs=1e-12)
-    assert find(rows, "p_hazard_ratio_above_1.25").point == pytest.approx(stats.norm.sf((np.log(1.25) + 0.7) / 0.3), abs=1e-12)
+    assert chance(rows, "hazard_ratio", "below", 0.8).point == pytest.approx(stats.norm.cdf((np.log(0.8) + 0.7) / 0.3), abs=1e-12)
+    assert chance(rows, "hazard_ratio", "above", 1.25).point == pytest.approx(
+        stats.norm.sf((np.log(1.25) + 0.7) / 0.3), abs=1e-12
+    )
     low, high = stats.norm.cdf((np.log([0.91, 1.1]) + 0.7) / 0.3)
-    assert find(rows, "p_hazard_ratio_between_0.91_and_1.1").point == pytest.approx(high - low, abs=1e-12)
+    inside = chance(rows, "hazard_ratio", "between", 0.91)
+    assert inside.threshold_upper == 1.1
+    assert inside.point == pytest.approx(high - low, abs=1e-12)
+    assert all(row.draws == 0 and np.isnan(row.mcse_point) for row in rows)
     assert all(row.interval_kind == "credible_equal_tailed" for row in rows if not np.isnan(row.level))
 
 
@@ -52,7 +71,9 @@ def test_response_rows_of_independent_betas() -> None:
     difference = find(rows, "risk_difference")
     assert difference.contrast == "experimental - control"
     assert difference.sd == pytest.approx(np.hypot(control.std(), experimental.std()), abs=1e-8)
-    assert find(rows, "p_risk_difference_above_0").point == pytest.approx(1 - find(rows, "p_odds_ratio_below_1").point, abs=1e-10)
+    assert chance(rows, "risk_difference", "above", 0).point == pytest.approx(
+        1 - chance(rows, "odds_ratio", "below", 1).point, abs=1e-10
+    )
     assert find(rows, "odds_ratio").point == pytest.approx(np.exp(find(rows, "log_odds_ratio").point), abs=1e-9)
 
 
@@ -71,28 +92,25 @@ def test_survival_rows_follow_the_draws() -> None:
     rows = survival_rows(SUBJECT, weibull.hazard, values, 18.0, QUESTIONS)
     assert find(rows, "hazard_ratio").point == pytest.approx(np.exp(np.median(values["log_hazard_ratio"])), rel=1e-3)
     assert find(rows, "median_survival", "control").point == pytest.approx(np.median(values["control_median"]), rel=1e-9)
-    assert find(rows, "p_hazard_ratio_below_1").point == pytest.approx((values["log_hazard_ratio"] < 0).mean(), abs=1e-12)
+    assert chance(rows, "hazard_ratio", "below", 1).point == pytest.approx((values["log_hazard_ratio"] < 0).mean(), abs=1e-12)
     at_twelve = np.exp(-np.log(2) * (12 / values["control_median"]) ** values["shape"])
-    assert find(rows, "survival_at_12", "control").point == pytest.approx(np.median(at_twelve), abs=1e-9)
+    assert find(rows, "survival", "control", 12).point == pytest.approx(np.median(at_twelve), abs=1e-9)
     # a hazard ratio below 1 is a longer median, a longer mean and a higher curve
-    for quantity in ("median_difference", "rmst_difference_at_18", "survival_difference_at_12"):
-        assert find(rows, quantity).point > 0
-        assert find(rows, f"p_{quantity}_above_0").point == pytest.approx((values["log_hazard_ratio"] < 0).mean(), abs=1e-12)
+    for quantity, time in (("median_difference", None), ("rmst_difference", 18), ("survival_difference", 12)):
+        assert find(rows, quantity, time=time).point > 0
+        assert chance(rows, quantity, "above", 0, time).point == pytest.approx((values["log_hazard_ratio"] < 0).mean(), abs=1e-12)
 
 
 def test_ratios_of_a_nonproportional_model_have_their_time() -> None:
     rows = survival_rows(SUBJECT, weibull_nonproportional.hazard, draws(), 13.0, QUESTIONS, proportional=False)
-    assert not [row for row in rows if row.quantity == "hazard_ratio"]
-    assert {row.quantity for row in rows if row.quantity.startswith("hazard_ratio")} == {
-        "hazard_ratio_at_6",
-        "hazard_ratio_at_12",
-    }
-    assert find(rows, "hazard_ratio_at_6").point == pytest.approx(find(rows, "hazard_ratio_at_12").point, abs=1e-12)
+    assert times(rows, "hazard_ratio") == {6, 12}
+    early, late = (find(rows, "hazard_ratio", time=time) for time in (6, 12))
+    assert early.point == pytest.approx(late.point, abs=1e-12)
 
 
 def test_times_beyond_the_follow_up_are_not_answered() -> None:
     rows = survival_rows(SUBJECT, weibull.hazard, draws(500), 11.0, QUESTIONS)
-    assert {row.quantity for row in rows if row.quantity.startswith("survival_at")} == {"survival_at_6"}
+    assert times(rows, "survival") == {6}
 
 
 def test_horizon_is_the_follow_up_that_both_arms_have_in_every_table() -> None:
@@ -107,13 +125,14 @@ def test_horizon_is_the_follow_up_that_both_arms_have_in_every_table() -> None:
 
 def test_a_shorter_horizon_of_the_mean_leaves_the_times_of_survival_alone() -> None:
     rows = survival_rows(SUBJECT, weibull.hazard, draws(500), 7.0, QUESTIONS, follow_up=18.0)
-    assert {row.quantity for row in rows if row.quantity.startswith("survival_at")} == {f"survival_at_{t}" for t in (6, 12, 18)}
-    assert find(rows, "rmst_difference_at_7").unit == "months"
+    assert times(rows, "survival") == {6, 12, 18}
+    assert find(rows, "rmst_difference", time=7).unit == "months"
 
 
 def test_follow_up_shorter_than_every_time_asked_for_is_answered_at_its_half() -> None:
     rows = survival_rows(SUBJECT, weibull_nonproportional.hazard, draws(500), 5.0, QUESTIONS, proportional=False)
-    assert find(rows, "hazard_ratio_at_2.5").lower < find(rows, "hazard_ratio_at_2.5").upper
+    found = find(rows, "hazard_ratio", time=2.5)
+    assert found.lower < found.upper
 
 
 def test_medians_beyond_the_follow_up_say_so() -> None:

@@ -79,12 +79,12 @@ def test_half_a_pair(chi_square: str | None, p: str | None, missing: str) -> Non
 
 
 def test_log_rank_of_an_endpoint() -> None:
-    endpoints = {"os": {"log_rank": {"chi_square": "5.116", "p": "0.024"}}}
+    endpoints = {"os": {"test": {"chi_square": "5.116", "p": "0.024"}}}
     (check,) = checks(study(endpoints=endpoints))
-    assert (check.path, check.verdict) == ("endpoints.os.log_rank", Verdict.CONSISTENT)
+    assert (check.path, check.verdict) == ("endpoints.os.test", Verdict.CONSISTENT)
 
 
 def test_log_rank_that_is_a_table_row_is_checked_once() -> None:
-    endpoints = {"os": {"log_rank": {"chi_square": "5.116", "p": "0.024", "where": "Table 3, regimen"}}}
+    endpoints = {"os": {"test": {"chi_square": "5.116", "p": "0.024", "where": "Table 3, regimen"}}}
     rows = {"regimen": {"treatment": True, "results": {"os": {"chi_square": "5.116", "p": "0.024"}}}}
     assert len(list(checks(study(endpoints=endpoints, tests={"t": {"where": "Table 3", "rows": rows}})))) == 1

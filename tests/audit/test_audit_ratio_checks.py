@@ -112,7 +112,7 @@ def test_p_of_another_test() -> None:
 
 
 def test_p_is_that_of_the_log_rank_test() -> None:
-    endpoints = {"os": {"log_rank": {"chi_square": "5.116", "p": "0.024"}}}
+    endpoints = {"os": {"test": {"name": "log_rank", "chi_square": "5.116", "p": "0.024"}}}
     check = of(effect("0.470", "0.252", "0.879", "0.024", endpoint="os"), P, endpoints=endpoints)
     assert check.reading == "p is the log-rank test's, not Wald's"
 

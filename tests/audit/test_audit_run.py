@@ -29,7 +29,7 @@ from retrial.study.yaml_text import read_yaml_text
         {"binary": {"x": row(3, 4, p="0.7")}},
         {"arms": {}, "endpoints": {"os": {"patients": "patients.csv"}}},
         {"endpoints": {"os": {"events": {"control": "20"}, "median": {"control": {"value": "11"}}}}},
-        {"endpoints": {"os": {"longest": "20", "log_rank": {}}}},
+        {"endpoints": {"os": {"longest": "20", "test": {}}}},
         {"timeline": {"accrual_start": "2020-01"}},
         {"tests": {"t": {"rows": {"r": {"results": {"os": {}}}}}}},
         {"response": {"categories": {"CR": row(1, 2)}}},

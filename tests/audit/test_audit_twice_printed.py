@@ -65,7 +65,7 @@ def test_consequence_is_that_of_the_decision() -> None:
 
 def two(p: str, log_rank: dict[str, str], **more: Any) -> Check:
     item = effect("0.470", "0.252", "0.879", p, endpoint="os")
-    found = list(checks(study(effects={"e": item}, endpoints={"os": {"log_rank": log_rank}}, **more)))
+    found = list(checks(study(effects={"e": item}, endpoints={"os": {"test": log_rank}}, **more)))
     return only(found, "effects.e.p")
 
 
@@ -87,12 +87,12 @@ def test_same_p() -> None:
 
 def test_adjusted_effects_are_not_compared() -> None:
     item = effect("0.470", "0.252", "0.879", "0.018", endpoint="os", adjusted_for=["age"])
-    assert list(checks(study(effects={"e": item}, endpoints={"os": {"log_rank": {"p": "0.024"}}}))) == []
+    assert list(checks(study(effects={"e": item}, endpoints={"os": {"test": {"p": "0.024"}}}))) == []
 
 
 @pytest.mark.parametrize(("p", "verdict"), [("0.024", Verdict.CONSISTENT), ("0.042", Verdict.CONSISTENT_ONLY_IF)])
 def test_row_that_repeats_the_log_rank_test(p: str, verdict: Verdict) -> None:
-    endpoints = {"os": {"log_rank": {"chi_square": "5.116", "p": "0.024", "where": "Figure 1"}}}
+    endpoints = {"os": {"test": {"chi_square": "5.116", "p": "0.024", "where": "Figure 1"}}}
     rows = {"regimen": {"treatment": True, "results": {"os": {"chi_square": "5.116", "p": p}}}}
     (check,) = checks(study(endpoints=endpoints, tests={"t": {"where": "Table 3", "rows": rows}}))
     assert (check.verdict, check.numbers) == (verdict, 2)

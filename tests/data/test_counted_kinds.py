@@ -76,8 +76,10 @@ def test_rows_of_every_category_term_and_grade(run: RunConfig, yao2025: Study, a
     endpoints = {row.endpoint for row in results.estimates}
     assert {"CR", "PR", "SD", "PD", "ORR", "DCR", "response", "adverse_events"} <= endpoints
     assert sum(name.startswith("adverse_events.") for name in endpoints) == 14 * 3
-    quantities = {row.quantity for row in results.estimates if row.endpoint == "ORR" and row.model == "response_hierarchical"}
-    assert {"risk_difference", "risk_ratio", "odds_ratio", "p_risk_difference_above_0"} <= quantities
+    mine = [row for row in results.estimates if row.endpoint == "ORR" and row.model == "response_hierarchical"]
+    assert {"risk_difference", "risk_ratio", "odds_ratio"} <= {row.quantity for row in mine if row.statistic == "value"}
+    assert ("risk_difference", "above", 0.0) in {(row.quantity, row.event, row.threshold) for row in mine}
+    assert all(row.draws == 100 and row.mcse_point >= 0 for row in mine)
     assert set(results.posteriors) == {
         ("response", "response_hierarchical"),
         ("adverse_events", "adverse_events_hierarchical"),
@@ -86,9 +88,11 @@ def test_rows_of_every_category_term_and_grade(run: RunConfig, yao2025: Study, a
         "response, response_hierarchical, prior flat",
         "adverse_events, adverse_events_hierarchical, prior flat",
     ]
-    assert list(results.diagnostics[0])[:4] == ["endpoint", "model", "prior", "reconstruction"]
+    assert list(results.diagnostics[0])[:5] == ["endpoint", "model", "prior", "variant", "reconstruction"]
     # the pooling scale's prior is varied under the main prior
-    assert {row.prior for row in results.estimates} >= {"flat, pooling scale x 0.5", "flat, pooling scale x 2"}
+    varied = {(row.prior, row.variant) for row in results.estimates if row.variant}
+    assert varied == {("flat", "pooling scale x 0.5"), ("flat", "pooling scale x 2")}
+    assert {row.quantity for row in mine if row.variant} == {"odds_ratio", "risk_difference"}
 
 
 def test_a_harm_takes_the_mirror_of_a_prior_on_a_benefit(
@@ -108,7 +112,8 @@ def test_the_arms_of_the_paper_borrow_from_the_cohorts(run: RunConfig, yao2025: 
     only = dataclasses.replace(
         run, models={"response_borrowing": run.models["response_borrowing"]}, priors={"flat": run.priors["flat"]}
     )
-    rows = {(row.quantity, row.contrast): row for row in posteriors(only, yao2025, [], stages).estimates}
+    values = [row for row in posteriors(only, yao2025, [], stages).estimates if row.statistic == "value"]
+    rows = {(row.quantity, row.contrast): row for row in values}
     control = rows["proportion", "control"]
     # 17 of 49 is 0.347; the cohorts promise 0.49 (0.21 to 0.75) by mRECIST
     assert 0.347 < control.point < 0.49

@@ -51,14 +51,14 @@ def fit(run: RunConfig, spec: ModelSpec, study: Study, _tables: Sequence[Any]) -
     for name, priors in run.sets_for(spec).items():
         found = spec.closed_form(arms_of(study), priors[EFFECT])
         subject = Subject("allocation", "experimental / control", spec.name, name, "arms")
-        rows.append(subject.probability("p_odds_ratio_below_1", float(found.cdf(0.0))))
+        rows.append(subject.probability("odds_ratio", "below", (1.0,), float(found.cdf(0.0))))
     return Fits(rows, failures=failed_in_words(rows))
 
 
 def predict(before: Before, spec: ModelSpec, given: PriorSet) -> Values:
     rng = np.random.default_rng(before.seed(spec.name, "allocation"))
     draws = np.exp(given[EFFECT].distribution.rvs(500, random_state=rng))
-    yield "allocation", "odds_ratio", "experimental / control", "ratio", draws
+    yield ("allocation", "odds_ratio", None, "experimental / control"), "ratio", draws
 
 
 def scale(run: RunConfig, spec: ModelSpec, study: Study, _posteriors: Mapping[Any, Any]) -> Iterator[Row]:

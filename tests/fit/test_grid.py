@@ -8,7 +8,7 @@ from scipy import integrate, stats
 
 from retrial.data.two_arms import TwoArms
 from retrial.errors import FitError
-from retrial.fit.grid import GridDistribution
+from retrial.fit.grid import Axis, GridDistribution, TwoArmPosterior
 from retrial.frequentist.ratios import LogRatio
 from retrial.models import log_hazard_ratio, response_binomial
 from retrial.priors.prior import Prior
@@ -116,14 +116,35 @@ def test_improper_posterior_is_a_named_error() -> None:
         response_binomial.posterior(TwoArms((3, 0), (9, 9)), flat).cdf("odds_ratio", 1.0)
 
 
-def test_a_prior_that_falls_between_the_points_is_refused_with_what_helps() -> None:
-    """Far narrower than the data: the grid would give any number; far wider: mass at its edge."""
-    arms = TwoArms((1, 14), (6, 23))
-    with pytest.raises(FitError, match="use a wider prior"):
-        _ = response_binomial.posterior(arms, logit_form(1e-9, 50.0)).joint_density
-    with pytest.raises(FitError, match="use a wider prior"):
-        _ = response_binomial.posterior(TwoArms((17, 24), (49, 43)), logit_form(1e-4)).joint_density
+@pytest.mark.parametrize("sd", [1e-4, 1e-3, 0.005, 0.0101, 0.02, 0.2])
+@pytest.mark.parametrize("arms", [TwoArms((4, 0), (20, 20)), TwoArms((17, 24), (49, 43)), TwoArms((0, 0), (20, 30))], ids=str)
+def test_a_prior_far_narrower_than_the_data_stays_as_it_is(arms: TwoArms, sd: float) -> None:
+    """Both arms share one probability: θ keeps its prior but for a shift of (score of θ) SD², here below SD / 8."""
+    posterior = response_binomial.posterior(arms, logit_form(sd))
+    mean, spread = posterior.moments("odds_ratio")
+    assert spread == pytest.approx(sd, rel=max(1e-3, 20 * sd**2))
+    assert abs(mean) < 10 * sd**2
+    assert np.log(posterior.ppf("odds_ratio", 0.975)) - mean == pytest.approx(1.959964 * spread, rel=max(1e-3, 20 * sd**2))
+
+
+def test_both_grids_give_the_same_answer() -> None:
+    """Over (α_c, α_e) and over (α_c, θ)."""
+    arms, effect = TwoArms((17, 24), (49, 43)), stats.norm(0, 0.355)
+    alpha = stats.norm(0, 10)
+
+    def control(x: np.ndarray) -> np.ndarray:
+        return arms.log_likelihood(0, x) + alpha.logpdf(x)
+
+    direct = TwoArmPosterior.of_effect(control, lambda x: arms.log_likelihood(1, x), effect, 400.0)
+    own = Axis.over(effect.logpdf, -4, 4)
+    joint = control(direct.control.x)[:, None] + arms.log_likelihood(1, direct.control.x[:, None] + own.x) + effect.logpdf(own.x)
+    other = TwoArmPosterior(direct.control, own, joint, relative=True)
+    assert not direct.relative
+    for contrast in ("odds_ratio", "risk_difference", "risk_ratio", "experimental", "control"):
+        for q in (0.025, 0.5, 0.975):
+            assert other.ppf(contrast, q) == pytest.approx(direct.ppf(contrast, q), abs=1e-7)
+
+
+def test_a_prior_too_wide_for_the_grid_is_refused_with_what_helps() -> None:
     with pytest.raises(FitError, match="use a tighter prior"):
         _ = response_binomial.posterior(TwoArms((0, 0), (20, 30)), logit_form(1e4)).joint_density
-    # the narrowest prior that it takes is right: both arms share one probability, and the prior's SD stays
-    assert response_binomial.posterior(arms, logit_form(0.02)).moments("odds_ratio")[1] == pytest.approx(0.02, rel=1e-3)

@@ -152,7 +152,7 @@ def test_published_p_values(study: Study) -> None:
         ("baseline.gender", 0.808),
         ("baseline.invasion", 0.975),
     ]
-    assert printed[0].source == "Table 1, Age; printed 0.294"
+    assert (printed[0].source, printed[0].printed, printed[0].path) == ("Table 1, Age", "0.294", "baseline.variables.age.p")
 
 
 def test_arm_sizes_are_needed(study: Study) -> None:

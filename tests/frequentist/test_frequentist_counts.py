@@ -136,14 +136,16 @@ def test_numbers_needed_follow_the_risk_difference(rows: list[Estimate]) -> None
 def test_a_number_needed_through_infinity_is_two_rows(rows: list[Estimate]) -> None:
     difference = pick(rows, "PD", "risk_difference")
     benefit = pick(rows, "PD", "number_needed_to_treat_to_benefit")
-    limit = pick(rows, "PD", "number_needed_to_treat_to_harm_limit")
+    limit = pick(rows, "PD", "number_needed_to_treat_to_harm")
+    assert limit.statistic == "far_limit"
     assert (benefit.point, benefit.lower, benefit.upper) == pytest.approx(
         (-1 / difference.point, -1 / difference.lower, math.inf)
     )
     # no row without a number: the other side is the limit alone
     assert limit.point == pytest.approx(1 / difference.upper)
     assert limit.interval_kind == "none"
-    assert not [row for row in rows if row.endpoint == "PD" and row.quantity == "number_needed_to_treat_to_harm"]
+    harms = [row for row in rows if row.endpoint == "PD" and row.quantity == "number_needed_to_treat_to_harm"]
+    assert [row.statistic for row in harms] == ["far_limit"]
     assert "NNTB 2.9 to infinity to NNTH 60.9" in benefit.source
 
 
@@ -165,12 +167,13 @@ def test_published_rows(study: Study) -> None:
     assert {row.method for row in printed} == {"published"}
     orr = pick(printed, "ORR", "proportion", contrast="experimental")
     assert orr.point == pytest.approx(0.558)
-    assert orr.source == "Table 2, ORR; printed 55.8"
+    assert (orr.source, orr.printed, orr.converted) == ("Table 2, ORR", "55.8", "from percent")
+    assert orr.path == "response.composites.ORR.experimental"
     assert pick(printed, "ORR", "proportion", contrast="total").point == pytest.approx(0.446)
     assert pick(printed, "ORR", "p_value").point == 0.042
     assert pick(printed, "ORR", "chi_square").point == 4.135
     rash = pick(printed, "adverse_events.rash.any", "p_value")
-    assert (rash.point, rash.source) == (0.2, "Table 6, Rash, any; printed <0.200")
+    assert (rash.point, rash.source, rash.printed) == (0.2, "Table 6, Rash, any", "<0.200")
 
 
 def test_level_is_passed_on() -> None:

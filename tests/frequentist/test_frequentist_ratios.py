@@ -57,7 +57,7 @@ def test_covariates_keep_their_direction() -> None:
     log = log_ratio(
         effect(numerator="BCLC B", denominator="BCLC C", adjusted_for=["afp", "age"], hazard_ratio="0.366", ci=["0.143", "0.934"])
     )
-    assert log.contrast == "BCLC B / BCLC C, adjusted for afp, age"
+    assert (log.contrast, log.adjusted_for) == ("BCLC B / BCLC C", "afp, age")
     assert log.estimate < 0
 
 
@@ -121,9 +121,10 @@ def study(make_study: Callable[..., Study]) -> Study:
 
 def test_rows_of_a_study(study: Study) -> None:
     rows = effect_estimates(study)
-    first = {(row.quantity, row.method): row for row in rows if row.endpoint == "os" and row.contrast == "experimental / control"}
+    first = {(row.quantity, row.method): row for row in rows if row.endpoint == "os" and not row.adjusted_for}
     published = first["hazard_ratio", "published"]
     assert (published.point, published.lower, published.upper, published.level) == (0.47, 0.252, 0.879, 0.95)
+    assert (published.printed, published.path) == ("0.470 (0.252 to 0.879)", "effects.os_unadjusted")
     assert first["p_value", "published"].point == 0.018
     assert first["p_value", "frequentist"].point == pytest.approx(0.01784, abs=1e-5)
     log = first["log_hazard_ratio", "frequentist"]
@@ -132,8 +133,8 @@ def test_rows_of_a_study(study: Study) -> None:
 
 
 def test_rows_of_an_adjusted_effect_name_the_adjustment_and_the_label(study: Study) -> None:
-    rows = [row for row in effect_estimates(study) if "adjusted" in row.contrast]
-    assert {row.contrast for row in rows} == {"experimental / control, adjusted for bclc"}
+    rows = [row for row in effect_estimates(study) if row.adjusted_for]
+    assert {(row.contrast, row.adjusted_for) for row in rows} == {("experimental / control", "bclc")}
     assert all("opposite direction" in row.source for row in rows)
 
 

@@ -12,11 +12,11 @@ from lifelines import KaplanMeierFitter
 from scipy.stats import norm
 
 from retrial.errors import DataError
-from retrial.estimate import Estimate, to_frame
+from retrial.estimate import Estimate, none_if_nan, to_frame
 from retrial.frequentist.curve_rows import AT_HALF
 from retrial.frequentist.kernels import Kernels
 from retrial.frequentist.library import Library
-from retrial.frequentist.spread import ACROSS, TYPICAL, spread, summarise, typical_table
+from retrial.frequentist.spread import TYPICAL, spread, summarise, typical_table
 from retrial.frequentist.survival import common_horizon, published_survival, survival_estimates
 from retrial.study.study import Study
 from retrial.tables.life_table import LifeTable
@@ -24,14 +24,23 @@ from retrial.tables.life_table import LifeTable
 HAZARD_MODELS = ("cox_breslow", "cox_efron", "mantel_haenszel", "observed_expected", "weibull_ml")
 
 
-def pick(rows: list[Estimate], quantity: str, contrast: str = "", model: str = "") -> Estimate:
+def pick(
+    rows: list[Estimate], quantity: str, contrast: str = "", model: str = "", time: float | None = None, statistic: str = "value"
+) -> Estimate:
     found = [
         row
         for row in rows
-        if row.quantity == quantity and (not contrast or row.contrast == contrast) and (not model or row.model == model)
+        if (row.quantity, row.statistic, row.variant) == (quantity, statistic, "")
+        and (not contrast or row.contrast == contrast)
+        and (not model or row.model == model)
+        and time in (None, row.time)
     ]
     assert len(found) == 1, found
     return found[0]
+
+
+def same_time(one: Estimate, other: Estimate) -> bool:
+    return none_if_nan(one.time) == none_if_nan(other.time)
 
 
 @st.composite
@@ -48,13 +57,20 @@ def rows(leukaemia: LifeTable) -> list[Estimate]:
 
 
 def test_every_row_is_there_once(rows: list[Estimate]) -> None:
-    keys = [(row.quantity, row.contrast, row.model) for row in rows]
+    keys = [(row.quantity, row.contrast, row.model, none_if_nan(row.time)) for row in rows]
     assert len(set(keys)) == len(keys)
     arms = ("control", "experimental", "total")
-    quantities = ("patients", "events", "median_survival", "survival_at_6", "survival_at_12", "rmst_at_20")
-    expected = {(quantity, arm) for quantity in quantities for arm in arms}
-    assert expected <= {(quantity, contrast) for quantity, contrast, _ in keys}
-    assert {model for quantity, _, model in keys if quantity == "hazard_ratio"} == set(HAZARD_MODELS)
+    quantities = (
+        ("patients", None),
+        ("events", None),
+        ("median_survival", None),
+        ("survival", 6),
+        ("survival", 12),
+        ("rmst", 20),
+    )
+    expected = {(quantity, arm, time) for quantity, time in quantities for arm in arms}
+    assert expected <= {(quantity, contrast, time) for quantity, contrast, _, time in keys}
+    assert {model for quantity, _, model, _ in keys if quantity == "hazard_ratio"} == set(HAZARD_MODELS)
     assert all(row.status == "ok" for row in rows)
     assert all(row.source == "; ".join(("6-MP trial", *filter(None, [Library.said.get(row.model)]))) for row in rows)
     assert {row.model: row.source for row in rows}["cox_breslow"] == "6-MP trial; statsmodels"
@@ -84,13 +100,13 @@ def test_rows_of_one_model_say_one_thing(rows: list[Estimate]) -> None:
 
 
 def test_differences_are_differences(rows: list[Estimate]) -> None:
-    for quantity, difference in (
-        ("rmst_at_20", "rmst_difference_at_20"),
-        ("survival_at_6", "survival_difference_at_6"),
-        ("median_survival", "median_difference"),
+    for quantity, difference, months in (
+        ("rmst", "rmst_difference", 20),
+        ("survival", "survival_difference", 6),
+        ("median_survival", "median_difference", None),
     ):
-        control, experimental = (pick(rows, quantity, arm, "kaplan_meier") for arm in ("control", "experimental"))
-        row = pick(rows, difference)
+        control, experimental = (pick(rows, quantity, arm, "kaplan_meier", months) for arm in ("control", "experimental"))
+        row = pick(rows, difference, time=months)
         assert row.contrast == "experimental - control"
         assert row.point == pytest.approx(experimental.point - control.point, abs=1e-10)
         if quantity != "median_survival":
@@ -107,7 +123,11 @@ def test_any_table_gives_rows_and_swapping_arms_flips_them(table: LifeTable) -> 
     for row in one:
         assert row.failed == math.isnan(row.point)
         mirror = {"control": "experimental", "experimental": "control"}.get(row.contrast, row.contrast)
-        twin = next(r for r in two if (r.quantity, r.contrast, r.model) == (row.quantity, mirror, row.model))
+        twin = next(
+            r
+            for r in two
+            if (r.quantity, r.contrast, r.model, r.asks) == (row.quantity, mirror, row.model, row.asks) and same_time(r, row)
+        )
         assert twin.failed == row.failed
         if row.failed:
             assert row.status.startswith("failed: ")
@@ -143,30 +163,30 @@ def test_an_arm_without_events_fails_in_words(leukaemia: LifeTable) -> None:
         row = pick(rows, "hazard_ratio", model=model)
         assert "no events in the experimental arm" in row.status
     assert pick(rows, "hazard_ratio", model="mantel_haenszel").status == "ok"
-    assert pick(rows, "survival_at_6", "experimental").point == 1
+    assert pick(rows, "survival", "experimental", time=6).point == 1
     assert pick(rows, "median_survival", "experimental", "kaplan_meier").point == math.inf
 
 
 def test_an_empty_arm_fails_in_words() -> None:
     table = LifeTable.from_counts([1.0, 2.0], np.array([[1, 1], [0, 0]]), np.array([[1, 1], [0, 0]]))
     rows = survival_estimates(table, "x", times=(1,))
-    assert pick(rows, "survival_at_1", "experimental").status == "failed: no patients in the experimental arm"
-    assert pick(rows, "survival_at_1", "control").status == "ok"
+    assert pick(rows, "survival", "experimental", time=1).status == "failed: no patients in the experimental arm"
+    assert pick(rows, "survival", "control", time=1).status == "ok"
     assert "no patients" in pick(rows, "hazard_ratio", model="cox_efron").status
     assert math.isnan(common_horizon(table))
 
 
 def test_times_beyond_the_follow_up_fail_in_words(leukaemia: LifeTable) -> None:
     rows = survival_estimates(leukaemia, "x", times=(40,), horizon=40)
-    assert pick(rows, "survival_at_40", "experimental").status == "failed: 40 months is beyond the last time, 35"
-    assert pick(rows, "survival_at_40", "control").point == 0
-    assert pick(rows, "rmst_at_40", "experimental").failed
-    assert pick(rows, "rmst_difference_at_40").failed
+    assert pick(rows, "survival", "experimental", time=40).status == "failed: 40 months is beyond the last time, 35"
+    assert pick(rows, "survival", "control", time=40).point == 0
+    assert pick(rows, "rmst", "experimental", time=40).failed
+    assert pick(rows, "rmst_difference", time=40).failed
 
 
 def test_the_default_horizon_is_the_common_follow_up(leukaemia: LifeTable) -> None:
     assert common_horizon(leukaemia) == 23
-    assert pick(survival_estimates(leukaemia, "x"), "rmst_difference_at_23").status == "ok"
+    assert pick(survival_estimates(leukaemia, "x"), "rmst_difference", time=23).status == "ok"
 
 
 @pytest.mark.parametrize(
@@ -213,7 +233,7 @@ def test_spread_over_reconstructions(leukaemia: LifeTable) -> None:
     singles = [survival_estimates(table, "x", (6,), 23, index, speaker=Kernels) for index in range(3)]
     points = [pick(each, "hazard_ratio", model="mantel_haenszel") for each in singles]
     typical = pick(rows, "hazard_ratio", model="mantel_haenszel")
-    moved = pick(rows, "hazard_ratio" + ACROSS, model="mantel_haenszel")
+    moved = pick(rows, "hazard_ratio", model="mantel_haenszel", statistic="range")
     assert typical.point == moved.point == pytest.approx(float(np.median([row.point for row in points])))
     assert typical.upper == pytest.approx(float(np.median([row.upper for row in points])))
     assert (moved.lower, moved.upper) == pytest.approx((min(row.point for row in points), max(row.point for row in points)))
@@ -228,21 +248,21 @@ def test_spread_says_in_how_many_tables_a_number_failed(leukaemia: LifeTable) ->
     cox_row = pick(rows, "hazard_ratio", model="cox_efron")
     assert cox_row.status == "ok"
     assert "2 of 3 reconstructions (failed: no events in the experimental arm" in cox_row.source
-    median = pick(rows, "median_survival" + ACROSS, "experimental", "kaplan_meier")
+    median = pick(rows, "median_survival", "experimental", "kaplan_meier", statistic="range")
     assert median.upper == math.inf
 
 
 def test_spread_has_a_typical_table_beside_the_medians(leukaemia: LifeTable) -> None:
     table = ensemble(leukaemia)
     rows = spread(table, "x", times=(6,), source="ensemble")
-    typical = [row for row in rows if row.model.endswith(TYPICAL)]
+    typical = [row for row in rows if row.variant == TYPICAL]
     # Two tables of three share their control curve with the third, and two of them nearly all of the other.
     index = typical_table(table, np.ones(3))
     assert index in (0, 1)
     alone = survival_estimates(table, "x", (6,), 23, index)
-    assert {row.model.removesuffix(TYPICAL) for row in typical} == set(Library.said)
+    assert {row.model for row in typical} == set(Library.said)
     for row in typical:
-        same = pick(alone, row.quantity, row.contrast, row.model.removesuffix(TYPICAL))
+        same = pick(alone, row.quantity, row.contrast, row.model, none_if_nan(row.time))
         assert (row.point, row.sd) == pytest.approx((same.point, same.sd), nan_ok=True)
         assert row.source.startswith(f"ensemble; reconstruction {index} ")
 
@@ -293,16 +313,19 @@ def test_published_survival_is_in_months(make_study: Callable[..., Study]) -> No
             "os": {
                 "where": "Results",
                 "median": {"control": {"value": "1.5", "ci": ["1.0", "2.0"], "level": "0.9"}, "total": {"value": "2"}},
-                "log_rank": {"chi_square": "5.116", "p": "0.024", "where": "Table 3"},
+                "test": {"chi_square": "5.116", "p": "0.024", "where": "Table 3"},
             }
         },
     )
     rows = published_survival(study)
     control = pick(rows, "median_survival", "control")
     assert (control.point, control.lower, control.upper, control.level) == (18, 12, 24, 0.9)
-    assert (control.unit, control.method, control.source) == ("months", "published", "Results; printed 1.5")
+    assert (control.unit, control.method, control.source) == ("months", "published", "Results")
+    assert (control.printed, control.converted) == ("1.5 (1.0 to 2.0)", "from years")
+    assert control.path == "endpoints.os.median.control"
     total = pick(rows, "median_survival", "total")
     assert total.point == 24
     assert total.interval_kind == "none"
     assert pick(rows, "chi_square").point == 5.116
-    assert pick(rows, "p_value").source == "Table 3; printed 0.024"
+    p = pick(rows, "p_value")
+    assert (p.source, p.printed, p.path) == ("Table 3", "0.024", "endpoints.os.test.p")

@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from simulate import uniformity
-from simulate_counts import count_ranks
 
 from retrial.answers.proportions import proportion_rows
 from retrial.answers.questions import Questions
@@ -17,6 +15,8 @@ from retrial.data.chains import at_risk, category_counts, chain_probabilities
 from retrial.data.two_arms import TwoArms
 from retrial.dims import RAW
 from retrial.errors import DataError
+from retrial.experiments.calibration.counts import count_ranks
+from retrial.experiments.calibration.survival import uniformity
 from retrial.fit.diagnostics import diagnose
 from retrial.fit.engine import Fitter, Job, fit_many, fitter_for
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
@@ -124,10 +124,12 @@ def test_composites_are_nested_and_numbers_needed_have_two_halves() -> None:
     rng = np.random.default_rng(4)
     control, experimental = rng.beta(18, 33, 20_000), rng.beta(21, 30, 20_000)
     rows = {
-        (row.quantity): row for row in proportion_rows(Subject("ORR", "", "m", "p", ""), control, experimental, Questions(), 1)
+        (row.quantity, row.statistic): row
+        for row in proportion_rows(Subject("ORR", "", "m", "p", ""), control, experimental, Questions(), 1)
     }
-    difference = rows["risk_difference"]
-    to_benefit, limit = rows["number_needed_to_treat_to_benefit"], rows["number_needed_to_treat_to_harm_limit"]
+    difference = rows["risk_difference", "value"]
+    to_benefit = rows["number_needed_to_treat_to_benefit", "value"]
+    limit = rows["number_needed_to_treat_to_harm", "far_limit"]
     assert difference.lower < 0 < difference.point < difference.upper
     assert to_benefit.point == pytest.approx(1 / difference.point)
     assert (to_benefit.lower, to_benefit.upper) == pytest.approx((1 / difference.upper, np.inf))
@@ -135,9 +137,9 @@ def test_composites_are_nested_and_numbers_needed_have_two_halves() -> None:
     assert limit.point == pytest.approx(-1 / difference.lower)
     assert limit.interval_kind == "none"
     assert "to infinity to NNTH" in to_benefit.source
-    assert "number_needed_to_treat_to_harm" not in rows
+    assert ("number_needed_to_treat_to_harm", "value") not in rows
     assert all(np.isfinite(row.point) for row in rows.values())
-    assert rows["p_risk_difference_above_0"].point == pytest.approx((experimental > control).mean())
+    assert rows["risk_difference", "probability"].point == pytest.approx((experimental > control).mean())
 
 
 def test_no_patients_are_refused() -> None:

@@ -21,13 +21,7 @@ PRIORS = {
     "historical": (math.log(0.43), 0.6),
     "robust_historical": (math.log(0.7), 0.8),
 }
-THRESHOLDS = {
-    "below_1": (None, 1.0),
-    "below_0.9": (None, 0.9),
-    "below_0.8": (None, 0.8),
-    "between_0.91_1.1": (0.91, 1.1),
-    "above_1.25": (1.25, None),
-}
+EVENTS = (("below", 1.0), ("below", 0.9), ("below", 0.8), ("between", 0.91, 1.1), ("above", 1.25))
 EFFECTS = {
     ("os", ""): ("0.470", "0.252", "0.879", "0.018"),
     ("os", "stage, AFP"): ("0.567", "0.288", "1.117", "0.101"),
@@ -44,10 +38,11 @@ def _conjugate(y: float, s: float, prior: str) -> tuple[float, float]:
 
 
 def _posterior_rows(
-    endpoint: str, quantity: str, contrast: str, model: str, prior: str, mean: float, sd: float
+    endpoint: str, contrast: str, adjusted_for: str, model: str, prior: str, mean: float, sd: float
 ) -> list[Estimate]:
     failed = model == "weibull" and (endpoint, prior) in {("os", "pessimistic"), ("pfs", "robust_historical")}
     shared: dict[str, Any] = {"endpoint": endpoint, "contrast": contrast, "method": "bayes", "model": model, "prior": prior}
+    shared |= {"quantity": "hazard_ratio", "adjusted_for": adjusted_for}
     shared |= {"status": FAILURE if failed else "ok", "source": "printed ratio" if model == "log_hazard_ratio" else "life tables"}
     limits = {
         "lower": math.exp(mean - Z * sd),
@@ -55,22 +50,29 @@ def _posterior_rows(
         "level": 0.95,
         "interval_kind": "credible_equal_tailed",
     }
-    rows = [Estimate(quantity=quantity, point=math.exp(mean), unit="ratio", **limits, **shared)]
-    for name, (low, high) in THRESHOLDS.items():
-        above = 1.0 if high is None else norm.cdf((math.log(high) - mean) / sd)
-        below = 0.0 if low is None else norm.cdf((math.log(low) - mean) / sd)
-        rows.append(Estimate(quantity=f"p_{quantity}_{name}", point=float(above - below), unit="probability", **shared))
+    rows = [Estimate(point=math.exp(mean), unit="ratio", **limits, **shared)]
+    for event, *bounds in EVENTS:
+        chances = [float(norm.cdf((math.log(bound) - mean) / sd)) for bound in bounds]
+        chance = {"below": chances[0], "above": 1 - chances[0], "between": chances[-1] - chances[0]}[event]
+        named = {"statistic": "probability", "event": event, "threshold": bounds[0], "threshold_upper": (*bounds, math.nan)[1]}
+        rows.append(Estimate(point=chance, unit="probability", **named, **shared))
     return rows
 
 
 def _survival_rows() -> list[Estimate]:
     rows = []
     for (endpoint, adjusted), (point, lower, upper, p) in EFFECTS.items():
-        contrast = "experimental / control" + (f", adjusted for {adjusted}" if adjusted else "")
+        contrast, path = "experimental / control", f"effects.{endpoint}_{'adjusted' if adjusted else 'unadjusted'}"
         shared: dict[str, Any] = {"endpoint": endpoint, "contrast": contrast, "source": "Table 4" if adjusted else "Results"}
+        shared |= {"adjusted_for": adjusted}
+        text = {"printed": f"{point} ({lower} to {upper})", "path": path}
         limits = {"lower": float(lower), "upper": float(upper), "level": 0.95, "interval_kind": "confidence", "unit": "ratio"}
-        rows.append(Estimate(quantity="hazard_ratio", method="published", point=float(point), **limits, **shared))
-        rows.append(Estimate(quantity="p_value", method="published", point=float(p), unit="p-value", **shared))
+        rows.append(Estimate(quantity="hazard_ratio", method="published", point=float(point), **text, **limits, **shared))
+        rows.append(
+            Estimate(
+                quantity="p_value", method="published", point=float(p), unit="p-value", printed=p, path=f"{path}.p", **shared
+            )
+        )
         y, s = math.log(float(point)), math.log(float(upper) / float(lower)) / (2 * Z)
         if not adjusted:
             near = {
@@ -88,24 +90,25 @@ def _survival_rows() -> list[Estimate]:
         for model in ("log_hazard_ratio",) if adjusted else ("log_hazard_ratio", "weibull"):
             for prior in PRIORS:
                 mean, sd = _conjugate(y + 0.05 * (model == "weibull"), s, prior)
-                rows += _posterior_rows(endpoint, "hazard_ratio", contrast, model, prior, mean, sd)
+                rows += _posterior_rows(endpoint, contrast, adjusted, model, prior, mean, sd)
     return rows
 
 
 def _covariate_rows() -> list[Estimate]:
-    contrast = "stage B / stage C, adjusted for regimen, AFP"
+    shared: dict[str, Any] = {"endpoint": "os", "contrast": "stage B / stage C", "adjusted_for": "regimen, AFP"}
     limits = {"lower": 0.143, "upper": 0.934, "level": 0.95, "interval_kind": "confidence", "unit": "ratio"}
-    rows = [Estimate("os", "hazard_ratio", contrast, "published", 0.366, source="Table 4", **limits)]
+    rows = [Estimate(quantity="hazard_ratio", method="published", point=0.366, source="Table 4", **limits, **shared)]
     for prior in PRIORS:
         mean, sd = _conjugate(math.log(0.366), 0.479, prior)
-        rows += _posterior_rows("os", "hazard_ratio", contrast, "log_hazard_ratio", prior, mean, sd)
+        rows += _posterior_rows(**shared, model="log_hazard_ratio", prior=prior, mean=mean, sd=sd)
     return rows
 
 
 def _difference_rows(endpoint: str, control: int, experimental: int) -> list[Estimate]:
     pc, pe = control / 49, experimental / 43
     se = math.sqrt(pc * (1 - pc) / 49 + pe * (1 - pe) / 43)
-    shared: dict[str, Any] = {"endpoint": endpoint, "contrast": "experimental - control", "level": 0.95, "unit": "probability"}
+    about: dict[str, Any] = {"endpoint": endpoint, "contrast": "experimental - control", "unit": "probability"}
+    shared = about | {"level": 0.95}
     rows = [
         Estimate(
             quantity="risk_difference",
@@ -134,14 +137,15 @@ def _difference_rows(endpoint: str, control: int, experimental: int) -> list[Est
             )
         )
         chance = Estimate(
-            endpoint,
-            "p_risk_difference_above_0",
-            "experimental - control",
-            "bayes",
-            float(norm.cdf(mean / se)),
+            quantity="risk_difference",
+            statistic="probability",
+            event="above",
+            threshold=0.0,
+            method="bayes",
+            point=float(norm.cdf(mean / se)),
             model="response_binomial",
             prior=prior,
-            unit="probability",
+            **about,
         )
         rows.append(chance)
     return rows

@@ -207,7 +207,7 @@ def priors() -> pd.DataFrame:
     return pd.DataFrame(
         rows,
         columns=["prior", "parameter", "distribution", "source", "implied_median", "implied_lower", "implied_upper", "scale"],
-    )
+    ).assign(model="")
 
 
 def manifest() -> dict[str, Any]:

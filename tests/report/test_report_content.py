@@ -13,23 +13,18 @@ from report_estimates import FAILURE, PRIORS, estimates
 from report_factory import checks, report_data
 from report_pages import Written, plain, rendered, small
 
-from retrial.estimate import Estimate, to_frame
+from retrial.estimate import Estimate, read_estimates, to_frame
 from retrial.report.page import write_report
 
 
 def test_every_estimate_is_in_a_table(report: Written) -> None:
-    given = to_frame(report.data.estimates)
-    read = pd.read_csv(
-        report.folder / "tables" / "estimates.csv",
-        keep_default_na=False,
-        na_values={name: [""] for name in ("lower", "upper", "sd", "level")},
-    )
-    pd.testing.assert_frame_equal(read, given, check_dtype=False)
+    read = read_estimates(report.folder / "tables" / "estimates.csv")
+    pd.testing.assert_frame_equal(to_frame(read), to_frame(report.data.estimates))
 
 
 def test_every_posterior_hazard_ratio_is_on_the_page(report: Written) -> None:
     for row in report.data.estimates:
-        if row.quantity == "hazard_ratio" and row.method == "bayes":
+        if row.quantity == "hazard_ratio" and row.statistic == "value" and row.method == "bayes":
             assert f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})" in report.text
 
 
@@ -44,7 +39,7 @@ def test_failures_stand_first_and_are_marked(report: Written) -> None:
         "Key results 1" if "Key results 1" in text else "The arms were not assigned at random"
     )
     assert "12 numbers are marked" in text
-    failed = [row for row in report.data.estimates if row.failed and row.quantity == "hazard_ratio"]
+    failed = [row for row in report.data.estimates if row.failed and row.statistic == "value"]
     assert len(failed) == 2
     for row in failed:
         number = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"
@@ -53,7 +48,7 @@ def test_failures_stand_first_and_are_marked(report: Written) -> None:
 
 
 def test_failed_probabilities_are_struck_out(report: Written) -> None:
-    failed = [row for row in report.data.estimates if row.failed and row.quantity.startswith("p_")]
+    failed = [row for row in report.data.estimates if row.failed and row.statistic == "probability"]
     assert len(failed) == 10
     assert len(re.findall(r"<td class=num><s>", report.html)) == len(failed)
 
@@ -135,13 +130,13 @@ def test_empty_sections_vanish(tmp_path: Path) -> None:
 
 def test_one_published_ratio_is_enough() -> None:
     row = Estimate(
-        "os",
-        "hazard_ratio",
-        "experimental / control",
-        "published",
-        0.84,
-        0.713,
-        0.981,
+        endpoint="os",
+        quantity="hazard_ratio",
+        contrast="experimental / control",
+        method="published",
+        point=0.84,
+        lower=0.713,
+        upper=0.981,
         level=0.95,
         interval_kind="confidence",
         unit="ratio",
@@ -170,11 +165,11 @@ def test_intervals_of_other_levels_say_so() -> None:
 
 def test_numbers_that_do_not_exist_are_no_failed_fit() -> None:
     row = Estimate(
-        "CR",
-        "risk_ratio",
-        "experimental / control",
-        "frequentist",
-        float("nan"),
+        endpoint="CR",
+        quantity="risk_ratio",
+        contrast="experimental / control",
+        method="frequentist",
+        point=float("nan"),
         model="katz",
         unit="ratio",
         status="failed: no events in either arm",
@@ -208,7 +203,7 @@ def test_published_medians_keep_their_digits() -> None:
     shared = {"endpoint": "os", "quantity": "median_survival", "contrast": "control", "unit": "months"}
     interval = {"lower": 7.142, "upper": 14.858, "level": 0.95, "interval_kind": "confidence"}
     rows = [
-        Estimate(**shared, method="published", point=11.0, **interval),
+        Estimate(**shared, method="published", point=11.0, printed="11.0 (7.142 to 14.858)", **interval),
         Estimate(**shared, method="frequentist", point=11.0, **interval),
     ]
     endpoints = {"os": {"median": {"control": {"value": "11.0", "ci": ["7.142", "14.858"]}}}}
@@ -222,7 +217,7 @@ def test_the_range_over_the_tables_stands_under_its_estimate() -> None:
     interval = {"lower": 0.254, "upper": 0.893, "level": 0.95, "interval_kind": "confidence"}
     rows = [
         Estimate(quantity="hazard_ratio", model="cox_efron", **shared, **interval),
-        Estimate(quantity="hazard_ratio_across_reconstructions", model="cox_efron", lower=0.457, upper=0.499, **shared),
+        Estimate(quantity="hazard_ratio", statistic="range", model="cox_efron", lower=0.457, upper=0.499, **shared),
         Estimate(quantity="hazard_ratio", model="cox_breslow", **(shared | {"point": 0.49}), **interval),
     ]
     page = plain(rendered(small(estimates=rows, endpoints={"os": {"label": "overall survival"}})))
@@ -236,7 +231,8 @@ def test_a_typical_table_stands_beside_the_medians_and_is_no_estimator_of_its_ow
     shared = {"endpoint": "os", "quantity": "hazard_ratio", "contrast": "experimental / control", "method": "frequentist"}
     interval = {"lower": 0.254, "upper": 0.893, "level": 0.95, "interval_kind": "confidence", "unit": "ratio"}
     rows = [
-        Estimate(**shared, **interval, model=f"cox_efron{end}", point=x) for end, x in (("", 0.475), ("_typical_table", 0.461))
+        Estimate(**shared, **interval, model="cox_efron", variant=variant, point=x)
+        for variant, x in (("", 0.475), ("one typical table", 0.461))
     ]
     page = plain(rendered(small(estimates=rows, endpoints={"os": {"label": "overall survival"}})))
     assert "Cox, Efron ties 0.475 (0.254 to 0.893)" in page

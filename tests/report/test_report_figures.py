@@ -39,7 +39,8 @@ def has_colour(image: np.ndarray, colour: str) -> bool:
 
 def ratio(point: float, lower: float, upper: float, **changes: object) -> Estimate:
     given = {"method": "bayes", "level": 0.95, "interval_kind": "credible_equal_tailed", "unit": "ratio"} | changes
-    return Estimate("os", "hazard_ratio", "experimental / control", point=point, lower=lower, upper=upper, **given)
+    about = {"endpoint": "os", "quantity": "hazard_ratio", "contrast": "experimental / control"}
+    return Estimate(point=point, lower=lower, upper=upper, **about, **given)
 
 
 def test_pictures_are_not_blank(report: Written) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -63,27 +64,18 @@ def test_share_is_all_or_nothing_only_where_exact(value: float, text: str) -> No
 
 
 def test_estimate_text_by_unit() -> None:
-    ratio = Estimate(
-        "os",
-        "hazard_ratio",
-        "c",
-        "bayes",
-        0.4702,
-        0.2519,
-        0.8793,
-        level=0.95,
-        interval_kind="credible_equal_tailed",
-        unit="ratio",
-    )
-    assert fmt.estimate_text(ratio) == "0.470 (0.252 to 0.879)"
-    months = Estimate(
-        "os", "median_survival", "control", "frequentist", 11.0, 7.1, math.inf, interval_kind="confidence", unit="months"
-    )
-    assert fmt.estimate_text(months) == "11.0 (7.1 to ∞)"
-    spread = Estimate("os", "hazard_ratio_across_reconstructions", "c", "frequentist", 0.47, 0.461, 0.482, unit="ratio")
-    assert fmt.estimate_text(spread) == "0.470 (range 0.461 to 0.482)"
-    assert fmt.estimate_text(Estimate("x", "chi_square", "c", "frequentist", 4.13512)) == "4.135"
-    assert fmt.estimate_text(Estimate("x", "p_value", "c", "frequentist", 0.00002, unit="p-value")) == "<0.001"
+    def text(quantity: str, point: float, lower: float = math.nan, upper: float = math.nan, **more: Any) -> str:
+        shared = {"endpoint": "os", "contrast": "c", "method": "frequentist"}
+        return fmt.estimate_text(Estimate(quantity=quantity, point=point, lower=lower, upper=upper, **shared, **more))
+
+    interval = {"level": 0.95, "interval_kind": "confidence"}
+    assert text("hazard_ratio", 0.4702, 0.2519, 0.8793, unit="ratio", **interval) == "0.470 (0.252 to 0.879)"
+    assert text("median_survival", 11.0, 7.1, math.inf, unit="months", **interval) == "11.0 (7.1 to ∞)"
+    assert text("hazard_ratio", 0.47, 0.461, 0.482, unit="ratio", statistic="range") == "0.470 (range 0.461 to 0.482)"
+    assert text("chi_square", 4.13512) == "4.135"
+    assert text("p_value", 0.00002, unit="p-value") == "<0.001"
+    event = {"statistic": "probability", "event": "above", "threshold": 0.0}
+    assert text("risk_difference", 1.0, unit="probability", **event) == ">0.999"
 
 
 @settings(derandomize=True, max_examples=300)

@@ -2,67 +2,102 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 from report_factory import study, study_record
 
 from retrial.estimate import Estimate
 from retrial.report.labels import (
-    canonical,
+    contrast_label,
     endpoint_label,
-    is_adjusted,
+    estimate_label,
+    event_order,
     is_comparison,
     is_treatment,
     model_label,
     models_called,
-    quantity_label,
-    threshold_of,
     upper_first,
 )
+from retrial.report.tables.results import groups_of
+
+RATIO = "experimental / control"
+
+
+def row(quantity: str, **more: Any) -> Estimate:
+    return Estimate(**{"endpoint": "os", "quantity": quantity, "contrast": RATIO, "method": "bayes", "point": 0.5, **more})
+
+
+def chance(quantity: str, event: str, *bounds: float, time: float = math.nan) -> Estimate:
+    low, high = (*bounds, math.nan)[:2]
+    return row(quantity, statistic="probability", event=event, threshold=low, threshold_upper=high, time=time)
 
 
 @pytest.mark.parametrize(
-    ("quantity", "text"),
+    ("estimate", "text"),
     [
-        ("p_hazard_ratio_below_1", "P(HR < 1)"),
-        ("p_hazard_ratio_below_0.8", "P(HR < 0.8)"),
-        ("p_hazard_ratio_between_0.91_and_1.1", "P(0.91 < HR < 1.1)"),
-        ("p_hazard_ratio_between_0.91_1.1", "P(0.91 < HR < 1.1)"),
-        ("p_odds_ratio_above_1.25", "P(OR > 1.25)"),
-        ("p_risk_difference_above_0", "P(RD > 0)"),
-        ("p_survival_12_difference_above_0", "P(difference in survival at 12 months > 0)"),
-        ("survival_at_12", "survival at 12 months"),
-        ("rmst_20_difference", "difference in restricted mean survival time to 20 months"),
-        ("p_value", "p-value"),
-        ("something_new", "something new"),
+        (chance("hazard_ratio", "below", 1.0), "P(HR < 1)"),
+        (chance("hazard_ratio", "below", 0.8), "P(HR < 0.8)"),
+        (chance("hazard_ratio", "between", 0.91, 1.1), "P(0.91 < HR < 1.1)"),
+        (chance("hazard_ratio", "above", 1.25, time=6.0), "P(HR(6) > 1.25)"),
+        (chance("odds_ratio", "above", 1.25), "P(OR > 1.25)"),
+        (chance("risk_difference", "above", 0.0), "P(RD > 0)"),
+        (chance("survival_difference", "above", 0.0, time=12.0), "P(difference in survival at 12 months > 0)"),
+        (row("survival", time=12.0), "survival at 12 months"),
+        (row("rmst_difference", time=20.25), "difference in restricted mean survival time to 20.2 months"),
+        (row("hazard_ratio", time=6.0), "hazard ratio at 6 months"),
+        (row("hazard_ratio", method="frequentist", statistic="range", lower=0.4, upper=0.6), "hazard ratio"),
+        (
+            row("number_needed_to_treat_to_harm", statistic="far_limit"),
+            "the interval goes on through infinity, to harm as few as",
+        ),
+        (row("p_value"), "p-value"),
+        (row("something_new"), "something new"),
     ],
 )
-def test_quantity_label(quantity: str, text: str) -> None:
-    assert quantity_label(quantity) == text
+def test_estimate_label(estimate: Estimate, text: str) -> None:
+    assert estimate_label(estimate) == text
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("survival_12", "survival_at_12"),
-        ("survival_12_difference", "survival_difference_at_12"),
-        ("rmst_20.5_difference", "rmst_difference_at_20.5"),
-        ("median_survival_difference", "median_difference"),
-        ("hazard_ratio", "hazard_ratio_across_reconstructions"),
-    ],
-)
-def test_one_quantity_under_two_names_is_one_group(one: str, other: str) -> None:
-    assert canonical(one) == canonical(other)
+def test_a_value_and_its_range_over_the_tables_are_one_group() -> None:
+    value = row("hazard_ratio", method="frequentist")
+    spread = row("hazard_ratio", method="frequentist", statistic="range", lower=0.4, upper=0.6)
+    assert [len(group.rows) for group in groups_of([value, spread])] == [2]
 
 
-def test_different_quantities_stay_apart() -> None:
-    names = ["survival_6", "survival_12", "survival_12_difference", "rmst_12", "median_survival", "p_value", "hazard_ratio"]
-    assert len({canonical(name) for name in names}) == len(names)
+def test_different_questions_stay_apart() -> None:
+    rows = [
+        row("survival", time=6.0),
+        row("survival", time=12.0),
+        row("survival_difference", time=12.0),
+        row("hazard_ratio"),
+        row("hazard_ratio", time=12.0),
+        row("hazard_ratio", adjusted_for="stage"),
+        row("number_needed_to_treat_to_harm"),
+        row("number_needed_to_treat_to_harm", statistic="far_limit"),
+        chance("hazard_ratio", "below", 1.0),
+        chance("hazard_ratio", "below", 0.8),
+        chance("hazard_ratio", "above", 1.0),
+    ]
+    assert len(groups_of([*rows, *rows])) == len(rows)
 
 
-def test_thresholds_in_reading_order() -> None:
-    names = ["p_x_above_1.25", "p_x_below_0.8", "p_x_between_0.91_and_1.1", "p_x_below_1", "p_x_below_0.9"]
-    found = sorted((threshold for name in names if (threshold := threshold_of(name))), key=lambda threshold: threshold.order)
-    assert [threshold.text for threshold in found] == ["P(x < 1)", "P(x < 0.9)", "P(x < 0.8)", "P(0.91 < x < 1.1)", "P(x > 1.25)"]
+def test_events_in_reading_order() -> None:
+    rows = [
+        chance("x", "above", 1.25),
+        chance("x", "below", 0.8),
+        chance("x", "between", 0.91, 1.1),
+        chance("x", "below", 1.0),
+        chance("x", "below", 0.9),
+    ]
+    assert [estimate_label(one) for one in sorted(rows, key=event_order)] == [
+        "P(x < 1)",
+        "P(x < 0.9)",
+        "P(x < 0.8)",
+        "P(0.91 < x < 1.1)",
+        "P(x > 1.25)",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -86,20 +121,23 @@ def test_endpoint_label(key: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("contrast", "adjusted", "treatment", "comparison"),
+    ("contrast", "treatment", "comparison"),
     [
-        ("experimental / control", False, True, True),
-        ("experimental - control", False, True, True),
-        ("experimental / control, adjusted for stage, AFP", True, True, True),
-        ("experimental / control, unadjusted", False, True, True),
-        ("control", False, True, False),
-        ("total", False, True, False),
-        ("stage B / stage C, adjusted for regimen", True, False, False),
+        ("experimental / control", True, True),
+        ("experimental - control", True, True),
+        ("control", True, False),
+        ("total", True, False),
+        ("stage B / stage C", False, False),
     ],
 )
-def test_contrasts(contrast: str, adjusted: bool, treatment: bool, comparison: bool) -> None:
-    row = Estimate("os", "hazard_ratio", contrast, "bayes", 1.0)
-    assert (is_adjusted(row), is_treatment(row), is_comparison(row)) == (adjusted, treatment, comparison)
+def test_contrasts(contrast: str, treatment: bool, comparison: bool) -> None:
+    found = row("hazard_ratio", contrast=contrast)
+    assert (is_treatment(found), is_comparison(found)) == (treatment, comparison)
+
+
+def test_a_contrast_says_what_it_is_adjusted_for() -> None:
+    assert contrast_label("experimental - control") == "experimental − control"
+    assert contrast_label(RATIO, "stage, AFP") == "experimental / control, adjusted for stage, AFP"
 
 
 def test_symbols_stay_small_at_the_start_of_a_sentence() -> None:

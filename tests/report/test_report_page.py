@@ -95,7 +95,8 @@ def _hostile() -> ReportData:
         dataclasses.replace(row, source=HOSTILE, prior=row.prior and f"{row.prior} {HOSTILE}", unit=row.unit or HOSTILE)
         for row in base.estimates
     ]
-    rows += [Estimate("os", HOSTILE, HOSTILE, "frequentist", 1.5, model=HOSTILE, unit=HOSTILE, status=HOSTILE)]
+    shared = {"endpoint": "os", "quantity": HOSTILE, "contrast": HOSTILE, "adjusted_for": HOSTILE, "model": HOSTILE}
+    rows += [Estimate(**shared, method="frequentist", point=1.5, unit=HOSTILE, status=HOSTILE, source=HOSTILE)]
     found = [
         dataclasses.replace(
             check, claim=HOSTILE, where=HOSTILE, printed=HOSTILE, recomputed=HOSTILE, note=HOSTILE, reading=HOSTILE

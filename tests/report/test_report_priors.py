@@ -29,20 +29,21 @@ from retrial.report.tables.response import response_tables
 SETS = [
     PriorSet("flat", {"log_hazard_ratio": Prior("normal", (0.0, 10.0)), "log_odds_ratio": Prior("normal", (0.0, 10.0))}),
     PriorSet("own", {}, "", {"os": {"log_hazard_ratio": Prior("normal_mixture", ((0.5, 0.5), (-0.8, 0.0), (0.3, 1.0)))}}),
-    PriorSet("model weibull", {"control_median": Prior("lognormal", (2.5, 1.0)), "shape": Prior("lognormal", (0.0, 0.5))}),
+    PriorSet("own", {"control_median": Prior("lognormal", (2.5, 1.0)), "shape": Prior("lognormal", (0.0, 0.5))}, model="weibull"),
 ]
 RATIO, DIFFERENCE = "experimental / control", "experimental - control"
+ABOVE_0: dict[str, Any] = {"statistic": "probability", "event": "above", "threshold": 0.0}
 
 
 def adverse(
-    term: str, grade: str, point: float, chance: float, prior: str = "flat", status: str = "ok", note: str = ""
+    term: str, grade: str, point: float, chance: float, variant: str = "", status: str = "ok", note: str = ""
 ) -> list[Estimate]:
-    shared: dict[str, Any] = {"endpoint": f"adverse_events.{term}.{grade}", "method": "bayes", "prior": prior, "status": status}
-    shared |= {"model": "adverse_events_hierarchical", "note": note}
+    shared: dict[str, Any] = {"endpoint": f"adverse_events.{term}.{grade}", "method": "bayes", "prior": "flat", "status": status}
+    shared |= {"variant": variant, "model": "adverse_events_hierarchical", "note": note}
     limits = {"lower": point / 2, "upper": point * 2, "level": 0.95, "interval_kind": "credible_equal_tailed"}
     return [
         Estimate(quantity="odds_ratio", contrast=RATIO, point=point, unit="ratio", **limits, **shared),
-        Estimate(quantity="p_risk_difference_above_0", contrast=DIFFERENCE, point=chance, unit="probability", **shared),
+        Estimate(quantity="risk_difference", contrast=DIFFERENCE, point=chance, unit="probability", **ABOVE_0, **shared),
     ]
 
 
@@ -60,7 +61,7 @@ EVENTS = [
     *adverse("rash", "3-4", 1.1, 0.6),
     *adverse("diarrhoea", "any", 0.8, 0.2),
     *adverse("diarrhoea", "3-4", 0.9, 0.4),
-    *adverse("rash", "any", 1.2, 0.9, "flat, pooling scale x 0.5"),
+    *adverse("rash", "any", 1.2, 0.9, "pooling scale x 0.5"),
     *counted("rash", "any", 3.0, 0.04),
     *counted("diarrhoea", "any", 0.7, 0.5),
     *counted("diarrhoea", "3-4", math.nan, 1.0, "failed: no events in either arm"),
@@ -76,7 +77,7 @@ def test_events_are_sorted_by_harm_with_any_grade_first() -> None:
         ("diarrhoea", "3-4"),
     ]
     assert cells[0].fisher == 0.04
-    assert cells[0].variants["0.5"].point == 1.2
+    assert cells[0].variants["pooling scale x 0.5"].point == 1.2
 
 
 def test_one_table_holds_both_analyses_and_the_variants() -> None:
@@ -146,7 +147,10 @@ def test_no_text_of_the_picture_runs_into_another(drawn: list[Figure]) -> None:
     points = ((11.4, 0.04), (0.001, 12_000.0), (1.0, 9.5))
     rows = [
         DotRow(
-            tuple(Estimate("a", "odds_ratio", RATIO, "bayes", point, **limits) for point in pair),  # type: ignore[arg-type]
+            tuple(
+                Estimate(endpoint="a", quantity="odds_ratio", contrast=RATIO, method="bayes", point=point, **limits)  # type: ignore[arg-type]
+                for point in pair
+            ),
             "12345 v 11249",
             ("<0.001", ">0.99†"),
             strong=True,
@@ -194,27 +198,29 @@ def test_without_the_hierarchical_model_nothing_is_added() -> None:
     assert predictive_table(data) is None
 
 
-def response(model: str, prior: str, point: float, robust: float | None = None) -> list[Estimate]:
+def response(model: str, prior: str, point: float, robust: float | None = None, variant: str = "") -> list[Estimate]:
     shared: dict[str, Any] = {"endpoint": "ORR", "contrast": DIFFERENCE, "method": "bayes", "model": model, "prior": prior}
+    shared |= {"variant": variant}
     limits = {"lower": point - 0.2, "upper": point + 0.2, "level": 0.95, "interval_kind": "credible_equal_tailed"}
     rows = [
         Estimate(quantity="risk_difference", point=point, unit="probability", **limits, **shared),
-        Estimate(quantity="p_risk_difference_above_0", point=0.9, unit="probability", **shared),
+        Estimate(quantity="risk_difference", point=0.9, unit="probability", **ABOVE_0, **shared),
     ]
     weight = Estimate(quantity="posterior_weight_robust", point=robust or 0.0, unit="probability", **shared)
     return rows if robust is None else [*rows, weight]
 
 
 def test_models_of_a_response_stand_beside_each_other() -> None:
+    p: dict[str, Any] = {"endpoint": "ORR", "quantity": "p_value", "contrast": RATIO, "unit": "p-value"}
     rows = [
         *response("response_binomial", "flat", 0.211),
         *response("response_hierarchical", "flat", 0.162),
         *response("response_borrowing", "flat", 0.177, 0.14),
         *response("response_binomial", "jeffreys", 0.208),
-        *response("response_hierarchical", "flat, pooling scale x 2", 0.164),
+        *response("response_hierarchical", "flat", 0.164, variant="pooling scale x 2"),
         # a bound stays one
-        Estimate("ORR", "p_value", RATIO, "published", 0.001, unit="p-value", source="Table 2; printed ≤0.001"),
-        Estimate("ORR", "p_value", RATIO, "frequentist", 0.0578, unit="p-value", model="fisher_exact"),
+        Estimate(**p, method="published", point=0.001, source="Table 2", printed="≤0.001"),
+        Estimate(**p, method="frequentist", point=0.0578, model="fisher_exact"),
     ]
     shrinkage, priors = response_tables(report_data(estimates=rows, main_prior="flat"))
     orr = shrinkage.frame().iloc[0]
@@ -229,6 +235,7 @@ def test_models_of_a_response_stand_beside_each_other() -> None:
 
 def scaling(prior: str, of_prior: float, of_data: float, said: str, k: float = 0.1) -> dict[str, Any]:
     named = {"endpoint": "os", "quantity": "log_hazard_ratio", "contrast": RATIO, "model": "weibull", "prior": prior}
+    named |= {"adjusted_for": ""}
     return {**named, "psense_prior": of_prior, "psense_likelihood": of_data, "pareto_k": k, "diagnosis": said}
 
 
@@ -237,6 +244,8 @@ def test_one_word_a_prior() -> None:
     shared = {
         "endpoint": "os",
         "contrast": RATIO,
+        "adjusted_for": "",
+        "orientation": "",
         "measure": "log_hazard_ratio",
         "estimate": -0.7,
         "se": 0.3,
@@ -293,6 +302,8 @@ def test_either_half_of_the_conflict_may_be_missing(empty: str) -> None:
     row = {
         "endpoint": "os",
         "contrast": RATIO,
+        "adjusted_for": "",
+        "orientation": "",
         "measure": "log_hazard_ratio",
         "prior": "flat",
         "box_p": 0.5,
@@ -305,12 +316,25 @@ def test_either_half_of_the_conflict_may_be_missing(empty: str) -> None:
 
 
 def test_what_priors_imply_and_expect() -> None:
-    names = ["model", "prior", "endpoint", "quantity", "contrast", "median", "lower", "upper", "observed", "share_below", "unit"]
+    names = [
+        "model",
+        "prior",
+        "endpoint",
+        "quantity",
+        "time",
+        "contrast",
+        "median",
+        "lower",
+        "upper",
+        "observed",
+        "share_below",
+        "unit",
+    ]
     rows = [
-        ("weibull", "flat", "os", "median_survival", "experimental", 20.0, 0.01, 9e12, 16.0, 0.49, "months"),
-        ("weibull", "flat", "os", "hazard_ratio", RATIO, 1.0, 1e-9, 1e9, 0.47, 0.48, "ratio"),
-        ("response_hierarchical", "flat", "ORR", "proportion", "experimental", 0.5, 0.1, 0.9, 0.56, 0.6, "probability"),
-        ("response_hierarchical", "flat", "ORR", "proportion", "control", 0.81, 0.3, 0.99, 0.35, 0.01, "probability"),
+        ("weibull", "flat", "os", "median_survival", math.nan, "experimental", 20.0, 0.01, 9e12, 16.0, 0.49, "months"),
+        ("weibull", "flat", "os", "hazard_ratio", math.nan, RATIO, 1.0, 1e-9, 1e9, 0.47, 0.48, "ratio"),
+        ("response_hierarchical", "flat", "ORR", "proportion", math.nan, "experimental", 0.5, 0.1, 0.9, 0.56, 0.6, "probability"),
+        ("response_hierarchical", "flat", "ORR", "proportion", math.nan, "control", 0.81, 0.3, 0.99, 0.35, 0.01, "probability"),
     ]
     data = report_data(
         priors=pd.DataFrame([row for made in SETS for row in implied(made)]),
@@ -331,7 +355,15 @@ def test_what_priors_imply_and_expect() -> None:
 
 def test_a_study_of_printed_ratios_alone_says_what_its_priors_imply() -> None:
     """Nothing was predicted; the caption speaks of nothing that is not there."""
-    ratio = Estimate("os", "hazard_ratio", RATIO, "bayes", 0.5, 0.3, 0.9, model="log_hazard_ratio", prior="flat")
+    ratio = Estimate(
+        endpoint="os",
+        quantity="hazard_ratio",
+        contrast=RATIO,
+        method="bayes",
+        point=0.5,
+        model="log_hazard_ratio",
+        prior="flat",
+    )
     table = implied_table(report_data(estimates=[ratio], priors=pd.DataFrame([row for made in SETS for row in implied(made)])))
     assert table is not None
     assert list(table.frame().columns) == ["Prior", "Overall survival"]

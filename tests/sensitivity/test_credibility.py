@@ -141,7 +141,7 @@ def pick(rows: list[Estimate], endpoint: str, quantity: str, model: str = "", ad
         for row in rows
         if (row.endpoint, row.quantity) == (endpoint, quantity)
         and (not model or row.model == model)
-        and ("adjusted" in row.contrast) == adjusted
+        and bool(row.adjusted_for) == adjusted
     ]
     assert len(found) == 1, found
     return found[0]
@@ -164,7 +164,7 @@ def test_rows_of_an_effect_that_is_not_significant(rows: list[Estimate]) -> None
     upper, lower = math.log(1.117), math.log(0.288)
     limit = math.exp(-(upper + lower) * (upper - lower) ** 2 / (2 * upper * lower))
     assert pick(rows, "os", "advocacy_limit", adjusted=True).point == pytest.approx(limit, abs=1e-10)
-    quantities = {row.quantity for row in rows if "adjusted" in row.contrast}
+    quantities = {row.quantity for row in rows if row.adjusted_for}
     assert quantities == {"advocacy_limit", "intrinsic_credibility_p_value"}
 
 

@@ -31,7 +31,7 @@ SECTION_OF_MODEL = {
     "Medians": "`endpoints`",
     "Median": "`endpoints`",
     "AtRisk": "`endpoints`",
-    "LogRank": "`endpoints`",
+    "UnadjustedTest": "`endpoints`",
     "Effect": "`effects`",
     "TestTable": "`tests`",
     "TestRow": "`tests`",

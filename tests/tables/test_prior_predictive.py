@@ -42,16 +42,16 @@ def test_structure_of_a_paper_holds_and_the_rest_varies(os_targets: Targets) -> 
     assert {table.events(TOTAL) for table in tables} == {44}
     assert {(table.shortest(), table.longest()) for table in tables} == {(3.0, 23.0)}
     values = table_answers(drawn, os_targets, 15.0, (6.0,))
-    assert values["rmst_difference", TOTAL].std() > 1.0
+    assert values["rmst_difference", 15.0, TOTAL].std() > 1.0
     # one table knows nothing of the next: a walk's would
-    lagged = np.corrcoef(values["rmst_difference", TOTAL][:-1], values["rmst_difference", TOTAL][1:])[0, 1]
+    lagged = np.corrcoef(values["rmst_difference", 15.0, TOTAL][:-1], values["rmst_difference", 15.0, TOTAL][1:])[0, 1]
     assert abs(lagged) < 4 / np.sqrt(200)
 
 
 def test_quantiles_of_the_prior_beside_the_spread() -> None:
     frame = with_prior(
-        pd.DataFrame({"quantity": ["events", "rmst"], "arm": [TOTAL, "control"]}, index=[5, 7]),
-        {("events", TOTAL): np.arange(40.0), ("rmst", "control"): np.array([np.nan, 1.0, np.nan])},
+        pd.DataFrame({"quantity": ["events", "rmst"], "time": [np.nan, 18.0], "arm": [TOTAL, "control"]}, index=[5, 7]),
+        {("events", None, TOTAL): np.arange(40.0), ("rmst", 18.0, "control"): np.array([np.nan, 1.0, np.nan])},
     )
     assert frame.loc[5, ["prior_lower", "prior_median", "prior_upper"]].tolist() == [0.0, 19.0, 38.0]
     assert frame.loc[7, ["prior_lower", "prior_median", "prior_upper"]].tolist() == [1.0, 1.0, 1.0]

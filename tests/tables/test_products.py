@@ -22,19 +22,20 @@ from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.engine import reconstruct
 from retrial.tables.sample.strict import strict_ensemble
 from tests.tables.conftest import QUICK
-from tests.tables.toy import number, toy_targets
+from tests.tables.toy import number, row_of, toy_targets
 
 
 def test_spread_is_over_the_tables(os_ensemble: Ensemble, os_targets: Targets) -> None:
-    frame = spread(os_ensemble, os_targets, 18.0, (6.0, 12.0)).set_index(["quantity", "arm"])
+    frame = spread(os_ensemble, os_targets, 18.0, (6.0, 12.0))
     tables = tables_of(os_ensemble, os_targets)
     values = np.array([table.rmst("control", 18.0) for table in tables])
-    assert frame.loc[("rmst", "control"), "mean"] == pytest.approx(float(values @ os_ensemble.weights))
-    assert values.min() <= frame.loc[("rmst", "control"), "lower"] <= frame.loc[("rmst", "control"), "upper"] <= values.max()
-    assert frame.loc[("events", "total"), "sd"] == pytest.approx(0, abs=1e-6)
-    assert frame.loc[("events", "total"), "mean"] == pytest.approx(44)
-    assert frame.loc[("survival_at_12", "experimental"), "sd"] > 0
-    total = frame.loc[("events", "control"), "mean"] + frame.loc[("events", "experimental"), "mean"]
+    assert row_of(frame, "rmst", "control")["mean"] == pytest.approx(float(values @ os_ensemble.weights))
+    limits = row_of(frame, "rmst", "control")
+    assert values.min() <= limits["lower"] <= limits["upper"] <= values.max()
+    assert row_of(frame, "events", "total")["sd"] == pytest.approx(0, abs=1e-6)
+    assert row_of(frame, "events", "total")["mean"] == pytest.approx(44)
+    assert row_of(frame, "survival", "experimental", 12)["sd"] > 0
+    total = sum(row_of(frame, "events", arm)["mean"] for arm in ("control", "experimental"))
     assert total == pytest.approx(44)
 
 

@@ -27,7 +27,7 @@ from retrial.tables.findings.spread import (
 from retrial.tables.life_table import LifeTable
 from retrial.tables.printed.readings import RatioReading, Reading
 from retrial.tables.printed.targets import Targets
-from tests.tables.toy import number, toy_targets
+from tests.tables.toy import number, row_of, toy_targets
 
 ONE, TWO = (Reading(ratio, None, None) for ratio in (RatioReading.COX_EFRON, RatioReading.MANTEL_HAENSZEL))
 
@@ -99,18 +99,19 @@ def test_readings_are_matched_before_ensembles_are_compared() -> None:
 def test_comparison_finds_a_difference_and_no_other() -> None:
     rng = np.random.default_rng(2)
     default, strict = made((60, 40), effective_tables=50.0), made((45, 45))
-    same = {("rmst", TOTAL): rng.normal(size=100), ("events", TOTAL): np.full(100, 44.0)}
-    other = {("rmst", TOTAL): rng.normal(size=90), ("events", TOTAL): np.full(90, 44.0)}
+    rmst, events = ("rmst", 18.0, TOTAL), ("events", None, TOTAL)
+    same = {rmst: rng.normal(size=100), events: np.full(100, 44.0)}
+    other = {rmst: rng.normal(size=90), events: np.full(90, 44.0)}
     frame = compare_values(same, other, default, strict)
     assert list(frame["verdict"]) == [AGREE, AGREE]
     weights = matched_weights(default, strict)
     assert weights is not None
-    variance = max(split(same["rmst", TOTAL], default)[0], split(other["rmst", TOTAL], strict)[0])
+    variance = max(split(same[rmst], default)[0], split(other[rmst], strict)[0])
     # half the weight in each of two readings, four samplers each
-    errors = monte_carlo_error(same["rmst", TOTAL], weights[0], default.islands), np.sqrt(variance * 2 * 0.25 / 4)
+    errors = monte_carlo_error(same[rmst], weights[0], default.islands), np.sqrt(variance * 2 * 0.25 / 4)
     assert frame["monte_carlo_error"][0] == pytest.approx(np.hypot(*errors), abs=1e-12)
     assert frame["monte_carlo_error"][1] == 0
-    moved = compare_values(same, {**other, ("rmst", TOTAL): other["rmst", TOTAL] + 3.0}, default, strict)
+    moved = compare_values(same, {**other, rmst: other[rmst] + 3.0}, default, strict)
     assert list(moved["verdict"]) == [DIFFER, AGREE]
     one = dataclasses.replace(default, islands=np.zeros(100, int))
     assert list(compare_values(same, other, one, strict)["verdict"]) == [UNKNOWN, AGREE]
@@ -129,11 +130,13 @@ def small() -> tuple[Ensemble, Targets]:
 
 def test_quantities_are_in_months_whatever_the_unit() -> None:
     ensemble, targets = small()
-    months = spread(ensemble, targets, 3.0, (2.0,)).set_index(["quantity", "arm"])
+    months = spread(ensemble, targets, 3.0, (2.0,))
     longer = table_answers(ensemble.table, dataclasses.replace(targets, time_unit="years"), 36.0, (24.0,))
-    assert float(ensemble.weights @ longer["rmst", "control"]) == pytest.approx(12 * months.loc[("rmst", "control"), "mean"])
-    assert float(ensemble.weights @ longer["survival_at_24", "control"]) == pytest.approx(
-        months.loc[("survival_at_2", "control"), "mean"]
+    assert float(ensemble.weights @ longer["rmst", 36.0, "control"]) == pytest.approx(
+        12 * row_of(months, "rmst", "control")["mean"]
+    )
+    assert float(ensemble.weights @ longer["survival", 24.0, "control"]) == pytest.approx(
+        row_of(months, "survival", "control", 2)["mean"]
     )
     assert (months["within_readings"].dropna() + months["between_readings"].dropna()).to_numpy() == pytest.approx(1.0)
 
@@ -141,11 +144,11 @@ def test_quantities_are_in_months_whatever_the_unit() -> None:
 def test_shift_and_widening() -> None:
     ensemble, targets = small()
     base = spread(ensemble, targets, 3.0, (2.0,))
-    found = against(base.assign(mean=base["mean"] + 1, sd=2 * base["sd"]), base).set_index(["quantity", "arm"])
+    found = against(base.assign(mean=base["mean"] + 1, sd=2 * base["sd"]), base)
     assert found["shift"].to_numpy() == pytest.approx(1.0)
-    error = np.sqrt(2) * base.set_index(["quantity", "arm"]).loc[("rmst", "control"), "monte_carlo_error"]
-    assert found.loc[("rmst", "control"), "standardised"] == pytest.approx(1 / error)
-    assert found.loc[("rmst", "control"), "sd_ratio"] == pytest.approx(2.0)
+    error = np.sqrt(2) * row_of(base, "rmst", "control")["monte_carlo_error"]
+    assert row_of(found, "rmst", "control")["standardised"] == pytest.approx(1 / error)
+    assert row_of(found, "rmst", "control")["sd_ratio"] == pytest.approx(2.0)
 
 
 def test_what_is_left_out() -> None:
@@ -180,20 +183,20 @@ def test_survival_beyond_some_tables_is_of_the_others() -> None:
     censored[:2, :, 1] = 1
     censored[2:, 0, 1], censored[2:, 1, 2] = 1, 1
     ensemble = dataclasses.replace(made((2, 2), 0.7), table=LifeTable.from_counts([1.0, 2.0, 3.0], events, censored))
-    frame = spread(ensemble, toy_targets((2, 2), 3, []), 2.0, (2.0, 3.0)).set_index(["quantity", "arm"])
-    assert frame.loc[("survival_at_3", "control"), "tables"] == 0
-    assert np.isnan(frame.loc[("survival_at_3", "control"), "mean"])
-    assert frame.loc[("survival_at_3", "experimental"), "tables"] == pytest.approx(0.3)
-    assert frame.loc[("survival_at_3", "experimental"), "mean"] == pytest.approx(0.5)
-    assert frame.loc[("survival_at_2", "control"), "tables"] == pytest.approx(1.0)
-    assert frame.loc[("events", TOTAL), "sd"] == 0
+    frame = spread(ensemble, toy_targets((2, 2), 3, []), 2.0, (2.0, 3.0))
+    assert row_of(frame, "survival", "control", 3)["tables"] == 0
+    assert np.isnan(row_of(frame, "survival", "control", 3)["mean"])
+    assert row_of(frame, "survival", "experimental", 3)["tables"] == pytest.approx(0.3)
+    assert row_of(frame, "survival", "experimental", 3)["mean"] == pytest.approx(0.5)
+    assert row_of(frame, "survival", "control", 2)["tables"] == pytest.approx(1.0)
+    assert row_of(frame, "events", TOTAL)["sd"] == 0
     same = table_answers(ensemble.table, toy_targets((2, 2), 3, []), 2.0, (3.0,))
-    assert "survival_at_3" not in set(compare_values(same, same, ensemble, ensemble)["quantity"])
+    assert "survival" not in set(compare_values(same, same, ensemble, ensemble)["quantity"])
 
 
 def test_a_curve_that_falls_to_zero_is_known_ever_after() -> None:
     events, censored = np.array([[[2, 0, 0], [0, 1, 0]]]), np.array([[[0, 0, 0], [0, 1, 0]]])
     ensemble = dataclasses.replace(made((1, 0), 1.0), table=LifeTable.from_counts([1.0, 2.0, 3.0], events, censored))
     values = table_answers(ensemble.table, toy_targets((2, 2), 3, []), 1.0, (3.0,))
-    assert values["survival_at_3", "control"] == pytest.approx([0.0])
-    assert np.isnan(values["survival_at_3", "experimental"]).all()
+    assert values["survival", 3.0, "control"] == pytest.approx([0.0])
+    assert np.isnan(values["survival", 3.0, "experimental"]).all()

@@ -82,7 +82,7 @@ def test_estimators_with_shares_and_those_that_are_out() -> None:
     assert ratio.startswith(
         "Hazard ratio: one-step Mantel-Haenszel (about 70 %) or Cox with Efron's ties (about 30 %); not found with the O/E ratio"
     )
-    assert "closest table misses the hazard ratio by up to 22 tolerances" in ratio
+    assert "closest table misses the hazard ratio by up to 22 times what rounding allows" in ratio
     assert test == "Test: only Cox's score test (Breslow)"
     assert medians == "Intervals of medians: median ± z·SE (Greenwood and density)"
     assert ruled_out(results()) == [
@@ -97,10 +97,16 @@ def test_pairs_whose_estimators_occur_elsewhere() -> None:
 
 
 def test_misses_name_each_printed_number_once() -> None:
-    result = ReadingResult(
-        results()[2].reading, "not attained", miss=0.73, violated=("median.control", "median_lower.total", "at_risk@5.control")
-    )
-    assert misses(result) == "the medians, at risk by up to 0.7 tolerances"
+    violated = ("median.control", "median_lower.total", "at_risk@5.control")
+    assert misses(violated, 0.73) == "the medians, at risk by up to 0.7 times what rounding allows"
+    assert misses(violated, 143.0) == "the medians, at risk by up to 140 times what rounding allows"
+    assert misses((), 1404.0) == "a printed number by up to 1,400 times what rounding allows"
+
+
+def test_a_number_that_the_closest_table_lacks_is_no_distance() -> None:
+    said = misses(("median.control", "hazard_ratio.total"), math.inf)
+    assert said.startswith("the medians, the hazard ratio, and has no such number at all for one of them")
+    assert "inf" not in said.replace("infinity", "")
 
 
 def test_certainty_says_the_errors() -> None:

@@ -88,17 +88,17 @@ def test_lone_p_is_the_test_and_wald_p_is_the_ratio() -> None:
     alone = targets_from_study(study({"longest": "20"}, {"e": effect}), "os")
     assert alone.find("p") is not None
     assert alone.find("hazard_ratio_p") is None
-    both = targets_from_study(study({"longest": "20", "log_rank": {"p": "0.010"}}, {"e": effect}), "os")
+    both = targets_from_study(study({"longest": "20", "test": {"p": "0.010"}}, {"e": effect}), "os")
     assert both.find("hazard_ratio_p") is not None
     z = math.log(0.5) / ((math.log(0.83) - math.log(0.30)) / (2 * 1.959964))
     assert 2 * stats.norm.sf(abs(z)) == pytest.approx(0.0076, abs=0.0005)
-    odd = targets_from_study(study({"longest": "20", "log_rank": {"p": "0.010"}}, {"e": {**effect, "p": "0.200"}}), "os")
+    odd = targets_from_study(study({"longest": "20", "test": {"p": "0.010"}}, {"e": {**effect, "p": "0.200"}}), "os")
     assert odd.find("hazard_ratio_p") is None
     assert any("not Wald's" in note for note in odd.notes)
 
 
 def test_small_p_is_a_half_open_interval() -> None:
-    targets = targets_from_study(study({"longest": "20", "log_rank": {"p": "<0.001"}}), "os")
+    targets = targets_from_study(study({"longest": "20", "test": {"p": "<0.001"}}), "os")
     item = targets.find("p")
     assert item is not None
     assert item.low == pytest.approx(0, abs=1e-9)

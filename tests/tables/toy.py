@@ -6,6 +6,7 @@ import itertools
 import math
 
 import numpy as np
+import pandas as pd
 from scipy import special, stats
 
 from retrial.tables.kernel.prior import TablePrior
@@ -103,3 +104,10 @@ def _structured(table: Table, targets: Targets) -> bool:
 
 def total_variation(sampled: dict[Counts, float], expected: dict[Counts, float]) -> float:
     return 0.5 * sum(abs(sampled.get(k, 0.0) - expected.get(k, 0.0)) for k in set(sampled) | set(expected))
+
+
+def row_of(frame: pd.DataFrame, quantity: str, arm: str, time: float | None = None) -> pd.Series:
+    """The one row of a spread."""
+    found = frame[(frame["quantity"] == quantity) & (frame["arm"] == arm) & (True if time is None else frame["time"] == time)]
+    assert len(found) == 1
+    return found.iloc[0]

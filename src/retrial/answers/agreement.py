@@ -8,21 +8,24 @@ story, not that the story is replicated, and the standardised difference, made f
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from retrial.estimate import Estimate
+from retrial.estimate import Estimate, Subject
 
 QUANTITY = "hazard_ratio"
+AS_PRINTED, CORRECTED, EXCLUDED = "as printed", "as corrected by the audit", "excluded by the audit"
+MOVED = "moved by the prior"
 
 
 @dataclass(frozen=True, slots=True)
 class AgreementRules:
-    """`factor`: the ratios differ by less than this factor; `z`: |standardised difference| below this."""
+    """`factor`: the ratios differ by less than this factor; `z`: |standardised difference| below this; `prior`: the set that is judged."""
 
     factor: float = 1.25
     z: float = 1.96
+    prior: str = "flat"
 
     def problems(self) -> list[str]:
         return [f"factor: got {self.factor}; allowed is above 1"] if self.factor <= 1 else []
@@ -32,19 +35,27 @@ class AgreementRules:
 class Agreement:
     """One posterior beside one published ratio.
 
+    published       the ratio as printed
+    judged_against  the ratio as the audit lets it be used, which all that follows is about; NaN where the audit excludes it
+    basis           "as printed", "as corrected by the audit" or "excluded by the audit"
+    ratio           posterior median over `judged_against`
     estimate        posterior median inside the published interval (estimate agreement)
     covered         published value inside the credible interval
     conclusion      both intervals exclude 1 on the same side, or both include it (significance agreement)
     close           posterior median and published value within the factor of the rules
     difference      standardised difference (log posterior - log published) / √(SD² + SE²); `small` where it is below the rule's z
-    verdict         "agrees" where all five hold, else "differs: " and the rules that fail
+    verdict         under the prior of the rules, which adds nothing of its own: "agrees" where all five hold, else "differs: " and the rules
+                    that fail; under others "moved by the prior": they are meant to differ. "not judged" where the audit excludes the ratio
     """
 
     endpoint: str
     contrast: str
+    adjusted_for: str
     model: str
     prior: str
     published: float
+    judged_against: float
+    basis: str
     posterior: float
     ratio: float
     difference: float
@@ -66,42 +77,73 @@ _RULES = {
 }
 
 
-def agreements(estimates: Iterable[Estimate], rules: AgreementRules) -> list[Agreement]:
-    """One row for every Bayesian hazard ratio with a published one of the same endpoint and contrast that has an interval."""
-    rows = [row for row in estimates if row.quantity == QUANTITY and math.isfinite(row.lower)]
-    published: dict[tuple[str, str], Estimate] = {}
+def agreements(estimates: Iterable[Estimate], audited: Iterable[Estimate], rules: AgreementRules) -> list[Agreement]:
+    """One row for every Bayesian hazard ratio with a published one of the same endpoint, contrast and covariates that has an interval.
+
+    `estimates` hold the published rows as printed, `audited` the same as the audit lets them be used.
+    """
+    rows = list(estimates)
+    printed, used = _published(rows), _published(audited)
+    ours = [row for row in rows if row.method == "bayes" and not row.variant and _is_ratio(row)]
+    return [_agreement(row, printed[row.subject], used.get(row.subject), rules) for row in ours if row.subject in printed]
+
+
+def _is_ratio(row: Estimate) -> bool:
+    """A hazard ratio with an interval, constant in time."""
+    return row.quantity == QUANTITY and row.statistic == "value" and math.isnan(row.time) and math.isfinite(row.lower)
+
+
+def _published(rows: Iterable[Estimate]) -> dict[Subject, Estimate]:
+    found: dict[Subject, Estimate] = {}
     for row in rows:
-        if row.method == "published" and not row.failed:
-            published.setdefault((row.endpoint, row.contrast), row)
-    pairs = [(row, published.get((row.endpoint, row.contrast))) for row in rows if row.method == "bayes"]
-    return [_agreement(row, printed, rules) for row, printed in pairs if printed is not None]
+        if row.method == "published" and not row.failed and _is_ratio(row):
+            found.setdefault(row.subject, row)
+    return found
 
 
-def _agreement(row: Estimate, printed: Estimate, rules: AgreementRules) -> Agreement:
-    ratio = row.point / printed.point
-    difference = math.log(ratio) / math.hypot(_log_sd(row), _log_sd(printed))
-    held = {
-        "estimate": printed.lower <= row.point <= printed.upper,
-        "covered": row.lower <= printed.point <= row.upper,
-        "conclusion": _side(row) == _side(printed),
-        "close": 1 / rules.factor < ratio < rules.factor,
-        "small": abs(difference) < rules.z,
-    }
-    failed = [_RULES[name] for name, holds in held.items() if not holds]
-    verdict = f"differs: {'; '.join(failed)}" if failed else "agrees"
+def _agreement(row: Estimate, printed: Estimate, used: Estimate | None, rules: AgreementRules) -> Agreement:
+    basis = EXCLUDED if used is None else AS_PRINTED if _numbers(used) == _numbers(printed) else CORRECTED
+    ratio = difference = math.nan
+    held = dict.fromkeys(_RULES, False)
+    if used is not None:
+        ratio = row.point / used.point
+        difference = math.log(ratio) / math.hypot(_log_sd(row), _log_sd(used))
+        held = {
+            "estimate": used.lower <= row.point <= used.upper,
+            "covered": row.lower <= used.point <= row.upper,
+            "conclusion": _side(row) == _side(used),
+            "close": 1 / rules.factor < ratio < rules.factor,
+            "small": abs(difference) < rules.z,
+        }
     return Agreement(
         row.endpoint,
         row.contrast,
+        row.adjusted_for,
         row.model,
         row.prior,
         printed.point,
+        math.nan if used is None else used.point,
+        basis,
         row.point,
         ratio,
         difference,
         **held,
-        verdict=verdict,
+        verdict=_verdict(held, basis, row.prior, rules),
         status=row.status,
     )
+
+
+def _verdict(held: Mapping[str, bool], basis: str, prior: str, rules: AgreementRules) -> str:
+    if basis == EXCLUDED:
+        return f"not judged: {EXCLUDED}"
+    if prior != rules.prior:
+        return MOVED
+    failed = [_RULES[name] for name, holds in held.items() if not holds]
+    return f"differs: {'; '.join(failed)}" if failed else "agrees"
+
+
+def _numbers(row: Estimate) -> tuple[float, float, float]:
+    return row.point, row.lower, row.upper
 
 
 def _log_sd(row: Estimate) -> float:

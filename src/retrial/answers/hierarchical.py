@@ -62,6 +62,6 @@ def pooling_rows(subject: Subject, draws: Mapping[str, np.ndarray], questions: Q
     return [
         subject.from_draws("common_log_odds_ratio", "log ratio", mean, questions),
         subject.from_draws("common_odds_ratio", "ratio", np.exp(mean), questions),
-        subject.probability("p_common_odds_ratio_above_1", float((mean > 0).mean())),
+        subject.probability("common_odds_ratio", "above", (1.0,), float((mean > 0).mean()), happens=mean > 0),
         subject.from_draws("effect_sd", "log ratio", draws["effect_sd"], questions),
     ]

@@ -11,7 +11,7 @@ from retrial.answers.rows import Subject
 from retrial.dims import CONTROL, EXPERIMENTAL
 from retrial.estimate import Estimate
 from retrial.frequentist.rows import DIFFERENCE, RATIO
-from retrial.frequentist.two_by_two import NUMBERS_NEEDED, number_needed_to_treat, through_infinity
+from retrial.frequentist.two_by_two import NUMBERS_NEEDED, NumberNeeded, number_needed_to_treat, through_infinity
 
 _TINY = np.finfo(float).tiny
 """Probabilities that underflow to 0 are taken as this in ratios."""
@@ -26,18 +26,15 @@ def proportion_rows(
     difference = dataclasses.replace(subject, contrast=DIFFERENCE)
     ratio = dataclasses.replace(subject, contrast=RATIO)
     log_risk, log_odds = _log_ratios(control, experimental)
-    ordered = np.sort(log_odds)
     spread = difference.from_draws("risk_difference", "probability", experimental - control, questions)
     return [
         dataclasses.replace(subject, contrast=CONTROL).from_draws("proportion", "probability", control, questions),
         dataclasses.replace(subject, contrast=EXPERIMENTAL).from_draws("proportion", "probability", experimental, questions),
         spread,
-        difference.probability("p_risk_difference_above_0", float((experimental > control).mean())),
+        difference.above_zero("risk_difference", experimental - control),
         ratio.from_draws("risk_ratio", "ratio", np.exp(log_risk), questions),
-        ratio.from_draws("odds_ratio", "ratio", np.exp(log_odds), questions),
-        ratio.from_draws("log_odds_ratio", "log ratio", log_odds, questions),
-        *ratio.ratio_probabilities("odds_ratio", lambda x: float(np.searchsorted(ordered, x) / ordered.size), questions),
-        *numbers_needed_rows(ratio, spread.point, spread.lower, spread.upper, questions, benefit),
+        *ratio.ratio_from_draws("odds_ratio", log_odds, questions),
+        *numbers_needed_rows(ratio, spread, questions, benefit),
     ]
 
 
@@ -51,30 +48,49 @@ def _log_ratios(control: np.ndarray, experimental: np.ndarray) -> tuple[np.ndarr
 
 def with_numbers_needed(rows: list[Estimate], subject: Subject, questions: Questions, benefit: int) -> list[Estimate]:
     """Rows of one outcome, and the numbers needed to treat that their risk difference implies."""
-    spread = next(row for row in rows if row.quantity == "risk_difference")
+    spread = next(row for row in rows if row.quantity == "risk_difference" and row.statistic == "value")
     about = dataclasses.replace(subject, contrast=RATIO)
-    return [*rows, *numbers_needed_rows(about, spread.point, spread.lower, spread.upper, questions, benefit)]
+    return [*rows, *numbers_needed_rows(about, spread, questions, benefit)]
 
 
-def numbers_needed_rows(
-    subject: Subject, point: float, lower: float, upper: float, questions: Questions, benefit: int
-) -> list[Estimate]:
+def numbers_needed_rows(subject: Subject, difference: Estimate, questions: Questions, benefit: int) -> list[Estimate]:
     """The number needed to treat on the side of the point, and where an interval through infinity ends (Altman 1998, BMJ 317:1309).
 
     1/RD jumps from +infinity to -infinity at 0: an interval of the risk difference that holds 0 is "to benefit L to infinity, to harm M to
-    infinity". The row of the side that holds the point has the limits L and infinity; the other side has no point, so its row is the limit M
-    alone (`..._limit`). `benefit` is +1 where the outcome is good, -1 where it is a harm, 0 where there is no such number.
+    infinity". The row of the side that holds the point has the limits L and infinity; the other side has no point, so its row is the limit
+    M alone (`far_limit`). Monte Carlo errors are n² times those of the risk difference 1 / n. `benefit` is +1 where the outcome is good,
+    -1 where it is a harm, 0 where there is no such number.
     """
     if not benefit:
         return []
-    low, high = sorted((benefit * lower, benefit * upper))
-    halves = number_needed_to_treat(benefit * point, low, high)
+    low, high = sorted((benefit * difference.lower, benefit * difference.upper))
+    halves = number_needed_to_treat(benefit * difference.point, low, high)
     through = through_infinity(*halves)
     about = dataclasses.replace(subject, source="; ".join(filter(None, (subject.source, through))))
+    errors = (difference.mcse_lower, difference.mcse_upper)
+    near_low, near_high = errors if benefit > 0 else errors[::-1]
     return [
-        about.limit(f"{quantity}_limit", "patients", half.lower)
-        if np.isnan(half.point)
-        else about.row(quantity, "patients", half.point, questions, (half.lower, half.upper))
-        for quantity, half in zip(NUMBERS_NEEDED, halves, strict=True)
+        _number_needed(about, quantity, half, questions, difference, ends)
+        for quantity, half, ends in zip(NUMBERS_NEEDED, halves, ((near_high, near_low), (near_low, near_high)), strict=True)
         if half is not None
     ]
+
+
+def _number_needed(
+    about: Subject,
+    quantity: str,
+    half: NumberNeeded,
+    questions: Questions,
+    difference: Estimate,
+    ends: tuple[float, float],
+) -> Estimate:
+    """The row of one half; `ends` are the Monte Carlo errors of the risk differences that its lower and upper limits are of."""
+    if np.isnan(half.point):
+        row, errors = about.limit(quantity, "patients", half.lower, "far_limit"), {"point": ends[0]}
+    else:
+        row = about.row(quantity, "patients", half.point, questions, (half.lower, half.upper))
+        errors = {"point": difference.mcse_point, "lower": ends[0], "upper": ends[1]}
+    if not difference.draws:
+        return row
+    found = {f"mcse_{name}": error * getattr(row, name) ** 2 for name, error in errors.items() if np.isfinite(getattr(row, name))}
+    return dataclasses.replace(row, draws=difference.draws, **found)

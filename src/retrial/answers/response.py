@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -35,6 +36,6 @@ def response_rows(subject: Subject, posterior: TwoArmPosterior, questions: Quest
     low, middle, high = (np.log(posterior.ppf("odds_ratio", q)) for q in (questions.tail, 0.5, 1 - questions.tail))
     rows.append(ratio.row("log_odds_ratio", "log ratio", middle, questions, (low, high), sd))
     difference = dataclasses.replace(subject, contrast=_COMPARISON["risk_difference"])
-    rows.append(difference.probability("p_risk_difference_above_0", 1 - posterior.cdf("risk_difference", 0.0)))
-    rows += list(ratio.ratio_probabilities("odds_ratio", lambda x: posterior.cdf("odds_ratio", float(np.exp(x))), questions))
+    rows.append(difference.probability("risk_difference", "above", (0.0,), 1 - posterior.cdf("risk_difference", 0.0)))
+    rows += list(ratio.ratio_probabilities("odds_ratio", lambda x: posterior.cdf("odds_ratio", math.exp(x)), questions))
     return rows

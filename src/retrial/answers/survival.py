@@ -11,7 +11,7 @@ from retrial.answers import curves
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
 from retrial.dims import ARMS
-from retrial.estimate import Estimate
+from retrial.estimate import NAN, Estimate
 from retrial.fit.survival_likelihood import Hazard
 from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.tables.life_table import LifeTable
@@ -55,19 +55,17 @@ def survival_rows(
     follow_up = horizon if follow_up is None else follow_up
     times = times_within(questions, follow_up)
     if proportional:
-        ratios = _hazard_ratio_rows(ratio, "hazard_ratio", draws["log_hazard_ratio"], questions)
+        ratios = ratio.ratio_from_draws("hazard_ratio", draws["log_hazard_ratio"], questions)
     else:
         varying = curves.log_hazard_ratio(hazard, draws, np.array(times))
         ratios = [
-            row
-            for i, time in enumerate(times)
-            for row in _hazard_ratio_rows(ratio, f"hazard_ratio_at_{time:g}", varying[:, i], questions)
+            row for i, time in enumerate(times) for row in ratio.ratio_from_draws("hazard_ratio", varying[:, i], questions, time)
         ]
     medians = ("median_survival", "median_difference")
     return [
         *ratios,
         *_noted(_by_arm(subject, medians, "months", curves.median_survival(hazard, draws), questions), follow_up),
-        *_by_arm(subject, _names("rmst", horizon), "months", curves.rmst(hazard, draws, horizon), questions),
+        *_by_arm(subject, ("rmst", "rmst_difference"), "months", curves.rmst(hazard, draws, horizon), questions, horizon),
         *_survival_at(subject, hazard, draws, times, questions),
     ]
 
@@ -84,15 +82,6 @@ def _noted(medians: Sequence[Estimate], follow_up: float) -> list[Estimate]:
     ]
 
 
-def _hazard_ratio_rows(subject: Subject, name: str, log_ratio: np.ndarray, questions: Questions) -> list[Estimate]:
-    ordered = np.sort(log_ratio)
-    return [
-        subject.from_draws(name, "ratio", np.exp(log_ratio), questions),
-        subject.from_draws(f"log_{name}", "log ratio", log_ratio, questions),
-        *subject.ratio_probabilities(name, lambda x: float(np.searchsorted(ordered, x) / ordered.size), questions),
-    ]
-
-
 def _survival_at(
     subject: Subject, hazard: Hazard, draws: Mapping[str, np.ndarray], times: Sequence[float], questions: Questions
 ) -> list[Estimate]:
@@ -100,25 +89,23 @@ def _survival_at(
     return [
         row
         for index, time in enumerate(times)
-        for row in _by_arm(subject, _names("survival", time), "probability", values[..., index], questions)
+        for row in _by_arm(subject, ("survival", "survival_difference"), "probability", values[..., index], questions, time)
     ]
 
 
-def _names(quantity: str, time: float) -> tuple[str, str]:
-    """Names of a quantity at a time (months), and of its difference."""
-    return f"{quantity}_at_{time:g}", f"{quantity}_difference_at_{time:g}"
-
-
-def _by_arm(subject: Subject, names: tuple[str, str], unit: str, values: np.ndarray, questions: Questions) -> list[Estimate]:
+def _by_arm(
+    subject: Subject, names: tuple[str, str], unit: str, values: np.ndarray, questions: Questions, time: float = NAN
+) -> list[Estimate]:
     """A row an arm for values (draw, arm), one for their difference, and P(difference > 0)."""
     name, of_difference = names
     arms = [
-        dataclasses.replace(subject, contrast=arm).from_draws(name, unit, values[:, i], questions) for i, arm in enumerate(ARMS)
+        dataclasses.replace(subject, contrast=arm).from_draws(name, unit, values[:, i], questions, time)
+        for i, arm in enumerate(ARMS)
     ]
     difference = values[:, 1] - values[:, 0]
     about = dataclasses.replace(subject, contrast=DIFFERENCE)
     return [
         *arms,
-        about.from_draws(of_difference, unit, difference, questions),
-        about.probability(f"p_{of_difference}_above_0", float((difference > 0).mean())),
+        about.from_draws(of_difference, unit, difference, questions, time),
+        about.above_zero(of_difference, difference, time),
     ]

@@ -42,25 +42,35 @@ Work = Callable[["RunConfig", Study, Path], Sequence[str]]
 
 def launch(verb: str, arguments: Sequence[str]) -> int:
     """Run a verb under Hydra and return the exit status."""
+    return run_jobs(verb, arguments)[0]
+
+
+def run_jobs(verb: str, arguments: Sequence[str]) -> tuple[int, list[Path]]:
+    """Run a verb under Hydra; the exit status, and the finished run folders (several in a multirun)."""
     sys.argv = [f"retrial {verb}", *arguments]
-
     with tempfile.TemporaryDirectory(prefix="retrial-") as scratch:
-        statuses = Path(scratch) / "statuses"
-        status = _hydra(verb, statuses)
-        # jobs of a multirun may run in other processes: each adds its exit status to the file
-        told = [int(line) for line in statuses.read_text().split()] if statuses.is_file() else []
-    return max([status, *told])
+        told = Path(scratch) / "jobs"
+        status = _hydra(verb, told)
+        # jobs of a multirun may run in other processes: each adds its folder or its exit status to the file
+        lines = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
+    statuses = [int(line) for line in lines if line.isdigit()]
+    return max([status, *statuses]), [Path(line) for line in lines if not line.isdigit()]
 
 
-def _hydra(verb: str, statuses: Path) -> int:
+def _hydra(verb: str, told: Path) -> int:
+    def tell(line: object) -> None:
+        with told.open("a", encoding="utf-8") as stream:
+            stream.write(f"{line}\n")
+
     def task(config: DictConfig) -> None:
         try:
-            _run(verb, config)
+            folder = _run(verb, config)
+            tell(folder)
+            _conclude(folder)
         except RetrialError as error:
             # not raised further: Hydra would end a multirun with the first one, and add lines of its own
             log.error("error: %s", error)
-            with statuses.open("a") as stream:
-                stream.write(f"{error.exit_status}\n")
+            tell(error.exit_status)
 
     try:
         with _termination_interrupts():
@@ -105,9 +115,11 @@ def _first_lines(error: Exception) -> str:
     return f"{key}: got a key that is not in the configuration; allowed are those that --cfg job shows{allowed}; +{key}=VALUE adds one"
 
 
-def _run(verb: str, config: DictConfig) -> None:
+def _run(verb: str, config: DictConfig) -> Path:
+    """Do what is asked, where it is not done; returns the run folder."""
     asked = plain(config)
     choices = HydraConfig.get().runtime.choices
+    _refuse_other_verbs(verb, config)
     study_file = find_study(str((asked.get("study") or {}).get("name")), _search_path())
     study = load_study(study_file)
     experiment = choices.get("experiment")
@@ -115,7 +127,16 @@ def _run(verb: str, config: DictConfig) -> None:
     folder = Path(str(asked["output_dir"])) / verb / str(label) / fingerprint(question(asked), _files(study_file, study))
     if asked["force"] is True or not is_finished(folder):
         _work(verb, asked, study, study_file, folder, choices)
-    _conclude(folder)
+    return folder
+
+
+def _refuse_other_verbs(verb: str, config: DictConfig) -> None:
+    """An experiment says which verb answers it; under another one part of it would be without effect."""
+    of = (config.get("experiment") or {}).get("verb")
+    if of not in (None, verb, CONFIG_OF.get(verb)):
+        raise ConfigError(
+            "cannot use the configuration", [f"experiment: got one of `retrial {of}`; allowed is one of `retrial {verb}`"]
+        )
 
 
 def _work(verb: str, asked: dict[str, Any], study: Study, study_file: Path, folder: Path, choices: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from hydra import compose, initialize_config_module
 from hydra.errors import HydraException
 
+from retrial.app.catalogue import GROUP, NO_EXPERIMENT, read_experiment
 from retrial.app.composed import plain
 from retrial.errors import InputError, RetrialError
 from retrial.priors.prior_set import PriorSet, implied
@@ -112,9 +113,9 @@ def _list(wanted: Sequence[str], own: Path | None) -> int:
 
 
 def _describe(group: str, path: Path) -> str:
-    if group == "experiment":
-        return path.read_text(encoding="utf-8").replace("# @package _global_\n", "").lstrip("# ").split("\n")[0]
     try:
+        if group == GROUP:
+            return read_experiment(path).question if path.stem != NO_EXPERIMENT else "the verb's defaults"
         if group == "study":
             study = load_study(path)
             return f"{study.title}  [endpoints: {', '.join(study.endpoints) or 'none'}]"

@@ -10,7 +10,7 @@ from retrial.audit import mean_tests, twice_printed
 from retrial.audit.check import FAMILIES, Check, Consequence, Decision, Verdict
 from retrial.audit.counts import chi_square, count_tests, percentages, rankings, repair, sums
 from retrial.audit.ratios import checks as ratio_checks
-from retrial.audit.ratios import direction, log_rank
+from retrial.audit.ratios import direction, unadjusted_test
 from retrial.audit.times import at_risk, follow_up, medians
 from retrial.study.study import Study, replaced
 
@@ -23,7 +23,7 @@ AUDITS: tuple[Callable[[Study], Iterator[Check]], ...] = (
     mean_tests.checks,
     chi_square.checks,
     ratio_checks.checks,
-    log_rank.checks,
+    unadjusted_test.checks,
     twice_printed.checks,
     direction.checks,
     follow_up.checks,

@@ -14,7 +14,7 @@ from retrial.audit.ratios import arithmetic as ratios
 from retrial.audit.ratios.misprint import diagnosed, printed_ratio
 from retrial.audit.rows import quantities
 from retrial.study.reported import Quantity, Reported
-from retrial.study.sections import Effect, Endpoint, LogRank
+from retrial.study.sections import Effect, Endpoint, UnadjustedTest
 from retrial.study.study import Study
 
 FAMILY = "twice_printed"
@@ -27,11 +27,11 @@ def checks(study: Study) -> Iterator[Check]:
             yield _places(path, quantity, where, _in_words(study, path))
     for key, effect in study.effects.items():
         endpoint = study.endpoints.get(effect.endpoint)
-        if endpoint is not None and effect.is_treatment and not effect.adjusted_for and endpoint.log_rank is not None:
-            yield from _two_tests(key, effect, endpoint, endpoint.log_rank)
+        if endpoint is not None and effect.is_treatment and not effect.adjusted_for and endpoint.test is not None:
+            yield from _two_tests(key, effect, endpoint, endpoint.test)
     for key, endpoint in study.endpoints.items():
-        if endpoint.log_rank is not None:
-            yield from _repeated(study, key, endpoint.log_rank)
+        if endpoint.test is not None:
+            yield from _repeated(study, key, endpoint.test)
 
 
 def agree(first: Reported, second: Reported) -> Agreement:
@@ -77,18 +77,18 @@ def _places(path: str, quantity: Quantity, where: str, name: str) -> Check:
     )
 
 
-def _two_tests(key: str, effect: Effect, endpoint: Endpoint, test: LogRank) -> Iterator[Check]:
-    """The p beside the ratio against the p of the endpoint's log-rank test: equal, or two tests that are each right."""
+def _two_tests(key: str, effect: Effect, endpoint: Endpoint, test: UnadjustedTest) -> Iterator[Check]:
+    """The p beside the ratio against the p of the endpoint's unadjusted test: equal, or two tests that are each right."""
     if effect.p is None or test.p is None:
         return
     same = agree(effect.p.first, test.p.first) is Agreement.ROUNDED
-    origins = [_origin(key, effect), _log_rank_origin(test)]
+    origins = [_origin(key, effect), _test_origin(test)]
     known = all(origin for origin, _ in origins)
     either = Verdict.CONSISTENT_ONLY_IF if known else Verdict.INCONSISTENT
     note = f"{effect.p} is {origins[0][1]}; {test.p} is {origins[1][1]}"
     yield Check(
         family=FAMILY,
-        claim=f"{endpoint.label or effect.endpoint}, treatment: p {effect.p} beside the ratio, p {test.p} of the log-rank test",
+        claim=f"{endpoint.label or effect.endpoint}, treatment: p {effect.p} beside the ratio, p {test.p} of the {test.words}",
         where="; ".join(filter(None, (effect.p.where(effect.where), test.where))),
         path=f"effects.{key}.p",
         printed=f"p {effect.p}; p {test.p}",
@@ -113,7 +113,7 @@ def _origin(key: str, effect: Effect) -> tuple[bool, str]:
     return True, f"the Wald p of the ratio's interval (z² {z * z:.3f}, p {show_p(float(2 * stats.norm.sf(abs(z))))})"
 
 
-def _log_rank_origin(test: LogRank) -> tuple[bool, str]:
+def _test_origin(test: UnadjustedTest) -> tuple[bool, str]:
     if test.chi_square is None or test.p is None:
         return False, "of a test whose statistic is not printed"
     if agreement(test.p.first, *p_of(test.chi_square.first, 1)) is not Agreement.ROUNDED:
@@ -121,8 +121,8 @@ def _log_rank_origin(test: LogRank) -> tuple[bool, str]:
     return True, f"the p of χ² {test.chi_square} with 1 df ({show_p(float(stats.chi2.sf(test.chi_square.value, 1)))})"
 
 
-def _repeated(study: Study, key: str, test: LogRank) -> Iterator[Check]:
-    """The endpoint's log-rank test against the row of a test table that compares the arms."""
+def _repeated(study: Study, key: str, test: UnadjustedTest) -> Iterator[Check]:
+    """The endpoint's unadjusted test against the row of a test table that compares the arms."""
     for name, table in study.tests.items():
         for row_key, row in table.rows.items():
             result = row.results.get(key)
@@ -132,21 +132,21 @@ def _repeated(study: Study, key: str, test: LogRank) -> Iterator[Check]:
             given = [(first, second) for first, second in pairs if first is not None and second is not None]
             if given:
                 path = f"tests.{name}.rows.{row_key}.results.{key}"
-                yield _row_check(path, row.label or row_key, table.where, test.where, given)
+                yield _row_check(path, row.label or row_key, table.where, test, given)
 
 
-def _row_check(path: str, label: str, table: str, where: str, given: list[tuple[Quantity, Quantity]]) -> Check:
+def _row_check(path: str, label: str, table: str, test: UnadjustedTest, given: list[tuple[Quantity, Quantity]]) -> Check:
     same = all(agree(first.first, second.first) is Agreement.ROUNDED for first, second in given)
-    one_print = bool(table) and table in where
+    one_print = bool(table) and table in test.where
     return Check(
         family=FAMILY,
-        claim=f"{label}: log-rank test and row of the test table",
-        where="; ".join(filter(None, (where, table))),
+        claim=f"{label}: {test.words} and row of the test table",
+        where="; ".join(filter(None, (test.where, table))),
         path=path,
         printed="; ".join(f"{first} and {second}" for first, second in given),
         recomputed="",
         verdict=Verdict.CONSISTENT if same else Verdict.CONSISTENT_ONLY_IF,
         reading="" if same else "two different tests of one comparison",
-        note="" if same else "the row of the test table is not the log-rank test printed elsewhere",
+        note="" if same else f"the row of the test table is not the {test.words} printed elsewhere",
         numbers=0 if one_print else len(given),
     )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from retrial.answers.monte_carlo import Origin
 from retrial.answers.rows import Subject
 from retrial.data.kind import Fits, Place, Row, diagnostic_row
 from retrial.data.prior_checks import CHAINS, DRAWS, scaled_row, thinned
@@ -32,9 +33,7 @@ POOLING_SCALE = "effect_sd"
 """SD of effects about their mean in the models that pool."""
 POOLING_FACTORS = (0.5, 2.0)
 """Under the main prior the pooling scale's own prior is halved and doubled, to show what it decides."""
-POOLING = ", pooling scale x "
-"""Between the main prior's name and the factor."""
-SHOWN_OF_VARIANTS = ("common_odds_ratio", "effect_sd", "odds_ratio", "risk_difference", "p_risk_difference_above_0")
+SHOWN_OF_VARIANTS = ("common_odds_ratio", "effect_sd", "odds_ratio", "risk_difference")
 TARGET_ACCEPT = 0.9
 """Smaller steps than survival models take: with few steps and grades the scales of pooling are known little better than their priors."""
 STEP = "step"
@@ -213,7 +212,10 @@ def effects(_study: Study) -> tuple[str, ...]:
 
 
 def complete_sets(run: RunConfig, spec: ModelSpec, benefit: int) -> dict[str, PriorSet]:
-    """Prior sets with the model's own priors and nothing else; `log_odds_ratio` turned to the outcome."""
+    """Prior sets with the model's own priors and nothing else, `log_odds_ratio` turned to the outcome; then the main one's variants.
+
+    By label: a set's name, and its variant where it is one.
+    """
     sets = {}
     for name, given in run.sets_for(spec).items():
         if EFFECT not in given.priors:
@@ -223,10 +225,15 @@ def complete_sets(run: RunConfig, spec: ModelSpec, benefit: int) -> dict[str, Pr
         sets[name] = PriorSet(name, {**{key: own[key] for key in spec.priors}, EFFECT: effect})
     main = run.main_prior if run.main_prior in sets else next(iter(sets), "")
     for factor in POOLING_FACTORS if main and POOLING_SCALE in spec.priors else ():
-        name = f"{main}{POOLING}{factor:g}"
+        variant = f"pooling scale x {factor:g}"
         scaled = {key: _scaled(prior, factor) if key == POOLING_SCALE else prior for key, prior in sets[main].priors.items()}
-        sets[name] = PriorSet(name, scaled)
+        sets[f"{main}, {variant}"] = PriorSet(main, scaled, variant=variant)
     return sets
+
+
+def _is_shown(row: Estimate) -> bool:
+    """Whether a row is kept of a variant: effects, how far they pool, and the probability of a difference above 0."""
+    return row.quantity in SHOWN_OF_VARIANTS and (row.statistic == "value" or row.quantity == "risk_difference")
 
 
 def _scaled(prior: Any, factor: float) -> Any:
@@ -250,8 +257,9 @@ def fit_chains(run: RunConfig, spec: ModelSpec, outcome: str, data: ChainData, a
     rows: list[Estimate] = []
     for name, (draws, health) in zip(sets, found, strict=True):
         flat = {key: value.reshape(-1, *value.shape[2:]) for key, value in draws.values.items()}
-        told = answers(Subject(outcome, RATIO, spec.name, name, "", health.status), flat)
-        rows += [row for row in told if name in run.priors or row.quantity in SHOWN_OF_VARIANTS]
+        given, origin = sets[name], Origin.of_chains(*draws.diverging.shape)
+        about = Subject(outcome, RATIO, spec.name, given.name, "", health.status, variant=given.variant, origin=origin)
+        rows += [row for row in answers(about, flat) if not given.variant or _is_shown(row)]
     tree = posterior_tree(
         spec.build(data, jobs[0].priors),
         {name: [draws] for name, (draws, _) in zip(sets, found, strict=True)},
@@ -262,7 +270,9 @@ def fit_chains(run: RunConfig, spec: ModelSpec, outcome: str, data: ChainData, a
     healths = {name: health for name, (_, health) in zip(sets, found, strict=True)}
     return Fits(
         rows,
-        diagnostics=[diagnostic_row(outcome, spec.name, name, 0, health) for name, health in healths.items()],
+        diagnostics=[
+            diagnostic_row(outcome, spec.name, sets[name].name, 0, health, sets[name].variant) for name, health in healths.items()
+        ],
         failures=[
             f"{outcome}, {spec.name}, prior {name}: {health.status}" for name, health in healths.items() if health.status != "ok"
         ],

@@ -164,7 +164,7 @@ def _borrowed(run: RunConfig, spec: ModelSpec, study: Study, path: str) -> Itera
         yield from rows
         if not rows[0].failed:
             weight = spec.given("robust_weight")(data, complete, joint)
-            yield dataclasses.replace(subject, contrast="control").probability("posterior_weight_robust", weight)
+            yield dataclasses.replace(subject, contrast="control").limit("posterior_weight_robust", "probability", weight)
 
 
 def scale(run: RunConfig, spec: ModelSpec, study: Study, _posteriors: Mapping[Place, xr.DataTree]) -> Iterator[Row]:

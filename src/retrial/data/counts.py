@@ -96,11 +96,11 @@ def conflicts(run: RunConfig, study: Study) -> Iterator[Row]:
             ratio = odds_ratio(two_by_two(study, path, row), run.questions.level)
         except DataError:
             continue  # nobody or everybody has the outcome
-        named = {"endpoint": key, "contrast": f"{RATIO}, as a benefit", "measure": EFFECT}
+        about = {"endpoint": key, "contrast": RATIO, "adjusted_for": "", "orientation": "as a benefit", "measure": EFFECT}
         for name, given in run.priors.items():
             prior = given.for_endpoint(key).priors.get(EFFECT)
             if prior is not None:
-                yield {**named, "prior": name, **conflict(prior, sign * math.log(ratio.point), ratio.se_log)}
+                yield {**about, "prior": name, **conflict(prior, sign * math.log(ratio.point), ratio.se_log)}
 
 
 KIND = Kind("counts", needed=("posterior",), effects=effects, fit=fit, predict=predict, scale=scale, conflict=conflicts)

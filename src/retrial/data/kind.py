@@ -12,6 +12,7 @@ import xarray as xr
 
 from retrial.errors import DataError
 from retrial.estimate import Estimate
+from retrial.tables.findings.spread import Key
 
 if TYPE_CHECKING:
     from retrial.data.prior_checks import Before
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Place = tuple[str, str]
 """Endpoint (or outcome) and model of a saved posterior."""
-Values = Iterator[tuple[str, str, str, str, np.ndarray]]
-"""Prior predictions: (endpoint, quantity, contrast, unit, draws)."""
-Moments = Mapping[Place, np.ndarray]
-"""(quantity, arm or total) -> its value on every table, (table,)."""
+Asked = tuple[str, str, float | None, str]
+"""Endpoint, quantity, time (None without one) and contrast, as in `Estimate.subject`."""
+Values = Iterator[tuple[Asked, str, np.ndarray]]
+"""Prior predictions: what is asked, its unit, and draws."""
+Moments = Mapping[Key, np.ndarray]
+"""(quantity, time, arm or total) -> its value on every table, (table,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +108,7 @@ def refused(spec: ModelSpec, error: DataError) -> Fits:
     return Fits(failures=[f"{spec.name}: {'; '.join(error.problems) or error}"])
 
 
-def diagnostic_row(endpoint: str, model: str, prior: str, reconstruction: int, health: Any) -> Row:
+def diagnostic_row(endpoint: str, model: str, prior: str, reconstruction: int, health: Any, variant: str = "") -> Row:
     """One fit's diagnostics (a dataclass) in the columns of diagnostics.csv."""
-    named = {"endpoint": endpoint, "model": model, "prior": prior, "reconstruction": reconstruction}
+    named = {"endpoint": endpoint, "model": model, "prior": prior, "variant": variant, "reconstruction": reconstruction}
     return {**named, **dataclasses.asdict(health)}

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from retrial.answers import curves
+from retrial.answers.monte_carlo import Origin
 from retrial.answers.notes import empty_arms
 from retrial.answers.rows import Subject
 from retrial.answers.survival import follow_up_of, horizon_of, survival_rows
@@ -146,25 +147,27 @@ def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTabl
     note, follow_up = empty_arms(events, [math.inf] * len(ARMS)), follow_up_of(item.table)
 
     def under(prior: str) -> list[Estimate]:
-        subject = Subject(item.endpoint, "", spec.name, prior, item.source, fitted.status(prior), note)
-        return survival_rows(subject, hazard, _pooled(run, fitted, prior), horizon, run.questions, spec.proportional, follow_up)
+        draws, origin = _pooled(run, fitted, prior)
+        subject = Subject(item.endpoint, "", spec.name, prior, item.source, fitted.status(prior), note, origin=origin)
+        return survival_rows(subject, hazard, draws, horizon, run.questions, spec.proportional, follow_up)
 
     with ThreadPoolExecutor(run.sampler.threads) as pool:
         return [row for rows in pool.map(under, fitted.draws) for row in rows]
 
 
-def _pooled(run: RunConfig, fitted: Fitted, prior: str) -> dict[str, np.ndarray]:
-    pooled = fitted.pooled(prior, integer_seed(run.seed, "pool", fitted.endpoint, fitted.model, prior))
-    size = next(iter(pooled.values())).shape[0]
+def _pooled(run: RunConfig, fitted: Fitted, prior: str) -> tuple[dict[str, np.ndarray], Origin]:
+    """Draws behind the answers, and the table and chain that each is of."""
+    seed = integer_seed(run.seed, "pool", fitted.endpoint, fitted.model, prior)
+    pooled, (table, chain) = fitted.pooled(prior, seed), fitted.origin(prior, seed)
     # evenly thinned: the draws are ordered by table, so every table keeps its share
-    rows = np.linspace(0, size - 1, min(size, ANSWER_DRAWS)).round().astype(int)
-    return {name: values[rows] for name, values in pooled.items()}
+    rows = np.linspace(0, table.size - 1, min(table.size, ANSWER_DRAWS)).round().astype(int)
+    return {name: values[rows] for name, values in pooled.items()}, Origin(table[rows], chain[rows])
 
 
 def _band(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> xr.Dataset:
     """Posterior of S(t) under the main prior that the model was fitted with."""
     prior = main_prior(run, fitted)
-    pooled = _pooled(run, fitted, prior)
+    pooled, _ = _pooled(run, fitted, prior)
     size = next(iter(pooled.values())).shape[0]
     rows = np.linspace(0, size - 1, min(size, _BAND_DRAWS)).astype(int)
     times = np.linspace(0.0, float(item.table.times[-1]), _BAND_POINTS)
@@ -195,10 +198,10 @@ def predict(before: Before, general: ModelSpec, given: PriorSet) -> Values:
         months = [time for time in before.run.questions.survival_months if time <= float(item.table.times[-1])]
         survival = curves.survival(spec.hazard_of(), draws, np.array(months))
         for index, arm in enumerate(ARMS):
-            yield item.endpoint, "median_survival", arm, "months", medians[:, index]
+            yield (item.endpoint, "median_survival", None, arm), "months", medians[:, index]
             for column, time in enumerate(months):
-                yield item.endpoint, f"survival_at_{time:g}", arm, "probability", survival[:, index, column]
-        yield item.endpoint, "hazard_ratio", RATIO, "ratio", np.exp(draws[EFFECT])
+                yield (item.endpoint, "survival", time, arm), "probability", survival[:, index, column]
+        yield (item.endpoint, "hazard_ratio", None, RATIO), "ratio", np.exp(draws[EFFECT])
 
 
 def scale(run: RunConfig, spec: ModelSpec, study: Study, posteriors: Mapping[Place, xr.DataTree]) -> Iterator[Row]:
@@ -274,9 +277,9 @@ def _moments(fits: Sequence[Draws]) -> Moments:
     """Of every table: posterior mean and SD of β, and the probability of a ratio below 1."""
     draws = [fit.values[EFFECT].ravel() for fit in fits]
     return {
-        ("posterior_mean_log_hazard_ratio", TOTAL): np.array([x.mean() for x in draws]),
-        ("posterior_sd_log_hazard_ratio", TOTAL): np.array([x.std() for x in draws]),
-        ("p_hazard_ratio_below_1", TOTAL): np.array([(x < 0).mean() for x in draws]),
+        ("posterior_mean_log_hazard_ratio", None, TOTAL): np.array([x.mean() for x in draws]),
+        ("posterior_sd_log_hazard_ratio", None, TOTAL): np.array([x.std() for x in draws]),
+        ("posterior_probability_of_a_hazard_ratio_below_1", None, TOTAL): np.array([(x < 0).mean() for x in draws]),
     }
 
 

@@ -53,9 +53,9 @@ class Before:
 
 def both_arms(endpoint: str, control: np.ndarray, experimental: np.ndarray) -> Values:
     """Predictions of a proportion in each arm, and of their difference."""
-    yield endpoint, "proportion", "control", "probability", control
-    yield endpoint, "proportion", "experimental", "probability", experimental
-    yield endpoint, "risk_difference", DIFFERENCE, "probability", experimental - control
+    yield (endpoint, "proportion", None, "control"), "probability", control
+    yield (endpoint, "proportion", None, "experimental"), "probability", experimental
+    yield (endpoint, "risk_difference", None, DIFFERENCE), "probability", experimental - control
 
 
 def scaling_seed(run: RunConfig, *content: str) -> int:

@@ -13,14 +13,14 @@ from retrial.data.kind import Fits, Kind, Place, Row, failed_in_words
 from retrial.data.prior_checks import CHAINS, DRAWS, scaled_row, scaling_seed
 from retrial.errors import DataError
 from retrial.estimate import Estimate
-from retrial.frequentist.ratios import LogRatio, contrast_of, effect_endpoint, log_ratio
-from retrial.frequentist.rows import RATIO
+from retrial.frequentist.ratios import LogRatio, effect_endpoint, log_ratio
 from retrial.priors.implied.conflict import conflict
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.scales import LOG_HAZARD_RATIO, LOG_ODDS_RATIO
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.store.progress import step
+from retrial.study.direction import is_good
 from retrial.study.effects import Effect
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
@@ -52,40 +52,60 @@ def chosen(run: RunConfig, study: Study) -> Iterator[tuple[str, Effect, LogRatio
             continue  # the frequentist rows say so with the missing key
 
 
-def prior_of(priors: PriorSet, effect: Effect) -> Prior | None:
-    """A set's prior of a printed ratio; a belief in the treatment's benefit says nothing of a prognostic factor."""
+def prior_of(priors: PriorSet, study: Study, key: str) -> Prior | None:
+    """A set's prior of a printed ratio, turned to its event: priors of hazard ratios speak of a bad event, of odds ratios of a good one.
+
+    A belief in the treatment's benefit says nothing of a prognostic factor, and nothing of an event that may be good or bad.
+    """
+    effect = study.effects[key]
     given = priors.for_endpoint(effect.endpoint or "").priors.get(parameter_of(effect))
-    of_treatment = contrast_of(effect).startswith(RATIO)
-    return given if given is not None and (of_treatment or given.is_symmetric) else None
+    if given is None or given.is_symmetric:
+        return given
+    good = is_good(study, key)
+    if good is None or not effect.is_treatment:
+        return None
+    return given if good == (effect.measure != HAZARD_RATIO) else given.mirrored
+
+
+def direction_note(priors: PriorSet, study: Study, key: str) -> str:
+    """Which way a prior that favours an arm was used, where the file does not say `good` and the measure alone does not tell."""
+    effect = study.effects[key]
+    given, good = priors.for_endpoint(effect.endpoint or "").priors.get(parameter_of(effect)), is_good(study, key)
+    if given is None or given.is_symmetric or good is None or (effect.measure == HAZARD_RATIO and not good):
+        return ""
+    return f"prior of a benefit, for {'a good' if good else 'a bad'} event" + ("" if effect.good is not None else " by its name")
 
 
 def fit(run: RunConfig, spec: ModelSpec, study: Study, _tables: Sequence[EndpointTables]) -> Fits:
     """Rows of every printed ratio under every prior set."""
     with step(f"{spec.name}: closed form"):
-        rows = [row for key, effect, data in chosen(run, study) for row in _ratio(run, spec, key, effect, data)]
+        rows = [row for key, _, data in chosen(run, study) for row in _ratio(run, spec, study, key, data)]
     return Fits(rows, failures=failed_in_words(rows))
 
 
-def _ratio(run: RunConfig, spec: ModelSpec, key: str, effect: Effect, data: LogRatio) -> Iterator[Estimate]:
+def _ratio(run: RunConfig, spec: ModelSpec, study: Study, key: str, data: LogRatio) -> Iterator[Estimate]:
+    effect = study.effects[key]
     for name, priors in run.sets_for(spec).items():
-        if (prior := prior_of(priors, effect)) is not None:
-            subject = Subject(effect_endpoint(effect, key), contrast_of(effect), spec.name, name, data.source)
+        if (prior := prior_of(priors, study, key)) is not None:
+            endpoint, note = effect_endpoint(effect, key), direction_note(priors, study, key)
+            subject = Subject(endpoint, data.contrast, spec.name, name, data.source, note=note, adjusted_for=data.adjusted_for)
             yield from ratio_rows(subject, effect.measure, spec.closed_form(data, prior), run.questions)
 
 
 def scale(run: RunConfig, spec: ModelSpec, study: Study, _posteriors: Mapping[Place, xr.DataTree]) -> Iterator[Row]:
     """Printed ratios of the treatment: evenly spaced quantiles of the posterior in random order."""
     for key, effect, data in chosen(run, study):
-        if not contrast_of(effect).startswith(RATIO):
+        if not effect.is_treatment:
             continue
         for name, priors in run.sets_for(spec).items():
-            if (prior := prior_of(priors, effect)) is None:
+            if (prior := prior_of(priors, study, key)) is None:
                 continue
             draws = _quantiles(spec.closed_form(data, prior), scaling_seed(run, key, name))
             named = {
                 "endpoint": effect_endpoint(effect, key),
                 "quantity": f"log_{effect.measure}",
-                "contrast": contrast_of(effect),
+                "contrast": data.contrast,
+                "adjusted_for": data.adjusted_for,
             }
             likelihood = -0.5 * ((draws - data.estimate) / data.se) ** 2
             yield scaled_row({**named, "model": spec.name, "prior": name}, draws, prior.distribution.logpdf(draws), likelihood)
@@ -104,9 +124,15 @@ def conflicts(run: RunConfig, study: Study) -> Iterator[Row]:
     for key, effect, data in chosen(run, study):
         if effect.measure != HAZARD_RATIO:
             continue
-        named = {"endpoint": effect_endpoint(effect, key), "contrast": contrast_of(effect), "measure": LOG_HAZARD_RATIO.name}
+        named = {
+            "endpoint": effect_endpoint(effect, key),
+            "contrast": data.contrast,
+            "adjusted_for": data.adjusted_for,
+            "orientation": "",
+            "measure": LOG_HAZARD_RATIO.name,
+        }
         for name, priors in run.priors.items():
-            if (prior := prior_of(priors, effect)) is not None:
+            if (prior := prior_of(priors, study, key)) is not None:
                 yield {**named, "prior": name, **conflict(prior, data.estimate, data.se)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -82,19 +83,17 @@ def variance_rows(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: Endpoin
     rows = []
     times = times_within(run.questions, follow_up_of(item.table))
     for prior, fits in fitted.draws.items():
-        values: dict[str, list[np.ndarray]] = {}
+        values: dict[tuple[str, float], list[np.ndarray]] = {}
         if spec.proportional:
-            values[EFFECT] = [fit.values[EFFECT].ravel() for fit in fits]
+            values[EFFECT, math.nan] = [fit.values[EFFECT].ravel() for fit in fits]
         else:
             at = times[len(times) // 2]
-            values[f"{EFFECT}_at_{at:g}"] = [_log_hazard_ratio(spec, _some_draws(fit, len(fits)), at) for fit in fits]
+            values[EFFECT, at] = [_log_hazard_ratio(spec, _some_draws(fit, len(fits)), at) for fit in fits]
         if prior == main:
-            values[f"rmst_difference_at_{horizon:g}"] = [
-                _rmst_difference(spec, _some_draws(fit, len(fits)), horizon) for fit in fits
-            ]
-        for quantity, draws in values.items():
+            values["rmst_difference", horizon] = [_rmst_difference(spec, _some_draws(fit, len(fits)), horizon) for fit in fits]
+        for (quantity, time), draws in values.items():
             split = variance_split(draws, item.weights, readings)
-            named = {"endpoint": item.endpoint, "model": spec.name, "prior": prior, "quantity": quantity}
+            named = {"endpoint": item.endpoint, "model": spec.name, "prior": prior, "quantity": quantity, "time": time}
             numbers = {
                 "total_sd": split.total_sd,
                 "within_share": split.within,

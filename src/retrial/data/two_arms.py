@@ -117,10 +117,11 @@ def _from_grid(joint: TwoArmPosterior, seed: int) -> np.ndarray:
     cells = rng.permutation(np.searchsorted(np.cumsum(mass) / mass.sum(), points))
     index = np.unravel_index(np.minimum(cells, mass.size - 1), joint.joint_density.shape)
     draws = []
-    for axis, where in zip((joint.control, joint.experimental), index, strict=True):
+    for axis, where in zip((joint.control, joint.other), index, strict=True):
         u = axis.u[where] + (rng.uniform(size=where.size) - 0.5) * (axis.u[1] - axis.u[0])
         draws.append(axis.center + axis.scale * np.sinh(u))
-    return np.stack(draws, axis=1)
+    control, other = draws
+    return np.stack([control, control + other if joint.relative else other], axis=1)
 
 
 ControlLogit = Callable[[PriorSet, np.random.Generator], np.ndarray]

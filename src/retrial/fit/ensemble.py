@@ -58,16 +58,26 @@ class Fitted:
 
         With equal weights all draws are used; else each table's draws are thinned to its share by a systematic sample.
         """
-        fits = self.draws[prior]
+        fits, keep = self.draws[prior], self._kept(prior, seed)
         size = fits[0].diverging.size
-        counts = _shares(self.weights, size, np.random.default_rng(seed))
-        keep = [np.linspace(0, size - 1, count).round().astype(int) for count in counts]
         return {
             name: np.concatenate(
                 [fit.values[name].reshape(size, *fit.values[name].shape[2:])[rows] for fit, rows in zip(fits, keep, strict=True)]
             )
             for name in fits[0].values
         }
+
+    def origin(self, prior: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Table and chain of every draw of `pooled`, both (draw,)."""
+        keep, length = self._kept(prior, seed), self.draws[prior][0].diverging.shape[1]
+        table = np.repeat(np.arange(len(keep)), [rows.size for rows in keep])
+        return table, np.concatenate(keep) // length
+
+    def _kept(self, prior: str, seed: int) -> list[np.ndarray]:
+        """Rows that `pooled` takes of each table's draws, which are chain after chain."""
+        size = self.draws[prior][0].diverging.size
+        counts = _shares(self.weights, size, np.random.default_rng(seed))
+        return [np.linspace(0, size - 1, count).round().astype(int) for count in counts]
 
 
 def _shares(weights: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -53,6 +53,7 @@ def published_baseline(study: Study) -> list[Estimate]:
             DIFFERENCE if item.levels is None else RATIO,
             item.p,
             _source(study, name, item),
+            f"baseline.variables.{name}.p",
             "p-value",
         )
         for name, item in variables.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
@@ -20,7 +21,7 @@ from retrial.frequentist.two_by_two import (
     through_infinity,
     wilson,
 )
-from retrial.study.fields import CountRow
+from retrial.study.fields import CountRow, Interval
 from retrial.study.reported import Quantity
 from retrial.study.study import Study
 
@@ -128,7 +129,7 @@ def _numbers_needed(table: TwoByTwo, benefit: int, maker: RowMaker) -> list[Esti
     note = through_infinity(*halves)
     model = "altman_newcombe"
     return [
-        maker.row(f"{quantity}_limit", RATIO, model, half.lower, unit="patients", note=note)
+        maker.row(quantity, RATIO, model, half.lower, unit="patients", note=note, statistic="far_limit")
         if math.isnan(half.point)
         else maker.row(quantity, RATIO, model, half.point, (half.lower, half.upper), unit="patients", note=note)
         for quantity, half in zip(NUMBERS_NEEDED, halves, strict=True)
@@ -167,18 +168,17 @@ def published_counts(study: Study) -> list[Estimate]:
         for arm in (*ARMS, TOTAL):
             cell = getattr(row, arm)
             if cell is not None and cell.percent is not None:
-                rows.append(published(endpoint, "proportion", arm, cell.percent, source, "probability", PERCENT))
+                printed = published(endpoint, "proportion", arm, cell.percent, source, f"{path}.{arm}", "probability")
+                rows.append(dataclasses.replace(printed, point=printed.point / PERCENT, converted="from percent"))
         if row.chi_square is not None:
-            rows.append(published(endpoint, "chi_square", RATIO, row.chi_square, source))
+            rows.append(published(endpoint, "chi_square", RATIO, row.chi_square, source, f"{path}.chi_square"))
         if row.p is not None:
-            rows.append(published(endpoint, "p_value", RATIO, row.p, source, "p-value"))
+            rows.append(published(endpoint, "p_value", RATIO, row.p, source, f"{path}.p", "p-value"))
     return rows
 
 
-def published(
-    endpoint: str, quantity: str, contrast: str, printed: Quantity, source: str, unit: str = "", divisor: float = 1.0
-) -> Estimate:
-    """A printed number as a row: its value, and its text ("<0.001" has the point 0.001) and place in the source."""
+def published(endpoint: str, quantity: str, contrast: str, printed: Quantity, source: str, path: str, unit: str = "") -> Estimate:
+    """A printed number as a row: its value, its text ("<0.001" has the point 0.001), its place, and its key path in the study file."""
     place = printed.where()
     where = source if not place or place in source else f"{source} ({place})"
     return Estimate(
@@ -186,7 +186,14 @@ def published(
         quantity=quantity,
         contrast=contrast,
         method="published",
-        point=printed.value / divisor,
+        point=printed.value,
         unit=unit,
-        source="; ".join(part for part in (where, f"printed {printed.text}") if part),
+        printed=printed.text,
+        path=path,
+        source=where,
     )
+
+
+def with_interval(point: Quantity, ci: Interval | None) -> str:
+    """A printed number and its interval, "0.470 (0.252 to 0.879)"."""
+    return point.text if ci is None else f"{point.text} ({ci.lower} to {ci.upper})"

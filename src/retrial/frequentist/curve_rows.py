@@ -38,18 +38,15 @@ def curve_rows(curve: CurveOf, times: Sequence[float], horizon: float, maker: Ro
     return [*arms, *_difference_rows(curve, times, horizon, maker)]
 
 
-def at_time(quantity: str, time: float) -> str:
-    """ "survival_at_12"; the bare quantity where the time is unknown."""
-    return quantity if math.isnan(time) else f"{quantity}_at_{time:g}"
-
-
-def guarded(maker: RowMaker, quantity: str, contrast: str, model: str, unit: str, compute: Callable[[], Number]) -> Estimate:
+def guarded(
+    maker: RowMaker, quantity: str, contrast: str, model: str, unit: str, compute: Callable[[], Number], time: float = NAN
+) -> Estimate:
     """The row of `compute()`, or a failed row with the `DataError` that it raises."""
     try:
         point, interval, sd = compute()
     except DataError as error:
-        return maker.failed(quantity, contrast, model, error.title, unit)
-    return maker.row(quantity, contrast, model, point, interval, sd=sd, unit=unit)
+        return maker.failed(quantity, contrast, model, error.title, unit, time)
+    return maker.row(quantity, contrast, model, point, interval, sd=sd, unit=unit, time=time)
 
 
 def _arm_rows(curve: CurveOf, arm: str, times: Sequence[float], horizon: float, maker: RowMaker) -> list[Estimate]:
@@ -65,8 +62,8 @@ def _arm_rows(curve: CurveOf, arm: str, times: Sequence[float], horizon: float, 
     middle = guarded(maker, "median_survival", arm, MODEL, "months", median)
     return [
         middle if middle.failed or not stands_at_half(curve(arm)) else replace(middle, note=AT_HALF),
-        *(guarded(maker, at_time("survival", time), arm, MODEL, "probability", partial(survival, time)) for time in times),
-        guarded(maker, at_time("rmst", horizon), arm, MODEL, "months", mean),
+        *(guarded(maker, "survival", arm, MODEL, "probability", partial(survival, time), time) for time in times),
+        guarded(maker, "rmst", arm, MODEL, "months", mean, horizon),
     ]
 
 
@@ -87,8 +84,8 @@ def _difference_rows(curve: CurveOf, times: Sequence[float], horizon: float, mak
     name, unit = "survival_difference", "probability"
     return [
         guarded(maker, "median_difference", DIFFERENCE, MODEL, "months", medians),
-        *(guarded(maker, at_time(name, time), DIFFERENCE, MODEL, unit, partial(survival, time)) for time in times),
-        guarded(maker, at_time("rmst_difference", horizon), DIFFERENCE, MODEL, "months", means),
+        *(guarded(maker, name, DIFFERENCE, MODEL, unit, partial(survival, time), time) for time in times),
+        guarded(maker, "rmst_difference", DIFFERENCE, MODEL, "months", means, horizon),
     ]
 
 

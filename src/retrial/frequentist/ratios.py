@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from scipy.stats import norm
 from retrial.dims import CONTROL
 from retrial.errors import DataError
 from retrial.estimate import Estimate
-from retrial.frequentist.counts import published
+from retrial.frequentist.counts import published, with_interval
 from retrial.frequentist.rows import RATIO, RowMaker, wald_p, z_quantile
 from retrial.study.sections import Effect, Measure
 from retrial.study.study import Study
@@ -20,12 +21,13 @@ from retrial.study.study import Study
 class LogRatio:
     """A printed ratio on the log scale: estimate log(ratio), and the SE that its interval or p implies.
 
-    A treatment effect is experimental / control, whatever the file's order; `contrast` says which groups and what it is
-    adjusted for. `level` is that of the printed interval, `source` its place and how the SE was found.
+    A treatment effect is experimental / control, whatever the file's order; `contrast` says which groups, `adjusted_for` the covariates.
+    `level` is that of the printed interval, `source` its place and how the SE was found.
     """
 
     measure: Measure
     contrast: str
+    adjusted_for: str
     estimate: float
     se: float
     level: float
@@ -58,9 +60,11 @@ def log_ratio(effect: Effect, key: str = "effect", where: str = "") -> LogRatio:
     place = effect_source(effect, key, where)
     if effect.ci is not None:
         se = math.log(effect.ci.upper.value / effect.ci.lower.value) / (2 * z_quantile(effect.level))
-        return LogRatio(effect.measure, contrast_of(effect), estimate, se, effect.level, f"{place}; SE from the printed interval")
-    se = _se_from_p(effect, estimate, key)
-    return LogRatio(effect.measure, contrast_of(effect), estimate, se, effect.level, f"{place}; SE from the printed p")
+        place += "; SE from the printed interval"
+    else:
+        se = _se_from_p(effect, estimate, key)
+        place += "; SE from the printed p"
+    return LogRatio(effect.measure, contrast_of(effect), covariates_of(effect), estimate, se, effect.level, place)
 
 
 def _se_from_p(effect: Effect, estimate: float, key: str) -> float:
@@ -82,9 +86,13 @@ def is_inverted(effect: Effect) -> bool:
 
 
 def contrast_of(effect: Effect) -> str:
-    """ "experimental / control, adjusted for bclc, afp"; a covariate's groups in the file's order."""
-    groups = RATIO if effect.is_treatment else f"{effect.numerator} / {effect.denominator}"
-    return f"{groups}, adjusted for {', '.join(effect.adjusted_for)}" if effect.adjusted_for else groups
+    """ "experimental / control"; a covariate's groups in the file's order."""
+    return RATIO if effect.is_treatment else f"{effect.numerator} / {effect.denominator}"
+
+
+def covariates_of(effect: Effect) -> str:
+    """What a ratio is adjusted for: "bclc, afp"."""
+    return ", ".join(effect.adjusted_for)
 
 
 def effect_endpoint(effect: Effect, key: str) -> str:
@@ -127,12 +135,14 @@ def printed_limits(effect: Effect) -> tuple[float, float] | None:
 def published_effect(effect: Effect, key: str) -> list[Estimate]:
     """The printed ratio with its interval, and the printed p."""
     endpoint, contrast, source = effect_endpoint(effect, key), contrast_of(effect), effect_source(effect, key)
+    path, covariates = f"effects.{key}", covariates_of(effect)
     point = 1 / effect.estimate.value if is_inverted(effect) else effect.estimate.value
     lower, upper = printed_limits(effect) or (math.nan, math.nan)
     ratio = Estimate(
         endpoint=endpoint,
         quantity=effect.measure,
         contrast=contrast,
+        adjusted_for=covariates,
         method="published",
         point=point,
         lower=lower,
@@ -140,9 +150,15 @@ def published_effect(effect: Effect, key: str) -> list[Estimate]:
         level=effect.level if effect.ci is not None else math.nan,
         interval_kind="confidence" if effect.ci is not None else "none",
         unit="ratio",
+        printed=with_interval(effect.estimate, effect.ci),
+        converted="inverted" if is_inverted(effect) else "",
+        path=path,
         source=source,
     )
-    return [ratio, *([published(endpoint, "p_value", contrast, effect.p, source, "p-value")] if effect.p is not None else [])]
+    if effect.p is None:
+        return [ratio]
+    p = published(endpoint, "p_value", contrast, effect.p, source, f"{path}.p", "p-value")
+    return [ratio, dataclasses.replace(p, adjusted_for=covariates)]
 
 
 def _wald_rows(effect: Effect, key: str) -> list[Estimate]:
@@ -150,13 +166,13 @@ def _wald_rows(effect: Effect, key: str) -> list[Estimate]:
     try:
         log = log_ratio(effect, key)
     except DataError as error:
-        maker = RowMaker(endpoint, effect_source(effect, key), effect.level)
+        maker = RowMaker(endpoint, effect_source(effect, key), effect.level, covariates_of(effect))
         why = "; ".join([error.title, *error.problems])
         return [
             maker.failed(f"log_{effect.measure}", contrast, model, why, "log ratio"),
             maker.failed("p_value", contrast, model, why, "p-value"),
         ]
-    maker = RowMaker(endpoint, log.source, log.level)
+    maker = RowMaker(endpoint, log.source, log.level, log.adjusted_for)
     return [
         maker.row(f"log_{effect.measure}", contrast, model, log.estimate, log.limits(), sd=log.se, unit="log ratio"),
         maker.row("p_value", contrast, model, log.p, unit="p-value"),

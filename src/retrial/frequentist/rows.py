@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from retrial.dims import CONTROL, EXPERIMENTAL
 from retrial.errors import DataError
-from retrial.estimate import NAN, Estimate
+from retrial.estimate import NAN, Estimate, Statistic
 
 RATIO = f"{EXPERIMENTAL} / {CONTROL}"
 DIFFERENCE = f"{EXPERIMENTAL} - {CONTROL}"
@@ -37,11 +37,12 @@ def wald_p(estimate: float, se: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class RowMaker:
-    """Makes the frequentist rows of one endpoint."""
+    """Makes the frequentist rows of one endpoint; `adjusted_for` names the covariates of a ratio."""
 
     endpoint: str
     source: str = ""
     level: float = CONFIDENCE_LEVEL
+    adjusted_for: str = ""
 
     def row(
         self,
@@ -53,6 +54,8 @@ class RowMaker:
         sd: float = NAN,
         unit: str = "",
         note: str = "",
+        time: float = NAN,
+        statistic: Statistic = "value",
     ) -> Estimate:
         """One number; `note` is appended to the source. A row has an interval when both limits are numbers."""
         lower, upper = (float(limit) for limit in interval)
@@ -60,7 +63,10 @@ class RowMaker:
         return Estimate(
             endpoint=self.endpoint,
             quantity=quantity,
+            time=time,
             contrast=contrast,
+            adjusted_for=self.adjusted_for,
+            statistic=statistic,
             method="frequentist",
             point=float(point),
             lower=lower if has_interval else NAN,
@@ -73,12 +79,14 @@ class RowMaker:
             source="; ".join(part for part in (self.source, note) if part),
         )
 
-    def failed(self, quantity: str, contrast: str, model: str, why: str, unit: str = "") -> Estimate:
+    def failed(self, quantity: str, contrast: str, model: str, why: str, unit: str = "", time: float = NAN) -> Estimate:
         """A row that says why there is no number."""
         return Estimate(
             endpoint=self.endpoint,
             quantity=quantity,
+            time=time,
             contrast=contrast,
+            adjusted_for=self.adjusted_for,
             method="frequentist",
             point=NAN,
             model=model,

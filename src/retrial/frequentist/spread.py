@@ -16,10 +16,8 @@ from retrial.frequentist.rows import CONFIDENCE_LEVEL
 from retrial.frequentist.survival import common_horizon, survival_estimates
 from retrial.tables.life_table import LifeTable
 
-ACROSS = "_across_reconstructions"
-"""Suffix of a quantity whose limits are its smallest and largest value over the reconstructions: no confidence interval."""
-TYPICAL = "_typical_table"
-"""Suffix of a model whose rows are those of one table of the ensemble, by lifelines and statsmodels."""
+TYPICAL = "one typical table"
+"""Variant of rows that are those of one table of the ensemble, by lifelines and statsmodels."""
 
 
 def spread(
@@ -33,7 +31,7 @@ def spread(
 ) -> list[Estimate]:
     """Rows of `survival_estimates` on every table, summarised by `summarise`, and on a typical one; with one table, its rows as they are.
 
-    The compiled kernels do all tables; lifelines and statsmodels the typical one, whose rows carry `TYPICAL` in their model.
+    The compiled kernels do all tables; lifelines and statsmodels the typical one, whose rows have the variant `TYPICAL`.
     `horizon` where None is the longest follow-up that both arms have in every table, so that all tables answer one question.
     """
     reach = common_horizon(table) if horizon is None else horizon
@@ -45,7 +43,7 @@ def spread(
     index = typical_table(table, np.ones(len(each)) if weights is None else weights)
     where = _joined(source, f"reconstruction {index} (from 0), whose Kaplan-Meier curves are the closest to all others'")
     typical = survival_estimates(table, endpoint, times, limit, index, level, where)
-    return rows + [dataclasses.replace(row, model=row.model + TYPICAL) for row in typical if row.model in Library.said]
+    return rows + [dataclasses.replace(row, variant=TYPICAL) for row in typical if row.model in Library.said]
 
 
 def typical_table(table: LifeTable, weights: np.ndarray) -> int:
@@ -59,16 +57,16 @@ def typical_table(table: LifeTable, weights: np.ndarray) -> int:
 
 
 def summarise(by_table: Sequence[Sequence[Estimate]]) -> list[Estimate]:
-    """Two rows for each (endpoint, quantity, contrast, model), over the tables in which it did not fail.
+    """Two rows for each subject and model, over the tables in which it did not fail.
 
-    The quantity itself: medians over the tables of its point, limits and SE: the interval of a typical table.
-    With the suffix `ACROSS`: the median point, with the smallest and the largest point as limits and interval kind "none".
+    The value: medians over the tables of its point, limits and SE: the interval of a typical table.
+    The range: the median point, with the smallest and the largest point as limits and interval kind "none".
     A quantity that failed in some tables says in how many and why; one that failed in all is a failed row.
     """
-    grouped: dict[tuple[str, str, str, str], list[Estimate]] = {}
+    grouped: dict[tuple[object, str], list[Estimate]] = {}
     for rows in by_table:
         for row in rows:
-            grouped.setdefault((row.endpoint, row.quantity, row.contrast, row.model), []).append(row)
+            grouped.setdefault((row.subject, row.model), []).append(row)
     return [summary for rows in grouped.values() for summary in _summary(rows, len(by_table))]
 
 
@@ -93,7 +91,7 @@ def _summary(rows: list[Estimate], tables: int) -> list[Estimate]:
     )
     moved = dataclasses.replace(
         typical,
-        quantity=good[0].quantity + ACROSS,
+        statistic="range",
         lower=float(known.min(initial=np.inf)) if known.size else NAN,
         upper=float(known.max(initial=-np.inf)) if known.size else NAN,
         sd=NAN,

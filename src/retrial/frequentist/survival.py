@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from retrial.dims import ARMS, MONTHS_PER_UNIT, TIME, TOTAL
 from retrial.errors import DataError
 from retrial.estimate import NAN, Estimate
-from retrial.frequentist.counts import published
+from retrial.frequentist.counts import published, with_interval
 from retrial.frequentist.curve_rows import curve_rows, guarded
 from retrial.frequentist.kernels import KAPLAN_MEIER, LOG_RANK, WEIBULL, Kernels
 from retrial.frequentist.library import voice
 from retrial.frequentist.rows import CONFIDENCE_LEVEL, NO_INTERVAL, RATIO, RowMaker, exp, z_quantile
 from retrial.frequentist.weibull import WeibullFit
-from retrial.study.sections import Endpoint, Median
+from retrial.study.sections import Median
 from retrial.study.study import Study
 from retrial.tables.life_table import LifeTable
 from retrial.tables.printed.readings import RatioReading
@@ -121,18 +121,29 @@ def published_survival(study: Study) -> list[Estimate]:
         for arm in (*ARMS, TOTAL):
             median = getattr(endpoint.median, arm)
             if median is not None:
-                rows.append(_published_median(key, endpoint, arm, median, MONTHS_PER_UNIT[study.time_unit]))
-        test = endpoint.log_rank
+                rows.append(_published_median(study, key, arm, median))
+        test = endpoint.test
         if test is not None:
             source = test.where or endpoint.where
-            rows += [published(key, "chi_square", RATIO, test.chi_square, source)] if test.chi_square is not None else []
-            rows += [published(key, "p_value", RATIO, test.p, source, "p-value")] if test.p is not None else []
+            path = f"endpoints.{key}.test"
+            if test.chi_square is not None:
+                rows.append(published(key, "chi_square", RATIO, test.chi_square, source, f"{path}.chi_square"))
+            if test.p is not None:
+                rows.append(published(key, "p_value", RATIO, test.p, source, f"{path}.p", "p-value"))
     return rows
 
 
-def _published_median(key: str, endpoint: Endpoint, arm: str, median: Median, months: float) -> Estimate:
-    printed = published(key, "median_survival", arm, median.value, median.where or endpoint.where, "months", 1 / months)
+def _published_median(study: Study, key: str, arm: str, median: Median) -> Estimate:
+    """A printed median and its interval, in months."""
+    months, source = MONTHS_PER_UNIT[study.time_unit], median.where or study.endpoints[key].where
+    row = published(key, "median_survival", arm, median.value, source, f"endpoints.{key}.median.{arm}", "months")
+    row = dataclasses.replace(
+        row,
+        point=row.point * months,
+        printed=with_interval(median.value, median.ci),
+        converted="" if study.time_unit == "months" else f"from {study.time_unit}",
+    )
     if median.ci is None:
-        return printed
+        return row
     lower, upper = median.ci.lower.value * months, median.ci.upper.value * months
-    return dataclasses.replace(printed, lower=lower, upper=upper, level=median.level, interval_kind="confidence")
+    return dataclasses.replace(row, lower=lower, upper=upper, level=median.level, interval_kind="confidence")

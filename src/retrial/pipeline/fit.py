@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from retrial.data.kind import Fits
 from retrial.errors import DataError, PriorError
+from retrial.frequentist.ratios import published_effects
 from retrial.pipeline.audit import audited
 from retrial.pipeline.priors import missing_effects
 from retrial.pipeline.results import audit_files, criticism_files, result_files, table_files
@@ -18,8 +20,7 @@ from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 
 _SHOWN = ("hazard_ratio", "odds_ratio", "risk_ratio", "common_odds_ratio", "effect_sd")
-_SHOWN_AT = "hazard_ratio_at_"
-"""Quantities that the command prints, and how those of a varying hazard ratio begin; estimates.csv has all."""
+"""Quantities that the command prints; estimates.csv has all."""
 log = logging.getLogger("retrial")
 
 
@@ -51,11 +52,13 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     if not fits.estimates and not reconstructed.failures and not fits.failures:
         words = f"the study has no data for the model {', '.join(run.models)} of which the prior {run.main_prior} speaks"
         raise DataError("nothing to fit", [words])
-    result_files(run, used, fits.estimates, fits).write(folder)
+    result_files(run, used, fits.estimates, fits, printed=published_effects(study)).write(folder)
     stages.run("criticism", criticism_files, fits.criticism).write(folder)
     for row in fits.estimates:
-        if row.quantity in _SHOWN or row.quantity.startswith(_SHOWN_AT) or row.failed:
+        if (row.quantity in _SHOWN and row.statistic == "value") or row.failed:
             interval = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"
             told = "; ".join(part for part in (row.status, row.note) if part)
-            print(f"{row.endpoint:<12} {row.quantity:<14} {interval}  {row.contrast}  prior {row.prior}  {told}")
+            about = ", ".join(part for part in (f"prior {row.prior}", row.variant, row.adjusted_for) if part)
+            name = row.quantity if math.isnan(row.time) else f"{row.quantity} at {row.time:g}"
+            print(f"{row.endpoint:<12} {name:<14} {interval}  {row.contrast}  {about}  {told}")
     return [*reconstructed.failures, *fits.failures]

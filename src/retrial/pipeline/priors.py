@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from retrial.data import kinds
-from retrial.data.kind import Place
+from retrial.data.kind import Asked, Place
 from retrial.data.prior_checks import Before
 from retrial.estimate import Estimate
 from retrial.priors.implied.conflict import CONFLICT, LEANING, NONE_SEEN
@@ -21,8 +21,26 @@ from retrial.run_config import ModelSpec, RunConfig
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 
-PREDICTED = ("model", "prior", "endpoint", "quantity", "contrast", "median", "lower", "upper", "observed", "share_below", "unit")
-SCALED = ("endpoint", "quantity", "contrast", "model", "prior", "psense_prior", "psense_likelihood", "pareto_k", "diagnosis")
+PREDICTED = (
+    "model",
+    "prior",
+    "endpoint",
+    "quantity",
+    "time",
+    "contrast",
+    "median",
+    "lower",
+    "upper",
+    "observed",
+    "share_below",
+    "unit",
+)
+SCALED = (
+    *("endpoint", "quantity", "contrast", "adjusted_for", "model", "prior"),
+    *("psense_prior", "psense_likelihood", "pareto_k", "diagnosis"),
+)
+OWN = "own"
+"""Name of the set of a model's own priors."""
 
 
 def prior_checks(
@@ -57,26 +75,28 @@ def prior_predictive(
         if (predict := spec.kind.predict) is None:
             continue
         for name, given in run.sets_for(spec).items():
-            for endpoint, quantity, contrast, unit, draws in predict(before, spec, given):
+            for asked, unit, draws in predict(before, spec, given):
                 low, middle, high = (float(value) for value in np.quantile(draws, [tail, 0.5, 1 - tail]))
-                observed = seen.get((endpoint, quantity, contrast), math.nan)
+                observed = seen.get(asked, math.nan)
                 below = float((draws < observed).mean()) if math.isfinite(observed) else math.nan
-                rows.append((spec.name, name, endpoint, quantity, contrast, middle, low, high, observed, below, unit))
+                rows.append((spec.name, name, *asked, middle, low, high, observed, below, unit))
     return pd.DataFrame(rows, columns=list(PREDICTED))
 
 
-def _seen(estimates: Sequence[Estimate]) -> dict[tuple[str, str, str], float]:
-    """Printed numbers, and frequentist ones where none is printed."""
-    found: dict[tuple[str, str, str], float] = {}
+def _seen(estimates: Sequence[Estimate]) -> dict[Asked, float]:
+    """Printed numbers, and frequentist ones where none is printed, unadjusted."""
+    found: dict[Asked, float] = {}
     for method in ("published", "frequentist"):
         for row in estimates:
-            if row.method == method and not row.failed and math.isfinite(row.point):
-                found.setdefault((row.endpoint, row.quantity, row.contrast), row.point)
+            usable = row.statistic == "value" and not (row.failed or row.adjusted_for) and math.isfinite(row.point)
+            if row.method == method and usable:
+                found.setdefault(row.subject[:4], row.point)
     return found
 
 
 def conflict_table(run: RunConfig, study: Study) -> pd.DataFrame:
-    """Rows (endpoint, contrast, measure, prior, estimate, se, prior_median, box_p, vague weights and Bayes factor, verdict).
+    """Rows (endpoint, contrast, adjusted_for, orientation, measure, prior, estimate, se, prior_median, box_p, vague weights and Bayes factor,
+    verdict).
 
     Conflicts come first, and within a verdict the smallest p; whatever models the run has.
     """
@@ -141,7 +161,7 @@ def used_sets(run: RunConfig, study: Study, estimates: Sequence[Estimate]) -> li
         for name, value in run.priors.items()
         if name in fitted
     ]
-    return [*sets, *(PriorSet(f"model {spec.name}", _own(run, spec, rows)) for spec in models)]
+    return [*sets, *(PriorSet(OWN, _own(run, spec, rows), model=spec.name) for spec in models)]
 
 
 def _own(run: RunConfig, spec: ModelSpec, rows: Sequence[Estimate]) -> dict[str, Prior]:

@@ -25,7 +25,7 @@ from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 
 NOTHING = (
-    "endpoints: got none with patients, a median, numbers at risk, a curve, or a longest time beside a hazard ratio or log-rank test; the"
+    "endpoints: got none with patients, a median, numbers at risk, a curve, or a longest time beside a hazard ratio or a test of the arms; the"
     " sizes of both arms (arms.control.n, arms.experimental.n) are needed too"
 )
 log = logging.getLogger("retrial")

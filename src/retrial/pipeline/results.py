@@ -19,6 +19,7 @@ from retrial.data.kind import Fits
 from retrial.data.survival_checks import Criticised
 from retrial.dims import ARM, ARMS, MODEL, PREDICTIVE, PREDICTIVES, QUANTILE, RECONSTRUCTION, STATUS, SURVIVAL, TIME
 from retrial.estimate import Estimate, to_frame
+from retrial.frequentist.ratios import published_effects
 from retrial.pipeline.priors import used_sets
 from retrial.pipeline.probes import Probed
 from retrial.priors.prior_set import implied
@@ -75,10 +76,17 @@ def probe_files(probed: Probed) -> Files:
     return Files(probed.frames, strict)
 
 
-def result_files(run: RunConfig, study: Study, estimates: Sequence[Estimate], fits: Fits) -> Files:
-    """estimates.csv, diagnostics.csv, priors.csv, agreement.csv and variance.csv; posterior_ENDPOINT_MODEL.nc and band_ENDPOINT.nc."""
+def result_files(
+    run: RunConfig, study: Study, estimates: Sequence[Estimate], fits: Fits, printed: Sequence[Estimate] = ()
+) -> Files:
+    """estimates.csv, diagnostics.csv, priors.csv, agreement.csv and variance.csv; posterior_ENDPOINT_MODEL.nc and band_ENDPOINT.nc.
+
+    `study` as the audit lets it be used; `printed` are the ratios as printed, where the estimates do not hold them.
+    """
     priors = [row for prior_set in used_sets(run, study, estimates) for row in implied(prior_set, run.questions.level)]
-    agreed = [dataclasses.asdict(row) for row in agreements(estimates, run.questions.agreement)]
+    agreed = [
+        dataclasses.asdict(row) for row in agreements([*printed, *estimates], published_effects(study), run.questions.agreement)
+    ]
     rows = {"diagnostics": fits.diagnostics, "priors": priors, "variance": fits.variance, "agreement": agreed}
     frames = {name: pd.DataFrame(list(found)) for name, found in rows.items()}
     posteriors: Arrays = {("posterior", *place): tree for place, tree in fits.posteriors.items()}

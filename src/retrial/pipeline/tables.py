@@ -166,9 +166,9 @@ def _missing(study: Study, key: str) -> str:
     if without_n:
         return f"{' and '.join(without_n)} missing"
     medians = (endpoint.median.control, endpoint.median.experimental, endpoint.median.total)
-    compared = endpoint.log_rank is not None or treatment_effect(study, key) is not None
+    compared = endpoint.test is not None or treatment_effect(study, key) is not None
     if not any((*medians, endpoint.at_risk, endpoint.curve, compared and endpoint.longest)):
-        return "no median, no numbers at risk, no curve, and no longest time beside a hazard ratio or a log-rank test"
+        return "no median, no numbers at risk, no curve, and no longest time beside a hazard ratio or a test of the arms"
     return ""
 
 

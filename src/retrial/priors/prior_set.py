@@ -28,13 +28,16 @@ BY_ENDPOINT = "by_endpoint"
 class PriorSet:
     """Priors by parameter, and those that hold for one endpoint only (`by_endpoint`: endpoint -> parameter -> prior).
 
-    `log_odds_ratio` is that of a benefit: for a harm its mirror is used.
+    `log_odds_ratio` is that of a benefit: for a harm its mirror is used. `variant` says how a set differs from the one of its name;
+    `model` is the model whose own priors these are, empty for a set that all models share.
     """
 
     name: str
     priors: Mapping[str, Prior]
     description: str = ""
     by_endpoint: Mapping[str, Mapping[str, Prior]] = MappingProxyType({})
+    variant: str = ""
+    model: str = ""
 
     def speaks_of(self, parameter: str, endpoint: str | None = None) -> bool:
         """Whether the set has a prior of a parameter: for an endpoint, or (with None) for any."""
@@ -119,19 +122,20 @@ def implied(prior_set: PriorSet, level: float = 0.95) -> list[dict[str, Any]]:
     """
     groups = [("", prior_set.priors), *prior_set.by_endpoint.items()]
     return [
-        _implied_row(prior_set.name, parameter, prior, endpoint, level)
+        _implied_row(prior_set, parameter, prior, endpoint, level)
         for endpoint, priors in groups
         for parameter, prior in priors.items()
     ]
 
 
-def _implied_row(name: str, parameter: str, prior: Prior, endpoint: str, level: float) -> dict[str, Any]:
+def _implied_row(prior_set: PriorSet, parameter: str, prior: Prior, endpoint: str, level: float) -> dict[str, Any]:
     tail = (1 - level) / 2
     scale = scale_of(parameter, prior.scale)
     low, middle, high = scale.clinical(prior.distribution.ppf(np.array([tail, 0.5, 1 - tail])))
     size, unit = effective_size(parameter, prior)
     return {
-        "prior": name,
+        "model": prior_set.model,
+        "prior": prior_set.name,
         "parameter": parameter,
         "endpoint": endpoint,
         "distribution": str(prior),

@@ -16,6 +16,11 @@ from retrial.estimate import Estimate, IntervalKind
 from retrial.study.study import Study
 
 
+def of_models(priors: pd.DataFrame) -> pd.Series:
+    """Which rows of a table of priors or of their densities are a model's own, not those of a set that all models share."""
+    return priors["model"].fillna("") != ""
+
+
 @dataclass(frozen=True, eq=False)
 class PrintedAtRisk:
     """Numbers at risk that the paper prints: `counts` holds one number a time (in months) for each arm that has them."""
@@ -72,9 +77,9 @@ class ReportData:
     diagnostics  columns endpoint, model, prior, reconstruction, rhat_max, ess_bulk_min, ess_tail_min, divergences, draws, status,
                  attempts, tune, target_accept
     curves       by endpoint key
-    priors       columns prior, parameter, endpoint, distribution, source, implied_median, implied_lower, implied_upper, scale,
+    priors       columns model, prior, parameter, endpoint, distribution, source, implied_median, implied_lower, implied_upper, scale,
                  effective_size, effective_unit
-    prior_densities   columns prior, parameter, endpoint, scale, per, value, density: curves of the figure
+    prior_densities   columns model, prior, parameter, endpoint, scale, per, value, density: curves of the figure
     prior_predictive  columns model, prior, endpoint, quantity, contrast, median, lower, upper, observed, share_below, unit
     conflict     columns endpoint, contrast, measure, prior, estimate, se, prior_median, box_p, vague_weight_prior, vague_weight_posterior
     power_scaling  columns endpoint, quantity, contrast, model, prior, psense_prior, psense_likelihood, pareto_k, diagnosis

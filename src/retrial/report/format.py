@@ -117,9 +117,7 @@ _BY_UNIT: dict[str, Formatter] = {
     "ratio": ratio,
     "log ratio": lambda value: decimal(value, 3),
     "probability": lambda value: decimal(value, 3),
-    "p": p_value,
     "p-value": p_value,
-    "p value": p_value,
     "months": months,
     "percent": percent,
     "percent points": percent,
@@ -130,9 +128,7 @@ _BY_UNIT: dict[str, Formatter] = {
 
 def formatter_of(estimate: Estimate) -> Formatter:
     """How this estimate's numbers are written, by its quantity and unit."""
-    if estimate.quantity in ("p", "p_value") or estimate.quantity.endswith("_p_value"):
-        return p_value
-    if estimate.unit == "probability" and estimate.quantity.startswith("p_"):
+    if estimate.statistic == "probability":
         return probability
     return _BY_UNIT.get(estimate.unit) or _like(estimate)
 

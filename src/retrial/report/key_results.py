@@ -13,14 +13,14 @@ from retrial.report.labels import (
     RATIOS,
     arm_label,
     endpoint_label,
-    is_adjusted,
+    estimate_label,
+    is_chance,
     is_comparison,
     is_spread,
     is_typical,
     model_label,
     prior_label,
     quantity_label,
-    threshold_of,
     upper_first,
 )
 from retrial.report.tables.results import Group, audit_note, groups_of, written
@@ -42,14 +42,12 @@ class KeyResult:
 def key_results(data: ReportData) -> list[KeyResult]:
     """Unadjusted treatment effects (adjusted ones where there are no others), endpoint by endpoint."""
     groups = [
-        group
-        for group in groups_of(data.estimates)
-        if group.quantity in _IN_WORDS and is_comparison(group.rows[0]) and group.fine
+        group for group in groups_of(data.estimates) if group.main in _IN_WORDS and is_comparison(group.first) and group.fine
     ]
     results = []
     for endpoint in _main_endpoints(data.study, groups):
         mine = [group for group in groups if group.endpoint == endpoint]
-        chosen = [group for group in mine if not is_adjusted(group.rows[0])] or mine
+        chosen = [group for group in mine if not group.first.adjusted_for] or mine
         best = min(
             chosen,
             key=lambda group: (
@@ -71,13 +69,13 @@ def _main_endpoints(study: Study, groups: Sequence[Group]) -> list[str]:
 
 
 def _sentences(data: ReportData, group: Group) -> Iterator[str]:
-    what = quantity_label(group.quantity) + (" (adjusted)" if is_adjusted(group.rows[0]) else "")
+    what = quantity_label(group.quantity) + (" (adjusted)" if group.first.adjusted_for else "")
     for row in group.by("published")[:1]:
         note = audit_note(data, row)
-        yield f"The paper prints a {what} of {_with_interval(data.study, row)}{f'; {note}' if note else ''}."
+        yield f"The paper prints a {what} of {_with_interval(row)}{f'; {note}' if note else ''}."
     medians = [row for row in group.by("frequentist") if not (row.failed or is_spread(row) or is_typical(row))]
     yield from _without_prior(data, what, medians)
-    fine = [row for row in group.by("bayes") if not row.failed]
+    fine = [row for row in group.by("bayes") if not row.failed and not row.variant]
     for model in list(dict.fromkeys(row.model for row in fine))[:_MODELS_IN_WORDS]:
         yield " ".join(_bayes(data, group, what, [row for row in fine if row.model == model]))
     yield from dict.fromkeys(f"{upper_first(row.note)}." for row in fine if row.note)
@@ -89,10 +87,10 @@ def _sentences(data: ReportData, group: Group) -> Iterator[str]:
 def _without_prior(data: ReportData, what: str, rows: Sequence[Estimate]) -> Iterator[str]:
     """The frequentist number, or from the smallest to the largest of several estimators."""
     if len(rows) == 1:
-        yield f"{_basis(data, rows[0])} ({model_label(rows[0].model)}): {what} {_with_interval(data.study, rows[0])}."
+        yield f"{_basis(data, rows[0])} ({model_label(rows[0].model)}): {what} {_with_interval(rows[0])}."
     elif rows:
         low, high = (choose(rows, key=lambda row: row.point) for choose in (min, max))
-        ends = " to ".join(f"{_with_interval(data.study, row)} by {model_label(row.model)}" for row in (low, high))
+        ends = " to ".join(f"{_with_interval(row)} by {model_label(row.model)}" for row in (low, high))
         yield f"{_basis(data, rows[0])} by {len(rows)} estimators: {what} from {ends}."
 
 
@@ -113,8 +111,8 @@ def _bayes(data: ReportData, group: Group, what: str, rows: Sequence[Estimate]) 
     found = [row for row in _chances(data, group, main.model) if not row.failed]
     chances = {row.prior: row.point for row in found}
     fit = ", ".join(part for part in (model_label(main.model), f"{prior_label(main.prior)} prior" if main.prior else "") if part)
-    chance = f"; {quantity_label(found[0].quantity)} = {fmt.probability(chances[main.prior])}" if main.prior in chances else ""
-    yield f"{upper_first(fit)}: posterior median {what} {_with_interval(data.study, main)}{chance}."
+    chance = f"; {estimate_label(found[0])} = {fmt.probability(chances[main.prior])}" if main.prior in chances else ""
+    yield f"{upper_first(fit)}: posterior median {what} {_with_interval(main)}{chance}."
     if len(rows) > 1:
         write = fmt.formatter_of(main)
         low, high = min(rows, key=lambda row: row.point), max(rows, key=lambda row: row.point)
@@ -133,23 +131,16 @@ def _spread(chances: dict[str, float]) -> str:
 
 def _chances(data: ReportData, group: Group, model: str) -> list[Estimate]:
     """Rows of the probability that the effect is on the experimental arm's side of no effect, for this group and model."""
-    wanted = _threshold(group)
     return [
         row
         for row in data.estimates
-        if (row.endpoint, row.contrast, row.model) == (group.endpoint, group.contrast, model)
-        and (found := threshold_of(row.quantity)) is not None
-        and (found.base, found.relation, *map(float, found.bounds)) == wanted
+        if row.model == model and not row.variant and row.subject == group.first.subject and is_chance(row)
     ]
 
 
-def _threshold(group: Group) -> tuple[str, str, float]:
-    return (group.quantity, "above", 0.0) if group.quantity == "risk_difference" else (group.quantity, "below", 1.0)
-
-
-def _with_interval(study: Study, row: Estimate) -> str:
+def _with_interval(row: Estimate) -> str:
     """ "0.470 (95 % confidence interval 0.252 to 0.879)"."""
-    text = written(study, row)
+    text = written(row)
     return (
         text.replace(" (", f" ({fmt.level(row.level)} {INTERVALS[row.interval_kind]} ", 1)
         if row.interval_kind != "none"

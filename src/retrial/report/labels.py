@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from types import MappingProxyType
 
-from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
-from retrial.estimate import Estimate, IntervalKind
+from retrial.dims import ARMS, TOTAL
+from retrial.estimate import NAN, Estimate, IntervalKind, none_if_nan
+from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.study.study import Study
 
 RATIOS = ("hazard_ratio", "odds_ratio", "risk_ratio")
@@ -18,25 +18,32 @@ QUANTITIES = {
     "hazard_ratio": "hazard ratio",
     "odds_ratio": "odds ratio",
     "risk_ratio": "risk ratio",
-    "hazard_ratio_at": "hazard ratio by month",
     "log_hazard_ratio": "log hazard ratio",
     "log_odds_ratio": "log odds ratio",
     "risk_difference": "risk difference",
     "number_needed_to_treat": "number needed to treat",
     "number_needed_to_treat_to_benefit": "number needed to treat to benefit",
     "number_needed_to_treat_to_harm": "number needed to treat to harm",
-    "number_needed_to_treat_to_benefit_limit": "the interval goes on through infinity, to benefit as few as",
-    "number_needed_to_treat_to_harm_limit": "the interval goes on through infinity, to harm as few as",
+    "survival": "survival",
+    "survival_difference": "difference in survival",
+    "rmst": "restricted mean survival time",
+    "rmst_difference": "difference in restricted mean survival time",
+    "median_survival": "median",
+    "median_difference": "difference in median",
     "common_odds_ratio": "common odds ratio",
     "common_log_odds_ratio": "common log odds ratio",
     "effect_sd": "pooling scale τ",
     "posterior_weight_robust": "posterior weight of the robust part",
-    "p": "p-value",
     "p_value": "p-value",
     "chi_square": "χ²",
 }
 _TOGETHER = {"adverse_events": "all adverse events together", "response": "all response categories together"}
-_CURVE_WORDS = {"survival": "survival", "rmst": "restricted mean survival time", "median_survival": "median", "median": "median"}
+_TO_A_TIME = ("rmst", "rmst_difference")
+"""Quantities up to a time, not at one."""
+_FAR_LIMITS = {
+    f"number_needed_to_treat_to_{side}": f"the interval goes on through infinity, to {side} as few as"
+    for side in ("benefit", "harm")
+}
 PRIORS = {"jeffreys": "Jeffreys"}
 SYMBOLS = {"hazard_ratio": "HR", "odds_ratio": "OR", "risk_ratio": "RR", "risk_difference": "RD"}
 METHODS = {"published": "Published", "frequentist": "Frequentist", "bayes": "Bayesian"}
@@ -71,27 +78,8 @@ INTERVALS: dict[IntervalKind, str] = {
     "none": "no interval",
 }
 _LABELS: ContextVar[Mapping[str, str]] = ContextVar("labels of models", default=MappingProxyType({}))
-_PROBABILITY = re.compile(
-    r"^p_(?P<base>[a-z0-9_.]+?)_(?P<relation>below|above|between|within|in)_"
-    r"(?P<first>-?\d+(?:\.\d+)?)(?:_(?:and_|to_)?(?P<second>-?\d+(?:\.\d+)?))?$"
-)
-_AT = r"(?:_(?:at_)?(?P<{0}>\d+(?:\.\d+)?))?"
-_OF_CURVE = re.compile(
-    r"^(?P<base>survival|rmst|median_survival|median)"
-    + _AT.format("before")
-    + r"(?P<difference>_difference)?"
-    + _AT.format("after")
-    + "$"
-)
-"""Numbers of a survival curve, at a time or not, with time and "difference" in either order."""
-RATIO_AT = re.compile(r"^(?P<log>log_)?hazard_ratio_at_(?P<time>\d+(?:\.\d+)?)$")
-"""A hazard ratio that varies, at a time."""
 _ABBREVIATION = 3
 """Most letters of a key without a label that is read as an abbreviation ("os")."""
-_SPREAD = "_across_reconstructions"
-"""End of a quantity whose limits are its smallest and largest value over the life tables."""
-TYPICAL = "_typical_table"
-"""End of a model whose number is that of one table of an ensemble."""
 
 
 def words(key: str) -> str:
@@ -105,73 +93,56 @@ def upper_first(text: str) -> str:
     return text if symbol else text[:1].upper() + text[1:]
 
 
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """A posterior probability's quantity ("p_hazard_ratio_below_0.8") taken apart."""
-
-    base: str
-    relation: str
-    bounds: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """ "P(HR < 0.8)"."""
-        varying = RATIO_AT.match(self.base)
-        symbol = f"HR({varying['time']})" if varying else SYMBOLS.get(self.base) or quantity_label(self.base)
-        if len(self.bounds) == 2:
-            return f"P({self.bounds[0]} < {symbol} < {self.bounds[1]})"
-        return f"P({symbol} {'>' if self.relation == 'above' else '<'} {self.bounds[0]})"
-
-    @property
-    def order(self) -> tuple[int, float]:
-        """Below (the largest bound first), between, above."""
-        rank = 1 if len(self.bounds) == 2 else 2 if self.relation == "above" else 0
-        return rank, -float(self.bounds[0]) if rank == 0 else float(self.bounds[0])
+def is_ratio_at(estimate: Estimate) -> bool:
+    """Whether it is a hazard ratio at a time, of hazards that are not proportional."""
+    return estimate.quantity in ("hazard_ratio", "log_hazard_ratio") and not math.isnan(estimate.time)
 
 
-def threshold_of(quantity: str) -> Threshold | None:
-    match = _PROBABILITY.match(quantity)
-    if match is None:
-        return None
-    return Threshold(match["base"], match["relation"], tuple(bound for bound in (match["first"], match["second"]) if bound))
+def estimate_label(estimate: Estimate) -> str:
+    """What a row is, for a reader: "hazard ratio", "P(HR < 0.8)", "difference in survival at 12 months"."""
+    if estimate.statistic == "probability":
+        return _event(estimate)
+    if estimate.statistic == "far_limit":
+        return _FAR_LIMITS.get(estimate.quantity, f"far limit of the {quantity_label(estimate.quantity)}")
+    return quantity_label(estimate.quantity, estimate.time)
 
 
-def canonical(quantity: str) -> str:
-    """One name for what is one quantity: "survival_12_difference" and "survival_difference_at_12", with or without its spread."""
-    bare = quantity.removesuffix(_SPREAD)
-    found = _OF_CURVE.match(bare)
-    if found is None:
-        return bare
-    base = found["base"].removesuffix("_survival") if found["base"].startswith("median") else found["base"]
-    time = found["before"] or found["after"]
-    return "_".join(part for part in (base, "difference" if found["difference"] else "", f"at_{time}" if time else "") if part)
+def _event(estimate: Estimate) -> str:
+    """ "P(0.91 < HR < 1.1)"."""
+    symbol = SYMBOLS.get(estimate.quantity) or quantity_label(estimate.quantity, estimate.time)
+    if estimate.quantity in SYMBOLS and not math.isnan(estimate.time):
+        symbol = f"{symbol}({estimate.time:g})"
+    if estimate.event == "between":
+        return f"P({estimate.threshold:g} < {symbol} < {estimate.threshold_upper:g})"
+    return f"P({symbol} {'>' if estimate.event == 'above' else '<'} {estimate.threshold:g})"
+
+
+def is_chance(estimate: Estimate) -> bool:
+    """Whether it is the probability of an effect: of a ratio below 1, of a difference above 0."""
+    at_no_effect = ("below", 1.0) if estimate.quantity in RATIOS else ("above", 0.0)
+    return estimate.statistic == "probability" and (estimate.event, estimate.threshold) == at_no_effect
+
+
+def event_order(estimate: Estimate) -> tuple[int, float, float]:
+    """Below (the largest threshold first), between, above; early times first."""
+    rank = {"below": 0, "between": 1, "above": 2}.get(estimate.event, 3)
+    return rank, -estimate.threshold if rank == 0 else estimate.threshold, none_if_nan(estimate.time) or 0.0
 
 
 def is_spread(estimate: Estimate) -> bool:
     """Whether the limits are the range over the life tables, not an interval."""
-    return estimate.quantity.endswith(_SPREAD)
+    return estimate.statistic == "range"
 
 
-def quantity_label(quantity: str) -> str:
-    """ "hazard ratio", "P(HR < 0.8)", "difference in survival at 12 months"."""
-    threshold = threshold_of(quantity)
-    if threshold is not None:
-        return threshold.text
-    varying = RATIO_AT.match(quantity)
-    if varying is not None:
-        return f"{'log ' if varying['log'] else ''}hazard ratio at {_months(varying['time'])}"
-    found = _OF_CURVE.match(quantity.removesuffix(_SPREAD))
-    if found is None:
-        return QUANTITIES.get(quantity.removesuffix(_SPREAD), words(quantity))
-    base = _CURVE_WORDS[found["base"]]
-    time = found["before"] or found["after"]
-    when = f" {'to' if found['base'] == 'rmst' else 'at'} {_months(time)}" if time else ""
-    return f"{'difference in ' if found['difference'] else ''}{base}{when}"
+def quantity_label(quantity: str, time: float = NAN) -> str:
+    """ "hazard ratio", "survival at 12 months", "restricted mean survival time to 17 months"."""
+    name = QUANTITIES.get(quantity, words(quantity))
+    return name if math.isnan(time) else f"{name} {'to' if quantity in _TO_A_TIME else 'at'} {months_label(time)}"
 
 
-def _months(time: str) -> str:
+def months_label(time: float) -> str:
     """ "12 months"; a time that was weeks or days to a tenth of a month."""
-    return f"{time if '.' not in time else f'{float(time):.1f}'} months"
+    return f"{time:.{0 if time == int(time) else 1}f} months"
 
 
 @contextmanager
@@ -186,17 +157,26 @@ def models_called(labels: Mapping[str, str]) -> Iterator[None]:
 
 def is_typical(estimate: Estimate) -> bool:
     """Whether the number is that of one table of an ensemble."""
-    return estimate.model.endswith(TYPICAL)
+    return estimate.method == "frequentist" and estimate.variant != ""
 
 
 def model_label(model: str) -> str:
     """A model as its configuration calls it, or a test."""
-    bare = model.removesuffix(TYPICAL)
-    return {**TESTS, **_LABELS.get()}.get(bare, words(bare)) + ", one typical table" * (bare != model)
+    return {**TESTS, **_LABELS.get()}.get(model, words(model))
 
 
 def prior_label(prior: str) -> str:
-    return PRIORS.get(prior, prior.replace("_", " ").replace(" x ", " × "))
+    return PRIORS.get(prior, prior.replace("_", " "))
+
+
+def fit_prior(estimate: Estimate) -> str:
+    """The prior of a row, and how its analysis differs from the main one: "flat, pooling scale × 0.5"."""
+    return ", ".join(part for part in (prior_label(estimate.prior), variant_label(estimate.variant)) if part)
+
+
+def variant_label(variant: str) -> str:
+    """ "pooling scale × 0.5"."""
+    return variant.replace(" x ", " × ")
 
 
 def arm_label(study: Study, arm: str) -> str:
@@ -242,24 +222,22 @@ def _baseline(study: Study, parts: list[str]) -> str:
     return name
 
 
-def is_adjusted(estimate: Estimate) -> bool:
-    return "adjusted" in estimate.contrast and "unadjusted" not in estimate.contrast
-
-
 def is_treatment(estimate: Estimate) -> bool:
     """Whether the number is of the arms: their contrast, or the value of one of them or of both together."""
-    return all(name in (*ARMS, TOTAL) for name in _compared(estimate))
+    return estimate.contrast in (RATIO, DIFFERENCE, *ARMS, TOTAL)
 
 
 def is_comparison(estimate: Estimate) -> bool:
     """Whether the number compares the arms with each other."""
-    return _compared(estimate) == [EXPERIMENTAL, CONTROL]
+    return estimate.contrast in (RATIO, DIFFERENCE)
 
 
-def _compared(estimate: Estimate) -> list[str]:
-    return [name.strip() for name in estimate.contrast.split(",")[0].replace(" - ", " / ").split(" / ")]
+def contrast_label(contrast: str, adjusted_for: str = "") -> str:
+    """The contrast with a true minus sign, and what it is adjusted for."""
+    shown = contrast.replace(" - ", " − ")
+    return f"{shown}, {adjusted_label(adjusted_for)}" if adjusted_for else shown
 
 
-def contrast_label(contrast: str) -> str:
-    """The contrast with a true minus sign."""
-    return contrast.replace(" - ", " − ")
+def adjusted_label(adjusted_for: str) -> str:
+    """ "adjusted for bclc, afp"; empty for a ratio that is not."""
+    return f"adjusted for {adjusted_for}" if adjusted_for else ""

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrial.estimate import Estimate
+from retrial.frequentist.rows import DIFFERENCE
 from retrial.report.data import ReportData
 from retrial.report.figures.adverse_events import adverse_pictures, adverse_table
 from retrial.report.figures.forest import section_forests
 from retrial.report.figures.picture import Picture
-from retrial.report.labels import RATIO_AT, RATIOS, is_adjusted, is_treatment, quantity_label, threshold_of
+from retrial.report.labels import RATIOS, is_ratio_at, is_treatment, quantity_label
 from retrial.report.table import Table
 from retrial.report.tables.probabilities import probability_table
 from retrial.report.tables.response import response_tables
@@ -39,6 +40,8 @@ _FOLDED = (ADVERSE, PROGNOSTIC, BASELINE, OTHER)
 _QUANTITIES = ("hazard_ratio", "risk_difference", "risk_ratio", "odds_ratio")
 """These come first in a section, in this order."""
 _TESTS = ("p_value", "chi_square")
+_HAZARD_RATIOS = ("hazard_ratio", "log_hazard_ratio")
+_TABLES = {"hazard_ratio_by_month": "hazard ratio by month", "differences": "differences"}
 _BY_THEMSELVES = (*RATIOS, "risk_difference")
 """Quantities whose probabilities have a table of their own; the differences of times and rates share one."""
 
@@ -62,7 +65,7 @@ def section_of(study: Study, estimate: Estimate) -> str:
     outcomes = {path.split(".")[-1] for path in study.count_rows() if not path.startswith(ADVERSE)}
     if estimate.endpoint.split(".")[-1] in outcomes or estimate.endpoint == RESPONSE:
         return RESPONSE
-    if estimate.endpoint in study.endpoints or estimate.endpoint in study.effects or "hazard_ratio" in estimate.quantity:
+    if estimate.endpoint in study.endpoints or estimate.endpoint in study.effects or estimate.quantity in _HAZARD_RATIOS:
         return TREATMENT if is_treatment(estimate) else PROGNOSTIC
     return OTHER
 
@@ -77,8 +80,8 @@ def result_sections(data: ReportData) -> list[Section]:
 
 def _section(data: ReportData, key: str, rows: Sequence[Estimate]) -> Section:
     groups = _ordered(data.study, groups_of(rows))
-    chances = [group for group in groups if threshold_of(group.quantity) is not None]
-    numbers = [group for group in groups if threshold_of(group.quantity) is None]
+    chances = [group for group in groups if group.first.statistic == "probability"]
+    numbers = [group for group in groups if group.first.statistic != "probability"]
     tables = _at_a_glance(data, key)
     short = bool(tables)
     folded = key in _FOLDED or short
@@ -86,7 +89,7 @@ def _section(data: ReportData, key: str, rows: Sequence[Estimate]) -> Section:
         tables.append(side_by_side(data, numbers, key=f"{key}_results", title="All numbers", folded=folded))
     for base in dict.fromkeys(_base(group) for group in chances):
         mine = [group for group in chances if _base(group) == base]
-        title = f"Posterior probabilities: {quantity_label(base)}"
+        title = f"Posterior probabilities: {_TABLES.get(base) or quantity_label(base)}"
         tables.append(probability_table(data.study, mine, key=f"{key}_probabilities_{base}", title=title, folded=folded))
     pictures = adverse_pictures(data) if key == ADVERSE else []
     if not pictures and key in (TREATMENT, RESPONSE, ADVERSE):
@@ -112,11 +115,9 @@ def _rates(data: ReportData) -> set[str]:
 
 
 def _base(group: Group) -> str:
-    threshold = threshold_of(group.quantity)
-    base = threshold.base if threshold is not None else ""
-    if RATIO_AT.match(base):
-        return "hazard_ratio_at"
-    return base if base in _BY_THEMSELVES else "differences"
+    if is_ratio_at(group.first):
+        return "hazard_ratio_by_month"
+    return group.quantity if group.quantity in _BY_THEMSELVES else "differences"
 
 
 def _ordered(study: Study, groups: Sequence[Group]) -> list[Group]:
@@ -124,17 +125,28 @@ def _ordered(study: Study, groups: Sequence[Group]) -> list[Group]:
     met = dict.fromkeys(group.endpoint for group in groups)
     first = [*study.endpoints, *(study.response.composites if study.response is not None else ())]
     endpoints = [*first, *(name for name in met if name not in first)]
-    met_quantities = list(dict.fromkeys(group.quantity for group in groups))
-    quantities = sorted(met_quantities, key=lambda name: (_rank(name), met_quantities.index(name)))
+    met_kinds = list(dict.fromkeys(_kind(group) for group in groups))
+    kinds = sorted(
+        met_kinds, key=lambda kind: (_rank(next(group for group in groups if _kind(group) == kind)), met_kinds.index(kind))
+    )
 
     def place(group: Group) -> tuple[int, int, bool]:
-        return endpoints.index(group.endpoint), quantities.index(group.quantity), is_adjusted(group.rows[0])
+        return endpoints.index(group.endpoint), kinds.index(_kind(group)), bool(group.first.adjusted_for)
 
     return sorted(groups, key=place)
 
 
-def _rank(quantity: str) -> int:
+def _kind(group: Group) -> tuple[object, ...]:
+    """What is asked, of whatever endpoint and contrast."""
+    _, quantity, time, *_ = group.first.subject
+    return quantity, time, *group.first.asks
+
+
+def _rank(group: Group) -> int:
     """Ratios and risk differences, their tests, other differences, then what belongs to one arm."""
-    if quantity in _QUANTITIES:
-        return _QUANTITIES.index(quantity)
-    return len(_QUANTITIES) + (0 if quantity in _TESTS or RATIO_AT.match(quantity) else 1 if "difference" in quantity else 2)
+    row = group.first
+    if group.main in _QUANTITIES:
+        return _QUANTITIES.index(group.main)
+    if row.quantity in _TESTS or (row.statistic == "value" and is_ratio_at(row) and row.unit == "ratio"):
+        return len(_QUANTITIES)
+    return len(_QUANTITIES) + (1 if row.contrast == DIFFERENCE else 2)

@@ -10,7 +10,7 @@ import pandas as pd
 from retrial.audit.check import Check, Verdict
 from retrial.estimate import Estimate
 from retrial.report.data import ReportData
-from retrial.report.labels import endpoint_label, model_label, prior_label, upper_first
+from retrial.report.labels import endpoint_label, fit_prior, model_label, prior_label, upper_first, variant_label
 from retrial.report.tables.run import FITS, failed_fits, of_fit
 from retrial.study.study import Study
 
@@ -40,7 +40,7 @@ def status_of(data: ReportData) -> Status:
     known = set() if failed.empty else set(failed[FITS].itertuples(index=False, name=None))
     rows = [row for row in data.estimates if row.failed and row.method == "bayes"]
     undefined = [row for row in data.estimates if row.failed and row.method != "bayes"]
-    others = [row for row in rows if (row.endpoint, row.model, row.prior) not in known]
+    others = [row for row in rows if (row.endpoint, row.model, row.prior, row.variant) not in known]
     names = {key: upper_first(endpoint_label(data.study, key)) for key in data.curves}
     curves = [f"{names[key]}, posterior survival curves: {one.status}" for key, one in data.curves.items() if one.status != "ok"]
     return Status(
@@ -58,13 +58,14 @@ def _fits(study: Study, diagnostics: pd.DataFrame | None) -> list[str]:
     lines = []
     failed = failed_fits(diagnostics)
     for names, fits in failed.groupby(FITS, sort=False) if not failed.empty else ():
-        endpoint, model, prior = (str(name) for name in names)
+        endpoint, model, prior, variant = (str(name) for name in names)
         parts = [
             upper_first(endpoint_label(study, endpoint)),
             model_label(model),
             *([f"{prior_label(prior)} prior"] if prior else []),
+            *([variant_label(variant)] if variant else []),
         ]
-        total = len(of_fit(diagnostics, (endpoint, model, prior)))
+        total = len(of_fit(diagnostics, (endpoint, model, prior, variant)))
         first = str(fits.iloc[0]["status"])
         many = f"{len(fits)} of {total} life tables failed; the first: {first.removeprefix('failed: ')}"
         lines.append(f"{', '.join(parts)}: {many if total > 1 else first}")
@@ -75,12 +76,12 @@ def _numbers(study: Study, rows: Sequence[Estimate]) -> list[str]:
     """One line for every model, prior and reason, with the endpoints concerned."""
     found: dict[tuple[str, str, str], list[Estimate]] = {}
     for row in rows:
-        found.setdefault((row.model, row.prior, row.status), []).append(row)
+        found.setdefault((row.model, fit_prior(row), row.status), []).append(row)
     lines: list[str] = []
     for (model, prior, status), mine in found.items():
         endpoints = list(dict.fromkeys(upper_first(endpoint_label(study, row.endpoint)) for row in mine))
         shown = ", ".join(endpoints[:_NAMED]) + (f" and {len(endpoints) - _NAMED} more" if len(endpoints) > _NAMED else "")
-        fit = ", ".join(part for part in (model_label(model), f"{prior_label(prior)} prior" if prior else "") if part)
+        fit = ", ".join(part for part in (model_label(model), f"{prior} prior" if prior else "") if part)
         lines.append(f"{shown}{f' ({fit})' if fit else ''}: {status}")
     return lines
 

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from retrial.errors import DataError
 from retrial.estimate import Estimate
-from retrial.frequentist.ratios import LogRatio, effect_endpoint, log_ratio, printed_limits
+from retrial.frequentist.ratios import LogRatio, contrast_of, covariates_of, effect_endpoint, log_ratio, printed_limits
 from retrial.frequentist.rows import RowMaker, exp, z_quantile
 from retrial.study.sections import Effect
 from retrial.study.study import Study
@@ -103,9 +103,11 @@ def _rows(effect: Effect, key: str) -> list[Estimate]:
     except DataError as error:
         why = "; ".join([error.title, *error.problems])
         return [
-            RowMaker(endpoint, level=effect.level).failed("sceptical_prior_sd", "experimental / control", MODEL, why, "log ratio")
+            RowMaker(endpoint, level=effect.level, adjusted_for=covariates_of(effect)).failed(
+                "sceptical_prior_sd", contrast_of(effect), MODEL, why, "log ratio"
+            )
         ]
-    maker = RowMaker(endpoint, log.source, log.level)
+    maker = RowMaker(endpoint, log.source, log.level, log.adjusted_for)
     lower, upper = printed_limits(effect) or tuple(math.exp(limit) for limit in log.limits())
     intrinsic = [
         maker.row("intrinsic_credibility_p_value", log.contrast, kind, _intrinsic_p_of_z(log.z, kind), unit="p-value")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from retrial.errors import DataError
 from retrial.estimate import Estimate
-from retrial.frequentist.ratios import contrast_of, effect_endpoint, effect_source, log_ratio, printed_limits
+from retrial.frequentist.ratios import contrast_of, covariates_of, effect_endpoint, effect_source, log_ratio, printed_limits
 from retrial.frequentist.rows import RowMaker
 from retrial.study.sections import Effect
 from retrial.study.study import Study
@@ -104,7 +104,8 @@ def e_value_estimates(study: Study, common: bool | None = None) -> list[Estimate
 def _rows(effect: Effect, key: str, common: bool | None) -> list[Estimate]:
     point, lower, upper = _oriented(effect, key)
     values = e_values(point, lower, upper, effect.measure, common is not False)
-    maker = RowMaker(effect_endpoint(effect, key), "; ".join([effect_source(effect, key), _scale(effect, common)]), effect.level)
+    source = "; ".join([effect_source(effect, key), _scale(effect, common)])
+    maker = RowMaker(effect_endpoint(effect, key), source, effect.level, covariates_of(effect))
     contrast = contrast_of(effect)
     rows = [maker.row("e_value", contrast, MODEL, values.point, unit="ratio")]
     if not math.isnan(values.limit):

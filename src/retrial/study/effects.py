@@ -20,7 +20,8 @@ class Effect(Section):
 
     `numerator: experimental`, `denominator: control` is a treatment effect (the default); other names are a covariate's.
     The printed row label goes to `label`; where the label and the numbers disagree about the direction, `numerator` and
-    `denominator` say what the numbers say, and the audit shows why.
+    `denominator` say what the numbers say, and the audit shows why. `good` says whether more of the event is better for the
+    patient; where it is left out, `direction.is_good` goes by the measure and the names.
     """
 
     endpoint: str = ""
@@ -30,6 +31,7 @@ class Effect(Section):
     denominator: str = "control"
     label_direction: Literal["as_printed", "reversed"] = "as_printed"
     adjusted_for: list[str] = Field(default_factory=list)
+    good: bool | None = None
     hazard_ratio: Positive | None = None
     odds_ratio: Positive | None = None
     risk_ratio: Positive | None = None

@@ -59,12 +59,32 @@ class AtRisk(Section):
         return self
 
 
-class LogRank(Section):
-    """The unadjusted comparison's test, where printed."""
+TestName = Literal["unknown", "log_rank", "cox", "cox_score", "cox_wald", "cox_likelihood_ratio"]
+_TESTS: dict[TestName, str] = {
+    "unknown": "unadjusted test",
+    "log_rank": "log-rank test",
+    "cox": "univariable Cox test",
+    "cox_score": "score test of univariable Cox regression",
+    "cox_wald": "Wald test of univariable Cox regression",
+    "cox_likelihood_ratio": "likelihood-ratio test of univariable Cox regression",
+}
 
+
+class UnadjustedTest(Section):
+    """The test of the arms without covariates, where printed; `name` is the test that the paper names, "cox" where only the model is.
+
+    It changes the words of the audit, not the readings that a reconstruction tries.
+    """
+
+    name: TestName = "unknown"
     chi_square: Statistic | None = None
     p: PValue | None = None
     where: str = ""
+
+    @property
+    def words(self) -> str:
+        """ "log-rank test"."""
+        return _TESTS[self.name]
 
 
 class Endpoint(Section):
@@ -80,7 +100,7 @@ class Endpoint(Section):
     longest: Time | None = None
     median: Medians = Field(default_factory=Medians)
     at_risk: AtRisk | None = None
-    log_rank: LogRank | None = None
+    test: UnadjustedTest | None = None
     patients: NearPath | None = None
     curve: NearPath | None = None
     recorded: Literal["exact", "interval"] = "exact"

@@ -17,7 +17,7 @@ MAX_DF = 10
 
 
 def checks(study: Study) -> Iterator[Check]:
-    """One check a printed pair of chi-square and p: the rows of test tables, and the log-rank tests."""
+    """One check a printed pair of chi-square and p: the rows of test tables, and the endpoints' unadjusted tests."""
     for key, table in study.tests.items():
         for name, row in table.rows.items():
             for endpoint, result in row.results.items():
@@ -26,11 +26,11 @@ def checks(study: Study) -> Iterator[Check]:
                 label = f"{row.label or name}, {_endpoint_label(study, endpoint)}"
                 yield from _pair(label, table.where, path, result.chi_square, result.p, df)
     for key, endpoint_ in study.endpoints.items():
-        test = endpoint_.log_rank
+        test = endpoint_.test
         if test is not None and not _is_table_row(study, key, test.where):
             where = test.where or endpoint_.where
-            label = f"{_endpoint_label(study, key)}: log-rank"
-            yield from _pair(label, where, f"endpoints.{key}.log_rank", test.chi_square, test.p, 1)
+            label = f"{_endpoint_label(study, key)}: {test.words}"
+            yield from _pair(label, where, f"endpoints.{key}.test", test.chi_square, test.p, 1)
 
 
 def p_of(chi_square: Reported, df: int, *, truncated: bool = False) -> Range:
@@ -45,7 +45,7 @@ def fitting_df(chi_square: Reported, p: Reported) -> tuple[int, ...]:
 
 
 def _is_table_row(study: Study, endpoint: str, where: str) -> bool:
-    """Whether the log-rank test is the same print as a row of a test table (then that row's check covers it)."""
+    """Whether the test is the same print as a row of a test table (then that row's check covers it)."""
     return any(
         row.treatment and endpoint in row.results and table.where and table.where in where
         for table in study.tests.values()

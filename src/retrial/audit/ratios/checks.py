@@ -111,22 +111,22 @@ def _p(study: Study, key: str, effect: Effect, label: str, found: Diagnosis, p: 
 
 
 def _is_the_test(study: Study, effect: Effect) -> bool:
-    """Whether a reconstruction would take this p for the log-rank test's, because the endpoint prints none."""
+    """Whether a reconstruction would take this p for the unadjusted test's, because the endpoint prints none."""
     endpoint = study.endpoints.get(effect.endpoint)
     unadjusted = effect.is_treatment and not effect.adjusted_for and effect.measure == "hazard_ratio"
-    return endpoint is not None and endpoint.log_rank is None and unadjusted
+    return endpoint is not None and endpoint.test is None and unadjusted
 
 
 def _other_test(study: Study, effect: Effect, ratio: Ratio, p: Quantity) -> tuple[Verdict, str, str]:
-    """A p that is not Wald's: of the endpoint's log-rank test, of some other test of the same hypothesis, or of none."""
+    """A p that is not Wald's: of the endpoint's unadjusted test, of some other test of the same hypothesis, or of none."""
     wald = abs(ratios.wald_z(ratio))
     side = "" if (2 * stats.norm.sf(wald) < 0.05) == (p.value < 0.05) else "; Wald's is on the other side of 0.05"
     endpoint = study.endpoints.get(effect.endpoint)
-    log_rank = endpoint.log_rank.p if endpoint and endpoint.log_rank else None
-    if log_rank is not None and effect.is_treatment and not effect.adjusted_for and log_rank.text == p.text:
+    test = endpoint.test if endpoint is not None else None
+    if test is not None and test.p is not None and effect.is_treatment and not effect.adjusted_for and test.p.text == p.text:
         return (
             Verdict.CONSISTENT_ONLY_IF,
-            "p is the log-rank test's, not Wald's",
+            f"p is the {test.words}'s, not Wald's",
             f"Wald p {show_p(2 * stats.norm.sf(wald))}{side}",
         )
     printed = z_of_p(p)

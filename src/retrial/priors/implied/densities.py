@@ -19,14 +19,14 @@ _WIDEST_LOG_RATIO = np.log(100.0)
 
 
 def density_rows(prior_set: PriorSet) -> list[dict[str, Any]]:
-    """Rows (prior, parameter, endpoint, scale, per, value, density) of every prior of a set.
+    """Rows (model, prior, parameter, endpoint, scale, per, value, density) of every prior of a set.
 
     `value` is on the clinical scale. `density` is per unit of the logarithm for log ratios and positive parameters (`per` says "log unit"),
     so that a symmetric belief looks symmetric on a logarithmic axis; per unit of the value (a probability, a step's logit) elsewhere.
     """
     groups = [("", prior_set.priors), *prior_set.by_endpoint.items()]
     return [
-        {"prior": prior_set.name, "parameter": parameter, "endpoint": endpoint, **point}
+        {"model": prior_set.model, "prior": prior_set.name, "parameter": parameter, "endpoint": endpoint, **point}
         for endpoint, priors in groups
         for parameter, prior in priors.items()
         for point in _points(parameter, prior)

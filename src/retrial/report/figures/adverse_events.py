@@ -13,16 +13,15 @@ from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.figures.dots import DotPanel, DotRow, DotText, dots
 from retrial.report.figures.picture import Picture
-from retrial.report.labels import arm_label, prior_label, upper_first, words
+from retrial.report.labels import arm_label, prior_label, upper_first, variant_label, words
 from retrial.report.table import Line, Row, Table, text_row
 
 SECTION = "adverse_events"
 ANY = "any"
 ONE_ARM, NO_EVENT = "†", "‡"
 """Marks of cells where one arm, or both, has nobody (or everybody) with the event."""
-POOLING = ", pooling scale x "
-"""Between the main prior's name and the factor by which its pooling scale was changed."""
-_EFFECT, _CHANCE = "odds_ratio", "p_risk_difference_above_0"
+_EFFECT, _CHANCE = ("odds_ratio", "value"), ("risk_difference", "probability")
+"""Quantity and statistic."""
 
 
 @dataclass(frozen=True)
@@ -53,24 +52,32 @@ def _model(data: ReportData) -> str:
 def hierarchical_prior(data: ReportData) -> str:
     """The prior that the section quotes: the main one where the model was fitted with it; empty where there is no such model."""
     model = _model(data)
-    names = list(dict.fromkeys(row.prior for row in data.estimates if row.model == model and row.quantity == _CHANCE))
+    names = list(dict.fromkeys(row.prior for row in data.estimates if row.model == model and _kind(row) == _CHANCE))
     return data.main_prior if data.main_prior in names else next(iter(names), "")
+
+
+def _kind(row: Estimate) -> tuple[str, str]:
+    return row.quantity, row.statistic
 
 
 def event_cells(data: ReportData) -> list[EventCell]:
     """Cells sorted by the shrunken odds ratio of any grade, most harm first; within a term any grade, then mild to severe."""
     prior, model = hierarchical_prior(data), _model(data)
     mine = [row for row in data.estimates if row.endpoint.startswith(f"{SECTION}.")]
-    bayes = {(row.endpoint, row.prior, row.quantity): row for row in mine if row.model == model and row.method == "bayes"}
-    independent = {row.endpoint: row for row in mine if row.method == "frequentist" and row.quantity == _EFFECT}
+    bayes = {
+        (row.endpoint, row.variant, _kind(row)): row
+        for row in mine
+        if (row.method, row.model, row.prior) == ("bayes", model, prior) and _kind(row) in (_EFFECT, _CHANCE)
+    }
+    independent = {row.endpoint: row for row in mine if row.method == "frequentist" and _kind(row) == _EFFECT}
     fisher = {row.endpoint: row.point for row in mine if row.model == "fisher_exact" and row.quantity == "p_value"}
-    factors = dict.fromkeys(name.partition(POOLING)[2] for _, name, _ in bayes if POOLING in name)
+    variants = dict.fromkeys(variant for _, variant, _ in bayes if variant)
     found = []
     for endpoint in dict.fromkeys(key[0] for key in bayes):
-        if (endpoint, prior, _EFFECT) not in bayes:
+        if (endpoint, "", _EFFECT) not in bayes:
             continue
         _, term, grade = endpoint.split(".", 2)
-        chance = bayes.get((endpoint, prior, _CHANCE))
+        chance = bayes.get((endpoint, "", _CHANCE))
         found.append(
             EventCell(
                 term,
@@ -78,13 +85,9 @@ def event_cells(data: ReportData) -> list[EventCell]:
                 _counts(data, term, grade),
                 independent.get(endpoint),
                 fisher.get(endpoint, math.nan),
-                bayes[endpoint, prior, _EFFECT],
+                bayes[endpoint, "", _EFFECT],
                 chance.point if chance is not None else math.nan,
-                {
-                    f: bayes[endpoint, name, _EFFECT]
-                    for f in factors
-                    if (endpoint, name := f"{prior}{POOLING}{f}", _EFFECT) in bayes
-                },
+                {name: bayes[endpoint, name, _EFFECT] for name in variants if (endpoint, name, _EFFECT) in bayes},
             )
         )
     return _sorted(found)
@@ -191,7 +194,7 @@ def adverse_table(data: ReportData) -> Table | None:
     cells = event_cells(data)
     if not cells:
         return None
-    factors = list(dict.fromkeys(factor for cell in cells for factor in cell.variants))
+    variants = list(dict.fromkeys(name for cell in cells for name in cell.variants))
     columns = (
         "Grade",
         upper_first(ARMS[1]),
@@ -200,12 +203,12 @@ def adverse_table(data: ReportData) -> Table | None:
         "Odds ratio, by itself",
         "Odds ratio, shrunken",
         "P(more harm)",
-        *((_scales(factors),) if factors else ()),
+        *((f"Shrunken, {' / '.join(map(variant_label, variants))}",) if variants else ()),
     )
-    rows = _pooling_rows(data, factors)
+    rows = _pooling_rows(data, variants)
     for term in dict.fromkeys(cell.term for cell in cells):
         rows.append(text_row([_term(data, term)], "group"))
-        rows += [_table_row(cell, factors) for cell in cells if cell.term == term]
+        rows += [_table_row(cell, variants) for cell in cells if cell.term == term]
     prior = prior_label(hierarchical_prior(data))
     caption = (
         f"Odds ratios, experimental / control, with 95 % intervals: by itself (Woolf's confidence interval, 0.5 added to each cell where one is"
@@ -226,32 +229,32 @@ def _not_analysed(data: ReportData, cells: Sequence[EventCell]) -> str:
     return f" Not analysed, because the counts of the grades do not fit together: {', '.join(left)}." if left else ""
 
 
-def _pooling_rows(data: ReportData, factors: Sequence[str]) -> list[Row]:
+def _pooling_rows(data: ReportData, variants: Sequence[str]) -> list[Row]:
     """The common odds ratio and the pooling scale, under the prior and its variants."""
     prior, model = hierarchical_prior(data), _model(data)
-    mine = {(row.quantity, row.prior): row for row in data.estimates if row.model == model and row.endpoint == SECTION}
+    mine = {
+        (*_kind(row), row.variant): row
+        for row in data.estimates
+        if row.endpoint == SECTION and (row.method, row.model, row.prior) == ("bayes", model, prior)
+    }
     rows = [text_row(["All terms together"], "group")]
     for quantity, label in (("common_odds_ratio", "Common odds ratio"), ("effect_sd", "Pooling scale τ")):
-        if (quantity, prior) not in mine:
+        if (quantity, "value", "") not in mine:
             continue
-        chance = mine.get(("p_common_odds_ratio_above_1", prior)) if quantity == "common_odds_ratio" else None
+        chance = mine.get((quantity, "probability", ""))
         told = fmt.probability(chance.point) if chance is not None else ""
-        values = [mine.get((quantity, f"{prior}{POOLING}{factor}")) for factor in factors]
-        rows.append(_row([label, "", "", "", "", mine[quantity, prior], told], values))
+        values = [mine.get((quantity, "value", name)) for name in variants]
+        rows.append(_row([label, "", "", "", "", mine[quantity, "value", ""], told], values))
     return rows if len(rows) > 1 else []
 
 
-def _table_row(cell: EventCell, factors: Sequence[str]) -> Row:
+def _table_row(cell: EventCell, variants: Sequence[str]) -> Row:
     control, experimental = ("", "") if cell.counts is None else (str(count) for count in cell.counts)
     alone = cell.independent if cell.independent is not None and not cell.independent.failed else "no events"
     chance = "" if cell.shrunken.failed else fmt.probability(cell.chance) + mark_of(cell)
     fisher = fmt.p_value(cell.fisher) if math.isfinite(cell.fisher) else fmt.MISSING
-    values = [cell.variants.get(factor) for factor in factors]
+    values = [cell.variants.get(name) for name in variants]
     return _row([_grade(cell.grade), experimental, control, fisher, alone, cell.shrunken, chance], values)
-
-
-def _scales(factors: Sequence[str]) -> str:
-    return "Shrunken, pooling scale " + " / ".join(f"× {factor}" for factor in factors)
 
 
 def _row(values: Sequence[str | Estimate], variants: Sequence[Estimate | None]) -> Row:

@@ -35,8 +35,11 @@ from retrial.report.figures.picture import (
 from retrial.report.labels import (
     METHODS,
     RATIOS,
-    TYPICAL,
+    SYMBOLS,
+    adjusted_label,
     endpoint_label,
+    fit_prior,
+    is_chance,
     is_comparison,
     is_spread,
     is_typical,
@@ -284,7 +287,7 @@ def section_forests(
     data: ReportData, key: str, section: str, numbers: Sequence[Group], chances: Sequence[Group]
 ) -> list[Picture]:
     """A plot per endpoint of treatment effects; one (or more pages) over all outcomes of the other sections."""
-    drawn = [group for group in numbers if group.quantity in _DRAWN[key] and is_comparison(group.rows[0])]
+    drawn = [group for group in numbers if group.main in _DRAWN[key] and is_comparison(group.first)]
     if key != "treatment":
         quantity = _first(key, drawn)
         return _one_for_all(data, key, section, quantity, [group for group in drawn if group.quantity == quantity], chances)
@@ -294,7 +297,8 @@ def section_forests(
         quantity = _first(key, mine)
         rows: list[ForestRow] = []
         for group in [group for group in mine if group.quantity == quantity]:
-            rows += [ForestRow(upper_first(group.contrast.partition(", ")[2] or "unadjusted")), *_rows(data, group, chances)]
+            heading = adjusted_label(group.first.adjusted_for) or "unadjusted"
+            rows += [ForestRow(upper_first(heading)), *_rows(data, group, chances)]
         title = upper_first(f"{endpoint_label(data.study, endpoint)}: {quantity_label(quantity)}")
         pictures += forests(rows, _text(f"forest_{key}_{endpoint}", title, quantity, rows, _FAVOURS))
     return pictures
@@ -345,7 +349,7 @@ def _text(key: str, title: str, quantity: str, rows: Sequence[ForestRow], sides:
         left=f"← {sides[0]}",
         right=f"{sides[1]} →",
         numbers="Estimate (interval)",
-        extra=quantity_label(_chance_name(quantity)) if any(row.extra for row in rows) else "",
+        extra=f"P({SYMBOLS[quantity]} {'< 1' if quantity in RATIOS else '> 0'})" if any(row.extra for row in rows) else "",
     )
 
 
@@ -366,7 +370,7 @@ def _rows(data: ReportData, group: Group, chances: Sequence[Group]) -> list[Fore
             other = position == 0 or is_typical(row) != is_typical(rows[position - 1])
             if method == "frequentist" and other and _is_reconstructed(data, row):
                 found.append(ForestRow("On one typical table" if is_typical(row) else "Median over the tables", minor=True))
-            text = "failed" if row.failed else written(data.study, row) if math.isfinite(row.point) else ""
+            text = "failed" if row.failed else written(row) if math.isfinite(row.point) else ""
             found.append(ForestRow(_label(data, row, alone=len(rows) == 1), row, text, _chance(row, chances)))
     return found
 
@@ -380,19 +384,16 @@ def _label(data: ReportData, row: Estimate, *, alone: bool) -> str:
     if row.method == "published":
         return "Published (see audit)" if audit_note(data, row) else "Published"
     if row.method == "frequentist":
-        return upper_first(model_label(row.model.removesuffix(TYPICAL)))
-    name = f"{prior_label(row.prior)} prior" if row.prior else "posterior"
+        return upper_first(model_label(row.model))
+    name = f"{fit_prior(row)} prior" if row.prior else "posterior"
     return f"Bayesian, {name}" if alone else upper_first(name)
-
-
-def _chance_name(quantity: str) -> str:
-    return f"p_{quantity}_above_0" if quantity == "risk_difference" else f"p_{quantity}_below_1"
 
 
 def _chance(row: Estimate, chances: Sequence[Group]) -> str:
     """Text of the probability that belongs to a Bayesian row; empty where there is none."""
     for group in chances:
-        if (group.endpoint, group.contrast, group.quantity) == (row.endpoint, row.contrast, _chance_name(row.quantity)):
-            found = [other for other in group.rows if (other.model, other.prior) == (row.model, row.prior) and not other.failed]
+        if group.first.subject == row.subject and is_chance(group.first):
+            mine = (row.model, row.prior, row.variant)
+            found = [other for other in group.rows if (other.model, other.prior, other.variant) == mine and not other.failed]
             return fmt.probability(found[0].point) if found else ""
     return ""

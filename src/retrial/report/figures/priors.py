@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from retrial.report.data import ReportData
+from retrial.report.data import ReportData, of_models
 from retrial.report.figures.picture import INK, METHOD_COLOURS, QUIET, RULE, WIDTH, Picture, finish, safe, style
 from retrial.report.labels import endpoint_label, model_label, prior_label, upper_first, words
 
@@ -29,7 +29,7 @@ def effect_picture(data: ReportData) -> Picture | None:
     frame = data.prior_densities
     if frame is None:
         return None
-    named = frame[~frame["prior"].astype(str).str.startswith("model ")]
+    named = frame[~of_models(frame)]
     panels = _effect_panels(data, named)
     if not panels:
         return None
@@ -115,8 +115,9 @@ def _implied(data: ReportData, part: pd.DataFrame) -> dict[Any, Any] | None:
     first = part.iloc[-1]
     frame = data.priors
     own = frame["endpoint"].fillna("") if "endpoint" in frame else pd.Series("", index=frame.index)
-    endpoint = "" if first["endpoint"] != first["endpoint"] else first["endpoint"]
-    rows = frame[(frame["prior"] == first["prior"]) & (frame["parameter"] == first["parameter"]) & (own == endpoint)]
+    endpoint, model = ("" if first[name] != first[name] else first[name] for name in ("endpoint", "model"))
+    same = (frame["prior"] == first["prior"]) & (frame["parameter"] == first["parameter"])
+    rows = frame[same & (own == endpoint) & (frame["model"].fillna("") == model)]
     return None if rows.empty else rows.iloc[0].to_dict()
 
 
@@ -125,30 +126,30 @@ def baseline_picture(data: ReportData) -> Picture | None:
     frame = data.prior_densities
     if frame is None:
         return None
-    mine = frame[frame["prior"].astype(str).str.startswith("model ")]
-    panels = [(str(prior), str(parameter), part) for (prior, parameter), part in mine.groupby(["prior", "parameter"], sort=False)]
+    mine = frame[of_models(frame)]
+    panels = [(str(model), str(parameter), part) for (model, parameter), part in mine.groupby(["model", "parameter"], sort=False)]
     if not panels:
         return None
     rows = -(-len(panels) // _ACROSS)
     with style():
         figure = Figure(figsize=(WIDTH, 1.45 * rows + 0.1), layout="constrained")
         grid = np.atleast_1d(figure.subplots(rows, _ACROSS, squeeze=False)).ravel()
-        for axes, (prior, parameter, part) in zip(grid, panels, strict=False):
+        for axes, (model, parameter, part) in zip(grid, panels, strict=False):
             title = data.parameter_labels.get(parameter, upper_first(words(parameter)))
-            _baseline(axes, prior, title, part, _implied(data, part))
+            _baseline(axes, model, title, part, _implied(data, part))
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
         caption = (
             "Priors of what is not the treatment effect, model by model, in the parameter's own unit; the dashed line is the median, the bar the"
             " central 95 % interval. Densities of positive parameters are per unit of their logarithm, on a logarithmic axis."
         )
-        listed = ", ".join(f"{words(parameter)} ({model_label(prior.removeprefix('model '))})" for prior, parameter, _ in panels)
+        listed = ", ".join(f"{words(parameter)} ({model_label(model)})" for model, parameter, _ in panels)
         return finish(
             figure, "prior_baselines", "Priors of the baseline and of the scales", caption, f"Prior densities of {listed}."
         )
 
 
-def _baseline(axes: Axes, prior: str, title: str, part: pd.DataFrame, record: dict[Any, Any] | None) -> None:
+def _baseline(axes: Axes, model: str, title: str, part: pd.DataFrame, record: dict[Any, Any] | None) -> None:
     value, density = part["value"].to_numpy(), part["density"].to_numpy()
     if str(part["per"].iloc[0]) == "log unit":
         axes.set_xscale("log")
@@ -165,4 +166,4 @@ def _baseline(axes: Axes, prior: str, title: str, part: pd.DataFrame, record: di
         limits = np.clip([record["implied_lower"], record["implied_upper"]], value.min(), value.max())
         axes.plot(limits, [0, 0], color=INK, linewidth=2.2, solid_capstyle="butt", clip_on=False)
     axes.set_title(title, fontsize=7.5)
-    axes.set_xlabel(safe(model_label(prior.removeprefix("model ")), 34, 1), fontsize=6.5, color=QUIET)
+    axes.set_xlabel(safe(model_label(model), 34, 1), fontsize=6.5, color=QUIET)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from retrial.frequentist.rows import RATIO
 from retrial.priors.implied.conflict import CONFLICT, LEANING
 from retrial.report import format as fmt
-from retrial.report.data import ReportData
+from retrial.report.data import ReportData, of_models
 from retrial.report.labels import contrast_label, endpoint_label, model_label, prior_label, quantity_label, upper_first
 from retrial.report.table import Line, Row, Table, text_row
 
@@ -18,7 +19,6 @@ _LARGEST_K = 0.7
 """Pareto k up to which weights are trusted (Kallioinen et al. 2024)."""
 _WORDS = {CONFLICT: "fights", LEANING: "leans away"}
 """The conflict table's verdicts in the words of the summary."""
-_TREATMENT = "experimental / control"
 
 _CAPTION = (
     "Box's p: prior predictive probability of an estimate as improbable as this one (small: the prior did not expect it). Vague part: weight"
@@ -41,13 +41,15 @@ def conflict_tables(data: ReportData) -> list[Table]:
 def _treatment(frame: pd.DataFrame | None) -> pd.DataFrame:
     """Rows of the treatment's effects."""
     if frame is None or frame.empty:
-        return pd.DataFrame(columns=["endpoint", "contrast", "prior", "box_p", "vague_weight_prior", "vague_weight_posterior"])
-    return frame[frame["contrast"].str.startswith(_TREATMENT)]
+        return pd.DataFrame(
+            columns=["endpoint", "contrast", "adjusted_for", "prior", "box_p", "vague_weight_prior", "vague_weight_posterior"]
+        )
+    return frame[frame["contrast"] == RATIO].fillna({"adjusted_for": ""})
 
 
 def _unadjusted(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows whose contrast names no covariates."""
-    return frame if frame.empty else frame[~frame["contrast"].str.contains("adjusted")]
+    return frame if frame.empty else frame[frame["adjusted_for"].fillna("") == ""]
 
 
 def _summary(data: ReportData, conflict: pd.DataFrame, scaling: pd.DataFrame) -> Table:
@@ -79,8 +81,7 @@ def _first_models(scaling: pd.DataFrame) -> list[str]:
 
 def data_priors(data: ReportData) -> list[str]:
     """Prior sets in the order of the run, as far as the table of priors has them."""
-    names = [] if data.priors is None else list(dict.fromkeys(data.priors["prior"]))
-    return [name for name in names if not str(name).startswith("model ")]
+    return [] if data.priors is None else list(dict.fromkeys(data.priors["prior"][~of_models(data.priors)]))
 
 
 def _shown_endpoints(data: ReportData, keys: Iterable[str]) -> list[str]:
@@ -129,8 +130,9 @@ def _verdict(said: str, diagnoses: list[str]) -> str:
 def _details(data: ReportData, conflict: pd.DataFrame, scaling: pd.DataFrame) -> Table:
     """Every effect, model and prior; the strongest conflicts first within an effect."""
     rows: list[Row] = []
-    for endpoint, contrast, model, quantity, frame in _groups(conflict, scaling):
-        heading = [upper_first(endpoint_label(data.study, endpoint)), contrast_label(contrast), quantity_label(quantity)]
+    for (endpoint, contrast, adjusted_for, orientation, model, quantity), frame in _groups(conflict, scaling):
+        compared = ", ".join(part for part in (contrast_label(contrast, adjusted_for), orientation) if part)
+        heading = [upper_first(endpoint_label(data.study, endpoint)), compared, quantity_label(quantity)]
         rows.append(text_row([", ".join([*heading, model_label(model) if model else "printed or counted estimate"])], "group"))
         rows += [_detail(record) for record in frame.to_dict("records")]
     columns = ("Prior", "Box's p", "Vague part, before → after", "Sensitivity to the prior", "to the data", "Pareto k", "Says")
@@ -145,18 +147,21 @@ def _details(data: ReportData, conflict: pd.DataFrame, scaling: pd.DataFrame) ->
     )
 
 
-def _groups(conflict: pd.DataFrame, scaling: pd.DataFrame) -> list[tuple[str, str, str, str, pd.DataFrame]]:
-    found = []
-    for (endpoint, contrast, measure), frame in (
-        conflict.groupby(["endpoint", "contrast", "measure"], sort=False) if not conflict.empty else ()
-    ):
-        found.append((str(endpoint), str(contrast), "", str(measure), frame.sort_values("box_p", kind="stable")))
-    for (endpoint, contrast, model, quantity), frame in (
-        scaling.groupby(["endpoint", "contrast", "model", "quantity"], sort=False) if not scaling.empty else ()
-    ):
-        ordered = frame.sort_values("psense_prior", ascending=False, kind="stable")
-        found.append((str(endpoint), str(contrast), str(model), str(quantity), ordered))
-    return found
+_GROUP = ["endpoint", "contrast", "adjusted_for", "orientation", "model", "quantity"]
+
+
+def _groups(conflict: pd.DataFrame, scaling: pd.DataFrame) -> list[tuple[list[str], pd.DataFrame]]:
+    """Values of `_GROUP` and their rows: conflicts, which have no model, before power-scaling."""
+    parts = (
+        (conflict.assign(model="").rename(columns={"measure": "quantity"}), "box_p", True),
+        (scaling.assign(orientation=""), "psense_prior", False),
+    )
+    return [
+        ([str(name) for name in names], frame.sort_values(by, ascending=rising, kind="stable"))
+        for part, by, rising in parts
+        if not part.empty
+        for names, frame in part.fillna({"adjusted_for": "", "orientation": ""}).groupby(_GROUP, sort=False)
+    ]
 
 
 def _detail(record: dict[Any, Any]) -> Row:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from retrial.report import format as fmt
-from retrial.report.data import ReportData
+from retrial.report.data import ReportData, of_models
 from retrial.report.figures.picture import Picture
 from retrial.report.figures.priors import baseline_picture, effect_picture
 from retrial.report.labels import (
@@ -45,7 +45,7 @@ def implied_table(data: ReportData) -> Table | None:
     if data.priors is None or not (endpoints := _endpoints(data)):
         return None
     frame = data.prior_predictive if data.prior_predictive is not None else pd.DataFrame(columns=list(_PREDICTED))
-    names = [name for name in dict.fromkeys(data.priors["prior"]) if not str(name).startswith("model ")]
+    names = list(dict.fromkeys(data.priors["prior"][~of_models(data.priors)]))
     rows = [
         Row(((Line(upper_first(prior_label(name))),), *(_implied(data, frame, name, key) for key in endpoints))) for name in names
     ]
@@ -100,9 +100,9 @@ def _counted(data: ReportData) -> set[str]:
 
 def _stated(data: ReportData, prior: str, endpoint: str, parameter: str) -> list[Line]:
     """What the prior itself says, with its effective size, from the table of priors."""
-    frame = data.priors if data.priors is not None else pd.DataFrame(columns=["prior", "parameter"])
+    frame = data.priors if data.priors is not None else pd.DataFrame(columns=["model", "prior", "parameter"])
     own = frame["endpoint"].fillna("") if "endpoint" in frame else pd.Series("", index=frame.index)
-    rows = frame[(frame["prior"] == prior) & (frame["parameter"] == parameter) & own.isin(["", endpoint])]
+    rows = frame[(frame["prior"] == prior) & (frame["parameter"] == parameter) & own.isin(["", endpoint]) & ~of_models(frame)]
     if rows.empty:
         return []
     record = rows.iloc[-1]
@@ -156,7 +156,8 @@ def _endpoint(data: ReportData, key: str) -> str:
 def _check(record: dict[Any, Any]) -> Row:
     write = _writer(str(record["unit"]))
     seen, below = float(record["observed"]), float(record["share_below"])
-    name: Sequence[Line] = (Line(upper_first(quantity_label(str(record["quantity"]))), contrast_label(str(record["contrast"]))),)
+    label = upper_first(quantity_label(str(record["quantity"]), float(record["time"])))
+    name: Sequence[Line] = (Line(label, contrast_label(str(record["contrast"]))),)
     unexpected = math.isfinite(below) and not _UNEXPECTED <= below <= 1 - _UNEXPECTED
     values = (
         _interval(record),

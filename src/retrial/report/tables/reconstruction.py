@@ -4,27 +4,28 @@ strict against default agreement.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from retrial.audit.check import Check
-from retrial.dims import CONTROL, EXPERIMENTAL, TOTAL
+from retrial.dims import TOTAL
+from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
-from retrial.report.labels import endpoint_label, quantity_label, upper_first, words
+from retrial.report.labels import contrast_label, endpoint_label, quantity_label, upper_first, words
 from retrial.report.sections import Section
 from retrial.report.table import Row, Table, text_row
 from retrial.report.tables.audit import note_sentences
 from retrial.study.study import Study
-from retrial.tables.findings.words import MEDIANS, RATIOS, TESTS
+from retrial.tables.findings.words import MEDIANS, RATIOS, TESTS, misses
 
 _NAMES = {
     "log_hazard_ratio_cox_efron": "log hazard ratio by Cox regression (Efron's ties)",
     "posterior_mean_log_hazard_ratio": "posterior mean of the log hazard ratio",
     "posterior_sd_log_hazard_ratio": "posterior SD of the log hazard ratio",
+    "posterior_probability_of_a_hazard_ratio_below_1": "P(HR < 1)",
 }
 _DECIMALS = {"events": 1, "rmst": 2, "rmst_difference": 2}
 _OTHER_DECIMALS = 3
@@ -44,26 +45,24 @@ def grouped(study: Study, frame: pd.DataFrame, row: Callable[[Mapping[str, Any]]
 
 
 def quantity_name(record: Mapping[str, Any]) -> str:
-    name, horizon = str(record["quantity"]), record.get("horizon")
-    if name in _NAMES:
-        return upper_first(_NAMES[name])
-    to_horizon = name.startswith("rmst") and isinstance(horizon, float) and horizon == horizon
-    return upper_first(quantity_label(f"{name}_at_{horizon:g}" if to_horizon else name))
+    name = str(record["quantity"])
+    return upper_first(_NAMES.get(name) or quantity_label(name, float(record["time"])))
 
 
 def arm_name(record: Mapping[str, Any]) -> str:
     if record["arm"] != TOTAL:
         return words(str(record["arm"]))
-    if "hazard_ratio" in str(record["quantity"]):
-        return f"{EXPERIMENTAL} / {CONTROL}"
-    return f"{EXPERIMENTAL} {fmt.MINUS} {CONTROL}" if "difference" in str(record["quantity"]) else "both"
+    if record["quantity"] in _NAMES:
+        return RATIO
+    return contrast_label(DIFFERENCE) if record["quantity"] in _DIFFERENCES else "both"
 
 
 def written(record: Mapping[str, Any], column: str) -> str:
     return fmt.decimal(float(record[column]), _DECIMALS.get(str(record["quantity"]), _OTHER_DECIMALS))
 
 
-_CONTRAST = re.compile(r"^(rmst_difference|survival_difference_at_[\d.]+|log_hazard_ratio_cox_efron)$")
+_DIFFERENCES = ("rmst_difference", "survival_difference")
+_CONTRASTS = (*_DIFFERENCES, "log_hazard_ratio_cox_efron")
 """Answers whose dependence on each printed number is shown."""
 _WIDER, _MOVED = 1.5, 2.0
 """An answer that widens by this factor, or moves by so many Monte Carlo standard errors, rests on the number left out."""
@@ -80,8 +79,8 @@ _STRICT_COLUMNS = ("Quantity", "Arm", "Default", "Strict", "Difference (Monte Ca
 
 def left_out_table(study: Study, frame: pd.DataFrame) -> Table:
     """A row for every number left out, with shift and widening of the contrasts between the arms."""
-    kept = frame[frame["quantity"].isna() | frame["quantity"].astype(str).str.match(_CONTRAST)].fillna({"left_out": ""})
-    quantities = [str(name) for name in dict.fromkeys(kept["quantity"].dropna())]
+    kept = frame[frame["quantity"].isna() | frame["quantity"].isin(_CONTRASTS)].fillna({"left_out": ""})
+    quantities = list(dict.fromkeys(quantity_name(record) for record in records(kept[kept["quantity"].notna()])))
     rows: list[Row] = []
     for endpoint, mine in kept.groupby("endpoint", sort=False):
         rows.append(text_row([upper_first(endpoint_label(study, str(endpoint)))], "group"))
@@ -91,7 +90,7 @@ def left_out_table(study: Study, frame: pd.DataFrame) -> Table:
         f" one printed statistic is left out; * where the shift exceeds {_MOVED:g} Monte Carlo standard errors or the SD grows by"
         f" {_WIDER:g} or more: the answer rests on that number. A median is left out with its interval."
     )
-    columns = ("Left out", *(quantity_name({"quantity": name}) for name in quantities))
+    columns = ("Left out", *quantities)
     return Table(
         "leave_one_out",
         "What each printed number contributes",
@@ -108,7 +107,7 @@ def _left_out_row(name: str, part: pd.DataFrame, quantities: Sequence[str]) -> R
     failed = [str(status) for status in part["status"] if status != "ok"]
     if failed:
         return text_row([f"{label}: {failed[0]}", *([fmt.MISSING] * len(quantities))], "failed")
-    by_quantity = {str(record["quantity"]): record for record in records(part)}
+    by_quantity = {quantity_name(record): record for record in records(part)}
     return text_row([label, *(_cell(by_quantity.get(quantity), first=not name) for quantity in quantities)])
 
 
@@ -195,7 +194,8 @@ _READING_COLUMNS = (
 _READING_CAPTION = (
     "Every combination of estimators that may have made hazard ratio, test and intervals of medians, each equally likely beforehand. Log"
     " evidence: of the printed numbers, given the structure of the tables, under the prior of the tables; SE: standard error. Not attained:"
-    " no sampler found a table; the closest one misses the numbers named, in units of the tolerance. Impossible: whatever the table."
+    " no sampler found a table; the closest one misses the numbers named, by multiples of the interval of values that count as agreement."
+    " Impossible: whatever the table."
 )
 
 
@@ -268,5 +268,5 @@ def _outcome(record: Mapping[str, Any]) -> str:
         return f"impossible: {record['reason']}"
     if record["status"] == "attained":
         return "attained"
-    missed = ", ".join(dict.fromkeys(words(part.strip()) for part in str(record["violated"]).split(",")))
-    return f"not attained: {missed} missed by up to {float(record['miss']):.2g} tolerances"
+    missed = [part.strip() for part in str(record["violated"]).split(",")]
+    return f"not attained: the closest table misses {misses(missed, float(record['miss']))}"

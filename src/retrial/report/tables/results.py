@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,35 +13,44 @@ from retrial.report.data import ReportData
 from retrial.report.labels import (
     INTERVALS,
     METHODS,
-    canonical,
     contrast_label,
     endpoint_label,
+    estimate_label,
+    fit_prior,
     is_spread,
     model_label,
-    prior_label,
-    quantity_label,
     upper_first,
+    variant_label,
 )
 from retrial.report.table import Cell, Line, Row, Table
 from retrial.report.tables.audit import decided
-from retrial.study.fields import Interval
-from retrial.study.reported import Quantity
-from retrial.study.sections import MEASURES, Effect, Median
-from retrial.study.study import Study
 
-_PRINTED = re.compile(r"(?:^|; )printed (?P<text>[<>≤≥]?-?[\d.]+)$")
-"""End of a published row's source, where the printed text stands."""
 ORDER: tuple[Method, ...] = ("published", "frequentist", "bayes")
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Every estimate of one quantity: same endpoint, quantity and contrast, whatever the method."""
+    """Every estimate that answers one question (`Estimate.subject` and `Estimate.asks`), whatever the method."""
 
-    endpoint: str
-    quantity: str
-    contrast: str
     rows: tuple[Estimate, ...]
+
+    @property
+    def first(self) -> Estimate:
+        return self.rows[0]
+
+    @property
+    def endpoint(self) -> str:
+        return self.first.endpoint
+
+    @property
+    def quantity(self) -> str:
+        return self.first.quantity
+
+    @property
+    def main(self) -> str:
+        """The quantity of a value without a time, else empty: neither a hazard ratio at a time nor its probability is the hazard ratio."""
+        plain = self.first.statistic in ("value", "range") and math.isnan(self.first.time)
+        return self.quantity if plain else ""
 
     def by(self, method: Method) -> list[Estimate]:
         return [row for row in self.rows if row.method == method]
@@ -54,58 +62,17 @@ class Group:
 
 def groups_of(estimates: Iterable[Estimate]) -> list[Group]:
     """Groups in the order in which their first row comes."""
-    found: dict[tuple[str, str, str], list[Estimate]] = {}
+    found: dict[tuple[object, ...], list[Estimate]] = {}
     for row in estimates:
-        found.setdefault((row.endpoint, canonical(row.quantity), row.contrast), []).append(row)
-    return [Group(*name, tuple(rows)) for name, rows in found.items()]
+        found.setdefault((row.subject, row.asks), []).append(row)
+    return [Group(tuple(rows)) for rows in found.values()]
 
 
-def written(study: Study, estimate: Estimate) -> str:
-    """The estimate as text; a published one with the digits that the paper prints."""
-    if estimate.method != "published":
-        return fmt.estimate_text(estimate)
-    _, effect = _printed_effect(study, estimate)
-    if effect is not None:
-        return _printed(effect.estimate, effect.ci, estimate.point)
-    median = _printed_median(study, estimate)
-    if median is not None:
-        return _printed(median.value, median.ci, estimate.point)
-    printed = _PRINTED.search(estimate.source)
-    if printed is not None and estimate.unit != "probability" and math.isnan(estimate.lower):
-        return printed["text"].replace("-", fmt.MINUS)
+def written(estimate: Estimate) -> str:
+    """The estimate as text; a published one with the digits that the paper prints, where its numbers are the printed ones."""
+    if estimate.method == "published" and estimate.printed and not estimate.converted:
+        return estimate.printed.replace("-", fmt.MINUS)
     return fmt.estimate_text(estimate)
-
-
-def _printed(point: Quantity, ci: Interval | None, value: float) -> str:
-    """The print of `point` that has this value, with its interval."""
-    text = next(str(print_) for print_ in point.prints if print_.value == value)
-    return f"{text} ({ci.lower} to {ci.upper})" if ci is not None else text
-
-
-def _printed_median(study: Study, estimate: Estimate) -> Median | None:
-    """The median of the study file with this very value, where the study's times are months as the report's."""
-    endpoint = study.endpoints.get(estimate.endpoint)
-    if endpoint is None or canonical(estimate.quantity) != "median" or study.time_unit != "months":
-        return None
-    median: Median | None = getattr(endpoint.median, estimate.contrast, None)
-    known = median is not None and estimate.point in {print_.value for print_ in median.value.prints}
-    return median if known else None
-
-
-def _printed_effect(study: Study, estimate: Estimate) -> tuple[str, Effect | None]:
-    """Key and effect of the study file that hold these very numbers."""
-    for key, effect in study.effects.items() if estimate.quantity in MEASURES else ():
-        points = {print_.value for print_ in effect.estimate.prints}
-        limits = (effect.ci.lower.value, effect.ci.upper.value) if effect.ci is not None else (math.nan, math.nan)
-        same = all(a == b or (a != a and b != b) for a, b in zip(limits, (estimate.lower, estimate.upper), strict=True))
-        if (
-            effect.measure == estimate.quantity
-            and (effect.endpoint or key) == estimate.endpoint
-            and estimate.point in points
-            and same
-        ):
-            return key, effect
-    return "", None
 
 
 def interval_words(rows: Sequence[Estimate]) -> str:
@@ -131,7 +98,7 @@ def intervals_caption(rows: Sequence[Estimate]) -> str:
 
 def side_by_side(data: ReportData, groups: Sequence[Group], *, key: str, title: str, folded: bool = False) -> Table:
     """One row per quantity and contrast; published, frequentist and Bayesian in columns, every model and prior a line."""
-    shown = [group for group in groups if not group.quantity.startswith("log_")] or list(groups)
+    shown = [group for group in groups if group.first.unit != "log ratio"] or list(groups)
     present = [method for method in ORDER if any(group.by(method) for group in shown)]
     every = [row for group in shown for row in group.rows]
     rows: list[Row] = []
@@ -144,7 +111,7 @@ def side_by_side(data: ReportData, groups: Sequence[Group], *, key: str, title: 
 
 
 def _row(data: ReportData, group: Group, present: Sequence[Method], every: Sequence[Estimate]) -> Row:
-    name = Line(upper_first(quantity_label(group.quantity)), contrast_label(group.contrast))
+    name = Line(upper_first(estimate_label(group.first)), contrast_label(group.first.contrast, group.first.adjusted_for))
     notes = dict.fromkeys(row.note for row in group.rows if row.note)
     cells = [_cell(data, group, method, every) for method in present]
     return Row(((name, *(Line("", note) for note in notes)), *cells), "failed" if any(row.failed for row in group.rows) else "")
@@ -172,7 +139,7 @@ def _line(data: ReportData, row: Estimate, every: Sequence[Estimate]) -> Line:
     if is_spread(row) and not row.failed:
         return Line(fmt.interval(row.lower, row.upper, fmt.formatter_of(row)), "over the tables")
     failure = row.status.partition(";")[0] if row.failed else ""
-    return Line(written(data.study, row) + _own_level(row, every), _note(data, row), failure, row.failed)
+    return Line(written(row) + _own_level(row, every), _note(data, row), failure, row.failed)
 
 
 def _model_and_source(group: Group, rows: Sequence[Estimate]) -> str:
@@ -180,23 +147,22 @@ def _model_and_source(group: Group, rows: Sequence[Estimate]) -> str:
     sources = {row.source for row in rows}
     source = sources.pop() if len(sources) == 1 else ""
     for row in group.by("published"):
-        source = source.removeprefix(_PRINTED.sub("", row.source)).lstrip("; ")
+        source = source.removeprefix(row.source).lstrip("; ")
     name = upper_first(model_label(rows[0].model))
     return f"{name} ({source})" if source else name
 
 
 def _note(data: ReportData, row: Estimate) -> str:
     if row.method == "published":
-        return "; ".join(part for part in (_PRINTED.sub("", row.source), audit_note(data, row)) if part)
+        return "; ".join(part for part in (row.source, audit_note(data, row)) if part)
     if row.method == "bayes":
-        return prior_label(row.prior)
-    return model_label(row.model)
+        return fit_prior(row)
+    return ", ".join(part for part in (model_label(row.model), variant_label(row.variant)) if part)
 
 
 def audit_note(data: ReportData, row: Estimate) -> str:
-    """What the audit decided about a published effect; empty where nothing."""
-    key, _ = _printed_effect(data.study, row) if row.method == "published" else ("", None)
-    return decided(data.checks, f"effects.{key}") if key else ""
+    """What the audit decided about a published number; empty where nothing."""
+    return decided(data.checks, row.path) if row.path else ""
 
 
 def _own_level(row: Estimate, every: Sequence[Estimate]) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from retrial.report import format as fmt
-from retrial.report.labels import endpoint_label, model_label, prior_label, upper_first, words
+from retrial.report.labels import endpoint_label, model_label, prior_label, upper_first, variant_label, words
 from retrial.report.table import Column, Row, Table, from_frame, text_row
 from retrial.study.study import Study
 
@@ -25,9 +25,13 @@ def prior_table(priors: pd.DataFrame | None) -> Table | None:
     records = priors.to_dict(orient="records")
     shown["implies"] = [_implied(record) for record in records]
     shown["parameter"] = [_parameter(record) for record in records]
+    shown["prior"] = [
+        f"{model_label(model)}: own" if model else prior_label(prior)
+        for model, prior in zip(priors["model"].fillna(""), priors["prior"], strict=True)
+    ]
     shown["worth"] = [_worth(record) for record in records]
     columns = (
-        Column("prior", "Prior", prior_label),
+        Column("prior", "Prior", str),
         Column("parameter", "Parameter"),
         Column("distribution", "Distribution"),
         Column("implies", "Implies"),
@@ -120,7 +124,7 @@ def _float(value: object) -> float:
 
 _MOST_ROWS = 40
 """Fits that a reader may still go through one by one."""
-FITS = ["endpoint", "model", "prior"]
+FITS = ["endpoint", "model", "prior", "variant"]
 
 
 def failed_fits(diagnostics: pd.DataFrame | None) -> pd.DataFrame:
@@ -128,8 +132,8 @@ def failed_fits(diagnostics: pd.DataFrame | None) -> pd.DataFrame:
     return pd.DataFrame() if diagnostics is None or diagnostics.empty else _filled(diagnostics[diagnostics["status"] != "ok"])
 
 
-def of_fit(diagnostics: pd.DataFrame | None, fit: tuple[str, str, str]) -> pd.DataFrame:
-    """Rows of one endpoint, model and prior."""
+def of_fit(diagnostics: pd.DataFrame | None, fit: tuple[str, ...]) -> pd.DataFrame:
+    """Rows of one endpoint, model, prior and variant."""
     if diagnostics is None:
         return pd.DataFrame()
     return diagnostics[(_filled(diagnostics)[FITS] == list(fit)).all(axis=1)]
@@ -137,7 +141,7 @@ def of_fit(diagnostics: pd.DataFrame | None, fit: tuple[str, str, str]) -> pd.Da
 
 def _filled(frame: pd.DataFrame) -> pd.DataFrame:
     """Names that a CSV reader took for missing are empty texts again."""
-    return frame.assign(**{name: frame[name].fillna("") for name in FITS})
+    return frame.assign(**{name: frame[name].fillna("") if name in frame else "" for name in FITS})
 
 
 def diagnostics_tables(study: Study, diagnostics: pd.DataFrame | None, thresholds: str) -> list[Table]:
@@ -177,6 +181,7 @@ def _fits(study: Study, frame: pd.DataFrame, key: str, title: str, caption: str,
         Column("endpoint", "Endpoint", lambda name: upper_first(endpoint_label(study, name))),
         Column("model", "Model", model_label),
         Column("prior", "Prior", prior_label),
+        Column("variant", "Variant", variant_label),
         Column("reconstruction", "Life table", numeric=True),
         Column("rhat_max", "R-hat", lambda value: fmt.decimal(value, 4), numeric=True),
         Column("ess_bulk_min", "Bulk ESS", fmt.count, numeric=True),
@@ -210,17 +215,17 @@ def _summary(study: Study, diagnostics: pd.DataFrame, caption: str) -> Table:
         "Smallest tail ESS",
         "Divergences",
     )
-    rows = [_summary_row(study, (str(e), str(m), str(p)), fits) for (e, m, p), fits in diagnostics.groupby(FITS, sort=False)]
+    rows = [_summary_row(study, [str(name) for name in names], fits) for names, fits in diagnostics.groupby(FITS, sort=False)]
     note = f"{caption} Every fit is in tables/diagnostics.csv."
     return Table("diagnostics_fits", f"{len(diagnostics):,} fits", note, columns, tuple(rows), frozenset(range(3, 10)), wide=True)
 
 
-def _summary_row(study: Study, names: tuple[str, str, str], fits: pd.DataFrame) -> Row:
+def _summary_row(study: Study, names: Sequence[str], fits: pd.DataFrame) -> Row:
     failed = int((fits["status"] != "ok").sum())
     cells = [
         upper_first(endpoint_label(study, names[0])),
         model_label(names[1]),
-        prior_label(names[2]),
+        ", ".join(part for part in (prior_label(names[2]), variant_label(names[3])) if part),
         fmt.count(len(fits)),
         fmt.count(failed),
         fmt.count(int((fits["attempts"] > 1).sum())),

@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from retrial.dims import CONTROL, EXPERIMENTAL
+from retrial.answers.agreement import MOVED
+from retrial.frequentist.rows import RATIO
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
-from retrial.report.labels import endpoint_label, model_label, prior_label, quantity_label, upper_first
+from retrial.report.labels import adjusted_label, endpoint_label, model_label, prior_label, quantity_label, upper_first
 from retrial.report.table import Column, Table, from_frame
 
 _AGREES = "agrees"
@@ -33,17 +34,18 @@ def _first_columns(data: ReportData) -> tuple[Column, ...]:
 def _agreement(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
     if frame is None or frame.empty:
         return []
-    shown = frame[frame["contrast"].str.partition(",")[0] == f"{EXPERIMENTAL} / {CONTROL}"].copy()
+    shown = frame[frame["contrast"] == RATIO].copy()
     if shown.empty:
         return []
-    shown["contrast"] = shown["contrast"].str.partition(",")[2].str.strip()
+    shown["adjusted_for"] = [adjusted_label(str(covariates)) for covariates in shown["adjusted_for"].fillna("")]
     fine = shown["status"] == _OK
     shown.loc[~fine, "verdict"] = "✗ " + shown.loc[~fine, "status"].astype(str)
-    agree = int((shown["verdict"] == _AGREES).sum())
+    agree, judged = int((shown["verdict"] == _AGREES).sum()), int((fine & (shown["verdict"] != MOVED)).sum())
     columns = (
         *_first_columns(data),
-        *((Column("contrast", "", str),) if (shown["contrast"] != "").any() else ()),
+        *((Column("adjusted_for", "", str),) if (shown["adjusted_for"] != "").any() else ()),
         Column("published", "Published", fmt.ratio, numeric=True),
+        Column("judged_against", "Judged against", fmt.ratio, numeric=True),
         Column("posterior", "Posterior", fmt.ratio, numeric=True),
         Column(
             "difference", "Standardised difference", lambda value: f"{float(value):.2f}".replace("-", fmt.MINUS), numeric=True
@@ -51,12 +53,12 @@ def _agreement(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
         Column("verdict", "Agreement"),
     )
     caption = (
-        "Rules set beforehand: posterior median inside the published interval, published hazard ratio inside the credible interval, the"
+        "Judged against the published ratio as the audit lets it be used, under the prior of answers.agreement; other priors are meant to differ."
+        " Rules set beforehand: posterior median inside the published interval, published hazard ratio inside the credible interval, the"
         " same conclusion on 1 (both intervals exclude it on the same side, or both hold it), ratios within the factor and standardised"
-        " difference within the bound of answers.agreement. Both rest on the same patients: agreement is not replication, and a"
-        " sceptical prior is meant to differ."
+        " difference within the bound of answers.agreement. Both rest on the same patients: agreement is not replication."
     )
-    title = f"Agreement with the published hazard ratio: {agree} of {int(fine.sum())} posteriors"
+    title = f"Agreement with the published hazard ratio: {agree} of {judged} posteriors"
     return [from_frame(shown, columns, key="agreement", title=title, caption=caption, mark=_mark, folded=True)]
 
 
@@ -65,9 +67,13 @@ def _variance(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
     if frame is None or frame.empty or not (frame["tables"] > 1).any():
         return []
     main = data.main_prior if data.main_prior in set(frame["prior"]) else str(frame["prior"].iloc[0])
+    shown = frame[frame["prior"] == main].copy()
+    shown["quantity"] = [
+        upper_first(quantity_label(str(name), float(time))) for name, time in zip(shown["quantity"], shown["time"], strict=True)
+    ]
     columns = (
         *_first_columns(data),
-        Column("quantity", "Quantity", lambda key: upper_first(quantity_label(str(key)))),
+        Column("quantity", "Quantity", str),
         Column("total_sd", "Posterior SD", lambda value: f"{float(value):.2f}", numeric=True),
         Column("within_share", "Within a table", fmt.share, numeric=True),
         Column("between_tables_share", "Between tables", fmt.share, numeric=True),
@@ -79,7 +85,7 @@ def _variance(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
         " priors in tables/variance.csv."
     )
     title = "What the reconstruction leaves open"
-    return [from_frame(frame[frame["prior"] == main], columns, key="variance", title=title, caption=caption, mark=_mark)]
+    return [from_frame(shown, columns, key="variance", title=title, caption=caption, mark=_mark)]
 
 
 def _mark(record: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from retrial.tables.findings.words import (
     crowded,
     dominated,
     estimators,
+    misses,
     reading_words,
     ruled_out,
     share_of,
@@ -170,8 +171,8 @@ def _reading_check(targets: Targets, result: ReadingResult) -> Check:
     elif result.status == "impossible":
         text = "impossible by arithmetic on the printed numbers"
     else:
-        text = f"not attained by {result.chains_started} chains; the closest table misses {', '.join(result.violated)} by up to"
-        text += f" {result.miss:.2g} tolerances"
+        missed = misses(result.violated, result.miss)
+        text = f"not attained by {result.chains_started} chains; the closest table misses {missed}"
     check = _check(targets, verdicts[result.status], text, reading=result.reading.name, note=result.reason)
     claim = f"{targets.endpoint}: the printed numbers under the reading {result.reading.name}"
     return dataclasses.replace(check, claim=claim, numbers=0)

@@ -174,26 +174,34 @@ __all__ = [
 ERROR_RATE = 0.05
 """Probability that some row of a comparison is called different although only Monte Carlo error differs (Bonferroni)."""
 AGREE, DIFFER, UNKNOWN = "within Monte Carlo error", "differs", "unknown: tables of one sampler, or an infinite one"
-Values = Mapping[tuple[str, str], np.ndarray]
-"""(quantity, arm) -> (M,) one number a table."""
-_KEYS = ["endpoint", "quantity", "arm"]
+Key = tuple[str, float | None, str]
+"""Quantity, time in months (None where it has none) and arm."""
+Values = Mapping[Key, np.ndarray]
+"""(M,) one number a table."""
+_KEYS = ["endpoint", "quantity", "time", "arm"]
 
 
-def answers(table: Table, horizon: float, times: tuple[float, ...]) -> dict[tuple[str, str], float]:
-    """(quantity, arm) -> value: RMST to the horizon, its difference, S(t), events per arm, β by Cox with Efron ties.
+def named(endpoint: str, key: Key) -> dict[str, object]:
+    """The columns `_KEYS` of a row."""
+    quantity, time, arm = key
+    return {"endpoint": endpoint, "quantity": quantity, "time": np.nan if time is None else time, "arm": arm}
+
+
+def answers(table: Table, horizon: float, times: tuple[float, ...]) -> dict[Key, float]:
+    """Key -> value: RMST to the horizon, its difference, S(t), events per arm, β by Cox with Efron ties.
 
     S(t) is NaN where the arm's follow-up ends earlier, above 0.
     """
     rmst = {arm: table.rmst(arm, horizon) for arm in ARMS}
-    found = {("rmst", arm): value for arm, value in rmst.items()}
-    found["rmst_difference", TOTAL] = rmst[EXPERIMENTAL] - rmst[CONTROL]
+    found: dict[Key, float] = {("rmst", horizon, arm): value for arm, value in rmst.items()}
+    found["rmst_difference", horizon, TOTAL] = rmst[EXPERIMENTAL] - rmst[CONTROL]
     for time in times:
         survival = {arm: table.survival_at(arm, time) if table.reaches(arm, time) else np.nan for arm in ARMS}
-        found |= {(f"survival_at_{time:g}", arm): value for arm, value in survival.items()}
-        found[f"survival_difference_at_{time:g}", TOTAL] = survival[EXPERIMENTAL] - survival[CONTROL]
-    found |= {("events", arm): float(table.events(arm)) for arm in (*ARMS, TOTAL)}
+        found |= {("survival", time, arm): value for arm, value in survival.items()}
+        found["survival_difference", time, TOTAL] = survival[EXPERIMENTAL] - survival[CONTROL]
+    found |= {("events", None, arm): float(table.events(arm)) for arm in (*ARMS, TOTAL)}
     # one estimator for all tables, whatever their reading: the spread is of patients, not of formulas
-    found["log_hazard_ratio_cox_efron", TOTAL] = table.hazard_ratio(RatioReading.COX_EFRON).log_hazard_ratio
+    found["log_hazard_ratio_cox_efron", None, TOTAL] = table.hazard_ratio(RatioReading.COX_EFRON).log_hazard_ratio
     return found
 
 
@@ -205,7 +213,7 @@ def table_answers(table: LifeTable, targets: Targets, horizon: float, times: tup
 
 
 def spread(ensemble: Ensemble, targets: Targets, horizon: float, times: tuple[float, ...]) -> pd.DataFrame:
-    """Weighted mean, SD and quantiles (2.5, 50, 97.5 %) over the tables; one row per quantity and arm.
+    """Weighted mean, SD and quantiles (2.5, 50, 97.5 %) over the tables; one row per quantity, time and arm.
 
     `between_readings` is the share of the variance that lies between the readings' means, `within_readings` the rest.
     `monte_carlo_error` is the standard error of the mean, `tables` the share (by weight) of the tables in which the quantity is
@@ -213,18 +221,16 @@ def spread(ensemble: Ensemble, targets: Targets, horizon: float, times: tuple[fl
     comes from the models. `horizon` and `times` in months.
     """
     values = table_answers(ensemble.table, targets, horizon, times)
-    rows = [
-        {"endpoint": ensemble.endpoint, "quantity": quantity, "arm": arm, "horizon": horizon} | summary(numbers, ensemble)
-        for (quantity, arm), numbers in values.items()
-    ]
+    rows = [named(ensemble.endpoint, key) | summary(numbers, ensemble) for key, numbers in values.items()]
     return pd.DataFrame(rows)
 
 
 def with_prior(frame: pd.DataFrame, prior: Values) -> pd.DataFrame:
     """`spread` with the quantiles of the same quantities over tables of the prior (`prior_predictive.prior_tables`) beside it."""
     rows = []
-    for quantity, arm in zip(frame["quantity"], frame["arm"], strict=True):
-        known = prior[quantity, arm][~np.isnan(prior[quantity, arm])]
+    for quantity, time, arm in zip(frame["quantity"], frame["time"], frame["arm"], strict=True):
+        drawn = prior[quantity, None if np.isnan(time) else time, arm]
+        known = drawn[~np.isnan(drawn)]
         found = weighted_quantiles(known, np.ones(len(known)), QUANTILES) if len(known) else [np.nan] * len(QUANTILES)
         rows.append(dict(zip(("prior_lower", "prior_median", "prior_upper"), found, strict=True)))
     return pd.concat([frame, pd.DataFrame(rows, index=frame.index)], axis=1)
@@ -292,10 +298,9 @@ def compare_values(one: Values, two: Values, first: Ensemble, second: Ensemble) 
     if weights is None:
         return pd.DataFrame()
     rows = [
-        {"endpoint": first.endpoint, "quantity": quantity, "arm": arm}
-        | compared(numbers, two[quantity, arm], weights, first, second)
-        for (quantity, arm), numbers in one.items()
-        if not (np.isnan(numbers).any() or np.isnan(two[quantity, arm]).any())
+        named(first.endpoint, key) | compared(numbers, two[key], weights, first, second)
+        for key, numbers in one.items()
+        if not (np.isnan(numbers).any() or np.isnan(two[key]).any())
     ]
     frame = pd.DataFrame(rows)
     limit = float(stats.norm.isf(ERROR_RATE / 2 / len(frame)))

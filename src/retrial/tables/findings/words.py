@@ -55,6 +55,8 @@ _CROWDED, _MANY_TIMES, _MANY_EVENTS = 0.5, 12, 10
 numbers go together (a published one, a dozen made up) half of the tables stay at or below a third."""
 _DOMINANT, _FEW = 0.5, 3
 """Weight of one sampler that is worth a word, and how many it takes for that to mean something."""
+_MANY_FOLD = 10
+"""A distance from this on is given without decimals."""
 _SHOWN = 6
 """Pairs of estimators that a sentence names."""
 
@@ -140,14 +142,22 @@ def _uses(part: str, name: str, result: ReadingResult) -> bool:
 def _never(results: Sequence[ReadingResult], part: str, name: str, words: str) -> str:
     """An estimator that made no table agree, with its closest table's misses; empty where arithmetic alone excludes it."""
     sampled = [item for item in results if item.status == "not attained" and _uses(part, name, item)]
-    return f"{words} (closest table misses {misses(min(sampled, key=lambda item: item.miss))})" if sampled else ""
+    if not sampled:
+        return ""
+    closest = min(sampled, key=lambda item: item.miss)
+    return f"{words} (closest table misses {misses(closest.violated, closest.miss)})"
 
 
-def misses(result: ReadingResult) -> str:
-    """ "the hazard ratio and the medians by 22 tolerances"."""
-    names = dict.fromkeys(_family(name) for name in result.violated)
-    worst = f"{result.miss:.0f}" if result.miss >= 10 else f"{result.miss:.1f}"
-    return f"{_listed(names, ', ') or 'a printed number'} by up to {worst} tolerances"
+def misses(violated: Iterable[str], miss: float) -> str:
+    """ "the hazard ratio, the medians by up to 22 times what rounding allows", from the names of the numbers and the largest distance.
+
+    An infinite distance is that of a number which the table does not have.
+    """
+    names = _listed(dict.fromkeys(_family(name) for name in violated), ", ") or "a printed number"
+    if math.isinf(miss):
+        return f"{names}, and has no such number at all for one of them (a median that is not reached, a ratio without events)"
+    times = f"{float(f'{miss:.2g}'):,.0f}" if miss >= _MANY_FOLD else f"{miss:.1f}"
+    return f"{names} by up to {times} times what rounding allows"
 
 
 def _family(name: str) -> str:

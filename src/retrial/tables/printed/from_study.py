@@ -138,7 +138,7 @@ def _at_risk(item: Endpoint) -> Iterator[Target]:
 
 def _comparison(item: Endpoint, effect: Effect | None, notes: list[str]) -> Iterator[Target]:
     """Hazard ratio with limits and p, χ² with p. A lone p of the effect is the test's."""
-    test = item.log_rank
+    test = item.test
     printed_test = test is not None and (test.chi_square is not None or test.p is not None)
     if effect is not None:
         yield from _ratio(effect)

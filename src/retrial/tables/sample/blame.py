@@ -8,7 +8,7 @@ import numpy as np
 
 from retrial.errors import ReconstructionError
 from retrial.tables.ensemble import Island, ReadingResult, ReconstructionSettings
-from retrial.tables.findings.words import reading_words
+from retrial.tables.findings.words import misses, reading_words
 from retrial.tables.kernel.compiled import random_state
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.targets import Targets
@@ -35,9 +35,7 @@ def refusal(
     near = sorted((result for result in results if result.status == "not attained"), key=lambda result: result.miss)[:_SHOWN]
     lines = [f"no life table was found that carries all printed numbers of {targets.endpoint}"]
     lines += [
-        f"  - {reading_words(result.reading)}: the closest table misses {', '.join(result.violated) or 'nothing'} by up to"
-        f" {result.miss:.3g} tolerances"
-        for result in near
+        f"  - {reading_words(result.reading)}: the closest table misses {misses(result.violated, result.miss)}" for result in near
     ]
     lines += [f"  - {reading_words(result.reading)}: {result.reason}" for result in results if result.status == "impossible"][
         :_SHOWN

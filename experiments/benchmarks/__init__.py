@@ -1,0 +1,1 @@
+"""Speeds of posteriors, of the reconstruction, and of reading a million patients."""

@@ -1,0 +1,1 @@
+"""Intervals of the whole path, from printed numbers to the posterior, against the truth of simulated studies."""

@@ -1,0 +1,1 @@
+"""Life tables reconstructed from the printed numbers of real patients, against these patients."""

@@ -1,0 +1,180 @@
+"""`retrial experiment NAME...`: runs experiments of the catalogue, and writes their answers."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module, resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from retrial.app.application import run_jobs
+from retrial.app.catalogue import (
+    ANSWER,
+    PAGE,
+    Experiment,
+    experiment_files,
+    index,
+    page,
+    read_answer,
+    read_experiment,
+    select,
+    write_answer,
+)
+from retrial.errors import ConfigError, InputError, RetrialError
+
+ALL = "all"
+RESULTS = "results"
+"""Folder of a study of the method for the tables that its program writes."""
+_OWN_KEYS = ("catalogue", "output_dir", "force")
+"""Keys that say where to and whether, not what is asked: with these the answer is still the catalogue's."""
+_KEPT = (".csv", ".png")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The command line: experiments, Hydra's overrides, where runs go, where the catalogue is (None: not written)."""
+
+    names: tuple[str, ...]
+    overrides: tuple[str, ...]
+    own: Path | None
+    output_dir: Path
+    catalogue: Path | None
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the experiments named; exit status 0, 1 (a result failed) or 2 (bad input)."""
+    status = 0
+    try:
+        asked = parse(arguments)
+        files = experiment_files(asked.own)
+        chosen = _chosen(asked.names, {name: read_experiment(path) for name, path in files.items()})
+        for experiment in chosen:
+            found = _one(experiment, asked)
+            status = max(status, found)
+            if found > 1:
+                return found
+    except RetrialError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+    return status
+
+
+def _say(words: str) -> None:
+    # between two runs there is no logging: Hydra sets it up for each
+    print(words, file=sys.stderr, flush=True)
+
+
+def parse(arguments: Sequence[str]) -> Asked:
+    """Names, key=value overrides and --config-dir. The catalogue is written where no override changes what is asked, or where it is named."""
+    left, own = list(arguments), None
+    if "--config-dir" in left:
+        at = left.index("--config-dir")
+        own = Path(left[at + 1]) if at + 1 < len(left) else None
+        if own is None or not own.is_dir():
+            raise InputError("cannot use the command line", [f"--config-dir: got {own}; allowed is a folder"])
+        del left[at : at + 2]
+    pairs = {key.lstrip("+~"): value for key, sign, value in (item.partition("=") for item in left) if sign}
+    names = tuple(item for item in left if "=" not in item)
+    if not names or any(name.startswith("-") for name in names):
+        raise InputError("cannot use the command line", [f"got {' '.join(left) or 'no experiment'}; allowed are names, or {ALL}"])
+    as_it_is = own is None and set(pairs) <= set(_OWN_KEYS)
+    catalogue = Path(pairs["catalogue"]) if "catalogue" in pairs else (_checkout() if as_it_is else None)
+    overrides = tuple(item for item in left if "=" in item and not item.startswith("catalogue="))
+    return Asked(names, overrides, own, Path(pairs.get("output_dir", "outputs")), catalogue)
+
+
+def _checkout() -> Path | None:
+    """The catalogue of the checkout that the program runs from; None where it is installed."""
+    folder = Path(str(resources.files("retrial.experiments")))
+    return folder if (folder.parent / "pyproject.toml").is_file() else None
+
+
+def _chosen(names: Sequence[str], known: dict[str, Experiment]) -> list[Experiment]:
+    """Those named, or all that are runs of verbs: the studies of the method take hours and are named."""
+    if names == (ALL,):
+        left_out = [name for name, item in known.items() if item.program]
+        _say(f"left out, because they take hours: {', '.join(left_out)}")
+        return [item for item in known.values() if not item.program]
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigError("no such experiment", [f"got {', '.join(unknown)}; allowed are {', '.join(known)}, or {ALL}"])
+    return [known[name] for name in names]
+
+
+def _one(experiment: Experiment, asked: Asked) -> int:
+    """Run an experiment and write its answer; a run that did not finish leaves none."""
+    folder = asked.output_dir / "experiment" / experiment.name
+    folder.mkdir(parents=True, exist_ok=True)
+    status, frames = _program(experiment, asked, folder) if experiment.program else _runs(experiment, asked)
+    if not frames:
+        return status
+    write_answer(pd.concat(frames, ignore_index=True), folder / ANSWER)
+    (folder / PAGE).write_text(page(experiment, read_answer(folder / ANSWER), ""), encoding="utf-8")
+    if asked.catalogue is not None:
+        _publish(experiment, folder, asked.catalogue, asked.own)
+    print(folder, flush=True)
+    return status
+
+
+def _runs(experiment: Experiment, asked: Asked) -> tuple[int, list[pd.DataFrame]]:
+    """Every run of a verb, through the application that the command line calls."""
+    status, frames = 0, []
+    for number, choices in enumerate(runs := experiment.runs(), start=1):
+        cell = "; ".join(f"{key}={value}" for key, value in choices.items())
+        _say(f"{experiment.name}: run {number} of {len(runs)}{cell and ', '}{cell}")
+        own = ["--config-dir", str(asked.own)] if asked.own is not None else []
+        chosen = [f"experiment={experiment.name}", *(f"{key}={value}" for key, value in choices.items())]
+        found, folders = run_jobs(experiment.verb, [*own, *chosen, *asked.overrides])
+        status = max(status, found)
+        if found > 1 or not folders:
+            return status, []
+        frames += [select(part, folder, cell) for folder in folders for part in experiment.answer]
+    return status, frames
+
+
+def _program(experiment: Experiment, asked: Asked, folder: Path) -> tuple[int, list[pd.DataFrame]]:
+    """A study of the method: its program writes tables, and says what failed."""
+    settings = _settings(experiment, asked.overrides)
+    failures: list[str] = import_module(experiment.program).main(folder, **settings)
+    for failure in failures:
+        _say(f"failed: {failure}")
+    return int(bool(failures)), [select(part, folder) for part in experiment.answer]
+
+
+def _settings(experiment: Experiment, overrides: Sequence[str]) -> dict[str, Any]:
+    """Settings of the file, changed by the command line."""
+    pairs = [item.partition("=") for item in overrides]
+    changed = {key: yaml.safe_load(value) for key, _, value in pairs if key not in _OWN_KEYS}
+    if unknown := sorted(set(changed) - set(experiment.settings)):
+        allowed = ", ".join((*experiment.settings, *_OWN_KEYS))
+        raise ConfigError(f"experiment {experiment.name}", [f"{', '.join(unknown)}: unknown; allowed are {allowed}"])
+    return {**experiment.settings, **changed}
+
+
+def _publish(experiment: Experiment, folder: Path, catalogue: Path, own: Path | None) -> None:
+    """Answer, page and tables of an experiment to the catalogue, and the catalogue's own page."""
+    target = catalogue / experiment.name
+    target.mkdir(parents=True, exist_ok=True)
+    if experiment.program:
+        (target / RESULTS).mkdir(exist_ok=True)
+        for path in (path for path in sorted(folder.iterdir()) if path.suffix in _KEPT and path.name != ANSWER):
+            shutil.copyfile(path, target / RESULTS / path.name)
+    shutil.copyfile(folder / ANSWER, target / ANSWER)
+    write_pages([experiment], catalogue, own)
+
+
+def write_pages(experiments: Sequence[Experiment], catalogue: Path, own: Path | None = None) -> None:
+    """Pages of experiments from their answers, and the catalogue's page of all that have a folder in it."""
+    for item in experiments:
+        path = catalogue / item.name / PAGE
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        answer = read_answer(path.with_name(ANSWER)) if path.with_name(ANSWER).is_file() else None
+        path.write_text(page(item, answer, before), encoding="utf-8")
+    known = [read_experiment(file) for name, file in experiment_files(own).items() if (catalogue / name).is_dir()]
+    front = catalogue / PAGE
+    front.write_text(index(known, catalogue, front.read_text(encoding="utf-8") if front.is_file() else ""), encoding="utf-8")

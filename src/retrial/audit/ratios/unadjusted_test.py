@@ -1,0 +1,72 @@
+"""Part of the family `ratio_ci_p`: an endpoint's unadjusted test against the interval of its unadjusted hazard ratio."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from retrial.audit.check import Check, Consequence, Decision, Verdict
+from retrial.audit.numbers import Range
+from retrial.audit.ratios import arithmetic as ratios
+from retrial.audit.ratios.arithmetic import Ratio
+from retrial.audit.ratios.checks import FAMILY, LEFT_OUT, same_patients, z_of_p
+from retrial.audit.ratios.misprint import diagnosed, printed_ratio
+from retrial.study.sections import Effect, UnadjustedTest
+from retrial.study.study import Study
+
+
+def checks(study: Study) -> Iterator[Check]:
+    """One check for each unadjusted treatment hazard ratio whose endpoint prints a test."""
+    for key, effect in study.effects.items():
+        endpoint, ratio = study.endpoints.get(effect.endpoint), printed_ratio(effect)
+        if endpoint is None or endpoint.test is None or ratio is None:
+            continue
+        if effect.is_treatment and not effect.adjusted_for and effect.measure == "hazard_ratio":
+            found = diagnosed(key, effect, ratio)
+            if found.verdict is not Verdict.INCONSISTENT:
+                yield from _check(endpoint.label or effect.endpoint, effect, endpoint.test, found.ratio)
+
+
+def _check(label: str, effect: Effect, test: UnadjustedTest, ratio: Ratio) -> Iterator[Check]:
+    z = _z_of(test)
+    if z is None:
+        return
+    possible = ratios.z_of_other_tests(ratio)
+    agree = same_patients(ratio, z)
+    path, printed = f"endpoints.{effect.endpoint}.test", _printed(test)
+    decision, note = None, "" if agree else f"|z| of the test is {_show(z)}, of the interval {abs(ratios.wald_z(ratio)):.2f}"
+    if not agree and test.chi_square is None:
+        note += f"; the interval has three numbers that agree: the lone p is {LEFT_OUT}"
+        decision = Decision(path, Consequence.EXCLUDED, None, note)
+    elif not agree:
+        note += "; which of them is wrong cannot be told: life tables are asked to carry both"
+    consequence = decision.consequence if decision else Consequence.NONE if agree else Consequence.AS_PRINTED
+    yield Check(
+        family=FAMILY,
+        claim=f"{label}: {test.words}, {printed}, beside the hazard ratio {ratio.estimate} ({ratio.lower} to {ratio.upper})",
+        where=test.where or effect.where,
+        path=path,
+        printed=printed,
+        recomputed=f"|z| {_show(possible)} by the interval, whatever the test (without ties)",
+        verdict=Verdict.CONSISTENT if agree else Verdict.INCONSISTENT,
+        note=note,
+        consequence=consequence,
+        numbers=0,
+        decision=decision,
+    )
+
+
+def _z_of(test: UnadjustedTest) -> Range | None:
+    """|z| over the rounding of χ², else of p."""
+    if test.chi_square is not None:
+        return Range(math.sqrt(max(test.chi_square.low, 0.0)), math.sqrt(test.chi_square.high))
+    return None if test.p is None else z_of_p(test.p)
+
+
+def _printed(test: UnadjustedTest) -> str:
+    parts = (("χ²", test.chi_square), ("p", test.p))
+    return ", ".join(f"{name} {value}" for name, value in parts if value is not None)
+
+
+def _show(z: Range) -> str:
+    return f"{z.low:.2f}" if f"{z.low:.2f}" == f"{z.high:.2f}" else f"{z.low:.2f} to {z.high:.2f}"

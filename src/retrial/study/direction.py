@@ -1,0 +1,47 @@
+"""Whether the event that a ratio is about is good or bad for the patient: as the file says, else by its name."""
+
+from __future__ import annotations
+
+import re
+
+from retrial.study.study import Study
+
+_GOOD = re.compile(
+    r"\b(recover|respon|remission|cure|success|improve|discharge|resol|heal|clearance|conversion|benefit|live birth|pregnan)"
+)
+_BAD = re.compile(
+    r"\b(death|dead|died|mortal|fatal|progress|relaps|recur|fail|toxic|bleed|haemorr|hemorr|infect|sepsis|stroke|infarct|adverse|harm"
+    r"|complicat|withdraw|discontinu|exacerb|intubat|ventilat|hospitali|admission|transfusion|amputat|fracture|metasta|worsen)"
+)
+_SURVIVAL = re.compile(r"\b(surviv|alive)")
+_UNTIL_LOST = re.compile(r"\b(duration|loss|lost|free|without|non|no)\b")
+"""Before a good word these turn it round: the duration of a response ends with a bad event."""
+
+
+def is_good(study: Study, key: str) -> bool | None:
+    """Whether more of an effect's event is better; None where neither `good`, the measure nor a name tells.
+
+    The event of a hazard ratio is bad (death, progression) unless its name says that it is good (recovery). That of an odds or risk ratio is
+    what its name says, or what the yes/no outcome of that name says.
+    """
+    effect = study.effects[key]
+    if effect.good is not None:
+        return effect.good
+    for name in (effect.endpoint, key):
+        if name in study.binary:
+            return study.binary[name].good
+    endpoint = study.endpoints.get(effect.endpoint)
+    words = (
+        " ".join((key, effect.endpoint, effect.label, endpoint.label if endpoint is not None else "")).replace("_", " ").lower()
+    )
+    good = bool(_GOOD.search(words)) and not _UNTIL_LOST.search(words)
+    bad = bool(_BAD.search(words))
+    if effect.measure == "hazard_ratio":
+        return good and not bad
+    if "free surviv" in words.replace("-", " "):
+        return True
+    good = good or (bool(_SURVIVAL.search(words)) and not bad)
+    if good == bad:
+        composites = study.response.composites if study.response is not None else {}
+        return True if key in composites or effect.endpoint in composites else None
+    return good

@@ -1,8 +1,0 @@
-"""The quick calibrations share the simulations of tests/recovery."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "recovery"))

@@ -1,0 +1,51 @@
+"""Whether more of a ratio's event is better: what the file says, else names and measures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from retrial.study.direction import is_good
+from retrial.study.study import Study
+
+
+def direction(key: str, measure: str, endpoints: dict[str, Any] | None = None, **more: Any) -> bool | None:
+    study = {
+        "title": "made up",
+        "effects": {key: {measure: "0.60", "ci": ["0.40", "0.90"], **more}},
+        "endpoints": endpoints or {},
+    }
+    return is_good(Study.model_validate(study), key)
+
+
+@pytest.mark.parametrize(
+    ("key", "measure", "more", "good"),
+    [
+        ("os", "hazard_ratio", {}, False),
+        ("anything", "hazard_ratio", {}, False),
+        ("recovery", "hazard_ratio", {}, True),
+        ("h1", "hazard_ratio", {"label": "time to hospital discharge"}, True),
+        ("dor", "hazard_ratio", {"label": "duration of response"}, False),
+        ("relapse_after_remission", "hazard_ratio", {}, False),
+        ("os", "hazard_ratio", {"label": "overall survival"}, False),
+        ("recovery", "hazard_ratio", {"good": False}, False),
+        ("death", "odds_ratio", {}, False),
+        ("mortality_28_days", "risk_ratio", {}, False),
+        ("response", "risk_ratio", {}, True),
+        ("orr", "odds_ratio", {"label": "objective response rate"}, True),
+        ("survival_30_days", "odds_ratio", {}, True),
+        ("pfs6", "odds_ratio", {"label": "progression-free survival at 6 months"}, True),
+        ("treatment_failure", "risk_ratio", {}, False),
+        ("something", "odds_ratio", {}, None),
+        ("something", "odds_ratio", {"good": True}, True),
+    ],
+)
+def test_directions(key: str, measure: str, more: dict[str, Any], good: bool | None) -> None:
+    assert direction(key, measure, **more) is good
+
+
+def test_an_outcome_of_the_same_name_tells() -> None:
+    binary = {"x": {"good": False, "control": "3", "experimental": "4"}}
+    study = {"title": "t", "effects": {"x": {"odds_ratio": "0.60", "ci": ["0.40", "0.90"]}}, "binary": binary}
+    assert is_good(Study.model_validate(study), "x") is False
