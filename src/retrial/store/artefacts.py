@@ -38,7 +38,6 @@ _EVERYWHERE = {
     "tables": "how many tables",
     "published": "the printed number",
     "posterior": "the posterior median",
-    "ratio": "posterior median over the published number",
     "small": "the standardised difference is below `answers.agreement.z`",
     "status": '"ok", or why the numbers must not be used',
 }
