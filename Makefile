@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: reanalysis experiments test lint bench validate constraints clean
+.PHONY: reanalysis experiments test lint types docs bench validate constraints clean
 
 reanalysis: $(READY)  ## the main job: Yao et al. 2025, from the study file to the report
 	$(BIN)/retrial reanalyse study=yao2025
@@ -18,8 +18,13 @@ test: $(READY)  ## everything but what `make validate` runs
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy src/retrial
-	$(BIN)/mypy models experiments
+	$(MAKE) --no-print-directory types
+
+types: $(READY)
+	$(BIN)/mypy src/retrial models experiments
+
+docs: $(READY)  ## the generated parts of docs/*.md
+	$(BIN)/python docs/reference.py
 
 bench: $(READY)  ## speeds, as ratios against plain alternatives in the same run
 	$(BIN)/retrial experiment benchmarks

@@ -21,6 +21,7 @@ MAX_EXTRA_MIB = 1024.0
 
 
 def write_patients(path: Path, n: int) -> None:
+    """A CSV of n simulated patients: exponential times (mean 400, one decimal), events and arms by coin."""
     rng = np.random.default_rng(n)
     times, events, arms = (
         rng.exponential(400.0, n).round(1).tolist(),

@@ -44,6 +44,7 @@ PRIORS = PriorSet(
 
 
 def of_the_table(data: SurvivalData) -> FitData:
+    """A model that is fitted to the table itself."""
     return data
 
 
@@ -67,6 +68,7 @@ def cohort(patients: int, seed: int) -> LifeTable:
 
 
 def jobs_of(name: str, tables: Sequence[LifeTable]) -> list[Job]:
+    """One job a table, seeded by its number."""
     _, prepare, parameters = MODELS[name]
     priors = PriorSet("bench", {key: PRIORS[key] for key in parameters})
     return [Job(prepare(survival_data(table)), priors, seed) for seed, table in enumerate(tables, start=1)]
@@ -89,6 +91,7 @@ class Timing:
 
 
 def effective(fits: Sequence[np.ndarray]) -> np.ndarray:
+    """Bulk effective sample size of each fit's draws (chain, draw)."""
     return np.array([ess_bulk(draws[None])[0] for draws in fits])
 
 
@@ -220,6 +223,7 @@ def by_patients(name: str, folder: Path) -> list[str]:
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Rows as CSV, and printed."""
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()

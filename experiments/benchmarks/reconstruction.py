@@ -37,6 +37,7 @@ HEADER = "what,reading,months,patients,inverse_temperature,million_proposals_or_
 
 
 def near(statistic: str, value: float, arm: str = TOTAL, tolerance: float = TOLERANCE) -> Target:
+    """A printed number that agrees within `tolerance` of its value."""
     width = tolerance * abs(value)
     return Target(statistic, arm, f"{value}", value, value - width, value + width, value, value)
 

@@ -79,6 +79,7 @@ class Truth:
 
 
 def truth_of(number: int) -> Truth:
+    """Hazard ratio and shape of a numbered study: every cell of the design in turn."""
     cells = [(ratio, shape) for ratio in HAZARD_RATIOS for shape in SHAPES]
     return Truth(number, *cells[number % len(cells)])
 
@@ -128,6 +129,7 @@ def on_months(table: Table) -> tuple[np.ndarray, np.ndarray]:
 
 
 def question(name: str, events: np.ndarray, censored: np.ndarray, weights: np.ndarray) -> Question:
+    """Tables (table, arm, month) with their weights, as the engine takes them."""
     table = LifeTable.from_counts(np.arange(1.0, FOLLOW_UP[1] + 1), events, censored)
     return Question(name, table, weights, RECORDED)
 

@@ -70,6 +70,7 @@ def medians(table: Table) -> list[str]:
 
 
 def at_risk(table: Table, times: Sequence[float]) -> list[str]:
+    """Lines of a study file with the numbers at risk; none without times."""
     if not times:
         return []
     rows = [f"      {arm}: [{', '.join(str(table.at_risk(arm, time)) for time in times)}]" for arm in ARMS]
@@ -77,6 +78,7 @@ def at_risk(table: Table, times: Sequence[float]) -> list[str]:
 
 
 def p_value(p: float) -> str:
+    """A p as papers print it."""
     return f"{p:.3f}" if p >= 0.001 else "<0.001"
 
 

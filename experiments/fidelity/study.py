@@ -47,6 +47,7 @@ class Case:
 
 
 def all_cases(kinds: tuple[str, ...] = KINDS) -> list[Case]:
+    """Every data set, size and thinning under every kind of print."""
     sizes = {source: sizes_of(read()) for source, read in SOURCES.items()}
     return [
         Case(source, size, number, kind)
@@ -58,6 +59,7 @@ def all_cases(kinds: tuple[str, ...] = KINDS) -> list[Case]:
 
 
 def answers(table: Table, horizon: float) -> dict[str, float]:
+    """RMST of the arms and their difference to `horizon`, log hazard ratio, S(t) at a third and two thirds of it."""
     rmst = {arm: table.rmst(arm, horizon) for arm in ARMS}
     found = {
         "rmst_difference": rmst["experimental"] - rmst["control"],
@@ -75,6 +77,7 @@ def horizon_of(table: Table) -> float:
 
 
 def given(case: Case, horizon: float) -> Given:
+    """What is printed beside the summaries: nothing more, numbers at risk, or a curve."""
     if case.kind == AT_RISK:
         return Given(at_risk=tuple(float(t) for t in np.round(np.linspace(0, horizon, AT_RISK_COLUMNS + 1)[1:])))
     return Given(curve_seed=case.thinning) if case.kind == CURVE else Given()
@@ -112,6 +115,7 @@ def run_case(case: Case) -> dict[str, object]:
 
 
 def sum_of_effective(results: tuple) -> float:
+    """Effective tables over all readings."""
     return float(np.nansum([result.effective_tables for result in results]))
 
 
@@ -148,10 +152,12 @@ def main(folder: Path, workers: int = 2) -> list[str]:
 
 
 def known(path: Path) -> list[Any]:
+    """Rows of an earlier run of the study."""
     return [] if not path.exists() else pd.read_csv(path).to_dict("records")
 
 
 def write(frame: pd.DataFrame, folder: Path) -> None:
+    """One CSV a kind, sorted by case."""
     for kind, part in frame.groupby("kind"):
         ordered = part.sort_values(["source", "per_arm", "thinning"]).drop(columns="seconds", errors="ignore")
         ordered.to_csv(folder / f"{kind}.csv", index=False, float_format="%.4g")

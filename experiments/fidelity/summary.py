@@ -16,6 +16,7 @@ RMST = tuple(f"rmst_{arm}" for arm in ARMS)
 
 
 def cases(kind: str, folder: Path = RESULTS) -> pd.DataFrame:
+    """The committed rows of one kind."""
     return pd.read_csv(folder / f"{kind}.csv")
 
 

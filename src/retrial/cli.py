@@ -42,7 +42,7 @@ def run(arguments: list[str]) -> int:
     if arguments[0] in ("-V", "--version"):
         from importlib.metadata import version
 
-        print(f"retrial {version('retrial')}")
+        print(f"retrial {version('retrial-bayes')}")
         return 0
     verb, *rest = arguments
     if verb not in VERBS:

@@ -1,4 +1,4 @@
-"""The README's section on study files: every file in it loads, every key of the schema is in it, what it says is so."""
+"""docs/study_file.md, and the worked file of the README: every file in it loads, every key of the schema is in it, what it says is so."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from retrial.study.loader import load_study
 from retrial.tables.patients import read_patients
 
 ROOT = Path(__file__).parents[2]
-HEADING = "## Your own study in ten minutes"
+PAGE = ROOT / "docs" / "study_file.md"
 SECTION_OF_MODEL = {
     "Study": "Top of the file",
     "Citation": "Top of the file",
@@ -45,43 +45,33 @@ SECTION_OF_MODEL = {
 }
 
 
-def section() -> str:
-    """The section of the README, or of the page that is merged into it."""
-    for page in (ROOT / "README.md", ROOT / "docs-study-section.md"):
-        text = page.read_text(encoding="utf-8") if page.is_file() else ""
-        if HEADING in text:
-            rest = text[text.index(HEADING) + len(HEADING) :]
-            return re.split(r"^## ", rest, maxsplit=1, flags=re.MULTILINE)[0]
-    raise FileNotFoundError(f"no page has the heading {HEADING!r}")
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", section(), flags=re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: Path = PAGE) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
-    """The folder that the section has its reader make, with the CSV of the section in it."""
+    """The folder that the page has its reader make, with the CSV of the page in it."""
     study = tmp_path / "mine" / "study"
     study.mkdir(parents=True)
     (study / "patients.csv").write_text(blocks("csv")[0], encoding="utf-8")
     return study
 
 
-def test_every_file_of_the_section_loads(mine: Path) -> None:
-    files = blocks("yaml")
-    assert len(files) == 4
+def test_every_file_of_the_page_and_of_the_readme_loads(mine: Path) -> None:
+    files = [*blocks("yaml"), *blocks("yaml", ROOT / "README.md")]
+    assert len(files) == 5
     for text in files:
         (mine / "mytrial.yaml").write_text(text, encoding="utf-8")
         study = load_study(mine / "mytrial.yaml")
         assert study.effects or study.binary or study.endpoints
 
 
-def test_the_patients_of_the_section_are_read(mine: Path) -> None:
+def test_the_patients_of_the_page_are_read(mine: Path) -> None:
     assert read_patients(mine / "patients.csv", "months").n.to_numpy().tolist() == [[2, 2]]
 
 
-def test_the_error_of_the_section_is_what_such_a_file_gives(mine: Path) -> None:
+def test_the_error_of_the_page_is_what_such_a_file_gives(mine: Path) -> None:
     text = blocks("yaml")[3].replace("control: {label: drug B, n: 120}", "control: {label: drug B, n: 120, size: 120}")
     text = text.replace("hazard_ratio: 0.67, ci: [0.47, 0.94]", "hazard_ratio: 0.67, ci: [0.98, 0.51]").replace(
         "control: 71", "control: 144"
@@ -94,7 +84,7 @@ def test_the_error_of_the_section_is_what_such_a_file_gives(mine: Path) -> None:
 
 
 def test_every_key_of_the_schema_is_in_its_table() -> None:
-    parts = re.split(r"^#### (.*)$", section(), flags=re.MULTILINE)
+    parts = re.split(r"^### (.*)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     tables = dict(zip(parts[1::2], parts[2::2], strict=True))
     keys = set(schema_keys())
     assert {model for model, _ in keys} == set(SECTION_OF_MODEL)
@@ -108,7 +98,7 @@ def test_every_key_of_the_schema_is_in_its_table() -> None:
 
 
 def test_needed_keys_are_bold_and_others_are_not() -> None:
-    bold = set(re.findall(r"\*\*`(\w+)`\*\*", section()))
+    bold = set(re.findall(r"\*\*`(\w+)`\*\*", PAGE.read_text(encoding="utf-8")))
     assert bold == {
         "title",
         "control",

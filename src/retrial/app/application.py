@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,7 +77,7 @@ def _hydra(verb: str, told: Path) -> int:
         with _termination_interrupts():
             hydra.main(version_base="1.3", config_path="pkg://retrial.conf", config_name=CONFIG_OF.get(verb, verb))(task)()
     except (HydraException, OmegaConfBaseException) as error:
-        print(f"error: cannot use the configuration\n  - {_first_lines(error)}", file=sys.stderr)
+        print(f"error: cannot use the configuration\n  - {first_lines(error)}", file=sys.stderr)
         return InputError.exit_status
     except KeyboardInterrupt:
         print("interrupted: nothing half-written is left", file=sys.stderr)
@@ -100,7 +101,7 @@ def _termination_interrupts() -> Iterator[None]:
 _NO_SUCH_KEY = re.compile(r"Could not override '(?P<key>[^']+)'")
 
 
-def _first_lines(error: Exception) -> str:
+def first_lines(error: Exception) -> str:
     """Hydra's words, but for a key that is not there: most often misspelt, and adding it would not help."""
     words = " ".join(str(error).split())[:600]
     found = _NO_SUCH_KEY.search(words)
@@ -117,17 +118,9 @@ def _first_lines(error: Exception) -> str:
 
 def _run(verb: str, config: DictConfig) -> Path:
     """Do what is asked, where it is not done; returns the run folder."""
-    asked = plain(config)
-    choices = HydraConfig.get().runtime.choices
     _refuse_other_verbs(verb, config)
-    study_file = find_study(str((asked.get("study") or {}).get("name")), _search_path())
-    study = load_study(study_file)
-    experiment = choices.get("experiment")
-    label = experiment if experiment not in (None, "none") else study_file.stem
-    folder = Path(str(asked["output_dir"])) / verb / str(label) / fingerprint(question(asked), _files(study_file, study))
-    if asked["force"] is True or not is_finished(folder):
-        _work(verb, asked, study, study_file, folder, choices)
-    return folder
+    composed = HydraConfig.get()
+    return carried_out(verb, Asked(plain(config), composed.runtime.choices, composed.overrides.task, _search_path()))
 
 
 def _refuse_other_verbs(verb: str, config: DictConfig) -> None:
@@ -139,14 +132,42 @@ def _refuse_other_verbs(verb: str, config: DictConfig) -> None:
         )
 
 
-def _work(verb: str, asked: dict[str, Any], study: Study, study_file: Path, folder: Path, choices: Mapping[str, Any]) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """A composed configuration as plain data, the files chosen of its groups, the overrides, and the folders it was composed from."""
+
+    config: Mapping[str, Any]
+    choices: Mapping[str, Any]
+    overrides: Sequence[str]
+    folders: Sequence[Path]
+
+    @property
+    def study_file(self) -> Path:
+        """File of the study that is asked about. Raises `StudyError`."""
+        return find_study(str((self.config.get("study") or {}).get("name")), self.folders)
+
+
+def carried_out(verb: str, asked: Asked, study: Study | None = None) -> Path:
+    """Finished run folder of what is asked; the work is done where it is not there yet. `study` where it was read before."""
+    study_file = asked.study_file
+    study = load_study(study_file) if study is None else study
+    experiment = asked.choices.get("experiment")
+    label = experiment if experiment not in (None, "none") else study_file.stem
+    named = fingerprint(question(dict(asked.config)), _files(study_file, study))
+    folder = Path(str(asked.config["output_dir"])) / verb / str(label) / named
+    if asked.config["force"] is True or not is_finished(folder):
+        _work(verb, asked, study, folder)
+    return folder
+
+
+def _work(verb: str, asked: Asked, study: Study, folder: Path) -> None:
     """Check the configuration, and do the verb's work in its folder."""
     # imported here: they bring PyMC, and a finished run needs none of it
     from retrial.app.config import run_config
     from retrial.pipeline.tables import check_inputs
     from retrial.store.manifest import describe
 
-    run = run_config(asked, verb, study_file, _names(choices))
+    run = run_config(asked.config, verb, asked.study_file, _names(asked))
     check_inputs(run, study)
     started = time.monotonic()
     with open_run(folder, run.force) as place:
@@ -168,13 +189,13 @@ def _conclude(folder: Path) -> None:
         raise FitError("\n  - ".join([f"{len(failures)} result(s) failed and are shown as failed:", *failures]))
 
 
-def _names(choices: Mapping[str, Any]) -> dict[str, str]:
+def _names(asked: Asked) -> dict[str, str]:
     """What the main prior and model are called: the chosen file, or "custom" when the command line changed it."""
-    changed = [override.lstrip("+~").split("=")[0] for override in HydraConfig.get().overrides.task]
+    changed = [override.lstrip("+~").split("=")[0] for override in asked.overrides]
     names = {}
     for group in ("prior", "model"):
-        if choices.get(group):
-            names[group] = CUSTOM if any(key.startswith(f"{group}.") for key in changed) else str(choices[group])
+        if asked.choices.get(group):
+            names[group] = CUSTOM if any(key.startswith(f"{group}.") for key in changed) else str(asked.choices[group])
     names["prior_changed"] = ",".join(sorted({key.split(".")[1] for key in changed if key.startswith("prior.")}))
     return names
 

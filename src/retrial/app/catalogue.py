@@ -169,6 +169,7 @@ def _probabilities(table: pd.DataFrame, chosen: pd.DataFrame, selection: Selecti
 
 
 def write_answer(frame: pd.DataFrame, path: Path) -> None:
+    """An answer as CSV, numbers to the digits that a reader compares."""
     frame.to_csv(path, index=False, float_format=_DIGITS, lineterminator="\n")
 
 

@@ -159,7 +159,7 @@ def _storage() -> str:
 def _compiled() -> str:
     import numba
 
-    return f"numba {numba.__version__}, {numba.config.NUMBA_NUM_THREADS} threads"
+    return f"numba {numba.__version__}, {numba.get_num_threads()} threads"
 
 
 def _sampler() -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from retrial.answers.rows import Subject, ratio_rows
+from retrial.data.direction import is_good
 from retrial.data.kind import Fits, Kind, Place, Row, failed_in_words
 from retrial.data.prior_checks import CHAINS, DRAWS, scaled_row, scaling_seed
 from retrial.errors import DataError
@@ -20,7 +21,6 @@ from retrial.priors.prior_set import PriorSet
 from retrial.priors.scales import LOG_HAZARD_RATIO, LOG_ODDS_RATIO
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.store.progress import step
-from retrial.study.direction import is_good
 from retrial.study.effects import Effect
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables

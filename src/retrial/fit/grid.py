@@ -172,6 +172,11 @@ class TwoArmPosterior:
         """Density over (u_c, u_e), normalised."""
         density = self._density
         edge = max(density[[0, -1]].max(), density[:, [0, -1]].max()) / density.max()
+        if edge > _EDGE_DENSITY and self.relative:
+            raise FitError(
+                "the prior and the counts contradict each other so far that their posterior lies off its grid: use a wider prior"
+                " (a larger prior.log_odds_ratio.sigma)"
+            )
         if edge > _EDGE_DENSITY:
             raise FitError(
                 "the posterior of two probabilities is wider than its grid: use a tighter prior (a smaller prior.log_odds_ratio.sigma)"

@@ -96,6 +96,7 @@ def covariates_of(effect: Effect) -> str:
 
 
 def effect_endpoint(effect: Effect, key: str) -> str:
+    """Endpoint that a printed ratio is about; its own key where the file names none."""
     return effect.endpoint or key
 
 

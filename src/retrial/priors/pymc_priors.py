@@ -128,6 +128,7 @@ def scale_prior(name: str, prior: Prior) -> Any:
 
 
 def positive_updates(name: str, prior: Prior) -> dict[str, np.ndarray]:
+    """Values of the `pm.Data` of a positive parameter's prior, for a refit."""
     return {f"{name}__{part}": np.asarray(prior.number(part), dtype=float) for part in prior.names}
 
 

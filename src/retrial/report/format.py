@@ -62,10 +62,12 @@ def probability(value: float) -> str:
 
 
 def months(value: float) -> str:
+    """A time in months as shown."""
     return decimal(value, 1)
 
 
 def percent(value: float) -> str:
+    """A share in percent as shown."""
     return decimal(value, 1)
 
 

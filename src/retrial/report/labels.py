@@ -166,6 +166,7 @@ def model_label(model: str) -> str:
 
 
 def prior_label(prior: str) -> str:
+    """A prior set's name in words."""
     return PRIORS.get(prior, prior.replace("_", " "))
 
 

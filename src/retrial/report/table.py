@@ -75,10 +75,12 @@ def _plain_line(line: Line) -> str:
 
 
 def text_cell(text: Any) -> Cell:
+    """A cell that shows a text."""
     return (Line(str(text)),)
 
 
 def text_row(values: Iterable[Any], mark: str = "") -> Row:
+    """A row of texts."""
     return Row(tuple(text_cell(value) for value in values), mark)
 
 

@@ -114,7 +114,7 @@ def _text(manifest: Mapping[str, Any]) -> str:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Raises `StoreError` where there is none, or none that a run wrote."""
+    """Manifest of a finished run folder. Raises `StoreError` where there is none, or none that a run wrote."""
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

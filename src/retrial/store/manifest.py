@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from retrial.study.study import Study
 
 SOFTWARE = (
-    "retrial",
+    "retrial-bayes",
     "pymc",
     "nutpie",
     "arviz",
@@ -49,6 +49,7 @@ def describe(run: RunConfig, study: Study, failures: Sequence[str], wall_seconds
 
 
 def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a report states."""
     found = {"python": platform.python_version()}
     for name in SOFTWARE:
         try:

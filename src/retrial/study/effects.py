@@ -21,7 +21,7 @@ class Effect(Section):
     `numerator: experimental`, `denominator: control` is a treatment effect (the default); other names are a covariate's.
     The printed row label goes to `label`; where the label and the numbers disagree about the direction, `numerator` and
     `denominator` say what the numbers say, and the audit shows why. `good` says whether more of the event is better for the
-    patient; where it is left out, `direction.is_good` goes by the measure and the names.
+    patient; where it is left out, `data.direction.is_good` goes by the measure and the names.
     """
 
     endpoint: str = ""

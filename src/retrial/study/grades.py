@@ -49,7 +49,7 @@ def wholes(keys: Iterable[str]) -> list[Whole]:
     The parts are all of a group where no grade of it is without one. Grade 5 may be missing where the worst part is a range
     ("3-4" is then all that is severe), not where grades stand alone (a table of grades 1, 2, 3 and 4 may leave out deaths).
     """
-    known = {key: found for key in keys if (found := grades_of(key)) is not None}
+    known = {key: read for key in keys if (read := grades_of(key)) is not None}
     found = []
     for key, grades in known.items():
         inside = {other: mine for other, mine in known.items() if mine < grades}

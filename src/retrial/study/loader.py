@@ -87,7 +87,7 @@ def load_study(path: Path) -> Study:
         lines = list(dict.fromkeys(str(problem) for problem in problems))
         listed = lines[:_MAX_LISTED] + [f"... and {len(lines) - _MAX_LISTED} more"] * (len(lines) > _MAX_LISTED)
         raise StudyError(f"cannot use the study file {path}", listed)
-    return study
+    return study.read_from(path)
 
 
 def _checked(tree: dict[str, Any], problems: list[Problem], folder: Path) -> tuple[Study | None, list[Problem]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal, cast
+from pathlib import Path
+from typing import Any, Literal, Self, cast
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PrivateAttr
 
 from retrial.dims import ARMS
 from retrial.errors import ConfigError
@@ -52,6 +53,18 @@ class Study(Section):
     response: Response | None = None
     binary: dict[Key, BinaryOutcome] = Field(default_factory=dict)
     adverse_events: AdverseEvents | None = None
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """The file that the study was read from; data files are named relative to it."""
+        return self._file
+
+    def read_from(self, path: Path) -> Self:
+        """The same study, which remembers its file."""
+        study = self.model_copy()
+        study._file = path
+        return study
 
     def arm(self, name: str) -> Arm:
         return getattr(self.arms, name)

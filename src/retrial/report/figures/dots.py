@@ -62,6 +62,8 @@ class DotRow:
 
 @dataclass(frozen=True, slots=True)
 class DotPanel:
+    """One panel of a dot plot."""
+
     title: str
     rows: Sequence[DotRow | None]
 

@@ -126,6 +126,7 @@ def _is_heading(row: ForestRow) -> bool:
 
 
 def is_ratio(estimate: Estimate) -> bool:
+    """Whether a quantity is a ratio, to be drawn on a log scale."""
     return estimate.quantity in RATIOS or estimate.unit == "ratio"
 
 

@@ -48,6 +48,7 @@ class Assumption:
 
 
 def family_label(family: str) -> str:
+    """A family of checks in words."""
     return FAMILIES.get(family, upper_first(words(family)))
 
 

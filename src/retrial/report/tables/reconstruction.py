@@ -32,6 +32,7 @@ _OTHER_DECIMALS = 3
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as mappings."""
     return [{str(key): value for key, value in record.items()} for record in frame.to_dict(orient="records")]
 
 
@@ -45,11 +46,13 @@ def grouped(study: Study, frame: pd.DataFrame, row: Callable[[Mapping[str, Any]]
 
 
 def quantity_name(record: Mapping[str, Any]) -> str:
+    """A quantity in words."""
     name = str(record["quantity"])
     return upper_first(_NAMES.get(name) or quantity_label(name, float(record["time"])))
 
 
 def arm_name(record: Mapping[str, Any]) -> str:
+    """An arm in words."""
     if record["arm"] != TOTAL:
         return words(str(record["arm"]))
     if record["quantity"] in _NAMES:
@@ -58,6 +61,7 @@ def arm_name(record: Mapping[str, Any]) -> str:
 
 
 def written(record: Mapping[str, Any], column: str) -> str:
+    """A number as shown."""
     return fmt.decimal(float(record[column]), _DECIMALS.get(str(record["quantity"]), _OTHER_DECIMALS))
 
 
@@ -132,6 +136,7 @@ def _statistic(name: str) -> str:
 
 
 def strict_table(study: Study, frame: pd.DataFrame) -> Table:
+    """Answers on tables within the tolerances beside those on tables of every printed digit."""
     counts = "; ".join(_table_counts(study, record) for record in records(frame.drop_duplicates("endpoint")))
     differ = int((frame["verdict"] == "differs").sum())
     caption = (

@@ -61,6 +61,7 @@ def next_level(steps: np.ndarray, kind: int, before: int, state: np.ndarray) -> 
 
 @inlined
 def draw_index(n: int, state: np.ndarray) -> int:
+    """A whole number from 0 to n - 1, each equally likely."""
     return min(int(uniform(state) * n), n - 1)
 
 

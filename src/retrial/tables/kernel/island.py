@@ -95,6 +95,7 @@ def take_parents(
     energy: np.ndarray,
     ancestor: np.ndarray,
 ) -> None:
+    """Put a copy of its parent in the place of each table that was not kept."""
     for i in range(parents.size):
         if parents[i] != i:
             reading[i], d[i], r[i], levels[i] = reading[parents[i]], d[parents[i]], r[parents[i]], levels[parents[i]]

@@ -65,6 +65,7 @@ def apply(d: np.ndarray, r: np.ndarray, steps: np.ndarray, i: int, sign: int) ->
 
 @inlined
 def write(steps: np.ndarray, i: int, arm: int, kind_from: int, t_from: int, kind_to: int, t_to: int, amount: int) -> None:
+    """Write a step that moves `amount` patients of an arm from one kind and time to another."""
     steps[i, 0], steps[i, 1], steps[i, 2] = arm, kind_from, t_from
     steps[i, 3], steps[i, 4], steps[i, 5] = kind_to, t_to, amount
 

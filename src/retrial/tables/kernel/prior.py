@@ -112,6 +112,7 @@ def _factors(a: float, b: float, n: int) -> np.ndarray:
 
 @inlined
 def piece_of(t: int, n_times: int, pieces: int) -> int:
+    """Piece of the grid that a time belongs to."""
     return t * pieces // n_times
 
 

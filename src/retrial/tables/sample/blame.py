@@ -51,6 +51,7 @@ def refusal(
 
 
 def closest_readings(pilots: dict[Reading, Island]) -> list[Reading]:
+    """Readings whose pilots came closest to agreement, the closest first."""
     return sorted(pilots, key=lambda reading: pilots[reading].nearest)[:_SHOWN]
 
 

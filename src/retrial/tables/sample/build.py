@@ -28,6 +28,7 @@ class UnattainableError(Exception):
 
 
 def interval_of(target: Target | None, strict: bool) -> tuple[float, float]:
+    """What counts as agreement with a printed number; NaN, NaN without one."""
     if target is None:
         return NAN, NAN
     return (target.strict_low, target.strict_high) if strict else (target.low, target.high)
@@ -67,6 +68,7 @@ def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, stri
 
 
 def quantile(limit: Target | None) -> float:
+    """Normal quantile of a limit's level; of 95 % without one."""
     return float(stats.norm.ppf(0.5 + (limit.level if limit is not None else 0.95) / 2))
 
 
@@ -81,6 +83,7 @@ def index_of(targets: Targets, target: Target | None) -> int:
 
 
 def event_mode(targets: Targets) -> int:
+    """Code of which events are printed: of both arms, in total, of one arm, or none."""
     control, experimental, total = (targets.find("events", arm) for arm in GROUPS)
     known = sum(item is not None for item in (control, experimental, total))
     if known >= 2:

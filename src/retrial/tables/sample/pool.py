@@ -199,6 +199,7 @@ def draw_tables(
 
 
 def table_of(targets: Targets, d: np.ndarray, r: np.ndarray) -> Table:
+    """The table of (..., T) events and (..., T + 1) patients at risk."""
     return Table(targets.times, d, leaving_of(r) - d)
 
 
@@ -215,6 +216,7 @@ def ensemble_of(
     *,
     relaxed: bool = False,
 ) -> Ensemble:
+    """The chosen tables as an `Ensemble`, weights adding to 1."""
     d, r = np.array([item.d for item in chosen]), np.array([item.r for item in chosen])
     weights = np.array([item.weight for item in chosen])
     table = LifeTable.from_counts(targets.months, d, leaving_of(r) - d)

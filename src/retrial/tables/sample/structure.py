@@ -20,6 +20,7 @@ def contradictions(targets: Targets) -> list[str]:
 
 
 def sizes(targets: Targets) -> dict[str, int]:
+    """Patients of each arm and of both."""
     return {
         ARMS[0]: targets.n_control,
         ARMS[1]: targets.n_experimental,

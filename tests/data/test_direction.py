@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from retrial.study.direction import is_good
+from retrial.data.direction import is_good
 from retrial.study.study import Study
 
 
