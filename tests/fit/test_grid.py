@@ -76,7 +76,7 @@ def test_harm_uses_the_mirror_of_a_benefits_prior() -> None:
 
 
 def test_normal_model_closed_form() -> None:
-    data = LogRatio("hazard_ratio", "", float(np.log(0.47)), 0.3187, 0.95, "")
+    data = LogRatio("hazard_ratio", "", "", float(np.log(0.47)), 0.3187, 0.95, "")
     posterior = log_hazard_ratio.posterior(data, Prior("normal", (0.0, 0.355)))
     precision = 1 / 0.3187**2 + 1 / 0.355**2
     assert posterior.mean() == pytest.approx(np.log(0.47) / 0.3187**2 / precision, abs=1e-12)
@@ -84,14 +84,14 @@ def test_normal_model_closed_form() -> None:
 
 
 def test_mixture_with_equal_parts_is_the_normal_prior() -> None:
-    data = LogRatio("hazard_ratio", "", -0.7, 0.3, 0.95, "")
+    data = LogRatio("hazard_ratio", "", "", -0.7, 0.3, 0.95, "")
     one = log_hazard_ratio.posterior(data, Prior("normal", (0.1, 0.4)))
     two = log_hazard_ratio.posterior(data, Prior("normal_mixture", ((0.3, 0.7), (0.1, 0.1), (0.4, 0.4))))
     assert two.cdf(-0.4) == pytest.approx(one.cdf(-0.4), abs=1e-12)
 
 
 def test_student_prior_on_a_grid_against_quadrature() -> None:
-    data, prior = LogRatio("hazard_ratio", "", -0.755, 0.3187, 0.95, ""), Prior("student_t", (0.0, 0.13, 2.0))
+    data, prior = LogRatio("hazard_ratio", "", "", -0.755, 0.3187, 0.95, ""), Prior("student_t", (0.0, 0.13, 2.0))
     posterior = log_hazard_ratio.posterior(data, prior)
 
     def density(x: float) -> float:

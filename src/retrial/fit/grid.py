@@ -172,7 +172,7 @@ class TwoArmPosterior:
         """Density over (u_c, u_e), normalised."""
         density = self._density
         edge = max(density[[0, -1]].max(), density[:, [0, -1]].max()) / density.max()
-        if edge > _EDGE_DENSITY and self.relative:
+        if edge > _EDGE_DENSITY and self.relative and self.other.scale < 1:
             raise FitError(
                 "the prior and the counts contradict each other so far that their posterior lies off its grid: use a wider prior"
                 " (a larger prior.log_odds_ratio.sigma)"
