@@ -16,8 +16,8 @@ from hypothesis.extra.pandas import column, data_frames
 from retrial.audit import check
 from retrial.errors import StoreError
 from retrial.estimate import COLUMNS
-from retrial.store.artefacts import ARTEFACTS, TEXT, artefact_of, path_of, told
-from retrial.store.tables import read_table, write_table
+from retrial.store.artefacts import ARTEFACTS, artefact_of, path_of, told
+from retrial.store.tables import TEXT, read_table, write_table
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")))
 """Without control characters, which the reader of study files refuses."""

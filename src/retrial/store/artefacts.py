@@ -16,13 +16,6 @@ from retrial.fit.diagnostics import Diagnostics
 from retrial.store.folders import MANIFEST
 
 _LINE = re.compile(r"^(?P<names>[a-z_]+(?:, [a-z_]+)*)(?:  +(?P<text>\S.*))?$")
-TEXT = {
-    *("endpoint", "quantity", "contrast", "arm", "model", "prior", "parameter", "statistic", "method", "interval_kind", "unit"),
-    *("adjusted_for", "event", "variant", "converted", "basis", "printed", "source", "status", "note", "where", "path", "family"),
-    *("claim", "recomputed", "verdict", "reading", "consequence", "distribution", "scale", "effective_unit", "per", "measure"),
-    *("diagnosis", "hazard_ratio", "chi_square", "median_ci", "violated", "reason", "left_out"),
-}
-"""Columns of text; every other column holds numbers, or True and False."""
 _EVERYWHERE = {
     "endpoint": "key of the endpoint or outcome in the study file",
     "quantity": "what it is, by the field's name",
@@ -94,8 +87,7 @@ def _fields(kind: type, *without: str) -> dict[str, str]:
 
 
 _ANSWERS = """
-    endpoint, quantity, arm
-    horizon                 months up to which a restricted mean is taken
+    endpoint, quantity, time, arm
     mean, sd                over the weighted tables
     lower, median, upper    2.5, 50 and 97.5 % quantiles over the weighted tables
     within_readings, between_readings  shares of the variance
@@ -141,7 +133,7 @@ ARTEFACTS: dict[str, Artefact] = {
         _MODELS,
         "report: What the data leave open",
         _columns("""
-            endpoint, model, prior, quantity
+            endpoint, model, prior, quantity, time
             total_sd                SD of the pooled posterior
             within_share            share of its variance that patients of known times would leave open
             between_tables_share    share that the paper leaves open under one reading of its estimators
@@ -186,6 +178,7 @@ ARTEFACTS: dict[str, Artefact] = {
         _MODELS,
         "report: Priors",
         _columns("""
+            model                   whose own prior it is; empty: of a named set
             prior, parameter
             endpoint                for which alone; empty: everywhere
             distribution            family and hyper-parameters, on the parameter's scale
@@ -202,6 +195,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "reanalyse",
         "report: Priors, figure",
         _columns("""
+            model                   whose own prior it is; empty: of a named set
             prior, parameter
             endpoint                for which alone; empty: everywhere
             scale                   the clinical scale
@@ -215,7 +209,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "reanalyse",
         "report: Priors",
         _columns("""
-            model, prior, endpoint, quantity, contrast
+            model, prior, endpoint, quantity, time, contrast
             median, lower, upper    of the prior predictive distribution
             observed                the printed number, else the frequentist one
             share_below             prior predictive probability of less than it
@@ -228,7 +222,8 @@ ARTEFACTS: dict[str, Artefact] = {
         "reanalyse",
         "report: Priors against the data",
         _columns("""
-            endpoint, contrast
+            endpoint, contrast, adjusted_for
+            orientation             "as a benefit" where counts of an outcome were turned so
             measure                 log_hazard_ratio or log_odds_ratio
             prior
             estimate, se            of the data, on the log scale
@@ -244,7 +239,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "reanalyse",
         "report: Priors against the data",
         _columns("""
-            endpoint, quantity, contrast, model, prior
+            endpoint, quantity, contrast, adjusted_for, model, prior
             psense_prior, psense_likelihood  sensitivities
             pareto_k                of the reweighting
             diagnosis               in words
@@ -314,7 +309,7 @@ ARTEFACTS: dict[str, Artefact] = {
         _TABLES,
         "report: Reconstruction",
         _columns("""
-            endpoint, quantity, arm
+            endpoint, quantity, time, arm
             default, strict         weighted means over the tables
             difference              strict - default
             monte_carlo_error       of the difference
@@ -369,7 +364,8 @@ ARTEFACTS: dict[str, Artefact] = {
 }
 
 
-FRAMES = tuple(name for name, artefact in ARTEFACTS.items() if artefact.columns and name not in ("estimates", "audit"))
+TABLES = tuple(name for name, artefact in ARTEFACTS.items() if artefact.columns)
+FRAMES = tuple(name for name in TABLES if name not in ("estimates", "audit"))
 """Tables that are read as frames; the two others are read as rows of their own types."""
 
 

@@ -15,6 +15,7 @@ def checksums(folder: Path, without: tuple[str, ...] = ()) -> dict[str, str]:
 
 
 def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -10,7 +10,29 @@ import pandas as pd
 import xarray as xr
 
 from retrial.errors import StoreError
-from retrial.store.artefacts import ARTEFACTS, TEXT, path_of
+from retrial.store.artefacts import ARTEFACTS, path_of
+
+TEXT = {
+    *("endpoint", "quantity", "contrast", "arm", "model", "prior", "parameter", "statistic", "method", "interval_kind", "unit"),
+    *(
+        "adjusted_for",
+        "event",
+        "variant",
+        "converted",
+        "basis",
+        "orientation",
+        "printed",
+        "source",
+        "status",
+        "note",
+        "where",
+        "path",
+        "family",
+    ),
+    *("claim", "recomputed", "verdict", "reading", "consequence", "distribution", "scale", "effective_unit", "per", "measure"),
+    *("diagnosis", "hazard_ratio", "chi_square", "median_ci", "violated", "reason", "left_out"),
+}
+"""Columns of text; every other column holds numbers, or True and False."""
 
 
 def write_table(folder: Path, name: str, frame: pd.DataFrame) -> None:
