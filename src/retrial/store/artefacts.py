@@ -118,7 +118,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "convergence and status of every fit, a row a fit",
         _MODELS,
         "report: Diagnostics, and the banner of failed fits",
-        {**_columns("endpoint, model, prior\nreconstruction  number of the table"), **_fields(Diagnostics)},
+        {**_columns("endpoint, model, prior, variant\nreconstruction  number of the table"), **_fields(Diagnostics)},
     ),
     "agreement": Artefact(
         "agreement.csv",
