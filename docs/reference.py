@@ -5,43 +5,38 @@ A part stands between `<!-- begin NAME -->` and `<!-- end NAME -->`; NAME is a k
 
 from __future__ import annotations
 
-import inspect
+import functools
+import itertools
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
 
-from retrial.answers.agreement import Agreement
-from retrial.audit.check import Check
 from retrial.cli import VERBS
-from retrial.estimate import Estimate
+from retrial.store.artefacts import ARTEFACTS, TABLES
 
 DOCS = Path(__file__).resolve().parent
 CONF = DOCS.parent / "conf"
-_FIELD = re.compile(r"^(?P<names>[a-z_]+(?:, [a-z_]+)*)  +(?P<text>\S.*)$")
 _SECTIONS = ("sampler", "reconstruction", "answers")
 
 
-def fields(kind: type) -> Iterator[tuple[str, str]]:
-    """Names and meaning of the fields that a dataclass's docstring lists, one a line, continued by indented lines."""
-    names, text = "", ""
-    for line in (inspect.getdoc(kind) or "").splitlines():
-        found = _FIELD.match(line)
-        if found or not line.startswith(" "):
-            if names:
-                yield names, text
-            names, text = (found["names"], found["text"]) if found else ("", "")
-        elif names:
-            text += f" {line.strip()}"
-    if names:
-        yield names, text
+def files() -> str:
+    """Table of every file of a run."""
+    rows = []
+    for item in ARTEFACTS.values():
+        path = re.sub(r"\{([a-z]+)\}", lambda found: found[1].upper(), item.pattern)
+        shown = f"[`{path}`](#{path.replace('.', '')})" if item.columns else f"`{path}`"
+        rows.append(f"| {shown} | {item.holds} | {', '.join(f'`{verb}`' for verb in item.verbs.split(', '))} | {item.reader} |")
+    return "\n".join(["| file | holds | written by | read by |", "|---|---|---|---|", *rows])
 
 
-def columns(kind: type) -> str:
-    """Table of the columns that hold a dataclass's fields."""
-    rows = [f"| {', '.join(f'`{name}`' for name in names.split(', '))} | {text} |" for names, text in fields(kind)]
+def table(name: str) -> str:
+    """Table of the columns of one of a run's tables; neighbours with one meaning share a line."""
+    rows = []
+    for meaning, group in itertools.groupby(ARTEFACTS[name].columns.items(), lambda item: item[1]):
+        rows.append(f"| {', '.join(f'`{column}`' for column, _ in group)} | {meaning} |")
     return "\n".join(["| column | meaning |", "|---|---|", *rows])
 
 
@@ -101,9 +96,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "configuration": configuration,
     "groups": groups,
     "own_priors": own_priors,
-    "estimates": lambda: columns(Estimate),
-    "audit": lambda: columns(Check),
-    "agreement": lambda: columns(Agreement),
+    "files": files,
+    **{f"{name}.csv": functools.partial(table, name) for name in TABLES},
 }
 
 

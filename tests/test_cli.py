@@ -13,6 +13,7 @@ import pytest
 from scipy import stats
 
 from retrial import cli
+from retrial.store.artefacts import ARTEFACTS, artefact_of
 
 HAZARD_RATIO = """
 title: A trial that prints one hazard ratio
@@ -58,7 +59,14 @@ def run(mine: Path, verb: str, study: str, *more: str) -> int:
 
 
 def folder_of(captured: str) -> Path:
-    return Path(captured.strip().splitlines()[-1])
+    """The run folder: the last line printed. Its files are those that are listed, with the columns that are listed."""
+    folder = Path(captured.strip().splitlines()[-1])
+    for path in folder.rglob("*") if folder.is_dir() else ():
+        name = artefact_of(path.relative_to(folder).as_posix()) if path.is_file() else "a folder"
+        assert name is not None, path
+        if columns := ARTEFACTS[name].columns if name in ARTEFACTS else {}:
+            assert list(pd.read_csv(path, nrows=0).columns) == list(columns)
+    return folder
 
 
 def estimates(folder: Path) -> pd.DataFrame:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from retrial.errors import DataError, StoreError
-from retrial.estimate import COLUMNS, Estimate, read_estimates, to_frame
+from retrial.estimate import COLUMNS, Estimate, to_frame
+from retrial.store.tables import read_rows, write_table
 
 BASE: dict[str, Any] = {"endpoint": "os", "quantity": "hazard_ratio", "contrast": "experimental / control", "point": 0.5}
 
@@ -65,18 +66,20 @@ def test_a_file_gives_every_row_back(tmp_path: Path) -> None:
         Estimate(**{**BASE, "point": math.nan}, method="frequentist", time=12.5, status="failed: nothing"),
     ]
     path = tmp_path / "estimates.csv"
-    to_frame(rows).to_csv(path, index=False)
+    write_table(tmp_path, "estimates", to_frame(rows))
     assert path.read_text(encoding="utf-8").splitlines()[0].split(",") == list(COLUMNS)
-    assert [repr(dataclasses.astuple(row)) for row in read_estimates(path)] == [repr(dataclasses.astuple(row)) for row in rows]
+    assert [repr(dataclasses.astuple(row)) for row in read_rows(tmp_path, "estimates", Estimate)] == [
+        repr(dataclasses.astuple(row)) for row in rows
+    ]
 
 
 def test_another_version_s_file_says_so(tmp_path: Path) -> None:
     path = tmp_path / "estimates.csv"
     path.write_text("endpoint,quantity\nos,p_hazard_ratio_below_1\n", encoding="utf-8")
     with pytest.raises(StoreError, match="other columns than this version writes"):
-        read_estimates(path)
-    with pytest.raises(StoreError, match="no estimates in"):
-        read_estimates(tmp_path / "none.csv")
+        read_rows(tmp_path, "estimates", Estimate)
+    with pytest.raises(StoreError, match="no estimates.csv in"):
+        read_rows(tmp_path / "none", "estimates", Estimate)
 
 
 def test_the_docstring_names_every_column_in_order() -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from retrial.errors import DataError, StoreError
+from retrial.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +155,6 @@ _ALLOWED = tuple(
     (name, get_args(kind))
     for name, kind in (("method", Method), ("interval_kind", IntervalKind), ("statistic", Statistic), ("event", Event))
 )
-_READ: dict[str, Callable[[str], object]] = {"float": lambda text: float(text) if text else NAN, "int": int}
 COLUMNS: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(Estimate))
 
 
@@ -166,16 +163,3 @@ def to_frame(rows: Iterable[Estimate]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame([dataclasses.astuple(row) for row in rows], columns=list(COLUMNS))
-
-
-def read_estimates(path: Path) -> list[Estimate]:
-    """Rows of an estimates.csv, every number to its last digit. Raises `StoreError` where it cannot be read or has other columns."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = csv.DictReader(file)
-            if tuple(lines.fieldnames or ()) != COLUMNS:
-                raise StoreError(f"{path} has other columns than this version writes: run it again")
-            types = [(field.name, _READ.get(str(field.type), str)) for field in dataclasses.fields(Estimate)]
-            return [Estimate(**{name: read(line[name]) for name, read in types}) for line in lines]  # type: ignore[arg-type]
-    except OSError as error:
-        raise StoreError(f"no estimates in {path.parent}: {error.strerror}") from error

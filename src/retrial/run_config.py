@@ -110,6 +110,17 @@ class RunConfig:
         """Name of the prior set that the report quotes first."""
         return next(iter(self.priors), "")
 
+    def about(self, *parts: str) -> RunConfig:
+        """What a stage depends on: the seed, the study's name and these parts. The others are None, so that none is used unsaid."""
+        kept = {"seed", *parts}
+        nothing: dict[str, Any] = {one.name: None for one in dataclasses.fields(self) if one.name not in kept}
+        return dataclasses.replace(self, **{**nothing, "study_file": Path(self.study_file.stem)})
+
+    def of_model(self, spec: ModelSpec) -> RunConfig:
+        """What the fits of one model depend on."""
+        mine = dataclasses.replace(self, priors=self.sets_for(spec))
+        return mine.about("priors", "endpoints", "sampler", "limits", "questions")
+
     def sets_for(self, spec: ModelSpec) -> dict[str, PriorSet]:
         """Prior sets that a model is fitted under: the main one, and those that it names."""
         named = spec.fitting.prior_sets

@@ -19,6 +19,7 @@ from retrial.fit.engine import Draws, Job
 from retrial.pipeline.fit import posteriors
 from retrial.pipeline.priors import conflict_table
 from retrial.run_config import RunConfig
+from retrial.store.stages import Stages
 from retrial.study.study import Study
 
 MODELS = ("response_hierarchical", "adverse_events_hierarchical", "response_borrowing")
@@ -40,6 +41,11 @@ def run(root: Path) -> RunConfig:
         raw = plain(compose("reanalyse", overrides))
     made = run_config(raw, "reanalyse", root / "conf/study/yao2025.yaml", {"prior": "flat"})
     return dataclasses.replace(made, models={name: made.models[name] for name in MODELS})
+
+
+@pytest.fixture
+def stages(tmp_path: Path) -> Stages:
+    return Stages(tmp_path / "stages")
 
 
 @pytest.fixture
@@ -65,8 +71,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     return jobs
 
 
-def test_rows_of_every_category_term_and_grade(run: RunConfig, yao2025: Study, asked: list[Job]) -> None:
-    results = posteriors(run, yao2025, [])
+def test_rows_of_every_category_term_and_grade(run: RunConfig, yao2025: Study, asked: list[Job], stages: Stages) -> None:
+    results = posteriors(run, yao2025, [], stages)
     endpoints = {row.endpoint for row in results.estimates}
     assert {"CR", "PR", "SD", "PD", "ORR", "DCR", "response", "adverse_events"} <= endpoints
     assert sum(name.startswith("adverse_events.") for name in endpoints) == 14 * 3
@@ -90,9 +96,9 @@ def test_rows_of_every_category_term_and_grade(run: RunConfig, yao2025: Study, a
 
 
 def test_a_harm_takes_the_mirror_of_a_prior_on_a_benefit(
-    run: RunConfig, yao2025: Study, asked: list[Job], tmp_path: Path
+    run: RunConfig, yao2025: Study, asked: list[Job], stages: Stages
 ) -> None:
-    posteriors(run, yao2025, [])
+    posteriors(run, yao2025, [], stages)
     means = {
         ("baseline_mean" in job.priors.priors): job.priors["log_odds_ratio"].number("mu")
         for job in asked
@@ -102,11 +108,11 @@ def test_a_harm_takes_the_mirror_of_a_prior_on_a_benefit(
     assert means[False] > 0
 
 
-def test_the_arms_of_the_paper_borrow_from_the_cohorts(run: RunConfig, yao2025: Study, asked: list[Job]) -> None:
+def test_the_arms_of_the_paper_borrow_from_the_cohorts(run: RunConfig, yao2025: Study, asked: list[Job], stages: Stages) -> None:
     only = dataclasses.replace(
         run, models={"response_borrowing": run.models["response_borrowing"]}, priors={"flat": run.priors["flat"]}
     )
-    values = [row for row in posteriors(only, yao2025, []).estimates if row.statistic == "value"]
+    values = [row for row in posteriors(only, yao2025, [], stages).estimates if row.statistic == "value"]
     rows = {(row.quantity, row.contrast): row for row in values}
     control = rows["proportion", "control"]
     # 17 of 49 is 0.347; the cohorts promise 0.49 (0.21 to 0.75) by mRECIST

@@ -21,6 +21,7 @@ from retrial.pipeline.priors import missing_effects, prior_checks, used_models, 
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.run_config import ModelSpec, RunConfig
+from retrial.store.stages import stages_of
 from retrial.study.study import Study
 
 EFFECT = "log_odds_ratio"
@@ -72,10 +73,10 @@ KIND = Kind("allocation", ("posterior",), lambda _: (EFFECT,), fit, predict=pred
 
 
 @pytest.fixture
-def run() -> RunConfig:
+def run(tmp_path: Path) -> RunConfig:
     priors = {name: PriorSet(name, {EFFECT: Prior("normal", (0.0, sd))}) for name, sd in (("wide", 10.0), ("narrow", 0.1))}
     models = {"toy": ModelSpec("toy", KIND, build, {"posterior": posterior})}
-    return RunConfig("fit", Path("mine.yaml"), 1, Path("out"), False, {}, priors=priors, models=models)
+    return RunConfig("fit", Path("mine.yaml"), 1, tmp_path / "out", False, {}, priors=priors, models=models)
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def test_its_posteriors_go_into_the_files_of_a_run(run: RunConfig, study: Study,
 
 
 def test_its_priors_are_checked(run: RunConfig, study: Study) -> None:
-    estimates = verb.posteriors(run, study, []).estimates
+    estimates = verb.posteriors(run, study, [], stages_of(run)).estimates
     assert [spec.name for spec in used_models(run, estimates)] == ["toy"]
     assert [item.name for item in used_sets(run, study, estimates)][:2] == ["wide", "narrow"]
     frames = prior_checks(run, study, [], estimates, {})

@@ -13,12 +13,13 @@ from report_estimates import FAILURE, PRIORS, estimates
 from report_factory import checks, report_data
 from report_pages import Written, plain, rendered, small
 
-from retrial.estimate import Estimate, read_estimates, to_frame
+from retrial.estimate import Estimate, to_frame
 from retrial.report.page import write_report
+from retrial.store.tables import read_rows
 
 
 def test_every_estimate_is_in_a_table(report: Written) -> None:
-    read = read_estimates(report.folder / "tables" / "estimates.csv")
+    read = read_rows(report.folder / "tables", "estimates", Estimate)
     pd.testing.assert_frame_equal(to_frame(read), to_frame(report.data.estimates))
 
 

@@ -15,6 +15,7 @@ from retrial.errors import ReconstructionError
 from retrial.pipeline import probes
 from retrial.pipeline.results import probe_files
 from retrial.run_config import RunConfig
+from retrial.store.stages import Stages
 from retrial.tables.endpoint import EndpointTables
 from retrial.tables.ensemble import Ensemble, ReadingResult, ReconstructionSettings
 from retrial.tables.findings.probes import ALL, Probes
@@ -41,7 +42,7 @@ def sampled() -> tuple[EndpointTables, Targets]:
 
 
 def write_probes(run: RunConfig, tables: list[EndpointTables], folder: Path) -> list[str]:
-    found = probes.probed(run, tables)
+    found = probes.probed(run, tables, Stages(folder.parent / f"{folder.name}_stages"))
     probe_files(found).write(folder)
     return found.failures
 

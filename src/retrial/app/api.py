@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 # imported in the functions: `import retrial` and `retrial --help` need none of it
 _OWN_CONF = "retrial.conf"
-_TEXT = {"printed": str}
 """Columns whose digits are the paper's."""
 
 
@@ -249,7 +248,9 @@ def _read(verb: str, study: Study, folder: Path, kept: bool) -> Results:
     """The files of a run, in memory."""
     import xarray as xr
 
+    from retrial.store.artefacts import TABLES
     from retrial.store.folders import read_manifest
+    from retrial.store.tables import read_table
 
     arrays = {}
     for path in sorted(folder.glob("*.nc")):
@@ -259,18 +260,9 @@ def _read(verb: str, study: Study, folder: Path, kept: bool) -> Results:
     return Results(
         verb=verb,
         study=study,
-        tables={path.stem: _table(path) for path in sorted(folder.glob("*.csv"))},
+        tables={name: frame for name in TABLES if (frame := read_table(folder, name)) is not None},
         arrays=arrays,
         report=page.read_text(encoding="utf-8") if page.is_file() else "",
         failures=tuple(read_manifest(folder)["failures"]),
         folder=folder if kept else None,
     )
-
-
-def _table(path: Path) -> pd.DataFrame:
-    """A CSV file of a run: every digit, empty texts as they are."""
-    import pandas as pd
-
-    frame = pd.read_csv(path, dtype=_TEXT, float_precision="round_trip")
-    texts = frame.select_dtypes("object").columns
-    return frame.fillna(dict.fromkeys(texts, ""))

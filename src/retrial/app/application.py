@@ -172,11 +172,11 @@ def _work(verb: str, asked: Asked, study: Study, folder: Path) -> None:
     check_inputs(run, study)
     check_stated(run, study)
     started = time.monotonic()
-    with open_run(folder, run.force) as work_to_do:
-        if work_to_do:
+    with open_run(folder, run.force) as place:
+        if place is not None:
             work: Work = import_module(f"retrial.pipeline.{verb}").work
-            failures = list(work(run, study, folder))
-            finish(folder, describe(run, study, folder, failures, time.monotonic() - started))
+            failures = list(work(run, study, place))
+            finish(place, describe(run, study, failures, time.monotonic() - started))
 
 
 def _conclude(folder: Path) -> None:

@@ -93,9 +93,16 @@ _BATCH = 100
 
 @dataclass(frozen=True, slots=True)
 class Diagnostics:
-    """Worst values over the parameters of one fit; `status` is "ok" or "failed: ..." with every limit that was passed.
+    """Worst values over the parameters of one fit, and how it was run the last time.
 
-    They are those of the last of `attempts` runs, with its `draws` of all chains after `tune` a chain of warm-up, `target_accept` aimed at.
+    rhat_max       largest rank-normalised split R-hat
+    ess_bulk_min, ess_tail_min   smallest effective sample sizes of bulk and tails
+    divergences    divergent transitions
+    draws          of all chains
+    status         "ok", or "failed: ..." with every limit that was passed
+    attempts       how many times it was run
+    tune           warm-up of a chain
+    target_accept  acceptance aimed at
     """
 
     rhat_max: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -41,7 +41,7 @@ class SamplerSettings:
     retry: int = 4
     target_accept: float = 0.8
     adaptation: Adaptation = Adaptation.MODEL
-    threads: int = 2
+    threads: int = field(default=2, metadata={"in_key": False})  # the results do not depend on it
 
     def problems(self) -> list[str]:
         """An engine that is not installed, an acceptance that no sampler has."""

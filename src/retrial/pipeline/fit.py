@@ -15,6 +15,7 @@ from retrial.pipeline.priors import missing_effects
 from retrial.pipeline.results import audit_files, criticism_files, result_files, table_files
 from retrial.pipeline.tables import Reconstructions, endpoint_tables, refused
 from retrial.run_config import RunConfig
+from retrial.store.stages import Stages, stages_of
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 
@@ -23,11 +24,15 @@ _SHOWN = ("hazard_ratio", "odds_ratio", "risk_ratio", "common_odds_ratio", "effe
 log = logging.getLogger("retrial")
 
 
-def posteriors(run: RunConfig, study: Study, tables: Sequence[EndpointTables]) -> Fits:
+def posteriors(run: RunConfig, study: Study, tables: Sequence[EndpointTables], stages: Stages) -> Fits:
     """Every model of the run fitted to what the study, as the audit lets it be used, has for it."""
     for words in run.left_out if study.response is not None or study.binary else ():
         log.info("%s", words)
-    return Fits.together([spec.kind.fit(run, spec, study, tables) for spec in run.models.values()])
+    parts = []
+    for spec in run.models.values():
+        mine = list(tables) if spec.kind.from_tables else []
+        parts.append(stages.run(f"posterior.{spec.name}", spec.kind.fit, run.of_model(spec), spec, study, mine))
+    return Fits.together(parts)
 
 
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
@@ -37,17 +42,18 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """
     if missing := missing_effects(run, study):
         raise PriorError(f"cannot fit under the prior {run.main_prior}", missing)
-    checks, used = audited(study)
+    stages = stages_of(run)
+    checks, used = stages.run("audit", audited, study)
     audit_files(checks).write(folder)
     needs_tables = any(spec.kind.from_tables for spec in run.models.values())
-    reconstructed = endpoint_tables(run, used, refused(study, checks)) if needs_tables else Reconstructions([], [], [])
+    reconstructed = endpoint_tables(run, used, refused(study, checks), stages) if needs_tables else Reconstructions([], [], [])
     table_files(reconstructed.tables).write(folder)
-    fits = posteriors(run, used, reconstructed.tables)
+    fits = posteriors(run, used, reconstructed.tables, stages)
     if not fits.estimates and not reconstructed.failures and not fits.failures:
         words = f"the study has no data for the model {', '.join(run.models)} of which the prior {run.main_prior} speaks"
         raise DataError("nothing to fit", [words])
     result_files(run, used, fits.estimates, fits, printed=published_effects(study)).write(folder)
-    criticism_files(fits.criticism).write(folder)
+    stages.run("criticism", criticism_files, fits.criticism).write(folder)
     for row in fits.estimates:
         if (row.quantity in _SHOWN and row.statistic == "value") or row.failed:
             interval = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"

@@ -14,6 +14,7 @@ from retrial.pipeline.tables import PERCENT, EndpointTables, percent
 from retrial.run_config import RunConfig
 from retrial.seeds import integer_seed
 from retrial.store.progress import counter
+from retrial.store.stages import Stages
 from retrial.tables.ensemble import Ensemble, ReconstructionSettings
 from retrial.tables.findings.probes import left_out
 from retrial.tables.findings.spread import compare_values, leave_one_out, spread, table_answers, with_prior
@@ -38,6 +39,10 @@ class Sampled:
     horizon: float
     times: tuple[float, ...]
 
+    @property
+    def name(self) -> str:
+        return self.targets.endpoint
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Probed:
@@ -48,26 +53,30 @@ class Probed:
     failures: list[str]
 
 
-def probed(run: RunConfig, tables: Sequence[EndpointTables]) -> Probed:
+def probed(run: RunConfig, tables: Sequence[EndpointTables], stages: Stages) -> Probed:
     """What the numbers of every endpoint leave open.
 
     Tables of patients have nothing open, and those of a relaxed ensemble carry other numbers than the paper's: both are left out.
     """
     sampled = [found for item in tables if (found := _sampled(run, item)) is not None]
-    frames = {"spread": _together([_spread(run, one) for one in sampled])}
-    names = left_out(run.probes, {one.targets.endpoint: one.targets for one in sampled})
-    asked = [(one, names[one.targets.endpoint]) for one in sampled if names[one.targets.endpoint]]
-    frames["leave_one_out"] = _together([_left_out(run, *item) for item in asked])
+    about = run.about("reconstruction", "probes")
+    names = left_out(run.probes, {one.name: one.targets for one in sampled})
+    asked = [(one, names[one.name]) for one in sampled if names[one.name]]
+    wide = [stages.run(f"spread.{one.name}", _spread, run.about("reconstruction"), one) for one in sampled]
+    less = [stages.run(f"leave_one_out.{one.name}", _left_out, about, one, chosen) for one, chosen in asked]
     strict: dict[str, Ensemble] = {}
     failures: list[str] = []
     for one in sampled if run.probes.compare_strict else ():
-        try:
-            strict[one.targets.endpoint] = _strict(run, one)
-        except ReconstructionError as error:
-            failures.append(f"{one.targets.endpoint}, strict agreement: {error}")
-    compared = [_against_strict(run, one, strict[one.targets.endpoint]) for one in sampled if one.targets.endpoint in strict]
-    frames["strict_comparison"] = _together(compared)
-    return Probed(frames, strict, failures)
+        tables_or_error = stages.run(f"strict.{one.name}", _strict, about, one)
+        if isinstance(tables_or_error, ReconstructionError):
+            failures.append(f"{one.name}, strict agreement: {tables_or_error}")
+        else:
+            strict[one.name] = tables_or_error
+    about = run.about("models", "priors", "sampler", "limits", "questions")
+    pairs = [(one, strict[one.name]) for one in sampled if one.name in strict]
+    compared = [stages.run(f"strict_comparison.{one.name}", _against_strict, about, one, other) for one, other in pairs]
+    parts = {"spread": wide, "leave_one_out": less, "strict_comparison": compared}
+    return Probed({name: _together(frames) for name, frames in parts.items()}, strict, failures)
 
 
 def _together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -115,12 +124,15 @@ def attained_settings(settings: ReconstructionSettings, ensemble: Ensemble, isla
     )
 
 
-def _strict(run: RunConfig, one: Sampled) -> Ensemble:
-    """Tables that carry every printed digit."""
+def _strict(run: RunConfig, one: Sampled) -> Ensemble | ReconstructionError:
+    """Tables that carry every printed digit, or why there are none."""
     endpoint = one.targets.endpoint
     seed = integer_seed(run.seed, run.study_file.stem, endpoint, "strict")
     with counter(f"strict tables of {endpoint}", run.probes.strict_tables, "tables") as advance:
-        strict = strict_ensemble(one.ensemble, one.targets, run.reconstruction, seed, run.probes.strict_tables)
+        try:
+            strict = strict_ensemble(one.ensemble, one.targets, run.reconstruction, seed, run.probes.strict_tables)
+        except ReconstructionError as error:
+            return error
         advance(strict.table.n_reconstructions)
     return strict
 

@@ -17,6 +17,7 @@ from retrial.pipeline.results import Files, audit_files, criticism_files, probe_
 from retrial.pipeline.tables import endpoint_tables, refused
 from retrial.run_config import RunConfig
 from retrial.store.progress import step
+from retrial.store.stages import stages_of
 from retrial.study.study import Study
 
 log = logging.getLogger("retrial")
@@ -24,21 +25,23 @@ log = logging.getLogger("retrial")
 
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Audit, tables, frequentist twins, posteriors, report; returns what failed."""
+    stages = stages_of(run)
     with step("audit"):
-        checks, used = audited(study)
+        checks, used = stages.run("audit", audited, study)
     counted = len(checks), numbers_recomputed(checks), len(findings(checks))
     log.info("audit: %d checks recompute %d printed numbers, %d findings", *counted)
-    reconstructed = endpoint_tables(run, used, refused(study, checks))
+    reconstructed = endpoint_tables(run, used, refused(study, checks), stages)
     tables = reconstructed.tables
-    open_numbers = probed(run, tables)
+    open_numbers = probed(run, tables, stages)
     with step("frequentist twins"):
-        rows = frequentist_rows(run, study, used, tables)
-    fits = posteriors(run, used, tables)
+        rows = stages.run("frequentist", frequentist_rows, run.about("questions"), study, used, tables)
+    fits = posteriors(run, used, tables, stages)
     estimates = [*rows, *fits.estimates]
     with step("priors: what they imply, and which fight the data"):
-        priors = prior_checks(run, used, tables, estimates, fits.posteriors)
+        about = run.about("models", "priors", "endpoints", "questions")
+        priors = stages.run("priors", prior_checks, about, used, tables, estimates, fits.posteriors)
     with step("model criticism"):
-        criticism = criticism_files(fits.criticism)
+        criticism = stages.run("criticism", criticism_files, fits.criticism)
     with step("report"):
         for files in (
             audit_files([*checks, *reconstructed.checks]),

@@ -20,6 +20,7 @@ from retrial.pipeline.probes import probed
 from retrial.pipeline.results import Files, audit_files, probe_files, table_files
 from retrial.pipeline.tables import endpoint_tables, refused
 from retrial.run_config import RunConfig
+from retrial.store.stages import stages_of
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 
@@ -36,13 +37,14 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Reconstruct, and write reconstruction_ENDPOINT.nc, fidelity.csv, readings.csv, spread.csv, estimates.csv and figures/; under a
     switch leave_one_out.csv and strict_comparison.csv.
     """
-    checks, used = audited(study)
+    stages = stages_of(run)
+    checks, used = stages.run("audit", audited, study)
     audit_files(checks).write(folder)
     _say_contradictions(checks)
-    found = endpoint_tables(run, used, refused(study, checks))
+    found = endpoint_tables(run, used, refused(study, checks), stages)
     if not found.tables and not found.failures:
         raise DataError("nothing to reconstruct", [NOTHING])
-    open_numbers = probed(run, found.tables)
+    open_numbers = probed(run, found.tables, stages)
     rows = [row for item in found.tables for row in table_rows(run, item)]
     for files in (
         audit_files([*checks, *found.checks]),

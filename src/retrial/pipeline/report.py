@@ -1,4 +1,4 @@
-"""`retrial report`: the report of a finished re-analysis, laid out again (run first where there is none)."""
+"""`retrial report`: the report of a re-analysis (run first where there is none, from the stages that are there)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retrial.pipeline import reanalyse
-from retrial.pipeline.layout import lay_out_report
 from retrial.run_config import RunConfig
-from retrial.store.folders import finish, open_run, read_manifest
+from retrial.store.artefacts import REPORT, artefact_of
+from retrial.store.files import link
+from retrial.store.folders import FILES, finish, open_run, read_manifest
 from retrial.store.manifest import describe
 from retrial.study.study import Study
 
 
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
-    """Find the re-analysis that was asked the same, or run it, and lay out its report in `folder`."""
+    """Find the re-analysis that was asked the same, or run it; its report, which this program laid out, gets a second name in `folder`."""
     source = run.output_dir / "reanalyse" / folder.parent.name / folder.name
-    with open_run(source, force=False) as work_to_do:
-        if work_to_do:
-            finish(source, describe(run, study, source, list(reanalyse.work(run, study, source)), 0.0))
-    lay_out_report(run, study, source, folder)
-    return list(read_manifest(source)["failures"])
+    with open_run(source, force=False) as place:
+        if place is not None:
+            finish(place, describe(run, study, list(reanalyse.work(run, study, place)), 0.0))
+    manifest = read_manifest(source)
+    for name in manifest[FILES]:
+        if artefact_of(name) in REPORT:
+            (folder / name).parent.mkdir(exist_ok=True)
+            link(source / name, folder / name)
+    return list(manifest["failures"])

@@ -24,29 +24,29 @@ from retrial.pipeline.priors import used_sets
 from retrial.pipeline.probes import Probed
 from retrial.priors.prior_set import implied
 from retrial.run_config import RunConfig
+from retrial.store.artefacts import path_of
+from retrial.store.stages import write_arrays
+from retrial.store.tables import write_table
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 from retrial.tables.ensemble import to_dataset
 
-DIGITS = "%.10g"
-"""Of numbers about tables: more than the Monte Carlo error leaves, few enough that sums of binary fractions read as written."""
+Arrays = dict[tuple[str, ...], xr.Dataset | xr.DataTree]
 
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """Tables (NAME.csv) and arrays (NAME.nc) of a run; `digits` is the format of the numbers in its tables, None: all that they have."""
+    """Tables and arrays of a run by the names that `store.artefacts` has for them; beside an array's the endpoint (and model)."""
 
     frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    arrays: Mapping[str, xr.Dataset | xr.DataTree] = field(default_factory=dict)
-    digits: str | None = None
+    arrays: Arrays = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
-        """Write all of them; a table without columns has nothing to say, not even that there is no row."""
+        """Write all of them."""
         for name, frame in self.frames.items():
-            if len(frame.columns):
-                frame.to_csv(folder / f"{name}.csv", index=False, float_format=self.digits)
-        for name, array in self.arrays.items():
-            array.to_netcdf(folder / f"{name}.nc", engine="h5netcdf")
+            write_table(folder, name, frame)
+        for (name, *keys), arrays in self.arrays.items():
+            write_arrays(arrays, path_of(folder, name, *keys))
 
 
 def audit_files(checks: Sequence[check.Check]) -> Files:
@@ -56,14 +56,14 @@ def audit_files(checks: Sequence[check.Check]) -> Files:
 
 def table_files(tables: Sequence[EndpointTables]) -> Files:
     """reconstruction_ENDPOINT.nc (tables, weights, readings), fidelity.csv and readings.csv."""
-    arrays = {}
+    arrays: Arrays = {}
     for item in tables:
         data = item.table.data.assign(weight=(RECONSTRUCTION, item.weights))
         if item.ensemble is not None:
             names = [reading.name for reading in item.ensemble.readings]
             data = data.assign(reading=(RECONSTRUCTION, names), island=(RECONSTRUCTION, item.ensemble.islands))
             data = data.assign_attrs(seed=item.ensemble.seed)
-        arrays[f"reconstruction_{item.endpoint}"] = data.assign_attrs(source=item.source, notes=item.source)
+        arrays["reconstruction", item.endpoint] = data.assign_attrs(source=item.source, notes=item.source)
     reports = [item.fidelity for item in tables if item.fidelity is not None]
     health = [item.ensemble.health() for item in tables if item.ensemble is not None]
     frames = {"fidelity": reports, "readings": health}
@@ -72,8 +72,8 @@ def table_files(tables: Sequence[EndpointTables]) -> Files:
 
 def probe_files(probed: Probed) -> Files:
     """spread.csv, and where they were asked for leave_one_out.csv, strict_comparison.csv and strict_ENDPOINT.nc."""
-    strict = {f"strict_{endpoint}": to_dataset(ensemble) for endpoint, ensemble in probed.strict.items()}
-    return Files(probed.frames, strict, DIGITS)
+    strict: Arrays = {("strict", endpoint): to_dataset(ensemble) for endpoint, ensemble in probed.strict.items()}
+    return Files(probed.frames, strict)
 
 
 def result_files(
@@ -89,8 +89,8 @@ def result_files(
     ]
     rows = {"diagnostics": fits.diagnostics, "priors": priors, "variance": fits.variance, "agreement": agreed}
     frames = {name: pd.DataFrame(list(found)) for name, found in rows.items()}
-    posteriors = {f"posterior_{endpoint}_{model}": tree for (endpoint, model), tree in fits.posteriors.items()}
-    bands = {f"band_{endpoint}": band for endpoint, band in fits.bands.items()}
+    posteriors: Arrays = {("posterior", *place): tree for place, tree in fits.posteriors.items()}
+    bands: Arrays = {("band", endpoint): band for endpoint, band in fits.bands.items()}
     return Files({"estimates": to_frame(estimates), **frames}, {**posteriors, **bands})
 
 
@@ -101,7 +101,7 @@ def criticism_files(parts: Sequence[Criticised]) -> Files:
     rows = [row for group in groups.values() for row in summary_rows([part.criticism for part in group])]
     pit = [row for group in groups.values() for part in group for row in part.pit]
     frames = {"criticism": pd.DataFrame(rows), "loo_pit": pd.DataFrame(pit)}
-    return Files(frames, {f"predictive_{name}": _bands(group) for name, group in groups.items()})
+    return Files(frames, {("predictive", name): _bands(group) for name, group in groups.items()})
 
 
 def _bands(group: Sequence[Criticised]) -> xr.Dataset:

@@ -12,6 +12,7 @@ from retrial.pipeline.results import audit_files
 from retrial.run_config import RunConfig
 from retrial.sensitivity.credibility import credibility_estimates
 from retrial.sensitivity.evalue import e_value_estimates
+from retrial.store.tables import write_table
 from retrial.study.study import Study
 
 
@@ -23,6 +24,6 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     if not rows:
         raise DataError("nothing to do", ["effects: got no treatment effect with an interval or p; one is needed"])
     frame = to_frame(rows)
-    frame.to_csv(folder / "estimates.csv", index=False)
+    write_table(folder, "estimates", frame)
     print(frame[["endpoint", "quantity", "contrast", "point", "model"]].to_string(index=False))
     return []

@@ -16,9 +16,10 @@ from retrial.errors import ConfigError, ReconstructionError
 from retrial.run_config import RunConfig
 from retrial.seeds import integer_seed
 from retrial.store.progress import counter
+from retrial.store.stages import Stages
 from retrial.study.study import Study
 from retrial.tables.endpoint import FROM_PATIENTS, EndpointTables
-from retrial.tables.ensemble import Ensemble
+from retrial.tables.ensemble import Ensemble, ReconstructionSettings
 from retrial.tables.findings.checks import joint_checks
 from retrial.tables.findings.probes import left_out
 from retrial.tables.life_table import LifeTable
@@ -74,7 +75,9 @@ def refused(study: Study, checks: Iterable[Check]) -> dict[str, tuple[str, ...]]
     return {name: tuple(texts) for name, texts in found.items()}
 
 
-def endpoint_tables(run: RunConfig, study: Study, left_out_before: Mapping[str, tuple[str, ...]]) -> Reconstructions:
+def endpoint_tables(
+    run: RunConfig, study: Study, left_out_before: Mapping[str, tuple[str, ...]], stages: Stages
+) -> Reconstructions:
     """Tables of every chosen endpoint that has patients or enough printed numbers; the others are named on stderr.
 
     `study` as the audit leaves it, `left_out_before` what it left out (`refused`).
@@ -93,12 +96,10 @@ def endpoint_tables(run: RunConfig, study: Study, left_out_before: Mapping[str, 
         targets[key] = dataclasses.replace(_targets(run, study, key), left_out=left_out_before.get(key, ()))
     left_out(run.probes, targets)  # refuses names that no endpoint prints, before the long part
     for key, known in targets.items():
-        try:
-            ensemble = outcomes[key] = _sampled(run, known)
-        except ReconstructionError as error:
-            outcomes[key] = error
-            continue
-        tables.append(_from_ensemble(study, known, ensemble))
+        seed = integer_seed(run.seed, run.study_file.stem, key, "reconstruct")
+        found = outcomes[key] = stages.run(f"tables.{key}", sampled, known, run.reconstruction, seed)
+        if not isinstance(found, ReconstructionError):
+            tables.append(_from_ensemble(study, known, found))
     checks = joint_checks(targets, outcomes, each_reading=False)
     failures = [f"{key}: {outcome}" for key, outcome in outcomes.items() if isinstance(outcome, ReconstructionError)]
     return Reconstructions(tables, checks, failures)
@@ -123,10 +124,13 @@ def _targets(run: RunConfig, study: Study, key: str) -> Targets:
     return with_curve(targets, run.study_file.parent / curve) if curve else targets
 
 
-def _sampled(run: RunConfig, targets: Targets) -> Ensemble:
-    seed = integer_seed(run.seed, run.study_file.stem, targets.endpoint, "reconstruct")
+def sampled(targets: Targets, settings: ReconstructionSettings, seed: int) -> Ensemble | ReconstructionError:
+    """Stage: tables that carry the printed numbers, or why there are none."""
     with counter(f"reconstructing {targets.endpoint}", PERCENT, "percent") as advance:
-        return reconstruct(targets, run.reconstruction, seed, percent(advance))
+        try:
+            return reconstruct(targets, settings, seed, percent(advance))
+        except ReconstructionError as error:
+            return error
 
 
 def _from_ensemble(study: Study, targets: Targets, ensemble: Ensemble) -> EndpointTables:

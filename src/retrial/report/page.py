@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -31,8 +31,9 @@ from retrial.report.tables.criticism import criticism_section
 from retrial.report.tables.priors import implied_table, predictive_table, prior_pictures
 from retrial.report.tables.reconstruction import reconstruction_section
 from retrial.report.tables.run import diagnostics_tables, fidelity_table, prior_table
+from retrial.store.artefacts import FRAMES, path_of
 
-PAGE, FIGURES, TABLES = "report.html", "figures", "tables"
+FIGURES, TABLES = "figures", "tables"
 _TEMPLATE, _STYLE = "page.html.j2", "style.css"
 
 
@@ -79,19 +80,24 @@ def write_report(data: ReportData, folder: Path) -> Path:
     with models_called(data.model_labels):
         layout = lay_out(data)
         text = render(data, layout)
-    page = folder / PAGE
+    page = path_of(folder, "report")
     try:
-        for name in (FIGURES, TABLES):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        for picture in layout.pictures:
-            (folder / FIGURES / f"{picture.key}.svg").write_bytes(picture.svg)
-            (folder / FIGURES / f"{picture.key}.png").write_bytes(picture.png)
+        write_pictures(layout.pictures, folder)
+        (folder / TABLES).mkdir(exist_ok=True)
         for key, frame in _frames(data, layout).items():
-            frame.to_csv(folder / TABLES / f"{key}.csv", index=False, lineterminator="\n")
+            frame.to_csv(path_of(folder, "tables", key), index=False, lineterminator="\n")
         page.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise StoreError(f"cannot write the report to {folder}: {error}; change output_dir") from error
     return page
+
+
+def write_pictures(pictures: Iterable[Picture], folder: Path) -> None:
+    """Write figures/*.svg and *.png."""
+    (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+    for picture in pictures:
+        path_of(folder, "figures", picture.key).write_bytes(picture.svg)
+        path_of(folder, "pictures", picture.key).write_bytes(picture.png)
 
 
 def lay_out(data: ReportData) -> Layout:
@@ -125,24 +131,7 @@ def _frames(data: ReportData, layout: Layout) -> dict[str, pd.DataFrame]:
     frames = {f"page_{table.key}": table.frame() for table in layout.tables}
     frames |= {"estimates": estimates_to_frame(data.estimates)} if data.estimates else {}
     frames |= {"audit": checks_to_frame(data.checks)} if data.checks else {}
-    given: Mapping[str, pd.DataFrame | None] = {
-        "fidelity": data.fidelity,
-        "diagnostics": data.diagnostics,
-        "priors": data.priors,
-        "criticism": data.criticism,
-        "agreement": data.agreement,
-        "variance": data.variance,
-        "loo_pit": data.loo_pit,
-        "readings": data.readings,
-        "spread": data.spread,
-        "leave_one_out": data.leave_one_out,
-        "strict_comparison": data.strict_comparison,
-        "prior_densities": data.prior_densities,
-        "prior_predictive": data.prior_predictive,
-        "conflict": data.conflict,
-        "power_scaling": data.power_scaling,
-    }
-    return frames | {name: frame for name, frame in given.items() if frame is not None}
+    return frames | {name: frame for name in FRAMES if (frame := getattr(data, name)) is not None}
 
 
 def render(data: ReportData, layout: Layout) -> str:

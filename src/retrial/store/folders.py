@@ -1,11 +1,10 @@
-"""Run folders named by what was asked: a finished one is returned at once, a half-written one is redone."""
+"""Run folders named by what was asked: a finished one is returned at once, one that is not whole is never there."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
+import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,10 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from retrial.errors import StoreError
+from retrial.store.files import checksums, empty_folder, file_digest, put_in_place, recover, write_through
+from retrial.store.locks import held
 
+log = logging.getLogger("retrial")
 MANIFEST = "manifest.json"
+FILES, CHECKSUM = "files", "manifest_sha256"
+"""Keys of the manifest: SHA-256 of every other file, and of the manifest's own content without this line."""
 _HASH_LENGTH = 12
 """Hexadecimal digits of a folder's name: 48 bits, no accidental collision among any number of runs a person makes."""
+_DEPTH = 3
+"""Folders of a run below the output folder: VERB/STUDY/HASH."""
 
 
 def fingerprint(asked: Mapping[str, Any], files: Mapping[str, Path]) -> str:
@@ -26,7 +32,7 @@ def fingerprint(asked: Mapping[str, Any], files: Mapping[str, Path]) -> str:
     digest.update(source_digest().encode())
     for name in sorted(files):
         digest.update(name.encode())
-        digest.update(_file_digest(files[name]).encode())
+        digest.update(file_digest(files[name]).encode())
     return digest.hexdigest()[:_HASH_LENGTH]
 
 
@@ -41,65 +47,78 @@ def source_digest() -> str:
     return digest.hexdigest()
 
 
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def is_finished(folder: Path) -> bool:
-    """Whether a folder has its manifest, and every file that the manifest lists with its size: a damaged folder is redone."""
-    if not (folder / MANIFEST).is_file():
-        return False
+    """Whether a folder has its manifest, and every file that the manifest lists as it was written."""
+    return folder.is_dir() and not damage(folder)
+
+
+def damage(folder: Path) -> str:
+    """What is wrong with a run folder, in words; empty where it is whole."""
     try:
-        listed = read_manifest(folder).get("files", {})
-        return all((folder / name).stat().st_size == size for name, size in listed.items())
-    except (OSError, StoreError):
-        return False
+        manifest = read_manifest(folder)
+        listed = manifest[FILES]
+        if manifest[CHECKSUM] != _own_checksum(manifest):
+            return f"{MANIFEST} has other content than was written"
+        changed = [name for name, value in listed.items() if file_digest(folder / name) != value]
+    except KeyError as error:
+        return f"{MANIFEST} has no {error}"
+    except StoreError as error:
+        return str(error)
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
+    return f"other content than was written: {', '.join(changed)}" if changed else ""
+
+
+def _own_checksum(manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_text({key: value for key, value in manifest.items() if key != CHECKSUM}).encode()).hexdigest()
 
 
 @contextmanager
-def open_run(folder: Path, force: bool) -> Iterator[bool]:
-    """Hold a run folder: yields True when there is work to do (the folder is then empty), False when it is finished.
+def open_run(folder: Path, force: bool) -> Iterator[Path | None]:
+    """Hold a run folder: yields an empty folder to work in, or None when the run is finished.
 
-    A lock beside the folder makes a second process wait. If the work fails, what it wrote is removed.
+    The work's folder becomes the run's once `finish` has been called and the block is left; until then an earlier one stays. It has the same
+    name, and that of the folder around it, but lies in `.unfinished`. Another process that asks the same waits.
     """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = (folder.parent / f".{folder.name}.lock").open("w")
-    except OSError as error:
-        raise StoreError(f"cannot write to {folder.parent}: {error.strerror}; change output_dir") from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if is_finished(folder) and not force:
-            yield False
+    root = folder.parents[_DEPTH - 1]
+    inside = folder.relative_to(root)
+    with held(root / ".locks" / f"{'.'.join(inside.parts)}.lock", str(inside)):
+        recover(folder)
+        if folder.is_dir() and (wrong := damage(folder)):
+            log.warning("%s: %s; doing it again", folder, wrong)
+        elif folder.is_dir() and not force:
+            yield None
             return
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
         try:
-            yield True
+            work = empty_folder(root / ".unfinished" / inside)
+        except OSError as error:
+            raise StoreError(f"cannot write to {root}: {error.strerror}; change output_dir") from error
+        try:
+            yield work
+            if (work / MANIFEST).is_file():
+                write_through(work)
+                put_in_place(work, folder)
         finally:
-            if not is_finished(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-                _remove_empty(folder.parent)
-
-
-def _remove_empty(folder: Path) -> None:
-    """Leave no empty folders of a failed run behind (the lock file goes with them)."""
-    others = [item for item in folder.iterdir() if not item.name.endswith(".lock")]
-    if not others:
-        shutil.rmtree(folder, ignore_errors=True)
+            recover(folder)
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def finish(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest last, by rename: its presence says that everything else is there."""
-    temporary = folder / f".{MANIFEST}.tmp"
-    temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True, default=str, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, folder / MANIFEST)
+    """Write the manifest, with the checksums of all files: nothing is written after it."""
+    full = {**manifest, FILES: checksums(folder)}
+    (folder / MANIFEST).write_text(_text({**full, CHECKSUM: _own_checksum(json.loads(_text(full)))}), encoding="utf-8")
+
+
+def _text(manifest: Mapping[str, Any]) -> str:
+    return json.dumps(manifest, indent=2, sort_keys=True, default=str, ensure_ascii=False) + "\n"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Manifest of a finished run folder. Raises `StoreError` where there is none to be read."""
+    """Manifest of a finished run folder. Raises `StoreError` where there is none, or none that a run wrote."""
     try:
-        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise StoreError(f"{folder} is not a finished run folder: no readable {MANIFEST}") from error
+    if not isinstance(found, dict) or not isinstance(found.get(FILES), dict):
+        raise StoreError(f"{folder} is not a finished run folder: {MANIFEST} lists no {FILES}")
+    return found

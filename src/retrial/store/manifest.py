@@ -7,11 +7,13 @@ import subprocess
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from retrial.run_config import RunConfig
 from retrial.store.folders import source_digest
-from retrial.study.study import Study
+
+if TYPE_CHECKING:
+    from retrial.run_config import RunConfig
+    from retrial.study.study import Study
 
 SOFTWARE = (
     "retrial-bayes",
@@ -30,7 +32,7 @@ SOFTWARE = (
 """Packages whose versions a report states."""
 
 
-def describe(run: RunConfig, study: Study, folder: Path, failures: Sequence[str], wall_seconds: float) -> dict[str, Any]:
+def describe(run: RunConfig, study: Study, failures: Sequence[str], wall_seconds: float) -> dict[str, Any]:
     """Manifest of a finished run as plain data."""
     return {
         "verb": run.verb,
@@ -43,7 +45,6 @@ def describe(run: RunConfig, study: Study, folder: Path, failures: Sequence[str]
         "source_sha256": source_digest(),
         "wall_seconds": round(wall_seconds, 1),
         "failures": list(failures),
-        "files": {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()},
     }
 
 

@@ -55,7 +55,7 @@ class ReconstructionSettings:
     pilot_particles: int = 64
     pilot_share: float = 0.8
     least_tables: int = 2
-    threads: int = 2
+    threads: int = field(default=2, metadata={"in_key": False})
     relaxed: bool = False
 
     def __post_init__(self) -> None:

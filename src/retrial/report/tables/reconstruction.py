@@ -83,8 +83,9 @@ _STRICT_COLUMNS = ("Quantity", "Arm", "Default", "Strict", "Difference (Monte Ca
 
 def left_out_table(study: Study, frame: pd.DataFrame) -> Table:
     """A row for every number left out, with shift and widening of the contrasts between the arms."""
-    kept = frame[frame["quantity"].isna() | frame["quantity"].isin(_CONTRASTS)].fillna({"left_out": ""})
-    quantities = list(dict.fromkeys(quantity_name(record) for record in records(kept[kept["quantity"].notna()])))
+    told = frame.fillna({"left_out": "", "quantity": ""})
+    kept = told[told["quantity"].isin(["", *_CONTRASTS])]
+    quantities = list(dict.fromkeys(quantity_name(record) for record in records(kept[kept["quantity"] != ""])))
     rows: list[Row] = []
     for endpoint, mine in kept.groupby("endpoint", sort=False):
         rows.append(text_row([upper_first(endpoint_label(study, str(endpoint)))], "group"))

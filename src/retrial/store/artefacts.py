@@ -1,0 +1,384 @@
+"""Every file of a run once: its name, what it holds, its columns, who writes and who reads it."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrial.answers.agreement import Agreement
+from retrial.audit.check import Check
+from retrial.estimate import Estimate
+from retrial.fit.diagnostics import Diagnostics
+from retrial.store.folders import MANIFEST
+
+_LINE = re.compile(r"^(?P<names>[a-z_]+(?:, [a-z_]+)*)(?:  +(?P<text>\S.*))?$")
+_EVERYWHERE = {
+    "endpoint": "key of the endpoint or outcome in the study file",
+    "quantity": "what it is, by the field's name",
+    "contrast": "which comparison or group",
+    "adjusted_for": "covariates that a ratio is adjusted for, by a comma; empty: unadjusted",
+    "time": "months at which, or up to which; empty where the quantity has none",
+    "arm": "control, experimental or total",
+    "model": "name of the model",
+    "prior": "name of the prior set",
+    "variant": "how the analysis differs from the main one of that model and prior; empty: it is the main one",
+    "parameter": "of the model, on its own scale",
+    "unit": "of the numbers",
+    "tables": "how many tables",
+    "published": "the printed number",
+    "posterior": "the posterior median",
+    "small": "the standardised difference is below `answers.agreement.z`",
+    "status": '"ok", or why the numbers must not be used',
+}
+"""What columns mean that many tables have."""
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One kind of file.
+
+    pattern  its path in the run folder; {endpoint}, {model} and {name} stand for keys, and a kind of two formats has both
+    holds    what it holds
+    verbs    that write it, by a comma; `reader`: what of the program reads it again
+    columns  of a table, in their order: name -> meaning
+    digits   format of the table's numbers; None: all the digits that they have
+    """
+
+    pattern: str
+    holds: str
+    verbs: str
+    reader: str
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    digits: str | None = None
+
+    def fits(self, path: str) -> bool:
+        """Whether a path in a run folder is one of these."""
+        parts = re.split(r"(\{[a-z]+\})", self.pattern)
+        return re.fullmatch("".join(r"[^/]+" if part.startswith("{") else re.escape(part) for part in parts), path) is not None
+
+
+def told(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Names and their meaning as docstrings of this program list them: "name, name  meaning", continued by indented lines."""
+    names, meaning = "", ""
+    for line in inspect.cleandoc(text).splitlines():
+        found = _LINE.match(line)
+        if found or not line.startswith(" "):
+            if names:
+                yield tuple(names.split(", ")), meaning
+            names, meaning = (found["names"], found["text"] or "") if found else ("", "")
+        elif names:
+            meaning += f" {line.strip()}"
+    if names:
+        yield tuple(names.split(", ")), meaning
+
+
+def _columns(text: str) -> dict[str, str]:
+    return {name: meaning or _EVERYWHERE[name] for names, meaning in told(text) for name in names}
+
+
+def _fields(kind: type, *without: str) -> dict[str, str]:
+    """Columns that hold a dataclass's fields, with the meaning that its docstring gives."""
+    meanings = _EVERYWHERE | {name: meaning for names, meaning in told(kind.__doc__ or "") for name in names if meaning}
+    return {field.name: meanings[field.name] for field in dataclasses.fields(kind) if field.name not in without}
+
+
+_ANSWERS = """
+    endpoint, quantity, time, arm
+    mean, sd                over the weighted tables
+    lower, median, upper    2.5, 50 and 97.5 % quantiles over the weighted tables
+    within_readings, between_readings  shares of the variance
+    monte_carlo_error       of the mean, by the jackknife over the independent samplers
+    tables                  share, by weight, of the tables in which the quantity is defined
+"""
+_VERBS = "audit, reconstruct, fit, sensitivity, reanalyse"
+_MODELS = "fit, reanalyse"
+_TABLES = "reconstruct, reanalyse"
+
+ARTEFACTS: dict[str, Artefact] = {
+    "estimates": Artefact(
+        "estimates.csv",
+        "every number: published, frequentist and Bayesian",
+        "reconstruct, fit, sensitivity, reanalyse",
+        "report: all results; `report` lays it out again",
+        _fields(Estimate),
+    ),
+    "audit": Artefact(
+        "audit.csv",
+        "every check of a printed number",
+        _VERBS,
+        "report: the joint checks of the audit",
+        _fields(Check, "decision"),
+    ),
+    "diagnostics": Artefact(
+        "diagnostics.csv",
+        "convergence and status of every fit, a row a fit",
+        _MODELS,
+        "report: Diagnostics, and the banner of failed fits",
+        {**_columns("endpoint, model, prior, variant\nreconstruction  number of the table"), **_fields(Diagnostics)},
+    ),
+    "agreement": Artefact(
+        "agreement.csv",
+        "each posterior of a hazard ratio beside the published one",
+        _MODELS,
+        "report: Agreement with the published ratios",
+        _fields(Agreement),
+    ),
+    "variance": Artefact(
+        "variance.csv",
+        "how much of a posterior's variance lies within tables, between tables, and between readings of the paper",
+        _MODELS,
+        "report: What the data leave open",
+        _columns("""
+            endpoint, model, prior, quantity, time
+            total_sd                SD of the pooled posterior
+            within_share            share of its variance that patients of known times would leave open
+            between_tables_share    share that the paper leaves open under one reading of its estimators
+            between_readings_share  share between the readings
+            tables, status
+        """),
+    ),
+    "criticism": Artefact(
+        "criticism.csv",
+        "leave-one-out scores and stacking weights of the survival models, means over the tables",
+        _MODELS,
+        "report: Model criticism",
+        _columns("""
+            endpoint, model, prior
+            elpd_loo, elpd_se       expected log predictive density of patients left out, summed, and its standard error
+            elpd_difference, elpd_difference_se  from the best model, patient by patient within a table
+            p_loo                   effective number of parameters
+            pareto_k_max, pareto_k_limit, share_k_above_limit  largest Pareto k, its limit for this number of draws, patients above it
+            stacking_weight, stacking_weight_sd  mean and SD over the tables; empty where there is nothing to weigh against
+            tables, tables_failed, tables_compared  whose fit passed, failed, and where all compared models passed
+            status
+        """),
+    ),
+    "loo_pit": Artefact(
+        "loo_pit.csv",
+        "distributions of leave-one-out probability integral transforms of the survival models",
+        _MODELS,
+        "report: Model criticism, figure",
+        _columns("""
+            endpoint, model, prior, arm
+            predicted               a probability
+            observed                share of patients whose leave-one-out probability is below it, mean over the tables
+            sd_between_tables       of that share
+            band_half_width         of a calibrated model, 95 %
+            at_risk                 patients, mean over the tables
+            tables
+        """),
+    ),
+    "priors": Artefact(
+        "priors.csv",
+        "what each prior implies on the clinical scale, its size in data, and its source",
+        _MODELS,
+        "report: Priors",
+        _columns("""
+            model                   whose own prior it is; empty: of a named set
+            prior, parameter
+            endpoint                for which alone; empty: everywhere
+            distribution            family and hyper-parameters, on the parameter's scale
+            source                  where it comes from
+            implied_median, implied_lower, implied_upper  on the clinical scale
+            scale                   the clinical scale
+            effective_size          how much data it weighs
+            effective_unit          in what
+        """),
+    ),
+    "prior_densities": Artefact(
+        "prior_densities.csv",
+        "density of every prior as a curve",
+        "reanalyse",
+        "report: Priors, figure",
+        _columns("""
+            model                   whose own prior it is; empty: of a named set
+            prior, parameter
+            endpoint                for which alone; empty: everywhere
+            scale                   the clinical scale
+            per                     unit that the density is per
+            value, density          a point of the curve
+        """),
+    ),
+    "prior_predictive": Artefact(
+        "prior_predictive.csv",
+        "what models expect before the data, beside what was seen",
+        "reanalyse",
+        "report: Priors",
+        _columns("""
+            model, prior, endpoint, quantity, time, contrast
+            median, lower, upper    of the prior predictive distribution
+            observed                the printed number, else the frequentist one
+            share_below             prior predictive probability of less than it
+            unit
+        """),
+    ),
+    "conflict": Artefact(
+        "conflict.csv",
+        "which prior fights which printed ratio or count",
+        "reanalyse",
+        "report: Priors against the data",
+        _columns("""
+            endpoint, contrast, adjusted_for
+            orientation             "as a benefit" where counts of an outcome were turned so
+            measure                 log_hazard_ratio or log_odds_ratio
+            prior
+            estimate, se            of the data, on the log scale
+            prior_median            on the log scale
+            box_p                   Box's prior predictive p
+            vague_weight_prior, vague_weight_posterior, vague_bayes_factor  of the vague part of a mixture; empty without one
+            verdict                 conflict, notable or none seen
+        """),
+    ),
+    "power_scaling": Artefact(
+        "power_scaling.csv",
+        "sensitivity of the posteriors to raising the prior or the likelihood to a power",
+        "reanalyse",
+        "report: Priors against the data",
+        _columns("""
+            endpoint, quantity, contrast, adjusted_for, model, prior
+            psense_prior, psense_likelihood  sensitivities
+            pareto_k                of the reweighting
+            diagnosis               in words
+        """),
+    ),
+    "fidelity": Artefact(
+        "fidelity.csv",
+        "printed numbers beside the same statistics of the tables, a row a printed number",
+        f"{_TABLES}, fit",
+        "report: Reconstruction",
+        _columns("""
+            endpoint
+            statistic               which number, with its time in the study's unit
+            arm
+            printed                 the text
+            low, high               what counts as agreement: counts, medians, times and numbers at risk exactly; hazard ratios, their limits
+                                    and χ² within their rounding or 0.5 %, limits of a median within their rounding or 0.5 % of the width
+            reconstructed, minimum, maximum  median and range over the tables, by each table's reading of the estimators
+            agreement, strict_agreement  shares of the tables that agree, and that carry every printed digit
+            where                   table and row of the paper
+        """),
+    ),
+    "readings": Artefact(
+        "readings.csv",
+        "which estimators can have printed the numbers, a row a combination",
+        f"{_TABLES}, fit",
+        "report: Reconstruction",
+        _columns("""
+            endpoint
+            hazard_ratio, chi_square, median_ci  the estimators
+            status                  attained, not attained (no sampler arrived) or impossible (`reason`)
+            log_evidence, log_evidence_se  log P(agreement | printed structure, reading) and its standard error over the samplers
+            share, share_se         posterior probability, each reading equally likely beforehand, and its standard error
+            islands, chains_started, chains_arrived  independent samplers; their tables at the start and at the end
+            unique_tables, unique_ancestors, effective_tables  different tables, starting tables with descendants, effective sample size
+            acceptance, proposals   of the samplers
+            miss, violated          of the closest table: tolerances missed by, and which printed numbers
+            reason                  why it is impossible
+        """),
+    ),
+    "spread": Artefact(
+        "spread.csv",
+        "what the tables leave open of every answer",
+        _TABLES,
+        "report: What the data leave open",
+        _columns(f"""{_ANSWERS}
+    prior_lower, prior_median, prior_upper  the same over tables of the prior alone, with the printed patients, events, extremes, at risk
+        """),
+        "%.10g",
+    ),
+    "leave_one_out": Artefact(
+        "leave_one_out.csv",
+        "the same with each printed statistic left out in turn, where `reconstruction.leave_one_out` asks for it",
+        _TABLES,
+        "report: Reconstruction",
+        _columns(f"""{_ANSWERS}
+    status
+    left_out                which statistic; empty: none
+    shift, standardised     of the mean, and in Monte Carlo standard errors
+    sd_ratio                of the SDs over the tables
+        """),
+        "%.10g",
+    ),
+    "strict_comparison": Artefact(
+        "strict_comparison.csv",
+        "answers on tables within the tolerances and on tables that carry every digit, where `reconstruction.compare_strict` asks for it",
+        _TABLES,
+        "report: Reconstruction",
+        _columns("""
+            endpoint, quantity, time, arm
+            default, strict         weighted means over the tables
+            difference              strict - default
+            monte_carlo_error       of the difference
+            standardised            the difference in Monte Carlo errors
+            default_tables, strict_tables  how many
+            verdict                 corrected for the number of rows
+        """),
+        "%.10g",
+    ),
+    "reconstruction": Artefact(
+        "reconstruction_{endpoint}.nc",
+        "life tables: `events`, `censored` (reconstruction, arm, time); `weight`, `reading` and `island` of each table",
+        f"{_TABLES}, fit",
+        "report: Kaplan-Meier figures",
+    ),
+    "strict": Artefact(
+        "strict_{endpoint}.nc", "the same of tables that carry every printed digit", _TABLES, "nothing of the program"
+    ),
+    "posterior": Artefact(
+        "posterior_{endpoint}_{model}.nc",
+        "draws of a sampled model under every prior set, with what they were fitted to",
+        _MODELS,
+        "ArviZ (`az.from_netcdf`)",
+    ),
+    "band": Artefact(
+        "band_{endpoint}.nc",
+        "posterior survival of each arm over time under the main prior: median and interval",
+        _MODELS,
+        "report: Kaplan-Meier figures",
+    ),
+    "predictive": Artefact(
+        "predictive_{endpoint}.nc",
+        "Kaplan-Meier bands of new studies: `survival` (model, predictive, quantile, arm, time), `status` (model)",
+        _MODELS,
+        "report: Model criticism, figure",
+    ),
+    "report": Artefact("report.html", "the report, one self-contained page", "reanalyse, report", "a browser"),
+    "figures": Artefact("figures/{name}.svg", "the figures of the report", f"{_TABLES}, report", "a paper"),
+    "pictures": Artefact("figures/{name}.png", "the same as pixels", f"{_TABLES}, report", "a paper"),
+    "tables": Artefact(
+        "tables/{name}.csv",
+        "the report's tables as shown (`page_...`), and copies of the files above that they are made of",
+        "reanalyse, report",
+        "a paper",
+    ),
+    "manifest": Artefact(
+        MANIFEST,
+        "what was asked, of which program, what failed; checksums of all files. Written last",
+        f"{_VERBS}, report",
+        "whoever asks the same again",
+    ),
+}
+
+
+TABLES = tuple(name for name, artefact in ARTEFACTS.items() if artefact.columns)
+FRAMES = tuple(name for name in TABLES if name not in ("estimates", "audit"))
+"""Tables that are read as frames; the two others are read as rows of their own types."""
+
+
+REPORT = ("report", "figures", "pictures", "tables")
+"""What a report is made of."""
+
+
+def path_of(folder: Path, name: str, *keys: str) -> Path:
+    """Path of one of a run's files: `path_of(folder, "band", "os")`."""
+    pattern = ARTEFACTS[name].pattern
+    return folder / pattern.format(**dict(zip(re.findall(r"\{([a-z]+)\}", pattern), keys, strict=True)))
+
+
+def artefact_of(path: str) -> str | None:
+    """Name of the kind of a file, by its path in the run folder; None for a file that no run writes."""
+    return next((name for name, artefact in ARTEFACTS.items() if artefact.fits(path)), None)

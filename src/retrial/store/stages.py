@@ -1,0 +1,124 @@
+"""`Stages`: results of pure functions, kept under the hash of their inputs, settings and code, so that none is computed twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from retrial.errors import StoreError
+from retrial.store.code import code_digest
+from retrial.store.files import checksums, empty_folder, link, put_in_place, write_through
+from retrial.store.locks import held
+from retrial.store.manifest import versions
+from retrial.store.saved import Decoder, Encoder, digest, document, file_of, read_all, remember, write_all
+
+if TYPE_CHECKING:
+    from retrial.run_config import RunConfig
+
+log = logging.getLogger("retrial")
+VALUE, ARRAYS, SUMS = "value.json", "arrays.npy", "SHA256SUMS"
+"""Files of a stage, the last one written last; trees of arrays are `tree_0.nc`, ... beside them."""
+_KEY_LENGTH = 32
+"""Hexadecimal digits of a stage's key."""
+
+
+class Stages:
+    """The stages below one folder, NAME/KEY each; `force` computes those anew that this object has not computed itself.
+
+    Whoever wants a stage that another process is computing waits for it. A stage that is damaged is computed again. The folder may be
+    deleted whenever no run is at work.
+    """
+
+    def __init__(self, folder: Path, force: bool = False) -> None:
+        self._folder, self._force = folder, force
+        self._fresh: set[Path] = set()
+
+    def run[T](self, name: str, function: Callable[..., T], *args: Any) -> T:
+        """`function(*args)`, read from the folder where an earlier run has left it.
+
+        A function of ours, pure: its result depends on its arguments, the modules that it and the functions among its arguments import,
+        and the libraries. What comes back was always stored and read again, so that a resumed run cannot differ from another. Raises what
+        the function raises, which is not kept.
+        """
+        place = self._folder / name / stage_key(name, function, *args)
+        with held(self._folder / ".locks" / f"{name}.{place.name}.lock", name):
+            if (place in self._fresh or not self._force) and place.is_dir():
+                try:
+                    value = self._read(place)
+                except StoreError as error:
+                    log.warning("%s: the stored result is damaged (%s); computing it again", name, error)
+                else:
+                    if place not in self._fresh:
+                        log.info("%s: taken from an earlier run", name)
+                    return value
+            self._write(place, function(*args))
+            self._fresh.add(place)
+            return self._read(place)
+
+    def _write(self, place: Path, value: Any) -> None:
+        encoder = Encoder()
+        plain = encoder.plain(value)
+        try:
+            folder = empty_folder(place.with_name(f".{place.name}.unfinished"))
+            (folder / VALUE).write_text(document(plain), encoding="utf-8")
+            with (folder / ARRAYS).open("wb") as stream:
+                write_all(encoder.arrays, stream)
+            for number, tree in enumerate(encoder.trees):
+                tree.to_netcdf(folder / f"tree_{number}.nc", engine="h5netcdf")
+            (folder / SUMS).write_text(_text(checksums(folder)), encoding="utf-8")
+            write_through(folder)
+            put_in_place(folder, place)
+        except OSError as error:
+            raise StoreError(f"cannot write to {place.parent}: {error.strerror or error}; change output_dir") from error
+
+    def _read(self, place: Path) -> Any:
+        """Raises `StoreError` where a file is missing, or other than it was written."""
+        try:
+            sums = checksums(place, without=(SUMS,))
+            if (place / SUMS).read_text(encoding="utf-8") != _text(sums):
+                raise StoreError("a file has other content than was written")
+            plain = json.loads((place / VALUE).read_text(encoding="utf-8"))
+            with (place / ARRAYS).open("rb") as stream:
+                arrays = read_all(stream)
+            paths = [place / f"tree_{number}.nc" for number in range(len(list(place.glob("tree_*.nc"))))]
+            # opened, not loaded: most of a posterior is asked for by nobody
+            trees = [xr.open_datatree(path, engine="h5netcdf") for path in paths]
+        except (OSError, ValueError) as error:
+            raise StoreError(str(error)) from error
+        for tree, path in zip(trees, paths, strict=True):
+            remember(tree, path, sums[path.name])
+        return Decoder(arrays, trees).value(plain)
+
+
+def write_arrays(arrays: xr.Dataset | xr.DataTree, path: Path) -> None:
+    """Write arrays as NetCDF; a tree that was read from a stage is not stored twice, but its file gets a second name."""
+    known = file_of(arrays)
+    if known is not None and known.path.is_file():
+        link(known.path, path)
+    else:
+        arrays.to_netcdf(path, engine="h5netcdf")
+
+
+def stages_of(run: RunConfig) -> Stages:
+    """The stages that all runs with the same output folder share."""
+    return Stages(run.output_dir / "stages", run.force)
+
+
+def stage_key(name: str, function: Callable[..., Any], *args: Any) -> str:
+    """Hash of a stage's name, code and arguments."""
+    given, modules = digest((function, args))
+    # the store's own code: another way of storing is another stage
+    code = code_digest({*modules, "retrial.store.saved"})
+    parts = {"name": name, "given": given, "code": code, "versions": versions()}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:_KEY_LENGTH]
+
+
+def _text(sums: Mapping[str, str]) -> str:
+    """As `sha256sum` prints and checks them."""
+    return "".join(f"{value}  {name}\n" for name, value in sums.items())
