@@ -239,6 +239,22 @@ def test_a_fit_that_failed_exits_with_1_and_says_what_helps(mine: Path, capsys: 
     assert "use a wider prior" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("study", "parameter", "allowed"),
+    [("counts", "log_hazard_ratio", "prior.log_odds_ratio"), ("hr", "log_odds_ratio", "prior.log_hazard_ratio")],
+)
+@pytest.mark.parametrize("verb", ["fit", "reanalyse"])
+def test_a_prior_that_would_change_nothing_is_refused(
+    mine: Path, capsys: pytest.CaptureFixture[str], verb: str, study: str, parameter: str, allowed: str
+) -> None:
+    model = {"counts": "response_binomial", "hr": "log_hazard_ratio"}[study]
+    stated = (f"prior.{parameter}.mu=0", f"prior.{parameter}.sigma=0.05")
+    assert run(mine, verb, study, *stated, *([f"model={model}"] if verb == "fit" else [])) == 2
+    said = capsys.readouterr().err
+    assert f"prior.{parameter}: stated, but no model that this study has data for uses it" in said
+    assert allowed in said
+
+
 def test_a_prior_that_says_nothing_of_the_effect_is_named(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (mine / "prior").mkdir()
     (mine / "prior/only_hr.yaml").write_text("log_hazard_ratio: {family: normal, mu: 0, sigma: 1}\n", encoding="utf-8")

@@ -84,7 +84,8 @@ class ModelSpec:
 class RunConfig:
     """Everything that one run was asked for. `asked` is the same as plain data, for the manifest and the folder's name.
 
-    `left_out` says which models borrow from evidence that is not about the study, and what to change.
+    `stated` names the parameters whose prior the command line changed; `left_out` says which models borrow from evidence that is not about
+    the study, and what to change.
     """
 
     verb: str
@@ -96,6 +97,7 @@ class RunConfig:
     endpoints: tuple[str, ...] = ()
     priors: Mapping[str, PriorSet] = field(default_factory=dict)
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
+    stated: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     sampler: SamplerSettings = SamplerSettings()
     limits: DiagnosticLimits = DiagnosticLimits()

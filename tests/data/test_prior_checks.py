@@ -164,7 +164,7 @@ def test_any_grade_beside_some_of_the_grades(
     data = graded_of(study)
     assert data is not None
     assert {g: tuple(data.counts[:, 0, i]) for i, g in enumerate(data.grades) if data.known[0, i]} == cells
-    assert data.with_any == [len(cells) == 2, True]
+    assert ["any" in sums for sums in data.sums] == [len(cells) == 2, True]
     assert bool(left_out(study, data)) == (len(cells) == 1 and "any" in printed)
 
 
@@ -175,5 +175,43 @@ def test_one_printed_grade_group_is_not_all_grades(yao2025: Study) -> None:
     data = graded_of(study)
     assert data is not None
     assert (data.grades, data.counts.tolist()) == (("3-4", "other"), [[[1, 5]], [[2, 7]]])
-    assert data.with_any == [True]
+    assert data.sums == ({"3-4": (0,), "any": (0, 1)},)
     assert not [check for check in run_audit(study) if check.verdict is Verdict.INCONSISTENT]
+
+
+def _graded(yao2025: Study, printed: dict[str, tuple[int, int]]) -> Any:
+    counts = {key: {"control": str(c), "experimental": str(e)} for key, (c, e) in printed.items()}
+    return graded_of(changed(yao2025, adverse_events={"terms": {"rash": {"grades": counts}}}))
+
+
+@pytest.mark.parametrize(
+    ("printed", "groups", "sums"),
+    [
+        # the commonest layout of oncology: any grade is more than what is printed of it
+        (
+            {"any": (31, 40), "3": (4, 5), "4": (0, 1)},
+            {"4": (0, 1), "3": (4, 5), "other": (27, 34)},
+            {"any": {"3", "4", "other"}},
+        ),
+        ({"3": (4, 5), "4": (0, 1)}, {"4": (0, 1), "3": (4, 5)}, {}),
+        ({">=3": (5, 7), "3": (4, 5)}, {"3": (4, 5), "other >=3": (1, 2)}, {">=3": {"3", "other >=3"}}),
+        (
+            {"any": (20, 30), ">=3": (5, 7), "3": (4, 5), "4": (1, 2)},
+            {"4": (1, 2), "3": (4, 5), "other": (15, 23)},
+            {"any": {"3", "4", "other"}, ">=3": {"3", "4"}},
+        ),
+        ({"1-2": (5, 6), ">=3": (1, 2)}, {">=3": (1, 2), "1-2": (5, 6)}, {"any": {"1-2", ">=3"}}),
+        ({"2-3": (5, 6), "3-4": (4, 5)}, {"2-3": (5, 6)}, {}),
+    ],
+)
+def test_layouts_of_grades(
+    yao2025: Study, printed: dict[str, tuple[int, int]], groups: dict[str, tuple[int, int]], sums: dict[str, set[str]]
+) -> None:
+    data = _graded(yao2025, printed)
+    assert {grade: tuple(data.counts[:, 0, i]) for i, grade in enumerate(data.grades)} == groups
+    told = {key: {data.grades[i] for i in places} for key, places in data.sums[0].items()}
+    kept = {key: {key} for key in printed if key in groups}
+    assert told == {**kept, **sums}
+    for key, places in data.sums[0].items():
+        if key in printed:
+            assert tuple(data.counts[:, 0, list(places)].sum(axis=1)) == printed[key]

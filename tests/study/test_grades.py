@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrial.study.grades import exclusive_groups, grades_of, wholes
+from retrial.study.grades import grades_of, wholes
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,3 @@ def test_other_words_are_no_grades(key: str) -> None:
 )
 def test_what_holds_what(keys: list[str], expected: list[tuple[str, tuple[str, ...], bool]]) -> None:
     assert [(whole.key, whole.parts, whole.sums) for whole in wholes(keys)] == expected
-
-
-def test_exclusive_groups_hold_every_patient_once() -> None:
-    assert exclusive_groups({"any": (31, 45), "3": (4, 5), "4": (0, 1)}) == {"any": (27, 39), "3": (4, 5), "4": (0, 1)}
-    assert exclusive_groups({"1-2": (5, 6), "3-4": (1, 2), "any": (6, 8)}) == {"1-2": (5, 6), "3-4": (1, 2)}
-    nested = exclusive_groups({"any": (9, 9), ">=3": (5, 4), "3": (3, 2), "4": (1, 1)})
-    assert nested == {"any": (4, 5), ">=3": (1, 1), "3": (3, 2), "4": (1, 1)}

@@ -12,7 +12,6 @@ from retrial.answers.notes import empty_arms
 from retrial.answers.proportions import proportion_rows
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
-from retrial.dims import ANY_GRADE, OTHER_GRADES
 from retrial.estimate import Estimate
 from retrial.study.study import Study
 
@@ -37,12 +36,9 @@ def adverse_event_rows(subject: Subject, events: GradedEvents, table: np.ndarray
     rows = []
     for index, term in enumerate(events.terms):
         values = {
-            grade: (table[..., index, g], events.counts[:, index, g])
-            for g, grade in enumerate(events.grades)
-            if events.known[index, g] and grade not in (ANY_GRADE, OTHER_GRADES)
+            grade: (table[..., index, list(groups)].sum(axis=-1), events.counts[:, index, list(groups)].sum(axis=-1))
+            for grade, groups in events.sums[index].items()
         }
-        if events.with_any[index]:
-            values[ANY_GRADE] = (table[..., index, :-1].sum(axis=-1), events.counts[:, index].sum(axis=-1))
         for grade, (value, counts) in values.items():
             about = dataclasses.replace(
                 subject,

@@ -164,11 +164,13 @@ def _work(verb: str, asked: Asked, study: Study, folder: Path) -> None:
     """Check the configuration, and do the verb's work in its folder."""
     # imported here: they bring PyMC, and a finished run needs none of it
     from retrial.app.config import run_config
+    from retrial.pipeline.priors import check_stated
     from retrial.pipeline.tables import check_inputs
     from retrial.store.manifest import describe
 
     run = run_config(asked.config, verb, asked.study_file, _names(asked))
     check_inputs(run, study)
+    check_stated(run, study)
     started = time.monotonic()
     with open_run(folder, run.force) as place:
         if place is not None:

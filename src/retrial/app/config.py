@@ -59,6 +59,7 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
         endpoints=tuple(endpoints),
         priors=priors,
         models=models,
+        stated=tuple(filter(None, names.get("prior_changed", "").split(","))),
         left_out=left_out,
         sampler=engine,
         limits=limits,

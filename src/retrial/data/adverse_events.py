@@ -12,7 +12,7 @@ import xarray as xr
 from retrial.answers.hierarchical import adverse_event_rows, pooling_rows
 from retrial.answers.notes import empty_arms
 from retrial.answers.rows import Subject
-from retrial.data.chains import EFFECT, GradedEvents, effects, fit_chains, graded_events, scalable
+from retrial.data.chains import EFFECT, GradedEvents, fit_chains, graded_events, scalable
 from retrial.data.kind import Fits, Kind, Place, Row, Values, refused
 from retrial.data.prior_checks import Before, both_arms
 from retrial.dims import ANY_GRADE, ARMS, OTHER_GRADES
@@ -20,6 +20,7 @@ from retrial.errors import DataError
 from retrial.estimate import Estimate
 from retrial.priors.prior_set import PriorSet
 from retrial.run_config import ModelSpec, RunConfig
+from retrial.study.grades import grades_of, wholes
 from retrial.study.outcomes import AdverseEventTerm
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
@@ -30,46 +31,88 @@ OUTCOME = "adverse_events"
 HARM = -1
 
 
+Counts = tuple[int, int]
+
+
+def effects(study: Study) -> tuple[str, ...]:
+    """The odds ratio that the terms' are pooled towards."""
+    return (EFFECT,) if study.adverse_events is not None else ()
+
+
 def graded_of(study: Study) -> GradedEvents | None:
     """Every term in its exclusive grade groups, worst first. None without terms or arm sizes.
 
-    "Any" beside printed groups is their sum: it gives a group that alone is missing, and what else it holds beyond them ends the term's chain
-    as a group of its own ("any" where no other is printed).
+    A printed group that holds others ("any", ">=3" beside 3 and 4) is their sum and what it holds beside them; that rest is a group of its
+    own: the one that alone is missing, else "other" of the group ("any" where no other group is printed).
     """
     terms = study.adverse_events.terms if study.adverse_events is not None else {}
     sizes = [study.n(arm) for arm in ARMS]
     if not terms or None in sizes:
         return None
-    split = sorted({grade for term in terms.values() for grade in term.grades if grade != ANY_GRADE}, reverse=True)
-    groups = {key: _groups(term, split) for key, term in terms.items()}
-    met = {grade for found in groups.values() for grade in found}
-    grades = [*split, *(grade for grade in (OTHER_GRADES, ANY_GRADE) if grade in met)]
-    counts = [[[found.get(grade, (0, 0))[arm] for grade in grades] for found in groups.values()] for arm in range(len(ARMS))]
-    known = [[grade in found for grade in grades] for found in groups.values()]
-    return graded_events(list(terms), grades, counts, [int(size or 0) for size in sizes], known)
+    split = sorted({grade for term in terms.values() for grade in term.grades if grade != ANY_GRADE}, key=_worst, reverse=True)
+    groups, sums = zip(*(_groups(term, split) for term in terms.values()), strict=True)
+    met = dict.fromkeys(grade for found in groups for grade in found)
+    ends = (OTHER_GRADES, ANY_GRADE)
+    grades = [grade for grade in (*split, *(grade for grade in met if grade not in (*split, *ends)), *ends) if grade in met]
+    counts = [[[found.get(grade, (0, 0))[arm] for grade in grades] for found in groups] for arm in range(len(ARMS))]
+    known = [[grade in found for grade in grades] for found in groups]
+    return graded_events(list(terms), grades, counts, [int(size or 0) for size in sizes], known, sums)
 
 
-def _groups(term: AdverseEventTerm, split: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Patients (control, experimental) of one term by exclusive group, as far as they can be told."""
-    printed = {grade: (int(row.control.n), int(row.experimental.n)) for grade, row in term.grades.items()}
-    found = {grade: counts for grade, counts in printed.items() if grade != ANY_GRADE}
-    if ANY_GRADE not in printed:
-        return found
-    rest = tuple(whole - sum(counts[arm] for counts in found.values()) for arm, whole in enumerate(printed[ANY_GRADE]))
-    missing = [grade for grade in split if grade not in found]
-    if min(rest) < 0 or not (missing or not found or (len(split) == 1 and any(rest))):
-        return found
-    ends = ANY_GRADE if not found else missing[0] if len(missing) == 1 else OTHER_GRADES
-    return {**found, ends: (rest[0], rest[1])}
+def _worst(key: str) -> tuple[int, str]:
+    return max(grades_of(key) or (0,)), key
+
+
+def _groups(term: AdverseEventTerm, split: Sequence[str]) -> tuple[dict[str, Counts], dict[str, tuple[str, ...]]]:
+    """Patients (control, experimental) of one term by exclusive group, and the groups of every printed one, as far as they can be told."""
+    printed: dict[str, Counts] = {grade: (int(row.control.n), int(row.experimental.n)) for grade, row in term.grades.items()}
+    within = {whole.key: whole for whole in wholes(printed)}
+    found: dict[str, Counts] = {}
+    sums: dict[str, tuple[str, ...]] = {}
+    for key in sorted(printed, key=lambda key: len(grades_of(key) or ())):
+        if key not in within:
+            if not any(_overlap(key, other) for other in found):
+                found[key], sums[key] = printed[key], (key,)
+            continue
+        whole = within[key]
+        parts = tuple(group for part in whole.parts for group in sums.get(part, ()))
+        rest = tuple(printed[key][arm] - sum(found[group][arm] for group in parts) for arm in (0, 1))
+        if min(rest) < 0 or (whole.sums and any(rest)):
+            continue  # the parts stand, the whole says nothing; the audit has the finding
+        sums[key] = parts
+        if not whole.sums and (any(rest) or _missing(whole.key, parts, split)):
+            name = _missing(whole.key, parts, split) or (OTHER_GRADES if key == ANY_GRADE else f"{OTHER_GRADES} {key}")
+            found[name], sums[key] = (rest[0], rest[1]), (*parts, name)
+            sums |= {name: (name,)} if name in split else {}
+    if ANY_GRADE not in printed and any(whole.key == ANY_GRADE and whole.sums for whole in wholes([*found, ANY_GRADE])):
+        sums[ANY_GRADE] = tuple(found)
+    return found, dict(sorted(sums.items(), key=lambda item: (item[0] == ANY_GRADE, [-grade for grade in _worst(item[0])[:1]])))
+
+
+def _missing(key: str, parts: Sequence[str], split: Sequence[str]) -> str:
+    """The one group of the table that makes the parts all of any grade; empty where there is none, or several."""
+    absent = [group for group in split if group not in parts and not any(_overlap(group, part) for part in parts)]
+    complete = key == ANY_GRADE and any(
+        whole.key == ANY_GRADE and whole.sums for group in absent[:1] for whole in wholes([*parts, group, ANY_GRADE])
+    )
+    return absent[0] if len(absent) == 1 and complete else ""
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two groups share a grade, so that a patient may be in both."""
+    return one != other and bool((grades_of(one) or frozenset()) & (grades_of(other) or frozenset()))
 
 
 def left_out(study: Study, events: GradedEvents) -> str:
-    """Terms whose any grade is printed but cannot be analysed, in words; empty where there are none."""
+    """Printed groups that cannot be analysed, in words; empty where there are none."""
     terms = study.adverse_events.terms if study.adverse_events is not None else {}
-    names = [
-        key for key, whole in zip(events.terms, events.with_any, strict=True) if ANY_GRADE in terms[key].grades and not whole
+    lost = [
+        f"{key} {grade}"
+        for key, sums in zip(events.terms, events.sums, strict=True)
+        for grade in terms[key].grades
+        if grade not in sums
     ]
-    return f"{', '.join(names)}: any grade left out, it has fewer patients than the grades beside it" if names else ""
+    return f"{', '.join(lost)}: left out, does not fit together with the grades beside it" if lost else ""
 
 
 def fit(run: RunConfig, spec: ModelSpec, study: Study, _tables: Sequence[EndpointTables]) -> Fits:

@@ -11,7 +11,7 @@ import xarray as xr
 from retrial.answers.hierarchical import category_rows, pooling_rows
 from retrial.answers.notes import empty_arms
 from retrial.answers.rows import Subject
-from retrial.data.chains import EFFECT, CategoryCounts, category_counts, effects, fit_chains, scalable
+from retrial.data.chains import EFFECT, CategoryCounts, category_counts, fit_chains, scalable
 from retrial.data.kind import Fits, Kind, Place, Row, Values, refused
 from retrial.data.prior_checks import Before, both_arms, effect_rows
 from retrial.dims import ARMS
@@ -27,6 +27,11 @@ OUTCOME = "response"
 """Endpoint of what is said of all steps together."""
 BENEFIT = 1
 IN_NO_CATEGORY = "in no category"
+
+
+def effects(study: Study) -> tuple[str, ...]:
+    """The odds ratio that the steps' are pooled towards."""
+    return (EFFECT,) if study.response is not None else ()
 
 
 def categories_of(study: Study) -> CategoryCounts | None:

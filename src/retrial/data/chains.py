@@ -14,7 +14,7 @@ from retrial.answers.monte_carlo import Origin
 from retrial.answers.rows import Subject
 from retrial.data.kind import Fits, Place, Row, diagnostic_row
 from retrial.data.prior_checks import CHAINS, DRAWS, scaled_row, thinned
-from retrial.dims import ANY_GRADE, ARM, ARMS, OTHER_GRADES, PRIOR, RECONSTRUCTION
+from retrial.dims import ANY_GRADE, ARM, ARMS, PRIOR, RECONSTRUCTION
 from retrial.errors import DataError
 from retrial.estimate import Estimate
 from retrial.fit.engine import Job
@@ -26,7 +26,6 @@ from retrial.priors.scales import LOG_ODDS_RATIO
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.seeds import integer_seed
 from retrial.store.progress import counter
-from retrial.study.study import Study
 
 EFFECT = LOG_ODDS_RATIO.name
 POOLING_SCALE = "effect_sd"
@@ -81,7 +80,8 @@ class CategoryCounts:
 class GradedEvents:
     """Patients per arm, term and exclusive grade group, worst grade first: counts (arm, term, grade); n (arm,) patients.
 
-    `known` (term, grade) says which groups a term is printed in; a cell is a known pair, and the others have no patients.
+    `known` (term, grade) says which groups a term is printed in; a cell is a known pair, and the others have no patients. `sums` says of each
+    term which groups (positions) a printed group is made of: itself, or the exclusive groups within it.
     """
 
     counts: np.ndarray
@@ -89,6 +89,7 @@ class GradedEvents:
     terms: tuple[str, ...]
     grades: tuple[str, ...]
     known: np.ndarray
+    sums: tuple[Mapping[str, tuple[int, ...]], ...]
 
     @property
     def events(self) -> np.ndarray:
@@ -104,13 +105,6 @@ class GradedEvents:
     def grade_of(self) -> np.ndarray:
         """(cell,): position of each cell's grade group."""
         return np.nonzero(self.known)[1]
-
-    @property
-    def with_any(self) -> list[bool]:
-        """Of each term, whether its groups are all grades: a group that ends the chain, or every one of several exclusive groups."""
-        ends = np.array([grade in (ANY_GRADE, OTHER_GRADES) for grade in self.grades])
-        complete = self.known[:, ~ends].all(axis=1) & (int((~ends).sum()) > 1)
-        return [bool(one) for one in complete | self.known[:, ends].any(axis=1)]
 
     def by_term(self, cells: np.ndarray, missing: float) -> np.ndarray:
         """Values (..., cell) as (..., term, grade), with `missing` where a term is not printed in a group."""
@@ -182,10 +176,21 @@ def category_counts(names: Sequence[str], control: Sequence[int], experimental: 
     return CategoryCounts(counts, tuple(names))
 
 
+Sums = Sequence[Mapping[str, Sequence[str]]]
+
+
 def graded_events(
-    terms: Sequence[str], grades: Sequence[str], counts: Any, n: Sequence[int], known: Any | None = None
+    terms: Sequence[str],
+    grades: Sequence[str],
+    counts: Any,
+    n: Sequence[int],
+    known: Any | None = None,
+    sums: Sums | None = None,
 ) -> GradedEvents:
-    """Every term in every grade group where `known` is None. Raises `DataError` where a term has more patients than its arm."""
+    """Every term in every grade group where `known` is None; each group is itself, and any grade all of them, where `sums` is None.
+
+    Raises `DataError` where a term has more patients than its arm.
+    """
     table, sizes = np.array(counts, dtype=int), np.array(n, dtype=int)
     printed = np.ones((len(terms), len(grades)), dtype=bool) if known is None else np.array(known, dtype=bool)
     over = np.argwhere(table.sum(axis=-1) > sizes[:, None])
@@ -198,17 +203,16 @@ def graded_events(
                 f"allowed is at most arms.{ARMS[arm]}.n, {sizes[arm]}"
             ],
         )
-    return GradedEvents(np.where(printed, table, 0), sizes, tuple(terms), tuple(grades), printed)
+    if sums is None:
+        of_terms = [[grade for grade, is_printed in zip(grades, row, strict=True) if is_printed] for row in printed]
+        sums = [{**{grade: (grade,) for grade in row}, ANY_GRADE: row} for row in of_terms]
+    places = tuple({key: tuple(map(list(grades).index, parts)) for key, parts in one.items()} for one in sums)
+    return GradedEvents(np.where(printed, table, 0), sizes, tuple(terms), tuple(grades), printed, places)
 
 
 ChainData = CategoryCounts | GradedEvents
 Answers = Callable[[Subject, Mapping[str, np.ndarray]], list[Estimate]]
 """Rows from the draws (draw, ...) of one fit."""
-
-
-def effects(_study: Study) -> tuple[str, ...]:
-    """Of chains: the odds ratio that their effects are pooled towards."""
-    return (EFFECT,)
 
 
 def complete_sets(run: RunConfig, spec: ModelSpec, benefit: int) -> dict[str, PriorSet]:

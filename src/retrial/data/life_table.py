@@ -60,9 +60,9 @@ def settings(raw: Mapping[str, Any], key: str) -> IntervalRule | None:
     return rule
 
 
-def effects(_study: Study) -> tuple[str, ...]:
+def effects(study: Study) -> tuple[str, ...]:
     """Of survival models: the hazard ratio."""
-    return (EFFECT,)
+    return (EFFECT,) if study.endpoints else ()
 
 
 def on(spec: ModelSpec, table: LifeTable, weights: np.ndarray) -> ModelSpec:

@@ -36,9 +36,8 @@ def parameter_of(effect: Effect) -> str:
 
 
 def effects(study: Study) -> tuple[str, ...]:
-    """Of the ratios that the study prints; of both where it prints none."""
-    printed = sorted({parameter_of(effect) for effect in study.effects.values()})
-    return tuple(printed) or (LOG_HAZARD_RATIO.name, LOG_ODDS_RATIO.name)
+    """Of the ratios that the study prints."""
+    return tuple(sorted({parameter_of(effect) for effect in study.effects.values()}))
 
 
 def chosen(run: RunConfig, study: Study) -> Iterator[tuple[str, Effect, LogRatio]]:

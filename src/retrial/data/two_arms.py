@@ -56,9 +56,9 @@ def two_arms(study: Study, path: str) -> TwoArms:
     return TwoArms((counts.control, counts.experimental), (counts.n_control, counts.n_experimental), benefit=benefit)
 
 
-def effects(_study: Study) -> tuple[str, ...]:
+def effects(study: Study) -> tuple[str, ...]:
     """Of two counts: the odds ratio, or both arms' probabilities."""
-    return (EFFECT, *TOGETHER)
+    return (EFFECT, *TOGETHER) if study.response is not None or study.binary else ()
 
 
 def complete_counts(spec: ModelSpec, priors: PriorSet, sign: int) -> PriorSet | None:

@@ -12,6 +12,7 @@ import xarray as xr
 from retrial.data import kinds
 from retrial.data.kind import Asked, Place
 from retrial.data.prior_checks import Before
+from retrial.errors import PriorError
 from retrial.estimate import Estimate
 from retrial.priors.implied.conflict import CONFLICT, LEANING, NONE_SEEN
 from retrial.priors.implied.densities import density_rows
@@ -127,11 +128,26 @@ def missing_effects(run: RunConfig, study: Study) -> list[str]:
     main, lines = run.priors[run.main_prior], []
     for spec in run.models.values():
         effects = spec.kind.effects(study)
+        if not effects:
+            continue  # nothing of the kind is printed
         needed = [name for name in effects if name not in TOGETHER]
         arms = f" (or {' and '.join(f'prior.{name}' for name in TOGETHER)})" if {*TOGETHER} <= {*effects} else ""
         if not any(main.speaks_of(name) for name in effects):
             lines.append(f"{' or '.join(f'prior.{name}' for name in needed)}: missing; needed by the model {spec.name}{arms}")
     return lines
+
+
+def check_stated(run: RunConfig, study: Study) -> None:
+    """Refuse a prior that was stated for a parameter which no model of the run has in this study: it would change nothing."""
+    of_models = [(effects, spec.priors) for spec in run.models.values() if (effects := spec.kind.effects(study))]
+    usable = {name for effects, own in of_models for name in (*effects, *own)}
+    unused = [name for name in run.stated if name not in usable]
+    if run.models and unused:
+        allowed = ", ".join(f"prior.{name}" for name in sorted(usable))
+        words = [
+            f"prior.{name}: stated, but no model that this study has data for uses it; allowed are {allowed}" for name in unused
+        ]
+        raise PriorError("a prior would change nothing", words)
 
 
 def used_models(run: RunConfig, estimates: Sequence[Estimate]) -> list[ModelSpec]:

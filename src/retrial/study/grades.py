@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 ANY = "any"
@@ -63,18 +63,3 @@ def _are_all(grades: frozenset[int], parts: list[frozenset[int]]) -> bool:
     missing = grades - frozenset().union(*parts)
     worst = max(parts, key=max)
     return not missing or (missing == {FATAL} and len(worst) > 1 and max(worst) == FATAL - 1)
-
-
-def exclusive_groups(counts: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
-    """Patients of both arms in exclusive groups: those printed within no other group's parts, and what a group holds beside its parts.
-
-    The rest of a group carries the group's own key. A group whose parts add to more than it, in some arm, is left out: its parts stand.
-    """
-    found = dict(counts)
-    for whole in wholes(counts):
-        rest = tuple(counts[whole.key][arm] - sum(counts[part][arm] for part in whole.parts) for arm in (0, 1))
-        if min(rest) < 0 or not any(rest):
-            del found[whole.key]
-        else:
-            found[whole.key] = (rest[0], rest[1])
-    return found
