@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from retrial.run_config import RunConfig
     from retrial.study.study import Study
 
+PROGRAM = "retrial-bayes"
+"""Name of the distribution that this is."""
 SOFTWARE = (
-    "retrial-bayes",
+    PROGRAM,
     "pymc",
     "nutpie",
     "arviz",

@@ -15,7 +15,7 @@ from retrial.errors import StoreError
 from retrial.store.code import code_digest
 from retrial.store.files import checksums, empty_folder, link, put_in_place, write_through
 from retrial.store.locks import held
-from retrial.store.manifest import versions
+from retrial.store.manifest import PROGRAM, versions
 from retrial.store.saved import Decoder, Encoder, digest, document, file_of, read_all, remember, write_all
 
 if TYPE_CHECKING:
@@ -115,7 +115,8 @@ def stage_key(name: str, function: Callable[..., Any], *args: Any) -> str:
     given, modules = digest((function, args))
     # the store's own code: another way of storing is another stage
     code = code_digest({*modules, "retrial.store.saved"})
-    parts = {"name": name, "given": given, "code": code, "versions": versions()}
+    libraries = {library: version for library, version in versions().items() if library != PROGRAM}
+    parts = {"name": name, "given": given, "code": code, "versions": libraries}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:_KEY_LENGTH]
 
 
