@@ -23,7 +23,7 @@ USAGE_ERROR = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of the `retrial` command; exits with 0, 1 (a fit or check failed) or 2 (bad input)."""
+    """Entry point of the `retrial` command; exits with 0, 1 (a fit or check failed), 2 (bad input) or 130 (interrupted)."""
     try:
         status = run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
@@ -90,7 +90,7 @@ def _help() -> str:
         "  retrial fit -m study=yao2025 seed=1,2,3",
         "  retrial experiment all",
         "",
-        "retrial VERB --help shows a verb's keys. Exit status: 0, 1 (a fit or check failed: said which), 2 (bad input).",
+        "retrial VERB --help shows a verb's keys. Exit status: 0, 1 (a fit or check failed: said which), 2 (bad input), 130 (interrupted).",
     ]
     return "\n".join(lines)
 

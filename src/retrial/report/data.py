@@ -83,13 +83,13 @@ class ReportData:
     prior_predictive  columns model, prior, endpoint, quantity, contrast, median, lower, upper, observed, share_below, unit
     conflict     columns endpoint, contrast, measure, prior, estimate, se, prior_median, box_p, vague_weight_prior, vague_weight_posterior
     power_scaling  columns endpoint, quantity, contrast, model, prior, psense_prior, psense_likelihood, pareto_k, diagnosis
-    agreement    columns of `compare.agreement.Agreement`: does a posterior agree with the published hazard ratio
+    agreement    columns of `answers.agreement.Agreement`: does a posterior agree with the published hazard ratio
     variance     columns endpoint, model, prior, quantity, total_sd, within_share, between_tables_share, between_readings_share, tables,
                  status
     criticism    a row an endpoint and model: leave-one-out scores, Pareto k, stacking weights (columns: `criticism.summary`)
     readings     a row an endpoint and reading of the paper's estimators (columns: `Ensemble.health`)
-    spread       answers over the tables (columns: `reconstruct.spread.spread`); leave_one_out: the same with numbers left out in turn
-    strict_comparison  columns of `reconstruct.spread.compare_values`
+    spread       answers over the tables (columns: `tables.findings.spread.spread`); leave_one_out: the same with numbers left out in turn
+    strict_comparison  columns of `tables.findings.spread.compare_values`
     loo_pit      distributions of LOO-PIT values by endpoint, model and arm, at each predicted probability
     predictive   by endpoint key: `survival` (model, predictive, quantile, arm, time), Kaplan-Meier curves of new studies; `status` (model)
     traces       posteriors (chain, draw, ...) whose chains are shown; attrs endpoint, model, prior, table, tables

@@ -279,7 +279,7 @@ _DRAWN = {"treatment": RATIOS, "response": ("risk_difference", *RATIOS), "advers
 _MARKERS = "Squares: published; diamonds: frequentist; circles: Bayesian. Red crosses: failed, not to be used."
 _FAVOURS = ("favours experimental", "favours control")
 EMPTY_ARM = "†"
-"""Mark of an outcome whose counts have a note (`compare.notes`)."""
+"""Mark of an outcome whose counts have a note (`answers.notes`)."""
 _ANY = ".any"
 """End of the endpoint key of an adverse event of any grade."""
 
