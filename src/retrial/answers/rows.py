@@ -87,6 +87,10 @@ class Subject:
         if happens is None:
             return row
         error = float(self._origin(happens.size).mean_errors(happens[None].astype(float))[0])
+        if happens.all() or not happens.any():
+            # no draw on one side: as if half a draw were there, so that 0 and 1 are not told as exact
+            half = 0.5 / (happens.size + 1)
+            error = math.sqrt(half * (1 - half) / happens.size)
         return dataclasses.replace(row, draws=happens.size, mcse_point=error)
 
     def above_zero(self, quantity: str, draws: np.ndarray, time: float = NAN) -> Estimate:

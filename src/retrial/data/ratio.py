@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ from retrial.study.effects import Effect
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 
+log = logging.getLogger("retrial")
 HAZARD_RATIO = "hazard_ratio"
 _GRID, _TAIL = 8001, 1e-6
 """Points of a posterior's CDF, and the probability left off at either end."""
@@ -76,7 +78,12 @@ def direction_note(priors: PriorSet, study: Study, key: str) -> str:
 
 
 def fit(run: RunConfig, spec: ModelSpec, study: Study, _tables: Sequence[EndpointTables]) -> Fits:
-    """Rows of every printed ratio under every prior set."""
+    """Rows of every printed ratio under every prior set; ratios of which nothing says whether more is better are named."""
+    undirected = [key for key, effect, _ in chosen(run, study) if effect.is_treatment and is_good(study, key) is None]
+    for name, priors in run.sets_for(spec).items() if undirected else ():
+        if any((prior := priors.priors.get(parameter_of(study.effects[key]))) and not prior.is_symmetric for key in undirected):
+            keys = ", ".join(f"effects.{key}.good" for key in undirected)
+            log.info("%s: missing (true or false); not analysed under the prior %s, which favours an arm", keys, name)
     with step(f"{spec.name}: closed form"):
         rows = [row for key, _, data in chosen(run, study) for row in _ratio(run, spec, study, key, data)]
     return Fits(rows, failures=failed_in_words(rows))

@@ -55,7 +55,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     result_files(run, used, fits.estimates, fits, printed=published_effects(study)).write(folder)
     stages.run("criticism", criticism_files, fits.criticism).write(folder)
     for row in fits.estimates:
-        if (row.quantity in _SHOWN and row.statistic == "value") or row.failed:
+        if row.statistic == "value" and (row.quantity in _SHOWN or row.failed):
             interval = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"
             told = "; ".join(part for part in (row.status, row.note) if part)
             about = ", ".join(part for part in (f"prior {row.prior}", row.variant, row.adjusted_for) if part)

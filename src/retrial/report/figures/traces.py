@@ -23,6 +23,7 @@ _CAPTION = (
     "Drawn by ArviZ. Left: the draws of each chain (a colour), one after the other; right: how far the distribution of a chain's ranks"
     " among all draws is from uniform. Chains that agree lie on top of each other on the left and wander about 0 on the right; p is"
     " that of a test of their uniformity, which allows for autocorrelation; where it is below 0.01, black points show why."
+    " One such test in a hundred is by chance alone; whether a fit may be used is said by R-hat and the effective sizes in the table."
 )
 
 
