@@ -116,7 +116,7 @@ def test_improper_posterior_is_a_named_error() -> None:
         response_binomial.posterior(TwoArms((3, 0), (9, 9)), flat).cdf("odds_ratio", 1.0)
 
 
-@pytest.mark.parametrize("sd", [1e-4, 1e-3, 0.005, 0.0101, 0.02, 0.2])
+@pytest.mark.parametrize("sd", [1e-4, 1e-3, 0.005, 0.0101, 0.02])
 @pytest.mark.parametrize("arms", [TwoArms((4, 0), (20, 20)), TwoArms((17, 24), (49, 43)), TwoArms((0, 0), (20, 30))], ids=str)
 def test_a_prior_far_narrower_than_the_data_stays_as_it_is(arms: TwoArms, sd: float) -> None:
     """Both arms share one probability: θ keeps its prior but for a shift of (score of θ) SD², here below SD / 8."""
