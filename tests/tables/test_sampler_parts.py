@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrial.tables.kernel.compiled import random_state, uniform
-from retrial.tables.kernel.island import level_step, resample
+from retrial.tables.kernel.resampling import level_step, resample
 from retrial.tables.kernel.moves import STEP_FIELDS, apply, propose
 from retrial.tables.kernel.prior import TablePrior
 from retrial.tables.kernel.problem import PIECES, Problem

@@ -1,6 +1,6 @@
 """Distance of a life table from agreement with everything printed (compiled); 0 if and only if it agrees.
 
-Tables are (d, r): d (3, T) events and r (3, T + 1) at risk of control, experimental and both, r[:, T] = 0.
+Statistics read columns (`retrial.tables.kernel.entries`): grid index t, events d and patients at risk r at the times with events.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from retrial.tables.kernel.comparison import (
     LOG_RANK,
     MANTEL_HAENSZEL,
     OBSERVED_EXPECTED,
+    RATIO_BRESLOW,
     SCORE_BRESLOW,
     SCORE_EFRON,
     WALD_BRESLOW,
@@ -86,30 +87,33 @@ def crossing_energy(before: float, at: float) -> float:
 
 @uncounted
 def density_energy(
-    d: np.ndarray, r: np.ndarray, g: int, times: np.ndarray, inverse: np.ndarray, median: int, real: np.ndarray
+    t: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    g: int,
+    k: int,
+    times: np.ndarray,
+    inverse: np.ndarray,
+    median: int,
+    real: np.ndarray,
 ) -> float:
-    """Energy of a median and its SE by the density rule (the SE taken at the printed median, right or not).
-
-    The loop has no branch on the counts: they are unpredictable, and a missed branch costs more than the arithmetic.
-    """
+    """Energy of a median and its SE by the density rule (the SE taken at the printed median, right or not)."""
     s, greenwood, before, at, greenwood_at = 1.0, 0.0, 1.0, 1.0, 0.0
     upper_time, upper_survival, lower_time, lower_survival = 0.0, 1.0, -1.0, 0.0
-    for t in range(d.shape[1]):
-        events = d[g, t]
-        s *= 1.0 - events * inverse[r[g, t]]
-        greenwood += events * inverse[r[g, t]] * inverse[r[g, t] - events]
-        high = events > 0 and s >= UPPER_LEVEL
-        upper_time = times[t] if high else upper_time
-        upper_survival = s if high else upper_survival
-        low = events > 0 and lower_time < 0.0 and s <= LOWER_LEVEL
-        lower_time = times[t] if low else lower_time
-        lower_survival = s if low else lower_survival
-        before = s if t < median else before
-        if t >= median:
-            if t == median:
-                at, greenwood_at = s, greenwood
-            if lower_time >= 0.0:
-                break
+    for i in range(k):
+        if t[g, i] > median and lower_time >= 0.0:
+            break
+        events, at_risk = d[g, i], r[g, i]
+        s *= 1.0 - events * inverse[at_risk]
+        greenwood += events * inverse[at_risk] * inverse[at_risk - events]
+        if s >= UPPER_LEVEL:
+            upper_time, upper_survival = times[t[g, i]], s
+        if lower_time < 0.0 and s <= LOWER_LEVEL:
+            lower_time, lower_survival = times[t[g, i]], s
+        if t[g, i] < median:
+            before = s
+        if t[g, i] <= median:
+            at, greenwood_at = s, greenwood
     energy = crossing_energy(before, at)
     if math.isnan(real[MEDIAN_SE + g, 0]):
         return energy
@@ -120,32 +124,36 @@ def density_energy(
 
 
 @uncounted
-def crowley_energy(d: np.ndarray, r: np.ndarray, g: int, median: int, whole: np.ndarray, z: float) -> float:
+def crowley_energy(
+    t: np.ndarray, d: np.ndarray, r: np.ndarray, g: int, k: int, n_times: int, median: int, whole: np.ndarray, z: float
+) -> float:
     """Energy of a median and its Brookmeyer-Crowley limits."""
     s, greenwood, before, at = 1.0, 0.0, 1.0, 1.0
-    first, last = LIMITS + 2 * g, LIMITS + 2 * g + 1
+    first, last = whole[LIMITS + 2 * g], whole[LIMITS + 2 * g + 1]
+    end = max(median, first, last)
     least_low, least_high, last_low, last_high = np.inf, np.inf, np.inf, np.inf
-    for t in range(d.shape[1]):
-        if d[g, t] == 0:
-            continue
-        s *= 1.0 - d[g, t] / r[g, t]
-        greenwood += d[g, t] / (r[g, t] * (1.0 * r[g, t] - d[g, t]))
+    for i in range(k):
+        time = t[g, i]
+        if time > end:
+            break
+        s *= 1.0 - d[g, i] / r[g, i]
+        greenwood += d[g, i] / (r[g, i] * (1.0 * r[g, i] - d[g, i]))
         distance = distance_from_half(s, greenwood, whole[RULE])
-        if t < median:
+        if time < median:
             before = s
-        if t <= median:
+        if time <= median:
             at = s
-        if t < whole[first]:
+        if time < first:
             least_low = min(least_low, distance)
-        if t < whole[last]:
+        if time < last:
             least_high = min(least_high, distance)
-        if t <= whole[first]:
+        if time <= first:
             last_low = distance
-        if t <= whole[last]:
+        if time <= last:
             last_high = distance
     energy = crossing_energy(before, at)
-    energy += limit_energy(whole[first], least_low, last_low, z, d.shape[1])
-    return energy + limit_energy(whole[last], least_high, last_high, -z, d.shape[1])
+    energy += limit_energy(first, least_low, last_low, z, n_times)
+    return energy + limit_energy(last, least_high, last_high, -z, n_times)
 
 
 @uncounted
@@ -163,18 +171,29 @@ def limit_energy(limit: int, least_before: float, last_at: float, edge: float, n
 
 @uncounted
 def curve_energy(
-    d: np.ndarray, r: np.ndarray, g: int, curve: np.ndarray, inverse: np.ndarray, scale: float, limit: float
+    t: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    g: int,
+    k: int,
+    curve: np.ndarray,
+    inverse: np.ndarray,
+    scale: float,
+    limit: float,
 ) -> float:
-    """Energy of Ŝ(t) against a digitised curve: the sum of its distances in tolerances; may stop early with any value above
-    `limit`. No root, under which one step far off is cheap: few at risk, and a curve that falls at its end, trapped the sampler.
+    """Energy of Ŝ(t) against readings of a curve (2, P, 3), each a grid index and limits: the sum of its distances in tolerances; may
+    stop early with any value above `limit`. No root, under which one step far off is cheap: few at risk, and a curve that falls at
+    its end, trapped the sampler.
     """
-    s, energy = 1.0, 0.0
-    for t in range(d.shape[1]):
-        s *= 1.0 - d[g, t] * inverse[r[g, t]]
-        if s < curve[g, t, 0]:
-            energy += (curve[g, t, 0] - s) / scale
-        elif s > curve[g, t, 1]:
-            energy += (s - curve[g, t, 1]) / scale
+    s, energy, i = 1.0, 0.0, 0
+    for p in range(curve.shape[1]):
+        while i < k and t[g, i] <= curve[g, p, 0]:
+            s *= 1.0 - d[g, i] * inverse[r[g, i]]
+            i += 1
+        if s < curve[g, p, 1]:
+            energy += (curve[g, p, 1] - s) / scale
+        elif s > curve[g, p, 2]:
+            energy += (s - curve[g, p, 2]) / scale
         if energy > limit:
             break
     return energy
@@ -191,20 +210,24 @@ def group_energy(
     times: np.ndarray,
     inverse: np.ndarray,
     curve: np.ndarray,
+    t: np.ndarray,
     d: np.ndarray,
     r: np.ndarray,
     g: int,
+    k: int,
     limit: float,
 ) -> float:
-    """Energy of what one arm (0, 1) or both together (2) print alone; may stop early with any value above `limit`."""
+    """Energy of what one arm (0, 1) or both together (2) print alone, from row g of k columns; may stop early with any value above
+    `limit`.
+    """
     energy, median = 0.0, whole[MEDIAN + g]
     if median >= 0:
         if whole[RULE] == GREENWOOD_DENSITY:
-            energy += density_energy(d, r, g, times, inverse, median, real)
+            energy += density_energy(t, d, r, g, k, times, inverse, median, real)
         else:
-            energy += crowley_energy(d, r, g, median, whole, real[Z_MEDIAN, g])
+            energy += crowley_energy(t, d, r, g, k, times.size, median, whole, real[Z_MEDIAN, g])
     if g < 2 and real[SCALARS, CURVE_SCALE] > 0.0:
-        energy += curve_energy(d, r, g, curve, inverse, real[SCALARS, CURVE_SCALE], limit - energy)
+        energy += curve_energy(t, d, r, g, k, curve, inverse, real[SCALARS, CURVE_SCALE], limit - energy)
     return energy
 
 
@@ -262,3 +285,27 @@ def joint_energy(whole: np.ndarray, real: np.ndarray, inverse: np.ndarray, d: np
         beta, information = cox(d, r, ties, start)
     wald = test in (WALD_BRESLOW, WALD_EFRON)
     return energy + excess(beta * beta * information if wald else likelihood_ratio(d, r, ties, beta), real, CHI_SQUARE)
+
+
+N_ESTIMATORS, N_PARTS = 4, 11
+"""Estimators of the hazard ratio; these and tests."""
+
+
+@uncounted
+def joint_parts(real: np.ndarray, inverse: np.ndarray, d: np.ndarray, r: np.ndarray, out: np.ndarray) -> None:
+    """(11,) energies of the hazard ratio by each estimator, then of the χ² by each test: `joint_energy` of every reading is a sum of two."""
+    start = real[SCALARS, START]
+    observed, expected, expected_control, variance, untied = log_rank_sums(d, r, inverse)
+    control = expected + expected_control - observed
+    score, information = efron_score(d, r, 0.0)
+    out[N_ESTIMATORS + LOG_RANK] = excess((observed - expected) ** 2 / variance, real, CHI_SQUARE)
+    out[N_ESTIMATORS + SCORE_BRESLOW] = excess((observed - expected) ** 2 / untied, real, CHI_SQUARE)
+    out[N_ESTIMATORS + SCORE_EFRON] = excess(score * score / information, real, CHI_SQUARE)
+    out[MANTEL_HAENSZEL] = ratio_energy(real, (observed - expected) / variance, 1.0 / math.sqrt(variance))
+    beta = math.log(observed * expected_control / (control * expected)) if observed * control > 0.0 else np.inf
+    out[OBSERVED_EXPECTED] = ratio_energy(real, beta, math.sqrt(1.0 / expected + 1.0 / expected_control))
+    for ties in (BRESLOW, EFRON):
+        beta, information = cox(d, r, ties, start)
+        out[ties] = ratio_energy(real, beta, 1.0 / math.sqrt(information))
+        out[N_ESTIMATORS + WALD_BRESLOW + ties] = excess(beta * beta * information, real, CHI_SQUARE)
+        out[N_ESTIMATORS + RATIO_BRESLOW + ties] = excess(likelihood_ratio(d, r, ties, beta), real, CHI_SQUARE)

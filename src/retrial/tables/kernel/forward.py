@@ -26,6 +26,7 @@ from retrial.tables.kernel.problem import (
     PIECES,
     Problem,
 )
+from retrial.tables.kernel.resampling import drawn_places
 
 POOL = 20
 """Tables of an arm's pool per particle asked for: one of forty patients' tables in forty has the printed events."""
@@ -165,4 +166,50 @@ def draw_forward(
         d[i, 0], d[i, 1], d[i, 2] = d0[a], d1[b], d0[a] + d1[b]
         r[i, 0], r[i, 1], r[i, 2] = r0[a], r1[b], r0[a] + r1[b]
         levels[i, :, 0], levels[i, :, 1] = levels0[a], levels1[b]
+    return True
+
+
+@compiled
+def draw_arm(
+    problem: Problem,
+    first_d: np.ndarray,
+    first_r: np.ndarray,
+    arm: int,
+    t: np.ndarray,
+    d: np.ndarray,
+    c: np.ndarray,
+    m: np.ndarray,
+    levels: np.ndarray,
+    tilt: np.ndarray,
+    state: np.ndarray,
+) -> bool:
+    """Fill one arm of N particles' entries (N, 2, M) and levels (N, 2, 2, pieces) from a pool of tables with its printed events and numbers at
+    risk, and choose its `tilt`; False, with nothing of use in them, where the pool holds none.
+    """
+    n, n_times, mode = t.shape[0], first_d.shape[1], problem.whole[0, EVENT_MODE]
+    pool_d, pool_r, pool_levels, found = arm_pool(problem, first_r, arm, POOL * n, state)
+    if not found:
+        return False
+    printed = mode == EVENTS_PER_ARM or mode == (EVENTS_CONTROL if arm == 0 else EVENTS_EXPERIMENTAL)
+    kept = np.flatnonzero(pool_d.sum(axis=1) == first_d[arm].sum()) if printed else np.arange(pool_d.shape[0])
+    if kept.size == 0:
+        return False
+    weights = np.ones(kept.size)
+    for end in range(2):
+        if problem.whole[0, FIRST_HELD if end == 0 else LAST_HELD] != 1:
+            continue
+        has = pool_r[kept, 1] < pool_r[kept, 0] if end == 0 else pool_r[kept, n_times - 1] > 0
+        share = min(max(has.mean(), 0.5 / kept.size), 0.5)
+        tilt[arm, end] = math.log((1.0 - share) / share)
+        weights *= np.where(has, math.exp(tilt[arm, end]), 1.0)
+    places = drawn_places(weights, n, state)
+    for i in range(n):
+        p = kept[places[i]]
+        k = 0
+        for time in range(n_times):
+            leaving = pool_r[p, time] - pool_r[p, time + 1]
+            if leaving > 0:
+                t[i, arm, k], d[i, arm, k], c[i, arm, k] = time, pool_d[p, time], leaving - pool_d[p, time]
+                k += 1
+        m[i, arm], levels[i, :, arm] = k, pool_levels[p]
     return True

@@ -1,66 +1,47 @@
-"""Integer moves on a two-arm life table, made and undone in place (compiled).
+"""Integer moves on a two-arm life table, in the form of entries (compiled).
 
-A cell is (arm, kind, time), kind 1 event, 0 censoring. A step takes `amount` patients from one cell of an arm to another cell
-of it; a proposal is one step or two. Cells are drawn in proportion to their patients, which `proposal` pays back in its log
-proposal ratio. Kept by construction: patients per arm, printed events, printed numbers at risk, printed shortest and longest
-times.
+A step takes `amount` patients from one cell of an arm to another cell of it; a proposal is one step or two. Cells are drawn in
+proportion to their patients, which `ways` pays back. Kept by construction: patients per arm, printed events, printed numbers at
+risk; `held` checks the printed shortest and longest times. Shifts come in all lengths, from one grid time to the whole follow-up, so
+that a fine grid costs no more moves than a coarse one; some go straight to a printed time.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from retrial.tables.kernel.compiled import inlined, next_bits, uncounted
+from retrial.tables.kernel.compiled import inlined, uncounted, uniform
+from retrial.tables.kernel.entries import change, count
 from retrial.tables.kernel.problem import BLOCK, EVENT_MODE, EVENTS_CONTROL, EVENTS_FREE, EVENTS_TOTAL, FIRST_HELD, LAST_HELD
 
 STEP_FIELDS = 6
 """arm, kind from, time from, kind to, time to, amount."""
-LENGTHS = np.array([1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5, 6])
-"""Short shifts, each as likely."""
-SHIFT, FLIP, OPPOSED_SHIFTS, PARALLEL_SHIFTS, STATUS_SWAP = 52, 64, 71, 78, 109
-"""Of 128 draws: one patient's time, one patient's status (where events are free), two times apart, two times alike (in both arms
-it leaves the hazard ratio about where it is), two patients' status; else two patients of different arms change places."""
-LOW_BITS = (1 << 32) - 1
+SHIFT, FLIP, OPPOSED_SHIFTS, PARALLEL_SHIFTS, STATUS_SWAP = 0.41, 0.50, 0.555, 0.61, 0.85
+"""Cumulated shares of the proposals: one patient's time, one patient's status (where events are free), two times apart, two times alike
+(in both arms it leaves the hazard ratio about where it is), two patients' status; else two patients of different arms change places."""
+ANYWHERE, PRINTED = 0.15, 0.15
+"""Shares of the shifts that go to any grid time, and to a printed time of the arm."""
+BOTH = 2
+"""Scope of a walk over both arms; 0 and 1 are one arm alone."""
 
 
 @inlined
-def count(d: np.ndarray, r: np.ndarray, arm: int, kind: int, t: int) -> int:
-    """Patients of a cell."""
-    return d[arm, t] if kind == 1 else r[arm, t] - r[arm, t + 1] - d[arm, t]
-
-
-@inlined
-def pick(d: np.ndarray, r: np.ndarray, first_step: int, bits: int) -> tuple[int, int, int]:
-    """The cell of a patient drawn from both arms by 32 random bits: bisection on the numbers at risk, counts of patients
-    from the right.
-    """
-    rank = (bits * r[2, 0]) >> 32
-    arm = 1 if rank >= r[0, 0] else 0
-    rank -= r[0, 0] * arm
-    low, step, n_times = 0, first_step, d.shape[1]
-    while step > 0:
-        probe = min(low + step, n_times)
-        low = probe if r[arm, probe] > rank else low
-        step >>= 1
-    return arm, 1 if rank - r[arm, low + 1] < d[arm, low] else 0, low
-
-
-@inlined
-def apply(d: np.ndarray, r: np.ndarray, steps: np.ndarray, i: int, sign: int) -> None:
-    """Make (sign 1) or undo (sign -1) step i, in the arm's row and in the row of both."""
-    arm, t_from, t_to, amount = steps[i, 0], steps[i, 2], steps[i, 4], sign * steps[i, 5]
-    if steps[i, 1] == 1:
-        d[arm, t_from] -= amount
-        d[2, t_from] -= amount
-    if steps[i, 3] == 1:
-        d[arm, t_to] += amount
-        d[2, t_to] += amount
-    for t in range(t_from + 1, t_to + 1):
-        r[arm, t] += amount
-        r[2, t] += amount
-    for t in range(t_to + 1, t_from + 1):
-        r[arm, t] -= amount
-        r[2, t] -= amount
+def pick(d: np.ndarray, c: np.ndarray, m: np.ndarray, n: np.ndarray, scope: int, u: float) -> tuple[int, int, int]:
+    """Arm, kind and entry of a patient drawn from those in scope by a number from [0, 1)."""
+    arm = scope
+    if scope == BOTH:
+        rank = int(u * (n[0] + n[1]))
+        arm = 1 if rank >= n[0] else 0
+        rank -= n[0] * arm
+    else:
+        rank = int(u * n[arm])
+    i = 0
+    while rank >= d[arm, i] + c[arm, i]:
+        rank -= d[arm, i] + c[arm, i]
+        i += 1
+    return arm, (1 if rank < d[arm, i] else 0), i
 
 
 @inlined
@@ -71,10 +52,35 @@ def write(steps: np.ndarray, i: int, arm: int, kind_from: int, t_from: int, kind
 
 
 @inlined
-def shift_length(n_times: int, bits: int) -> int:
-    """A signed number of grid times by 32 random bits, symmetric about 0: one of `LENGTHS`, or one time in four any length."""
-    length = LENGTHS[bits & 15] if bits & 96 else 1 + (((bits >> 8) * n_times) >> 24)
-    return length if bits & 16 else -length
+def any_length(n_times: int, state: np.ndarray) -> int:
+    """A signed number of grid times, ⌊T^u⌋ with u uniform: every scale as likely, P(l) = log(1 + 1/l) / log T."""
+    u = 2.0 * uniform(state) - 1.0
+    length = int(math.exp(abs(u) * math.log(1.0 * n_times)))
+    return length if u > 0.0 else -length
+
+
+@uncounted
+def shift_density(n_times: int, printed: np.ndarray, arm: int, start: int, target: int) -> float:
+    """Probability that a shift of one patient goes from `start` to `target` (the part that is alike both ways included)."""
+    length = abs(target - start)
+    n_printed = printed[arm, 0]
+    to_printed = 0.0
+    for i in range(1, n_printed + 1):
+        if printed[arm, i] == target:
+            to_printed = PRINTED / n_printed
+    near = 1.0 - ANYWHERE - (PRINTED if n_printed > 0 else 0.0)
+    return near * 0.5 * math.log1p(1.0 / length) / math.log(1.0 * n_times) + ANYWHERE / n_times + to_printed
+
+
+@inlined
+def shift_target(n_times: int, printed: np.ndarray, arm: int, start: int, state: np.ndarray) -> int:
+    """Where a shift of one patient goes."""
+    u, n_printed = uniform(state), printed[arm, 0]
+    if u < ANYWHERE:
+        return min(int(u / ANYWHERE * n_times), n_times - 1)
+    if n_printed > 0 and u < ANYWHERE + PRINTED:
+        return printed[arm, 1 + min(int((u - ANYWHERE) / PRINTED * n_printed), n_printed - 1)]
+    return start + any_length(n_times, state)
 
 
 @inlined
@@ -84,68 +90,107 @@ def inside(segment: np.ndarray, arm: int, t: int, target: int) -> bool:
 
 
 @uncounted
-def propose(whole: np.ndarray, segment: np.ndarray, d: np.ndarray, r: np.ndarray, state: np.ndarray, steps: np.ndarray) -> int:
-    """Write a proposal to `steps`; returns its number of steps, 0 where the draw is no move."""
-    bits, cells = np.int64(next_bits(state) >> np.uint64(1)), np.int64(next_bits(state) >> np.uint64(1))
-    kind_of_move, length_bits = bits & 127, (bits >> 7) & LOW_BITS
-    mode, block = whole[EVENT_MODE], whole[BLOCK]
-    amount = 1 if block == 1 or bits & (1 << 40) else 1 + (((bits >> 41) * block) >> 22)
-    first_step = 1
-    while 2 * first_step < d.shape[1]:
-        first_step *= 2
-    arm, kind, t = pick(d, r, first_step, cells & LOW_BITS)
-    if kind_of_move < SHIFT:
-        target = t + shift_length(d.shape[1], length_bits)
-        if not inside(segment, arm, t, target):
-            return 0
-        write(steps, 0, arm, kind, t, kind, target, amount)
-        return 1
-    if kind_of_move < FLIP and mode >= EVENTS_FREE:
-        if mode == EVENTS_CONTROL + arm:
-            return 0
-        write(steps, 0, arm, kind, t, 1 - kind, t, amount)
-        return 1
-    arm2, kind2, t2 = pick(d, r, first_step, 2 * (cells >> 32) + ((bits >> 39) & 1))
-    if kind_of_move < PARALLEL_SHIFTS:
-        length = shift_length(d.shape[1], length_bits)
-        length2 = -length if kind_of_move < OPPOSED_SHIFTS else length
-        if not inside(segment, arm, t, t + length) or not inside(segment, arm2, t2, t2 + length2):
-            return 0
-        write(steps, 0, arm, kind, t, kind, t + length, amount)
-        write(steps, 1, arm2, kind2, t2, kind2, t2 + length2, amount)
-        return 2
+def propose(
+    whole: np.ndarray,
+    segment: np.ndarray,
+    printed: np.ndarray,
+    t: np.ndarray,
+    d: np.ndarray,
+    c: np.ndarray,
+    m: np.ndarray,
+    n: np.ndarray,
+    scope: int,
+    state: np.ndarray,
+    steps: np.ndarray,
+) -> tuple[int, float]:
+    """Write a proposal to `steps`; returns its number of steps, 0 where the draw is no move, and the ratio of the two directions' target
+    densities. `printed` (2, S + 1) has the number of an arm's printed times, then their grid indices.
+    """
+    mode, block, n_times = whole[EVENT_MODE], whole[BLOCK], segment.shape[1]
+    if scope == BOTH:
+        free0 = mode == EVENTS_FREE or mode > EVENTS_CONTROL
+        free1 = mode == EVENTS_FREE or mode == EVENTS_CONTROL
+    else:
+        free0 = mode in (EVENTS_TOTAL, EVENTS_FREE) or mode > EVENTS_CONTROL
+        free1 = mode in (EVENTS_TOTAL, EVENTS_FREE) or mode == EVENTS_CONTROL
+    amount = 1
+    if block > 1 and uniform(state) < 0.5:
+        amount = 1 + int(uniform(state) * block)
+    u = uniform(state)
+    arm, kind, i = pick(d, c, m, n, scope, uniform(state))
+    time = t[arm, i]
+    if u < SHIFT:
+        target = shift_target(n_times, printed, arm, time, state)
+        if target == time or not (0 <= target < n_times) or not inside(segment, arm, time, target):
+            return 0, 0.0
+        write(steps, 0, arm, kind, time, kind, target, amount)
+        forth = shift_density(n_times, printed, arm, time, target)
+        return 1, shift_density(n_times, printed, arm, target, time) / forth
+    if u < FLIP and (free0 if arm == 0 else free1):
+        write(steps, 0, arm, kind, time, 1 - kind, time, amount)
+        return 1, 1.0
+    arm2, kind2, i2 = pick(d, c, m, n, scope, uniform(state))
+    time2 = t[arm2, i2]
+    if u < PARALLEL_SHIFTS:
+        length = any_length(n_times, state)
+        length2 = -length if u < OPPOSED_SHIFTS else length
+        if not (0 <= time + length < n_times) or not inside(segment, arm, time, time + length):
+            return 0, 0.0
+        if not (0 <= time2 + length2 < n_times) or not inside(segment, arm2, time2, time2 + length2):
+            return 0, 0.0
+        write(steps, 0, arm, kind, time, kind, time + length, amount)
+        write(steps, 1, arm2, kind2, time2, kind2, time2 + length2, amount)
+        return 2, 1.0
     between = mode in (EVENTS_TOTAL, EVENTS_FREE)
-    if kind_of_move < STATUS_SWAP:
-        if kind == kind2 or (arm == arm2 and t == t2) or (arm != arm2 and not between):
-            return 0
-        write(steps, 0, arm, kind, t, kind2, t, amount)
-        write(steps, 1, arm2, kind2, t2, kind, t2, amount)
-        return 2
-    if arm == arm2 or (kind == kind2 and t == t2) or (kind != kind2 and not between):
-        return 0
-    if not inside(segment, arm, t, t2) or not inside(segment, arm2, t2, t):
-        return 0
-    write(steps, 0, arm, kind, t, kind2, t2, amount)
-    write(steps, 1, arm2, kind2, t2, kind, t, amount)
-    return 2
+    if u < STATUS_SWAP or scope != BOTH:
+        if kind == kind2 or (arm == arm2 and time == time2) or (arm != arm2 and not between):
+            return 0, 0.0
+        write(steps, 0, arm, kind, time, kind2, time, amount)
+        write(steps, 1, arm2, kind2, time2, kind, time2, amount)
+        return 2, 1.0
+    if arm == arm2 or (kind == kind2 and time == time2) or (kind != kind2 and not between):
+        return 0, 0.0
+    if not inside(segment, arm, time, time2) or not inside(segment, arm2, time2, time):
+        return 0, 0.0
+    write(steps, 0, arm, kind, time, kind2, time2, amount)
+    write(steps, 1, arm2, kind2, time2, kind, time, amount)
+    return 2, 1.0
 
 
-@inlined
-def ways(d: np.ndarray, r: np.ndarray, steps: np.ndarray, n_steps: int, after: bool) -> float:
-    """Patients product by which the cells of the proposal (or, after it, of its reverse) are drawn."""
-    product = 1.0
+@uncounted
+def ways(
+    t: np.ndarray, d: np.ndarray, c: np.ndarray, m: np.ndarray, steps: np.ndarray, n_steps: int, after: bool, least: bool
+) -> float:
+    """Patients product by which the cells of the proposal (or, after it, of its reverse) are drawn; 0 where `least` is asked for and a
+    cell has fewer patients than the steps take from it.
+    """
+    product, shift = 1.0, 2 if after else 0
     for i in range(n_steps):
-        shift = 2 if after else 0
-        product *= count(d, r, steps[i, 0], steps[i, 1 + shift], steps[i, 2 + shift])
+        held = count(t, d, c, steps[i, 0], m[steps[i, 0]], steps[i, 1 + shift], steps[i, 2 + shift])
+        if least:
+            taken = steps[i, 5]
+            if n_steps == 2 and steps[0, 0] == steps[1, 0] and steps[0, 1] == steps[1, 1] and steps[0, 2] == steps[1, 2]:
+                taken *= 2
+            if held < taken:
+                return 0.0
+        product *= held
     return product
 
 
-@inlined
-def feasible(whole: np.ndarray, d: np.ndarray, r: np.ndarray, steps: np.ndarray, n_steps: int) -> bool:
-    """Whether the cells that the made steps took patients from are not below 0, and the printed extremes are still met."""
+@uncounted
+def apply(t: np.ndarray, d: np.ndarray, c: np.ndarray, m: np.ndarray, steps: np.ndarray, n_steps: int) -> None:
+    """Make a proposal: first all are taken, then all are put."""
     for i in range(n_steps):
-        if count(d, r, steps[i, 0], steps[i, 1], steps[i, 2]) < 0:
-            return False
-    if whole[FIRST_HELD] == 1 and r[2, 0] == r[2, 1]:
-        return False
-    return whole[LAST_HELD] == 0 or r[2, d.shape[1] - 1] > 0
+        a = steps[i, 0]
+        m[a] = change(t, d, c, a, m[a], steps[i, 1], steps[i, 2], -steps[i, 5])
+    for i in range(n_steps):
+        a = steps[i, 0]
+        m[a] = change(t, d, c, a, m[a], steps[i, 3], steps[i, 4], steps[i, 5])
+
+
+@inlined
+def held(whole: np.ndarray, t: np.ndarray, m: np.ndarray, n_times: int) -> bool:
+    """Whether somebody leaves at the first and at the last grid time where the paper prints the shortest and the longest time."""
+    first = (m[0] > 0 and t[0, 0] == 0) or (m[1] > 0 and t[1, 0] == 0)
+    last = (m[0] > 0 and t[0, m[0] - 1] == n_times - 1) or (m[1] > 0 and t[1, m[1] - 1] == n_times - 1)
+    return (whole[FIRST_HELD] != 1 or first) and (whole[LAST_HELD] != 1 or last)

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from retrial.errors import ConfigError
-from retrial.tables.kernel.compiled import inlined
+from retrial.tables.kernel.compiled import inlined, uncounted
 
 LEAST_LEAVING, LARGEST_MEAN = 0.05, 0.5
 """Lowest mean: a twentieth of the patients leaves over the whole grid; highest: half of those at risk at each time."""
@@ -116,15 +116,53 @@ def piece_of(t: int, n_times: int, pieces: int) -> int:
     return t * pieces // n_times
 
 
-@inlined
-def log_prior_at(factors: np.ndarray, levels: np.ndarray, d: np.ndarray, r: np.ndarray, arm: int, t: int) -> float:
-    """Log prior probability of what happens in one arm at one time; r has a further column of 0 after the last time."""
-    piece = piece_of(t, d.shape[1], levels.shape[2])
-    event, censoring = levels[EVENT, arm, piece], levels[CENSORING, arm, piece]
-    at_risk, events = r[arm, t], d[arm, t]
-    staying = at_risk - events
-    total = factors[event, 0, events] + factors[event, 1, staying] + factors[event, 2, at_risk]
-    if t == d.shape[1] - 1:
-        return total
-    censored = staying - r[arm, t + 1]
-    return total + factors[censoring, 3, censored] + factors[censoring, 4, staying - censored] + factors[censoring, 5, staying]
+@uncounted
+def log_prior(
+    factors: np.ndarray,
+    levels: np.ndarray,
+    t: np.ndarray,
+    d: np.ndarray,
+    c: np.ndarray,
+    a: int,
+    m: int,
+    n: int,
+    n_times: int,
+    tilt: np.ndarray,
+) -> float:
+    """Log prior probability of one arm of n patients, from its entries (`retrial.tables.kernel.entries`), and its `tilt`.
+
+    Times at which nobody leaves come in runs with the same number at risk: a run of k counts k times log P(0 events, 0 censorings).
+    `tilt` (2, 2) adds [a, 0] where somebody leaves at the first grid time, [a, 1] at the last (`retrial.tables.kernel.island`).
+    """
+    pieces = levels.shape[2]
+    total, at_risk, time, piece = 0.0, n, 0, 0
+    stop = (n_times + pieces - 1) // pieces
+    event, censoring = levels[EVENT, a, 0], levels[CENSORING, a, 0]
+    for i in range(m + 1):
+        until = t[a, i] if i < m else n_times
+        while True:
+            end = min(until, stop)
+            empty = end - time
+            if empty > 0:
+                total += empty * (factors[event, 1, at_risk] + factors[event, 2, at_risk] + factors[event, 0, 0])
+                empty -= end == n_times  # at the last time everybody who is left leaves
+                total += empty * (factors[censoring, 4, at_risk] + factors[censoring, 5, at_risk] + factors[censoring, 3, 0])
+                time = end
+            if time < stop or time == n_times:
+                break
+            piece += 1
+            stop = ((piece + 1) * n_times + pieces - 1) // pieces
+            event, censoring = levels[EVENT, a, piece], levels[CENSORING, a, piece]
+        if i == m:
+            break
+        staying = at_risk - d[a, i]
+        total += factors[event, 0, d[a, i]] + factors[event, 1, staying] + factors[event, 2, at_risk]
+        at_risk = staying - c[a, i]
+        if time < n_times - 1:
+            total += factors[censoring, 3, c[a, i]] + factors[censoring, 4, at_risk] + factors[censoring, 5, staying]
+        time += 1
+    if m > 0 and t[a, 0] == 0:
+        total += tilt[a, 0]
+    if m > 0 and t[a, m - 1] == n_times - 1:
+        total += tilt[a, 1]
+    return total

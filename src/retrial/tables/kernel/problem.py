@@ -30,7 +30,8 @@ class Problem(NamedTuple):
     inverse  (N + 1,) 0, 1, 1/2, ..., 1/N
     segment  (2, T, 2) first and last index to which a patient recorded at t may move: printed numbers at risk hold by
     construction
-    curve    (2, T, 2) limits of S(t) from a digitised curve
+    printed  (2, S + 1) the number of printed times of each arm, then their grid indices: where shifts may go straight to
+    curve    (2, P, 3) readings of a digitised curve: grid index, limits of S there
     prior    (K, 6, N + 1) logarithms of the beta-binomial factors at each level, see `retrial.tables.kernel.prior`
     steps    (2, K, K) log probabilities of the walks of levels
     whole    (R, 17) EVENT_MODE which events are printed, one of EVENTS_*; FIRST_HELD, LAST_HELD 1 where the first (last) grid
@@ -47,6 +48,7 @@ class Problem(NamedTuple):
     times: np.ndarray
     inverse: np.ndarray
     segment: np.ndarray
+    printed: np.ndarray
     curve: np.ndarray
     prior: np.ndarray
     steps: np.ndarray

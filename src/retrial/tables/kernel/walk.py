@@ -1,4 +1,4 @@
-"""Metropolis-Hastings on life tables and readings at one temperature (compiled)."""
+"""Metropolis-Hastings on life tables and readings at given temperatures (compiled)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ import numpy as np
 
 from retrial.tables.kernel.compiled import compiled, inlined, next_bits, uncounted, uniform
 from retrial.tables.kernel.energy import group_energy, joint_energy
-from retrial.tables.kernel.moves import STEP_FIELDS, apply, feasible, propose, ways
-from retrial.tables.kernel.prior import log_prior_at
+from retrial.tables.kernel.entries import arm_columns, joint_columns
+from retrial.tables.kernel.moves import BOTH, STEP_FIELDS, apply, held, propose, ways
+from retrial.tables.kernel.prior import log_prior
 from retrial.tables.kernel.problem import Problem
 
+TOTAL, JOINT = 2, 3
+"""Places of the energies of both arms together, and of the hazard ratio and χ², after the two arms'."""
+N_ENERGIES = 4
+STRETCH, LEVEL_MOVES = 16, 2
+"""Proposals of the table per proposal of another reading (which costs a whole energy), and proposals of levels per stretch."""
+AT_TARGET = 1e15
+"""Inverse temperature of the target itself: energy above 0 is refused."""
 _LENGTHS = np.array([1, 1, 1, 1, 1, 2, 2, 3])
 """Steps of a level, each as likely, up or down."""
 
@@ -32,176 +40,93 @@ def walk_change(steps: np.ndarray, levels: np.ndarray, kind: int, arm: int, piec
 @uncounted
 def move_level(
     factors: np.ndarray,
-    steps: np.ndarray,
+    level_steps: np.ndarray,
     levels: np.ndarray,
+    t: np.ndarray,
     d: np.ndarray,
-    r: np.ndarray,
+    c: np.ndarray,
+    m: np.ndarray,
+    n: np.ndarray,
+    n_times: int,
+    tilt: np.ndarray,
     prior: np.ndarray,
-    new_prior: np.ndarray,
+    scope: int,
     state: np.ndarray,
 ) -> bool:
-    """One Metropolis-Hastings proposal: one level of one kind, arm and piece goes up or down; `prior` (2, T) is kept up to date."""
+    """One Metropolis-Hastings proposal: one level of one kind, arm and piece goes up or down; `prior` (2,) is kept up to date."""
     bits = np.int64(next_bits(state) >> np.uint64(1))
     kind, arm, length = bits & 1, (bits >> 1) & 1, _LENGTHS[(bits >> 2) & 7]
-    pieces, n_times = levels.shape[2], d.shape[1]
+    if scope != BOTH:
+        arm = scope
+    pieces = levels.shape[2]
     piece = (((bits >> 8) & 0xFFFFFF) * pieces) >> 24
     old = levels[kind, arm, piece]
     new = old + (length if (bits >> 5) & 1 else -length)
     if new < 0 or new >= factors.shape[0]:
         return False
-    change = walk_change(steps, levels, kind, arm, piece, new)
-    first, stop = (piece * n_times + pieces - 1) // pieces, ((piece + 1) * n_times + pieces - 1) // pieces
+    change = walk_change(level_steps, levels, kind, arm, piece, new)
     levels[kind, arm, piece] = new
-    for t in range(first, stop):
-        new_prior[arm, t] = log_prior_at(factors, levels, d, r, arm, t)
-        change += new_prior[arm, t] - prior[arm, t]
+    found = log_prior(factors, levels, t, d, c, arm, m[arm], n[arm], n_times, tilt)
+    change += found - prior[arm]
     if change < 0.0 and math.log(1.0 - uniform(state)) > change:
         levels[kind, arm, piece] = old
         return False
-    for t in range(first, stop):
-        prior[arm, t] = new_prior[arm, t]
+    prior[arm] = found
     return True
 
 
-JOINT = 3
-"""Place of the hazard ratio's and χ²'s energy, after the three groups'."""
-
-
-@inlined
-def touched(steps: np.ndarray, n_steps: int, arm: int) -> tuple[int, int]:
-    """First and last time at which a proposal changes an arm; (0, -1) where it does not."""
-    first, last = 0, -1
-    for i in range(n_steps):
-        if steps[i, 0] == arm:
-            low, high = min(steps[i, 2], steps[i, 4]), max(steps[i, 2], steps[i, 4])
-            if last < 0:
-                first, last = low, high
-            else:
-                first, last = min(first, low), max(last, high)
-    return first, last
-
-
-@inlined
-def prior_change(
-    factors: np.ndarray,
-    levels: np.ndarray,
-    d: np.ndarray,
-    r: np.ndarray,
-    steps: np.ndarray,
-    n_steps: int,
-    prior: np.ndarray,
-    new_prior: np.ndarray,
-) -> float:
-    """Change of the log prior by a proposal; the new terms go to `new_prior`."""
-    change = 0.0
-    for arm in range(2):
-        first, last = touched(steps, n_steps, arm)
-        for t in range(first, last + 1):
-            new_prior[arm, t] = log_prior_at(factors, levels, d, r, arm, t)
-            change += new_prior[arm, t] - prior[arm, t]
-    return change
-
-
-@inlined
-def keep_prior(steps: np.ndarray, n_steps: int, prior: np.ndarray, new_prior: np.ndarray) -> None:
-    """Take over the prior's terms that a proposal changed."""
-    for arm in range(2):
-        first, last = touched(steps, n_steps, arm)
-        for t in range(first, last + 1):
-            prior[arm, t] = new_prior[arm, t]
-
-
-@inlined
-def changes(steps: np.ndarray, n_steps: int, g: int) -> bool:
-    """Whether a proposal changes an arm (0, 1), or both arms together (2: not by an exchange of cells between the arms)."""
-    if g < 2:
-        return steps[0, 0] == g or (n_steps == 2 and steps[1, 0] == g)
-    forth = steps[0, 1] == steps[1, 3] and steps[0, 2] == steps[1, 4]
-    return n_steps == 1 or not (forth and steps[1, 1] == steps[0, 3] and steps[1, 2] == steps[0, 4])
-
-
-@inlined
-def within(
+@uncounted
+def energy_within(
     whole: np.ndarray,
     real: np.ndarray,
     times: np.ndarray,
     inverse: np.ndarray,
     curve: np.ndarray,
+    t: np.ndarray,
     d: np.ndarray,
-    r: np.ndarray,
-    steps: np.ndarray,
-    n_steps: int,
+    c: np.ndarray,
+    m: np.ndarray,
+    n: np.ndarray,
+    first: bool,
+    second: bool,
+    both: bool,
+    cold: np.ndarray,
     energy: np.ndarray,
     new: np.ndarray,
-    limit: float,
+    budget: float,
+    ct: np.ndarray,
+    cd: np.ndarray,
+    cr: np.ndarray,
+    jd: np.ndarray,
+    jr: np.ndarray,
 ) -> bool:
-    """Whether a changed table's energy is at most `limit`; then `new` holds it. The cheapest parts come first."""
-    total, low = 0.0, limit >= 0.0
-    for g in range(3):
-        if low:
-            new[g] = energy[g]
-            if changes(steps, n_steps, g):
-                new[g] = group_energy(whole, real, times, inverse, curve, d, r, g, limit - total)
-            total += new[g]
-            low = total <= limit
-    if low:
-        new[JOINT] = joint_energy(whole, real, inverse, d, r, limit - total)
-        low = total + new[JOINT] <= limit
-    return low
-
-
-N_ENERGIES = 4
-STRETCH, LEVEL_MOVES = 16, 2
-"""Proposals of the table per proposal of another reading (which costs a whole energy), and proposals of levels per stretch."""
-AT_TARGET = 1e15
-"""Inverse temperature of the target itself: energy above 0 is refused."""
-
-
-@compiled
-def energies(problem: Problem, reading: int, d: np.ndarray, r: np.ndarray, out: np.ndarray) -> None:
-    """All energies of a table under one reading: control, experimental, both together, comparison."""
-    whole, real = problem.whole[reading], problem.real[reading]
-    for g in range(3):
-        out[g] = group_energy(whole, real, problem.times, problem.inverse, problem.curve, d, r, g, np.inf)
-    out[JOINT] = joint_energy(whole, real, problem.inverse, d, r, np.inf)
-
-
-@compiled
-def log_prior(factors: np.ndarray, levels: np.ndarray, d: np.ndarray, r: np.ndarray, out: np.ndarray) -> None:
-    """Log prior of the table by (arm, time), given the levels."""
-    for arm in range(2):
-        for t in range(d.shape[1]):
-            out[arm, t] = log_prior_at(factors, levels, d, r, arm, t)
-
-
-@compiled
-def move_reading(
-    problem: Problem,
-    reading: np.ndarray,
-    d: np.ndarray,
-    r: np.ndarray,
-    energy: np.ndarray,
-    new: np.ndarray,
-    inverse_temperature: float,
-    state: np.ndarray,
-) -> bool:
-    """One Metropolis-Hastings proposal of another reading for the same table, all readings equally likely; in place."""
-    n_readings = problem.whole.shape[0]
-    other = min(int(uniform(state) * n_readings), n_readings - 1)
-    limit = energy.sum() - math.log(1.0 - uniform(state)) / inverse_temperature
-    whole, real, total = problem.whole[other], problem.real[other], 0.0
-    new[JOINT] = joint_energy(whole, real, problem.inverse, d, r, limit)
-    total += new[JOINT]
-    for g in range(3):
-        if total > limit:
+    """Whether Σ cold · energy of a changed table is at most `budget`; then `new` holds its energies. `first`, `second` and `both` say
+    which arms changed and whether what belongs to both is asked for. The cheapest parts come first.
+    """
+    for g in range(N_ENERGIES):
+        new[g] = energy[g]
+    for g in range(2):
+        if first if g == 0 else second:
+            k = arm_columns(t, d, c, g, m[g], n[g], ct, cd, cr)
+            new[g] = group_energy(whole, real, times, inverse, curve, ct, cd, cr, g, k, budget / cold[g])
+        budget -= cold[g] * new[g]
+        if budget < 0.0:
             return False
-        new[g] = group_energy(whole, real, problem.times, problem.inverse, problem.curve, d, r, g, limit - total)
-        total += new[g]
-    if total > limit:
-        return False
-    reading[0] = other
-    energy[:] = new
-    return True
+    if both:
+        k = joint_columns(t, d, c, m, n[0], n[1], ct, jd, jr)
+        new[TOTAL] = group_energy(whole, real, times, inverse, curve, ct, jd, jr, TOTAL, k, budget / cold[TOTAL])
+        budget -= cold[TOTAL] * new[TOTAL]
+        if budget < 0.0:
+            return False
+        new[JOINT] = joint_energy(whole, real, inverse, jd, jr, budget / cold[JOINT])
+        budget -= cold[JOINT] * new[JOINT]
+    return budget >= 0.0
+
+
+@inlined
+def weighted(cold: np.ndarray, energy: np.ndarray) -> float:
+    """Σ cold · energy."""
+    return cold[0] * energy[0] + cold[1] * energy[1] + cold[2] * energy[2] + cold[3] * energy[3]
 
 
 @uncounted
@@ -212,85 +137,200 @@ def stretch(
     inverse: np.ndarray,
     curve: np.ndarray,
     segment: np.ndarray,
+    printed: np.ndarray,
     factors: np.ndarray,
+    tilt: np.ndarray,
+    n: np.ndarray,
+    t: np.ndarray,
     d: np.ndarray,
-    r: np.ndarray,
+    c: np.ndarray,
+    m: np.ndarray,
     levels: np.ndarray,
     energy: np.ndarray,
     prior: np.ndarray,
-    new_prior: np.ndarray,
-    new: np.ndarray,
-    steps: np.ndarray,
-    inverse_temperature: float,
+    cold: np.ndarray,
+    scope: int,
     n_proposals: int,
     state: np.ndarray,
+    t2: np.ndarray,
+    d2: np.ndarray,
+    c2: np.ndarray,
+    m2: np.ndarray,
+    steps: np.ndarray,
+    new: np.ndarray,
+    ct: np.ndarray,
+    cd: np.ndarray,
+    cr: np.ndarray,
+    jd: np.ndarray,
+    jr: np.ndarray,
 ) -> int:
-    """Proposals of the table alone; returns how many were taken. `prior` (2, T) are the prior's terms, `energy` the table's.
+    """Proposals of the table alone; returns how many were taken. `prior` (2,) are the arms' log priors, `energy` (4,) the table's.
 
     The threshold on the energy is drawn before the energy is computed, so that a proposal is refused at the first partial sum
     above it: the same Markov chain, most of the work spared.
     """
-    hot, accepted = inverse_temperature == 0.0, 0
+    n_times, accepted = segment.shape[1], 0
+    hot = cold[0] == 0.0 and cold[1] == 0.0 and cold[TOTAL] == 0.0
     for _ in range(n_proposals):
-        n_steps = propose(whole, segment, d, r, state, steps)
+        n_steps, densities = propose(whole, segment, printed, t, d, c, m, n, scope, state, steps)
         if n_steps == 0:
             continue
-        drawn = ways(d, r, steps, n_steps, False)
-        for i in range(n_steps):
-            apply(d, r, steps, i, 1)
-        taken = feasible(whole, d, r, steps, n_steps)
-        if taken:
-            log_ratio = math.log(ways(d, r, steps, n_steps, True) / (drawn * (1.0 - uniform(state))))
-            log_ratio += prior_change(factors, levels, d, r, steps, n_steps, prior, new_prior)
-            if hot:
-                taken = log_ratio >= 0.0
-            else:
-                limit = energy[0] + energy[1] + energy[2] + energy[3] + log_ratio / inverse_temperature
-                taken = within(whole, real, times, inverse, curve, d, r, steps, n_steps, energy, new, limit)
-        if taken:
-            accepted += 1
-            if not hot:
-                # one by one: a copy of a whole array makes another
-                for g in range(N_ENERGIES):
-                    energy[g] = new[g]
-            keep_prior(steps, n_steps, prior, new_prior)
+        drawn = ways(t, d, c, m, steps, n_steps, False, True)
+        if drawn == 0.0:
+            continue
+        first = steps[0, 0] == 0 or (n_steps == 2 and steps[1, 0] == 0)
+        second = steps[0, 0] == 1 or (n_steps == 2 and steps[1, 0] == 1)
+        for a in range(2):
+            m2[a] = m[a]
+            if (first if a == 0 else second) or scope == BOTH:
+                for i in range(m[a]):
+                    t2[a, i], d2[a, i], c2[a, i] = t[a, i], d[a, i], c[a, i]
+        apply(t2, d2, c2, m2, steps, n_steps)
+        if scope == BOTH and not held(whole, t2, m2, n_times):
+            continue
+        log_ratio = math.log(densities * ways(t2, d2, c2, m2, steps, n_steps, True, False) / (drawn * (1.0 - uniform(state))))
+        prior0, prior1 = prior[0], prior[1]
+        if first:
+            prior0 = log_prior(factors, levels, t2, d2, c2, 0, m2[0], n[0], n_times, tilt)
+        if second:
+            prior1 = log_prior(factors, levels, t2, d2, c2, 1, m2[1], n[1], n_times, tilt)
+        log_ratio += prior0 + prior1 - prior[0] - prior[1]
+        if hot:
+            if log_ratio < 0.0:
+                continue
         else:
-            for i in range(n_steps):
-                apply(d, r, steps, i, -1)
+            budget = weighted(cold, energy) + log_ratio
+            if budget < 0.0 or not energy_within(
+                whole,
+                real,
+                times,
+                inverse,
+                curve,
+                t2,
+                d2,
+                c2,
+                m2,
+                n,
+                first,
+                second,
+                scope == BOTH,
+                cold,
+                energy,
+                new,
+                budget,
+                ct,
+                cd,
+                cr,
+                jd,
+                jr,
+            ):
+                continue
+            for g in range(N_ENERGIES):
+                energy[g] = new[g]
+        accepted += 1
+        prior[0], prior[1] = prior0, prior1
+        for a in range(2):
+            if first if a == 0 else second:
+                m[a] = m2[a]
+                for i in range(m[a]):
+                    t[a, i], d[a, i], c[a, i] = t2[a, i], d2[a, i], c2[a, i]
     return accepted
+
+
+@compiled
+def energies(
+    problem: Problem,
+    reading: int,
+    n: np.ndarray,
+    t: np.ndarray,
+    d: np.ndarray,
+    c: np.ndarray,
+    m: np.ndarray,
+    scope: int,
+    out: np.ndarray,
+) -> None:
+    """All energies of a table under one reading: control, experimental, both together, comparison; of one arm alone by its `scope`."""
+    width = t.shape[1]
+    ct, cd, cr = np.empty((3, 2 * width), np.int64), np.empty((2, width), np.int64), np.empty((2, width + 1), np.int64)
+    jd, jr = np.empty((3, 2 * width), np.int64), np.empty((3, 2 * width + 1), np.int64)
+    out[:] = 0.0
+    energy_within(
+        problem.whole[reading],
+        problem.real[reading],
+        problem.times,
+        problem.inverse,
+        problem.curve,
+        t,
+        d,
+        c,
+        m,
+        n,
+        scope != 1,
+        scope != 0,
+        scope == BOTH,
+        np.ones(N_ENERGIES),
+        out.copy(),
+        out,
+        np.inf,
+        ct,
+        cd,
+        cr,
+        jd,
+        jr,
+    )
 
 
 @compiled
 def walk(
     problem: Problem,
+    readings: np.ndarray,
     reading: np.ndarray,
+    n: np.ndarray,
+    t: np.ndarray,
     d: np.ndarray,
-    r: np.ndarray,
+    c: np.ndarray,
+    m: np.ndarray,
     levels: np.ndarray,
     energy: np.ndarray,
-    inverse_temperature: float,
+    cold: np.ndarray,
+    tilt: np.ndarray,
+    scope: int,
     n_proposals: int,
     state: np.ndarray,
 ) -> int:
-    """Make `n_proposals` proposals in place at density prior(y, levels) exp(-inverse_temperature · E(y, reading)); returns how many
-    were taken. Proposals of levels and of another `reading` (1,) come between stretches of `STRETCH` proposals of the table.
+    """Make `n_proposals` proposals in place at density prior(y, levels) exp(-Σ cold · E(y, reading)); returns how many were taken.
+    Proposals of levels and of another `reading` (1,) out of `readings` come between stretches of `STRETCH` proposals of the table.
 
-    `energy` (4,) is kept up to date, and readings are moved, unless the temperature is infinite (inverse 0).
+    The table's entries are t, d, c (2, M) with m (2,) of them; n (2,) patients. `scope` 0 or 1: one arm alone, without what belongs
+    to both. `energy` (4,) is kept up to date, and readings are moved, unless every temperature is infinite (cold 0).
     """
     # Taken out of the tuple once: every access within the loop would count references.
-    times, inverse, curve = problem.times, problem.inverse, problem.curve
+    times, inverse, curve, printed = problem.times, problem.inverse, problem.curve, problem.printed
     factors, segment, level_steps = problem.prior, problem.segment, problem.steps
-    several_levels, several_readings = factors.shape[0] > 1, problem.whole.shape[0] > 1
-    steps = np.zeros((2, STEP_FIELDS), np.int64)
-    prior, new_prior, new = np.empty((2, d.shape[1])), np.empty((2, d.shape[1])), np.empty(N_ENERGIES)
-    log_prior(factors, levels, d, r, prior)
+    several_levels, several_readings = factors.shape[0] > 1, readings.size > 1
+    hot = cold[0] == 0.0 and cold[1] == 0.0 and cold[TOTAL] == 0.0
+    width, n_times = t.shape[1], segment.shape[1]
+    t2, d2, c2, m2 = np.empty((2, width), np.int64), np.empty((2, width), np.int64), np.empty((2, width), np.int64), m.copy()
+    ct, cd, cr = np.empty((3, 2 * width), np.int64), np.empty((2, width), np.int64), np.empty((2, width + 1), np.int64)
+    jd, jr = np.empty((3, 2 * width), np.int64), np.empty((3, 2 * width + 1), np.int64)
+    steps, prior, new = np.zeros((2, STEP_FIELDS), np.int64), np.zeros(2), np.zeros(N_ENERGIES)
+    for a in range(2):
+        prior[a] = log_prior(factors, levels, t, d, c, a, m[a], n[a], n_times, tilt)
     accepted, made = 0, 0
     while made < n_proposals:
         if several_levels:
             for _ in range(LEVEL_MOVES):
-                move_level(factors, level_steps, levels, d, r, prior, new_prior, state)
-        if several_readings and inverse_temperature > 0.0:
-            move_reading(problem, reading, d, r, energy, new, inverse_temperature, state)
+                move_level(factors, level_steps, levels, t, d, c, m, n, n_times, tilt, prior, scope, state)
+        if several_readings and not hot:
+            other = readings[min(int(uniform(state) * readings.size), readings.size - 1)]
+            budget = weighted(cold, energy) - math.log(1.0 - uniform(state))
+            whole, real = problem.whole[other], problem.real[other]
+            one, two, both = scope != 1, scope != 0, scope == BOTH
+            if energy_within(
+                whole, real, times, inverse, curve, t, d, c, m, n, one, two, both, cold, energy, new, budget, ct, cd, cr, jd, jr
+            ):
+                reading[0] = other
+                energy[:] = new
         length = min(STRETCH, n_proposals - made)
         accepted += stretch(
             problem.whole[reading[0]],
@@ -299,18 +339,32 @@ def walk(
             inverse,
             curve,
             segment,
+            printed,
             factors,
+            tilt,
+            n,
+            t,
             d,
-            r,
+            c,
+            m,
             levels,
             energy,
             prior,
-            new_prior,
-            new,
-            steps,
-            inverse_temperature,
+            cold,
+            scope,
             length,
             state,
+            t2,
+            d2,
+            c2,
+            m2,
+            steps,
+            new,
+            ct,
+            cd,
+            cr,
+            jd,
+            jr,
         )
         made += length
     return accepted

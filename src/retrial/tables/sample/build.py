@@ -64,7 +64,25 @@ def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, stri
     real[codes.SCALARS] = quantile(ratio), math.log(ratio.value) if ratio is not None else 0.0, curve_scale
     whole[codes.PIECES] = min(prior.pieces, targets.n_times)
     factors, steps = prior_factors(prior, targets.n_times, n), prior.steps(targets.n_times)
-    return Problem(np.array(targets.times), inverses(n), segments(targets), curve, factors, steps, whole[None], real[None])
+    printed = printed_times(whole, targets)
+    return Problem(
+        np.array(targets.times), inverses(n), segments(targets), printed, curve, factors, steps, whole[None], real[None]
+    )
+
+
+def printed_times(whole: np.ndarray, targets: Targets) -> np.ndarray:
+    """(2, S + 1): for each arm the number of printed times that a patient's may be, and their grid indices."""
+    found = []
+    for row in range(2):
+        times = {0: whole[codes.FIRST_HELD] == 1, targets.n_times - 1: whole[codes.LAST_HELD] == 1}
+        for group in (row, 2):
+            places = whole[[codes.MEDIAN + group, codes.LIMITS + 2 * group, codes.LIMITS + 2 * group + 1]]
+            times |= {int(place): True for place in places if 0 <= place < targets.n_times}
+        found.append(sorted(time for time, printed in times.items() if printed))
+    out = np.zeros((2, 1 + max(map(len, found))), np.int64)
+    for row, times_of in enumerate(found):
+        out[row, : 1 + len(times_of)] = len(times_of), *times_of
+    return out
 
 
 def quantile(limit: Target | None) -> float:
@@ -178,11 +196,16 @@ def _test_interval(targets: Targets, strict: bool) -> np.ndarray:
 
 
 def curve_limits(targets: Targets, strict: bool) -> tuple[np.ndarray, float]:
-    """(2, T, 2) limits of S(t) and their tolerance; NaN (no limit) where no curve is given."""
-    limits, widths = np.full((2, targets.n_times, 2), NAN), []
+    """(2, P, 3) grid indices and limits of S there, and their tolerance; P is 0 where no curve is given."""
+    readings: list[list[tuple[float, float, float]]] = [[], []]
+    widths = []
     for item in targets.all("survival"):
         index = round((item.time - targets.first) / targets.step)
         if 0 <= index < targets.n_times:
-            limits[ARMS.index(item.arm), index] = interval_of(item, strict)
+            readings[ARMS.index(item.arm)].append((float(index), *interval_of(item, strict)))
             widths.append((item.high - item.low) / 2)
-    return limits, float(np.median(widths)) if widths else 0.0
+    out = np.full((2, max(map(len, readings)), 3), np.nan)
+    out[..., 0] = targets.n_times  # past the end, with limits that nothing is beyond
+    for row, found in enumerate(readings):
+        out[row, : len(found)] = sorted(found) if found else out[row, :0]
+    return out, float(np.median(widths)) if widths else 0.0

@@ -1,0 +1,130 @@
+"""Tables as lists of the times at which somebody leaves: the sampler's own form, whose cost follows patients and not the grid (compiled).
+
+Arm a has m[a] entries in the order of their grid index t[a, i], with d[a, i] events and c[a, i] censorings, at least one patient each.
+A cell is (arm, kind, time), kind 1 event, 0 censoring. Columns are what the statistics read: the times with events only, with the
+patients at risk there, r[., k] = 0 after the last of k columns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from retrial.tables.kernel.compiled import compiled, uncounted
+
+NEVER = 1 << 40
+"""After every time."""
+
+
+@uncounted
+def position(t: np.ndarray, a: int, m: int, time: int) -> int:
+    """Number of the arm's entries before a time (bisection)."""
+    low, high = 0, m
+    while low < high:
+        middle = (low + high) >> 1
+        if t[a, middle] < time:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@uncounted
+def count(t: np.ndarray, d: np.ndarray, c: np.ndarray, a: int, m: int, kind: int, time: int) -> int:
+    """Patients of a cell."""
+    i = position(t, a, m, time)
+    if i == m or t[a, i] != time:
+        return 0
+    return d[a, i] if kind == 1 else c[a, i]
+
+
+@uncounted
+def change(t: np.ndarray, d: np.ndarray, c: np.ndarray, a: int, m: int, kind: int, time: int, amount: int) -> int:
+    """Add `amount` patients (below 0: take them away) to a cell; returns the arm's new number of entries."""
+    i = position(t, a, m, time)
+    if i == m or t[a, i] != time:
+        for k in range(m, i, -1):
+            t[a, k], d[a, k], c[a, k] = t[a, k - 1], d[a, k - 1], c[a, k - 1]
+        t[a, i], d[a, i], c[a, i] = time, 0, 0
+        m += 1
+    if kind == 1:
+        d[a, i] += amount
+    else:
+        c[a, i] += amount
+    if d[a, i] == 0 and c[a, i] == 0:
+        m -= 1
+        for k in range(i, m):
+            t[a, k], d[a, k], c[a, k] = t[a, k + 1], d[a, k + 1], c[a, k + 1]
+    return m
+
+
+@uncounted
+def arm_columns(
+    t: np.ndarray, d: np.ndarray, c: np.ndarray, a: int, m: int, n: int, ct: np.ndarray, cd: np.ndarray, cr: np.ndarray
+) -> int:
+    """Columns of one arm of n patients, into row a; returns their number."""
+    k, at_risk = 0, n
+    for i in range(m):
+        if d[a, i] > 0:
+            ct[a, k], cd[a, k], cr[a, k] = t[a, i], d[a, i], at_risk
+            k += 1
+        at_risk -= d[a, i] + c[a, i]
+    cr[a, k] = 0
+    return k
+
+
+@uncounted
+def joint_columns(
+    t: np.ndarray, d: np.ndarray, c: np.ndarray, m: np.ndarray, n0: int, n1: int, ct: np.ndarray, jd: np.ndarray, jr: np.ndarray
+) -> int:
+    """Columns of both arms side by side (rows 0, 1) and together (row 2, times in row 2 of `ct`); returns their number."""
+    i, j, k, r0, r1 = 0, 0, 0, n0, n1
+    while i < m[0] or j < m[1]:
+        first = t[0, i] if i < m[0] else NEVER
+        second = t[1, j] if j < m[1] else NEVER
+        time, e0, e1, x0, x1 = min(first, second), 0, 0, 0, 0
+        if first == time:
+            e0, x0 = d[0, i], c[0, i]
+            i += 1
+        if second == time:
+            e1, x1 = d[1, j], c[1, j]
+            j += 1
+        if e0 + e1 > 0:
+            ct[2, k] = time
+            jd[0, k], jd[1, k], jd[2, k] = e0, e1, e0 + e1
+            jr[0, k], jr[1, k], jr[2, k] = r0, r1, r0 + r1
+            k += 1
+        r0 -= e0 + x0
+        r1 -= e1 + x1
+    jr[0, k], jr[1, k], jr[2, k] = 0, 0, 0
+    return k
+
+
+@compiled
+def room(first_r: np.ndarray) -> int:
+    """Entries that an arm can have, and two to spare for a proposal's."""
+    return min(first_r.shape[1] - 1, max(first_r[0, 0], first_r[1, 0])) + 4
+
+
+@compiled
+def from_table(d: np.ndarray, r: np.ndarray, a: int, t: np.ndarray, dd: np.ndarray, cc: np.ndarray) -> int:
+    """Entries of row a of a table of (., T) events and (., T + 1) at risk; returns their number."""
+    k = 0
+    for time in range(d.shape[1]):
+        leaving = r[a, time] - r[a, time + 1]
+        if leaving > 0:
+            t[a, k], dd[a, k], cc[a, k] = time, d[a, time], leaving - d[a, time]
+            k += 1
+    return k
+
+
+@compiled
+def to_table(t: np.ndarray, dd: np.ndarray, cc: np.ndarray, m: np.ndarray, d: np.ndarray, r: np.ndarray) -> None:
+    """(3, T) events and (3, T + 1) at risk of control, experimental and both, from entries."""
+    d[:], r[:] = 0, 0
+    for a in range(2):
+        for i in range(m[a]):
+            d[a, t[a, i]] = dd[a, i]
+            r[a, t[a, i]] = dd[a, i] + cc[a, i]
+        for time in range(d.shape[1] - 1, -1, -1):
+            r[a, time] += r[a, time + 1]
+    d[2], r[2] = d[0] + d[1], r[0] + r[1]
