@@ -26,7 +26,7 @@ from retrial.tables.kernel.comparison import (
     log_rank_sums,
 )
 from retrial.tables.kernel.compiled import inlined, uncounted
-from retrial.tables.kernel.kaplan_meier import DENSITY_BAND, GREENWOOD_DENSITY, TOLERANCE, distance_from_half
+from retrial.tables.kernel.kaplan_meier import DENSITY_BAND, GREENWOOD_DENSITY, LOG_LOG, TOLERANCE, distance_from_half
 from retrial.tables.kernel.problem import (
     BETA,
     CHI_SQUARE,
@@ -125,30 +125,48 @@ def density_energy(
 
 @uncounted
 def crowley_energy(
-    t: np.ndarray, d: np.ndarray, r: np.ndarray, g: int, k: int, n_times: int, median: int, whole: np.ndarray, z: float
+    t: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    g: int,
+    k: int,
+    n_times: int,
+    inverse: np.ndarray,
+    median: int,
+    whole: np.ndarray,
+    z: float,
 ) -> float:
-    """Energy of a median and its Brookmeyer-Crowley limits."""
+    """Energy of a median and its Brookmeyer-Crowley limits.
+
+    The distance of Ŝ from 1/2 in standard errors is computed where it can decide. Above 1/2 it falls from event to event under the plain
+    and the logarithmic rule, so that its least value before the lower limit is the last; and it is above 0, and so above -z, as long as Ŝ is.
+    """
     s, greenwood, before, at = 1.0, 0.0, 1.0, 1.0
-    first, last = whole[LIMITS + 2 * g], whole[LIMITS + 2 * g + 1]
+    rule, first, last = whole[RULE], whole[LIMITS + 2 * g], whole[LIMITS + 2 * g + 1]
     end = max(median, first, last)
     least_low, least_high, last_low, last_high = np.inf, np.inf, np.inf, np.inf
     for i in range(k):
-        time = t[g, i]
+        time, events, at_risk = t[g, i], d[g, i], r[g, i]
         if time > end:
             break
-        s *= 1.0 - d[g, i] / r[g, i]
-        greenwood += d[g, i] / (r[g, i] * (1.0 * r[g, i] - d[g, i]))
-        distance = distance_from_half(s, greenwood, whole[RULE])
+        s *= 1.0 - events * inverse[at_risk]
+        greenwood += events * inverse[at_risk] * inverse[at_risk - events]
         if time < median:
             before = s
         if time <= median:
             at = s
+        following = t[g, i + 1] if i + 1 < k else n_times
+        low = s < 0.5
+        towards_first = time <= first and (rule == LOG_LOG or following >= first)
+        if not (low or towards_first or (time <= last < following)):
+            continue
+        distance = distance_from_half(s, greenwood, rule)
         if time < first:
             least_low = min(least_low, distance)
-        if time < last:
-            least_high = min(least_high, distance)
         if time <= first:
             last_low = distance
+        if time < last:
+            least_high = min(least_high, distance)
         if time <= last:
             last_high = distance
     energy = crossing_energy(before, at)
@@ -225,7 +243,7 @@ def group_energy(
         if whole[RULE] == GREENWOOD_DENSITY:
             energy += density_energy(t, d, r, g, k, times, inverse, median, real)
         else:
-            energy += crowley_energy(t, d, r, g, k, times.size, median, whole, real[Z_MEDIAN, g])
+            energy += crowley_energy(t, d, r, g, k, times.size, inverse, median, whole, real[Z_MEDIAN, g])
     if g < 2 and real[SCALARS, CURVE_SCALE] > 0.0:
         energy += curve_energy(t, d, r, g, k, curve, inverse, real[SCALARS, CURVE_SCALE], limit - energy)
     return energy

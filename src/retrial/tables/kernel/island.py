@@ -423,7 +423,9 @@ def join(
 ) -> float:
     """Pair the arms, in place; returns the log of the mean weight. `readings_of` (rules, R) are the readings with each rule."""
     n_particles = t.shape[0]
-    first, second = draw_pairs(classes0, classes1, pairs, mass, max(min(PAIRS * n_particles, MANY_PAIRS), LEAST_PAIRS * n_particles), state)
+    first, second = draw_pairs(
+        classes0, classes1, pairs, mass, max(min(PAIRS * n_particles, MANY_PAIRS), LEAST_PAIRS * n_particles), state
+    )
     found = np.empty((first.size, readings_of.shape[1]))
     for k in range(first.size):
         pair_energies(problem, readings_of[rule[first[k]]], n, t, d, c, m, first[k], second[k], found[k])

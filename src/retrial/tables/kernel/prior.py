@@ -90,13 +90,23 @@ class TablePrior:
 
 
 def prior_factors(prior: TablePrior, n_times: int, n_patients: int) -> np.ndarray:
-    """(K, 6, n + 1) factors: log BetaBin(k; m) = F[k] + G[m - k] + N[m], rows F, G, N of events, then of censorings."""
-    return np.stack(
-        [
-            np.concatenate([_factors(a_d, b_d, n_patients), _factors(a_c, b_c, n_patients)])
-            for a_d, b_d, a_c, b_c in prior.parameters(n_times)
+    """(K, 10, n + 1) factors: log BetaBin(k; m) = F[k] + G[m - k] + N[m], rows F, G, N of events, then of censorings; then by m the log
+    probabilities of no event, one event, no censoring, one censoring: the commonest, as one look-up each.
+    """
+    out = []
+    for a_d, b_d, a_c, b_c in prior.parameters(n_times):
+        rows = np.concatenate([_factors(a_d, b_d, n_patients), _factors(a_c, b_c, n_patients)])
+        few = [
+            rows[row][k] + np.concatenate([np.full(k, -np.inf), rows[row + 1, : n_patients + 1 - k]]) + rows[row + 2]
+            for row in (0, 3)
+            for k in (0, 1)
         ]
-    )
+        out.append(np.concatenate([rows, few]))
+    return np.stack(out)
+
+
+NO_EVENT, ONE_EVENT, NO_CENSORING, ONE_CENSORING = 6, 7, 8, 9
+"""Rows of the factors, see `prior_factors`."""
 
 
 def _factors(a: float, b: float, n: int) -> np.ndarray:
@@ -144,9 +154,9 @@ def log_prior(
             end = min(until, stop)
             empty = end - time
             if empty > 0:
-                total += empty * (factors[event, 1, at_risk] + factors[event, 2, at_risk] + factors[event, 0, 0])
+                total += empty * factors[event, NO_EVENT, at_risk]
                 empty -= end == n_times  # at the last time everybody who is left leaves
-                total += empty * (factors[censoring, 4, at_risk] + factors[censoring, 5, at_risk] + factors[censoring, 3, 0])
+                total += empty * factors[censoring, NO_CENSORING, at_risk]
                 time = end
             if time < stop or time == n_times:
                 break
@@ -155,11 +165,20 @@ def log_prior(
             event, censoring = levels[EVENT, a, piece], levels[CENSORING, a, piece]
         if i == m:
             break
-        staying = at_risk - d[a, i]
-        total += factors[event, 0, d[a, i]] + factors[event, 1, staying] + factors[event, 2, at_risk]
-        at_risk = staying - c[a, i]
+        events, censored = d[a, i], c[a, i]
+        if events <= 1:
+            total += factors[event, NO_EVENT + events, at_risk]
+        else:
+            total += factors[event, 0, events] + factors[event, 1, at_risk - events] + factors[event, 2, at_risk]
+        at_risk -= events
         if time < n_times - 1:
-            total += factors[censoring, 3, c[a, i]] + factors[censoring, 4, at_risk] + factors[censoring, 5, staying]
+            if censored <= 1:
+                total += factors[censoring, NO_CENSORING + censored, at_risk]
+            else:
+                total += (
+                    factors[censoring, 3, censored] + factors[censoring, 4, at_risk - censored] + factors[censoring, 5, at_risk]
+                )
+        at_risk -= censored
         time += 1
     if m > 0 and t[a, 0] == 0:
         total += tilt[a, 0]

@@ -11,7 +11,7 @@ from retrial.tables.kernel.energy import group_energy, joint_energy
 from retrial.tables.kernel.entries import arm_columns, joint_columns
 from retrial.tables.kernel.moves import BOTH, STEP_FIELDS, apply, held, propose, ways
 from retrial.tables.kernel.prior import log_prior
-from retrial.tables.kernel.problem import Problem
+from retrial.tables.kernel.problem import RULE, Problem
 
 TOTAL, JOINT = 2, 3
 """Places of the energies of both arms together, and of the hazard ratio and χ², after the two arms'."""
@@ -325,7 +325,9 @@ def walk(
             other = readings[min(int(uniform(state) * readings.size), readings.size - 1)]
             budget = weighted(cold, energy) - math.log(1.0 - uniform(state))
             whole, real = problem.whole[other], problem.real[other]
-            one, two, both = scope != 1, scope != 0, scope == BOTH
+            # with the same rule of the medians' intervals, only what the arms' comparison says is another
+            another = whole[RULE] != problem.whole[reading[0], RULE]
+            one, two, both = another and scope != 1, another and scope != 0, scope == BOTH
             if energy_within(
                 whole, real, times, inverse, curve, t, d, c, m, n, one, two, both, cold, energy, new, budget, ct, cd, cr, jd, jr
             ):
