@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from retrial.errors import StudyError
+from retrial.study.arms.many import MultiArmStudy, read_arms
 from retrial.study.consistency import problems_of
 from retrial.study.problems import Clash, KeyPath, Problem, shown
 from retrial.study.study import Study
@@ -78,8 +79,8 @@ _STAND_INS = {"title": "untitled", "control": "0", "experimental": "0"}
 """Put where a needed value was refused, so that its neighbours are still checked; never part of a study that is returned."""
 
 
-def load_study(path: Path) -> Study:
-    """Read and check a study file. Raises `StudyError` that names every problem with its key path."""
+def load_study(path: Path) -> Study | MultiArmStudy:
+    """Read and check a study file, of whatever arms. Raises `StudyError` that names every problem with its key path."""
     path = Path(path)
     tree, problems = read_tree(path)
     study, problems = _checked(tree, problems, path.parent)
@@ -90,7 +91,7 @@ def load_study(path: Path) -> Study:
     return study.read_from(path)
 
 
-def _checked(tree: dict[str, Any], problems: list[Problem], folder: Path) -> tuple[Study | None, list[Problem]]:
+def _checked(tree: dict[str, Any], problems: list[Problem], folder: Path) -> tuple[Study | MultiArmStudy | None, list[Problem]]:
     """The study made of the valid parts, and all problems: of the text, of the schema, and between sections."""
     rest = copy.deepcopy(tree)
     refused: set[KeyPath] = set()
@@ -98,9 +99,19 @@ def _checked(tree: dict[str, Any], problems: list[Problem], folder: Path) -> tup
     for problem in problems:
         if not _touched(refused, problem.at):
             refused |= _drop(rest, problem.at)
-    study = _validated(rest, problems, refused)
+    study, found = read_arms(rest, tree, lambda mine, named: _checked_pair(mine, named, refused, folder))
+    return study, [*problems, *found]
+
+
+def _checked_pair(
+    rest: dict[str, Any], tree: dict[str, Any], refused: Set[KeyPath], folder: Path
+) -> tuple[Study | None, list[Problem]]:
+    """The study of the arms control and experimental, and its problems beside those that were `refused` before."""
+    problems: list[Problem] = []
+    gone = set(refused)
+    study = _validated(rest, problems, gone)
     if study is not None:
-        problems += [problem for problem in problems_of(study, tree, folder) if not _touched(refused, problem.at)]
+        problems += [problem for problem in problems_of(study, tree, folder) if not _touched(gone, problem.at)]
     return study, problems
 
 
