@@ -10,7 +10,8 @@ from pathlib import Path
 from retrial.data.kind import Fits
 from retrial.errors import DataError, PriorError
 from retrial.frequentist.ratios import published_effects
-from retrial.pipeline.audit import audited
+from retrial.pipeline.arms.comparisons import each_comparison
+from retrial.pipeline.audit import audit_stage
 from retrial.pipeline.priors import missing_effects
 from retrial.pipeline.results import audit_files, criticism_files, result_files, table_files
 from retrial.pipeline.tables import Reconstructions, endpoint_tables, refused
@@ -35,6 +36,7 @@ def posteriors(run: RunConfig, study: Study, tables: Sequence[EndpointTables], s
     return Fits.together(parts)
 
 
+@each_comparison
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Audit, tables where the model needs them, one posterior; writes estimates.csv, diagnostics.csv, posterior_*.nc.
 
@@ -43,7 +45,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     if missing := missing_effects(run, study):
         raise PriorError(f"cannot fit under the prior {run.main_prior}", missing)
     stages = stages_of(run)
-    checks, used = stages.run("audit", audited, study)
+    checks, used = audit_stage(stages, study)
     audit_files(checks).write(folder)
     needs_tables = any(spec.kind.from_tables for spec in run.models.values())
     reconstructed = endpoint_tables(run, used, refused(study, checks), stages) if needs_tables else Reconstructions([], [], [])

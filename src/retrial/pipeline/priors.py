@@ -137,9 +137,11 @@ def missing_effects(run: RunConfig, study: Study) -> list[str]:
     return lines
 
 
-def check_stated(run: RunConfig, study: Study) -> None:
-    """Refuse a prior that was stated for a parameter which no model of the run has in this study: it would change nothing."""
-    of_models = [(effects, spec.priors) for spec in run.models.values() if (effects := spec.kind.effects(study))]
+def check_stated(run: RunConfig, studies: Sequence[Study]) -> None:
+    """Refuse a prior that was stated for a parameter which no model of the run has in any of the comparisons: it would change nothing."""
+    of_models = [
+        (effects, spec.priors) for spec in run.models.values() for study in studies if (effects := spec.kind.effects(study))
+    ]
     usable = {name for effects, own in of_models for name in (*effects, *own)}
     unused = [name for name in run.stated if name not in usable]
     if run.models and unused:

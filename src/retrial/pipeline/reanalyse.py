@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retrial.audit.run import numbers_recomputed
-from retrial.pipeline.audit import audited, findings
+from retrial.pipeline.arms.comparisons import each_comparison
+from retrial.pipeline.audit import audit_stage, findings
 from retrial.pipeline.fit import posteriors
 from retrial.pipeline.frequentist import frequentist_rows
 from retrial.pipeline.layout import lay_out_report
@@ -23,11 +24,12 @@ from retrial.study.study import Study
 log = logging.getLogger("retrial")
 
 
+@each_comparison
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Audit, tables, frequentist twins, posteriors, report; returns what failed."""
     stages = stages_of(run)
     with step("audit"):
-        checks, used = stages.run("audit", audited, study)
+        checks, used = audit_stage(stages, study)
     counted = len(checks), numbers_recomputed(checks), len(findings(checks))
     log.info("audit: %d checks recompute %d printed numbers, %d findings", *counted)
     reconstructed = endpoint_tables(run, used, refused(study, checks), stages)

@@ -13,7 +13,8 @@ from retrial.answers.survival import horizon_of
 from retrial.audit.check import Check, Verdict
 from retrial.errors import DataError
 from retrial.estimate import to_frame
-from retrial.pipeline.audit import audited
+from retrial.pipeline.arms.comparisons import each_comparison
+from retrial.pipeline.audit import audit_stage
 from retrial.pipeline.frequentist import table_rows
 from retrial.pipeline.layout import draw_curves
 from retrial.pipeline.probes import probed
@@ -33,12 +34,13 @@ WIDTH = 140
 """Characters of a printed line."""
 
 
+@each_comparison
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Reconstruct, and write reconstruction_ENDPOINT.nc, fidelity.csv, readings.csv, spread.csv, estimates.csv and figures/; under a
     switch leave_one_out.csv and strict_comparison.csv.
     """
     stages = stages_of(run)
-    checks, used = stages.run("audit", audited, study)
+    checks, used = audit_stage(stages, study)
     audit_files(checks).write(folder)
     _say_contradictions(checks)
     found = endpoint_tables(run, used, refused(study, checks), stages)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from retrial.errors import DataError
 from retrial.estimate import to_frame
+from retrial.pipeline.arms.comparisons import each_comparison
 from retrial.pipeline.audit import audited
 from retrial.pipeline.results import audit_files
 from retrial.run_config import RunConfig
@@ -16,6 +17,7 @@ from retrial.store.tables import write_table
 from retrial.study.study import Study
 
 
+@each_comparison
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Reverse-Bayes and E-values of every printed treatment effect, in closed form; writes estimates.csv."""
     checks, used = audited(study)

@@ -107,7 +107,7 @@ def endpoint_tables(
 
 def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
     endpoint = study.endpoints[key]
-    table = read_patients(run.study_file.parent / str(endpoint.patients), study.time_unit)
+    table = read_patients(run.study_file.parent / str(endpoint.patients), study.time_unit, study.names)
     size = int(table.n.sum())
     table = _as_recorded(table, study, key)
     return EndpointTables(key, table, np.ones(1), endpoint.recorded, f"{FROM_PATIENTS}: {endpoint.patients}, {size} rows")
@@ -121,7 +121,7 @@ def _as_recorded(table: LifeTable, study: Study, key: str) -> LifeTable:
 
 def _targets(run: RunConfig, study: Study, key: str) -> Targets:
     targets, curve = targets_from_study(study, key), study.endpoints[key].curve
-    return with_curve(targets, run.study_file.parent / curve) if curve else targets
+    return with_curve(targets, run.study_file.parent / curve, names=study.names) if curve else targets
 
 
 def sampled(targets: Targets, settings: ReconstructionSettings, seed: int) -> Ensemble | ReconstructionError:

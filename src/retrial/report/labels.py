@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
+from typing import cast
 
 from retrial.dims import ARMS, TOTAL
 from retrial.estimate import NAN, Estimate, IntervalKind, none_if_nan
 from retrial.frequentist.rows import DIFFERENCE, RATIO
+from retrial.study.arms.names import ArmNames
 from retrial.study.study import Study
 
 RATIOS = ("hazard_ratio", "odds_ratio", "risk_ratio")
@@ -78,6 +80,8 @@ INTERVALS: dict[IntervalKind, str] = {
     "none": "no interval",
 }
 _LABELS: ContextVar[Mapping[str, str]] = ContextVar("labels of models", default=MappingProxyType({}))
+_ROLES = ArmNames()
+_ARMS: ContextVar[ArmNames] = ContextVar("names of the arms", default=_ROLES)
 _ABBREVIATION = 3
 """Most letters of a key without a label that is read as an abbreviation ("os")."""
 
@@ -153,6 +157,22 @@ def models_called(labels: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         _LABELS.reset(token)
+
+
+@contextmanager
+def arms_called(names: ArmNames) -> Iterator[None]:
+    """Inside, texts call the arms by these names."""
+    token = _ARMS.set(names)
+    try:
+        yield
+    finally:
+        _ARMS.reset(token)
+
+
+def named[T](text: T) -> T:
+    """A text with the names of the arms in place of their roles; anything else as it is, pictures and what is HTML already too."""
+    plain = type(text) is str and not text.startswith("data:")
+    return cast("T", _ARMS.get().prose(str(text))) if plain else text
 
 
 def is_typical(estimate: Estimate) -> bool:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, MONTHS_PER_UNIT
+from retrial.dims import ARMS, EXPERIMENTAL, MONTHS_PER_UNIT
 from retrial.errors import DataError
+from retrial.study.arms.names import ArmNames
 from retrial.tables.life_table import LifeTable
 
 COLUMNS = ("time", "event", "arm")
@@ -22,10 +23,11 @@ _SHOWN_CHARACTERS = 20
 _SHOWN_COLUMNS = 8
 
 
-def read_patients(path: Path, time_unit: str) -> LifeTable:
+def read_patients(path: Path, time_unit: str, names: ArmNames = ArmNames()) -> LifeTable:  # noqa: B008 - frozen
     """Read one patient a row and collapse them to a life table in months.
 
-    Columns: `time` in `time_unit`, `event` 0/1 or false/true, `arm` control/experimental; others are ignored, the order of
+    Columns: `time` in `time_unit`, `event` 0/1 or false/true, `arm` control/experimental or what the study file
+    calls them (`names`; patients of its other arms are left out); other columns are ignored, the order of
     rows and columns does not matter. The file is comma-separated UTF-8 with a header.
     Raises `DataError` naming every kind of bad row and the first patients that have it (patient 1 is the first below the header).
     """
@@ -33,20 +35,34 @@ def read_patients(path: Path, time_unit: str) -> LifeTable:
         raise DataError(
             f"got the time unit {time_unit!r}; allowed are {', '.join(MONTHS_PER_UNIT)} (time_unit of the study file)"
         )
-    frame = _columns(path)
+    frame = _of_arms(_columns(path), names)
     time, event, arm = _time(frame["time"]), _event(frame["event"]), frame["arm"].map(str.strip).astype("category")
     problems = [
         *_bad(~((time >= 0) & (time <= MAX_TIME)), frame["time"], "time", f"a number from 0 to {MAX_TIME:.0f}"),
         *_bad(np.isnan(event), frame["event"], "event", "0 or false (censored), 1 or true (event)"),
-        *_bad(~arm.isin(ARMS).to_numpy(), frame["arm"], "arm", f"{CONTROL} or {EXPERIMENTAL}"),
+        *_bad(~arm.isin(ARMS).to_numpy(), frame["arm"], "arm", " or ".join(names.roles)),
     ]
     if frame.empty:
         problems.append("got no patients; needed is at least one row in each arm")
     elif not problems:
-        problems += [f"arm: got nobody in {name}; needed is at least one row" for name in ARMS if not (arm == name).any()]
+        problems += [
+            f"arm: got nobody in {name}; needed is at least one row"
+            for name, role in names.roles.items()
+            if not (arm == role).any()
+        ]
     if problems:
         raise DataError(f"cannot use the patients in {path}", problems)
     return LifeTable.from_patients(time * MONTHS_PER_UNIT[time_unit], event, (arm == EXPERIMENTAL).to_numpy())
+
+
+def _of_arms(frame: pd.DataFrame, names: ArmNames) -> pd.DataFrame:
+    """The rows of the arms that are compared, each arm called by its role."""
+    if names.are_roles and not names.others:
+        return frame
+    arm = frame["arm"].astype(str).str.strip()
+    # a role's word that is another arm's name, or nobody's, is no role
+    roles = arm.map(lambda name: names.roles.get(name, f"{name} " if name in ARMS else name)).astype("category")
+    return frame.assign(arm=roles)[~arm.isin(names.others)].reset_index(drop=True)
 
 
 def _columns(path: Path) -> pd.DataFrame:

@@ -170,7 +170,7 @@ def _row(study: Study, row: Row) -> Iterator[Check]:
     compared = f"{row.label}: {row.arms[0]} v {row.arms[1]} (control v experimental)"
     tests = usual_tests(table) if table else ()
     if (p is not None or chi_square is not None) and tests and table:
-        yield _judged(compared, row.where, row.path, table, tests, p, chi_square)
+        yield judged(compared, row.where, row.path, table, tests, p, chi_square)
     elif table is not None and not tests:
         who = "no event in either arm" if row.arms == (0, 0) else "everybody is in the row"
         yield _not_checkable(compared, row, f"{who}: no comparison exists")
@@ -183,9 +183,10 @@ def _not_checkable(claim: str, row: Row, missing: str) -> Check:
     return Check(FAMILY, claim, row.where, f"{row.path}.p", printed, "", Verdict.NOT_CHECKABLE, note=missing, numbers=0)
 
 
-def _judged(
+def judged(
     claim: str, where: str, path: str, table: Table, tests: tuple[TestValue, ...], p: Quantity | None, chi_square: Quantity | None
 ) -> Check:
+    """The check of a printed p or χ² of a table, given the table's tests."""
     by_p, by_statistic = matching(tests, p), matching(tests, chi_square, statistic=True)
     verdict, reading = _verdict(by_p, by_statistic, p, chi_square)
     printed = [f"χ² {printed_texts(chi_square)}"] if chi_square else []
@@ -264,7 +265,7 @@ def _variable(study: Study, name: str, variable: BaselineVariable, p: Quantity) 
         missing = "fewer than two levels with patients: no comparison exists"
         return Check(FAMILY, claim, where, f"{path}.p", f"p {p}", "", Verdict.NOT_CHECKABLE, note=missing, numbers=0)
     if variable.exclusive:
-        return _judged(claim, where, path, *tested[""], p, None)
+        return judged(claim, where, path, *tested[""], p, None)
     return _not_exclusive(claim, where, path, tested, p)
 
 

@@ -44,6 +44,7 @@ from retrial.report.labels import (
     is_spread,
     is_typical,
     model_label,
+    named,
     prior_label,
     quantity_label,
     upper_first,
@@ -341,7 +342,7 @@ def _shortened(data: ReportData, groups: Sequence[Group]) -> tuple[list[Group], 
 
 def _text(key: str, title: str, quantity: str, rows: Sequence[ForestRow], sides: tuple[str, str], note: str = "") -> ForestText:
     every = [row.estimate for row in rows if row.estimate is not None]
-    scale = "experimental / control (log scale)" if quantity in RATIOS else "experimental − control"
+    scale = named("experimental / control (log scale)" if quantity in RATIOS else "experimental − control")
     return ForestText(
         key=re.sub(r"[^A-Za-z0-9_-]", "_", key),
         title=title,

@@ -18,7 +18,7 @@ from retrial.dims import ARM, ARMS, LOWER, POINT, RECONSTRUCTION, TIME, TIME_FIN
 from retrial.report import format as fmt
 from retrial.report.data import PrintedAtRisk, SurvivalCurves
 from retrial.report.figures.picture import ARM_COLOURS, ARM_TEXT, INK, QUIET, WIDTH, Picture, finish, safe, style
-from retrial.report.labels import arm_label, upper_first
+from retrial.report.labels import arm_label, named, upper_first
 from retrial.study.study import Study
 
 _MOST_POINTS = 20_000
@@ -90,7 +90,7 @@ def risk_rows(curves: SurvivalCurves, ticks: Sequence[float]) -> list[RiskRow]:
     times = tuple(float(time) for time in ticks)
     rows = []
     for arm in reversed(ARMS):
-        rows.append(RiskRow(arm.capitalize(), arm, times, tuple(_text(curves, arm, time) for time in times)))
+        rows.append(RiskRow(upper_first(named(arm)), arm, times, tuple(_text(curves, arm, time) for time in times)))
         if printed is not None and arm in printed.counts:
             counts = tuple(str(int(count)) for count in printed.counts[arm][printed_columns(printed)])
             rows.append(RiskRow("    as printed", arm, times, counts, printed=True))

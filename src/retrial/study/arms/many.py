@@ -13,7 +13,7 @@ from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.errors import StudyError
 from retrial.study.arms.names import ArmNames
 from retrial.study.arms.schema import below, has_arms, options, reserved, section_for
-from retrial.study.arms.views import View, comparisons_of, sides_of
+from retrial.study.arms.views import UNLABELLED, View, comparisons_of, sides_of
 from retrial.study.problems import KeyPath, Problem, listed, shown
 from retrial.study.study import Study
 
@@ -34,7 +34,7 @@ class MultiArmStudy:
 
     arms   names in the file's order, the reference first
     whole  the reference and the first other arm, with the totals and tests of all arms
-    pairs  the comparisons, reference first; `every`: also those that the file does not ask for
+    pairs  the comparisons, reference first; `every`: also those that the file does not ask for; `singles`: each arm by itself
     told   effects that do not say their arms, and the comparison that their own words tell
     """
 
@@ -42,6 +42,7 @@ class MultiArmStudy:
     whole: Study
     pairs: tuple[Study, ...]
     every: tuple[Study, ...]
+    singles: tuple[Study, ...]
     told: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
 
@@ -60,8 +61,8 @@ class MultiArmStudy:
 
     def read_from(self, path: Path) -> MultiArmStudy:
         """The same study, which remembers its file."""
-        pairs, every = ([one.read_from(path) for one in some] for some in (self.pairs, self.every))
-        return replace(self, whole=self.whole.read_from(path), pairs=tuple(pairs), every=tuple(every), file=path)
+        parts = {name: tuple(one.read_from(path) for one in getattr(self, name)) for name in ("pairs", "every", "singles")}
+        return replace(self, whole=self.whole.read_from(path), file=path, **parts)
 
 
 Checked = tuple[Study | MultiArmStudy | None, list[Problem]]
@@ -225,12 +226,14 @@ def _words(text: str) -> set[str]:
 def own_texts(tree: Any) -> tuple[str, ...]:
     """Texts of the file in which a role's word stands, longest first."""
     found = {text for text in _texts(tree) if CONTROL in text or EXPERIMENTAL in text}
-    return tuple(sorted(found - set(ARMS), key=lambda text: (-len(text), text)))
+    # a report calls what has no label by its key, in words
+    found |= {text for key in found for text in (key.replace("_", " "), key.replace("_", " ").capitalize())}
+    return tuple(sorted({*found, *UNLABELLED.values()} - set(ARMS), key=lambda text: (-len(text), text)))
 
 
 def _texts(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
-        yield from (key for key in node if " " in key)
+        yield from node
         for item in node.values():
             yield from _texts(item)
     elif isinstance(node, list):
@@ -257,20 +260,23 @@ def read_arms(tree: dict[str, Any], written: dict[str, Any], check: Check) -> Ch
     pairs = [(arms[0], "")] if len(arms) == 1 else list(itertools.combinations(arms, len(ARMS)))
     names = [ArmNames(*pair, tuple(arm for arm in arms if arm not in pair), texts) for pair in pairs]
     views = [View(arms, mine, first=number == 0) for number, mine in enumerate(names)]
-    whole = [View(arms, names[0], whole=True)] if len(arms) > len(ARMS) else []
+    many = len(arms) > len(ARMS)
+    whole = [View(arms, names[0], whole=True)] if many else []
+    alone = [View(arms, ArmNames(arm, "", (), texts), first=False) for arm in arms] if many else []
     read = []
-    for view in [*views, *whole]:
+    for view in [*views, *alone, *whole]:
         study, found = check(view.tree(tree), view.tree(written))
         seen = {problem.at for problem in problems}
         problems += [one for item in found if (one := _in_file(item, view)).at not in seen and not _of_view(item, view)]
         read += [] if study is None else [study.called(view.names)]
-    if problems or len(read) < len(views) + len(whole):
+    if problems or len(read) < len(views) + len(alone) + len(whole):
         return None, problems
     if not whole:
         return read[0], []
-    chosen = [study for study in read[:-1] if asked is None or _is_asked(study.names, asked)]
+    every, singles = tuple(read[: len(views)]), tuple(read[len(views) : -1])
+    chosen = [study for study in every if asked is None or _is_asked(study.names, asked)]
     turned = [study if _as_asked(study.names, asked) else _turned(study.names, tree, written, arms, check) for study in chosen]
-    return MultiArmStudy(arms, read[-1], tuple(turned), tuple(read[:-1]), _told(said, tree)), []
+    return MultiArmStudy(arms, read[-1], tuple(turned), every, singles, _told(said, tree)), []
 
 
 def _told(said: Mapping[str, Any], tree: Mapping[str, Any]) -> dict[str, str]:

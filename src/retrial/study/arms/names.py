@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL
 from retrial.study.arms.schema import arm_positions
 
-_ROLE = re.compile(rf"(?<![\w.])({CONTROL}|{EXPERIMENTAL})(?![\w-])(?! probability)")
+_ROLE = re.compile(rf"(?<![\w.])({CONTROL}|{EXPERIMENTAL})(?![\w-])")
 _ARM_KEY = re.compile(rf"\b(arms\.|median(?:_ci|_lower|_upper)?\.|events\.|at_risk\.)({CONTROL}|{EXPERIMENTAL})\b")
 _NOBODY = re.compile(rf";? ?\b{EXPERIMENTAL} (?!arm)[^;]*(?=;|$)")
 """What a text says of the arm that a study of one arm does not have."""

@@ -20,6 +20,8 @@ _PAIR = re.compile(r"\s*(?P<first>\S+)\s*(?:/|\bvs?\.?(?=\s))\s*(?P<second>\S+)\
 _NOBODY = "0"
 """Patients of the arm that a study of one arm does not have."""
 _NO_ARM = " (no arm)"
+UNLABELLED = {role: f"arm {role}" for role in ARMS}
+"""What an arm that is called like a role, but may have another, is called where it has no label."""
 
 
 @dataclass(frozen=True)
@@ -100,23 +102,27 @@ class View:
         if not has_arms(kind):
             return found
         if self.one_arm:
-            return self._with_nobody(found, kind)
+            return self._with_nobody(node, found, kind)
         if kind is Arms and not (self.names.are_roles and not self.many):
             for role in ARMS:
                 _label(found, role, self.names.of(role))
         needed = [arm for arm in ARMS if kind.model_fields[arm].is_required() or kind is BaselineVariable]
         absent = [arm for arm in needed if arm not in found]
-        if self.many and needed and absent and any(arm in node for arm in self.arms):
+        given = sum(arm in node for arm in self.arms)
+        # one arm's number alone, or a key that is no arm, is refused as in a study of two arms
+        if self.many and absent and given >= len(ARMS) and not any(key.endswith(_NO_ARM) for key in found):
             return GONE if kind is not BaselineVariable or "levels" not in found else found
         return found
 
-    def _with_nobody(self, found: dict[str, Any], kind: Any) -> Any:
+    def _with_nobody(self, node: Mapping[str, Any], found: dict[str, Any], kind: Any) -> Any:
         if kind is BaselineVariable and "levels" not in found:
             return GONE  # a mean of nobody does not exist
         if kind is Arms:
             found[EXPERIMENTAL] = {"n": _NOBODY}
             _label(found, CONTROL, self.names.control)
-        elif CONTROL in found and kind.model_fields[EXPERIMENTAL].is_required():
+        elif kind.model_fields[EXPERIMENTAL].is_required():
+            if CONTROL not in found and any(arm in node for arm in self.arms):
+                return GONE
             found[EXPERIMENTAL] = _NOBODY
         return found
 
@@ -139,7 +145,9 @@ class View:
         return {key: item for key, item in kept.items() if item is not GONE}
 
     def _test(self, item: Any, of_two: bool) -> Any:
-        return item if of_two and not _pairs(item) else self.test_of_pair(item)
+        if _pairs(item):
+            return GONE if self.whole else self.test_of_pair(item)
+        return item if of_two else GONE
 
     def test_of_pair(self, item: Any) -> Any:
         """Of {arm / arm: number} the number of these two; gone where the pair has none."""
@@ -152,13 +160,17 @@ class View:
         roles = self.names.roles
         if numerator in roles and denominator in roles:
             return {**node, "numerator": roles[numerator], "denominator": roles[denominator]}
-        return GONE if numerator in self.arms or denominator in self.arms or not self.first else node
+        if not self.first or {numerator, denominator} <= set(self.arms):
+            return GONE
+        strange = numerator in self.arms or denominator in self.arms
+        # arms that are not both there are refused elsewhere; what else is wrong with the effect is found here
+        return {key: item for key, item in node.items() if key not in ("numerator", "denominator")} if strange else node
 
 
 def _label(arms: dict[str, Any], role: str, name: str) -> None:
     """An arm without a label is called by its name."""
     if isinstance(arms.get(role), dict) and not arms[role].get("label"):
-        arms[role] = {**arms[role], "label": name}
+        arms[role] = {**arms[role], "label": UNLABELLED.get(name, name)}
 
 
 def _pairs(item: Any) -> dict[tuple[str, str], Any]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from retrial.dims import ARMS
 from retrial.errors import DataError
+from retrial.study.arms.names import ArmNames
 from retrial.tables.printed.targets import Target, Targets
 
 COLUMNS = ("arm", "time", "survival")
@@ -22,14 +23,19 @@ STRICT_PART = 0.5
 """Strict agreement asks for half of the tolerance: a curve has no printed digits."""
 
 
-def with_curve(targets: Targets, path: Path, tolerance: float = DIGITISING_ERROR) -> Targets:
+def with_curve(
+    targets: Targets,
+    path: Path,
+    tolerance: float = DIGITISING_ERROR,
+    names: ArmNames = ArmNames(),  # noqa: B008 - frozen
+) -> Targets:
     """Targets with S(t) at every grid time that a CSV (arm,time,survival; time in the study's unit) covers.
 
     The curve is a step function that falls at grid times: S at a grid time is the reading nearest to the middle of the unit that
     follows it, else one up to `ROOM` of a unit before it (readings have errors on the time axis too); where there is neither, it
     lies between the readings on either side. Raises `DataError` naming the bad rows.
     """
-    frame = read_curve(path)
+    frame = read_curve(path, names)
     found: list[Target] = []
     for arm in ARMS:
         part = frame[frame["arm"] == arm].sort_values("time", kind="stable")
@@ -63,8 +69,8 @@ def heights_at(read: np.ndarray, heights: np.ndarray, time: float, step: float) 
     return float(heights[before + 1]), float(heights[before])
 
 
-def read_curve(path: Path) -> pd.DataFrame:
-    """The CSV, checked."""
+def read_curve(path: Path, names: ArmNames = ArmNames()) -> pd.DataFrame:  # noqa: B008 - frozen
+    """The CSV, checked: readings of the arms that are compared, each arm called by its role."""
     try:
         frame = pd.read_csv(path, skipinitialspace=True)
     except (OSError, ValueError) as error:
@@ -76,15 +82,19 @@ def read_curve(path: Path) -> pd.DataFrame:
         )
     numbers = {name: pd.to_numeric(frame[name], errors="coerce") for name in ("time", "survival")}
     bad = {
-        "arm": ~frame["arm"].isin(ARMS),
+        "arm": ~frame["arm"].isin([*names.roles, *names.others]),
         "time": ~(numbers["time"] >= 0),
         "survival": ~((numbers["survival"] >= 0) & (numbers["survival"] <= 1)),
     }
     problems = [
         f"{name}: got bad values in lines {[int(line) + 2 for line in np.flatnonzero(mask)[:5]]}; allowed is {allowed}"
-        for (name, mask), allowed in zip(bad.items(), (" or ".join(ARMS), "a time of 0 or more", "0 to 1"), strict=True)
+        for (name, mask), allowed in zip(
+            bad.items(), (" or ".join([*names.roles, *names.others]), "a time of 0 or more", "0 to 1"), strict=True
+        )
         if mask.any()
     ]
     if problems or frame.empty:
         raise DataError(f"cannot use the curve in {path}", problems or ["got no rows; allowed is at least one"])
-    return frame.assign(time=numbers["time"].astype(float), survival=numbers["survival"].astype(float))
+    read = frame.assign(time=numbers["time"].astype(float), survival=numbers["survival"].astype(float))
+    mine = read[frame["arm"].isin(list(names.roles))]
+    return mine.assign(arm=mine["arm"].map(names.roles))
