@@ -21,9 +21,10 @@ BEYOND = "beyond the follow-up of {months:.3g} months: the model's extrapolation
 
 
 def follow_up_of(table: LifeTable) -> float:
-    """The longest time that every table has in both arms (months)."""
+    """The longest time that every table has in both arms, or in the only one that has patients (months)."""
     present = (table.events + table.censored).to_numpy() > 0
-    return float(np.where(present, table.times, 0.0).max(axis=-1).min())
+    last = np.where(present, table.times, 0.0).max(axis=-1)
+    return float(last[present.any(axis=-1)].min())
 
 
 def horizon_of(table: LifeTable, questions: Questions) -> float:

@@ -291,6 +291,7 @@ KIND = Kind(
     fit=fit,
     settings=settings,
     from_tables=True,
+    alone=True,
     predict=predict,
     scale=scale,
     compare=compare,

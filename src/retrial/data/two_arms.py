@@ -50,9 +50,11 @@ class TwoArms:
 
 
 def two_arms(study: Study, path: str) -> TwoArms:
-    """Both arms' counts of a yes/no outcome of the study."""
-    counts = two_by_two(study, path, study.count_rows()[path])
+    """Both arms' counts of a yes/no outcome of the study; of a study of one arm nobody is in the other."""
     benefit = benefit_sign(study, path) >= 0
+    if study.one_arm:
+        return TwoArms((int(study.count_rows()[path].control.n), 0), (study.n("control") or 0, 0), benefit=benefit)
+    counts = two_by_two(study, path, study.count_rows()[path])
     return TwoArms((counts.control, counts.experimental), (counts.n_control, counts.n_experimental), benefit=benefit)
 
 

@@ -78,6 +78,8 @@ def count_estimates(study: Study, level: float = CONFIDENCE_LEVEL) -> list[Estim
     and to harm (Altman), Pearson's chi-square and p, Fisher's exact p. What a table does not determine (no event in either
     arm) is a row whose status says so. Raises `DataError` where an arm's n is missing.
     """
+    if study.one_arm:
+        return [_of_one_arm(study, path, row, level) for path, row in study.count_rows().items()]
     return [
         estimate
         for path, row in study.count_rows().items()
@@ -102,14 +104,22 @@ def table_estimates(
     ]
 
 
+def _of_one_arm(study: Study, path: str, row: CountRow, level: float) -> Estimate:
+    """The proportion of the one arm (Wilson)."""
+    n = study.n(CONTROL)
+    if not n:
+        raise DataError(f"cannot take a proportion of {path}", [f"arms.{CONTROL}.n: missing; needed for a proportion"])
+    return _proportion(CONTROL, int(row.control.n), n, RowMaker(outcome_key(path), source_of(study, path, row), level))
+
+
 def _proportions(table: TwoByTwo, maker: RowMaker) -> list[Estimate]:
     arms = ((CONTROL, table.control, table.n_control), (EXPERIMENTAL, table.experimental, table.n_experimental))
-    return [
-        maker.row(
-            "proportion", arm, "wilson", events / n, wilson(events, n, maker.level), unit="probability", note=f"{events} of {n}"
-        )
-        for arm, events, n in arms
-    ]
+    return [_proportion(arm, events, n, maker) for arm, events, n in arms]
+
+
+def _proportion(arm: str, events: int, n: int, maker: RowMaker) -> Estimate:
+    limits = wilson(events, n, maker.level)
+    return maker.row("proportion", arm, "wilson", events / n, limits, unit="probability", note=f"{events} of {n}")
 
 
 def _ratio(table: TwoByTwo, quantity: str, maker: RowMaker) -> Estimate:

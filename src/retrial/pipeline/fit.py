@@ -9,14 +9,17 @@ from pathlib import Path
 
 from retrial.data.kind import Fits
 from retrial.errors import DataError, PriorError
+from retrial.estimate import Estimate
 from retrial.frequentist.ratios import published_effects
 from retrial.pipeline.arms.comparisons import each_comparison
+from retrial.pipeline.arms.single import for_arms_of, keep_own
 from retrial.pipeline.audit import audit_stage
 from retrial.pipeline.priors import missing_effects
 from retrial.pipeline.results import audit_files, criticism_files, result_files, table_files
 from retrial.pipeline.tables import Reconstructions, endpoint_tables, refused
 from retrial.run_config import RunConfig
 from retrial.store.stages import Stages, stages_of
+from retrial.store.tables import read_rows
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 
@@ -42,6 +45,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
 
     Raises `PriorError` where the prior says nothing of what the model needs, before anything is computed.
     """
+    run = for_arms_of(run, study)
     if missing := missing_effects(run, study):
         raise PriorError(f"cannot fit under the prior {run.main_prior}", missing)
     stages = stages_of(run)
@@ -51,16 +55,17 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     reconstructed = endpoint_tables(run, used, refused(study, checks), stages) if needs_tables else Reconstructions([], [], [])
     table_files(reconstructed.tables).write(folder)
     fits = posteriors(run, used, reconstructed.tables, stages)
-    if not fits.estimates and not reconstructed.failures and not fits.failures:
+    if not fits.estimates and not reconstructed.failures and not fits.failures and run.models:
         words = f"the study has no data for the model {', '.join(run.models)} of which the prior {run.main_prior} speaks"
         raise DataError("nothing to fit", [words])
     result_files(run, used, fits.estimates, fits, printed=published_effects(study)).write(folder)
     stages.run("criticism", criticism_files, fits.criticism).write(folder)
-    for row in fits.estimates:
+    keep_own(folder, study)
+    for row in read_rows(folder, "estimates", Estimate):
         if row.statistic == "value" and (row.quantity in _SHOWN or row.failed):
             interval = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"
             told = "; ".join(part for part in (row.status, row.note) if part)
             about = ", ".join(part for part in (f"prior {row.prior}", row.variant, row.adjusted_for) if part)
             name = row.quantity if math.isnan(row.time) else f"{row.quantity} at {row.time:g}"
-            print(f"{row.endpoint:<12} {name:<14} {interval}  {row.contrast}  {about}  {told}")
+            print(f"{row.endpoint:<12} {name:<14} {interval}  {study.names.contrast(row.contrast)}  {about}  {told}")
     return [*reconstructed.failures, *fits.failures]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from retrial.audit.run import numbers_recomputed
 from retrial.pipeline.arms.comparisons import each_comparison
+from retrial.pipeline.arms.single import for_arms_of, keep_own
 from retrial.pipeline.audit import audit_stage, findings
 from retrial.pipeline.fit import posteriors
 from retrial.pipeline.frequentist import frequentist_rows
@@ -27,6 +28,7 @@ log = logging.getLogger("retrial")
 @each_comparison
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Audit, tables, frequentist twins, posteriors, report; returns what failed."""
+    run = for_arms_of(run, study)
     stages = stages_of(run)
     with step("audit"):
         checks, used = audit_stage(stages, study)
@@ -54,5 +56,6 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
             criticism,
         ):
             files.write(folder)
+        keep_own(folder, study)
         lay_out_report(run, study, folder, folder)
     return [*reconstructed.failures, *open_numbers.failures, *fits.failures]

@@ -14,6 +14,7 @@ from retrial.audit.check import Check, Verdict
 from retrial.errors import DataError
 from retrial.estimate import to_frame
 from retrial.pipeline.arms.comparisons import each_comparison
+from retrial.pipeline.arms.single import keep_own
 from retrial.pipeline.audit import audit_stage
 from retrial.pipeline.frequentist import table_rows
 from retrial.pipeline.layout import draw_curves
@@ -55,6 +56,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
         Files({"estimates": to_frame(rows)}),
     ):
         files.write(folder)
+    keep_own(folder, study)
     draw_curves(study, folder)
     for item in found.tables:
         print(_summary(run, item))

@@ -13,7 +13,6 @@ import pandas as pd
 
 from retrial.audit.all_arms import checks_of_all_arms, is_of_pair, named_check
 from retrial.audit.check import Check, to_frame
-from retrial.dims import ARMS
 from retrial.errors import DataError, PriorError
 from retrial.estimate import Estimate
 from retrial.report.comparisons import Comparison, write_joint_report
@@ -169,15 +168,4 @@ def named(frame: pd.DataFrame, names: ArmNames) -> pd.DataFrame:
             pd.api.types.is_object_dtype(frame[column]) or pd.api.types.is_string_dtype(frame[column])
         ):
             changed[column] = [of(value) if isinstance(value, str) else value for value in frame[column]]
-    renamed = frame.assign(**changed)
-    return renamed if names.experimental else _of_one_arm(renamed)
-
-
-def _of_one_arm(frame: pd.DataFrame) -> pd.DataFrame:
-    """Without rows of an arm that is not there, of a comparison with it, and of both together."""
-    gone = {*ARMS[1:], "total", *(f"{ARMS[1]} {sign} " for sign in "/-")}
-    kept = pd.Series(True, index=frame.index)
-    for column in ("contrast", "arm"):
-        if column in frame.columns:
-            kept &= ~(frame[column].isin(gone) | frame[column].str.startswith((f"{ARMS[1]} /", f"{ARMS[1]} -")))
-    return frame[kept]
+    return frame.assign(**changed)
