@@ -103,7 +103,7 @@ def targets_of(table: Table, time_unit: str, given: Given, folder: Path, recorde
         digitised(table, given.curve_seed).to_csv(folder / "curve.csv", index=False)
     path = folder / "paper.yaml"
     path.write_text(paper(table, time_unit, given, recorded), encoding="utf-8")
-    targets = targets_from_study(load_study(path), ENDPOINT)
+    targets = targets_from_study(load_study(path).comparisons()[0], ENDPOINT)
     return targets if given.curve_seed is None else with_curve(targets, folder / "curve.csv")
 
 

@@ -61,7 +61,9 @@ def _singles(study: MultiArmStudy) -> Iterator[Check]:
 
 def named_check(check: Check, names: ArmNames) -> Check:
     """The check with the arms called as the study file calls them."""
-    told = {name: names.prose(getattr(check, name)) for name in ("claim", "printed", "recomputed", "reading", "note")}
+    told: dict[str, Any] = {
+        name: names.prose(getattr(check, name)) for name in ("claim", "printed", "recomputed", "reading", "note")
+    }
     return replace(check, path=names.path(check.path), **told)
 
 
@@ -170,11 +172,11 @@ def _levels(
         return
     table = tuple(tuple(one[name] for name in study.arms) for one in mine)
     turned = tuple(zip(*table, strict=True))
-    tests = usual_tests(turned) if len(table) == 2 else _contingency(np.array(table, float))  # type: ignore[arg-type]
+    tests = usual_tests(turned) if len(table) == 2 else _contingency(np.array(table, float))
     if tests:
         path = rows[0].path.split(".levels.")[0]
         claim = f"{label}: {'; '.join(' v '.join(map(str, row)) for row in table)} ({' v '.join(study.arms)})"
-        yield judged(claim, rows[0].where, path, turned, tests, p, None)  # type: ignore[arg-type]
+        yield judged(claim, rows[0].where, path, turned, tests, p, None)
 
 
 def _contingency(counts: np.ndarray) -> tuple[TestValue, ...]:

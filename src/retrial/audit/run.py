@@ -77,6 +77,12 @@ def apply_decisions(study: Study, checks: Iterable[Check]) -> Study:
     return study
 
 
+def audited(study: Study) -> tuple[list[Check], Study]:
+    """Checks, and the study as the models may use it."""
+    checks = run_audit(study)
+    return checks, apply_decisions(study, checks)
+
+
 def summary(checks: Iterable[Check]) -> list[FamilySummary]:
     """One row a family that has checks, in the order of `FAMILIES`."""
     listed = list(checks)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retrial.audit.check import Check, Verdict
-from retrial.audit.run import apply_decisions, run_audit
+from retrial.audit.run import audited
 from retrial.audit.table import render
 from retrial.pipeline.arms.comparisons import each_comparison
 from retrial.pipeline.results import audit_files
@@ -31,12 +31,6 @@ def _write(_run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     checks, _ = audited(study)
     audit_files(checks).write(folder)
     return []
-
-
-def audited(study: Study) -> tuple[list[Check], Study]:
-    """Checks, and the study as the models may use it."""
-    checks = run_audit(study)
-    return checks, apply_decisions(study, checks)
 
 
 def audit_stage(stages: Stages, study: Study) -> tuple[list[Check], Study]:

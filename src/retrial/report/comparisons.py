@@ -74,7 +74,10 @@ def write_joint_report(
     manifest: Mapping[str, Any],
     folder: Path,
 ) -> Path:
-    """Write report.html of all comparisons; `checks` are of all arms. Raises `StoreError` where it cannot be written."""
+    """Write report.html of all comparisons; `checks` are of all arms. Raises `StoreError` where it cannot be written.
+
+    Models are called as `labels.models_called` says.
+    """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     macros = read_resource(TEMPLATE).partition("<!DOCTYPE html>")[0]
     template = environment.from_string(macros + read_resource(_JOINT))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 from retrial.dims import ARMS, TOTAL
 from retrial.estimate import NAN, Estimate, IntervalKind, none_if_nan
@@ -169,10 +169,10 @@ def arms_called(names: ArmNames) -> Iterator[None]:
         _ARMS.reset(token)
 
 
-def named[T](text: T) -> T:
+def named[T](value: T) -> T:
     """A text with the names of the arms in place of their roles; anything else as it is, pictures and what is HTML already too."""
-    plain = type(text) is str and not text.startswith("data:")
-    return cast("T", _ARMS.get().prose(str(text))) if plain else text
+    text: Any = value
+    return value if type(text) is not str or text.startswith("data:") else cast("T", _ARMS.get().prose(text))
 
 
 def is_typical(estimate: Estimate) -> bool:
@@ -207,7 +207,7 @@ def arm_label(study: Study, arm: str) -> str:
 
 def endpoint_label(study: Study, key: str) -> str:
     """The name of an endpoint, response category, adverse event or baseline variable, by its key or key path."""
-    if key in _TOGETHER:
+    if key in _TOGETHER and key not in study.binary:
         return _TOGETHER[key]
     parts = key.split(".")
     last = parts[-1]

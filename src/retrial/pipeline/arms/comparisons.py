@@ -13,9 +13,11 @@ import pandas as pd
 
 from retrial.audit.all_arms import checks_of_all_arms, is_of_pair, named_check
 from retrial.audit.check import Check, to_frame
+from retrial.dims import TOTAL
 from retrial.errors import DataError, PriorError
 from retrial.estimate import Estimate
 from retrial.report.comparisons import Comparison, write_joint_report
+from retrial.report.labels import models_called
 from retrial.run_config import RunConfig
 from retrial.store.artefacts import COMPARISON, TABLES, path_of
 from retrial.store.manifest import describe
@@ -28,7 +30,7 @@ log = logging.getLogger("retrial")
 Work = Callable[[RunConfig, Study, Path], Sequence[str]]
 _AS_THEY_ARE = (
     *("endpoint", "quantity", "model", "prior", "parameter", "unit", "statistic", "method", "interval_kind", "event", "variant"),
-    *("where", "family", "measure", "scale", "per", "distribution", "hazard_ratio", "chi_square", "median_ci"),
+    *("where", "family", "measure", "per", "distribution", "hazard_ratio", "chi_square", "median_ci"),
 )
 """Columns of text in which no arm is named."""
 
@@ -71,7 +73,8 @@ def _one_after_the_other(work: Work, run: RunConfig, study: MultiArmStudy, folde
     pages = [_page(pair, folder / pair.names.key) for pair in done]
     checks = checks_of_all_arms(study)
     if all(page.html for page in pages):
-        write_joint_report(study, joined_checks(checks, pages), pages, not_independent(study), described(run, study), folder)
+        with models_called({name: spec.label for name, spec in run.models.items()}):
+            write_joint_report(study, joined_checks(checks, pages), pages, not_independent(study), described(run, study), folder)
     _join_audits(checks, pages, folder)
     _join_tables(study, done, folder)
     return failures
@@ -132,10 +135,18 @@ def _join_tables(study: MultiArmStudy, pairs: Sequence[Study], folder: Path) -> 
             if (frame := read_table(place, name)) is not None:
                 frame = named(frame, pair.names)
                 write_table(place / "tables", name, frame) if (place / "tables").is_dir() else None
-                parts.append(_with_note(frame, pair.names, study).assign(**{COMPARISON: pair.names.words}))
+                parts.append(_of_pair(_with_note(frame, pair.names, study), pair.names))
                 path_of(place, name).unlink()
         if parts:
             write_table(folder, name, _once(pd.concat(parts, ignore_index=True)))
+
+
+def _of_pair(frame: pd.DataFrame, names: ArmNames) -> pd.DataFrame:
+    """With the comparison, but for numbers of a covariate's groups, which are of no arms."""
+    if "contrast" not in frame.columns:
+        return frame.assign(**{COMPARISON: names.words})
+    of_arms = {*names.roles, TOTAL, names.words, names.words.replace(" / ", " - ")}
+    return frame.assign(**{COMPARISON: [names.words if one in of_arms else "" for one in frame["contrast"]]})
 
 
 def _once(frame: pd.DataFrame) -> pd.DataFrame:
@@ -153,7 +164,9 @@ def _with_note(frame: pd.DataFrame, names: ArmNames, study: MultiArmStudy) -> pd
     others = [one.names for one in study.comparisons() if one.names.words != names.words]
     shared = {arm: [one.words for one in others if arm in one.roles] for arm in names.roles}
     words = "; ".join(f"shares the arm {arm} with {', '.join(found)}: not independent" for arm, found in shared.items() if found)
-    compared = frame["contrast"].isin([names.words, names.words.replace(" / ", " - ")]) if words else False
+    if not words:
+        return frame
+    compared = frame["contrast"].isin([names.words, names.words.replace(" / ", " - ")])
     return frame.assign(note=frame["note"].where(~compared, [f"{note}; {words}" if note else words for note in frame["note"]]))
 
 

@@ -72,6 +72,8 @@ def own(frame: pd.DataFrame, *, totals: bool = False) -> pd.DataFrame:
     for column in ("contrast", "arm"):
         if column in frame.columns:
             kept &= ~frame[column].isin(gone)
+    if "status" in frame.columns:  # what could not be computed for want of the other arm
+        kept &= ~frame["status"].str.contains(f"{EXPERIMENTAL} arm", regex=False)
     if "contrast" not in frame.columns:
         for column in ("quantity", "parameter"):
             if column in frame.columns:

@@ -61,8 +61,8 @@ class MultiArmStudy:
 
     def read_from(self, path: Path) -> MultiArmStudy:
         """The same study, which remembers its file."""
-        parts = {name: tuple(one.read_from(path) for one in getattr(self, name)) for name in ("pairs", "every", "singles")}
-        return replace(self, whole=self.whole.read_from(path), file=path, **parts)
+        pairs, every, singles = (tuple(one.read_from(path) for one in some) for some in (self.pairs, self.every, self.singles))
+        return replace(self, whole=self.whole.read_from(path), pairs=pairs, every=every, singles=singles, file=path)
 
 
 Checked = tuple[Study | MultiArmStudy | None, list[Problem]]
@@ -257,8 +257,8 @@ def read_arms(tree: dict[str, Any], written: dict[str, Any], check: Check) -> Ch
         return None, problems
     asked, texts = tree.get(COMPARISONS), own_texts(written)
     tree, written = ({key: item for key, item in one.items() if key != COMPARISONS} for one in (tree, written))
-    pairs = [(arms[0], "")] if len(arms) == 1 else list(itertools.combinations(arms, len(ARMS)))
-    names = [ArmNames(*pair, tuple(arm for arm in arms if arm not in pair), texts) for pair in pairs]
+    pairs = [(arms[0], "")] if len(arms) == 1 else list(itertools.combinations(arms, 2))
+    names = [ArmNames(pair[0], pair[1], tuple(arm for arm in arms if arm not in pair), texts) for pair in pairs]
     views = [View(arms, mine, first=number == 0) for number, mine in enumerate(names)]
     many = len(arms) > len(ARMS)
     whole = [View(arms, names[0], whole=True)] if many else []

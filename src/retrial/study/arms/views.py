@@ -61,7 +61,7 @@ class View:
         if kind is None:
             return node
         if isinstance(node, dict):
-            section = section_for(kind, [self.names.roles.get(key, key) for key in node])
+            section = section_for(kind, [self.names.roles.get(str(key), str(key)) for key in node])
             if section is None:
                 return node
             return self._section(node, section) if is_section(section) else self._mapping(node, section)
