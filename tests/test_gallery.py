@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from retrial.audit.all_arms import checks_of_all_arms, named_check
 from retrial.audit.check import Check, Verdict
 from retrial.audit.run import run_audit
 from retrial.errors import StudyError
+from retrial.study.arms.many import MultiArmStudy
 from retrial.study.loader import load_study
 
 GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
@@ -27,15 +29,15 @@ NOT_READ = {
     "checkmate_76k": "landmarks, evaluable",
     "checkmate_816": "NR, landmarks, evaluable",
     "impower110": "landmarks",
-    "impower150": "three arms, landmarks, evaluable",
+    "impower150": "landmarks, evaluable",
     "javelin_renal_101": "NR and NE, sides",
-    "keynote_006": "three arms, NR and NA, landmarks",
+    "keynote_006": "NR and NA, landmarks",
     "keynote_045": "landmarks",
     "keynote_426": "NR, landmarks",
     "laura": "NE",
     "mpact": "landmarks, evaluable",
     "oak": "landmarks",
-    "rationale_307": "three arms, NE",
+    "rationale_307": "NE",
     "sunitinib_gist": "middle dots",
 }
 
@@ -46,7 +48,10 @@ def _marked(name: str) -> object:
 
 
 def _audit(name: str) -> list[Check]:
-    return run_audit(load_study(GALLERY / f"{name}.yaml"))
+    study = load_study(GALLERY / f"{name}.yaml")
+    of_all = checks_of_all_arms(study) if isinstance(study, MultiArmStudy) else []
+    pairs = [named_check(check, pair.names) for pair in study.comparisons() for check in run_audit(pair)]
+    return [*of_all, *pairs]
 
 
 def test_there_are_fifteen_trials_and_each_is_in_the_note() -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 from retrial.audit.check import Check, Verdict
 from retrial.audit.run import audited
 from retrial.audit.table import render
-from retrial.pipeline.arms.comparisons import each_comparison
-from retrial.pipeline.results import audit_files
+from retrial.pipeline.arms.comparisons import write_audit
 from retrial.run_config import RunConfig
 from retrial.store.progress import step
 from retrial.store.stages import Stages
@@ -21,15 +20,8 @@ from retrial.study.study import Study
 def work(run: RunConfig, study: Study | MultiArmStudy, folder: Path) -> Sequence[str]:
     """Print the audit as a table and write `audit.csv`. Findings are the paper's, not failures of the run."""
     with step("audit"):
-        _write(run, study, folder)
+        write_audit(run, study, folder)
     print(render(read_rows(folder, "audit", Check)))
-    return []
-
-
-@each_comparison
-def _write(_run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
-    checks, _ = audited(study)
-    audit_files(checks).write(folder)
     return []
 
 

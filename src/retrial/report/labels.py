@@ -175,6 +175,16 @@ def named[T](value: T) -> T:
     return value if type(text) is not str or text.startswith("data:") else cast("T", _ARMS.get().prose(text))
 
 
+def scale_label(quantity: str) -> str:
+    """What an axis of effects shows: "experimental / control (log scale)"."""
+    return named("experimental / control (log scale)" if quantity in RATIOS else "experimental − control")
+
+
+def favours() -> tuple[str, str]:
+    """Whom the sides of an axis of ratios favour, left to right."""
+    return named("favours experimental"), named("favours control")
+
+
 def is_typical(estimate: Estimate) -> bool:
     """Whether the number is that of one table of an ensemble."""
     return estimate.method == "frequentist" and estimate.variant != ""

@@ -13,9 +13,11 @@ import pandas as pd
 
 from retrial.audit.all_arms import checks_of_all_arms, is_of_pair, named_check
 from retrial.audit.check import Check, to_frame
+from retrial.audit.run import audited
 from retrial.dims import TOTAL
 from retrial.errors import DataError, PriorError
 from retrial.estimate import Estimate
+from retrial.pipeline.results import audit_files
 from retrial.report.comparisons import Comparison, write_joint_report
 from retrial.report.labels import models_called
 from retrial.run_config import RunConfig
@@ -182,3 +184,10 @@ def named(frame: pd.DataFrame, names: ArmNames) -> pd.DataFrame:
         ):
             changed[column] = [of(value) if isinstance(value, str) else value for value in frame[column]]
     return frame.assign(**changed)
+
+
+@each_comparison
+def write_audit(_run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
+    """audit.csv alone."""
+    audit_files(audited(study)[0]).write(folder)
+    return []
