@@ -60,7 +60,7 @@ def mine(tmp_path: Path) -> Path:
 
 def test_every_file_of_the_page_and_of_the_readme_loads(mine: Path) -> None:
     files = [*blocks("yaml"), *blocks("yaml", ROOT / "README.md")]
-    assert len(files) == 5
+    assert len(files) == 6
     for text in files:
         (mine / "mytrial.yaml").write_text(text, encoding="utf-8")
         study = load_study(mine / "mytrial.yaml")

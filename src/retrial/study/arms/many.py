@@ -272,7 +272,8 @@ def read_arms(tree: dict[str, Any], written: dict[str, Any], check: Check) -> Ch
     if problems or len(read) < len(views) + len(alone) + len(whole):
         return None, problems
     if not whole:
-        return read[0], []
+        as_asked = len(arms) == 1 or _as_asked(names[0], asked)
+        return read[0] if as_asked else _turned(names[0], tree, written, arms, check), []
     every, singles = tuple(read[: len(views)]), tuple(read[len(views) : -1])
     chosen = [study for study in every if asked is None or _is_asked(study.names, asked)]
     turned = [study if _as_asked(study.names, asked) else _turned(study.names, tree, written, arms, check) for study in chosen]
