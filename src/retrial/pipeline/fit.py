@@ -25,6 +25,7 @@ from retrial.tables.endpoint import EndpointTables
 
 _SHOWN = ("hazard_ratio", "odds_ratio", "risk_ratio", "common_odds_ratio", "effect_sd")
 """Quantities that the command prints; estimates.csv has all."""
+_SHOWN_OF_ONE_ARM = ("median_survival", "proportion")
 log = logging.getLogger("retrial")
 
 
@@ -61,8 +62,9 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     result_files(run, used, fits.estimates, fits, printed=published_effects(study)).write(folder)
     stages.run("criticism", criticism_files, fits.criticism).write(folder)
     keep_own(folder, study)
+    shown = _SHOWN_OF_ONE_ARM if study.one_arm else _SHOWN
     for row in read_rows(folder, "estimates", Estimate):
-        if row.statistic == "value" and (row.quantity in _SHOWN or row.failed):
+        if row.statistic == "value" and (row.quantity in shown or row.failed):
             interval = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"
             told = "; ".join(part for part in (row.status, row.note) if part)
             about = ", ".join(part for part in (f"prior {row.prior}", row.variant, row.adjusted_for) if part)

@@ -47,7 +47,7 @@ def targets_from_study(
     found += _comparison(item, effect, notes)
     unit = step or _recording_unit(item)
     start = first if first is not None else (item.shortest.value if item.shortest else unit)
-    end = last if last is not None else _end(item, unit, notes)
+    end = last if last is not None else _end(item, unit, notes, alone=study.one_arm)
     return Targets(
         endpoint=endpoint,
         n_control=int(sizes[0] or 0),
@@ -210,11 +210,11 @@ def _recording_unit(item: Endpoint) -> float:
     return 10.0 ** -min(max(decimals, 0), _MAX_DECIMALS)
 
 
-def _end(item: Endpoint, unit: float, notes: list[str]) -> float:
+def _end(item: Endpoint, unit: float, notes: list[str], *, alone: bool = False) -> float:
     """Last grid time."""
     if item.longest is not None:
         return item.longest.value
-    empty = _nobody_at_risk(item)
+    empty = _nobody_at_risk(item, alone=alone)
     if empty is not None:
         notes.append(f"no longest time is printed: the grid ends before {empty:g}, where nobody is at risk")
         return unit * (math.ceil(empty / unit - _EDGE) - 1)
@@ -228,9 +228,10 @@ def _end(item: Endpoint, unit: float, notes: list[str]) -> float:
     return end
 
 
-def _nobody_at_risk(item: Endpoint) -> float | None:
-    """First time with a printed number at risk of 0 in both arms."""
-    if item.at_risk is None or item.at_risk.control is None or item.at_risk.experimental is None:
+def _nobody_at_risk(item: Endpoint, *, alone: bool = False) -> float | None:
+    """First time with a printed number at risk of 0 in both arms, or in the one that there is (`alone`)."""
+    if item.at_risk is None or item.at_risk.control is None or (item.at_risk.experimental is None and not alone):
         return None
-    columns = zip(item.at_risk.times, item.at_risk.control, item.at_risk.experimental, strict=True)
+    others = item.at_risk.control if alone else item.at_risk.experimental
+    columns = zip(item.at_risk.times, item.at_risk.control, others or [], strict=True)
     return next((time.value for time, control, experimental in columns if int(control) == 0 and int(experimental) == 0), None)
