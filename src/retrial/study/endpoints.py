@@ -5,19 +5,43 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, InstanceOf, ValidationInfo, field_validator, model_validator
 
-from retrial.study.fields import Cell, ConfidenceInterval, Count, Level, NearPath, PValue, Section, Statistic, Time
+from retrial.study.fields import (
+    Cell,
+    Count,
+    Interval,
+    Level,
+    MedianTime,
+    NearPath,
+    OneLimit,
+    Section,
+    Statistic,
+    Tested,
+    Time,
+    decimal_of,
+)
 from retrial.study.problems import Clash
+from retrial.study.reported import Quantity, Reported
 
 
 class Median(Section):
-    """A Kaplan-Meier median with its confidence interval."""
+    """A Kaplan-Meier median with its confidence interval; what was not reached, or lies beyond a time, is a bound (`Reported`)."""
 
-    value: Time
-    ci: ConfidenceInterval | None = None
+    value: MedianTime
+    ci: InstanceOf[Interval] | None = None
     level: Level = 0.95
     where: str = ""
+
+    @field_validator("ci", mode="before")
+    @classmethod
+    def _both_limits(cls, raw: object, info: ValidationInfo) -> Interval | None:
+        """An upper limit that is left blank was not reached; a lower one says nothing."""
+        ci = None if raw is None else Interval.parse(raw, decimal_of(info))
+        if not isinstance(ci, OneLimit):
+            return ci
+        blank = Quantity((Reported("≥0" if ci.is_upper else "NR"),))
+        return Interval(blank, ci.limit) if ci.is_upper else Interval(ci.limit, blank)
 
 
 class Medians(Section):
@@ -70,7 +94,7 @@ _TESTS: dict[TestName, str] = {
 }
 
 
-class UnadjustedTest(Section):
+class UnadjustedTest(Tested):
     """The test of the arms without covariates, where printed; `name` is the test that the paper names, "cox" where only the model is.
 
     It changes the words of the audit, not the readings that a reconstruction tries.
@@ -78,7 +102,6 @@ class UnadjustedTest(Section):
 
     name: TestName = "unknown"
     chi_square: Statistic | None = None
-    p: PValue | None = None
     where: str = ""
 
     @property

@@ -166,10 +166,102 @@ def _in_words(error: Exception) -> str:
     return text if text.isprintable() else repr(text)[1:-1]
 
 
+def events(text: str) -> Iterator[yaml.Event]:
+    """The parser's events of a YAML text, numbers as they were typed; raises `yaml.YAMLError` at the first error.
+
+    YAML would end a number at its comma within brackets, take > for the start of a text, and refuse a list that starts with a comma.
+    """
+    source = _with_starts(text)
+    if source != text and (_parses(text) or not _parses(source)):
+        source = text
+    yield from _as_typed(yaml.parse(source, Loader=_PARSER), source)
+
+
+_BOUND = re.compile(r"(?<=[\[{,:])(?P<space>\s*)>(?==?\s*[\d.][\d.,·]*\s*(?:[\],}]|#|$))", re.MULTILINE)
+_BLANK_FIRST = re.compile(r"\[(?: (?P<space>\s*),|, )")
+
+
+def _with_starts(text: str) -> str:
+    """The text with every bound (`>30`) and every blank first limit (`[ , 0.98]`) as YAML takes it, nothing moved."""
+    text = _BOUND.sub(lambda match: f"{match['space']}＞", text)
+    return _BLANK_FIRST.sub(lambda match: "[~," if match["space"] is None else f"[~{match['space']},", text)
+
+
+def _parses(text: str) -> bool:
+    try:
+        for _ in yaml.parse(text, Loader=_PARSER):
+            pass
+    except yaml.YAMLError:
+        return False
+    return True
+
+
+_DECIMAL_COMMA = re.compile(r"^decimal\s*:\s*([\"']),\1", re.MULTILINE)
+_NUMBERS = re.compile(r"(?:[\d\s.,·<>≤≥＞%()+\-–−]|\bto\b|\bbis\b)+")
+
+
+def _as_typed(stream: Iterator[yaml.Event], source: str) -> Iterator[yaml.Event]:
+    """Events with the pieces put together that commas cut a number (or an interval in parentheses) into, and a blank last limit.
+
+    In a mapping such a piece is a key without a value, which nobody types; in a list it is told only where the file has decimal commas.
+    """
+    ahead: list[yaml.Event] = []
+    before: list[yaml.Event] = []
+    in_lists = _DECIMAL_COMMA.search(source) is not None
+
+    def peek(place: int) -> yaml.Event | None:
+        while len(ahead) <= place:
+            event = next(stream, None)
+            if event is None:
+                return None
+            ahead.append(event)
+        return ahead[place]
+
+    while (event := peek(0)) is not None:
+        ahead.pop(0)
+        while _is_plain(event) and _goes_on(event, peek(0), source):
+            is_key = _is_plain(peek(1)) and not peek(1).value and peek(1).start_mark.index == peek(0).end_mark.index  # type: ignore[union-attr]
+            if not (is_key or in_lists):
+                break
+            event = _together(event, ahead[0], source)
+            del ahead[: 2 if is_key else 1]
+        if isinstance(event, yaml.SequenceEndEvent) and _is_open_interval(before, event, source):
+            yield yaml.ScalarEvent(None, None, (True, False), "", event.start_mark, event.start_mark)
+        before = [*before[-2:], event]
+        yield event
+
+
+def _is_plain(event: yaml.Event | None) -> bool:
+    return isinstance(event, yaml.ScalarEvent) and event.style in (None, "") and event.tag is None and event.anchor is None
+
+
+def _goes_on(event: yaml.ScalarEvent, after: yaml.Event | None, source: str) -> bool:
+    """Whether the next scalar is the rest of a number: 0 and 621 of 0,621, or (0.37 and 0.76) of (0.37, 0.76)."""
+    if not _is_plain(after) or not _NUMBERS.fullmatch(event.value + after.value):  # type: ignore[union-attr]
+        return False
+    between = source[event.end_mark.index : after.start_mark.index]  # type: ignore[union-attr]
+    if between == ",":
+        return event.value[-1:].isdigit() and after.value[:1].isdigit()  # type: ignore[union-attr]
+    return between.strip() == "," and event.value.startswith("(") and ")" not in event.value
+
+
+def _together(first: yaml.ScalarEvent, second: yaml.ScalarEvent, source: str) -> yaml.ScalarEvent:
+    text = source[first.start_mark.index : second.end_mark.index]
+    return yaml.ScalarEvent(None, None, first.implicit, text, first.start_mark, second.end_mark, first.style)
+
+
+def _is_open_interval(before: list[yaml.Event], end: yaml.Event, source: str) -> bool:
+    """Whether a list is `ci: [9.3, ]`."""
+    kinds = [yaml.ScalarEvent, yaml.SequenceStartEvent, yaml.ScalarEvent]
+    if [type(event) for event in before] != kinds or before[0].value != "ci":
+        return False
+    return source[before[2].end_mark.index : end.start_mark.index].strip() == ","
+
+
 def parse_yaml_text(text: str) -> tuple[Any, list[Problem]]:
     """Tree of a YAML text and its problems; raises `yaml.YAMLError` or `ValueError` where no tree can be made."""
     stack, problems, documents = [_Open([])], [], 0
-    for event in yaml.parse(text, Loader=_PARSER):
+    for event in events(text):
         documents += isinstance(event, yaml.DocumentStartEvent)
         if documents > 1:
             raise ValueError(f"got a second document (---) on line {_line(event)}; allowed is one")
