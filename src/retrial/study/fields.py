@@ -48,6 +48,8 @@ def _quantity(
     """Reader of a quantity whose prints must all be acceptable."""
 
     def read(raw: object, info: ValidationInfo) -> Quantity:
+        if raw is None:
+            raise ValueError(f"got nothing; allowed is {allowed}")
         quantity = Quantity.parse(raw, decimal_of(info), whole=whole)
         for printed in quantity.prints:
             if not accepts(printed) or (printed.percent and not percent_sign):
@@ -156,7 +158,7 @@ def _limit(end: object, decimal: str, ends: list[object]) -> Quantity:
         corrected = [_corrected(item, decimal) for item in ends]
         if not any(corrected):
             raise
-        shown_ends = [text or str(item) for text, item in zip(corrected, ends, strict=True)]
+        shown_ends = [text or str(item or "") for text, item in zip(corrected, ends, strict=True)]
         raise ValueError(f"{error}; the interval is then [{', '.join(shown_ends)}]") from error
 
 

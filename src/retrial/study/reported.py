@@ -150,7 +150,7 @@ class Reported:
         """A one-sided p as the two-sided p of the same test: 2 min(p, 1 - p), rounding and all."""
         ends = sorted(2 * min(end, 1 - end) for end in (max(self.low, 0.0), min(self.high, 1.0)))
         high = 1.0 if self.low <= 0.5 <= self.high else ends[1]
-        new = self.between(f"2 × {self.text}", 2 * min(self.value, 1 - self.value), ends[0], high, where=self.where)
+        new = self.between(f"{self.text} one-sided", 2 * min(self.value, 1 - self.value), ends[0], high, where=self.where)
         object.__setattr__(new, "decimals", self.decimals)
         object.__setattr__(new, "relation", self.relation if self.value <= 0.5 else {"<": ">", ">": "<"}.get(self.relation, ""))
         return new

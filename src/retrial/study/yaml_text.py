@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
@@ -219,11 +219,11 @@ def _as_typed(stream: Iterator[yaml.Event], source: str) -> Iterator[yaml.Event]
 
     while (event := peek(0)) is not None:
         ahead.pop(0)
-        while _is_plain(event) and _goes_on(event, peek(0), source):
-            is_key = _is_plain(peek(1)) and not peek(1).value and peek(1).start_mark.index == peek(0).end_mark.index  # type: ignore[union-attr]
+        while isinstance(after := peek(0), yaml.ScalarEvent) and _goes_on(event, after, source):
+            is_key = _is_empty_after(peek(1), after)
             if not (is_key or in_lists):
                 break
-            event = _together(event, ahead[0], source)
+            event = _together(event, after, source)
             del ahead[: 2 if is_key else 1]
         if isinstance(event, yaml.SequenceEndEvent) and _is_open_interval(before, event, source):
             yield yaml.ScalarEvent(None, None, (True, False), "", event.start_mark, event.start_mark)
@@ -231,31 +231,43 @@ def _as_typed(stream: Iterator[yaml.Event], source: str) -> Iterator[yaml.Event]
         yield event
 
 
-def _is_plain(event: yaml.Event | None) -> bool:
+def _is_plain(event: yaml.Event | None) -> TypeGuard[yaml.ScalarEvent]:
     return isinstance(event, yaml.ScalarEvent) and event.style in (None, "") and event.tag is None and event.anchor is None
 
 
-def _goes_on(event: yaml.ScalarEvent, after: yaml.Event | None, source: str) -> bool:
+def _start(event: yaml.Event) -> int:
+    return event.start_mark.index if event.start_mark is not None else 0
+
+
+def _end(event: yaml.Event) -> int:
+    return event.end_mark.index if event.end_mark is not None else 0
+
+
+def _is_empty_after(event: yaml.Event | None, key: yaml.Event) -> bool:
+    """Whether this is the missing value of a key that has none."""
+    return _is_plain(event) and not event.value and _start(event) == _end(key)
+
+
+def _goes_on(event: yaml.Event, after: yaml.ScalarEvent, source: str) -> bool:
     """Whether the next scalar is the rest of a number: 0 and 621 of 0,621, or (0.37 and 0.76) of (0.37, 0.76)."""
-    if not _is_plain(after) or not _NUMBERS.fullmatch(event.value + after.value):  # type: ignore[union-attr]
+    if not (_is_plain(event) and _is_plain(after) and _NUMBERS.fullmatch(event.value + after.value)):
         return False
-    between = source[event.end_mark.index : after.start_mark.index]  # type: ignore[union-attr]
+    between = source[_end(event) : _start(after)]
     if between == ",":
-        return event.value[-1:].isdigit() and after.value[:1].isdigit()  # type: ignore[union-attr]
+        return event.value[-1:].isdigit() and after.value[:1].isdigit()
     return between.strip() == "," and event.value.startswith("(") and ")" not in event.value
 
 
-def _together(first: yaml.ScalarEvent, second: yaml.ScalarEvent, source: str) -> yaml.ScalarEvent:
-    text = source[first.start_mark.index : second.end_mark.index]
-    return yaml.ScalarEvent(None, None, first.implicit, text, first.start_mark, second.end_mark, first.style)
+def _together(first: yaml.Event, second: yaml.Event, source: str) -> yaml.ScalarEvent:
+    text = source[_start(first) : _end(second)]
+    return yaml.ScalarEvent(None, None, (True, False), text, first.start_mark, second.end_mark)
 
 
 def _is_open_interval(before: list[yaml.Event], end: yaml.Event, source: str) -> bool:
     """Whether a list is `ci: [9.3, ]`."""
     kinds = [yaml.ScalarEvent, yaml.SequenceStartEvent, yaml.ScalarEvent]
-    if [type(event) for event in before] != kinds or before[0].value != "ci":
-        return False
-    return source[before[2].end_mark.index : end.start_mark.index].strip() == ","
+    is_one = [type(event) for event in before] == kinds and getattr(before[0], "value", "") == "ci"
+    return is_one and source[_end(before[2]) : _start(end)].strip() == ","
 
 
 def parse_yaml_text(text: str) -> tuple[Any, list[Problem]]:
