@@ -86,7 +86,14 @@ def log_ratio(effect: Effect, key: str = "effect", where: str = "") -> LogRatio:
         how += ", over all values that round to the print"
     place = f"{effect_source(effect, key, where)}; SE from {how}"
     return LogRatio(
-        effect.measure, contrast_of(effect), covariates_of(effect), sign * estimate, se, effect.interval_level, place, undecided(effect)
+        effect.measure,
+        contrast_of(effect),
+        covariates_of(effect),
+        sign * estimate,
+        se,
+        effect.interval_level,
+        place,
+        undecided(effect),
     )
 
 
@@ -280,6 +287,8 @@ def _wald_rows(effect: Effect, key: str) -> list[Estimate]:
         ]
     maker = RowMaker(endpoint, log.source, log.level, log.adjusted_for)
     return [
-        maker.row(f"log_{effect.measure}", contrast, model, log.estimate, log.limits(), sd=log.se, unit="log ratio", note=log.note),
+        maker.row(
+            f"log_{effect.measure}", contrast, model, log.estimate, log.limits(), sd=log.se, unit="log ratio", note=log.note
+        ),
         maker.row("p_value", contrast, model, log.p, unit="p-value", note=log.note),
     ]

@@ -99,7 +99,7 @@ class Effect(Tested):
             self._check_one_limit(ci)
 
     def _check_one_limit(self, ci: OneLimit) -> None:
-        if "level" not in self.model_fields_set or self.level <= 0.5:  # noqa: PLR2004
+        if "level" not in self.model_fields_set or self.level <= 0.5:
             words = f"{100 * self.level:g}%" if "level" in self.model_fields_set else "no level"
             allowed = "allowed is its one-sided level: 97.5% for one end of a 95% interval, 95% for a one-sided 95% limit"
             raise Clash(f"got {words} beside a single limit; {allowed}", at=("ci",), also=("level",))

@@ -180,15 +180,17 @@ def _two_ends(raw: object, decimal: str) -> list[object]:
     """Both limits of an interval, as typed."""
     if isinstance(raw, list) and len(raw) == 1:
         raw = raw[0]
-    if isinstance(raw, list) and len(raw) == 2:  # noqa: PLR2004
+    if isinstance(raw, list) and len(raw) == 2:
         return raw
     match = _INTERVAL_TEXT.fullmatch(raw.strip()) if isinstance(raw, str) else None
     if match is not None and (match["between"] != "," or all("." in match[name] for name in ("lower", "upper"))):
         return [match["lower"], match["upper"]]
     pairs = raw if isinstance(raw, list) and all(isinstance(item, str) and re.fullmatch(r"\d+", item) for item in raw) else []
-    if len(pairs) == 4:  # noqa: PLR2004
+    if len(pairs) == 4:
         first, second = (".".join(pairs[place : place + 2]) for place in (0, 2))
-        asked = f'allowed is [{first}, {second}] (or decimal: "," at the top of the file, where all its numbers have decimal commas)'
+        asked = (
+            f'allowed is [{first}, {second}] (or decimal: "," at the top of the file, where all its numbers have decimal commas)'
+        )
         raise ValueError(f"got a list of 4 ({', '.join(pairs)}), as from decimal commas; {asked}")
     hint = "; with decimal commas put a space after the comma between the limits: [0,252, 0,879]" if decimal == "," else ""
     raise ValueError(f"got {shown(raw)}; allowed is {_TWO_LIMITS}{hint}")

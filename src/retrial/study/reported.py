@@ -63,7 +63,9 @@ def plain(text: str, decimal: str = "", *, whole: bool = False) -> str:
         return text
     start, body, end = match["start"], match["body"], match["end"]
     if _LOST_MARK.match(body):
-        raise ValueError(f"got {shown(text)}, which may have lost its decimal mark; allowed is 0{mark}{body[1:]} or {body.lstrip('0') or 0}")
+        raise ValueError(
+            f"got {shown(text)}, which may have lost its decimal mark; allowed is 0{mark}{body[1:]} or {body.lstrip('0') or 0}"
+        )
     number, problem = _marks_read(body, mark, other, whole=whole)
     if problem:
         raise ValueError(f"got {shown(text)}; allowed is {start}{problem.format(end=end)}{_declared(mark, decimal)}")

@@ -10,6 +10,7 @@ from scipy import stats
 
 from retrial.dims import ARMS, TOTAL
 from retrial.errors import ReconstructionError
+from retrial.study.fields import OneLimit
 from retrial.study.reported import Quantity
 from retrial.study.sections import Effect, Endpoint, Median
 from retrial.study.study import Study
@@ -17,6 +18,8 @@ from retrial.tables.printed.targets import RELATIVE_TOLERANCE, Target, Targets
 
 _EDGE = 1e-9
 """Room for binary fractions at an interval's edge, relative to its size."""
+_AFTER = 1e-6
+"""Least distance of a time after another one."""
 _FOLLOW_UP = 2.0
 """Where neither the longest time nor a number at risk of 0 is printed, the grid ends at this multiple of the largest
 printed time.
@@ -67,7 +70,10 @@ def treatment_effect(study: Study, endpoint: str) -> Effect | None:
         (
             effect
             for effect in study.effects.values()
-            if effect.endpoint == endpoint and effect.is_treatment and not effect.adjusted_for and effect.hazard_ratio is not None
+            if effect.endpoint == endpoint
+            and effect.is_treatment
+            and not effect.adjusted_for
+            and effect.measure == "hazard_ratio"
         ),
         None,
     )
@@ -101,6 +107,24 @@ def within(statistic: str, arm: str, printed: Quantity, tolerance: float, where:
     )
 
 
+def beyond(statistic: str, arm: str, printed: Quantity, where: str, level: float = 0.95) -> Target:
+    """A time that was not reached (a target of ∞), or that lies beyond a printed one (after it; from it on where ≥ is printed)."""
+    low = printed.low if printed.text.startswith("≥") else printed.low + _AFTER
+    return Target(statistic, arm, printed.text, printed.value, low, math.inf, low, math.inf, printed.where(where), level=level)
+
+
+def _width(median: Median) -> float:
+    """Width of a median's interval; twice its finite side where the other limit is a bound, 0 without any."""
+    ci, point = median.ci, median.value
+    if ci is None or (ci.lower.is_bound and ci.upper.is_bound):
+        return 0.0
+    if ci.is_closed:
+        return ci.upper.value - ci.lower.value
+    if point.is_bound:
+        return 0.0
+    return 2 * (ci.upper.value - point.value if ci.lower.is_bound else point.value - ci.lower.value)
+
+
 def _events(item: Endpoint) -> Iterator[Target]:
     for column in (*ARMS, TOTAL):
         printed = getattr(item.events, column)
@@ -121,11 +145,14 @@ def _medians(item: Endpoint) -> Iterator[Target]:
         if median is None:
             continue
         where = median.where or item.where
-        yield exact("median", arm, median.value, where)
+        yield beyond("median", arm, median.value, where) if median.value.is_bound else exact("median", arm, median.value, where)
         if median.ci is not None:
-            tolerance = RELATIVE_TOLERANCE * (median.ci.upper.value - median.ci.lower.value)
-            yield within("median_lower", arm, median.ci.lower, tolerance, where, median.level)
-            yield within("median_upper", arm, median.ci.upper, tolerance, where, median.level)
+            tolerance = RELATIVE_TOLERANCE * _width(median)
+            for name, limit in (("median_lower", median.ci.lower), ("median_upper", median.ci.upper)):
+                if not limit.is_bound:
+                    yield within(name, arm, limit, tolerance, where, median.level)
+                elif limit.value > 0:
+                    yield beyond(name, arm, limit, where, median.level)
 
 
 def _at_risk(item: Endpoint) -> Iterator[Target]:
@@ -142,16 +169,17 @@ def _comparison(item: Endpoint, effect: Effect | None, notes: list[str]) -> Iter
     printed_test = test is not None and (test.chi_square is not None or test.p is not None)
     if effect is not None:
         yield from _ratio(effect)
-        if effect.p is not None and not printed_test:
-            yield _p_value("p", effect.p, effect.where)
-        elif effect.p is not None and _wald_fits(effect):
-            yield _p_value("hazard_ratio_p", effect.p, effect.where)
-        elif effect.p is not None:
-            notes.append(f"p = {effect.p} beside the hazard ratio is not Wald's p of the printed interval; it is not used")
+        p = effect.two_sided_p
+        if p is not None and not printed_test:
+            yield _p_value("p", p, effect.where)
+        elif p is not None and _wald_fits(effect):
+            yield _p_value("hazard_ratio_p", p, effect.where)
+        elif p is not None:
+            notes.append(f"p = {p} beside the hazard ratio is not Wald's p of the printed interval; it is not used")
     if test is not None and test.chi_square is not None:
         yield within("chi_square", TOTAL, test.chi_square, RELATIVE_TOLERANCE * test.chi_square.value, test.where)
-    if test is not None and test.p is not None:
-        yield _p_value("p", test.p, test.where)
+    if test is not None and test.two_sided_p is not None:
+        yield _p_value("p", test.two_sided_p, test.where)
 
 
 def _p_value(statistic: str, printed: Quantity, where: str) -> Target:
@@ -159,12 +187,13 @@ def _p_value(statistic: str, printed: Quantity, where: str) -> Target:
 
 
 def _ratio(effect: Effect) -> Iterator[Target]:
-    ratio = effect.hazard_ratio
-    if ratio is None:
-        return
-    limits = [] if effect.ci is None else [("hazard_ratio_lower", effect.ci.lower), ("hazard_ratio_upper", effect.ci.upper)]
-    for name, printed in [("hazard_ratio", ratio), *limits]:
-        target = within(name, TOTAL, printed, RELATIVE_TOLERANCE * printed.value, effect.where, effect.level)
+    limits = []
+    if isinstance(effect.ci, OneLimit):
+        limits = [("hazard_ratio_upper" if effect.ci.is_upper else "hazard_ratio_lower", effect.ci.limit)]
+    elif effect.interval is not None:
+        limits = [("hazard_ratio_lower", effect.interval.lower), ("hazard_ratio_upper", effect.interval.upper)]
+    for name, printed in [("hazard_ratio", effect.estimate), *limits]:
+        target = within(name, TOTAL, printed, RELATIVE_TOLERANCE * printed.value, effect.where, effect.interval_level)
         yield target if effect.numerator == "experimental" else _inverted(target)
 
 
@@ -190,23 +219,25 @@ def _wald_fits(effect: Effect) -> bool:
     """Whether the printed p can be Wald's, 2 Φ(-|z|), z = log HR / SE with the SE from the printed interval (all rounding
     allowed).
     """
-    if effect.ci is None or effect.hazard_ratio is None or effect.p is None:
+    interval, p = effect.interval, effect.two_sided_p
+    if interval is None or p is None:
         return False
-    quantile = float(stats.norm.ppf(0.5 + effect.level / 2))
-    ratio, lower, upper = effect.hazard_ratio, effect.ci.lower, effect.ci.upper
+    quantile = float(stats.norm.ppf(0.5 + effect.interval_level / 2))
+    ratio, lower, upper = effect.estimate, interval.lower, interval.upper
     narrow = (math.log(upper.low) - math.log(lower.high)) / (2 * quantile)
     wide = (math.log(upper.high) - math.log(lower.low)) / (2 * quantile)
     sizes = sorted(abs(math.log(limit)) for limit in (ratio.low, ratio.high))
     least = 0.0 if ratio.low <= 1 <= ratio.high else sizes[0]
     low, high = (2 * float(stats.norm.sf(z)) for z in (sizes[1] / narrow, least / wide))
-    return low <= effect.p.high and effect.p.low <= high
+    return low <= p.high and p.low <= high
 
 
 def _recording_unit(item: Endpoint) -> float:
     """1 where every printed time is whole, else the step of its decimals."""
     medians = [median.value for arm in (*ARMS, TOTAL) if (median := getattr(item.median, arm)) is not None]
+    medians = [printed for printed in medians if printed.first.is_reached]
     times = [*medians, *(time for time in (item.shortest, item.longest) if time is not None)]
-    decimals = max((-int(Decimal(time.text.strip()).normalize().as_tuple().exponent) for time in times), default=0)
+    decimals = max((-int(Decimal(repr(time.value)).normalize().as_tuple().exponent) for time in times), default=0)
     return 10.0 ** -min(max(decimals, 0), _MAX_DECIMALS)
 
 
@@ -219,9 +250,10 @@ def _end(item: Endpoint, unit: float, notes: list[str]) -> float:
         notes.append(f"no longest time is printed: the grid ends before {empty:g}, where nobody is at risk")
         return unit * (math.ceil(empty / unit - _EDGE) - 1)
     medians = [median for arm in (*ARMS, TOTAL) if (median := getattr(item.median, arm)) is not None]
-    seen = [median.ci.upper.value if median.ci else median.value.value for median in medians]
+    ends = [(median.value, *((median.ci.lower, median.ci.upper) if median.ci else ())) for median in medians]
+    seen = [max((end.value for end in group if end.first.is_reached), default=0.0) for group in ends]
     seen += [time.value for time in item.at_risk.times] if item.at_risk is not None else []
-    end = unit * math.ceil(_FOLLOW_UP * max(seen, default=12.0) / unit)
+    end = unit * math.ceil(_FOLLOW_UP * (max(seen, default=0.0) or 12.0) / unit)
     notes.append(
         f"no longest time is printed: the grid is taken to end at {end:g}, {_FOLLOW_UP:g} times the largest printed time"
     )

@@ -56,7 +56,7 @@ def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, stri
         whole[codes.MEDIAN + row] = index_of(targets, targets.find("median", group))
         whole[codes.LIMITS + 2 * row : codes.LIMITS + 2 * row + 2] = _median_limits(targets, group, reading)
         real[codes.MEDIAN_SE + row] = _median_se(targets, group, reading, strict)
-        real[codes.Z_MEDIAN, row] = quantile(targets.find("median_lower", group))
+        real[codes.Z_MEDIAN, row] = quantile(targets.find("median_lower", group) or targets.find("median_upper", group))
     if with_ratio:
         real[codes.BETA : codes.CHI_SQUARE] = _ratio_box(targets, strict)
     if reading.test is not None:

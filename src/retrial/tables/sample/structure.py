@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -50,6 +51,8 @@ def _time_contradictions(targets: Targets) -> list[str]:
     if shortest is not None and longest is not None and shortest.value > longest.value:
         found.append(f"shortest = {shortest.printed} is above longest = {longest.printed}")
     for item in targets.all("median"):
+        if math.isinf(item.high):
+            continue
         if longest is not None and item.value > longest.value:
             found.append(f"{item.name} = {item.printed} is above longest = {longest.printed}")
         if shortest is not None and item.value < shortest.value:
