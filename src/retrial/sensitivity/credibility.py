@@ -118,7 +118,7 @@ def _rows(effect: Effect, key: str) -> list[Estimate]:
 
 def _limit_rows(log: LogRatio, lower: float, upper: float, maker: RowMaker) -> list[Estimate]:
     rows = []
-    if abs(log.z) > z_quantile(log.level):
+    if abs(log.z) > z_quantile(log.level) and not log.note:
         sd = sceptical_prior_sd(log.estimate, log.se, log.level)
         rows.append(maker.row("sceptical_prior_sd", log.contrast, MODEL, sd, unit="log ratio"))
     if lower > 1 or upper < 1:
