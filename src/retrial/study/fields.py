@@ -229,6 +229,16 @@ ConfidenceInterval = Annotated[
     InstanceOf[Interval] | InstanceOf[OneLimit],
     BeforeValidator(lambda raw, info: Interval.parse(raw, decimal_of(info))),
 ]
+
+
+def _two_limits(raw: object, info: ValidationInfo) -> Interval:
+    ci = Interval.parse(raw, decimal_of(info))
+    if isinstance(ci, OneLimit) or not ci.is_closed:
+        raise ValueError(f"got {ci if isinstance(ci, OneLimit) else f'{ci.lower} to {ci.upper}'}; allowed is {_TWO_LIMITS}")
+    return ci
+
+
+TwoLimits = Annotated[InstanceOf[Interval], BeforeValidator(_two_limits)]
 MeanWithSD = Annotated[InstanceOf[MeanSD], BeforeValidator(lambda raw, info: MeanSD.parse(raw, decimal_of(info)))]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
-from decimal import Decimal
 
 from scipy import stats
 
@@ -14,29 +14,32 @@ from retrial.study.fields import OneLimit
 from retrial.study.reported import Quantity
 from retrial.study.sections import Effect, Endpoint, Median
 from retrial.study.study import Study
+from retrial.tables.printed.digitised import Curve
+from retrial.tables.printed.followed import curve_targets
+from retrial.tables.printed.grid import Grid, grid_of
 from retrial.tables.printed.targets import RELATIVE_TOLERANCE, Target, Targets
 
 _EDGE = 1e-9
 """Room for binary fractions at an interval's edge, relative to its size."""
-_AFTER = 1e-6
+_AFTER = 1e-4
 """Least distance of a time after another one."""
-_FOLLOW_UP = 2.0
-"""Where neither the longest time nor a number at risk of 0 is printed, the grid ends at this multiple of the largest
-printed time.
-"""
-_MAX_DECIMALS = 2
-"""Finest recording unit that printed times are taken to imply: 0.01 of the study's unit."""
+PERCENT = 100
 
 
 def targets_from_study(
-    study: Study, endpoint: str, *, step: float | None = None, first: float | None = None, last: float | None = None
+    study: Study,
+    endpoint: str,
+    *,
+    curve: Curve | None = None,
+    step: float | None = None,
+    first: float | None = None,
+    last: float | None = None,
 ) -> Targets:
-    """Everything that the study file prints about one endpoint.
+    """Everything that the study file prints about one endpoint, and its digitised curve.
 
-    The grid's step is the recording unit: 1 where every printed time is a whole number, else the printed decimals. It runs
-    from the shortest printed time (else one step) to the longest (else the last step before a printed number at risk of 0 in
-    both arms; else twice the largest printed time). `step`, `first` and `last` override. Raises `ReconstructionError` where
-    the endpoint or an arm's size is missing.
+    The grid's step is the recording unit (`recording.recording_of`), its ends those of `grid.grid_of`; `step`, `first` and `last`
+    override. A printed time is its grid time, or where the grid is finer than the print any that rounds to it. Raises
+    `ReconstructionError` where the endpoint or an arm's size is missing.
     """
     if endpoint not in study.endpoints:
         raise ReconstructionError(f"got the endpoint {endpoint!r}; allowed are {sorted(study.endpoints)}")
@@ -44,23 +47,23 @@ def targets_from_study(
     if None in sizes:
         raise ReconstructionError(f"got no arms.control.n or arms.experimental.n; both are needed to reconstruct {endpoint}")
     item = study.endpoints[endpoint]
-    found = [*_events(item), *_times(item), *_medians(item), *_at_risk(item)]
-    effect = treatment_effect(study, endpoint)
-    notes: list[str] = []
-    found += _comparison(item, effect, notes)
-    unit = step or _recording_unit(item)
-    start = first if first is not None else (item.shortest.value if item.shortest else unit)
-    end = last if last is not None else _end(item, unit, notes)
+    grid = grid_of(item, study.time_unit, curve, step=step, first=first, last=last)
+    notes = list(grid.notes)
+    found = [*_events(item), *_times(item, grid), *_medians(item, grid), *_at_risk(item), *_landmarks(item)]
+    if curve is not None:
+        found += curve_targets(item, curve, grid, found, notes)
+    found += _comparison(item, treatment_effect(study, endpoint), notes)
     return Targets(
         endpoint=endpoint,
         n_control=int(sizes[0] or 0),
         n_experimental=int(sizes[1] or 0),
-        first=start,
-        last=max(end, start),
-        step=unit,
+        first=grid.first,
+        last=grid.last,
+        step=grid.step,
         time_unit=study.time_unit,
         targets=tuple(found),
         notes=tuple(notes),
+        curve=curve,
     )
 
 
@@ -77,6 +80,11 @@ def treatment_effect(study: Study, endpoint: str) -> Effect | None:
         ),
         None,
     )
+
+
+def is_adjusted(effect: Effect, endpoint: str) -> bool:
+    """Whether this is a hazard ratio between the arms that rests on covariates, and so is none of a life table."""
+    return effect.endpoint == endpoint and effect.is_treatment and bool(effect.adjusted_for) and effect.measure == "hazard_ratio"
 
 
 def exact(statistic: str, arm: str, printed: Quantity, where: str, time: float = math.nan) -> Target:
@@ -132,35 +140,72 @@ def _events(item: Endpoint) -> Iterator[Target]:
             yield exact("events", column, printed.n, item.events.where or item.where)
 
 
-def _times(item: Endpoint) -> Iterator[Target]:
-    for name in ("shortest", "longest"):
-        printed = getattr(item, name)
-        if printed is not None:
-            yield exact(name, TOTAL, printed, item.where)
+def _recorded(statistic: str, arm: str, printed: Quantity, where: str, grid: Grid) -> Target:
+    """A printed time that somebody was recorded at: its grid time, or any that prints the same."""
+    if grid.has_one(printed):
+        return exact(statistic, arm, printed, where)
+    low, high = grid.span(printed)
+    return Target(statistic, arm, printed.text, printed.value, low, high, low, high, printed.where(where))
 
 
-def _medians(item: Endpoint) -> Iterator[Target]:
+def _times(item: Endpoint, grid: Grid) -> Iterator[Target]:
+    """Shortest and longest times; that of all patients is left out where it only repeats an arm's."""
+    for name, printed in (("shortest", item.shortest), ("longest", item.longest)):
+        if isinstance(printed, Quantity):
+            yield _recorded(name, TOTAL, printed, item.where, grid)
+        elif printed is not None:
+            for arm in (*ARMS, TOTAL):
+                if (own := getattr(printed, arm)) is not None:
+                    yield _recorded(name, arm, own, item.where, grid)
+
+
+def _medians(item: Endpoint, grid: Grid) -> Iterator[Target]:
     for arm in (*ARMS, TOTAL):
         median: Median | None = getattr(item.median, arm)
         if median is None:
             continue
         where = median.where or item.where
-        yield beyond("median", arm, median.value, where) if median.value.is_bound else exact("median", arm, median.value, where)
+        yield (
+            beyond("median", arm, median.value, where)
+            if median.value.is_bound
+            else _recorded("median", arm, median.value, where, grid)
+        )
         if median.ci is not None:
             tolerance = RELATIVE_TOLERANCE * _width(median)
             for name, limit in (("median_lower", median.ci.lower), ("median_upper", median.ci.upper)):
                 if not limit.is_bound:
-                    yield within(name, arm, limit, tolerance, where, median.level)
+                    yield _widened(within(name, arm, limit, tolerance, where, median.level), grid.slack)
                 elif limit.value > 0:
                     yield beyond(name, arm, limit, where, median.level)
+
+
+def _widened(target: Target, slack: float) -> Target:
+    """A limit of a median on a grid coarser than the print."""
+    edges = {"low": -slack, "strict_low": -slack, "high": slack, "strict_high": slack}
+    return dataclasses.replace(target, **{name: getattr(target, name) + change for name, change in edges.items()})
 
 
 def _at_risk(item: Endpoint) -> Iterator[Target]:
     if item.at_risk is None:
         return
+    where = item.at_risk.where or item.where
+    for name, table in (("at_risk", item.at_risk), ("censored", item.at_risk.censored)):
+        for arm in ARMS:
+            for time, printed in zip(item.at_risk.times, getattr(table, arm, None) or [], strict=False):
+                yield exact(name, arm, printed, where, time.value)
+
+
+def _landmarks(item: Endpoint) -> Iterator[Target]:
+    """Printed percentages, to within their rounding."""
+    if item.landmarks is None:
+        return
     for arm in ARMS:
-        for time, printed in zip(item.at_risk.times, getattr(item.at_risk, arm) or [], strict=False):
-            yield exact("at_risk", arm, printed, item.at_risk.where or item.where, time.value)
+        for time, landmark in item.landmarks.of(arm):
+            value, *edges = (number / PERCENT for number in (landmark.percent.value, landmark.percent.low, landmark.percent.high))
+            low, high = max(edges[0] - _EDGE, 0.0), min(edges[1] + _EDGE, 1.0)
+            where = landmark.percent.where(item.landmarks.where or item.where)
+            text = landmark.percent.text.removesuffix("%").strip() + " %"
+            yield Target("landmark", arm, text, value, low, high, low, high, where, time)
 
 
 def _comparison(item: Endpoint, effect: Effect | None, notes: list[str]) -> Iterator[Target]:
@@ -230,39 +275,3 @@ def _wald_fits(effect: Effect) -> bool:
     least = 0.0 if ratio.low <= 1 <= ratio.high else sizes[0]
     low, high = (2 * float(stats.norm.sf(z)) for z in (sizes[1] / narrow, least / wide))
     return low <= p.high and p.low <= high
-
-
-def _recording_unit(item: Endpoint) -> float:
-    """1 where every printed time is whole, else the step of its decimals."""
-    medians = [median.value for arm in (*ARMS, TOTAL) if (median := getattr(item.median, arm)) is not None]
-    medians = [printed for printed in medians if printed.first.is_reached]
-    times = [*medians, *(time for time in (item.shortest, item.longest) if time is not None)]
-    decimals = max((-int(Decimal(repr(time.value)).normalize().as_tuple().exponent) for time in times), default=0)
-    return 10.0 ** -min(max(decimals, 0), _MAX_DECIMALS)
-
-
-def _end(item: Endpoint, unit: float, notes: list[str]) -> float:
-    """Last grid time."""
-    if item.longest is not None:
-        return item.longest.value
-    empty = _nobody_at_risk(item)
-    if empty is not None:
-        notes.append(f"no longest time is printed: the grid ends before {empty:g}, where nobody is at risk")
-        return unit * (math.ceil(empty / unit - _EDGE) - 1)
-    medians = [median for arm in (*ARMS, TOTAL) if (median := getattr(item.median, arm)) is not None]
-    ends = [(median.value, *((median.ci.lower, median.ci.upper) if median.ci else ())) for median in medians]
-    seen = [max((end.value for end in group if end.first.is_reached), default=0.0) for group in ends]
-    seen += [time.value for time in item.at_risk.times] if item.at_risk is not None else []
-    end = unit * math.ceil(_FOLLOW_UP * (max(seen, default=0.0) or 12.0) / unit)
-    notes.append(
-        f"no longest time is printed: the grid is taken to end at {end:g}, {_FOLLOW_UP:g} times the largest printed time"
-    )
-    return end
-
-
-def _nobody_at_risk(item: Endpoint) -> float | None:
-    """First time with a printed number at risk of 0 in both arms."""
-    if item.at_risk is None or item.at_risk.control is None or item.at_risk.experimental is None:
-        return None
-    columns = zip(item.at_risk.times, item.at_risk.control, item.at_risk.experimental, strict=True)
-    return next((time.value for time, control, experimental in columns if int(control) == 0 and int(experimental) == 0), None)
