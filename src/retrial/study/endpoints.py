@@ -20,7 +20,9 @@ from retrial.study.fields import (
     OneLimit,
     Percent,
     Positive,
+    PValue,
     Section,
+    Sides,
     Statistic,
     Tested,
     Time,
@@ -59,7 +61,9 @@ def _time(raw: object, decimal: str) -> Quantity:
     return quantity
 
 
-Extreme = Annotated[InstanceOf[Quantity] | InstanceOf[TimesByArm], BeforeValidator(lambda raw, info: TimesByArm.parse(raw, decimal_of(info)))]
+Extreme = Annotated[
+    InstanceOf[Quantity] | InstanceOf[TimesByArm], BeforeValidator(lambda raw, info: TimesByArm.parse(raw, decimal_of(info)))
+]
 
 
 class Median(Section):
@@ -216,6 +220,8 @@ class UnadjustedTest(Tested):
 
     name: TestName = "unknown"
     chi_square: Statistic | None = None
+    p: PValue | None = None
+    sides: Sides = 2
     where: str = ""
 
     @property
