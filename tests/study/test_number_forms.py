@@ -228,3 +228,20 @@ def test_one_limit_needs_its_level(load: Load, problems: Problems) -> None:
 )
 def test_effects_that_cannot_be(problems: Problems, text: str, words: str) -> None:
     assert any(words in problem for problem in problems(effect(text)))
+
+
+@pytest.mark.parametrize(
+    ("key", "label", "is_adjusted"),
+    [
+        ("os_stratified", "", True),
+        ("os", "Stratified hazard ratio", True),
+        ("os", "unstratified", False),
+        ("os", "Non-stratified", False),
+        ("os", "not stratified", False),
+        ("os_unstratified", "", False),
+        ("os", "", False),
+    ],
+)
+def test_stratified_ratios_are_none_of_a_plain_table(load: Load, key: str, label: str, is_adjusted: bool) -> None:
+    text = f'title: t\neffects: {{{key}: {{hazard_ratio: 0.74, ci: [0.62, 0.88], label: "{label}"}}}}\n'
+    assert bool(load(text).effects[key].adjusted_for) == is_adjusted

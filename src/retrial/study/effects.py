@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from statistics import NormalDist
 from typing import Literal
 
@@ -168,6 +169,24 @@ class Effect(Tested):
     @property
     def is_treatment(self) -> bool:
         return {self.numerator, self.denominator} == {"experimental", "control"}
+
+
+STRATA = "stratification factors"
+_STRATIFIED = re.compile(r"(?<!un)(?<!un[- ])(?<!non)(?<!non[- ])(?<!not[- ])stratified", re.IGNORECASE)
+
+
+def with_strata(effects: object) -> object:
+    """Effects whose name or label says "stratified" are adjusted for the strata, where their `adjusted_for` says nothing."""
+    if not isinstance(effects, dict):
+        return effects
+    return {key: _with_strata(str(key), item) for key, item in effects.items()}
+
+
+def _with_strata(key: str, item: object) -> object:
+    if not isinstance(item, dict) or item.get("adjusted_for"):
+        return item
+    words = f"{key} {item.get('label') or ''}".replace("_", " ")
+    return {**item, "adjusted_for": [STRATA]} if _STRATIFIED.search(words) else item
 
 
 _TINY = 1e-12

@@ -52,6 +52,12 @@ def targets_from_study(
     found = [*_events(item), *_times(item, grid), *_medians(item, grid), *_at_risk(item), *_landmarks(item)]
     if curve is not None:
         found += curve_targets(item, curve, grid, found, notes)
+    several = list(_unadjusted(study, endpoint))
+    if len(several) > 1:
+        others = ", ".join(f"effects.{key}" for key in several[1:])
+        notes.append(
+            f"of several unadjusted hazard ratios the first is used, effects.{several[0]}; not {others} (a stratified one has adjusted_for)"
+        )
     found += _comparison(item, treatment_effect(study, endpoint), notes)
     return Targets(
         endpoint=endpoint,
@@ -68,18 +74,16 @@ def targets_from_study(
 
 
 def treatment_effect(study: Study, endpoint: str) -> Effect | None:
-    """The unadjusted hazard ratio between the arms, where printed."""
-    return next(
-        (
-            effect
-            for effect in study.effects.values()
-            if effect.endpoint == endpoint
-            and effect.is_treatment
-            and not effect.adjusted_for
-            and effect.measure == "hazard_ratio"
-        ),
-        None,
-    )
+    """The unadjusted hazard ratio between the arms, where printed; of several the first."""
+    return next(iter(_unadjusted(study, endpoint).values()), None)
+
+
+def _unadjusted(study: Study, endpoint: str) -> dict[str, Effect]:
+    return {
+        key: effect
+        for key, effect in study.effects.items()
+        if effect.endpoint == endpoint and effect.is_treatment and not effect.adjusted_for and effect.measure == "hazard_ratio"
+    }
 
 
 def is_adjusted(effect: Effect, endpoint: str) -> bool:
