@@ -11,11 +11,11 @@ import pytest
 import xarray as xr
 
 from retrial.audit.check import Verdict, to_frame
-from retrial.errors import DataError, ReconstructionError
+from retrial.errors import ReconstructionError
 from retrial.tables.ensemble import Ensemble, from_dataset, to_dataset
 from retrial.tables.findings.checks import common_readings, joint_checks
 from retrial.tables.findings.spread import compare_ensembles, leave_one_out, spread, weighted_quantiles
-from retrial.tables.printed.agreement import agreement_of_tables, fidelity, tables_of
+from retrial.tables.printed.agreement import agreement_of_tables, tables_of
 from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.engine import reconstruct

@@ -10,7 +10,7 @@ from retrial.dims import ARMS, TOTAL
 from retrial.study.endpoints import Endpoint
 from retrial.study.reported import Quantity
 from retrial.tables.printed.digitised import Curve
-from retrial.tables.printed.recording import Recording, printed_times, recording_of
+from retrial.tables.printed.recording import ROOM, Recording, printed_times, recording_of
 
 FOLLOW_UP = 2.0
 """Where neither the longest time, nor a number at risk of 0, nor a curve is given, the grid ends at this multiple of the largest
@@ -125,7 +125,7 @@ def _stop(item: Endpoint, curve: Curve | None, end: float, unit: float) -> float
     """Last grid time where no longest time is printed."""
     if nobody_at_risk(item) is not None:
         return unit * (math.ceil(end / unit - _SAME) - 1)
-    return unit * (math.ceil(end / unit - _SAME) + (curve is not None))
+    return unit * math.ceil(end / unit - _SAME) if curve is None else unit * (math.ceil(end / unit - ROOM) + 1)
 
 
 def _seen(item: Endpoint) -> Iterator[float]:
