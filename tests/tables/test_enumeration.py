@@ -68,7 +68,9 @@ def check(
         toy_targets((3, 3), 3, [number("events", "2", "control"), number("events", "1", "experimental")]),
         toy_targets((3, 3), 3, [number("events", "2", "control"), number("longest", "3"), number("shortest", "1")]),
         toy_targets((3, 3), 4, [number("at_risk", "2", "control", time=3), number("at_risk", "1", "experimental", time=2)]),
-        toy_targets((3, 3), 3, [number("longest", "3", half=0.5), number("longest", "2", "control"), number("shortest", "2", "control")]),
+        toy_targets(
+            (3, 3), 3, [number("longest", "3", half=0.5), number("longest", "2", "control"), number("shortest", "2", "control")]
+        ),
         toy_targets((2, 3), 4, [number("longest", "3", half=1), number("shortest", "1.5", "experimental", half=0.5)]),
     ],
     ids=["free", "total", "per-arm", "one-arm-extremes", "at-risk", "extremes-by-arm", "rounded-extremes"],

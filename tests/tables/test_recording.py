@@ -54,7 +54,9 @@ def test_the_unit_follows_the_print(time_unit: str, texts: tuple[str, ...], unit
     both = dict(zip(("control", "experimental"), texts, strict=False))
     if label == "longest" and texts in (("3",), ("0.4",)):
         both = {"total": texts[0]}
-    endpoint = medians(*texts) if label == "median" else {"longest": both, "at_risk": {"times": ["0", "1"], "control": ["40", "40"]}}
+    endpoint = (
+        medians(*texts) if label == "median" else {"longest": both, "at_risk": {"times": ["0", "1"], "control": ["40", "40"]}}
+    )
     if label == "median" and texts in (("3",), ("0.4",)):
         endpoint["longest"] = texts[0]
     found = targets(endpoint, time_unit)
@@ -94,11 +96,13 @@ def test_a_time_printed_finer_than_the_grid_is_its_nearest_time() -> None:
     assert found.places(median.low, median.high) == (11, 11)
     assert found.places(limit.strict_low, limit.strict_high)[0] == 8
     assert found.last == 30
-    assert "printed more finely" in " ".join(found.notes)
+    assert "printed more finely than that" in " ".join(found.notes)
 
 
 def test_unequal_follow_up_ends_each_arm_by_itself() -> None:
-    found = targets({"longest": {"control": "24.3", "experimental": "30.1"}, "shortest": {"control": "0.5", "experimental": "0.2"}})
+    found = targets(
+        {"longest": {"control": "24.3", "experimental": "30.1"}, "shortest": {"control": "0.5", "experimental": "0.2"}}
+    )
     assert (found.first, found.last) == (0.2, 30.1)
     assert [item.arm for item in found.all("longest")] == ["control", "experimental"]
 

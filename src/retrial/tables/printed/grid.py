@@ -78,9 +78,9 @@ def grid_of(
     slack = unit / 2 if off else 0.0
     notes = [f"recording unit {unit:g} {time_unit} ({recording.why if step is None else 'as asked'})"]
     if off:
-        notes.append(f"{_listed(off)} {time_unit} printed more finely than that: held to half a unit")
+        notes.append(f"{_listed(off)} ({time_unit}): printed more finely than that, and held to half a unit")
     if wide:
-        notes.append(f"{_listed(wide)} {time_unit} printed more coarsely than that: any time that rounds to it")
+        notes.append(f"{_listed(wide)} ({time_unit}): printed more coarsely than that, and any time that rounds to it")
     shortest, longest = item.shortest_of(TOTAL), item.longest_of(TOTAL)
     start = first if first is not None else _edge(shortest, unit, slack, latest=False) if shortest else unit
     if last is not None:
@@ -94,7 +94,7 @@ def grid_of(
 
 
 def _listed(texts: list[str]) -> str:
-    return ", ".join(texts[:4]) + (", ..." if len(texts) > 4 else "") + (" is" if len(texts) == 1 else " are")
+    return ", ".join(texts[:4]) + (", ..." if len(texts) > 4 else "")
 
 
 def _edge(printed: Quantity, unit: float, slack: float, *, latest: bool) -> float:
