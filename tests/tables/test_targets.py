@@ -54,7 +54,7 @@ def test_recording_unit_follows_the_printed_decimals() -> None:
 
 
 def test_time_unit_becomes_months() -> None:
-    targets = targets_from_study(study({"longest": "2"}, time_unit="years"), "os")
+    targets = targets_from_study(study({"longest": "2", "recording_unit": "1"}, time_unit="years"), "os")
     assert targets.months == (12.0, 24.0)
 
 

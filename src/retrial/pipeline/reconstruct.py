@@ -73,12 +73,10 @@ def _say_contradictions(checks: Sequence[Check]) -> None:
 
 
 def _summary(run: RunConfig, item: EndpointTables) -> str:
-    """How many tables, in how many every printed number agrees, and on which grid."""
+    """One line: how many tables, and in how many every printed number agrees."""
     agreement = pd.DataFrame() if item.fidelity is None else item.fidelity
     shared = agreement["agreement"].min() if "agreement" in agreement else float("nan")
     horizon = horizon_of(item.table, run.questions)
-    text = (
+    return (
         f"{item.endpoint}: {item.source}; least agreement of a statistic {shared:.0%}; follow-up of both arms {horizon:g} months"
     )
-    notes = item.targets.notes if item.targets is not None else ()
-    return "\n".join([text, *(textwrap.fill(f"  {note}", WIDTH, subsequent_indent="  ") for note in notes)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -72,7 +72,7 @@ class Reconstructions:
     tables: list[EndpointTables]
     checks: list[Check]
     failures: list[str]
-    lacking: dict[str, str]
+    lacking: dict[str, str] = field(default_factory=dict)
 
 
 def refused(study: Study, checks: Iterable[Check]) -> dict[str, tuple[str, ...]]:

@@ -15,6 +15,8 @@ from retrial.errors import DataError
 COLUMNS = ("arm", "time", "survival")
 DIGITISING_ERROR = 0.01
 """Default tolerance of S(t): published tests of digitising software find errors of about 0.005 to 0.01 on the survival axis."""
+STRICT_PART = 0.5
+"""Strict agreement asks for half of the tolerance: a curve has no printed digits."""
 TIME_ERROR = 0.005
 """The same on the time axis, as a part of its length."""
 _MENDED = 2 * DIGITISING_ERROR
@@ -78,7 +80,7 @@ def read_curve(path: Path) -> Curve:
     least = -max(TIME_ERROR * np.nanmax(np.append(time, 0.0)), 0.05)
     problems += _bad(frame, "time", ~(np.isfinite(time) & (time >= least)), "a time of 0 or more")
     if (early := (time < 0) & (time >= least)).any():
-        mended.append(f"{early.sum()} time{'s' * (early.sum() > 1)} just below 0 taken as 0")
+        mended.append(f"{early.sum()} time{'s' if early.sum() > 1 else ''} just below 0 taken as 0")
     percent, words = _percent(frame)
     problems += words
     if percent:
@@ -88,7 +90,7 @@ def read_curve(path: Path) -> Curve:
     problems += [] if words else _bad(frame, "survival", outside, "0 to 1 (or 0 to 100 throughout)")
     beyond = ((height < 0) | (height > 1)) & ~outside
     if beyond.any():
-        mended.append(f"{beyond.sum()} reading{'s' * (beyond.sum() > 1)} just outside 0 to 1 taken as 0 or 1")
+        mended.append(f"{beyond.sum()} reading{'s' if beyond.sum() > 1 else ''} just outside 0 to 1 taken as 0 or 1")
     frame = frame.assign(time=np.maximum(time, 0.0), survival=np.clip(height, 0.0, 1.0))
     if not problems:
         problems += [text for arm in ARMS for text in _rises(frame, arm)]

@@ -8,13 +8,11 @@ import numpy as np
 
 from retrial.dims import TOTAL
 from retrial.study.endpoints import Endpoint
-from retrial.tables.printed.digitised import DIGITISING_ERROR, ArmCurve, Curve
+from retrial.tables.printed.digitised import DIGITISING_ERROR, STRICT_PART, ArmCurve, Curve
 from retrial.tables.printed.grid import Grid, last_at_risk
 from retrial.tables.printed.recording import ROOM, falls_only
 from retrial.tables.printed.targets import Target
 
-STRICT_PART = 0.5
-"""Strict agreement asks for half of the tolerance: a curve has no printed digits."""
 SHORT = 0.8
 """A curve that is read to less than this part of an arm's known follow-up was not read to its end."""
 _SAME = 1e-6
@@ -40,9 +38,8 @@ def curve_targets(
             landmark = printed.get((name, round(time / grid.step)))
             if landmark is not None and abs(landmark.time - time) <= _SAME:
                 if edges[0][0] > landmark.high or edges[0][1] < landmark.low:
-                    notes.append(
-                        f"the curve reads {(low + high) / 2:.3f} for {name} at {time:g}, where {landmark.printed} is printed: the print holds"
-                    )
+                    read = f"{(low + high) / 2:.3f} for {name} at {time:g}"
+                    notes.append(f"the curve reads {read}, where {landmark.printed} is printed: the print holds")
                 continue
             value = (low + high) / 2
             found.append(Target("survival", name, f"{value:.3f}", value, *edges[0], *edges[1], where=curve.name, time=time))

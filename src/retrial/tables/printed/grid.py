@@ -10,7 +10,7 @@ from retrial.dims import ARMS, TOTAL
 from retrial.study.endpoints import Endpoint
 from retrial.study.reported import Quantity
 from retrial.tables.printed.digitised import Curve
-from retrial.tables.printed.recording import Recording, printed_times, recording_of
+from retrial.tables.printed.recording import ROOM, Recording, printed_times, recording_of
 
 FOLLOW_UP = 2.0
 """Where neither the longest time, nor a number at risk of 0, nor a curve is given, the grid ends at this multiple of the largest
@@ -78,9 +78,9 @@ def grid_of(
     slack = unit / 2 if off else 0.0
     notes = [f"recording unit {unit:g} {time_unit} ({recording.why if step is None else 'as asked'})"]
     if off:
-        notes.append(f"{_listed(off)} {time_unit} printed more finely than that: held to half a unit")
+        notes.append(f"{_listed(off)} ({time_unit}): printed more finely than that, and held to half a unit")
     if wide:
-        notes.append(f"{_listed(wide)} {time_unit} printed more coarsely than that: any time that rounds to it")
+        notes.append(f"{_listed(wide)} ({time_unit}): printed more coarsely than that, and any time that rounds to it")
     shortest, longest = item.shortest_of(TOTAL), item.longest_of(TOTAL)
     start = first if first is not None else _edge(shortest, unit, slack, latest=False) if shortest else unit
     if last is not None:
@@ -94,7 +94,7 @@ def grid_of(
 
 
 def _listed(texts: list[str]) -> str:
-    return ", ".join(texts[:4]) + (", ..." if len(texts) > 4 else "") + (" is" if len(texts) == 1 else " are")
+    return ", ".join(texts[:4]) + (", ..." if len(texts) > 4 else "")
 
 
 def _edge(printed: Quantity, unit: float, slack: float, *, latest: bool) -> float:
@@ -125,7 +125,7 @@ def _stop(item: Endpoint, curve: Curve | None, end: float, unit: float) -> float
     """Last grid time where no longest time is printed."""
     if nobody_at_risk(item) is not None:
         return unit * (math.ceil(end / unit - _SAME) - 1)
-    return unit * (math.ceil(end / unit - _SAME) + (curve is not None))
+    return unit * math.ceil(end / unit - _SAME) if curve is None else unit * (math.ceil(end / unit - ROOM) + 1)
 
 
 def _seen(item: Endpoint) -> Iterator[float]:

@@ -127,7 +127,7 @@ def segments(targets: Targets) -> np.ndarray:
 _NOT_PRINTED = (NAN, NAN, 1.0)
 
 
-def _median_se(targets: Targets, group: str, reading: Reading, strict: bool) -> list[tuple[float, float, float]]:
+def _median_se(targets: Targets, group: str, reading: Reading, strict: bool) -> list[tuple[float, ...]]:
     """SEs that put the printed limits, lower and upper, where median ± z SE is, with the median at the first of its times."""
     median, lower, upper = (targets.find(name, group) for name in ("median", "median_lower", "median_upper"))
     if reading.median is not MedianReading.GREENWOOD_DENSITY or median is None or (lower is None and upper is None):
@@ -139,11 +139,11 @@ def _median_se(targets: Targets, group: str, reading: Reading, strict: bool) -> 
     if first == targets.n_times:
         raise UnattainableError(f"median_ci.{group}: the median is not reached, so that {reading.median} gives no limits")
     at, width = targets.times[first], (targets.times[min(last, targets.n_times - 1)] - targets.times[first]) / z
-    rows = []
-    for limit, sign in ((lower, -1), (upper, 1)):
-        edges = (NAN, NAN) if limit is None else tuple(sorted(sign * (edge - at) / z for edge in interval_of(limit, strict)))
-        rows.append((*edges, scale))
-    (low, high, _), (low2, high2, _) = ((0.0 if np.isnan(a) else a, math.inf if np.isnan(b) else b, c) for a, b, c in rows)
+    rows = [
+        _NOT_PRINTED if limit is None else (*sorted(sign * (edge - at) / z for edge in interval_of(limit, strict)), scale)
+        for limit, sign in ((lower, -1), (upper, 1))
+    ]
+    (low, high), (low2, high2) = ((0.0 if np.isnan(a) else a, math.inf if np.isnan(b) else b) for a, b, _ in rows)
     if max(0.0, (low2 - high) / 2) > min(width, (high2 - low) / 2) or min(high + width, high2) < 0:
         raise UnattainableError(
             f"median_ci.{group}: the printed limits are not symmetric about the median, as {reading.median} makes them"
