@@ -245,3 +245,21 @@ def test_effects_that_cannot_be(problems: Problems, text: str, words: str) -> No
 def test_stratified_ratios_are_none_of_a_plain_table(load: Load, key: str, label: str, is_adjusted: bool) -> None:
     text = f'title: t\neffects: {{{key}: {{hazard_ratio: 0.74, ci: [0.62, 0.88], label: "{label}"}}}}\n'
     assert bool(load(text).effects[key].adjusted_for) == is_adjusted
+
+
+def test_several_decimal_marks_are_no_number(problems: Problems) -> None:
+    (problem,) = problems(f"{COMMAS}title: t\nendpoints: {{os: {{at_risk: {{times: [0,12,24]}}}}}}\n")
+    assert "a space after each comma makes it several: [0, 12, 24]" in problem
+    with pytest.raises(ValueError, match="allowed is one decimal mark"):
+        plain("1.234.567")
+    assert Quantity.parse("1.234.567", COMMA).value == 1_234_567
+
+
+def test_mean_and_sd_with_decimal_commas(load: Load, problems: Problems) -> None:
+    text = "title: t\narms: {control: {n: 40}, experimental: {n: 40}}\nbaseline: {variables: {age: {control: 54,5 ± 12,7, experimental: 55,1 +/- 11,9}}}\n"
+    baseline = load(COMMAS + text).baseline
+    assert baseline is not None
+    age = baseline.variables["age"]
+    assert age.control is not None
+    assert (age.control.mean.value, age.control.sd.value) == (54.5, 12.7)
+    assert len(problems(text)) == 2

@@ -84,8 +84,8 @@ def _marks_read(body: str, mark: str, other: str, *, whole: bool) -> tuple[str, 
     if other not in body:
         if body.count(mark) <= 1:
             return body.replace(mark, "."), ""
-        is_grouped = re.fullmatch(rf"[1-9]\d{{0,2}}(?:{last}\d{{3}})+", body)
-        return body.replace(mark, ""), "" if is_grouped else body.replace(mark, "", body.count(mark) - 1) + "{end}"
+        spaced = f" (a space after each comma makes it several: [{body.replace(mark, ', ')}])" if mark == "," else ""
+        return "", f"one decimal mark{spaced}"
     if re.fullmatch(rf"[1-9]\d{{0,2}}(?:{first}\d{{3}})+{last}\d+", body) or re.fullmatch(
         rf"[1-9]\d{{0,2}}(?:{first}\d{{3}}){{{1 if whole else 2},}}", body
     ):

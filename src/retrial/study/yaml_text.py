@@ -197,7 +197,7 @@ def _parses(text: str) -> bool:
 
 
 _DECIMAL_COMMA = re.compile(r"^decimal\s*:\s*([\"']),\1", re.MULTILINE)
-_NUMBERS = re.compile(r"(?:[\d\s.,·<>≤≥＞%()+\-–−]|\bto\b|\bbis\b)+")
+_NUMBERS = re.compile(r"(?:[\d\s.,·<>≤≥＞%()+±/'’\-–−]|\bto\b|\bbis\b)+")
 
 
 def _as_typed(stream: Iterator[yaml.Event], source: str) -> Iterator[yaml.Event]:
