@@ -106,6 +106,9 @@ def _frame(path: Path) -> pd.DataFrame:
         frame = pd.read_csv(path, skipinitialspace=True, skip_blank_lines=False, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read the curve in {path}", [str(error)[:200]]) from error
+    if not isinstance(frame.index, pd.RangeIndex):
+        words = "got lines with more values than columns; allowed are one value a column, with decimal points (0.95, not 0,95)"
+        raise DataError(f"cannot use the curve in {path}", [words])
     frame.columns = [str(name).strip() for name in frame.columns]
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
