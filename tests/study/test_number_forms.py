@@ -256,7 +256,8 @@ def test_several_decimal_marks_are_no_number(problems: Problems) -> None:
 
 
 def test_mean_and_sd_with_decimal_commas(load: Load, problems: Problems) -> None:
-    text = "title: t\narms: {control: {n: 40}, experimental: {n: 40}}\nbaseline: {variables: {age: {control: 54,5 ± 12,7, experimental: 55,1 +/- 11,9}}}\n"
+    text = "title: t\narms: {control: {n: 40}, experimental: {n: 40}}\n"
+    text += "baseline: {variables: {age: {control: 54,5 ± 12,7, experimental: 55,1 +/- 11,9}}}\n"
     baseline = load(COMMAS + text).baseline
     assert baseline is not None
     age = baseline.variables["age"]
