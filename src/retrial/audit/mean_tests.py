@@ -45,8 +45,8 @@ def checks(study: Study) -> Iterator[Check]:
         arms = (variable.control, variable.experimental)
         sizes = (study.n(ARMS[0]), study.n(ARMS[1]))
         path = f"baseline.variables.{name}"
-        if variable.p is not None:
-            yield _tested(label, where, path, arms, sizes, variable.p, positive=variable.positive)
+        if (p := variable.two_sided_p) is not None:
+            yield _tested(label, where, path, arms, sizes, p, positive=variable.positive)
         if variable.total is not None:
             yield from _totals(label, where, path, arms, sizes, variable.total)
         if variable.positive:

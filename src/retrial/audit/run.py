@@ -11,7 +11,7 @@ from retrial.audit.check import FAMILIES, Check, Consequence, Decision, Verdict
 from retrial.audit.counts import chi_square, count_tests, percentages, rankings, repair, sums
 from retrial.audit.ratios import checks as ratio_checks
 from retrial.audit.ratios import direction, unadjusted_test
-from retrial.audit.times import at_risk, follow_up, medians
+from retrial.audit.times import at_risk, follow_up, landmarks, medians
 from retrial.study.study import Study, replaced
 
 AUDITS: tuple[Callable[[Study], Iterator[Check]], ...] = (
@@ -29,6 +29,7 @@ AUDITS: tuple[Callable[[Study], Iterator[Check]], ...] = (
     follow_up.checks,
     at_risk.checks,
     medians.checks,
+    landmarks.checks,
 )
 _STRENGTH = (Consequence.EXCLUDED, Consequence.WIDENED, Consequence.CORRECTED)
 

@@ -27,8 +27,8 @@ from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 
 NOTHING = (
-    "endpoints: got none with patients, a median, numbers at risk, a curve, or a longest time beside a hazard ratio or a test of the arms; the"
-    " sizes of both arms (arms.control.n, arms.experimental.n) are needed too"
+    "endpoints: got none with patients, a median, numbers at risk, percentages, a curve, or a longest time beside an unadjusted hazard ratio or"
+    " a test of the arms; the sizes of both arms (arms.control.n, arms.experimental.n) are needed too"
 )
 log = logging.getLogger("retrial")
 WIDTH = 140
@@ -46,7 +46,8 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     _say_contradictions(checks)
     found = endpoint_tables(run, used, refused(study, checks), stages)
     if not found.tables and not found.failures:
-        raise DataError("nothing to reconstruct", [NOTHING])
+        lacking = [f"endpoints.{key}: {missing}" for key, missing in found.lacking.items()]
+        raise DataError("nothing to reconstruct", lacking or [NOTHING])
     open_numbers = probed(run, found.tables, stages)
     rows = [row for item in found.tables for row in table_rows(run, item)]
     for files in (

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, Field, PrivateAttr
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr
 
 from retrial.dims import ARMS, EXPERIMENTAL
 from retrial.errors import ConfigError
 from retrial.study.arms.names import ArmNames
+from retrial.study.effects import with_strata
 from retrial.study.fields import Count, CountRow, Key, Section
 from retrial.study.sections import (
     AdverseEvents,
@@ -45,12 +46,13 @@ class Study(Section):
     design: str = ""
     randomised: bool | None = None
     time_unit: Literal["days", "weeks", "months", "years"] = "months"
+    decimal: Literal["", ".", ",", "·"] = ""
     arms: Arms = Field(default_factory=Arms)
     total: Total | None = None
     timeline: Timeline | None = None
     baseline: Baseline | None = None
     endpoints: dict[Key, Endpoint] = Field(default_factory=dict)
-    effects: dict[Key, Effect] = Field(default_factory=dict)
+    effects: Annotated[dict[Key, Effect], BeforeValidator(with_strata)] = Field(default_factory=dict)
     tests: dict[Key, TestTable] = Field(default_factory=dict)
     response: Response | None = None
     binary: dict[Key, BinaryOutcome] = Field(default_factory=dict)

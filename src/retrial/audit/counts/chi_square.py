@@ -24,13 +24,13 @@ def checks(study: Study) -> Iterator[Check]:
                 df = result.df or row.groups - 1
                 path = f"tests.{key}.rows.{name}.results.{endpoint}"
                 label = f"{row.label or name}, {_endpoint_label(study, endpoint)}"
-                yield from _pair(label, table.where, path, result.chi_square, result.p, df)
+                yield from _pair(label, table.where, path, result.chi_square, result.two_sided_p, df)
     for key, endpoint_ in study.endpoints.items():
         test = endpoint_.test
         if test is not None and not _is_table_row(study, key, test.where):
             where = test.where or endpoint_.where
             label = f"{_endpoint_label(study, key)}: {test.words}"
-            yield from _pair(label, where, f"endpoints.{key}.test", test.chi_square, test.p, 1)
+            yield from _pair(label, where, f"endpoints.{key}.test", test.chi_square, test.two_sided_p, 1)
 
 
 def p_of(chi_square: Reported, df: int, *, truncated: bool = False) -> Range:

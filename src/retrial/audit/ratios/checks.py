@@ -12,6 +12,7 @@ from retrial.audit.ratios import arithmetic as ratios
 from retrial.audit.ratios.arithmetic import Ratio
 from retrial.audit.ratios.misprint import Diagnosis, diagnosed, printed_ratio
 from retrial.dims import ARMS
+from retrial.study.fields import Interval
 from retrial.study.reported import Quantity
 from retrial.study.sections import Effect, Endpoint
 from retrial.study.study import Study
@@ -22,6 +23,7 @@ OTHER_TEST = 0.3
 ties and to one-step ratios, or `OTHER_TEST_SHARE` of |z| where that is more. In the 6-MP trial (`gehan`, 42 patients) Wald, log-rank
 and likelihood ratio are 3.8, 4.1 and 4.0."""
 OTHER_TEST_SHARE = 0.15
+_ALPHA = 0.05
 _LEAST_P = 1e-300
 """Smallest p whose normal quantile is computed; a p printed as below a bound reaches down to it."""
 LEFT_OUT = "left out of the life tables"
@@ -33,16 +35,18 @@ def checks(study: Study) -> Iterator[Check]:
         label = effect_label(study, key, effect)
         ratio = printed_ratio(effect)
         if ratio is None:
-            missing = "ci is not printed: neither the estimate nor p can be recomputed"
+            missing = "neither ci nor se is printed: neither the estimate nor p can be recomputed"
             yield Check(
                 FAMILY, label, effect.where, f"effects.{key}", str(effect.estimate), "", Verdict.NOT_CHECKABLE,
                 note=missing, consequence=Consequence.AS_PRINTED, numbers=0,
             )  # fmt: skip
             continue
         found = diagnosed(key, effect, ratio)
-        yield _symmetry(key, effect, label, ratio, found)
-        if effect.p is not None:
-            yield _p(study, key, effect, label, found, effect.p)
+        if isinstance(effect.ci, Interval):
+            yield _symmetry(key, effect, label, ratio, found)
+        p = effect.two_sided_p
+        if p is not None:
+            yield _p(study, key, effect, label, found, p)
         yield from _standard_error(study, key, effect, label, found.ratio)
 
 
@@ -120,10 +124,12 @@ def _is_the_test(study: Study, effect: Effect) -> bool:
 def _other_test(study: Study, effect: Effect, ratio: Ratio, p: Quantity) -> tuple[Verdict, str, str]:
     """A p that is not Wald's: of the endpoint's unadjusted test, of some other test of the same hypothesis, or of none."""
     wald = abs(ratios.wald_z(ratio))
-    side = "" if (2 * stats.norm.sf(wald) < 0.05) == (p.value < 0.05) else "; Wald's is on the other side of 0.05"
+    implied = ratios.wald_p(ratio) or ratios.p_of_any_two(ratio)
+    apart = (implied.high < _ALPHA <= p.low) or (p.high <= _ALPHA < implied.low)
+    side = "; Wald's is on the other side of 0.05" if apart else ""
     endpoint = study.endpoints.get(effect.endpoint)
     test = endpoint.test if endpoint is not None else None
-    if test is not None and test.p is not None and effect.is_treatment and not effect.adjusted_for and test.p.text == p.text:
+    if test is not None and test.p is not None and effect.is_treatment and not effect.adjusted_for and test.two_sided_p == p:
         return (
             Verdict.CONSISTENT_ONLY_IF,
             f"p is the {test.words}'s, not Wald's",

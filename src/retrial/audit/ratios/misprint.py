@@ -34,10 +34,11 @@ class Diagnosis:
 
 
 def printed_ratio(effect: Effect) -> Ratio | None:
-    """The first prints of an effect's estimate and limits; None without an interval."""
-    if effect.ci is None:
+    """The first prints of an effect's estimate and limits (or what its SE or single limit implies); None without an interval."""
+    interval = effect.interval
+    if interval is None:
         return None
-    return Ratio(effect.estimate.first, effect.ci.lower.first, effect.ci.upper.first, effect.level)
+    return Ratio(effect.estimate.first, interval.lower.first, interval.upper.first, effect.interval_level)
 
 
 def diagnosed(key: str, effect: Effect, ratio: Ratio) -> Diagnosis:
@@ -48,7 +49,7 @@ def diagnosed(key: str, effect: Effect, ratio: Ratio) -> Diagnosis:
     no single number can be blamed (the interval is widened to the longer of its two sides about the estimate);
     p agrees with none of them either (left out).
     """
-    if ratios.is_symmetric(ratio):
+    if ratios.is_symmetric(ratio) or not isinstance(effect.ci, Interval):
         return Diagnosis(ratio, Verdict.CONSISTENT)
     other = _other_print(key, effect, ratio)
     if other is not None:
@@ -60,7 +61,7 @@ def diagnosed(key: str, effect: Effect, ratio: Ratio) -> Diagnosis:
 
 def _other_print(key: str, effect: Effect, ratio: Ratio) -> Diagnosis | None:
     """The one combination of printed places that differs from the first in one quantity and is symmetric."""
-    if effect.ci is None:
+    if not isinstance(effect.ci, Interval):
         return None
     prints = {"estimate": effect.estimate.prints, "lower": effect.ci.lower.prints, "upper": effect.ci.upper.prints}
     found: dict[tuple[Part, str], tuple[Reported, Ratio]] = {}
@@ -80,7 +81,9 @@ def _other_print(key: str, effect: Effect, ratio: Ratio) -> Diagnosis | None:
 def _compared(effect: Effect, first: Reported, other: Reported, ratio: Ratio, changed: Ratio) -> str:
     """Why one print is taken and not the first, with the Wald p of both."""
     p = [math.erfc(abs(ratios.wald_z(item)) / math.sqrt(2)) for item in (ratio, changed)]
-    tested = f"; Wald p {show_p(p[0])} with the one, {show_p(p[1])} with the other, printed {effect.p}" if effect.p else ""
+    tested = (
+        f"; Wald p {show_p(p[0])} with the one, {show_p(p[1])} with the other, printed {effect.two_sided_p}" if effect.p else ""
+    )
     places = (first.where or effect.where, other.where or effect.where)
     return f"{first.text} ({places[0]}) does not fit the other two numbers, {other.text} ({places[1]}) does{tested}"
 
@@ -90,12 +93,12 @@ def _single_misprint(key: str, effect: Effect, ratio: Ratio) -> Diagnosis:
     blamed = [part for part in PARTS if _agrees_without(effect, ratio, part)]
     if len(blamed) == 1 and ratios.asymmetry(ratio) > NOT_WALD:
         implied = _implied(ratio, blamed[0])
-        reason = f"{apart}; only without the {blamed[0]} do the others agree with p {effect.p}: misprinted for {implied.text}"
+        reason = f"{apart}; only without the {blamed[0]} do the others agree with p {effect.two_sided_p}: misprinted for {implied.text}"
         decision = Decision(_path(key, effect, blamed[0]), Consequence.CORRECTED, Quantity((implied,)), reason)
         changed = ratio.with_part(blamed[0], implied)
         return Diagnosis(changed, Verdict.INCONSISTENT, f"{blamed[0]} {implied.text}", reason, Consequence.CORRECTED, decision)
     if effect.p is not None and not blamed and ratios.asymmetry(ratio) > NOT_WALD and not _wald_agrees(effect, ratio):
-        reason = f"{apart}, and p {effect.p} agrees with no two of estimate and limits: none of the four can be trusted"
+        reason = f"{apart}, and p {effect.two_sided_p} agrees with no two of estimate and limits: none of the four can be trusted"
         decision = Decision(f"effects.{key}", Consequence.EXCLUDED, None, reason)
         return Diagnosis(ratio, Verdict.INCONSISTENT, "", reason, Consequence.EXCLUDED, decision)
     return _widened(key, ratio, apart)
@@ -115,13 +118,14 @@ def _widened(key: str, ratio: Ratio, apart: str) -> Diagnosis:
 
 
 def _agrees_without(effect: Effect, ratio: Ratio, part: Part) -> bool:
+    p = effect.two_sided_p
     if (
-        effect.p is None
+        p is None
         or (part == "lower" and ratio.estimate.high >= ratio.upper.low)
         or (part == "upper" and ratio.lower.high >= ratio.estimate.low)
     ):
         return False
-    return agreement(effect.p.first, *ratios.p_without(ratio, part)) is Agreement.ROUNDED
+    return agreement(p.first, *ratios.p_without(ratio, part)) is Agreement.ROUNDED
 
 
 def _wald_agrees(effect: Effect, ratio: Ratio) -> bool:
@@ -129,7 +133,8 @@ def _wald_agrees(effect: Effect, ratio: Ratio) -> bool:
     lower, upper, estimate = ratios.log_box(ratio)
     z = [abs(middle) * 2 * ratio.quantile / (high - low) for middle in estimate for low in lower for high in upper]
     p = [math.erfc(value / math.sqrt(2)) for value in z]
-    return effect.p is not None and agreement(effect.p.first, min(p), max(p)) is Agreement.ROUNDED
+    printed = effect.two_sided_p
+    return printed is not None and agreement(printed.first, min(p), max(p)) is Agreement.ROUNDED
 
 
 def _implied(ratio: Ratio, part: Part) -> Reported:

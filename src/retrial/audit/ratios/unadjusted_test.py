@@ -60,11 +60,11 @@ def _z_of(test: UnadjustedTest) -> Range | None:
     """|z| over the rounding of χ², else of p."""
     if test.chi_square is not None:
         return Range(math.sqrt(max(test.chi_square.low, 0.0)), math.sqrt(test.chi_square.high))
-    return None if test.p is None else z_of_p(test.p)
+    return None if test.two_sided_p is None else z_of_p(test.two_sided_p)
 
 
 def _printed(test: UnadjustedTest) -> str:
-    parts = (("χ²", test.chi_square), ("p", test.p))
+    parts = (("χ²", test.chi_square), ("p", test.two_sided_p))
     return ", ".join(f"{name} {value}" for name, value in parts if value is not None)
 
 
