@@ -12,7 +12,7 @@ import pandas as pd
 
 from retrial.audit.check import Check
 from retrial.dims import ARMS, MONTHS_PER_UNIT
-from retrial.errors import ConfigError, ReconstructionError
+from retrial.errors import ConfigError, DataError, ReconstructionError
 from retrial.run_config import RunConfig
 from retrial.seeds import integer_seed
 from retrial.store.progress import counter
@@ -21,9 +21,10 @@ from retrial.study.study import Study
 from retrial.tables.endpoint import FROM_PATIENTS, EndpointTables
 from retrial.tables.ensemble import Ensemble, ReconstructionSettings
 from retrial.tables.findings.checks import joint_checks
+from retrial.tables.findings.patients import beside_print, first_event_time, patients_in_words
 from retrial.tables.findings.probes import left_out
 from retrial.tables.life_table import LifeTable
-from retrial.tables.patients import read_patients
+from retrial.tables.patients import Patients, read_patients
 from retrial.tables.printed.agreement import fidelity
 from retrial.tables.printed.digitised import with_curve
 from retrial.tables.printed.from_study import targets_from_study, treatment_effect
@@ -32,6 +33,7 @@ from retrial.tables.sample.engine import reconstruct
 
 log = logging.getLogger("retrial")
 PERCENT = 100
+LATE_ENTRY = "no tables are reconstructed of patients with late entry; a file of patients with its column of entries is analysed"
 
 
 def chosen_endpoints(run: RunConfig, study: Study) -> list[str]:
@@ -46,7 +48,8 @@ def check_inputs(run: RunConfig, study: Study) -> None:
     """Refuse unknown endpoints, and files of patients that cannot be read, before anything is computed or written."""
     for key in chosen_endpoints(run, study):
         if study.endpoints[key].patients:
-            _from_patients(run, study, key)
+            for words in _from_patients(run, study, key).notes:
+                log.info("%s: %s", key, words)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +108,39 @@ def endpoint_tables(
     return Reconstructions(tables, checks, failures)
 
 
-def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
+def patients_of(run: RunConfig, study: Study, key: str) -> Patients:
+    """An endpoint's file of patients. Raises `DataError` where it cannot be used."""
     endpoint = study.endpoints[key]
-    table = read_patients(run.study_file.parent / str(endpoint.patients), study.time_unit)
-    size = int(table.n.sum())
-    table = _as_recorded(table, study, key)
-    return EndpointTables(key, table, np.ones(1), endpoint.recorded, f"{FROM_PATIENTS}: {endpoint.patients}, {size} rows")
+    layout = endpoint.patients
+    if layout is None:
+        raise DataError(f"endpoints.{key} has no patients")
+    labels = {study.arm(arm).label: arm for arm in ARMS if study.arm(arm).label}
+    patients = read_patients(run.study_file.parent / layout.file, study.time_unit, layout, labels)
+    if endpoint.late_entry and patients.table.late is None:
+        problem = f"endpoints.{key}.late_entry: got true, but nobody in {layout.file} enters after time 0"
+        raise DataError(problem, [f"name the column with the times of entry in endpoints.{key}.patients.entry, or leave late_entry out"])
+    return patients
+
+
+def patient_checks(run: RunConfig, study: Study) -> list[Check]:
+    """What the files of patients say of the numbers printed beside them; `study` as printed."""
+    keys = [key for key in chosen_endpoints(run, study) if study.endpoints[key].patients is not None]
+    return [check for key in keys for check in beside_print(study, key, patients_of(run, study, key).table)]
+
+
+def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
+    endpoint, patients = study.endpoints[key], patients_of(run, study, key)
+    unit = MONTHS_PER_UNIT[study.time_unit]
+    if endpoint.recorded == "interval":
+        table, at_zero = patients.table.on_recording_grid(unit), unit
+    else:
+        at_zero = first_event_time(patients, f"endpoints.{key}")
+        table = patients.table.with_first_events_at(at_zero)
+    about = patients_in_words(patients.table, at_zero, endpoint.recorded)
+    source = f"{FROM_PATIENTS}: {endpoint.data_files['patients']}, {patients.size} rows"
+    if patients.table.late is not None:
+        source += f", {int(patients.table.late.count.sum())} with late entry"
+    return EndpointTables(key, table, np.ones(1), endpoint.recorded, source, notes=tuple(about))
 
 
 def _as_recorded(table: LifeTable, study: Study, key: str) -> LifeTable:
@@ -159,9 +189,17 @@ def _fidelity(ensemble: Ensemble, targets: Targets) -> pd.DataFrame:
     return frame.drop(columns="time").rename(columns=names)
 
 
+def late_entry_words(run: RunConfig, study: Study) -> list[str]:
+    """A line for every chosen endpoint without tables because of late entry."""
+    items = {key: study.endpoints[key] for key in chosen_endpoints(run, study)}
+    return [f"endpoints.{key}.late_entry: {LATE_ENTRY}" for key, item in items.items() if item.late_entry and not item.patients]
+
+
 def _missing(study: Study, key: str) -> str:
     """What a reconstruction lacks; empty where it can be tried."""
     endpoint = study.endpoints[key]
+    if endpoint.late_entry:
+        return LATE_ENTRY
     without_n = [f"arms.{arm}.n" for arm in ARMS if study.n(arm) is None]
     if without_n:
         return f"{' and '.join(without_n)} missing"
