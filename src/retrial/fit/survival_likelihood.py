@@ -70,7 +70,9 @@ def survival_data(table: LifeTable, reconstruction: int = 0, recorded: Literal["
     if at_zero.any() and events[:, at_zero].any():
         raise DataError(
             "events at time 0: a hazard model with exact times has no likelihood for them",
-            [f"got {int(events[:, at_zero].sum())} events at time 0; allowed are times above 0 (`LifeTable.with_first_events_at`)"],
+            [
+                f"got {int(events[:, at_zero].sum())} events at time 0; allowed are times above 0 (`LifeTable.with_first_events_at`)"
+            ],
         )
     kept = ~at_zero
     late = table.late

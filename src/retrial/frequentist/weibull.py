@@ -84,6 +84,7 @@ def weibull(times: np.ndarray, events: np.ndarray, leaving: np.ndarray) -> Weibu
         return float(deaths.sum() / math.exp(log_k) + sum_log - deaths @ moments(math.exp(log_k))[1])
 
     low, high = math.log(_SMALLEST_SHAPE), math.log(_LARGEST_SHAPE)
+
     def profile(log_k: float) -> float:
         """Log-likelihood of a shape, with the alphas that are best for it, but for a constant."""
         k = math.exp(log_k)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from retrial.run_config import RunConfig
 from retrial.seeds import integer_seed
 from retrial.store.progress import counter
 from retrial.store.stages import Stages
+from retrial.study.sections import PatientFile
 from retrial.study.study import Study
 from retrial.tables.endpoint import FROM_PATIENTS, EndpointTables
 from retrial.tables.ensemble import Ensemble, ReconstructionSettings
@@ -114,12 +117,23 @@ def patients_of(run: RunConfig, study: Study, key: str) -> Patients:
     layout = endpoint.patients
     if layout is None:
         raise DataError(f"endpoints.{key} has no patients")
-    labels = {study.arm(arm).label: arm for arm in ARMS if study.arm(arm).label}
-    patients = read_patients(run.study_file.parent / layout.file, study.time_unit, layout, labels)
+    labels = tuple((study.arm(arm).label, arm) for arm in ARMS if study.arm(arm).label)
+    path = run.study_file.parent / layout.file
+    told = path.stat() if path.is_file() else None
+    stamp = None if told is None else (told.st_mtime_ns, told.st_size)
+    patients = _read(path, stamp, study.time_unit, layout.model_dump_json(), labels)
     if endpoint.late_entry and patients.table.late is None:
         problem = f"endpoints.{key}.late_entry: got true, but nobody in {layout.file} enters after time 0"
-        raise DataError(problem, [f"name the column with the times of entry in endpoints.{key}.patients.entry, or leave late_entry out"])
+        raise DataError(
+            problem, [f"name the column with the times of entry in endpoints.{key}.patients.entry, or leave late_entry out"]
+        )
     return patients
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: Path, _stamp: object, unit: str, layout: str, labels: tuple[tuple[str, str], ...]) -> Patients:
+    """A file of patients, read once by a command that needs it for its checks, its audit and its models."""
+    return read_patients(path, unit, PatientFile.model_validate_json(layout), dict(labels))
 
 
 def patient_checks(run: RunConfig, study: Study) -> list[Check]:
@@ -130,7 +144,7 @@ def patient_checks(run: RunConfig, study: Study) -> list[Check]:
 
 def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
     endpoint, patients = study.endpoints[key], patients_of(run, study, key)
-    unit = MONTHS_PER_UNIT[study.time_unit]
+    unit = MONTHS_PER_UNIT[(endpoint.patients and endpoint.patients.time_unit) or study.time_unit]
     if endpoint.recorded == "interval":
         table, at_zero = patients.table.on_recording_grid(unit), unit
     else:

@@ -156,8 +156,9 @@ def _at_risk(study: Study, path: str, endpoint: Endpoint) -> _Found:
         if any(later > earlier for earlier, later in pairwise(values)) and not endpoint.late_entry:
             allowed = "allowed are numbers that never rise, or late_entry: true in"
             yield f"{path}.at_risk.{arm}", f"got {values}; {allowed} {path} where patients entered after time 0"
-        if values and n is not None and values[0] > n:
-            yield f"{path}.at_risk.{arm}", f"got {values[0]} of {n} patients; allowed is at most arms.{arm}.n"
+        most = max(values if endpoint.late_entry else values[:1], default=0)
+        if n is not None and most > n:
+            yield f"{path}.at_risk.{arm}", f"got {most} of {n} patients; allowed is at most arms.{arm}.n"
 
 
 def _is_file(path: Path) -> bool:

@@ -116,7 +116,9 @@ class PatientFile(Section):
     def _one_meaning(self) -> PatientFile:
         both = sorted(set(self.events) & set(self.censored))
         if both:
-            raise Clash(f"got {listed(both)}, which events has too; allowed is each value once", at=("censored",), also=("events",))
+            raise Clash(
+                f"got {listed(both)}, which events has too; allowed is each value once", at=("censored",), also=("events",)
+            )
         if bool(self.events) != bool(self.censored):
             given, other = ("events", "censored") if self.events else ("censored", "events")
             message = f"got values without {other}; allowed are both, such as events: [2], censored: [1]"

@@ -189,7 +189,7 @@ class LifeTable:
         times = self.times
         if times[0] > 0 or not self.events.isel({TIME: 0}).any():
             return self
-        if not 0 < months or (times.size > 1 and months >= times[1]):
+        if not months > 0 or (times.size > 1 and months >= times[1]):
             raise DataError(f"got {months:g} months for the events at time 0; allowed is a time above 0 and before the next one")
         events, censored = (
             np.insert(counts.transpose(RECONSTRUCTION, ARM, TIME).to_numpy(), 1, 0, axis=-1)

@@ -99,11 +99,14 @@ class _Reader:
         time = self._times(found, self.layout.time, "time")
         event = self._events(found)
         arm = self._arms(found)
-        entry = None if entry_name is None else self._times(found, entry_name, "entry")
-        if entry is not None:
+        entry = None
+        if entry_name is not None:
+            entry = self._times(found, entry_name, "entry")
             late = (entry > 0) & (entry >= time)
             name = _named("entry", entry_name)
-            allowed = "a patient is observed from entry to time, and entry is before it: correct the row or delete it"
+            allowed = (
+                f"a patient is observed from entry to time, and entry is before it: correct the row or delete it{self._no_entry}"
+            )
             found.add(late, f"{name} not before time", allowed, entry_name)
         if frame.empty:
             found.say("got no patients; needed is at least one row in each arm")
@@ -148,6 +151,11 @@ class _Reader:
         """A line of the study file, with what is to be changed."""
         told = {key: value for key, value in self.layout.model_dump(exclude_defaults=True).items() if isinstance(value, str)}
         return "patients: {" + ", ".join(f"{key}: {value}" for key, value in {**told, **changed}.items()) + "}"
+
+    @property
+    def _no_entry(self) -> str:
+        """What to do where the column was taken for times of entry by its name alone."""
+        return "" if self.layout.entry else f"; where the column is no time of entry, write {self._line(entry=NO_ENTRY)}"
 
     def _check_rows(self, delimiter: str, names: list[str]) -> None:
         """Each row must fill every column (pandas would cut or fill rows in silence)."""
@@ -195,13 +203,16 @@ class _Reader:
             raise
         except ValueError:
             return read("category")
-        return read("category") if frame[times].isna().to_numpy().any() else frame
+        values = frame[times].to_numpy()
+        # pandas takes columns of true and false for numbers
+        doubtful = np.isnan(values).any() or any(np.isin(column[:_SHOWN], (0.0, 1.0)).all() for column in values.T)
+        return read("category") if doubtful else frame
 
     def _times(self, found: _Found, column: str, key: str) -> np.ndarray:
         """Numbers from 0 to `MAX_TIME`, NaN for anything else, which is a problem."""
         cells = found.frame[column]
         name = _named(key, column)
-        remedy = f"; where the column is no time of entry, write {self._line(entry=NO_ENTRY)}" if key == "entry" else ""
+        remedy = self._no_entry if key == "entry" else ""
         if cells.dtype == float:
             values = cells.to_numpy()
         else:
@@ -244,7 +255,10 @@ class _Reader:
     def _arms(self, found: _Found) -> np.ndarray:
         """0 for the control arm, 1 for the experimental one, -1 for anything else, which is a problem."""
         column = self.layout.arm
-        texts, codes = [str(text).strip() for text in found.frame[column].cat.categories], found.frame[column].cat.codes.to_numpy()
+        texts, codes = (
+            [str(text).strip() for text in found.frame[column].cat.categories],
+            found.frame[column].cat.codes.to_numpy(),
+        )
         meaning = {_plain(label): arm for label, arm in {**self.labels, **self.layout.arms}.items()}
         known = [meaning.get(_plain(text)) for text in texts]
         values = np.array([-1 if arm is None else ARMS.index(arm) for arm in known], int)[codes]

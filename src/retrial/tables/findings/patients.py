@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,7 +126,14 @@ class _Beside:
         return self.endpoint.label or self.key
 
     def check(
-        self, path: str, what: str, printed: Sequence[Quantity], found: Sequence[float], agrees: bool, where: str = "", reading: str = ""
+        self,
+        path: str,
+        what: str,
+        printed: Sequence[Quantity],
+        found: Sequence[float],
+        agrees: bool,
+        where: str = "",
+        reading: str = "",
     ) -> Check:
         """A row: the numbers printed, and those of the file."""
         shown = ", ".join(_shown(value, item) for value, item in zip(found, printed, strict=True))
@@ -233,7 +240,7 @@ def _by_rule[T](
     path: str,
     what: str,
     printed: Sequence[Quantity],
-    rules: dict[T, object],
+    rules: Mapping[T, object],
     numbers: Callable[..., list[float]],
     where: str,
     tolerance: float = 0.0,
@@ -286,7 +293,9 @@ def _ratio(item: _Beside, name: str, effect: Effect, ratio: Quantity) -> Iterato
     yield _by_rule(item, path, "hazard ratio", printed, found, numbers, effect.where, RELATIVE_TOLERANCE)
     if effect.p is not None:
         wald = {f"Wald, {reading}": one.p for reading, one in found.items()}
-        yield _by_rule(item, f"{path}.p", "p", [effect.p], {**_p_values(item.table), **wald}, _one, effect.where, RELATIVE_TOLERANCE)
+        yield _by_rule(
+            item, f"{path}.p", "p", [effect.p], {**_p_values(item.table), **wald}, _one, effect.where, RELATIVE_TOLERANCE
+        )
 
 
 def _tests(item: _Beside) -> Iterator[Check]:
