@@ -117,8 +117,8 @@ def test_a_month_is_a_twelfth_of_a_julian_year(read: Read) -> None:
             "time,event,arm\n1,1,control\n1,2,experimental\n2,1,control\n",
             [
                 "event of unknown meaning in 1 row (line 3: '2'); allowed are 1 or true (event) and 0 or false (censored); other values"
-                " are said in the study file, such as patients: {file: patients.csv, events: [2], censored: [1]}; the column has"
-                " 1 (2), 2 (1)"
+                " are said in the study file, such as patients: {file: patients.csv, events: [2], censored: [1]} (or the other way"
+                " round); the column has 1 (2), 2 (1)"
             ],
         ),
         ("time,event,arm\n1,-1,control\n1,0,experimental\n", ["event of unknown meaning in 1 row"]),

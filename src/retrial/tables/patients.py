@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -147,10 +148,9 @@ class _Reader:
         if problems:
             raise DataError(f"cannot use the patients in {self.path}", problems)
 
-    def _line(self, **changed: str) -> str:
+    def _line(self, **changed: object) -> str:
         """A line of the study file, with what is to be changed."""
-        told = {key: value for key, value in self.layout.model_dump(exclude_defaults=True).items() if isinstance(value, str)}
-        return "patients: {" + ", ".join(f"{key}: {value}" for key, value in {**told, **changed}.items()) + "}"
+        return f"patients: {_yaml({**self.layout.model_dump(exclude_defaults=True), **changed})}"
 
     @property
     def _no_entry(self) -> str:
@@ -222,7 +222,7 @@ class _Reader:
             from_start = " (0 for a patient observed from the start)" if key == "entry" else ""
             found.add(missing, f"{name} missing", f"fill in the cell{from_start} or delete the row{remedy}", column)
             if why:
-                found.say(f"{name}: {why}, and write {self._line(decimal=_QUOTED_COMMA)} where a comma is the decimal mark")
+                found.say(f"{name}: {why}, and write {self._line(decimal=',')} where a comma is the decimal mark")
             else:
                 found.add(np.isnan(values) & ~missing, f"{name} that is no number", f"allowed is a number{remedy}", column)
         found.add(values < 0, f"{name} negative", "allowed is a number from 0", column)
@@ -246,7 +246,7 @@ class _Reader:
         else:
             values_found = sorted(text for text in dict.fromkeys(texts) if not _is_missing(text))
             low, high = values_found if len(values_found) == len(ARMS) else ("...", "...")
-            line = self._line(events=f"[{high}]", censored=f"[{low}]")
+            line = self._line(events=[high], censored=[low]) + " (or the other way round)" * (high != "...")
             allowed = "allowed are 1 or true (event) and 0 or false (censored); other values are said in the study file"
             allowed += f", such as {line}; the column has {_counted(found.frame[column])}"
         found.add(np.isnan(values) & ~gone, f"{name} of unknown meaning", allowed, column)
@@ -267,14 +267,11 @@ class _Reader:
         name = _named("arm", column)
         found.add(gone, f"{name} missing", "fill in the cell or delete the row", column)
         shown = [label for label in dict.fromkeys(unknown) if not _is_missing(label)][:_SHOWN]
-        line = self._line(arms="{" + ", ".join(f"{label}: ..." for label in shown) + "}")
+        line = self._line(arms={**self.layout.arms, **dict.fromkeys(shown, "...")})
         allowed = f"allowed are {' and '.join(ARMS)} and the labels of arms; other names are said in the study file: {line}, with"
         allowed += f" {' or '.join(ARMS)} for the dots; the column has {_counted(found.frame[column])}"
         found.add((values < 0) & ~gone, f"{name} of unknown name", allowed, column)
         return values
-
-
-_QUOTED_COMMA = '","'
 
 
 class _Found:
@@ -357,6 +354,16 @@ def _is_missing(text: object) -> bool:
 def _plain(text: str) -> str:
     """A value without its case, spaces around it, and a decimal part of 0."""
     return re.sub(r"^([+-]?[0-9]+)\.0*$", r"\1", text.strip().casefold())
+
+
+def _yaml(value: object) -> str:
+    """A value as a study file has it on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_yaml(key)}: {_yaml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_yaml, value)) + "]"
+    text = str(value)
+    return text if re.fullmatch(r"[\w./][\w./ +-]*", text) else json.dumps(text, ensure_ascii=False)
 
 
 def _alike(name: str, names: Sequence[str]) -> str:
