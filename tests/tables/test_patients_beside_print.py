@@ -62,7 +62,7 @@ def test_a_right_print_has_no_finding_and_names_the_rules(leukaemia: LifeTable) 
         ({"events": {"control": "20"}}, "endpoints.os.events.control", "21 in the file of patients"),
         ({"events": {"total": "31"}}, "endpoints.os.events.total", "30 in the file of patients"),
         ({"shortest": "2"}, "endpoints.os.shortest", "1 in the file of patients"),
-        ({"longest": "35.5"}, "endpoints.os.longest", "35.00 in the file of patients"),
+        ({"longest": "35.4"}, "endpoints.os.longest", "35.00 in the file of patients"),
         ({"median": {"control": {"value": "9"}}}, "endpoints.os.median.control.value", "8 in the file of patients"),
         (
             {"median": {"control": {"value": "8", "ci": ["4", "13"]}}},
@@ -151,6 +151,8 @@ def test_events_at_zero_among_times_without_a_unit_are_refused() -> None:
         return first_event_time(Patients(table, float(np.diff(np.unique(time)).min()) if len(set(time)) > 1 else np.nan), "os")
 
     assert taken([0.0, 1.0, 2.0, 4.0]) == 0.5
+    table = LifeTable.from_patients(np.array([0.0, 0.3, 7.0]), np.ones(3), np.array([0, 0, 1]))
+    assert [first_event_time(Patients(table, 0.3), "os", unit) for unit in (0.1, 0.3, 1.0)] == [0.05, 0.15, 0.15]
     assert taken([3.0, 3.0000001, 40.0]) > 0
     for time in ([0.0, 3.0, 3.0000001, 40.0], [0.0, 0.0]):
         with pytest.raises(DataError, match="no common unit"):

@@ -144,11 +144,13 @@ def patient_checks(run: RunConfig, study: Study) -> list[Check]:
 
 def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
     endpoint, patients = study.endpoints[key], patients_of(run, study, key)
-    unit = MONTHS_PER_UNIT[(endpoint.patients and endpoint.patients.time_unit) or study.time_unit]
+    printed = getattr(endpoint, "recording_unit", None)
+    unit = None if printed is None else printed.value * MONTHS_PER_UNIT[study.time_unit]
     if endpoint.recorded == "interval":
-        table, at_zero = patients.table.on_recording_grid(unit), unit
+        at_zero = unit or MONTHS_PER_UNIT[(endpoint.patients and endpoint.patients.time_unit) or study.time_unit]
+        table = patients.table.on_recording_grid(at_zero)
     else:
-        at_zero = first_event_time(patients, f"endpoints.{key}")
+        at_zero = first_event_time(patients, f"endpoints.{key}", unit)
         table = patients.table.with_first_events_at(at_zero)
     about = patients_in_words(patients.table, at_zero, endpoint.recorded)
     source = f"{FROM_PATIENTS}: {endpoint.data_files['patients']}, {patients.size} rows"

@@ -31,16 +31,20 @@ _EDGE = 1e-9
 """Room for rounding at the edge of a printed number, relative to it."""
 
 
-def first_event_time(patients: Patients, path: str) -> float:
-    """Months at which an event recorded at time 0 is taken: the middle of the first unit, the smallest step between the times.
+def first_event_time(patients: Patients, path: str, unit: float | None = None) -> float:
+    """Months at which an event recorded at time 0 is taken: the middle of the first unit, but before every other time.
 
-    Raises `DataError` where events stand at 0 among times without a unit.
+    `unit` (months) is the smallest step between the times where it is None. Raises `DataError` where events stand at 0 among times
+    without a unit.
     """
-    table, half = patients.table, patients.step / 2
+    table = patients.table
+    half = patients.step / 2 if unit is None else min(unit, *table.times[table.times > 0][:1]) / 2
     if table.times[0] == 0 and table.events.to_numpy()[..., 0].any() and not half >= _SMALLEST_UNIT * table.times[-1]:
         raise DataError(
             f"{path}.patients: got events at time 0 among times that have no common unit",
-            ["allowed are events at times above 0; write the time in the file at which each of them is to be taken"],
+            [
+                f"write {path}.recording_unit, in time_unit: they are taken at the middle of the first unit; or times above 0 in the file"
+            ],
         )
     return half
 
@@ -58,8 +62,8 @@ def _time_zero(table: LifeTable, at_zero: float, recorded: str) -> Iterator[str]
         yield f"{_count(events, 'event')} recorded at time 0: taken within the first unit, up to {at_zero:.3g} months."
     elif events:
         yield (
-            f"{_count(events, 'event')} recorded at time 0: taken at {at_zero:.3g} months, the middle of the first unit (the smallest"
-            " step between the file's times); recorded: interval takes them anywhere within it."
+            f"{_count(events, 'event')} recorded at time 0: taken at {at_zero:.3g} months, the middle of the first unit (recording_unit,"
+            " else the smallest step between the file's times); recorded: interval takes them anywhere within it."
         )
     if censored:
         yield f"{_count(censored, 'patient')} censored at time 0: counted, but without any follow-up."
@@ -201,11 +205,16 @@ def _events(item: _Beside) -> Iterator[Check]:
 
 
 def _extremes(item: _Beside) -> Iterator[Check]:
-    for name in ("shortest", "longest"):
-        printed = getattr(item.endpoint, name)
-        if isinstance(printed, Quantity):
-            value = getattr(item.table, name)()
-            yield item.check(f"endpoints.{item.key}.{name}", f"{name} time", [printed], [value], _meets(value, printed))
+    """Of all patients, or of the arms where they are printed apart."""
+    for name, place in (("shortest", 0), ("longest", -1)):
+        given = getattr(item.endpoint, name)
+        for arm in (*ARMS, TOTAL):
+            printed = given if arm == TOTAL and isinstance(given, Quantity) else getattr(given, arm, None)
+            present = item.table.times[item.table.leaving[GROUP_ROWS[arm]] > 0]
+            if isinstance(printed, Quantity) and present.size:
+                value = float(present[place])
+                path = f"endpoints.{item.key}.{name}" + ("" if printed is given else f".{arm}")
+                yield item.check(path, f"{name} time, {arm}", [printed], [value], _meets(value, printed))
 
 
 def _medians(item: _Beside) -> Iterator[Check]:
