@@ -225,7 +225,7 @@ class _Reader:
                 found.say(f"{name}: {why}, and write {self._line(decimal=',')} where a comma is the decimal mark")
             else:
                 found.add(np.isnan(values) & ~missing, f"{name} that is no number", f"allowed is a number{remedy}", column)
-        found.add(values < 0, f"{name} negative", "allowed is a number from 0", column)
+        found.add(values < 0, f"{name} negative", "allowed is a number from 0: correct the row or delete it", column)
         found.add(values > MAX_TIME, f"{name} too large", f"allowed is a number up to {MAX_TIME:.0f}", column)
         return values
 
