@@ -47,7 +47,7 @@ class FamilySummary:
 
 
 def run_audit(study: Study) -> list[Check]:
-    """Every check that the study's sections allow, in the order of `FAMILIES` (all but "joint")."""
+    """Every check that the study's sections allow, in the order of `FAMILIES` (all but "patients" and "joint", which need more than the study)."""
     return list(iterate_audit(study))
 
 
