@@ -140,4 +140,4 @@ def test_labels_that_are_no_markup(load: Load, label: str) -> None:
 
 @pytest.mark.parametrize("place", ["patients.csv", "./patients.csv", "curves/os.csv", "../study/patients.csv"])
 def test_data_files_beside_or_near_the_study(load: Load, place: str) -> None:
-    assert load(f"title: t\nendpoints: {{os: {{patients: {place}}}}}\n").endpoints["os"].patients == place
+    assert load(f"title: t\nendpoints: {{os: {{patients: {place}}}}}\n").endpoints["os"].data_files == {"patients": place}

@@ -237,8 +237,5 @@ def _files(study_file: Path, study: Study | MultiArmStudy) -> dict[str, Path]:
     """Every file whose content the results depend on."""
     files = {"study": study_file}
     for key, endpoint in study.endpoints.items():
-        for kind in ("patients", "curve"):
-            name = getattr(endpoint, kind)
-            if name is not None:
-                files[f"{key}.{kind}"] = study_file.parent / name
+        files |= {f"{key}.{kind}": study_file.parent / name for kind, name in endpoint.data_files.items()}
     return files

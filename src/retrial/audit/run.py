@@ -47,7 +47,7 @@ class FamilySummary:
 
 
 def run_audit(study: Study) -> list[Check]:
-    """Every check that the study's sections allow, in the order of `FAMILIES` (all but "joint")."""
+    """Every check that the study's sections allow, in the order of `FAMILIES` (all but "patients" and "joint", which need more than the study)."""
     of_two = ("count_tests", "mean_tests") if study.one_arm else ()
     return [check for check in iterate_audit(study) if check.family not in of_two]
 

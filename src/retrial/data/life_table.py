@@ -243,7 +243,7 @@ def _over_tables(posterior: xr.Dataset, weights: np.ndarray) -> tuple[dict[str, 
 def _log_likelihood(spec: ModelSpec, table: LifeTable, index: int, recorded: Any, draws: Mapping[str, np.ndarray]) -> np.ndarray:
     data = survival_data(table, index, recorded)
     columns = {name: value[..., None, None] for name, value in draws.items()}
-    cells = cell_log_likelihood(spec.hazard_of(), data.times, data.previous, columns, data.recorded, np)
+    cells = cell_log_likelihood(spec.hazard_of(), data.times, data.previous, columns, data.recorded, np, len(data.counts))
     used = data.counts > 0
     return (cells[:, used] * data.counts[used]).sum(axis=1)
 

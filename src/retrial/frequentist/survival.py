@@ -7,7 +7,9 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 
-from retrial.dims import ARMS, MONTHS_PER_UNIT, TIME, TOTAL
+import numpy as np
+
+from retrial.dims import ARMS, MONTHS_PER_UNIT, TOTAL
 from retrial.errors import DataError
 from retrial.estimate import NAN, Estimate
 from retrial.frequentist.counts import one_sided, published, with_interval
@@ -26,8 +28,9 @@ MEASURE = "hazard_ratio"
 
 def common_horizon(table: LifeTable) -> float:
     """Longest time, in months, to which both arms of every reconstruction are followed; NaN where an arm has no patients."""
-    followed = (table.at_risk > 0).sum(TIME).to_numpy()
-    return float(table.times[followed.min() - 1]) if followed.all() else NAN
+    present = (table.at_risk > 0).to_numpy()
+    last = np.where(present, table.times, -1.0).max(axis=-1).min()
+    return float(last) if last >= 0 else NAN
 
 
 def survival_estimates(

@@ -16,7 +16,7 @@ from retrial.pipeline.layout import lay_out_report
 from retrial.pipeline.priors import prior_checks
 from retrial.pipeline.probes import probed
 from retrial.pipeline.results import Files, audit_files, criticism_files, probe_files, result_files, table_files
-from retrial.pipeline.tables import endpoint_tables, refused
+from retrial.pipeline.tables import endpoint_tables, patient_checks, refused
 from retrial.run_config import RunConfig
 from retrial.store.progress import step
 from retrial.store.stages import stages_of
@@ -31,7 +31,8 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     run = for_arms_of(run, study)
     stages = stages_of(run)
     with step("audit"):
-        checks, used = audit_stage(stages, study)
+        printed, used = audit_stage(stages, study)
+        checks = [*printed, *patient_checks(run, study)]
     counted = len(checks), numbers_recomputed(checks), len(findings(checks))
     log.info("audit: %d checks recompute %d printed numbers, %d findings", *counted)
     reconstructed = endpoint_tables(run, used, refused(study, checks), stages)

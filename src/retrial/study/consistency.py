@@ -139,9 +139,8 @@ def _endpoint(study: Study, path: str, endpoint: Endpoint, folder: Path) -> _Fou
             break
     yield from _medians(path, endpoint)
     yield from _at_risk(study, path, endpoint)
-    for name in ("patients", "curve"):
-        file = getattr(endpoint, name)
-        if file is not None and not _is_file(folder / file):
+    for name, file in endpoint.data_files.items():
+        if not _is_file(folder / file):
             yield f"{path}.{name}", f"got {shown(file)}; there is no such file in {folder}"
 
 
@@ -157,10 +156,12 @@ def _at_risk(study: Study, path: str, endpoint: Endpoint) -> _Found:
     for arm in ARMS:
         counts = getattr(endpoint.at_risk, arm, None) or []
         values, n = [int(count) for count in counts], study.n(arm)
-        if any(later > earlier for earlier, later in pairwise(values)):
-            yield f"{path}.at_risk.{arm}", f"got {values}; allowed are numbers that never rise"
-        if values and n is not None and values[0] > n:
-            yield f"{path}.at_risk.{arm}", f"got {values[0]} of {n} patients; allowed is at most arms.{arm}.n"
+        if any(later > earlier for earlier, later in pairwise(values)) and not endpoint.late_entry:
+            allowed = "allowed are numbers that never rise, or late_entry: true in"
+            yield f"{path}.at_risk.{arm}", f"got {values}; {allowed} {path} where patients entered after time 0"
+        most = max(values if endpoint.late_entry else values[:1], default=0)
+        if n is not None and most > n:
+            yield f"{path}.at_risk.{arm}", f"got {most} of {n} patients; allowed is at most arms.{arm}.n"
 
 
 def _is_file(path: Path) -> bool:

@@ -29,8 +29,10 @@ from retrial.study.fields import (
     TwoLimits,
     decimal_of,
 )
-from retrial.study.problems import Clash, shown
+from retrial.study.problems import Clash, listed, shown
 from retrial.study.reported import Quantity, Reported
+
+TimeUnit = Literal["days", "weeks", "months", "years"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +232,52 @@ class UnadjustedTest(Tested):
         return _TESTS[self.name]
 
 
+class PatientFile(Section):
+    """A CSV with one patient a row: its columns, the names that it has for the arms, and the values that mean an event or a censoring.
+
+    `entry` is the column of the times at which patients came under observation; where it is empty, a column `entry` is read if
+    there is one, and `none` reads none. `time_unit` and `decimal` are said where the file's are not the study's, or not plain.
+    """
+
+    file: NearPath
+    time: str = "time"
+    event: str = "event"
+    arm: str = "arm"
+    entry: str = ""
+    arms: dict[str, Literal["control", "experimental"]] = Field(default_factory=dict)
+    events: list[str] = Field(default_factory=list)
+    censored: list[str] = Field(default_factory=list)
+    time_unit: TimeUnit | None = None
+    decimal: Literal[",", "."] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_path(cls, raw: object) -> object:
+        return {"file": raw} if isinstance(raw, str) else raw
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> PatientFile:
+        both = sorted(set(self.events) & set(self.censored))
+        if both:
+            raise Clash(
+                f"got {listed(both)}, which events has too; allowed is each value once", at=("censored",), also=("events",)
+            )
+        if bool(self.events) != bool(self.censored):
+            given, other = ("events", "censored") if self.events else ("censored", "events")
+            message = f"got values without {other}; allowed are both, such as events: [2], censored: [1]"
+            raise Clash(message, at=(given,), also=(other,))
+        columns = [name for name in (self.time, self.event, self.arm, self.entry) if name]
+        if len(set(columns)) < len(columns):
+            raise Clash(f"got the columns {listed(columns)}; allowed is each column once", also=("time", "event", "arm", "entry"))
+        return self
+
+
 class Endpoint(Section):
     """A time-to-event endpoint.
 
     `patients` names a CSV (time,event,arm) and `curve` one of (arm,time,survival), relative to the study file; `recording_unit`
-    is the step, in the study's time unit, in which times were recorded.
+    is the step, in the study's time unit, in which times were recorded. `late_entry` says that patients came under observation after
+    time 0, so that the numbers at risk may rise.
     """
 
     label: str = ""
@@ -246,7 +289,8 @@ class Endpoint(Section):
     landmarks: Landmarks | None = None
     at_risk: AtRisk | None = None
     test: UnadjustedTest | None = None
-    patients: NearPath | None = None
+    late_entry: bool = False
+    patients: PatientFile | None = None
     curve: NearPath | None = None
     recorded: Literal["exact", "interval"] = "exact"
     recording_unit: Positive | None = None
@@ -258,6 +302,12 @@ class Endpoint(Section):
     def shortest_of(self, group: str) -> Quantity | None:
         """Shortest time of an arm or of all (total), where printed."""
         return _extreme(self.shortest, group, latest=False)
+
+    @property
+    def data_files(self) -> dict[str, str]:
+        """Paths of the data files relative to the study file, by key."""
+        named = {"patients": None if self.patients is None else self.patients.file, "curve": self.curve}
+        return {name: path for name, path in named.items() if path is not None}
 
 
 def _extreme(printed: Quantity | TimesByArm | None, group: str, *, latest: bool) -> Quantity | None:

@@ -212,7 +212,7 @@ def _at_start(study: Study, key: str) -> Iterator[Check]:
     """Numbers at risk at time 0 are the arms' sizes."""
     endpoint = study.endpoints[key]
     table = endpoint.at_risk
-    if table is None or not table.times or table.times[0].value != 0:
+    if table is None or not table.times or table.times[0].value != 0 or endpoint.late_entry:
         return
     sums = [
         Sum(arm, n, (int(counts[0]),))

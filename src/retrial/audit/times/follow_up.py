@@ -134,10 +134,12 @@ def checks(study: Study) -> Iterator[Check]:
         item = Recorded(study, key, endpoint, calendar_of(study))
         if endpoint.shortest is not None:
             yield from _shortest(item)
-        if endpoint.longest is not None:
+        # with late entry, times begin before accrual, and a median needs no share of all patients
+        if endpoint.longest is not None and not endpoint.late_entry:
             yield from _longest(item)
         yield from _medians_within(item)
-        yield from _before_median(item)
+        if not endpoint.late_entry:
+            yield from _before_median(item)
 
 
 def losses_before_median(patients: int, events: int) -> int:

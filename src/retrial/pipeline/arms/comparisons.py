@@ -18,6 +18,7 @@ from retrial.dims import TOTAL
 from retrial.errors import DataError, PriorError
 from retrial.estimate import Estimate
 from retrial.pipeline.results import audit_files
+from retrial.pipeline.tables import patient_checks
 from retrial.report.comparisons import Comparison, write_joint_report
 from retrial.report.labels import models_called
 from retrial.run_config import RunConfig
@@ -187,7 +188,7 @@ def named(frame: pd.DataFrame, names: ArmNames) -> pd.DataFrame:
 
 
 @each_comparison
-def write_audit(_run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
+def write_audit(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """audit.csv alone."""
-    audit_files(audited(study)[0]).write(folder)
+    audit_files([*audited(study)[0], *patient_checks(run, study)]).write(folder)
     return []

@@ -258,7 +258,7 @@ def read_arms(tree: dict[str, Any], written: dict[str, Any], check: Check) -> Ch
     asked, texts = tree.get(COMPARISONS), own_texts(written)
     tree, written = ({key: item for key, item in one.items() if key != COMPARISONS} for one in (tree, written))
     pairs = [(arms[0], "")] if len(arms) == 1 else list(itertools.combinations(arms, 2))
-    names = [ArmNames(pair[0], pair[1], tuple(arm for arm in arms if arm not in pair), texts) for pair in pairs]
+    names = [ArmNames(pair[0], pair[1], _called([arm for arm in arms if arm not in pair], tree), texts) for pair in pairs]
     views = [View(arms, mine, first=number == 0) for number, mine in enumerate(names)]
     many = len(arms) > len(ARMS)
     whole = [View(arms, names[0], whole=True)] if many else []
@@ -278,6 +278,18 @@ def read_arms(tree: dict[str, Any], written: dict[str, Any], check: Check) -> Ch
     chosen = [study for study in every if asked is None or _is_asked(study.names, asked)]
     turned = [study if _as_asked(study.names, asked) else _turned(study.names, tree, written, arms, check) for study in chosen]
     return MultiArmStudy(arms, read[-1], tuple(turned), every, singles, _told(said, tree)), []
+
+
+def _called(others: Sequence[str], tree: Mapping[str, Any]) -> tuple[str, ...]:
+    """What arms are called: their names, their labels, and what files of patients have for them."""
+    found = list(others)
+    found += [str(node["label"]) for arm in others if isinstance(node := tree["arms"][arm], dict) and node.get("label")]
+    endpoints = tree.get("endpoints")
+    for endpoint in endpoints.values() if isinstance(endpoints, dict) else ():
+        patients = endpoint.get("patients") if isinstance(endpoint, dict) else None
+        labels = patients.get("arms") if isinstance(patients, dict) else None
+        found += [key for key, arm in labels.items() if arm in others] if isinstance(labels, dict) else []
+    return tuple(dict.fromkeys(found))
 
 
 def _told(said: Mapping[str, Any], tree: Mapping[str, Any]) -> dict[str, str]:
