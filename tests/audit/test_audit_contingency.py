@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from retrial.audit.counts import count_tests as contingency
-from retrial.audit.counts.count_tests import Table, freeman_halton, smallest_expected, usual_tests
+from retrial.audit.counts import contingency
+from retrial.audit.counts.contingency import Table, freeman_halton, smallest_expected, usual_tests
 
 
 def by_name(table: Table) -> dict[str, float]:

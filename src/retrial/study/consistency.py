@@ -51,13 +51,30 @@ def _rows(study: Study) -> _Found:
         rows |= {f"baseline.variables.{name}.levels.{level}": row for level, row in (variable.levels or {}).items()}
     for path, row in rows.items():
         yield from _row_above_n(study, path, row)
+    means = [name for name, item in (study.baseline.variables if study.baseline else {}).items() if item.levels is None]
+    paths = [*rows, *(f"baseline.variables.{name}" for name in means)]
+    yield from dict.fromkeys(problem for path in paths for problem in _too_many_evaluable(study, path))
 
 
 def _row_above_n(study: Study, path: str, row: CountRow) -> _Found:
     for arm in (*ARMS, TOTAL):
-        cell, n = getattr(row, arm), study.n(arm)
+        cell, known = getattr(row, arm), study.evaluable(path, arm)
+        n = study.n(arm) if known is None else known
         if cell is not None and n is not None and cell.n.value > n:
-            yield f"{path}.{arm}", f"got {cell.n} of {n} patients; allowed is at most {_size_of(study, arm)}"
+            allowed = _size_of(study, arm) if known is None else f"evaluable, {n}"
+            yield f"{path}.{arm}", f"got {cell.n} of {n} patients; allowed is at most {allowed}"
+
+
+def _too_many_evaluable(study: Study, path: str) -> _Found:
+    """Nobody evaluable, or more than there are patients; more than an arm's n may be patients who got the other arm's treatment."""
+    said = [study.said_evaluable(path, arm) for arm in ARMS]
+    for size, key in said:
+        if size == 0:
+            yield key, "got 0; allowed is at least 1 patient, or no row"
+    known, n = study.evaluable(path, TOTAL), study.n(TOTAL)
+    if known is not None and n is not None and known > n:
+        allowed = f"at most {_size_of(study, TOTAL)}"
+        yield said[0][1] or said[1][1], f"got {known} patients of both arms together, of {n}; allowed is {allowed}"
 
 
 def _size_of(study: Study, arm: str) -> str:

@@ -121,16 +121,24 @@ ConfidenceInterval = Annotated[InstanceOf[Interval], BeforeValidator(Interval.pa
 MeanWithSD = Annotated[InstanceOf[MeanSD], BeforeValidator(MeanSD.parse)]
 
 
+class Evaluable(Section):
+    """Patients of each arm among whom an outcome is counted, where they are not all of the arm (evaluable, treated, with a value)."""
+
+    control: Count | None = None
+    experimental: Count | None = None
+
+
 class Cell(Section):
-    """A count, with its percentage where the paper prints one."""
+    """A count, with its percentage where the paper prints one, and the patients that it is of where they are not the arm's n."""
 
     n: Count
     percent: Percent | None = None
+    evaluable: Count | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _plain_count(cls, raw: object) -> object:
-        if isinstance(raw, dict) and set(raw) & {"n", "percent"}:
+        if isinstance(raw, dict) and set(raw) & {"n", "percent", "evaluable"}:
             return raw
         return raw if isinstance(raw, Cell) else {"n": raw}
 
@@ -150,6 +158,7 @@ class CountRow(Section):
     control: Cell
     experimental: Cell
     total: Cell | None = None
+    evaluable: Evaluable | None = None
     chi_square: Statistic | None = None
     p: PValue | None = None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from retrial.audit.check import Check, Consequence, Decision, Verdict
 from retrial.audit.counts.count_tests import arms_give_p
-from retrial.audit.counts.percentages import percent_agreement
+from retrial.audit.counts.denominators import percent_agreement
 from retrial.audit.numbers import Agreement
 from retrial.audit.rows import COLUMNS, Row, continuous_or_not, count_rows
 from retrial.dims import ARMS, TOTAL
@@ -52,12 +52,13 @@ def checks(study: Study) -> Iterator[Check]:
             yield from _at_start(study, key)
 
 
-def column_sums(study: Study, parts: Mapping[str, CountRow], printed: CountRow | None = None) -> list[Sum]:
-    """For each column that all `parts` print: its sum beside the printed row's number (None: beside n)."""
+def column_sums(study: Study, parts: Mapping[str, CountRow], printed: CountRow | None = None, section: str = "") -> list[Sum]:
+    """For each column that all `parts` (rows of `section`) print: its sum beside the printed row's number (None: beside their patients)."""
     found = []
     for column in COLUMNS:
         cells: list[Cell | None] = [getattr(row, column) for row in parts.values()]
-        whole = study.n(column) if printed is None else _count(getattr(printed, column))
+        of = study.patients(f"{section}.{next(iter(parts))}", column) if printed is None and parts else None
+        whole = of if printed is None else _count(getattr(printed, column))
         if whole is not None and cells and None not in cells:
             found.append(Sum(column, whole, tuple(int(cell.n) for cell in cells if cell is not None)))
     return found
@@ -124,7 +125,7 @@ def _total(study: Study, row: Row) -> Check:
 
 def _levels(study: Study) -> Iterator[Check]:
     for name, variable in continuous_or_not(study.baseline, levels=True):
-        sums = column_sums(study, variable.levels or {})
+        sums = column_sums(study, variable.levels or {}, section=f"baseline.variables.{name}.levels")
         if variable.exclusive and sums and study.baseline is not None:
             where = variable.where or study.baseline.where
             claim = f"{variable.label or name}: levels add to n"
@@ -135,7 +136,7 @@ def _response(study: Study) -> Iterator[Check]:
     if study.response is None:
         return
     where, categories = study.response.where, study.response.categories
-    sums = column_sums(study, categories)
+    sums = column_sums(study, categories, section="response.categories")
     if sums:
         yield _check(
             f"{' + '.join(categories)} add to n", where, "response.categories", sums, feeds_models=True, missing_allowed=True
