@@ -127,6 +127,9 @@ class Evaluable(Section):
     control: Count | None = None
     experimental: Count | None = None
 
+    def __str__(self) -> str:
+        return ", ".join(f"{getattr(self, arm)} ({arm})" for arm in type(self).model_fields if getattr(self, arm) is not None)
+
 
 class Cell(Section):
     """A count, with its percentage where the paper prints one, and the patients that it is of where they are not the arm's n."""
