@@ -48,8 +48,9 @@ def categories_of(study: Study, *, everybody: bool = False) -> CategoryCounts | 
     rest = [0 if size is None else size - sum(inside) for size, inside in zip(sizes, counts, strict=True)]
     for arm, size, inside in zip(ARMS, sizes, counts, strict=True):
         if size is not None and sum(inside) > size:
-            said = f"response.categories: got {sum(inside)} patients over the categories of the {arm} arm; allowed is at most {size} (arms.{arm}.n, or evaluable)"
-            raise DataError("cannot model the response categories", [said])
+            got = f"response.categories: got {sum(inside)} patients over the categories of the {arm} arm"
+            allowed = f"allowed is at most {size} (arms.{arm}.n, or evaluable)"
+            raise DataError("cannot model the response categories", [f"{got}; {allowed}"])
     if not any(rest):
         return category_counts(list(rows), *counts)
     return category_counts([*rows, IN_NO_CATEGORY], *([*inside, left] for inside, left in zip(counts, rest, strict=True)))

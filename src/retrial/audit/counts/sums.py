@@ -16,6 +16,8 @@ from retrial.study.grades import ANY, Whole, wholes
 from retrial.study.study import Study
 
 FAMILY = "counts"
+_FEW = 0.1
+"""Share of an arm that may be missing from an analysis of survival (not treated, no follow-up)."""
 _MOST = 0.5
 """Share of the terms beyond which a sum that fails in them is not how the paper counted."""
 
@@ -223,4 +225,15 @@ def _at_start(study: Study, key: str) -> Iterator[Check]:
     if sums:
         where, claim = table.where or endpoint.where, f"{endpoint.label or key}: at risk at time 0 = n"
         check = _check(claim, where, f"endpoints.{key}.at_risk", sums)
+        if (
+            sums
+            and all(-_FEW * item.printed <= item.difference <= 0 for item in sums)
+            and check.verdict is not Verdict.CONSISTENT
+        ):
+            absent = ", ".join(f"{-item.difference} ({item.column})" for item in sums if item.difference)
+            check = replace(
+                check,
+                verdict=Verdict.CONSISTENT_ONLY_IF,
+                reading=f"patients without follow-up, or not in this analysis: {absent}",
+            )
         yield _left_out(check, f"endpoints.{key}.at_risk", None, "numbers at risk of other patients than the arms'")

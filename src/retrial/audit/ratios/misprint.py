@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from retrial.audit.check import Consequence, Decision, Verdict
-from retrial.audit.numbers import TRUNCATED, Agreement, agreement, show_p, significant
+from retrial.audit.numbers import TRUNCATED, Agreement, agreement, show_p, sides_of, significant
 from retrial.audit.ratios import arithmetic as ratios
 from retrial.audit.ratios.arithmetic import PARTS, Part, Ratio
 from retrial.study.fields import Interval
@@ -121,15 +121,19 @@ def _agrees_without(effect: Effect, ratio: Ratio, part: Part) -> bool:
         or (part == "upper" and ratio.lower.high >= ratio.estimate.low)
     ):
         return False
-    return agreement(effect.p.first, *ratios.p_without(ratio, part)) is Agreement.ROUNDED
+    sides = sides_of(effect)
+    return agreement(effect.p.first, *(end * sides / 2 for end in ratios.p_without(ratio, part))) is Agreement.ROUNDED
 
 
 def _wald_agrees(effect: Effect, ratio: Ratio) -> bool:
-    """Whether p is Wald's with the estimate as printed and the width of the interval as SE."""
+    """Whether p is Wald's, of one side or two, with the estimate as printed and the width of the interval as SE."""
     lower, upper, estimate = ratios.log_box(ratio)
     z = [abs(middle) * 2 * ratio.quantile / (high - low) for middle in estimate for low in lower for high in upper]
     p = [math.erfc(value / math.sqrt(2)) for value in z]
-    return effect.p is not None and agreement(effect.p.first, min(p), max(p)) is Agreement.ROUNDED
+    scales = (1.0, 0.5)
+    return effect.p is not None and any(
+        agreement(effect.p.first, scale * min(p), scale * max(p)) is Agreement.ROUNDED for scale in scales
+    )
 
 
 def _implied(ratio: Ratio, part: Part) -> Reported:
