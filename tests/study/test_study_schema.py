@@ -45,7 +45,9 @@ def test_the_full_file_uses_every_key_of_the_schema(load: Load, full_text: str) 
         ("Composite", "where"),
         ("Composite", "chi_square"),
         ("Composite", "p"),
+        ("Composite", "sides"),
     } | {
+        ("BinaryOutcome", "sides"),
         ("BinaryOutcome", "total"),
         ("BinaryOutcome", "chi_square"),
     }, "keys that every count row has are shown on CountRow"

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Literal, NamedTuple
 
 from retrial.audit.check import Verdict
+from retrial.study.fields import Tested
 from retrial.study.reported import Quantity, Reported
 
 _EDGE = 1e-9
@@ -24,9 +25,9 @@ TRUNCATED = "truncated instead of rounded"
 Sides = Literal[1, 2]
 
 
-def sides_of(section: object) -> Sides:
+def sides_of(section: Tested) -> Sides:
     """Sides of a section's printed p: 1 where the file says so (`sides: 1`), else 2."""
-    return 1 if getattr(section, "sides", 2) == 1 else 2
+    return 1 if section.sides == 1 else 2
 
 
 def sides_in_words(sides: Sides, said: Sides) -> str:

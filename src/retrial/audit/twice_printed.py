@@ -80,19 +80,20 @@ def _places(path: str, quantity: Quantity, where: str, name: str) -> Check:
 
 def _two_tests(key: str, effect: Effect, endpoint: Endpoint, test: UnadjustedTest) -> Iterator[Check]:
     """The p beside the ratio against the p of the endpoint's unadjusted test: equal, or two tests that are each right."""
-    if effect.p is None or test.p is None:
+    p, of_test = effect.two_sided_p, test.two_sided_p
+    if p is None or of_test is None:
         return
-    same = agree(effect.p.first, test.p.first) is Agreement.ROUNDED
+    same = agree(p.first, of_test.first) is Agreement.ROUNDED
     origins = [_origin(key, effect), _test_origin(test)]
     known = all(origin for origin, _ in origins) or ((test.chi_square is None or origins[1][0]) and _near(effect, endpoint, test))
     either = Verdict.CONSISTENT_ONLY_IF if known else Verdict.INCONSISTENT
-    note = f"{effect.p} is {origins[0][1]}; {test.p} is {origins[1][1]}"
+    note = f"{p} is {origins[0][1]}; {of_test} is {origins[1][1]}"
     yield Check(
         family=FAMILY,
-        claim=f"{endpoint.label or effect.endpoint}, treatment: p {effect.p} beside the ratio, p {test.p} of the {test.words}",
-        where="; ".join(filter(None, (effect.p.where(effect.where), test.where))),
+        claim=f"{endpoint.label or effect.endpoint}, treatment: p {p} beside the ratio, p {of_test} of the {test.words}",
+        where="; ".join(filter(None, (p.where(effect.where), test.where))),
         path=f"effects.{key}.p",
-        printed=f"p {effect.p}; p {test.p}",
+        printed=f"p {p}; p {of_test}",
         recomputed="; ".join(text for _, text in origins),
         verdict=Verdict.CONSISTENT if same else either,
         reading="" if same else "two different tests of one comparison",
@@ -117,20 +118,20 @@ def _near(effect: Effect, endpoint: Endpoint, test: UnadjustedTest) -> bool:
 
 def _origin(key: str, effect: Effect) -> tuple[bool, str]:
     """Whether the p beside a ratio is Wald's p of its interval, in words."""
-    ratio = printed_ratio(effect)
-    if ratio is None or effect.p is None:
+    ratio, p = printed_ratio(effect), effect.two_sided_p
+    if ratio is None or p is None:
         return False, "of an unknown test (no interval is printed)"
     implied = ratios.wald_p(diagnosed(key, effect, ratio).ratio)
-    if implied is None or agreement(effect.p.first, *implied) is not Agreement.ROUNDED:
+    if implied is None or agreement(p.first, *implied) is not Agreement.ROUNDED:
         return False, "not the Wald p of its interval"
     z = ratios.wald_z(diagnosed(key, effect, ratio).ratio)
     return True, f"the Wald p of the ratio's interval (z² {z * z:.3f}, p {show_p(float(2 * stats.norm.sf(abs(z))))})"
 
 
 def _test_origin(test: UnadjustedTest) -> tuple[bool, str]:
-    if test.chi_square is None or test.p is None:
+    if test.chi_square is None or test.two_sided_p is None:
         return False, "of a test whose statistic is not printed"
-    if agreement(test.p.first, *p_of(test.chi_square.first, 1)) is not Agreement.ROUNDED:
+    if agreement(test.two_sided_p.first, *p_of(test.chi_square.first, 1)) is not Agreement.ROUNDED:
         return False, f"not the p of χ² {test.chi_square} with 1 df"
     return True, f"the p of χ² {test.chi_square} with 1 df ({show_p(float(stats.chi2.sf(test.chi_square.value, 1)))})"
 
@@ -142,7 +143,7 @@ def _repeated(study: Study, key: str, test: UnadjustedTest) -> Iterator[Check]:
             result = row.results.get(key)
             if not row.treatment or result is None:
                 continue
-            pairs = [(test.chi_square, result.chi_square), (test.p, result.p)]
+            pairs = [(test.chi_square, result.chi_square), (test.two_sided_p, result.two_sided_p)]
             given = [(first, second) for first, second in pairs if first is not None and second is not None]
             if given:
                 path = f"tests.{name}.rows.{row_key}.results.{key}"

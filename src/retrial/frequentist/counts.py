@@ -21,7 +21,7 @@ from retrial.frequentist.two_by_two import (
     through_infinity,
     wilson,
 )
-from retrial.study.fields import CountRow, Interval
+from retrial.study.fields import CountRow, Interval, OneLimit, Tested
 from retrial.study.reported import Quantity
 from retrial.study.study import Study
 
@@ -204,8 +204,14 @@ def published_counts(study: Study) -> list[Estimate]:
         if row.chi_square is not None:
             rows.append(published(endpoint, "chi_square", RATIO, row.chi_square, source, f"{path}.chi_square"))
         if row.p is not None:
-            rows.append(published(endpoint, "p_value", RATIO, row.p, source, f"{path}.p", "p-value"))
+            p = published(endpoint, "p_value", RATIO, row.p, source, f"{path}.p", "p-value")
+            rows.append(dataclasses.replace(p, note=one_sided(row)))
     return rows
+
+
+def one_sided(item: Tested) -> str:
+    """What to know of a printed p before it is held against a two-sided one."""
+    return "one-sided p" if item.sides == 1 else ""
 
 
 def published(endpoint: str, quantity: str, contrast: str, printed: Quantity, source: str, path: str, unit: str = "") -> Estimate:
@@ -225,6 +231,8 @@ def published(endpoint: str, quantity: str, contrast: str, printed: Quantity, so
     )
 
 
-def with_interval(point: Quantity, ci: Interval | None) -> str:
+def with_interval(point: Quantity, ci: Interval | OneLimit | None) -> str:
     """A printed number and its interval, "0.470 (0.252 to 0.879)"."""
-    return point.text if ci is None else f"{point.text} ({ci.lower} to {ci.upper})"
+    if ci is None:
+        return point.text
+    return f"{point.text} ({ci})" if isinstance(ci, OneLimit) else f"{point.text} ({ci.lower} to {ci.upper})"

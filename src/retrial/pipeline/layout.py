@@ -96,7 +96,9 @@ def _curves(study: Study, key: str, folder: Path) -> SurvivalCurves | None:
 def _medians(study: Study, key: str) -> dict[str, float]:
     months = MONTHS_PER_UNIT[study.time_unit]
     medians = {arm: getattr(study.endpoints[key].median, arm) for arm in ARMS}
-    return {arm: median.value.value * months for arm, median in medians.items() if median is not None}
+    return {
+        arm: median.value.value * months for arm, median in medians.items() if median is not None and not median.value.is_bound
+    }
 
 
 def _at_risk(study: Study, key: str) -> PrintedAtRisk | None:

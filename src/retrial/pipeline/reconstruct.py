@@ -25,8 +25,8 @@ from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 
 NOTHING = (
-    "endpoints: got none with patients, a median, numbers at risk, a curve, or a longest time beside a hazard ratio or a test of the arms; the"
-    " sizes of both arms (arms.control.n, arms.experimental.n) are needed too"
+    "endpoints: got none with patients, a median, numbers at risk, percentages, a curve, or a longest time beside an unadjusted hazard ratio or"
+    " a test of the arms; the sizes of both arms (arms.control.n, arms.experimental.n) are needed too"
 )
 log = logging.getLogger("retrial")
 WIDTH = 140
@@ -43,7 +43,8 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     _say_contradictions(checks)
     found = endpoint_tables(run, used, refused(study, checks), stages)
     if not found.tables and not found.failures:
-        raise DataError("nothing to reconstruct", [NOTHING])
+        lacking = [f"endpoints.{key}: {missing}" for key, missing in found.lacking.items()]
+        raise DataError("nothing to reconstruct", lacking or [NOTHING])
     open_numbers = probed(run, found.tables, stages)
     rows = [row for item in found.tables for row in table_rows(run, item)]
     for files in (
@@ -72,10 +73,12 @@ def _say_contradictions(checks: Sequence[Check]) -> None:
 
 
 def _summary(run: RunConfig, item: EndpointTables) -> str:
-    """One line: how many tables, and in how many every printed number agrees."""
+    """How many tables, in how many every printed number agrees, and on which grid."""
     agreement = pd.DataFrame() if item.fidelity is None else item.fidelity
     shared = agreement["agreement"].min() if "agreement" in agreement else float("nan")
     horizon = horizon_of(item.table, run.questions)
-    return (
+    text = (
         f"{item.endpoint}: {item.source}; least agreement of a statistic {shared:.0%}; follow-up of both arms {horizon:g} months"
     )
+    notes = item.targets.notes if item.targets is not None else ()
+    return "\n".join([text, *(textwrap.fill(f"  {note}", WIDTH, subsequent_indent="  ") for note in notes)])

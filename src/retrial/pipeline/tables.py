@@ -12,7 +12,7 @@ import pandas as pd
 
 from retrial.audit.check import Check
 from retrial.dims import ARMS, MONTHS_PER_UNIT
-from retrial.errors import ConfigError, ReconstructionError
+from retrial.errors import ConfigError, DataError, ReconstructionError
 from retrial.run_config import RunConfig
 from retrial.seeds import integer_seed
 from retrial.store.progress import counter
@@ -25,13 +25,17 @@ from retrial.tables.findings.probes import left_out
 from retrial.tables.life_table import LifeTable
 from retrial.tables.patients import read_patients
 from retrial.tables.printed.agreement import fidelity
-from retrial.tables.printed.digitised import with_curve
-from retrial.tables.printed.from_study import targets_from_study, treatment_effect
+from retrial.tables.printed.digitised import Curve, read_curve
+from retrial.tables.printed.from_study import is_adjusted, targets_from_study, treatment_effect
 from retrial.tables.printed.targets import Targets
+from retrial.tables.sample.cost import coarser_unit, seconds_of
 from retrial.tables.sample.engine import reconstruct
 
 log = logging.getLogger("retrial")
 PERCENT = 100
+MINUTE = 60.0
+LONG = 3 * MINUTE
+"""CPU seconds of an endpoint's tables above which it is worth a word before the start."""
 
 
 def chosen_endpoints(run: RunConfig, study: Study) -> list[str]:
@@ -43,19 +47,32 @@ def chosen_endpoints(run: RunConfig, study: Study) -> list[str]:
 
 
 def check_inputs(run: RunConfig, study: Study) -> None:
-    """Refuse unknown endpoints, and files of patients that cannot be read, before anything is computed or written."""
+    """Refuse unknown endpoints, and files of patients and curves that cannot be read, before anything is computed or written.
+
+    Raises `DataError` with the faults of all files at once.
+    """
+    found: list[DataError] = []
     for key in chosen_endpoints(run, study):
-        if study.endpoints[key].patients:
-            _from_patients(run, study, key)
+        for read in (_from_patients if study.endpoints[key].patients else None, _curve):
+            try:
+                if read is not None:
+                    read(run, study, key)
+            except DataError as error:
+                found.append(error)
+    if len(found) > 1:
+        raise DataError("cannot use the data files of the study", [line for error in found for line in str(error).splitlines()])
+    if found:
+        raise found[0]
 
 
 @dataclass(frozen=True, eq=False)
 class Reconstructions:
-    """Tables of the endpoints that have some, the "joint" family of the audit, and the endpoints that no table fits."""
+    """Tables of the endpoints that have some, the "joint" family of the audit, the endpoints that no table fits, and what others lack."""
 
     tables: list[EndpointTables]
     checks: list[Check]
     failures: list[str]
+    lacking: dict[str, str]
 
 
 def refused(study: Study, checks: Iterable[Check]) -> dict[str, tuple[str, ...]]:
@@ -83,14 +100,15 @@ def endpoint_tables(
     `study` as the audit leaves it, `left_out_before` what it left out (`refused`).
     """
     tables: list[EndpointTables] = []
+    lacking: dict[str, str] = {}
     targets: dict[str, Targets] = {}
     outcomes: dict[str, Ensemble | ReconstructionError] = {}
     for key in chosen_endpoints(run, study):
         if study.endpoints[key].patients:
             tables.append(_from_patients(run, study, key))
             continue
-        missing = _missing(study, key)
-        if missing:
+        if missing := _missing(study, key):
+            lacking[key] = missing
             log.info("%s: no life tables, no survival model: %s", key, missing)
             continue
         targets[key] = dataclasses.replace(_targets(run, study, key), left_out=left_out_before.get(key, ()))
@@ -102,7 +120,7 @@ def endpoint_tables(
             tables.append(_from_ensemble(study, known, found))
     checks = joint_checks(targets, outcomes, each_reading=False)
     failures = [f"{key}: {outcome}" for key, outcome in outcomes.items() if isinstance(outcome, ReconstructionError)]
-    return Reconstructions(tables, checks, failures)
+    return Reconstructions(tables, checks, failures, lacking)
 
 
 def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
@@ -115,13 +133,29 @@ def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
 
 def _as_recorded(table: LifeTable, study: Study, key: str) -> LifeTable:
     """With a row for every recording unit where events are recorded at the end of theirs."""
-    interval = study.endpoints[key].recorded == "interval"
-    return table.on_recording_grid(MONTHS_PER_UNIT[study.time_unit]) if interval else table
+    endpoint = study.endpoints[key]
+    unit = 1.0 if endpoint.recording_unit is None else endpoint.recording_unit.value
+    return table.on_recording_grid(unit * MONTHS_PER_UNIT[study.time_unit]) if endpoint.recorded == "interval" else table
 
 
 def _targets(run: RunConfig, study: Study, key: str) -> Targets:
-    targets, curve = targets_from_study(study, key), study.endpoints[key].curve
-    return with_curve(targets, run.study_file.parent / curve) if curve else targets
+    """What is printed, on its grid; says the grid, and what to do where it is so fine that tables take long."""
+    targets = targets_from_study(study, key, curve=_curve(run, study, key))
+    for note in targets.notes:
+        log.info("%s: %s", key, note)
+    slow = seconds_of(targets, run.reconstruction)
+    if slow > LONG:
+        unit = coarser_unit(targets, run.reconstruction, LONG)
+        log.warning(
+            "%s: %d recorded times: the tables take about %.0f minutes of one core; endpoints.%s.recording_unit: %g (%s) would take under %.0f",
+            *(key, targets.n_times, slow / MINUTE, key, unit, study.time_unit, LONG / MINUTE),
+        )
+    return targets
+
+
+def _curve(run: RunConfig, study: Study, key: str) -> Curve | None:
+    file = study.endpoints[key].curve
+    return read_curve(run.study_file.parent / file) if file else None
 
 
 def sampled(targets: Targets, settings: ReconstructionSettings, seed: int) -> Ensemble | ReconstructionError:
@@ -167,9 +201,18 @@ def _missing(study: Study, key: str) -> str:
         return f"{' and '.join(without_n)} missing"
     medians = (endpoint.median.control, endpoint.median.experimental, endpoint.median.total)
     compared = endpoint.test is not None or treatment_effect(study, key) is not None
-    if not any((*medians, endpoint.at_risk, endpoint.curve, compared and endpoint.longest)):
-        return "no median, no numbers at risk, no curve, and no longest time beside a hazard ratio or a test of the arms"
-    return ""
+    if any((*medians, endpoint.at_risk, endpoint.landmarks, endpoint.curve, compared and endpoint.longest)):
+        return ""
+    adjusted = [name for name, effect in study.effects.items() if is_adjusted(effect, key)]
+    if adjusted:
+        of = ", ".join(f"effects.{name}" for name in adjusted)
+        return (
+            f"the only ratio is adjusted ({of}) and is not used for the tables, which hold one arm against the other without covariates;"
+            " an unadjusted ratio or test beside the longest time, medians, numbers at risk, percentages or a curve are needed"
+        )
+    return (
+        "no median, no numbers at risk, no percentage, no curve, and no longest time beside a hazard ratio or a test of the arms"
+    )
 
 
 def percent(advance: Callable[[int], None]) -> Callable[[float, str], None]:

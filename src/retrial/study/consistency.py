@@ -149,8 +149,11 @@ def _endpoint(study: Study, path: str, endpoint: Endpoint, folder: Path) -> _Fou
     total, n = endpoint.events.total, study.n(TOTAL)
     if total is not None and n is not None and total.n.value > n:
         yield f"{path}.events.total", f"got {total.n} events of {n} patients; allowed is at most {_size_of(study, TOTAL)}"
-    if endpoint.shortest is not None and endpoint.longest is not None and endpoint.shortest.value > endpoint.longest.value:
-        yield f"{path}.shortest", f"got {endpoint.shortest}, above longest {endpoint.longest}; allowed is shortest <= longest"
+    for group in (*ARMS, TOTAL):
+        shortest, longest = endpoint.shortest_of(group), endpoint.longest_of(group) or endpoint.longest_of(TOTAL)
+        if shortest is not None and longest is not None and shortest.value > longest.value:
+            yield f"{path}.shortest", f"got {shortest}, above longest {longest}; allowed is shortest <= longest"
+            break
     yield from _medians(path, endpoint)
     yield from _at_risk(study, path, endpoint)
     for name in ("patients", "curve"):

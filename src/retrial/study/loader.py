@@ -108,7 +108,7 @@ def _validated(rest: dict[str, Any], problems: list[Problem], refused: set[KeyPa
     """Validate, dropping what is refused (it goes to `problems` and `refused`), until the rest of the tree is valid."""
     for _ in range(_MAX_ROUNDS):
         try:
-            return Study.model_validate(rest)
+            return Study.model_validate(rest, context={"decimal": _decimal(rest)})
         except ValidationError as error:
             items = error.errors(include_url=False)
         entries = [(item, *_entries(item, rest)) for item in items]
@@ -122,6 +122,12 @@ def _validated(rest: dict[str, Any], problems: list[Problem], refused: set[KeyPa
                     removed |= _drop(rest, at)
         refused |= removed
     return None
+
+
+def _decimal(rest: dict[str, Any]) -> str:
+    """The decimal mark that the file declares; empty where it declares none that is allowed."""
+    declared = rest.get("decimal")
+    return declared if declared in (",", ".") else ""
 
 
 def _entries(item: Any, rest: dict[str, Any]) -> tuple[list[KeyPath], list[KeyPath]]:

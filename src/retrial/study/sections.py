@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from retrial.study.effects import MEASURES, Effect, Measure, TestResult, TestRow, TestTable
 from retrial.study.endpoints import AtRisk, Endpoint, Events, Median, Medians, UnadjustedTest
-from retrial.study.fields import Calendar, Count, CountRow, Evaluable, Key, MeanWithSD, PValue, Section, Time
+from retrial.study.fields import Calendar, Count, CountRow, Evaluable, Key, MeanWithSD, Section, Tested, Time
 from retrial.study.outcomes import AdverseEvents, AdverseEventTerm, BinaryOutcome, Composite, Ranking, Response
 from retrial.study.problems import Clash
 
@@ -71,7 +71,7 @@ class Timeline(Section):
     where: str = ""
 
 
-class BaselineVariable(Section):
+class BaselineVariable(Tested):
     """A row group of the baseline table: `levels` of a category, or mean ± SD of a continuous variable.
 
     `exclusive: false` says that the levels do not partition the patients (comorbidities).
@@ -88,7 +88,6 @@ class BaselineVariable(Section):
     experimental: MeanWithSD | None = None
     total: MeanWithSD | None = None
     positive: bool = False
-    p: PValue | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> BaselineVariable:

@@ -43,6 +43,7 @@ class Study(Section):
     design: str = ""
     randomised: bool | None = None
     time_unit: Literal["days", "weeks", "months", "years"] = "months"
+    decimal: Literal["", ".", ",", "·"] = ""
     arms: Arms = Field(default_factory=Arms)
     total: Total | None = None
     timeline: Timeline | None = None

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
@@ -166,10 +166,114 @@ def _in_words(error: Exception) -> str:
     return text if text.isprintable() else repr(text)[1:-1]
 
 
+def events(text: str) -> Iterator[yaml.Event]:
+    """The parser's events of a YAML text, numbers as they were typed; raises `yaml.YAMLError` at the first error.
+
+    YAML would end a number at its comma within brackets, take > for the start of a text, and refuse a list that starts with a comma.
+    """
+    source = _with_starts(text)
+    if source != text and (_parses(text) or not _parses(source)):
+        source = text
+    yield from _as_typed(yaml.parse(source, Loader=_PARSER), source)
+
+
+_BOUND = re.compile(r"(?<=[\[{,:])(?P<space>\s*)>(?==?\s*[\d.][\d.,·]*\s*(?:[\],}]|#|$))", re.MULTILINE)
+_BLANK_FIRST = re.compile(r"\[(?: (?P<space>\s*),|, )")
+
+
+def _with_starts(text: str) -> str:
+    """The text with every bound (`>30`) and every blank first limit (`[ , 0.98]`) as YAML takes it, nothing moved."""
+    text = _BOUND.sub(lambda match: f"{match['space']}＞", text)
+    return _BLANK_FIRST.sub(lambda match: "[~," if match["space"] is None else f"[~{match['space']},", text)
+
+
+def _parses(text: str) -> bool:
+    try:
+        for _ in yaml.parse(text, Loader=_PARSER):
+            pass
+    except yaml.YAMLError:
+        return False
+    return True
+
+
+_DECIMAL_COMMA = re.compile(r"^decimal\s*:\s*([\"']),\1", re.MULTILINE)
+_NUMBERS = re.compile(r"(?:[\d\s.,·<>≤≥＞%()+\-–−]|\bto\b|\bbis\b)+")
+
+
+def _as_typed(stream: Iterator[yaml.Event], source: str) -> Iterator[yaml.Event]:
+    """Events with the pieces put together that commas cut a number (or an interval in parentheses) into, and a blank last limit.
+
+    In a mapping such a piece is a key without a value, which nobody types; in a list it is told only where the file has decimal commas.
+    """
+    ahead: list[yaml.Event] = []
+    before: list[yaml.Event] = []
+    in_lists = _DECIMAL_COMMA.search(source) is not None
+
+    def peek(place: int) -> yaml.Event | None:
+        while len(ahead) <= place:
+            event = next(stream, None)
+            if event is None:
+                return None
+            ahead.append(event)
+        return ahead[place]
+
+    while (event := peek(0)) is not None:
+        ahead.pop(0)
+        while isinstance(after := peek(0), yaml.ScalarEvent) and _goes_on(event, after, source):
+            is_key = _is_empty_after(peek(1), after)
+            if not (is_key or in_lists):
+                break
+            event = _together(event, after, source)
+            del ahead[: 2 if is_key else 1]
+        if isinstance(event, yaml.SequenceEndEvent) and _is_open_interval(before, event, source):
+            yield yaml.ScalarEvent(None, None, (True, False), "", event.start_mark, event.start_mark)
+        before = [*before[-2:], event]
+        yield event
+
+
+def _is_plain(event: yaml.Event | None) -> TypeGuard[yaml.ScalarEvent]:
+    return isinstance(event, yaml.ScalarEvent) and event.style in (None, "") and event.tag is None and event.anchor is None
+
+
+def _start(event: yaml.Event) -> int:
+    return event.start_mark.index if event.start_mark is not None else 0
+
+
+def _end(event: yaml.Event) -> int:
+    return event.end_mark.index if event.end_mark is not None else 0
+
+
+def _is_empty_after(event: yaml.Event | None, key: yaml.Event) -> bool:
+    """Whether this is the missing value of a key that has none."""
+    return _is_plain(event) and not event.value and _start(event) == _end(key)
+
+
+def _goes_on(event: yaml.Event, after: yaml.ScalarEvent, source: str) -> bool:
+    """Whether the next scalar is the rest of a number: 0 and 621 of 0,621, or (0.37 and 0.76) of (0.37, 0.76)."""
+    if not (_is_plain(event) and _is_plain(after) and _NUMBERS.fullmatch(event.value + after.value)):
+        return False
+    between = source[_end(event) : _start(after)]
+    if between == ",":
+        return event.value[-1:].isdigit() and after.value[:1].isdigit()
+    return between.strip() == "," and event.value.startswith("(") and ")" not in event.value
+
+
+def _together(first: yaml.Event, second: yaml.Event, source: str) -> yaml.ScalarEvent:
+    text = source[_start(first) : _end(second)]
+    return yaml.ScalarEvent(None, None, (True, False), text, first.start_mark, second.end_mark)
+
+
+def _is_open_interval(before: list[yaml.Event], end: yaml.Event, source: str) -> bool:
+    """Whether a list is `ci: [9.3, ]`."""
+    kinds = [yaml.ScalarEvent, yaml.SequenceStartEvent, yaml.ScalarEvent]
+    is_one = [type(event) for event in before] == kinds and getattr(before[0], "value", "") == "ci"
+    return is_one and source[_end(before[2]) : _start(end)].strip() == ","
+
+
 def parse_yaml_text(text: str) -> tuple[Any, list[Problem]]:
     """Tree of a YAML text and its problems; raises `yaml.YAMLError` or `ValueError` where no tree can be made."""
     stack, problems, documents = [_Open([])], [], 0
-    for event in yaml.parse(text, Loader=_PARSER):
+    for event in events(text):
         documents += isinstance(event, yaml.DocumentStartEvent)
         if documents > 1:
             raise ValueError(f"got a second document (---) on line {_line(event)}; allowed is one")

@@ -28,6 +28,7 @@ from retrial.audit.ratios.arithmetic import Ratio
 from retrial.audit.ratios.counted import tests_behind
 from retrial.audit.ratios.misprint import Diagnosis, diagnosed, printed_ratio
 from retrial.dims import ARMS
+from retrial.study.fields import Interval
 from retrial.study.reported import Quantity
 from retrial.study.sections import Effect, Endpoint, Measure
 from retrial.study.study import Study
@@ -36,6 +37,7 @@ FAMILY = "ratio_ci_p"
 OTHER_TEST = 0.3
 """Largest distance of a |z| from what another test than Wald's can give without ties (`ratios.z_of_other_tests`) that is put down to
 ties, strata and one-step ratios. In the 6-MP trial (`gehan`, 42 patients) Wald, log-rank and likelihood ratio are 3.8, 4.1 and 4.0."""
+_ALPHA = 0.05
 TENFOLD = 10.0
 """Factor between two tests' p that ties and strata do not explain."""
 RISK_SHARE = 0.25
@@ -49,14 +51,15 @@ def checks(study: Study) -> Iterator[Check]:
         label = effect_label(study, key, effect)
         ratio = printed_ratio(effect)
         if ratio is None:
-            missing = "ci is not printed: neither the estimate nor p can be recomputed"
+            missing = "neither ci nor se is printed: neither the estimate nor p can be recomputed"
             yield Check(
                 FAMILY, label, effect.where, f"effects.{key}", str(effect.estimate), "", Verdict.NOT_CHECKABLE,
                 note=missing, consequence=Consequence.AS_PRINTED, numbers=0,
             )  # fmt: skip
             continue
         found = diagnosed(key, effect, ratio)
-        yield _symmetry(key, effect, label, ratio, found)
+        if isinstance(effect.ci, Interval):
+            yield _symmetry(key, effect, label, ratio, found)
         if effect.p is not None:
             yield _p(study, key, effect, label, found, effect.p)
         yield from _standard_error(study, key, effect, label, found.ratio)
@@ -143,10 +146,18 @@ def _is_the_test(study: Study, effect: Effect) -> bool:
 def _other_reading(study: Study, key: str, effect: Effect, ratio: Ratio, p: Quantity) -> tuple[Verdict, str, str]:
     """A p that is not Wald's with the expected sides: of the endpoint's test, of the other number of sides, of another test, or of none."""
     wald, sides = abs(ratios.wald_z(ratio)), sides_of(effect)
-    side = "" if (2 * stats.norm.sf(wald) < 0.05) == (p.value < 0.05) else "; Wald's is on the other side of 0.05"
+    implied = ratios.wald_p(ratio) or ratios.p_of_any_two(ratio)
+    apart = (implied.high < _ALPHA <= p.low * 2 / sides) or (p.high * 2 / sides <= _ALPHA < implied.low)
+    side = "; Wald's is on the other side of 0.05" if apart else ""
     endpoint = study.endpoints.get(effect.endpoint)
     test = endpoint.test if endpoint is not None else None
-    if test is not None and test.p is not None and effect.is_treatment and not effect.adjusted_for and test.p.text == p.text:
+    if (
+        test is not None
+        and test.p is not None
+        and effect.is_treatment
+        and not effect.adjusted_for
+        and (test.p.text, test.sides) == (p.text, sides)
+    ):
         return (
             Verdict.CONSISTENT_ONLY_IF,
             f"p is the {test.words}'s, not Wald's",

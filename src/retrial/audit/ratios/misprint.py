@@ -34,10 +34,11 @@ class Diagnosis:
 
 
 def printed_ratio(effect: Effect) -> Ratio | None:
-    """The first prints of an effect's estimate and limits; None without an interval."""
-    if effect.ci is None:
+    """The first prints of an effect's estimate and limits (or what its SE or single limit implies); None without an interval."""
+    interval = effect.interval
+    if interval is None:
         return None
-    return Ratio(effect.estimate.first, effect.ci.lower.first, effect.ci.upper.first, effect.level)
+    return Ratio(effect.estimate.first, interval.lower.first, interval.upper.first, effect.interval_level)
 
 
 def diagnosed(key: str, effect: Effect, ratio: Ratio) -> Diagnosis:
@@ -48,7 +49,7 @@ def diagnosed(key: str, effect: Effect, ratio: Ratio) -> Diagnosis:
     no single number can be blamed (the interval is widened to the longer of its two sides about the estimate);
     p agrees with none of them either (left out).
     """
-    if ratios.is_symmetric(ratio):
+    if ratios.is_symmetric(ratio) or not isinstance(effect.ci, Interval):
         return Diagnosis(ratio, Verdict.CONSISTENT)
     other = _other_print(key, effect, ratio)
     if other is not None:
@@ -60,7 +61,7 @@ def diagnosed(key: str, effect: Effect, ratio: Ratio) -> Diagnosis:
 
 def _other_print(key: str, effect: Effect, ratio: Ratio) -> Diagnosis | None:
     """The one combination of printed places that differs from the first in one quantity and is symmetric."""
-    if effect.ci is None:
+    if not isinstance(effect.ci, Interval):
         return None
     prints = {"estimate": effect.estimate.prints, "lower": effect.ci.lower.prints, "upper": effect.ci.upper.prints}
     found: dict[tuple[Part, str], tuple[Reported, Ratio]] = {}
@@ -80,7 +81,9 @@ def _other_print(key: str, effect: Effect, ratio: Ratio) -> Diagnosis | None:
 def _compared(effect: Effect, first: Reported, other: Reported, ratio: Ratio, changed: Ratio) -> str:
     """Why one print is taken and not the first, with the Wald p of both."""
     p = [math.erfc(abs(ratios.wald_z(item)) / math.sqrt(2)) for item in (ratio, changed)]
-    tested = f"; Wald p {show_p(p[0])} with the one, {show_p(p[1])} with the other, printed {effect.p}" if effect.p else ""
+    tested = (
+        f"; Wald p {show_p(p[0])} with the one, {show_p(p[1])} with the other, printed {effect.p}" if effect.p else ""
+    )
     places = (first.where or effect.where, other.where or effect.where)
     return f"{first.text} ({places[0]}) does not fit the other two numbers, {other.text} ({places[1]}) does{tested}"
 

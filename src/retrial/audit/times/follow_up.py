@@ -209,6 +209,8 @@ def _medians_within(item: Recorded) -> Iterator[Check]:
     low = shortest.low if shortest else 0.0
     high = longest.high if longest else float("inf")
     for column, median in item.medians:
+        if median.value.is_bound:
+            continue
         inside = low <= median.value.high and median.value.low <= high
         claim, times = f"median {median.value} ({column})", f"times run from {low:g} to {high:g}"
         if inside:
@@ -230,7 +232,20 @@ def _before_median(item: Recorded) -> Iterator[Check]:
                 missing = "events.total" if observed is None else "arms.*.n"
                 yield item.check(f".median.{column}", claim, "", Verdict.NOT_CHECKABLE, note=f"{missing} is missing")
             continue
-        yield _implied_losses(item, column, median, n, observed)
+        if not median.value.is_bound:
+            yield _implied_losses(item, column, median, n, observed)
+        elif not median.value.first.is_reached:
+            yield _stays_above(item, column, median, n, observed)
+
+
+def _stays_above(item: Recorded, column: str, median: Median, n: int, events: int) -> Check:
+    """Whether a curve can stay above one half: it ends highest, at 1 - events / n, when nobody is censored before the last event."""
+    claim, part = f"{events} events among {n} ({column}), median not reached ({median.value})", f".median.{column}"
+    highest = f"the curve ends at {1 - events / n:.3f} at most"
+    if 2 * events < n:
+        return item.check(part, claim, highest, Verdict.CONSISTENT)
+    note = "half of the patients had the event, so that the median is reached; the median is left out, the events are kept"
+    return item.left_out(part, item.check(part, claim, highest, Verdict.INCONSISTENT, note=note))
 
 
 def _implied_losses(item: Recorded, column: str, median: Median, n: int, events: int) -> Check:

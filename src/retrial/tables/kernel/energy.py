@@ -86,13 +86,14 @@ def crossing_energy(before: float, at: float) -> float:
 
 @uncounted
 def density_energy(
-    d: np.ndarray, r: np.ndarray, g: int, times: np.ndarray, inverse: np.ndarray, median: int, real: np.ndarray
+    d: np.ndarray, r: np.ndarray, g: int, times: np.ndarray, inverse: np.ndarray, first: int, last: int, real: np.ndarray
 ) -> float:
-    """Energy of a median and its SE by the density rule (the SE taken at the printed median, right or not).
+    """Energy of a median printed for the times first to last and its SE by the density rule (the SE taken at the table's median, or at the
+    nearest of these times where it is none of them; T: not reached).
 
     The loop has no branch on the counts: they are unpredictable, and a missed branch costs more than the arithmetic.
     """
-    s, greenwood, before, at, greenwood_at = 1.0, 0.0, 1.0, 1.0, 0.0
+    s, greenwood, before, at, median, se_at, greenwood_at = 1.0, 0.0, 1.0, 0.0, -1, 0.0, 0.0
     upper_time, upper_survival, lower_time, lower_survival = 0.0, 1.0, -1.0, 0.0
     for t in range(d.shape[1]):
         events = d[g, t]
@@ -104,26 +105,30 @@ def density_energy(
         low = events > 0 and lower_time < 0.0 and s <= LOWER_LEVEL
         lower_time = times[t] if low else lower_time
         lower_survival = s if low else lower_survival
-        before = s if t < median else before
-        if t >= median:
-            if t == median:
-                at, greenwood_at = s, greenwood
-            if lower_time >= 0.0:
+        before = s if t < first else before
+        if t >= first:
+            if median < 0 and (t == last or s <= 0.5 + TOLERANCE):
+                median, se_at, greenwood_at = t, s, greenwood
+            at = s if t == last else at
+            if t >= last and lower_time >= 0.0:
                 break
     energy = crossing_energy(before, at)
-    if math.isnan(real[MEDIAN_SE + g, 0]):
+    lower, upper = MEDIAN_SE + 2 * g, MEDIAN_SE + 2 * g + 1
+    if math.isnan(real[lower, 0]) and math.isnan(real[upper, 0]):
         return energy
-    if lower_time < 0.0 or at <= TOLERANCE:
+    if lower_time < 0.0 or se_at <= TOLERANCE:
         return energy + UNDEFINED + penalty(max(s - LOWER_LEVEL, 0.0) / SURVIVAL_SCALE)
-    se = at * math.sqrt(greenwood_at) * (lower_time - upper_time) / (upper_survival - lower_survival)
-    return energy + excess(se, real, MEDIAN_SE + g)
+    se = se_at * math.sqrt(greenwood_at) * (lower_time - upper_time) / (upper_survival - lower_survival)
+    moved = (times[median] - times[first]) / real[Z_MEDIAN, g] if median > first else 0.0
+    return energy + max(excess(se - moved, real, lower), excess(se + moved, real, upper))
 
 
 @uncounted
-def crowley_energy(d: np.ndarray, r: np.ndarray, g: int, median: int, whole: np.ndarray, z: float) -> float:
-    """Energy of a median and its Brookmeyer-Crowley limits."""
+def crowley_energy(d: np.ndarray, r: np.ndarray, g: int, whole: np.ndarray, z: float) -> float:
+    """Energy of a median and its Brookmeyer-Crowley limits, each printed for one grid time or several."""
     s, greenwood, before, at = 1.0, 0.0, 1.0, 1.0
-    first, last = LIMITS + 2 * g, LIMITS + 2 * g + 1
+    first, last = whole[MEDIAN + 2 * g], whole[MEDIAN + 2 * g + 1]
+    low, high = LIMITS + 4 * g, LIMITS + 4 * g + 2
     least_low, least_high, last_low, last_high = np.inf, np.inf, np.inf, np.inf
     for t in range(d.shape[1]):
         if d[g, t] == 0:
@@ -131,50 +136,53 @@ def crowley_energy(d: np.ndarray, r: np.ndarray, g: int, median: int, whole: np.
         s *= 1.0 - d[g, t] / r[g, t]
         greenwood += d[g, t] / (r[g, t] * (1.0 * r[g, t] - d[g, t]))
         distance = distance_from_half(s, greenwood, whole[RULE])
-        if t < median:
+        if t < first:
             before = s
-        if t <= median:
+        if t <= last:
             at = s
-        if t < whole[first]:
+        if t < whole[low]:
             least_low = min(least_low, distance)
-        if t < whole[last]:
+        if t < whole[high]:
             least_high = min(least_high, distance)
-        if t <= whole[first]:
+        if t <= whole[low + 1]:
             last_low = distance
-        if t <= whole[last]:
+        if t <= whole[high + 1]:
             last_high = distance
-    energy = crossing_energy(before, at)
-    energy += limit_energy(whole[first], least_low, last_low, z, d.shape[1])
-    return energy + limit_energy(whole[last], least_high, last_high, -z, d.shape[1])
+    energy = crossing_energy(before, at if last < d.shape[1] else 0.0)
+    energy += limit_energy(whole[low], whole[low + 1], least_low, last_low, z, d.shape[1])
+    return energy + limit_energy(whole[high], whole[high + 1], least_high, last_high, -z, d.shape[1])
 
 
 @uncounted
-def limit_energy(limit: int, least_before: float, last_at: float, edge: float, n_times: int) -> float:
-    """Energy of one Brookmeyer-Crowley limit: the distance of Ŝ from 1/2 must be above `edge` before it and at most `edge` at it."""
+def limit_energy(first: int, last: int, least_before: float, last_at: float, edge: float, n_times: int) -> float:
+    """Energy of one Brookmeyer-Crowley limit: the distance of Ŝ from 1/2 must be above `edge` before `first` and at most `edge` at `last`."""
     energy = 0.0
-    if limit < 0:
+    if first < 0:
         return energy
     if least_before <= edge + TOLERANCE:
         energy += penalty(MISSED + min((edge - least_before) / NORMAL_SCALE, 60.0))
-    if limit < n_times and last_at > edge + TOLERANCE:
+    if last < n_times and last_at > edge + TOLERANCE:
         energy += penalty(MISSED + min((last_at - edge) / NORMAL_SCALE, 60.0))
     return energy
 
 
 @uncounted
-def curve_energy(
-    d: np.ndarray, r: np.ndarray, g: int, curve: np.ndarray, inverse: np.ndarray, scale: float, limit: float
-) -> float:
-    """Energy of Ŝ(t) against a digitised curve: the sum of its distances in tolerances; may stop early with any value above
-    `limit`. No root, under which one step far off is cheap: few at risk, and a curve that falls at its end, trapped the sampler.
+def curve_energy(d: np.ndarray, r: np.ndarray, g: int, curve: np.ndarray, inverse: np.ndarray, limit: float) -> float:
+    """Energy of Ŝ(t) against a digitised curve and printed percentages, and of the numbers censored: the sum of the distances in tolerances
+    (in patients); may stop early with any value above `limit`. No root, under which one step far off is cheap: few at risk, and a curve
+    that falls at its end, trapped the sampler.
     """
-    s, energy = 1.0, 0.0
+    s, energy, events = 1.0, 0.0, 0
     for t in range(d.shape[1]):
         s *= 1.0 - d[g, t] * inverse[r[g, t]]
+        events += d[g, t]
         if s < curve[g, t, 0]:
-            energy += (curve[g, t, 0] - s) / scale
+            energy += (curve[g, t, 0] - s) / curve[g, t, 2]
         elif s > curve[g, t, 1]:
-            energy += (s - curve[g, t, 1]) / scale
+            energy += (s - curve[g, t, 1]) / curve[g, t, 2]
+        if curve[g, t, 3] >= 0.0:
+            censored = r[g, 0] - r[g, t + 1] - events
+            energy += max(curve[g, t, 3] - censored, censored - curve[g, t, 4], 0.0)
         if energy > limit:
             break
     return energy
@@ -197,14 +205,14 @@ def group_energy(
     limit: float,
 ) -> float:
     """Energy of what one arm (0, 1) or both together (2) print alone; may stop early with any value above `limit`."""
-    energy, median = 0.0, whole[MEDIAN + g]
+    energy, median = 0.0, whole[MEDIAN + 2 * g]
     if median >= 0:
         if whole[RULE] == GREENWOOD_DENSITY:
-            energy += density_energy(d, r, g, times, inverse, median, real)
+            energy += density_energy(d, r, g, times, inverse, median, whole[MEDIAN + 2 * g + 1], real)
         else:
-            energy += crowley_energy(d, r, g, median, whole, real[Z_MEDIAN, g])
+            energy += crowley_energy(d, r, g, whole, real[Z_MEDIAN, g])
     if g < 2 and real[SCALARS, CURVE_SCALE] > 0.0:
-        energy += curve_energy(d, r, g, curve, inverse, real[SCALARS, CURVE_SCALE], limit - energy)
+        energy += curve_energy(d, r, g, curve, inverse, limit - energy)
     return energy
 
 

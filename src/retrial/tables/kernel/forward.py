@@ -14,6 +14,7 @@ import math
 import numpy as np
 
 from retrial.tables.kernel.compiled import compiled, inlined, uncounted, uniform
+from retrial.tables.kernel.moves import ends_held
 from retrial.tables.kernel.prior import CENSORING, EVENT, piece_of
 from retrial.tables.kernel.problem import (
     EVENT_MODE,
@@ -21,8 +22,6 @@ from retrial.tables.kernel.problem import (
     EVENTS_EXPERIMENTAL,
     EVENTS_PER_ARM,
     EVENTS_TOTAL,
-    FIRST_HELD,
-    LAST_HELD,
     PIECES,
     Problem,
 )
@@ -135,7 +134,7 @@ def draw_forward(
     """Fill (N, 3, T) events, (N, 3, T + 1) at risk and (N, 2, 2, pieces) levels; False, with nothing of use in them, where the pools
     hold no table with the structure of the first one.
     """
-    n, n_times, mode = d.shape[0], first_d.shape[1], problem.whole[0, EVENT_MODE]
+    n, mode = d.shape[0], problem.whole[0, EVENT_MODE]
     d0, r0, levels0, found0 = arm_pool(problem, first_r, 0, POOL * n, state)
     d1, r1, levels1, found1 = arm_pool(problem, first_r, 1, POOL * n, state)
     if not (found0 and found1):
@@ -158,11 +157,9 @@ def draw_forward(
                 b = order1[starts1[e1] + draw_index(starts1[e1 + 1] - starts1[e1], state)]
             else:
                 b = draw_index(order1.size, state)
-            first_left = r0[a, 1] + r1[b, 1] < first_r[2, 0]
-            last_left = r0[a, n_times - 1] + r1[b, n_times - 1] > 0
-            if (first_left or problem.whole[0, FIRST_HELD] == 0) and (last_left or problem.whole[0, LAST_HELD] == 0):
+            r[i, 0], r[i, 1], r[i, 2] = r0[a], r1[b], r0[a] + r1[b]
+            if ends_held(problem.whole[0], r[i]):
                 break
         d[i, 0], d[i, 1], d[i, 2] = d0[a], d1[b], d0[a] + d1[b]
-        r[i, 0], r[i, 1], r[i, 2] = r0[a], r1[b], r0[a] + r1[b]
         levels[i, :, 0], levels[i, :, 1] = levels0[a], levels1[b]
     return True

@@ -141,11 +141,21 @@ def ways(d: np.ndarray, r: np.ndarray, steps: np.ndarray, n_steps: int, after: b
 
 
 @inlined
+def ends_held(whole: np.ndarray, r: np.ndarray) -> bool:
+    """Whether somebody of each group leaves by its printed shortest time, and somebody stays until its longest."""
+    for g in range(3):
+        first, last = whole[FIRST_HELD + g], whole[LAST_HELD + g]
+        if first >= 0 and r[g, first + 1] == r[g, 0]:
+            return False
+        if last >= 0 and r[g, last] == 0:
+            return False
+    return True
+
+
+@inlined
 def feasible(whole: np.ndarray, d: np.ndarray, r: np.ndarray, steps: np.ndarray, n_steps: int) -> bool:
     """Whether the cells that the made steps took patients from are not below 0, and the printed extremes are still met."""
     for i in range(n_steps):
         if count(d, r, steps[i, 0], steps[i, 1], steps[i, 2]) < 0:
             return False
-    if whole[FIRST_HELD] == 1 and r[2, 0] == r[2, 1]:
-        return False
-    return whole[LAST_HELD] == 0 or r[2, d.shape[1] - 1] > 0
+    return ends_held(whole, r)

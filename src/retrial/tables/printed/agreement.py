@@ -49,9 +49,11 @@ def _test(table: Table, target: Target, reading: Reading) -> float:
 
 _RECIPES: dict[str, Callable[[Table, Target, Reading], float]] = {
     "events": lambda table, target, _: table.events(target.arm),
-    "shortest": lambda table, *_: table.shortest(),
-    "longest": lambda table, *_: table.longest(),
+    "shortest": lambda table, target, _: table.shortest(target.arm),
+    "longest": lambda table, target, _: table.longest(target.arm),
     "at_risk": lambda table, target, _: table.at_risk(target.arm, target.time),
+    "censored": lambda table, target, _: table.censored_before(target.arm, target.time),
+    "landmark": lambda table, target, _: table.survival_at(target.arm, target.time),
     "survival": lambda table, target, _: table.survival_at(target.arm, target.time),
     "median": _median,
     "median_lower": _median,
@@ -102,7 +104,7 @@ def fidelity(ensemble: Ensemble, targets: Targets) -> pd.DataFrame:
     rows = []
     for item in targets.targets:
         values = np.array([recomputed(table, item, reading) for table, reading in zip(tables, ensemble.readings, strict=True)])
-        known = values[np.isfinite(values)]
+        known = values[~np.isnan(values)]
         rows.append(
             {
                 "endpoint": targets.endpoint,

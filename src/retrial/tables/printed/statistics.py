@@ -62,12 +62,17 @@ class Table:
     def events(self, group: str) -> int:
         return int(self.d[GROUP_ROWS[group]].sum())
 
-    def shortest(self) -> float:
+    def shortest(self, group: str = TOTAL) -> float:
         """First time at which a patient leaves."""
-        return float(self.times[np.flatnonzero(np.diff(self.r[2]))[0]])
+        return float(self.times[np.flatnonzero(np.diff(self.r[GROUP_ROWS[group]]))[0]])
 
-    def longest(self) -> float:
-        return float(self.times[np.flatnonzero(np.diff(self.r[2]))[-1]])
+    def longest(self, group: str = TOTAL) -> float:
+        return float(self.times[np.flatnonzero(np.diff(self.r[GROUP_ROWS[group]]))[-1]])
+
+    def censored_before(self, group: str, time: float) -> int:
+        """Patients censored at a recorded time below `time`."""
+        row, index = GROUP_ROWS[group], int(np.searchsorted(self.times, time - 1e-9))
+        return int(self.r[row, 0] - self.r[row, index] - self.d[row, :index].sum())
 
     def at_risk(self, group: str, time: float) -> int:
         """Patients whose recorded time is at least `time`."""
