@@ -53,7 +53,7 @@ def _rows(study: Study) -> _Found:
         yield from _row_above_n(study, path, row)
     means = [name for name, item in (study.baseline.variables if study.baseline else {}).items() if item.levels is None]
     paths = [*rows, *(f"baseline.variables.{name}" for name in means)]
-    yield from dict.fromkeys(problem for path in paths for problem in _too_many_evaluable(study, path))
+    yield from dict.fromkeys(problem for path in paths for problem in _nobody_evaluable(study, path))
 
 
 def _row_above_n(study: Study, path: str, row: CountRow) -> _Found:
@@ -65,16 +65,11 @@ def _row_above_n(study: Study, path: str, row: CountRow) -> _Found:
             yield f"{path}.{arm}", f"got {cell.n} of {n} patients; allowed is at most {allowed}"
 
 
-def _too_many_evaluable(study: Study, path: str) -> _Found:
-    """Nobody evaluable, or more than there are patients; more than an arm's n may be patients who got the other arm's treatment."""
-    said = [study.said_evaluable(path, arm) for arm in ARMS]
-    for size, key in said:
+def _nobody_evaluable(study: Study, path: str) -> _Found:
+    """More than the arm's n is no error: a table of all treated patients may stand beside an analysis of some of them."""
+    for size, key in (study.said_evaluable(path, arm) for arm in ARMS):
         if size == 0:
             yield key, "got 0; allowed is at least 1 patient, or no row"
-    known, n = study.evaluable(path, TOTAL), study.n(TOTAL)
-    if known is not None and n is not None and known > n:
-        allowed = f"at most {_size_of(study, TOTAL)}"
-        yield said[0][1] or said[1][1], f"got {known} patients of both arms together, of {n}; allowed is {allowed}"
 
 
 def _size_of(study: Study, arm: str) -> str:

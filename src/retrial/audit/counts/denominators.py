@@ -8,7 +8,7 @@ each by itself have one number in common with chance n Π(w_i / n).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -25,6 +25,8 @@ CHANCE = 0.05
 """Chance of percentages that agree by accident below which they are taken for percentages of fewer patients."""
 MOST = 8
 """Denominators of an arm that are tried for a p, the largest first: coarse percentages of many patients leave more open."""
+_MORE = 2
+"""A table of adverse events may be of all treated patients beside an analysis of some: up to so many times n are tried."""
 _TOO_OPEN = 5_000
 """Numbers of patients beyond which a percentage says nothing of them."""
 WITH_VALUE, BY_PERCENT = "with a value", "by the percentages"
@@ -155,7 +157,7 @@ def _implied(study: Study, path: str, rows: list[Row]) -> Implied | None:
         n, cells = study.n(arm), [row.cells[arm] for row in rows]
         if n is None:
             return None
-        found = _common(cells, n)
+        found = _common(cells, n, _MORE * n if path.startswith("adverse_events") else n)
         if found is None:
             return None
         known = with_value(study, rows[0], arm)
@@ -184,8 +186,8 @@ def _gives_p(row: Row, sizes: Pair) -> bool:
     return bool(matching(usual_tests_by_sides(table_of(row.arms, sizes), sides_of(row.counts)), row.counts.p))
 
 
-def _common(cells: list[Cell], n: int) -> tuple[tuple[int, ...], float] | None:
-    """Numbers of patients up to n that explain most of the percentages, and the chance that they do so by accident.
+def _common(cells: list[Cell], n: int, most: int) -> tuple[tuple[int, ...], float] | None:
+    """Numbers of patients other than n, up to `most`, that explain most of the percentages, and the chance that they do so by accident.
 
     (n,) with chance 1 where n explains all (or there are none); None where no number explains more than n does.
     """
@@ -194,14 +196,21 @@ def _common(cells: list[Cell], n: int) -> tuple[tuple[int, ...], float] | None:
     if not wrong:
         return (n,), 1.0
     least = max(1, *(int(cell.n) for cell in cells))
-    tried = sorted({size for cell in wrong for size in _possible_sizes(cell, n - 1) if size >= least}, reverse=True)
+    tried = sorted(
+        {size for cell in wrong for size in _possible_sizes(cell, most) if size >= least and size != n}, key=_likelier(n)
+    )
     scores = {size: sum(_explains(cell, size) for cell in printed) for size in tried}
-    most = max(scores.values(), default=0)
-    if most <= len(printed) - len(wrong):
+    highest = max(scores.values(), default=0)
+    if highest <= len(printed) - len(wrong):
         return None
-    sizes = tuple(size for size, score in scores.items() if score == most)
+    sizes = tuple(size for size, score in scores.items() if score == highest)
     explained = [cell for cell in wrong if any(_explains(cell, size) for size in sizes) and int(cell.n) > 0]
-    return sizes, n * math.prod(min(1.0, _open(cell) / n) for cell in explained) if explained else 1.0
+    return sizes, most * math.prod(min(1.0, _open(cell) / most) for cell in explained) if explained else 1.0
+
+
+def _likelier(n: int) -> Callable[[int], tuple[bool, int]]:
+    """Order of numbers of patients: below n the largest first, then those above n."""
+    return lambda size: (size > n, abs(size - n))
 
 
 def _explains(cell: Cell, size: int) -> bool:

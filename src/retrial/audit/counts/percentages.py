@@ -91,7 +91,7 @@ def _alternatives(sizes: tuple[int, ...]) -> str:
 
 
 def _said(study: Study) -> Iterator[Check]:
-    """Numbers of evaluable patients above the arm's: only patients who got the other arm's treatment can make them."""
+    """Numbers of evaluable patients above the arm's: of all treated beside an analysis of some, or who got the other arm's treatment."""
     found: dict[str, tuple[int, int, str]] = {}
     for row in count_rows(study):
         for arm in ARMS:
@@ -101,8 +101,8 @@ def _said(study: Study) -> Iterator[Check]:
     for key, (size, n, where) in found.items():
         yield Check(
             family=FAMILY, claim=f"{size} patients evaluable of an arm of {n}", where=where, path=key, printed=str(size), recomputed=f"n {n}",
-            verdict=Verdict.CONSISTENT_ONLY_IF, reading="patients counted by the treatment that they got, not by their arm",
-            note=f"{size - n} of them were assigned to the other arm", consequence=Consequence.AS_PRINTED, numbers=0,
+            verdict=Verdict.CONSISTENT_ONLY_IF, reading="another analysis set than the arm's n (all treated, or by the treatment that they got)",
+            note=f"{size - n} of them are not among the patients of the arm", consequence=Consequence.AS_PRINTED, numbers=0,
         )  # fmt: skip
 
 

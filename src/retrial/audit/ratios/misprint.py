@@ -81,9 +81,7 @@ def _other_print(key: str, effect: Effect, ratio: Ratio) -> Diagnosis | None:
 def _compared(effect: Effect, first: Reported, other: Reported, ratio: Ratio, changed: Ratio) -> str:
     """Why one print is taken and not the first, with the Wald p of both."""
     p = [math.erfc(abs(ratios.wald_z(item)) / math.sqrt(2)) for item in (ratio, changed)]
-    tested = (
-        f"; Wald p {show_p(p[0])} with the one, {show_p(p[1])} with the other, printed {effect.p}" if effect.p else ""
-    )
+    tested = f"; Wald p {show_p(p[0])} with the one, {show_p(p[1])} with the other, printed {effect.p}" if effect.p else ""
     places = (first.where or effect.where, other.where or effect.where)
     return f"{first.text} ({places[0]}) does not fit the other two numbers, {other.text} ({places[1]}) does{tested}"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from retrial.audit.check import Check, Verdict
 from retrial.audit.times.follow_up import Recorded, calendar_of
-from retrial.dims import ARMS
+from retrial.dims import ARMS, TOTAL
 from retrial.study.sections import AtRisk
 from retrial.study.study import Study
 
@@ -47,7 +47,7 @@ def _medians(item: Recorded, table: AtRisk) -> Iterator[Check]:
 
 def _longest(item: Recorded, table: AtRisk) -> Iterator[Check]:
     """Somebody at risk at t has a time of at least t; nobody at risk, nobody beyond."""
-    longest = item.endpoint.longest
+    longest = item.endpoint.longest_of(TOTAL)
     if longest is None:
         return
     ticks = [tick for arm in ARMS for tick in ticks_of(table, arm)]

@@ -150,7 +150,7 @@ def losses_before_median(patients: int, events: int) -> int:
 
 
 def _shortest(item: Recorded) -> Iterator[Check]:
-    shortest, unit = item.endpoint.shortest, item.unit
+    shortest, unit = item.endpoint.shortest_of(TOTAL), item.unit
     timeline = item.study.timeline
     excluded = timeline.excluded_follow_up_up_to if timeline else None
     if shortest is None or excluded is None:
@@ -170,7 +170,7 @@ def _shortest(item: Recorded) -> Iterator[Check]:
 
 
 def _longest(item: Recorded) -> Iterator[Check]:
-    longest, calendar, unit = item.endpoint.longest, item.calendar, item.unit
+    longest, calendar, unit = item.endpoint.longest_of(TOTAL), item.calendar, item.unit
     if longest is None:
         return
     if calendar is None:
@@ -203,12 +203,13 @@ def _longest(item: Recorded) -> Iterator[Check]:
 
 def _medians_within(item: Recorded) -> Iterator[Check]:
     """A median between the shortest and the longest time."""
-    shortest, longest = item.endpoint.shortest, item.endpoint.longest
-    if shortest is None and longest is None:
-        return
-    low = shortest.low if shortest else 0.0
-    high = longest.high if longest else float("inf")
     for column, median in item.medians:
+        shortest = item.endpoint.shortest_of(column) or item.endpoint.shortest_of(TOTAL)
+        longest = item.endpoint.longest_of(column) or item.endpoint.longest_of(TOTAL)
+        if shortest is None and longest is None:
+            continue
+        low = shortest.low if shortest else 0.0
+        high = longest.high if longest else float("inf")
         if median.value.is_bound:
             continue
         inside = low <= median.value.high and median.value.low <= high
