@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import combinations
 
@@ -40,7 +41,7 @@ def agree(first: Reported, second: Reported) -> Agreement:
     coarse, fine = sorted((first, second), key=lambda item: (item.decimals, not item.relation))
     if first.decimals == second.decimals and not first.relation and not second.relation:
         return Agreement.ROUNDED if first.value == second.value else Agreement.NONE
-    if coarse.low < fine.high and fine.low < coarse.high:
+    if (coarse.low < fine.high and fine.low < coarse.high) or (coarse.high == fine.high == math.inf):
         return Agreement.ROUNDED
     cut = truncation_interval(coarse)
     return Agreement.TRUNCATED if not coarse.relation and cut.low <= fine.value < cut.high else Agreement.NONE

@@ -17,7 +17,9 @@ from retrial.study.fields import (
     Level,
     OneLimit,
     Positive,
+    PValue,
     Section,
+    Sides,
     Statistic,
     Tested,
 )
@@ -56,6 +58,8 @@ class Effect(Tested):
     se: Positive | None = None
     ci: ConfidenceInterval | None = None
     level: Level = 0.95
+    p: PValue | None = None
+    sides: Sides = 2
 
     @model_validator(mode="after")
     def _coherent(self) -> Effect:
@@ -193,6 +197,8 @@ class TestResult(Tested):
 
     __test__ = False  # not a test case of pytest
     chi_square: Statistic | None = None
+    p: PValue | None = None
+    sides: Sides = 2
     df: int | None = Field(None, ge=1, le=100)
 
 

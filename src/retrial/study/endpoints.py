@@ -20,7 +20,9 @@ from retrial.study.fields import (
     OneLimit,
     Percent,
     Positive,
+    PValue,
     Section,
+    Sides,
     Statistic,
     Tested,
     Time,
@@ -218,6 +220,8 @@ class UnadjustedTest(Tested):
 
     name: TestName = "unknown"
     chi_square: Statistic | None = None
+    p: PValue | None = None
+    sides: Sides = 2
     where: str = ""
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +18,6 @@ from pydantic import (
     InstanceOf,
     StringConstraints,
     ValidationInfo,
-    field_validator,
     model_validator,
 )
 
@@ -274,16 +273,19 @@ class Cell(Section):
         return self.n.value
 
 
+def _side(raw: object) -> object:
+    return int(raw) if isinstance(raw, str) and raw.strip() in ("1", "2") else raw
+
+
+Sides = Annotated[Literal[1, 2], BeforeValidator(_side)]
+
+
 class Tested(Section):
-    """What prints a p: of `sides` 1 or 2."""
+    """What prints a p: of `sides` 1 or 2 (both are fields of the sections themselves, in their place)."""
 
-    p: PValue | None = None
-    sides: Literal[1, 2] = 2
-
-    @field_validator("sides", mode="before")
-    @classmethod
-    def _whole(cls, raw: object) -> object:
-        return int(raw) if isinstance(raw, str) and raw.strip() in ("1", "2") else raw
+    if TYPE_CHECKING:
+        p: PValue | None
+        sides: Sides
 
     @model_validator(mode="after")
     def _sides_of_a_p(self) -> Self:
@@ -307,6 +309,8 @@ class CountRow(Tested):
     total: Cell | None = None
     evaluable: Evaluable | None = None
     chi_square: Statistic | None = None
+    p: PValue | None = None
+    sides: Sides = 2
 
 
 def _level(raw: object, info: ValidationInfo) -> float:

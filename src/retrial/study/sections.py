@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from retrial.study.effects import MEASURES, Effect, Measure, TestResult, TestRow, TestTable
 from retrial.study.endpoints import AtRisk, Endpoint, Events, Median, Medians, UnadjustedTest
-from retrial.study.fields import Calendar, Count, CountRow, Evaluable, Key, MeanWithSD, Section, Tested, Time
+from retrial.study.fields import Calendar, Count, CountRow, Evaluable, Key, MeanWithSD, PValue, Section, Sides, Tested, Time
 from retrial.study.outcomes import AdverseEvents, AdverseEventTerm, BinaryOutcome, Composite, Ranking, Response
 from retrial.study.problems import Clash
 
@@ -88,6 +88,8 @@ class BaselineVariable(Tested):
     experimental: MeanWithSD | None = None
     total: MeanWithSD | None = None
     positive: bool = False
+    p: PValue | None = None
+    sides: Sides = 2
 
     @model_validator(mode="after")
     def _one_kind(self) -> BaselineVariable:
