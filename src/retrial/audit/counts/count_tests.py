@@ -134,6 +134,8 @@ def _otherwise(study: Study, row: Row, expected: Check, readings: Iterable[Readi
         first = next(iter(found.values()))
         named = list(found)[:_NAMED]
         more = f"; or {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        if p is not None and chi_square is None and study.randomised and _is_near(row, p, study):
+            more += f"; or {STRATIFIED}"
         return replace(
             first,
             verdict=Verdict.CONSISTENT_ONLY_IF,

@@ -2,13 +2,14 @@
 
 A percentage that is not k/n may be k of fewer patients. What speaks for that is that one number of patients explains several percentages at once
 (or a p): k_i and percentage p_i leave w_i = k_i (1/low_i - 1/high_i) whole numbers open on average, so that m percentages that are misprinted
-each by itself have one number in common with chance n Π(w_i / n).
+each by itself have one number in common with chance n Π(w_i / n). Where the percentages of both arms are too large for all patients, fewer
+patients are likelier than a misprint in each arm.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -24,12 +25,12 @@ PERCENT = 100.0
 CHANCE = 0.05
 """Chance of percentages that agree by accident below which they are taken for percentages of fewer patients."""
 MOST = 8
-"""Denominators of an arm that are tried for a p, the largest first: coarse percentages of many patients leave more open."""
+"""Denominators of an arm that are tried for a p, the likeliest first: coarse percentages of many patients leave more open."""
 _MORE = 2
 """A table of adverse events may be of all treated patients beside an analysis of some: up to so many times n are tried."""
 _TOO_OPEN = 5_000
 """Numbers of patients beyond which a percentage says nothing of them."""
-WITH_VALUE, BY_PERCENT = "with a value", "by the percentages"
+WITH_VALUE, BY_PERCENT = " with a value", ""
 
 Pair = tuple[int, int]
 
@@ -40,7 +41,7 @@ class Implied:
 
     path   the section, or the row
     sizes  by arm: every number of patients that fits most of its percentages, the likeliest first
-    why    whose number it is: `WITH_VALUE` (the categories add to it), or `BY_PERCENT`
+    why    in words: `WITH_VALUE` (the categories add to it), or nothing (`BY_PERCENT`)
     """
 
     path: str
@@ -169,7 +170,8 @@ def _implied(study: Study, path: str, rows: list[Row]) -> Implied | None:
         return Implied(path, sizes, WITH_VALUE)
     pair = next((pair for pair in _pairs(sizes) if any(_gives_p(row, pair) for row in rows)), None)
     unexplained = not any(_gives_p(row, (study.n(ARMS[0]) or 0, study.n(ARMS[1]) or 0)) for row in rows)
-    if chance > CHANCE and not (pair and unexplained):
+    both = all(sizes[arm][0] < (study.n(arm) or 0) for arm in ARMS)
+    if chance > CHANCE and not both and not (pair and unexplained):
         return None
     if pair is not None:
         sizes = {arm: (size, *(other for other in sizes[arm] if other != size)) for arm, size in zip(ARMS, pair, strict=True)}
@@ -196,21 +198,21 @@ def _common(cells: list[Cell], n: int, most: int) -> tuple[tuple[int, ...], floa
     if not wrong:
         return (n,), 1.0
     least = max(1, *(int(cell.n) for cell in cells))
-    tried = sorted(
-        {size for cell in wrong for size in _possible_sizes(cell, most) if size >= least and size != n}, key=_likelier(n)
-    )
+    tried = {size for cell in wrong for size in _possible_sizes(cell, most) if size >= least and size != n}
     scores = {size: sum(_explains(cell, size) for cell in printed) for size in tried}
     highest = max(scores.values(), default=0)
     if highest <= len(printed) - len(wrong):
         return None
-    sizes = tuple(size for size, score in scores.items() if score == highest)
+    best_first = sorted(scores, key=lambda size: (size > n, _distance(printed, size)))
+    sizes = tuple(size for size in best_first if scores[size] == highest)
     explained = [cell for cell in wrong if any(_explains(cell, size) for size in sizes) and int(cell.n) > 0]
     return sizes, most * math.prod(min(1.0, _open(cell) / most) for cell in explained) if explained else 1.0
 
 
-def _likelier(n: int) -> Callable[[int], tuple[bool, int]]:
-    """Order of numbers of patients: below n the largest first, then those above n."""
-    return lambda size: (size > n, abs(size - n))
+def _distance(cells: list[Cell], size: int) -> float:
+    """How far percentages are from those of this number of patients, in their last digits, as a sum of squares over what it explains."""
+    explained = [(cell, cell.percent.first) for cell in cells if cell.percent is not None and _explains(cell, size)]
+    return sum(((PERCENT * int(cell.n) / size - percent.value) / percent.unit_in_last_place) ** 2 for cell, percent in explained)
 
 
 def _explains(cell: Cell, size: int) -> bool:

@@ -63,7 +63,7 @@ def _of_fewer(study: Study, implied: Implied, rows: list[Row]) -> Check:
     """Percentages that one smaller number of patients explains: models take it, and all patients beside it."""
     every, used = tuple(study.n(arm) for arm in ARMS), implied.used
     found = " v ".join(_alternatives(implied.sizes[arm]) for arm in ARMS)
-    reading = f"percentages of {used[0]} v {used[1]} patients {implied.why}, not of all {every[0]} v {every[1]}"
+    reading = f"percentages of {used[0]} v {used[1]} patients{implied.why}, not of all {every[0]} v {every[1]}"
     note = "models take these patients, and beside them all of the arm with the others as patients without the event"
     several = any(len(sizes) > 1 for sizes in implied.sizes.values())
     path, value = f"{implied.path}.evaluable", Evaluable.model_validate(dict(zip(ARMS, map(str, used), strict=True)))
