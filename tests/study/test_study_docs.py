@@ -24,6 +24,7 @@ SECTION_OF_MODEL = {
     "Timeline": "`timeline`",
     "CountRow": "A row of counts",
     "Cell": "A row of counts",
+    "Evaluable": "A row of counts",
     "Baseline": "`baseline`",
     "BaselineVariable": "`baseline`",
     "Endpoint": "`endpoints`",
