@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from retrial.errors import StudyError
-from retrial.study.problems import KeyPath, Problem, shown
+from retrial.study.problems import KeyPath, Problem, one_line, shown
 
 MAX_TEXT = 4_000
 """Longest text read, in characters; the longest note that somebody types is far shorter."""
@@ -150,26 +150,37 @@ def read_tree(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     try:
         tree, problems = parse_yaml_text(read_text(path))
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise StudyError(f"cannot use the study file {path}", [f"not plain YAML: {_in_words(error)}"]) from error
-    if tree is None:
-        raise StudyError(f"cannot use the study file {path}", ["got an empty file; needed is at least a title"])
-    if not isinstance(tree, dict):
-        raise StudyError(f"cannot use the study file {path}", [f"got {shown(tree)} at the top; allowed are key: value lines"])
+        raise StudyError(f"cannot use the study file {path}", [not_yaml(error)]) from error
+    wrong = not_a_mapping(tree)
+    if wrong or not isinstance(tree, dict):
+        raise StudyError(f"cannot use the study file {path}", [wrong])
     return tree, problems
 
 
-def _in_words(error: Exception) -> str:
+def not_a_mapping(tree: Any) -> str:
+    """Why what a file holds is no study; empty where it is keys with values."""
+    if tree is None:
+        return "got an empty file; needed is at least a title"
+    return "" if isinstance(tree, dict) else f"got {shown(tree)} at the top; allowed are key: value lines"
+
+
+def not_yaml(error: Exception) -> str:
     """The YAML library's complaint on one line, without the piece of the file that it may quote."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"{error.problem} (line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1})"
-    text = " ".join(str(error).split())
-    return text if text.isprintable() else repr(text)[1:-1]
+        mark = error.problem_mark
+        return f"not plain YAML: {error.problem} (line {mark.line + 1}, column {mark.column + 1})"
+    return f"not plain YAML: {one_line(error)}"
+
+
+def events(text: str) -> Iterator[yaml.Event]:
+    """The parser's events of a YAML text; raises `yaml.YAMLError` at the first error."""
+    yield from yaml.parse(text, Loader=_PARSER)
 
 
 def parse_yaml_text(text: str) -> tuple[Any, list[Problem]]:
     """Tree of a YAML text and its problems; raises `yaml.YAMLError` or `ValueError` where no tree can be made."""
     stack, problems, documents = [_Open([])], [], 0
-    for event in yaml.parse(text, Loader=_PARSER):
+    for event in events(text):
         documents += isinstance(event, yaml.DocumentStartEvent)
         if documents > 1:
             raise ValueError(f"got a second document (---) on line {_line(event)}; allowed is one")
