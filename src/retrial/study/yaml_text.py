@@ -115,6 +115,17 @@ class _Open:
             self.key = None
 
 
+_TYPED = "allowed is a text file with the numbers typed in (`retrial new study=NAME kind=full` writes one to fill in)"
+_OTHER_FILES = {
+    b"%PDF": f"a PDF; {_TYPED}",
+    b"PK\x03\x04": f"a document, spreadsheet or archive (Word, Excel, zip); {_TYPED}",
+    b"\xd0\xcf\x11\xe0": f"an old Word or Excel document; {_TYPED}",
+    b"\xff\xfe": "text in UTF-16; save the file as UTF-8 (an editor's Save as, encoding UTF-8)",
+    b"\xfe\xff": "text in UTF-16; save the file as UTF-8 (an editor's Save as, encoding UTF-8)",
+}
+"""What a file is that starts so, and what to do."""
+
+
 def read_text(path: Path) -> str:
     """Text of a study file; raises `StudyError` where there is none."""
     try:
@@ -124,11 +135,15 @@ def read_text(path: Path) -> str:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise StudyError(f"cannot use the study file {path}", [f"got more than {MAX_BYTES} bytes; allowed are {MAX_BYTES}"])
+        other = next((words for start, words in _OTHER_FILES.items() if raw.startswith(start)), "")
+        if other:
+            raise StudyError(f"cannot use the study file {path}", [f"got {other}"])
         return raw.decode("utf-8-sig")
     except OSError as error:
         raise StudyError(f"cannot read the study file {path}", [error.strerror or str(error)]) from error
     except UnicodeDecodeError as error:
-        wrong = f"got a byte that is not UTF-8 text at position {error.start}; save the file as UTF-8"
+        line = error.object[: error.start].count(b"\n") + 1
+        wrong = f"line {line}: got a byte that is not UTF-8 text; save the file as UTF-8 (an editor's Save as, encoding UTF-8)"
         raise StudyError(f"cannot use the study file {path}", [wrong]) from error
     except ValueError as error:
         raise StudyError(f"cannot read the study file {str(path)!r}", [str(error)]) from error
