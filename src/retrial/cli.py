@@ -69,7 +69,7 @@ def _dispatch(verb: str, rest: list[str]) -> int:
     # Hydra otherwise swallows exceptions and exits by itself with status 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
     several = bool({"-m", "--multirun"} & set(rest))
-    rest = [_study_override(argument, several) for argument in rest]
+    rest = _options_first([_study_override(argument, several) for argument in rest])
     if verb == "experiment":
         from retrial.app import experiment
 
@@ -77,6 +77,24 @@ def _dispatch(verb: str, rest: list[str]) -> int:
     from retrial.app.application import launch
 
     return launch(verb, rest)
+
+
+_WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c", "--experimental-rerun")
+"""Options whose value is the next argument."""
+
+
+def _options_first(arguments: list[str]) -> list[str]:
+    """Options before keys, in any order of the two: the parser of the configuration takes keys in one row only."""
+    options: list[str] = []
+    keys: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if argument in _WITH_VALUE and rest:
+            options += [argument, rest.pop(0)]
+        else:
+            (options if argument.startswith("-") else keys).append(argument)
+    return [*options, *keys]
 
 
 def _study_override(argument: str, several: bool) -> str:
@@ -91,7 +109,7 @@ def _study_override(argument: str, several: bool) -> str:
 
 def _written(value: str) -> str:
     """A text in Hydra's grammar: within quotes where it holds more than a plain path."""
-    if re.fullmatch(r"[\w./-]*|'.*'|\".*\"", value):
+    if re.fullmatch(r"[A-Za-z0-9_./-]*|'.*'|\".*\"", value):
         return value
     escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)
     return f"'{escaped}'" if not value.endswith("\\") else f"'{escaped.rstrip(chr(92))}'"

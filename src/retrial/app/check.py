@@ -81,10 +81,14 @@ def summary(study: Study, folders: Sequence[Path]) -> Iterator[str]:
     for key, endpoint in study.endpoints.items():
         yield from _endpoint(study, key, endpoint)
     for key, effect in study.effects.items():
-        interval = f" ({effect.ci.lower} to {effect.ci.upper})" if effect.ci is not None else f", p {effect.p}" if effect.p else ""
+        interval = (
+            f" ({effect.ci.lower} to {effect.ci.upper})" if effect.ci is not None else f", p {effect.p}" if effect.p else ""
+        )
         kind = "adjusted" if effect.adjusted_for else "unadjusted"
         use = "" if interval else "; neither interval nor p: it cannot be analysed"
-        words = f"{effect.measure.replace('_', ' ')} {effect.estimate}{interval}, {effect.numerator} / {effect.denominator}, {kind}"
+        words = (
+            f"{effect.measure.replace('_', ' ')} {effect.estimate}{interval}, {effect.numerator} / {effect.denominator}, {kind}"
+        )
         yield f"  ratio {key}: {words}{use}"
     rows = study.count_rows()
     for section, words in (("response", "response"), ("binary", "yes/no outcomes"), ("adverse_events", "adverse events")):

@@ -41,7 +41,7 @@ def find_study(name: str, folders: Sequence[Path]) -> Path:
 
 def _not_found(name: str, folders: Sequence[Path]) -> InputError:
     path = Path(name)
-    if _exists(path) and path.is_dir():
+    if name and _exists(path) and path.is_dir():
         inside = sorted(item.name for item in path.glob("*.yaml"))
         below = sorted(item.stem for item in path.glob("study/*.yaml"))
         told = f"study: got the folder {name}"

@@ -120,9 +120,9 @@ class Budget:
     def __init__(self, characters: int = 1_500_000) -> None:
         self._left = characters
 
-    def spend(self, text: str) -> bool:
-        """Whether a text may still be read."""
-        self._left -= len(text) + 1_000
+    def spend(self, text: str, problems: int = 0) -> bool:
+        """Whether a text may still be read; one with many problems takes longer."""
+        self._left -= len(text) + 1_000 + 300 * problems
         return self._left > 0
 
 

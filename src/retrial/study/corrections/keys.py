@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import types
 import typing
@@ -16,6 +17,7 @@ from retrial.study.problems import KeyPath
 NAME = "NAME"
 """Stands for a name of the user's own in a key path of the schema."""
 _CLOSE = 0.72
+_DEEPEST = 6
 _MAX_HOMES = 3
 _ALSO_CALLED: Mapping[str, tuple[str, ...]] = {
     "hazard_ratio": ("hr", "hazard", "hazards_ratio", "ahr"),
@@ -109,17 +111,22 @@ def nearest_names(name: str, known: Sequence[str]) -> list[str]:
     return found or [item for item in known if len(bare) > 2 and (bare in item.lower() or item.lower() in bare)][:3]
 
 
-def homes(root: type[BaseModel], key: str, at: KeyPath = (), depth: int = 0) -> Iterator[KeyPath]:
+@functools.cache
+def homes(root: type[BaseModel], key: str) -> tuple[KeyPath, ...]:
     """Every section of the schema that takes a key, names of the user's own as `NAME`."""
+    return tuple(_homes(root, key, (), 0))
+
+
+def _homes(root: type[BaseModel], key: str, at: KeyPath, depth: int) -> Iterator[KeyPath]:
     kind = kind_at(root, at)
     if _is_section(kind):
         if key in kind.model_fields:
             yield at
         for name in kind.model_fields:
-            if depth < 6:  # noqa: PLR2004
-                yield from homes(root, key, (*at, name), depth + 1)
+            if depth < _DEEPEST:
+                yield from _homes(root, key, (*at, name), depth + 1)
     elif _item(kind) is not None:
-        yield from homes(root, key, (*at, NAME), depth + 1)
+        yield from _homes(root, key, (*at, NAME), depth + 1)
 
 
 def belongs(root: type[BaseModel], key: str, section: KeyPath, tree: Mapping[str, Any]) -> str:

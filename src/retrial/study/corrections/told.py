@@ -16,6 +16,8 @@ from retrial.study.corrections.values import names, sections, values, with_more
 from retrial.study.corrections.yaml_slips import mended
 from retrial.study.problems import KeyPath, Problem
 
+MAX_CORRECTED = 100
+"""Problems for which a correction is looked for; no more are shown."""
 _UNREADABLE = 10_000
 """Taken for the number of problems of a text that cannot be read."""
 _MAX_SHOWN = 160
@@ -138,8 +140,12 @@ class _Work:
             return "; a comma begins the next entry: write the number before it without the comma"
         if home:
             return f"; {key} belongs below {home}"
-        found = nearest(key, allowed_keys(self.root, section))
+        found = nearest(key, self._free_keys(section))
         return f"; did you mean {found[0]}?" if found else ""
+
+    def _free_keys(self, section: KeyPath) -> list[str]:
+        """Keys that a section takes and does not have yet."""
+        return [name for name in allowed_keys(self.root, section) if (*section, name) not in self.draft.entries]
 
     def _is_unknown(self, at: KeyPath) -> bool:
         allowed = allowed_keys(self.root, at[:-1]) if at else []
@@ -147,13 +153,13 @@ class _Work:
 
     def correct(self) -> None:
         """Correct what can be, one problem after the other; a correction is kept when the file reads better with it."""
-        for problem in list(self.left):
+        for problem in self.left[:MAX_CORRECTED]:
             if problem in self.left:
                 self._correct(problem)
 
     def _correct(self, problem: Problem, again: bool = True) -> None:
         for at, draft in self._drafts(problem):
-            found = _of_draft(draft, self.check) if self.budget.spend(draft.text) else None
+            found = _of_draft(draft, self.check) if self.budget.spend(draft.text, len(self.left)) else None
             if found is None or problem in found[0]:
                 continue
             new = [item for item in found[0] if item not in self.left]
@@ -181,11 +187,10 @@ class _Work:
         if entry.key is None:
             return
         yield from ((section, draft) for draft in self._comma_split(key, entry))
-        allowed = allowed_keys(self.root, section)
         name, colon, rest = key.partition(":")
         if colon and rest.strip():
             yield section, self.draft.replaced(entry.key, f"{name.strip()}: {rest.strip()}")
-        for found in nearest(key, [name for name in allowed if (*section, name) not in self.draft.entries]):
+        for found in nearest(key, self._free_keys(section)):
             yield (*section, found), self.draft.replaced(entry.key, found)
 
     def _comma_split(self, key: str, entry: Entry) -> Iterator[Draft]:
@@ -197,7 +202,7 @@ class _Work:
         if before is None:
             return
         joined = (f"{before[1]}.{key}", f"{before[1]}{key}")
-        ways = joined[::-1] if len(key) == 3 and before[1] != "0" else joined  # noqa: PLR2004
+        ways = joined[::-1] if len(key) == 3 and before[1] != "0" else joined
         for number in ways:
             span = dataclasses.replace(entry.key, column=column - len(before[0]))
             yield self.draft.replaced(span, number)
@@ -215,10 +220,10 @@ class _Work:
             yield from (self.draft.replaced(entry.value, name) for name in nearest_names(text, words))
         elif source[:1] == "[" and words:
             yield from self._items(at, words)
-        if is_section and source[:1] not in "[{":
-            yield from (self.draft.replaced(entry.value, value) for value in sections(text, self.unit))
         found = values(text, source, self.unit, is_interval=at[-1] == "ci", is_list=is_list)
         yield from (self.draft.replaced(entry.value, value) for value in dict.fromkeys(found) if value not in (source, ""))
+        if is_section and source[:1] not in "[{":
+            yield from (self.draft.replaced(entry.value, value) for value in sections(text, self.unit))
         for value, more in with_more(text, self.unit):
             yield self.draft.replaced(entry.value, value + self._further(entry, more))
 

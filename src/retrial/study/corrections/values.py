@@ -27,7 +27,9 @@ _N_PERCENT = re.compile(r"(?P<n>\d+)\s*[,;]?\s*[\[(]\s*(?P<percent>\d+(?:\.\d+)?
 _N_COMMA_PERCENT = re.compile(r"(?P<n>\d+)\s*[,;]?\s+(?P<percent>\d+(?:\.\d+)?)\s*%")
 _PERCENT_N = re.compile(r"(?P<percent>\d+(?:\.\d+)?)\s*%\s*[\[(]\s*(?:n\s*=\s*)?(?P<n>\d+)\s*[\])]")
 _MEAN_SD = re.compile(rf"(?P<mean>{_NUM})\s*(?:[\[(]\s*(?:SD\s*)?|,?\s*SD\s*|\s*±\s*)(?P<sd>{_NUM})\s*[\])]?", re.IGNORECASE)
-_POWER = re.compile(r"(?P<relation>[<>]?)\s*(?P<digits>\d)(?:\.(?P<more>\d+))?\s*(?:[eE]|\s*[x×]\s*10\^?)\s*[-−–](?P<power>\d{1,2})")
+_POWER = re.compile(
+    r"(?P<relation>[<>]?)\s*(?P<digits>\d)(?:\.(?P<more>\d+))?\s*(?:[eE]|\s*[x×]\s*10\^?)\s*[-−–](?P<power>\d{1,2})"
+)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DATE_WORDS = re.compile(r"(?:(?P<day>\d{1,2})\.?\s+)?(?P<month>[A-Za-z]{3,9})\.?,?\s+(?:(?P<late>\d{1,2}),?\s+)?(?P<year>\d{4})")
 _DATE = re.compile(r"(?P<year>\d{4})[/.-](?P<month>\d{1,2})(?:[/.-](?P<day>\d{1,2}))?")

@@ -191,7 +191,10 @@ def _closed(text: str) -> Iterator[tuple[str, str]]:
     commas = re.sub(r"(?<=[\w%\"'\])}]) +(?=[A-Za-z_][\w-]*: )", ", ", text) if re.search(r"[{\[]", text) else text
     head = text.find("{")
     if commas != text and head >= 0:
-        yield text[:head] + re.sub(r"(?<=[\w%\"'\])}]) +(?=[A-Za-z_][\w-]*: )", ", ", text[head:]), "got no comma between two entries"
+        yield (
+            text[:head] + re.sub(r"(?<=[\w%\"'\])}]) +(?=[A-Za-z_][\w-]*: )", ", ", text[head:]),
+            "got no comma between two entries",
+        )
 
 
 def _reindented(draft: Draft, line: int) -> Iterator[Mend]:
