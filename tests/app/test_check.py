@@ -82,7 +82,14 @@ def mine(here: Path) -> Path:
 @pytest.mark.usefixtures("mine")
 @pytest.mark.parametrize(
     "name",
-    ["mytrial", "mytrial.yaml", "mine/study/mytrial.yaml", "mine/study/mytrial", "mine\\study\\mytrial.yaml", "./mine/study/mytrial.yaml"],
+    [
+        "mytrial",
+        "mytrial.yaml",
+        "mine/study/mytrial.yaml",
+        "mine/study/mytrial",
+        "mine\\study\\mytrial.yaml",
+        "./mine/study/mytrial.yaml",
+    ],
 )
 def test_a_study_is_found_however_it_is_called(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["check", f"study={name}", "--config-dir", "mine"]) == 0

@@ -97,12 +97,20 @@ SLIPS = [
     ("    ci: [0.47, 0.94]", "    ci: (0.47 - 0.94)", "    ci: [0.47, 0.94]"),
     ("    ci: [0.47, 0.94]", "    ci: 95% CI 0.47-0.94", "    ci: [0.47, 0.94]"),
     ("    ci: [0.47, 0.94]", "    ci: [0.47 0.94]", "    ci: [0.47, 0.94]"),
-    ("    hazard_ratio: 0.67\n    ci: [0.47, 0.94]", "    hazard_ratio: 0.67 (0.47–0.94)", "    hazard_ratio: 0.67\n    ci: [0.47, 0.94]"),
+    (
+        "    hazard_ratio: 0.67\n    ci: [0.47, 0.94]",
+        "    hazard_ratio: 0.67 (0.47–0.94)",
+        "    hazard_ratio: 0.67\n    ci: [0.47, 0.94]",
+    ),
     ("control: {value: 14.0, ci: [11.2, 17.9]}", "control: 14.0 (11.2–17.9)", "      control: {value: 14.0, ci: [11.2, 17.9]}"),
     ("control: {value: 14.0, ci: [11.2, 17.9]}", "control: 14.0 months", "      control: {value: 14.0}"),
     # counts, percentages, p-values, units, marks
     ("{control: 71,", "{control: 71 (5.9%),", "    events: {control: {n: 71, percent: 5.9}, experimental: 58}"),
-    ("{control: 27, experimental: 42, p", "{control: 2.3% (27), experimental: 42, p", "  response: {control: {n: 27, percent: 2.3}, experimental: 42, p: 0.026}"),
+    (
+        "{control: 27, experimental: 42, p",
+        "{control: 2.3% (27), experimental: 42, p",
+        "  response: {control: {n: 27, percent: 2.3}, experimental: 42, p: 0.026}",
+    ),
     ("    p: 0.023", "    p: P = 0.023*", "    p: 0.023"),
     ("    p: 0.023", "    p: 2.3e-2", "    p: 0.023"),
     ("    longest: 36.2", "    longest: 36.2 months", "    longest: 36.2"),
@@ -134,7 +142,14 @@ def test_a_slip_is_told_at_its_line_with_the_line_to_write(load: Load, right: st
     assert RIGHT.count(right) >= 1
     text = RIGHT.replace(right, wrong, 1)
     error = refused(load, text)
-    at = RIGHT.split("\n").index(RIGHT[: RIGHT.index(right)].split("\n")[-1] + right.split("\n")[0] + RIGHT[RIGHT.index(right) + len(right.split("\n")[0]) :].split("\n")[0]) + 1
+    at = (
+        RIGHT.split("\n").index(
+            RIGHT[: RIGHT.index(right)].split("\n")[-1]
+            + right.split("\n")[0]
+            + RIGHT[RIGHT.index(right) + len(right.split("\n")[0]) :].split("\n")[0]
+        )
+        + 1
+    )
     assert instead(error).get(at) == line, str(error)
     if "overall survival" not in wrong:
         load(mended(text, error))
@@ -178,7 +193,14 @@ def test_problems_come_in_the_order_of_the_lines(load: Load) -> None:
 
 
 def test_no_wrong_number_is_proposed(load: Load) -> None:
-    for wrong in ("hazard_ratio: 6700", "ci: [0.8, 0.94]", "events: {control: 1300, experimental: 58}", "longest: 14 weeks", "p: 12", "p: NS"):
+    for wrong in (
+        "hazard_ratio: 6700",
+        "ci: [0.8, 0.94]",
+        "events: {control: 1300, experimental: 58}",
+        "longest: 14 weeks",
+        "p: 12",
+        "p: NS",
+    ):
         key = wrong.split(":")[0]
         line = next(item for item in RIGHT.split("\n") if item.strip().startswith(f"{key}:"))
         error = refused(load, RIGHT.replace(line, f"    {wrong}", 1))

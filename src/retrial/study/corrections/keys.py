@@ -18,6 +18,8 @@ NAME = "NAME"
 """Stands for a name of the user's own in a key path of the schema."""
 _CLOSE = 0.72
 _DEEPEST = 6
+_LONG = 6
+"""A key of so many letters is meant where it stands within another one."""
 _MAX_HOMES = 3
 _ALSO_CALLED: Mapping[str, tuple[str, ...]] = {
     "hazard_ratio": ("hr", "hazard", "hazards_ratio", "ahr"),
@@ -44,6 +46,7 @@ _ALSO_CALLED: Mapping[str, tuple[str, ...]] = {
     "licence": ("license",),
     "chi_square": ("chi2", "chisq", "chi_squared", "x2", "χ2", "χ²"),
     "events": ("deaths", "n_events", "event"),
+    "landmarks": ("survival", "survival_at", "rates", "survival_rates"),
     "adjusted_for": ("covariates", "adjustment", "adjusted"),
     "categories": ("category", "responses"),
     "composites": ("composite",),
@@ -99,14 +102,25 @@ def nearest(key: str, allowed: Sequence[str]) -> list[str]:
     bare = re.sub(r"[\s.-]+", "_", key.strip().strip("'\"")).strip("_").lower()
     found = [name for name in allowed if name.lower() == bare]
     found += [name for name in allowed if bare in _ALSO_CALLED.get(name, ())]
+    found += ["ci"] if "ci" in allowed and interval_level(key) else []
     found += difflib.get_close_matches(bare, allowed, n=3, cutoff=_CLOSE)
+    found += [name for name in allowed if len(name) >= _LONG and name in bare]
     return list(dict.fromkeys(found))
+
+
+def interval_level(key: str) -> str:
+    """The level in a key such as "95.02% CI", in percent; empty in other keys."""
+    match = re.fullmatch(r"\s*(\d{2}(?:\.\d+)?)\s*_?%?\s*_?C[IL]s?\s*", key, re.IGNORECASE)
+    return match[1] if match is not None else ""
 
 
 def nearest_names(name: str, known: Sequence[str]) -> list[str]:
     """The names that a name may have been meant for, best first, whatever the case."""
     lower = {item.lower(): item for item in known}
     bare = re.sub(r"[\s.-]+", "_", name.strip()).lower()
+    initials = "".join(word[:1] for word in bare.split("_"))
+    if "_" in bare and initials in lower:
+        return [lower[initials]]
     found = [lower[match] for match in difflib.get_close_matches(bare, list(lower), n=3, cutoff=0.6)]
     return found or [item for item in known if len(bare) > 2 and (bare in item.lower() or item.lower() in bare)][:3]
 
@@ -129,12 +143,61 @@ def _homes(root: type[BaseModel], key: str, at: KeyPath, depth: int) -> Iterator
         yield from _homes(root, key, (*at, NAME), depth + 1)
 
 
-def belongs(root: type[BaseModel], key: str, section: KeyPath, tree: Mapping[str, Any]) -> str:
-    """Where a key that is not allowed in a section would be: "endpoints.os"; empty where it is nowhere, or in many places."""
+def belongs(root: type[BaseModel], key: str, value: Any, section: KeyPath, tree: Mapping[str, Any]) -> str:
+    """Where a key that is not allowed in a section would be: "endpoints.os"; empty where it is nowhere, or in many places.
+
+    A name of the user's own is known by the keys below it.
+    """
     found = [home for home in homes(root, key) if home != section]
     if not 0 < len(found) <= _MAX_HOMES:
+        keys = {str(name).lower() for name in value} if isinstance(value, Mapping) else set()
+        found = [] if not keys else [home for home in holders(root) if keys <= _keys_of_item(root, home) and home != section]
+        found = [home for home in found if home[: len(section)] == section] or found
+    if not 0 < len(found) <= _MAX_HOMES + 1:
         return ""
     return " or ".join(".".join(map(str, _named(home, tree))) or "the top of the file" for home in found)
+
+
+def elsewhere(root: type[BaseModel], key: str, tree: Mapping[str, Any]) -> str:
+    """What a key that is nowhere in the schema may have been meant for, and where that belongs."""
+    near = nearest(key, list(_all_keys(root)))
+    home = belongs(root, near[0], None, (), tree) if near else ""
+    return f"{near[0]}, which belongs below {home}" if home else ""
+
+
+@functools.cache
+def _all_keys(root: type[BaseModel]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    pending: list[tuple[KeyPath, int]] = [((), 0)]
+    while pending:
+        at, depth = pending.pop()
+        kind = kind_at(root, at)
+        if _is_section(kind) and depth < _DEEPEST:
+            found |= dict.fromkeys(kind.model_fields)
+            pending += [((*at, name), depth + 1) for name in kind.model_fields]
+        elif _item(kind) is not None:
+            pending.append(((*at, NAME), depth + 1))
+    return tuple(found)
+
+
+@functools.cache
+def holders(root: type[BaseModel]) -> tuple[KeyPath, ...]:
+    """Sections that hold entries with names of the user's own, each a section itself."""
+    found: list[KeyPath] = []
+    pending: list[KeyPath] = [()]
+    while pending:
+        at = pending.pop()
+        kind = kind_at(root, at)
+        if _is_section(kind) and len(at) < _DEEPEST:
+            pending += [(*at, name) for name in reversed(kind.model_fields)]
+        elif typing.get_origin(kind) is dict and _is_section(_item(kind)):
+            found.append(at)
+            pending.append((*at, NAME))
+    return tuple(found)
+
+
+def _keys_of_item(root: type[BaseModel], home: KeyPath) -> set[str]:
+    return set(allowed_keys(root, (*home, NAME)))
 
 
 def _named(home: KeyPath, tree: Any) -> Iterator[str]:

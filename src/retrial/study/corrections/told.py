@@ -11,16 +11,19 @@ from typing import Any
 from pydantic import BaseModel
 
 from retrial.study.corrections.draft import Budget, Draft, Entry
-from retrial.study.corrections.keys import allowed_keys, belongs, kind_at, nearest, nearest_names
-from retrial.study.corrections.values import names, sections, values, with_more
+from retrial.study.corrections.keys import NAME, allowed_keys, belongs, elsewhere, interval_level, kind_at, nearest, nearest_names
+from retrial.study.corrections.values import described, names, sections, values, with_more
 from retrial.study.corrections.yaml_slips import mended
-from retrial.study.problems import KeyPath, Problem
+from retrial.study.problems import KeyPath, Problem, printable
 
 MAX_CORRECTED = 100
 """Problems for which a correction is looked for; no more are shown."""
 _UNREADABLE = 10_000
 """Taken for the number of problems of a text that cannot be read."""
 _MAX_SHOWN = 160
+_LARGE = 10_000
+_NAMES = {"endpoints": "os", "binary": "response"}
+"""A name that is proposed where the file has none."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _ALLOWED = re.compile(r"; allowed (?:is|are|here are) (?P<words>[^;(]+)")
 
@@ -58,11 +61,9 @@ def told(text: str, root: type[BaseModel], check: Check) -> list[Told]:
     if found is None:
         return _shown(start, draft)
     work = _Work(draft, list(found[0]), found[1], root, check)
-    placed = {problem: work.placed(problem) for problem in found[0]}
+    work.see(work.left)
     work.correct()
-    rest = {problem: work.placed(problem) for problem in work.left if problem not in placed}
-    kept = [place for problem, place in placed.items() if problem not in work.followed]
-    return _shown([*start, *kept, *rest.values()], work.draft)
+    return _shown([*start, *(place for problem, place in work.seen.items() if problem not in work.followed)], work.draft)
 
 
 def _of_draft(draft: Draft, check: Check) -> tuple[list[Problem], Mapping[str, Any]] | None:
@@ -100,7 +101,10 @@ def _shown(placed: Iterable[_Placed], draft: Draft) -> list[Told]:
 
 @dataclass(slots=True)
 class _Work:
-    """The draft, and the problems that it has left; `followed` went away with the correction of another one."""
+    """The draft, and the problems that it has left.
+
+    `seen` are all that there were, with their places; `followed` went away with the correction of another one.
+    """
 
     draft: Draft
     left: list[Problem]
@@ -108,12 +112,19 @@ class _Work:
     root: type[BaseModel]
     check: Check
     budget: Budget = field(default_factory=Budget)
+    seen: dict[Problem, _Placed] = field(default_factory=dict)
     followed: set[Problem] = field(default_factory=set)
     unit: str = field(init=False)
 
     def __post_init__(self) -> None:
         unit = self.tree.get("time_unit")
         self.unit = unit if isinstance(unit, str) and unit else "months"
+
+    def see(self, problems: Iterable[Problem]) -> None:
+        """Note problems at the places where they are now."""
+        for problem in problems:
+            if problem not in self.seen:
+                self.seen[problem] = self.placed(problem)
 
     def placed(self, problem: Problem) -> _Placed:
         """A problem with its place in the file."""
@@ -130,18 +141,36 @@ class _Work:
         return next((self.draft.entries[at[:size]] for size in range(len(at), 0, -1) if at[:size] in self.draft.entries), None)
 
     def _hint(self, problem: Problem) -> str:
-        """Where a key that does not belong here would belong."""
+        """Where a key that does not belong here would belong; the count that a percentage stands for."""
         if not self._is_unknown(problem.at):
-            return ""
+            return self._count_of(problem.at)
         key, section = str(problem.at[-1]), problem.at[:-1]
-        home = belongs(self.root, key, section, self.tree)
         entry = self.draft.entries.get(problem.at)
         if entry is not None and next(self._comma_split(key, entry), None) is not None:
             return "; a comma begins the next entry: write the number before it without the comma"
-        if home:
-            return f"; {key} belongs below {home}"
         found = nearest(key, self._free_keys(section))
-        return f"; did you mean {found[0]}?" if found else ""
+        home = belongs(self.root, key, _value(self.tree, problem.at), section, self.tree)
+        if home and not (found and found[0].lower() == key.lower()):
+            return f"; {printable(key)} belongs below {home}"
+        if found:
+            return f"; did you mean {found[0]}?"
+        other = elsewhere(self.root, key, self.tree)
+        return f"; did you mean {other}?" if other else ""
+
+    def _count_of(self, at: KeyPath) -> str:
+        """The count that a percentage of an arm is, where there is only one."""
+        value, arm = _value(self.tree, at), str(at[-1]) if at else ""
+        size = _value(self.tree, ("arms", arm, "n"))
+        match = re.fullmatch(r"(\d+(?:\.(\d+))?)\s*%", value.strip()) if isinstance(value, str) else None
+        if match is None or not isinstance(size, str) or not size.isdigit() or not 0 < int(size) < _LARGE:
+            return ""
+        decimals = len(match[2] or "")
+        counts = [
+            n for n in range(int(size) + 1) if abs(round(100 * n / int(size), decimals) - float(match[1])) < 10**-decimals / 2
+        ]
+        if len(counts) != 1:
+            return "; needed is the number of patients, with the percentage beside it: {n: 12, percent: 27.8}"
+        return f"; {match[1]} % of {size} patients is {counts[0]}: {{n: {counts[0]}, percent: {match[1]}}}, if the paper prints no count"
 
     def _free_keys(self, section: KeyPath) -> list[str]:
         """Keys that a section takes and does not have yet."""
@@ -153,11 +182,15 @@ class _Work:
 
     def correct(self) -> None:
         """Correct what can be, one problem after the other; a correction is kept when the file reads better with it."""
-        for problem in self.left[:MAX_CORRECTED]:
-            if problem in self.left:
-                self._correct(problem)
+        tried: set[Problem] = set()
+        while len(tried) < MAX_CORRECTED:
+            problem = next((item for item in self.left if item not in tried), None)
+            if problem is None:
+                return
+            tried.add(problem)
+            self._correct(problem)
 
-    def _correct(self, problem: Problem, again: bool = True) -> None:
+    def _correct(self, problem: Problem) -> None:
         for at, draft in self._drafts(problem):
             found = _of_draft(draft, self.check) if self.budget.spend(draft.text, len(self.left)) else None
             if found is None or problem in found[0]:
@@ -166,9 +199,8 @@ class _Work:
             if at == problem.at and any(item.at[: len(at)] == at for item in new):
                 continue
             self.followed |= {item for item in self.left if item not in found[0]} - {problem}
-            self.draft, self.left = draft, list(found[0])
-            for item in new if again else ():
-                self._correct(item, again=False)
+            self.draft, self.left, self.tree = draft, list(found[0]), found[1]
+            self.see(new)
             return
 
     def _drafts(self, problem: Problem) -> Iterator[tuple[KeyPath, Draft]]:
@@ -181,6 +213,26 @@ class _Work:
         elif entry.key is not None and isinstance(at[-1], str) and not _NAME.fullmatch(at[-1]):
             yield from ((at, self.draft.replaced(entry.key, name)) for name in names(at[-1]) if _NAME.fullmatch(name))
         yield from ((at, draft) for draft in self._other_values(problem, entry))
+        yield from ((at[:-1], draft) for draft in self._under_a_name(at))
+
+    def _under_a_name(self, at: KeyPath) -> Iterator[Draft]:
+        """`effects: {hazard_ratio: 0.7}` with a name between the two."""
+        section, entry = at[:-1], self.draft.entries.get(at[:-1])
+        fields = allowed_keys(self.root, (*section, NAME)) if section and kind_at(self.root, section) else []
+        if entry is None or entry.key is None or at[-1] not in fields or allowed_keys(self.root, section):
+            return
+        name = (
+            next(iter(_value(self.tree, ("endpoints",)) or ()), "os")
+            if section == ("effects",)
+            else _NAMES.get(section[0], "first")
+        )
+        name = name if _NAME.fullmatch(name) and name not in fields else "os"
+        if not entry.is_block:
+            yield self.draft.replaced(entry.value, f"{{{name}: {self.draft.piece(entry.value)}}}")
+            return
+        first, last = entry.value.line, entry.value.end_line
+        lines = self.draft.lines[first : last + 1]
+        yield self.draft.with_lines(first, last, [" " * entry.value.column + f"{name}:", *(f"  {line}" for line in lines)])
 
     def _other_keys(self, at: KeyPath, entry: Entry) -> Iterator[tuple[KeyPath, Draft]]:
         key, section = str(at[-1]), at[:-1]
@@ -190,8 +242,19 @@ class _Work:
         name, colon, rest = key.partition(":")
         if colon and rest.strip():
             yield section, self.draft.replaced(entry.key, f"{name.strip()}: {rest.strip()}")
+        behind = re.fullmatch(r"(?P<name>[A-Za-z][A-Za-z _-]*?)\s*(?:=|(?=[<>≤≥]))\s*(?P<value>.+)", key)
+        if behind is not None:
+            for found in nearest(behind["name"], self._free_keys(section)):
+                yield section, self.draft.replaced(entry.key, f"{found}: {behind['value']}")
+        level = interval_level(key)
         for found in nearest(key, self._free_keys(section)):
-            yield (*section, found), self.draft.replaced(entry.key, found)
+            draft = self.draft.replaced(entry.key, found)
+            if level not in ("", "95") and found == "ci" and "level" in self._free_keys(section):
+                renamed = draft.entries.get((*section, found))
+                if renamed is not None and not renamed.is_block:
+                    more = self._further(renamed, {"level": f"{level}%"})
+                    draft = draft.replaced(renamed.value, draft.piece(renamed.value) + more)
+            yield (*section, found), draft
 
     def _comma_split(self, key: str, entry: Entry) -> Iterator[Draft]:
         """`{hazard_ratio: 0,67}` is read as 0 and a key 67: the number with its point, or without the mark of thousands."""
@@ -217,15 +280,24 @@ class _Work:
         is_section = isinstance(kind, type) and issubclass(kind, BaseModel)
         words = _allowed_words(problem.message)
         if source[:1] not in "[{":
-            yield from (self.draft.replaced(entry.value, name) for name in nearest_names(text, words))
+            yield from (
+                self.draft.replaced(entry.value, name) for name in (*self._labelled(text, words), *nearest_names(text, words))
+            )
         elif source[:1] == "[" and words:
             yield from self._items(at, words)
         found = values(text, source, self.unit, is_interval=at[-1] == "ci", is_list=is_list)
         yield from (self.draft.replaced(entry.value, value) for value in dict.fromkeys(found) if value not in (source, ""))
         if is_section and source[:1] not in "[{":
             yield from (self.draft.replaced(entry.value, value) for value in sections(text, self.unit))
+            if at[0] in ("arms", "citation"):
+                yield from (self.draft.replaced(entry.value, value) for value in described(text))
         for value, more in with_more(text, self.unit):
             yield self.draft.replaced(entry.value, value + self._further(entry, more))
+
+    def _labelled(self, text: str, words: Sequence[str]) -> list[str]:
+        """The endpoint of a label."""
+        labels = {name: _value(self.tree, ("endpoints", name, "label")) for name in words}
+        return [name for name, label in labels.items() if isinstance(label, str) and label.lower() == text.strip().lower()]
 
     def _items(self, at: KeyPath, words: Sequence[str]) -> Iterator[Draft]:
         """A list with one of its names as it is spelt elsewhere."""
@@ -241,6 +313,18 @@ class _Work:
         column = entry.key.column if entry.key is not None else 0
         joint = ", " if entry.is_flow else "\n" + " " * column
         return "".join(f"{joint}{key}: {value}" for key, value in more.items())
+
+
+def _value(tree: Any, at: KeyPath) -> Any:
+    """What stands at a path of a tree; None where nothing does."""
+    for part in at:
+        if isinstance(tree, Mapping):
+            tree = tree.get(part)
+        elif isinstance(tree, list) and isinstance(part, int) and part < len(tree):
+            tree = tree[part]
+        else:
+            return None
+    return tree
 
 
 def _allowed_words(message: str) -> list[str]:

@@ -21,11 +21,15 @@ _INTERVAL = re.compile(rf"[\[({{]?\s*(?P<low>{_NUM}){_SEP}(?P<high>{_NUM})\s*[\]
 _OPEN_END = re.compile(
     rf"[\[({{]?\s*(?P<low>{_NUM}){_SEP}(?P<high>NR|NE|NA|not reached|not estimable|∞|inf(?:inity)?)\s*[\])}}]?", re.IGNORECASE
 )
-_WITH_INTERVAL = re.compile(rf"(?P<value>{_NUM})\s*[,;:]?\s*(?P<rest>[\[(].*[\])])")
+_WITH_INTERVAL = re.compile(rf"(?P<value>{_NUM})\s*(?P<unit>[A-Za-z]*)\s*[,;:]?\s*[\[(](?P<rest>[^\[\]()]*)[\])]")
+_P_BEHIND = re.compile(rf"[,;]?\s*p(?:[- ]?value)?\s*=?\s*(?P<p>{_NUM})\s*$", re.IGNORECASE)
+_WORDS_BEHIND = re.compile(r"\s+(?:for|by|from)\s+[A-Za-z].*$|\s*\([A-Za-z][A-Za-z -]*\)$")
 _OF = re.compile(r"(?P<n>\d+)\s*(?:/|of|out of)\s*(?P<of>\d+)(?:\s*[,;]?\s*[\[(]?\s*(?P<percent>\d+(?:\.\d+)?)\s*%?\s*[\])]?)?")
 _N_PERCENT = re.compile(r"(?P<n>\d+)\s*[,;]?\s*[\[(]\s*(?P<percent>\d+(?:\.\d+)?)\s*%?\s*[\])]")
 _N_COMMA_PERCENT = re.compile(r"(?P<n>\d+)\s*[,;]?\s+(?P<percent>\d+(?:\.\d+)?)\s*%")
-_PERCENT_N = re.compile(r"(?P<percent>\d+(?:\.\d+)?)\s*%\s*[\[(]\s*(?:n\s*=\s*)?(?P<n>\d+)\s*[\])]")
+_PERCENT_N = re.compile(
+    r"(?P<percent>\d+(?:\.\d+)?)\s*%\s*[,;]?\s*[\[(]\s*(?:n\s*=\s*)?(?P<n>\d+)(?:\s*(?:/|of|out of)\s*(?P<of>\d+))?\s*[\])]"
+)
 _MEAN_SD = re.compile(rf"(?P<mean>{_NUM})\s*(?:[\[(]\s*(?:SD\s*)?|,?\s*SD\s*|\s*±\s*)(?P<sd>{_NUM})\s*[\])]?", re.IGNORECASE)
 _POWER = re.compile(
     r"(?P<relation>[<>]?)\s*(?P<digits>\d)(?:\.(?P<more>\d+))?\s*(?:[eE]|\s*[x×]\s*10\^?)\s*[-−–](?P<power>\d{1,2})"
@@ -50,7 +54,7 @@ def tidy(text: str, unit: str = "") -> str:
     text = text.strip().strip("'\"").strip()
     text = re.sub(f"[{_SPACES}]", " ", text).replace("·", ".").replace("∙", ".").replace("−", "-")
     text = _MARKS.sub("", text).strip()
-    text = _LEAD.sub("", text, count=1)
+    text = _WORDS_BEHIND.sub("", _LEAD.sub("", text, count=1))
     found = _UNITS.search(text)
     if found is not None and (not unit or found[0].strip()[0].lower() in (unit[:1], "p", "e")):
         return text[: found.start()].strip()
@@ -94,29 +98,39 @@ def values(text: str, source: str, unit: str, is_interval: bool = False, is_list
 
 
 def with_more(text: str, unit: str = "") -> Iterator[tuple[str, dict[str, str]]]:
-    """A value that carries its interval, apart: `0.67 (0.47–0.94)` is 0.67, and ci: [0.47, 0.94]."""
+    """A value that carries its interval, apart: `0.67 (0.47–0.94; p = 0.02)` is 0.67, ci: [0.47, 0.94] and p: 0.02."""
     for plain in numbers(tidy(text, unit)):
         match = _WITH_INTERVAL.fullmatch(plain)
-        if match is None:
+        if match is None or (match["unit"] and match["unit"].lower()[:1] != unit[:1]):
             continue
-        rest = _LEAD.sub("", match["rest"].strip("[]()"))
-        for interval in _intervals(rest):
-            yield match["value"], {"ci": interval}
+        rest, more = match["rest"].strip(), {}
+        behind = _P_BEHIND.search(rest)
+        if behind is not None:
+            rest, more = rest[: behind.start()].strip(), {"p": behind["p"].strip()}
+        level = re.match(r"(\d+(?:\.\d+)?)\s*%\s*C", rest, re.IGNORECASE)
+        if level is not None and level[1] != "95":
+            more = {"level": f"{level[1]}%", **more}
+        for interval in _intervals(_LEAD.sub("", rest, count=1).lstrip(",;: ")):
+            yield match["value"], {"ci": interval, **more}
 
 
 def sections(text: str, unit: str = "") -> Iterator[str]:
     """A bare value where a section is wanted."""
     for value, more in with_more(text, unit):
-        yield f"{{value: {value}, ci: {more['ci']}}}"
+        yield f"{{{', '.join(f'{key}: {item}' for key, item in {'value': value, **more}.items())}}}"
     for plain in numbers(tidy(text, unit)):
         if re.fullmatch(_NUM, plain):
             yield f"{{value: {plain}}}"
             yield f"{{n: {plain}}}"
             yield f"{{p: {plain}}}"
+
+
+def described(text: str) -> Iterator[str]:
+    """A bare text where a section with a text or a label is wanted."""
     bare = text.strip()
     if bare and re.fullmatch(r"[^{}\[\]:#'\"]+", bare):
-        yield f"{{text: {bare}}}" if "," not in bare else f'{{text: "{bare}"}}'
-        yield f"{{label: {bare}}}" if "," not in bare else f'{{label: "{bare}"}}'
+        shown = f'"{bare}"' if "," in bare else bare
+        yield from (f"{{text: {shown}}}", f"{{label: {shown}}}")
 
 
 def names(text: str) -> Iterator[str]:
