@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sys
 from collections.abc import Sequence
 from importlib import resources
+from pathlib import Path
 
 VERBS: dict[str, str] = {
     "reanalyse": "all of it: audit, reconstruction, models, answers and the report (the main job)",
@@ -74,6 +76,7 @@ def _dispatch(verb: str, rest: list[str]) -> int:
         from retrial.app import experiment
 
         return experiment.run(rest)
+    _remind_of_study(rest)
     from retrial.app.application import launch
 
     return launch(verb, rest)
@@ -107,6 +110,18 @@ def _options_first(arguments: list[str]) -> list[str]:
         else:
             (options if argument.startswith("-") else keys).append(argument)
     return [*options, *keys]
+
+
+def _remind_of_study(arguments: list[str]) -> None:
+    """Say so where somebody names a folder with studies and none of them: what is analysed then is the default study."""
+    if any(argument.startswith(("study.name=", "+experiment=", "experiment=")) for argument in arguments):
+        return
+    for option, value in itertools.pairwise(arguments):
+        names = sorted(path.stem for path in Path(value).glob("study/*.yaml")) if option in ("--config-dir", "-cd") else []
+        if names:
+            print(
+                f"no study= is given: the default study is analysed; {value}/study/ has {', '.join(names[:12])}", file=sys.stderr
+            )
 
 
 def _study_override(argument: str, several: bool) -> str:

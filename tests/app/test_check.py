@@ -166,6 +166,16 @@ def test_what_a_study_can_be_used_for(mine: Path, capsys: pytest.CaptureFixture[
     assert "endpoint pfs: life tables cannot be reconstructed: no median" in said
 
 
+def test_a_study_in_a_folder_nearby_is_pointed_to(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["check", "study=mytrial"]) == 2
+    assert "there is mine/study/mytrial.yaml: write --config-dir mine study=mytrial" in capsys.readouterr().err
+
+
+def test_a_folder_without_a_study_named_is_reminded_of(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["audit", "--config-dir", "mine", f"output_dir={mine / 'out'}", "endpoints=[nope]"]) == 2
+    assert "no study= is given: the default study is analysed; mine/study/ has mytrial" in capsys.readouterr().err
+
+
 def test_a_folder_that_is_not_there(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["check", "--config-dir", "nowhere", "study=mytrial"]) == 2
     assert "--config-dir: got 'nowhere'; there is no such folder" in capsys.readouterr().err

@@ -63,6 +63,9 @@ def _not_found(name: str, folders: Sequence[Path]) -> InputError:
     near = [lower[item] for item in difflib.get_close_matches(name.lower(), list(lower), n=3, cutoff=0.6)]
     more = f"; did you mean {' or '.join(near)}?" if near else ""
     own = "" if len(folders) > 1 else "; --config-dir DIR adds those of DIR/study/"
+    nearby = next((item for item in (*Path().glob(f"study/{name}.yaml"), *Path().glob(f"*/study/{name}.yaml"))), None)
+    if nearby is not None:
+        own = f"; there is {nearby}: write --config-dir {nearby.parent.parent} study={name}"
     return StudyError(f"no study {name!r}", [f"study: allowed are {_some(known)}{own}{more}"])
 
 

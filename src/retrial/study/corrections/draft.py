@@ -29,6 +29,8 @@ class Span:
     @classmethod
     def of(cls, event: yaml.Event) -> Span:
         start, end = event.start_mark, event.end_mark
+        if start is None or end is None:  # an event of a parser always has both
+            return cls(0, 0, 0, 0)
         return cls(start.line, start.column, end.line, end.column)
 
     def until(self, end: Span) -> Span:

@@ -224,7 +224,7 @@ class _Work:
         name = (
             next(iter(_value(self.tree, ("endpoints",)) or ()), "os")
             if section == ("effects",)
-            else _NAMES.get(section[0], "first")
+            else _NAMES.get(str(section[0]), "first")
         )
         name = name if _NAME.fullmatch(name) and name not in fields else "os"
         if not entry.is_block:

@@ -122,6 +122,8 @@ def _regrouped(draft: Draft, lines: Sequence[str]) -> tuple[tuple[str, ...], ...
 
 def _line_mends(text: str) -> Iterator[tuple[str, str]]:
     """A line as it may have been meant, and what is wrong with it."""
+    wide = re.sub(r"[\u00a0\u2000-\u200a\u202f\u3000]", " ", text)
+    yield wide, "got wide spaces of a web page or a document between the words; allowed are plain spaces"
     yield from _closed(text)
     bad = _BAD_START.search(text)
     if bad is not None:
