@@ -161,8 +161,8 @@ def test_what_a_study_can_be_used_for(mine: Path, capsys: pytest.CaptureFixture[
     )
     assert cli.run(["check", "--config-dir", "mine", "study=mytrial"]) == 0
     said = capsys.readouterr().out
-    assert "endpoint os: life tables can be reconstructed, from medians (endpoints.os.median)" in said
-    assert "would tighten them: events (endpoints.os.events), their intervals (ci)" in said
+    assert "endpoint os: life tables can be reconstructed, from medians\n" in said
+    assert "would tighten them: events (endpoints.os.events), their intervals (endpoints.os.median, ci)" in said
     assert "endpoint pfs: life tables cannot be reconstructed: no median" in said
 
 

@@ -118,8 +118,9 @@ def _endpoint(study: Study, key: str, endpoint: Endpoint) -> Iterator[str]:
     if missing:
         yield f"  {named}: life tables cannot be reconstructed: {missing}"
         return
-    yield f"  {named}: life tables can be reconstructed, from {', '.join(name for name, there in given.items() if there)}"
-    absent = [name for name, there in given.items() if not there]
+    there = [name.partition(" (")[0] for name, is_there in given.items() if is_there]
+    yield f"  {named}: life tables can be reconstructed, from {', '.join(there)}"
+    absent = [name for name, is_there in given.items() if not is_there]
     if absent:
         yield f"    would tighten them: {', '.join(absent)}"
 
@@ -133,10 +134,10 @@ def _given(study: Study, key: str, endpoint: Endpoint) -> dict[str, bool]:
     return {
         f"events ({at}.events)": any(per_arm["events"]),
         f"medians ({at}.median)": bool(medians),
-        "their intervals (ci)": any(median.ci is not None for median in medians),
+        f"their intervals ({at}.median, ci)": any(median.ci is not None for median in medians),
         f"the longest time ({at}.longest)": endpoint.longest is not None,
         f"numbers at risk ({at}.at_risk)": endpoint.at_risk is not None,
-        f"the unadjusted hazard ratio (effects.NAME with endpoint: {key})": ratio,
+        f"the unadjusted hazard ratio (effects, with endpoint: {key})": ratio,
         f"a test of the arms ({at}.test)": endpoint.test is not None,
         f"a digitised curve ({at}.curve)": endpoint.curve is not None,
     }

@@ -285,7 +285,7 @@ class _Work:
             )
         elif source[:1] == "[" and words:
             yield from self._items(at, words)
-        found = values(text, source, self.unit, is_interval=at[-1] == "ci", is_list=is_list)
+        found = (self._of_arm(at, value) for value in values(text, source, self.unit, at[-1] == "ci", is_list))
         yield from (self.draft.replaced(entry.value, value) for value in dict.fromkeys(found) if value not in (source, ""))
         if is_section and source[:1] not in "[{":
             yield from (self.draft.replaced(entry.value, value) for value in sections(text, self.unit))
@@ -293,6 +293,11 @@ class _Work:
                 yield from (self.draft.replaced(entry.value, value) for value in described(text))
         for value, more in with_more(text, self.unit):
             yield self.draft.replaced(entry.value, value + self._further(entry, more))
+
+    def _of_arm(self, at: KeyPath, value: str) -> str:
+        """A count without its denominator where that is the whole arm."""
+        size = _value(self.tree, ("arms", at[-1], "n"))
+        return value.replace(f", evaluable: {size}", "") if isinstance(size, str) else value
 
     def _labelled(self, text: str, words: Sequence[str]) -> list[str]:
         """The endpoint of a label."""
