@@ -109,6 +109,12 @@ SLIPS = [
     ("    p: 0.023", "    p: 2.3e-2", "    p: 0.023"),
     ("    longest: 36.2", "    longest: 36.2 months", "    longest: 36.2"),
     ("    test: {p: 0.02}", "    test: 0.02", "    test: {p: 0.02}"),
+    ("    p: 0.023", "    p: 0.023 for superiority", "    p: 0.023"),
+    (
+        "    hazard_ratio: 0.67\n    ci: [0.47, 0.94]",
+        "    hazard_ratio: 0.67 (96% CI, 0.47 to 0.94)",
+        "    hazard_ratio: 0.67\n    ci: [0.47, 0.94]\n    level: 96%",
+    ),
     # lists, words, dates, names
     ("times: [0, 12, 24, 36]", "times: 0, 12, 24, 36", "      times: [0, 12, 24, 36]"),
     ("control: [1200, 66, 25, 0]", "control: 1200 66 25 0", "      control: [1200, 66, 25, 0]"),
@@ -231,6 +237,9 @@ def test_no_wrong_number_is_proposed(load: Load) -> None:
         "events: {control: 1300, experimental: 58}",
         "longest: 14 weeks",
         "p: 12",
+        "p: 0.02 (one-sided)",
+        "p: 0.02 for interaction",
+        "ci: 90% CI 0.47-0.94",
         "p: NS",
     ):
         key = wrong.split(":")[0]

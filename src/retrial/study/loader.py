@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from retrial.errors import StudyError
 from retrial.study.consistency import problems_of
 from retrial.study.corrections.keys import allowed_keys
-from retrial.study.problems import Clash, KeyPath, Problem, shown
+from retrial.study.problems import UNKNOWN_KEY, Clash, KeyPath, Problem, shown
 from retrial.study.study import Study
 from retrial.study.yaml_text import not_a_mapping, not_yaml, parse_yaml_text, read_text, text_problems
 
@@ -37,7 +37,7 @@ def problem_of(item: Any, at: KeyPath) -> Problem:
     if kind == "missing":
         return Problem(at, "missing; this key is needed")
     if kind == "extra_forbidden":
-        return Problem(at, f"got an unknown key; allowed here are {', '.join(allowed_keys(Study, at[:-1]) or ['no others'])}")
+        return Problem(at, f"{UNKNOWN_KEY}; allowed here are {', '.join(allowed_keys(Study, at[:-1]) or ['no others'])}")
     if kind == "value_error":
         return Problem(at, str(item["ctx"]["error"]))
     allowed = _ALLOWED.get(kind)

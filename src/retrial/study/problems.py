@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 KeyPath = tuple[str | int, ...]
+UNKNOWN_KEY = "got an unknown key"
+"""How the message about a key begins that its section does not take."""
 _SHOWN = 60
 """Characters of a refused value that a message repeats."""
 _SHOWN_KEYS = 3

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from retrial.dims import CONTROL
 from retrial.study.problems import KeyPath
 
 NAME = "NAME"
@@ -78,11 +79,11 @@ def _item(kind: Any) -> Any:
 
 
 def kind_at(root: type[BaseModel], path: KeyPath) -> Any:
-    """Type of the value at a path; None where the schema has nothing there."""
+    """Type of the value at a path; None where the schema has nothing there. Any other key of a section of arms is taken for an arm."""
     kind: Any = root
     for part in path:
         if _is_section(kind):
-            field = kind.model_fields.get(str(part))
+            field = kind.model_fields.get(str(part)) or kind.model_fields.get(CONTROL)
             kind = None if field is None else plain(field.annotation)
         else:
             kind = _item(kind)

@@ -14,7 +14,7 @@ from retrial.study.corrections.draft import Budget, Draft, Entry
 from retrial.study.corrections.keys import NAME, allowed_keys, belongs, elsewhere, interval_level, kind_at, nearest, nearest_names
 from retrial.study.corrections.values import described, names, sections, values, with_more
 from retrial.study.corrections.yaml_slips import mended
-from retrial.study.problems import KeyPath, Problem, printable
+from retrial.study.problems import UNKNOWN_KEY, KeyPath, Problem, printable
 
 MAX_CORRECTED = 100
 """Problems for which a correction is looked for; no more are shown."""
@@ -142,7 +142,7 @@ class _Work:
 
     def _hint(self, problem: Problem) -> str:
         """Where a key that does not belong here would belong; the count that a percentage stands for."""
-        if not self._is_unknown(problem.at):
+        if not self._is_unknown(problem):
             return self._count_of(problem.at)
         key, section = str(problem.at[-1]), problem.at[:-1]
         entry = self.draft.entries.get(problem.at)
@@ -176,9 +176,8 @@ class _Work:
         """Keys that a section takes and does not have yet."""
         return [name for name in allowed_keys(self.root, section) if (*section, name) not in self.draft.entries]
 
-    def _is_unknown(self, at: KeyPath) -> bool:
-        allowed = allowed_keys(self.root, at[:-1]) if at else []
-        return bool(allowed) and at[-1] not in allowed
+    def _is_unknown(self, problem: Problem) -> bool:
+        return bool(problem.at) and problem.message.startswith(UNKNOWN_KEY) and bool(allowed_keys(self.root, problem.at[:-1]))
 
     def correct(self) -> None:
         """Correct what can be, one problem after the other; a correction is kept when the file reads better with it."""
@@ -208,7 +207,7 @@ class _Work:
         at, entry = problem.at, self.draft.entries.get(problem.at)
         if not at or entry is None or entry.again is not None:
             return
-        if self._is_unknown(at):
+        if self._is_unknown(problem):
             yield from self._other_keys(at, entry)
         elif entry.key is not None and isinstance(at[-1], str) and not _NAME.fullmatch(at[-1]):
             yield from ((at, self.draft.replaced(entry.key, name)) for name in names(at[-1]) if _NAME.fullmatch(name))

@@ -12,7 +12,7 @@ _DASHES = "\u2010\u2011\u2012\u2013\u2014"
 _MARKS = re.compile(r"[*†‡§¶#^]+|\((?:[a-z])\)$|[ᵃ-ᶻ¹²³]+")
 """Footnote marks."""
 _LEAD = re.compile(
-    r"^(?:(?:95|9\d|80)\s*%\s*(?:CI|CrI)?|CI|HR|OR|RR|aHR|p(?:[- ]?value)?|n|median|about|approximately|approx\.?|ca\.?)?\s*[:=~≈]?\s*",
+    r"^(?:95\s*%\s*(?:CI|CrI)?|CI|HR|OR|RR|aHR|p(?:[- ]?value)?|n|median|about|approximately|approx\.?|ca\.?)?\s*[:=~≈]?\s*",
     re.IGNORECASE,
 )
 _UNITS = re.compile(r"\s*(?:months?|mos?\.?|weeks?|wks?\.?|days?|years?|yrs?\.?|patients|pts\.?|events)$", re.IGNORECASE)
@@ -23,7 +23,11 @@ _OPEN_END = re.compile(
 )
 _WITH_INTERVAL = re.compile(rf"(?P<value>{_NUM})\s*(?P<unit>[A-Za-z]*)\s*[,;:]?\s*[\[(](?P<rest>[^\[\]()]*)[\])]")
 _P_BEHIND = re.compile(rf"[,;]?\s*p(?:[- ]?value)?\s*=?\s*(?P<p>{_NUM})\s*$", re.IGNORECASE)
-_WORDS_BEHIND = re.compile(r"\s+(?:for|by|from)\s+[A-Za-z].*$|\s*\([A-Za-z][A-Za-z -]*\)$")
+_WORDS_BEHIND = re.compile(
+    r"\s*\(?(?:for superiority|for (?:the )?comparison|(?:by|from) (?:the )?(?:stratified )?log-?rank test|(?:stratified )?log-?rank|two-?sided)\)?$",
+    re.IGNORECASE,
+)
+"""Words after a p-value that do not change what it is the p of."""
 _OF = re.compile(r"(?P<n>\d+)\s*(?:/|of|out of)\s*(?P<of>\d+)(?:\s*[,;]?\s*[\[(]?\s*(?P<percent>\d+(?:\.\d+)?)\s*%?\s*[\])]?)?")
 _N_PERCENT = re.compile(r"(?P<n>\d+)\s*[,;]?\s*[\[(]\s*(?P<percent>\d+(?:\.\d+)?)\s*%?\s*[\])]")
 _N_COMMA_PERCENT = re.compile(r"(?P<n>\d+)\s*[,;]?\s+(?P<percent>\d+(?:\.\d+)?)\s*%")
@@ -109,7 +113,7 @@ def with_more(text: str, unit: str = "") -> Iterator[tuple[str, dict[str, str]]]
             rest, more = rest[: behind.start()].strip(), {"p": behind["p"].strip()}
         level = re.match(r"(\d+(?:\.\d+)?)\s*%\s*C", rest, re.IGNORECASE)
         if level is not None and level[1] != "95":
-            more = {"level": f"{level[1]}%", **more}
+            rest, more = re.sub(r"^[^%]*%\s*C[A-Za-z]*", "", rest), {"level": f"{level[1]}%", **more}
         for interval in _intervals(_LEAD.sub("", rest, count=1).lstrip(",;: ")):
             yield match["value"], {"ci": interval, **more}
 
