@@ -105,7 +105,8 @@ def _options_first(arguments: list[str]) -> list[str]:
     rest = list(arguments)
     while rest:
         argument = rest.pop(0)
-        if argument in _WITH_VALUE and rest:
+        takes_next = argument in _WITH_VALUE or (argument == "--info" and "=" not in "".join(rest[:1]))
+        if takes_next and rest:
             options += [argument, rest.pop(0)]
         else:
             (options if argument.startswith("-") else keys).append(argument)

@@ -150,7 +150,7 @@ def test_all_problems_of_the_data_files_are_told(mine: Path, capsys: pytest.Capt
     )
     assert cli.run(["check", "--config-dir", "mine", "study=mytrial"]) == 2
     said = capsys.readouterr().err
-    for words in ("endpoints.os.patients", "a.csv: time:", "a.csv: event:", "endpoints.pfs.curve", "b.csv: survival:"):
+    for words in ("endpoints.os.patients", "a.csv: ", "'x'", "'3'", "placebo", "endpoints.pfs.curve", "b.csv: ", "survival"):
         assert words in said
 
 
