@@ -72,7 +72,7 @@ def test_a_slow_grid_names_a_faster_one_at_the_start(tmp_path: Path, capsys: pyt
         assert run(tmp_path, "reconstruct", text, *SMALL, "seed=2") == 0
     said = capsys.readouterr().err
     assert "388 recorded times" in said
-    assert "endpoints.os.recording_unit: 30 (years)" in said
+    assert "endpoints.os.recording_unit: 0.25 (years)" in said
 
 
 def test_a_curve_counts_as_one_number_an_arm() -> None:
