@@ -66,6 +66,7 @@ def test_shortest_time() -> None:
 def test_longest_time() -> None:
     events = {"total": "44"}
     assert of("longest", longest="49.0", events=events).verdict is Verdict.INCONSISTENT
+    assert of("longest", longest="48.5", events=events).reading == "months of 30 days: 48.7 at most"
     assert of("longest", longest="47.0", events=events).verdict is Verdict.CONSISTENT
     check = of("longest", longest="23.0", events=events)
     assert check.verdict is Verdict.CONSISTENT_ONLY_IF

@@ -46,8 +46,10 @@ def test_the_full_file_uses_every_key_of_the_schema(load: Load, full_text: str) 
         ("Composite", "chi_square"),
         ("Composite", "p"),
         ("Composite", "sides"),
+        ("Composite", "evaluable"),
     } | {
         ("BinaryOutcome", "sides"),
+        ("BinaryOutcome", "evaluable"),
         ("BinaryOutcome", "total"),
         ("BinaryOutcome", "chi_square"),
     }, "keys that every count row has are shown on CountRow"

@@ -12,7 +12,8 @@ import numpy as np
 from scipy import stats
 
 from retrial.audit.check import Check, Consequence, Verdict
-from retrial.audit.counts.count_tests import LIKELIHOOD_RATIO, PEARSON, TestValue, judged, usual_tests
+from retrial.audit.counts.contingency import LIKELIHOOD_RATIO, PEARSON, TestValue, usual_tests
+from retrial.audit.counts.count_tests import judged
 from retrial.audit.numbers import Range, printed_texts, show_p_range
 from retrial.audit.rows import Row, continuous_or_not, count_rows, level_rows
 from retrial.audit.run import run_audit
@@ -149,7 +150,7 @@ def _total(study: MultiArmStudy, row: Row, mine: Mapping[str, int]) -> Iterator[
 def _test(study: MultiArmStudy, row: Row, mine: Mapping[str, int]) -> Iterator[Check]:
     """The printed test of one row over all arms."""
     p, chi_square = (_of_all(number) for number in (row.counts.p, row.counts.chi_square))
-    sizes = _of_arms(study, lambda pair, role: pair.n(role))
+    sizes = _of_arms(study, lambda pair, role: pair.patients(row.path, role))
     if (p is None and chi_square is None) or len(sizes) < len(mine):
         return
     table = tuple((mine[name], sizes[name] - mine[name]) for name in mine)

@@ -10,8 +10,9 @@ from scipy import stats
 
 from retrial.audit.check import Check, Consequence, Verdict
 from retrial.audit.counts.chi_square import p_of
-from retrial.audit.numbers import TRUNCATED, Agreement, agreement, show_p, truncation_interval
+from retrial.audit.numbers import TRUNCATED, Agreement, Sides, agreement, show_p, truncation_interval
 from retrial.audit.ratios import arithmetic as ratios
+from retrial.audit.ratios.checks import OTHER_TEST, events_of, same_patients, z_of_p
 from retrial.audit.ratios.misprint import diagnosed, printed_ratio
 from retrial.audit.rows import quantities
 from retrial.study.reported import Quantity, Reported
@@ -85,7 +86,7 @@ def _two_tests(key: str, effect: Effect, endpoint: Endpoint, test: UnadjustedTes
         return
     same = agree(p.first, of_test.first) is Agreement.ROUNDED
     origins = [_origin(key, effect), _test_origin(test)]
-    known = all(origin for origin, _ in origins)
+    known = all(origin for origin, _ in origins) or ((test.chi_square is None or origins[1][0]) and _near(effect, endpoint, test))
     either = Verdict.CONSISTENT_ONLY_IF if known else Verdict.INCONSISTENT
     note = f"{p} is {origins[0][1]}; {of_test} is {origins[1][1]}"
     yield Check(
@@ -101,6 +102,19 @@ def _two_tests(key: str, effect: Effect, endpoint: Endpoint, test: UnadjustedTes
         consequence=Consequence.NONE if same else Consequence.AS_PRINTED,
         numbers=0,
     )
+
+
+def _near(effect: Effect, endpoint: Endpoint, test: UnadjustedTest) -> bool:
+    """Whether the tests of one comparison can have both p-values, each of one side or two."""
+    if effect.p is None or test.p is None:
+        return False
+    sides: tuple[Sides, ...] = (2, 1)
+    ratio, events = printed_ratio(effect), events_of(endpoint)[2]
+    if ratio is not None:
+        fits = [[same_patients(ratio, z_of_p(p, side), events) for side in sides] for p in (effect.p, test.p)]
+        return all(map(any, fits))
+    zs = [(z_of_p(effect.p, first), z_of_p(test.p, second)) for first in sides for second in sides]
+    return any(first.low - OTHER_TEST <= second.high and second.low <= first.high + OTHER_TEST for first, second in zs)
 
 
 def _origin(key: str, effect: Effect) -> tuple[bool, str]:

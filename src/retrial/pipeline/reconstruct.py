@@ -77,10 +77,18 @@ def _say_contradictions(checks: Sequence[Check]) -> None:
             log.warning("%s: %s; %s (%s)", check.path, check.claim, check.note or check.recomputed, check.consequence.value)
 
 
+def _least(fidelity: pd.DataFrame) -> float:
+    """Smallest agreement of a printed number, a curve being one number an arm: the mean over its readings."""
+    name = fidelity["statistic"].where(~fidelity["statistic"].str.startswith("survival at "), "curve " + fidelity["arm"])
+    curve = name.str.startswith("curve ")
+    return float(
+        min([*fidelity["agreement"][~curve], *fidelity["agreement"][curve].groupby(name[curve]).mean()], default=float("nan"))
+    )
+
+
 def _summary(run: RunConfig, item: EndpointTables) -> str:
     """One line: how many tables, and in how many every printed number agrees."""
-    agreement = pd.DataFrame() if item.fidelity is None else item.fidelity
-    shared = agreement["agreement"].min() if "agreement" in agreement else float("nan")
+    shared = float("nan") if item.fidelity is None else _least(item.fidelity)
     horizon = horizon_of(item.table, run.questions)
     return (
         f"{item.endpoint}: {item.source}; least agreement of a statistic {shared:.0%}; follow-up of both arms {horizon:g} months"

@@ -196,9 +196,10 @@ def _targets(run: RunConfig, study: Study, key: str) -> Targets:
     slow = seconds_of(targets, run.reconstruction)
     if slow > LONG:
         unit = coarser_unit(targets, run.reconstruction, LONG)
+        fewer = seconds_of(targets, run.reconstruction, round((targets.last - targets.first) / unit) + 1)
         log.warning(
-            "%s: %d recorded times: the tables take about %.0f minutes of one core; endpoints.%s.recording_unit: %g (%s) would take under %.0f",
-            *(key, targets.n_times, slow / MINUTE, key, unit, study.time_unit, LONG / MINUTE),
+            "%s: %d recorded times: the tables take about %.0f minutes of one core; endpoints.%s.recording_unit: %g (%s) takes about %.0f",
+            *(key, targets.n_times, slow / MINUTE, key, unit, study.time_unit, max(fewer / MINUTE, 1)),
         )
     return targets
 

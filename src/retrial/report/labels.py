@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from retrial.dims import ARMS, TOTAL
 from retrial.estimate import NAN, Estimate, IntervalKind, none_if_nan
-from retrial.frequentist.rows import DIFFERENCE, RATIO
+from retrial.frequentist.rows import DIFFERENCE, RATIO, TYPICAL
 from retrial.study.arms.names import ArmNames
 from retrial.study.study import Study
 
@@ -187,7 +187,7 @@ def favours() -> tuple[str, str]:
 
 def is_typical(estimate: Estimate) -> bool:
     """Whether the number is that of one table of an ensemble."""
-    return estimate.method == "frequentist" and estimate.variant != ""
+    return estimate.method == "frequentist" and estimate.variant == TYPICAL
 
 
 def model_label(model: str) -> str:

@@ -247,7 +247,7 @@ ARTEFACTS: dict[str, Artefact] = {
     ),
     "fidelity": Artefact(
         "fidelity.csv",
-        "printed numbers beside the same statistics of the tables, a row a printed number",
+        "printed numbers beside the same statistics of the tables, a row a printed number or reading of a curve",
         f"{_TABLES}, fit",
         "report: Reconstruction",
         _columns("""
@@ -255,8 +255,10 @@ ARTEFACTS: dict[str, Artefact] = {
             statistic               which number, with its time in the study's unit
             arm
             printed                 the text
-            low, high               what counts as agreement: counts, medians, times and numbers at risk exactly; hazard ratios, their limits
-                                    and χ² within their rounding or 0.5 %, limits of a median within their rounding or 0.5 % of the width
+            low, high               what counts as agreement: counts, medians, times and numbers at risk exactly (times printed more coarsely
+                                    than they were recorded, and percentages, within their rounding); hazard ratios, their limits and χ² within
+                                    their rounding or 0.5 %, limits of a median within their rounding or 0.5 % of the width; readings of a
+                                    curve as given, within 0.01 and half a percent of its time axis
             reconstructed, minimum, maximum  median and range over the tables, by each table's reading of the estimators
             agreement, strict_agreement  shares of the tables that agree, and that carry every printed digit
             where                   table and row of the paper

@@ -241,16 +241,27 @@ TwoLimits = Annotated[InstanceOf[Interval], BeforeValidator(_two_limits)]
 MeanWithSD = Annotated[InstanceOf[MeanSD], BeforeValidator(lambda raw, info: MeanSD.parse(raw, decimal_of(info)))]
 
 
+class Evaluable(Section):
+    """Patients of each arm among whom an outcome is counted, where they are not all of the arm (evaluable, treated, with a value)."""
+
+    control: Count | None = None
+    experimental: Count | None = None
+
+    def __str__(self) -> str:
+        return ", ".join(f"{getattr(self, arm)} ({arm})" for arm in type(self).model_fields if getattr(self, arm) is not None)
+
+
 class Cell(Section):
-    """A count, with its percentage where the paper prints one."""
+    """A count, with its percentage where the paper prints one, and the patients that it is of where they are not the arm's n."""
 
     n: Count
     percent: Percent | None = None
+    evaluable: Count | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _plain_count(cls, raw: object) -> object:
-        if isinstance(raw, dict) and set(raw) & {"n", "percent"}:
+        if isinstance(raw, dict) and set(raw) & {"n", "percent", "evaluable"}:
             return raw
         return raw if isinstance(raw, Cell) else {"n": raw}
 
@@ -296,6 +307,7 @@ class CountRow(Tested):
     control: Cell
     experimental: Cell
     total: Cell | None = None
+    evaluable: Evaluable | None = None
     chi_square: Statistic | None = None
     p: PValue | None = None
     sides: Sides = 2

@@ -26,7 +26,7 @@ _ALLOWED = (
 FIELDS_NOT_PLACES = frozenset(
     (
         *("n", "percent", "value", "ci", "level", "p", "chi_square", "df", "label", "where", "control", "experimental", "total"),
-        *("hazard_ratio", "odds_ratio", "risk_ratio", "median", "events", "times", "shortest", "longest", "good"),
+        *("hazard_ratio", "odds_ratio", "risk_ratio", "median", "events", "times", "shortest", "longest", "good", "evaluable"),
     )
 )
 """Keys of a study file that stand beside numbers: as a place of a number they are a slip (`{n: 155, percent: 87}` is no two places)."""

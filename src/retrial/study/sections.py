@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from retrial.study.effects import MEASURES, Effect, Measure, TestResult, TestRow, TestTable
 from retrial.study.endpoints import AtRisk, Endpoint, Events, Median, Medians, PatientFile, UnadjustedTest
-from retrial.study.fields import Calendar, Count, CountRow, Key, MeanWithSD, PValue, Section, Sides, Tested, Time
+from retrial.study.fields import Calendar, Count, CountRow, Evaluable, Key, MeanWithSD, PValue, Section, Sides, Tested, Time
 from retrial.study.outcomes import AdverseEvents, AdverseEventTerm, BinaryOutcome, Composite, Ranking, Response
 from retrial.study.problems import Clash
 
@@ -77,10 +77,12 @@ class BaselineVariable(Tested):
 
     `exclusive: false` says that the levels do not partition the patients (comorbidities).
     `positive: true` says that the quantity cannot be negative, so that an SD beyond the mean shows skewness.
+    `evaluable` are the patients with a value, where some have none.
     """
 
     label: str = ""
     where: str = ""
+    evaluable: Evaluable | None = None
     levels: dict[Key, CountRow] | None = Field(None, min_length=1)
     exclusive: bool = True
     control: MeanWithSD | None = None

@@ -104,6 +104,31 @@ class Study(Section):
         sizes = [self.n(name) for name in ARMS]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
+    def evaluable(self, path: str, column: str) -> int | None:
+        """Patients of one column among whom the row at `path` counts, as the file says (cell, row or section); None where it does not."""
+        if column in ARMS:
+            return self.said_evaluable(path, column)[0]
+        said = [self.evaluable(path, arm) for arm in ARMS]
+        sizes = [self.n(arm) if known is None else known for arm, known in zip(ARMS, said, strict=True)]
+        return None if None in sizes or said == [None] * len(ARMS) else sum(size for size in sizes if size is not None)
+
+    def said_evaluable(self, path: str, arm: str) -> tuple[int | None, str]:
+        """The number nearest to the count, and its key path."""
+        node: Any = self
+        found: tuple[int | None, str] = (None, "")
+        parts = path.split(".")
+        for depth, part in enumerate(parts, start=1):
+            node = _children(node)[part]
+            said = getattr(getattr(node, "evaluable", None), arm, None)
+            found = found if said is None else (int(said), ".".join([*parts[:depth], "evaluable", arm]))
+        said = getattr(getattr(node, arm, None), "evaluable", None)
+        return found if said is None else (int(said), f"{path}.{arm}.evaluable")
+
+    def patients(self, path: str, column: str) -> int | None:
+        """Patients of one column that the row at `path` is a count of: those said to be evaluable, else all."""
+        known = self.evaluable(path, column)
+        return self.n(column) if known is None else known
+
     def count_rows(self) -> dict[str, CountRow]:
         """Every count row that is compared between arms, by key path."""
         rows: dict[str, CountRow] = {}

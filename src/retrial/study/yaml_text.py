@@ -16,7 +16,7 @@ from typing import Any, TypeGuard
 import yaml
 
 from retrial.errors import StudyError
-from retrial.study.problems import KeyPath, Problem, shown
+from retrial.study.problems import KeyPath, Problem, one_line, shown
 
 MAX_TEXT = 4_000
 """Longest text read, in characters; the longest note that somebody types is far shorter."""
@@ -115,6 +115,17 @@ class _Open:
             self.key = None
 
 
+_TYPED = "allowed is a text file with the numbers typed in (`retrial new study=NAME kind=full` writes one to fill in)"
+_OTHER_FILES = {
+    b"%PDF": f"a PDF; {_TYPED}",
+    b"PK\x03\x04": f"a document, spreadsheet or archive (Word, Excel, zip); {_TYPED}",
+    b"\xd0\xcf\x11\xe0": f"an old Word or Excel document; {_TYPED}",
+    b"\xff\xfe": "text in UTF-16; save the file as UTF-8 (an editor's Save as, encoding UTF-8)",
+    b"\xfe\xff": "text in UTF-16; save the file as UTF-8 (an editor's Save as, encoding UTF-8)",
+}
+"""What a file is that starts so, and what to do."""
+
+
 def read_text(path: Path) -> str:
     """Text of a study file; raises `StudyError` where there is none."""
     try:
@@ -124,11 +135,15 @@ def read_text(path: Path) -> str:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise StudyError(f"cannot use the study file {path}", [f"got more than {MAX_BYTES} bytes; allowed are {MAX_BYTES}"])
+        other = next((words for start, words in _OTHER_FILES.items() if raw.startswith(start)), "")
+        if other:
+            raise StudyError(f"cannot use the study file {path}", [f"got {other}"])
         return raw.decode("utf-8-sig")
     except OSError as error:
         raise StudyError(f"cannot read the study file {path}", [error.strerror or str(error)]) from error
     except UnicodeDecodeError as error:
-        wrong = f"got a byte that is not UTF-8 text at position {error.start}; save the file as UTF-8"
+        line = error.object[: error.start].count(b"\n") + 1
+        wrong = f"line {line}: got a byte that is not UTF-8 text; save the file as UTF-8 (an editor's Save as, encoding UTF-8)"
         raise StudyError(f"cannot use the study file {path}", [wrong]) from error
     except ValueError as error:
         raise StudyError(f"cannot read the study file {str(path)!r}", [str(error)]) from error
@@ -150,20 +165,26 @@ def read_tree(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     try:
         tree, problems = parse_yaml_text(read_text(path))
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise StudyError(f"cannot use the study file {path}", [f"not plain YAML: {_in_words(error)}"]) from error
-    if tree is None:
-        raise StudyError(f"cannot use the study file {path}", ["got an empty file; needed is at least a title"])
-    if not isinstance(tree, dict):
-        raise StudyError(f"cannot use the study file {path}", [f"got {shown(tree)} at the top; allowed are key: value lines"])
+        raise StudyError(f"cannot use the study file {path}", [not_yaml(error)]) from error
+    wrong = not_a_mapping(tree)
+    if wrong or not isinstance(tree, dict):
+        raise StudyError(f"cannot use the study file {path}", [wrong])
     return tree, problems
 
 
-def _in_words(error: Exception) -> str:
+def not_a_mapping(tree: Any) -> str:
+    """Why what a file holds is no study; empty where it is keys with values."""
+    if tree is None:
+        return "got an empty file; needed is at least a title"
+    return "" if isinstance(tree, dict) else f"got {shown(tree)} at the top; allowed are key: value lines"
+
+
+def not_yaml(error: Exception) -> str:
     """The YAML library's complaint on one line, without the piece of the file that it may quote."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"{error.problem} (line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1})"
-    text = " ".join(str(error).split())
-    return text if text.isprintable() else repr(text)[1:-1]
+        mark = error.problem_mark
+        return f"not plain YAML: {error.problem} (line {mark.line + 1}, column {mark.column + 1})"
+    return f"not plain YAML: {one_line(error)}"
 
 
 def events(text: str) -> Iterator[yaml.Event]:

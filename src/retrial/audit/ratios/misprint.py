@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from retrial.audit.check import Consequence, Decision, Verdict
-from retrial.audit.numbers import TRUNCATED, Agreement, agreement, show_p, significant
+from retrial.audit.numbers import TRUNCATED, Agreement, agreement, show_p, sides_of, significant
 from retrial.audit.ratios import arithmetic as ratios
 from retrial.audit.ratios.arithmetic import PARTS, Part, Ratio
 from retrial.study.fields import Interval
@@ -81,9 +81,7 @@ def _other_print(key: str, effect: Effect, ratio: Ratio) -> Diagnosis | None:
 def _compared(effect: Effect, first: Reported, other: Reported, ratio: Ratio, changed: Ratio) -> str:
     """Why one print is taken and not the first, with the Wald p of both."""
     p = [math.erfc(abs(ratios.wald_z(item)) / math.sqrt(2)) for item in (ratio, changed)]
-    tested = (
-        f"; Wald p {show_p(p[0])} with the one, {show_p(p[1])} with the other, printed {effect.two_sided_p}" if effect.p else ""
-    )
+    tested = f"; Wald p {show_p(p[0])} with the one, {show_p(p[1])} with the other, printed {effect.p}" if effect.p else ""
     places = (first.where or effect.where, other.where or effect.where)
     return f"{first.text} ({places[0]}) does not fit the other two numbers, {other.text} ({places[1]}) does{tested}"
 
@@ -93,12 +91,12 @@ def _single_misprint(key: str, effect: Effect, ratio: Ratio) -> Diagnosis:
     blamed = [part for part in PARTS if _agrees_without(effect, ratio, part)]
     if len(blamed) == 1 and ratios.asymmetry(ratio) > NOT_WALD:
         implied = _implied(ratio, blamed[0])
-        reason = f"{apart}; only without the {blamed[0]} do the others agree with p {effect.two_sided_p}: misprinted for {implied.text}"
+        reason = f"{apart}; only without the {blamed[0]} do the others agree with p {effect.p}: misprinted for {implied.text}"
         decision = Decision(_path(key, effect, blamed[0]), Consequence.CORRECTED, Quantity((implied,)), reason)
         changed = ratio.with_part(blamed[0], implied)
         return Diagnosis(changed, Verdict.INCONSISTENT, f"{blamed[0]} {implied.text}", reason, Consequence.CORRECTED, decision)
     if effect.p is not None and not blamed and ratios.asymmetry(ratio) > NOT_WALD and not _wald_agrees(effect, ratio):
-        reason = f"{apart}, and p {effect.two_sided_p} agrees with no two of estimate and limits: none of the four can be trusted"
+        reason = f"{apart}, and p {effect.p} agrees with no two of estimate and limits: none of the four can be trusted"
         decision = Decision(f"effects.{key}", Consequence.EXCLUDED, None, reason)
         return Diagnosis(ratio, Verdict.INCONSISTENT, "", reason, Consequence.EXCLUDED, decision)
     return _widened(key, ratio, apart)
@@ -118,23 +116,25 @@ def _widened(key: str, ratio: Ratio, apart: str) -> Diagnosis:
 
 
 def _agrees_without(effect: Effect, ratio: Ratio, part: Part) -> bool:
-    p = effect.two_sided_p
     if (
-        p is None
+        effect.p is None
         or (part == "lower" and ratio.estimate.high >= ratio.upper.low)
         or (part == "upper" and ratio.lower.high >= ratio.estimate.low)
     ):
         return False
-    return agreement(p.first, *ratios.p_without(ratio, part)) is Agreement.ROUNDED
+    sides = sides_of(effect)
+    return agreement(effect.p.first, *(end * sides / 2 for end in ratios.p_without(ratio, part))) is Agreement.ROUNDED
 
 
 def _wald_agrees(effect: Effect, ratio: Ratio) -> bool:
-    """Whether p is Wald's with the estimate as printed and the width of the interval as SE."""
+    """Whether p is Wald's, of one side or two, with the estimate as printed and the width of the interval as SE."""
     lower, upper, estimate = ratios.log_box(ratio)
     z = [abs(middle) * 2 * ratio.quantile / (high - low) for middle in estimate for low in lower for high in upper]
     p = [math.erfc(value / math.sqrt(2)) for value in z]
-    printed = effect.two_sided_p
-    return printed is not None and agreement(printed.first, min(p), max(p)) is Agreement.ROUNDED
+    scales = (1.0, 0.5)
+    return effect.p is not None and any(
+        agreement(effect.p.first, scale * min(p), scale * max(p)) is Agreement.ROUNDED for scale in scales
+    )
 
 
 def _implied(ratio: Ratio, part: Part) -> Reported:

@@ -15,6 +15,8 @@ from retrial.study.sections import Endpoint, Median
 from retrial.study.study import Study
 
 _DAYS_PER_MONTH = 365.25 / 12
+_SHORT_MONTH = 30
+"""Days of a month where a paper divides days by 30."""
 _YEAR_MONTH = 7
 """Characters of 2020-01."""
 
@@ -184,6 +186,10 @@ def _longest(item: Recorded) -> Iterator[Check]:
     claim = f"longest time {longest} {unit}, potential follow-up {calendar.shortest:.1f} to {calendar.longest:.1f} {unit}"
     share = calendar.share_above(longest.value)
     if longest.low > calendar.longest:
+        if unit == "months" and longest.low <= calendar.longest * _DAYS_PER_MONTH / _SHORT_MONTH:
+            reading = f"months of {_SHORT_MONTH} days: {calendar.longest * _DAYS_PER_MONTH / _SHORT_MONTH:.1f} at most"
+            yield item.check(".longest", claim, f"at most {calendar.longest:.1f}", Verdict.CONSISTENT_ONLY_IF, reading)
+            return
         note = f"longer than anybody can have been followed by the cut-off ({show_time(calendar.longest, unit)})"
         yield item.check(".longest", claim, f"at most {calendar.longest:.1f}", Verdict.INCONSISTENT, note=note)
         return
@@ -206,6 +212,12 @@ def _longest(item: Recorded) -> Iterator[Check]:
 def _medians_within(item: Recorded) -> Iterator[Check]:
     """A median between the shortest and the longest time."""
     for column, median in item.medians:
+        shortest = item.endpoint.shortest_of(column) or item.endpoint.shortest_of(TOTAL)
+        longest = item.endpoint.longest_of(column) or item.endpoint.longest_of(TOTAL)
+        if shortest is None and longest is None:
+            continue
+        low = shortest.low if shortest else 0.0
+        high = longest.high if longest else float("inf")
         if median.value.is_bound:
             continue
         shortest = item.endpoint.shortest_of(column) or item.endpoint.shortest_of(TOTAL)

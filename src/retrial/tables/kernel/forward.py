@@ -146,6 +146,7 @@ def draw_forward(
     only = mode in (EVENTS_PER_ARM, EVENTS_EXPERIMENTAL)
     if weights[-1] == 0.0 or (only and starts1[printed[1] + 1] == starts1[printed[1]]):
         return False
+    at_risk = np.empty_like(first_r)
     for i in range(n):
         for attempt in range(TRIES + 1):
             if attempt == TRIES:
@@ -157,9 +158,10 @@ def draw_forward(
                 b = order1[starts1[e1] + draw_index(starts1[e1 + 1] - starts1[e1], state)]
             else:
                 b = draw_index(order1.size, state)
-            r[i, 0], r[i, 1], r[i, 2] = r0[a], r1[b], r0[a] + r1[b]
-            if ends_held(problem.whole[0], r[i]):
+            at_risk[0], at_risk[1], at_risk[2] = r0[a], r1[b], r0[a] + r1[b]
+            if ends_held(problem.whole[0], at_risk):
                 break
         d[i, 0], d[i, 1], d[i, 2] = d0[a], d1[b], d0[a] + d1[b]
+        r[i] = at_risk
         levels[i, :, 0], levels[i, :, 1] = levels0[a], levels1[b]
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retrial.tables.ensemble import MANY_PATIENTS, ReconstructionSettings
+from retrial.tables.printed.recording import LEAST_UNITS
 from retrial.tables.printed.targets import Targets
 
 SECONDS = 1.3e-3 / (8 * 400)
@@ -21,6 +22,9 @@ def seconds_of(targets: Targets, settings: ReconstructionSettings, n_times: int 
 
 
 def coarser_unit(targets: Targets, settings: ReconstructionSettings, seconds: float) -> float:
-    """The finest usual recording unit, in the study's time unit, with which tables take less than `seconds`."""
+    """The finest usual recording unit, in the study's time unit, with which tables take less than `seconds`; the coarsest that is one for this
+    follow-up where none does.
+    """
     length = targets.last - targets.first
-    return next((unit for unit in UNITS if seconds_of(targets, settings, round(length / unit) + 1) < seconds), UNITS[-1])
+    usual = [unit for unit in UNITS if targets.step < unit <= length / LEAST_UNITS] or [targets.step]
+    return next((unit for unit in usual if seconds_of(targets, settings, round(length / unit) + 1) < seconds), usual[-1])
