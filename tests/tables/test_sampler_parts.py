@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrial.tables.kernel.compiled import random_state, uniform
+from retrial.tables.kernel.compiled import forget_stale, random_state, uniform
 from retrial.tables.kernel.island import level_step, resample
 from retrial.tables.kernel.moves import STEP_FIELDS, apply, propose
 from retrial.tables.kernel.prior import TablePrior
@@ -140,6 +143,20 @@ def test_prior_of_one_table_is_beta_binomial() -> None:
     log_prior(problem.prior, middle_levels(problem), d, r, out)
     for arm in range(2):
         assert out[arm].sum() == pytest.approx(by_scipy(d[arm], leaving_of(r)[arm] - d[arm], prior), abs=1e-8)
+
+
+def test_kernels_compiled_before_a_source_changed_are_forgotten(tmp_path: Path) -> None:
+    """Also those of other files, into which the changed one may have been compiled."""
+    kernels, cache = tmp_path / "kernel", tmp_path / "sample" / "__pycache__"
+    kernels.mkdir()
+    cache.mkdir(parents=True)
+    for second, name in enumerate(("old.nbi", "old.nbc", "new.nbi", "module.pyc")):
+        (cache / name).touch()
+        os.utime(cache / name, (second, second))
+    (kernels / "moves.py").touch()
+    os.utime(kernels / "moves.py", (2, 2))
+    assert forget_stale(kernels, tmp_path) == 2
+    assert {path.name for path in cache.iterdir()} == {"new.nbi", "module.pyc"}
 
 
 def test_random_numbers_are_uniform_and_reproducible() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -12,6 +13,28 @@ _DOUBLE_STEP = 2.0**-53
 """Spacing of 53-bit fractions in [0, 1)."""
 STATE_WORDS = 4
 """64-bit words in the state of xoshiro256++."""
+
+
+def forget_stale(kernels: Path, package: Path) -> int:
+    """Delete compiled kernels of `package` that are older than any source in `kernels`; returns how many files.
+
+    Numba looks at a kernel's own file only: a caller would go on with the old code of what was compiled into it. Caches that numba keeps
+    in a user's folder, where the package's is not writable, are not touched.
+    """
+    newest = max((path.stat().st_mtime for path in kernels.glob("*.py")), default=0.0)
+    stale = []
+    for path in package.rglob("__pycache__/*.nb[ic]"):
+        try:
+            if path.stat().st_mtime < newest:
+                path.unlink()
+                stale.append(path)
+        except OSError:  # another process was first, or the folder is read-only
+            continue
+    return len(stale)
+
+
+_KERNELS = Path(__file__).parent
+forget_stale(_KERNELS, _KERNELS.parents[1])
 
 
 def compiled(function: Callable[..., Any]) -> Any:
