@@ -26,6 +26,11 @@ def empty_arms(events: Iterable[Any], n: Iterable[Any]) -> str:
     return f"{' and '.join(parts)}: {LEANS}" if parts else ""
 
 
+def joined(undecided: str, other: str) -> str:
+    """Two notes in one; what `empty_arms` says comes last, where `is_undecided` looks."""
+    return "; ".join(filter(None, (other, undecided)))
+
+
 def is_undecided(note: str) -> bool:
     """Whether a note says that the data do not decide anything."""
     return note.endswith(DECIDES)

@@ -82,7 +82,7 @@ def load_study(name: str | Path, config_dir: str | Path | None = None) -> Study:
 
     Times are in the study's `time_unit`, as printed. Raises `StudyError` that lists every problem with its key.
     """
-    from retrial.app.application import find_study
+    from retrial.app.find import find_study
     from retrial.study.loader import load_study as read
 
     return read(find_study(str(name), _folders(config_dir)))

@@ -23,7 +23,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from retrial.app.composed import CUSTOM, plain, question
-from retrial.errors import ConfigError, FitError, InputError, RetrialError, StudyError
+from retrial.app.find import find_study
+from retrial.errors import ConfigError, FitError, InputError, RetrialError
 from retrial.store.folders import MANIFEST, fingerprint, finish, is_finished, open_run, read_manifest
 from retrial.study.loader import load_study
 from retrial.study.study import Study
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from retrial.run_config import RunConfig
 
 log = logging.getLogger("retrial")
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
 INTERRUPTED = 130
 CONFIG_OF = {"report": "reanalyse"}
 """Verbs that are asked the same as another."""
@@ -213,30 +213,9 @@ def _search_path() -> list[Path]:
     return found
 
 
-def find_study(name: str, folders: Sequence[Path]) -> Path:
-    """Study file of a name in the study/ folders of the search path, or the file itself when a path is given."""
-    if name.endswith((".yaml", ".yml")):
-        path = Path(name)
-        if not path.is_file():
-            raise StudyError(f"no study file {path}", ["study: allowed is the path of a YAML file, or a name in a study/ folder"])
-        return path
-    if not _NAME.match(name):
-        raise ConfigError(
-            "cannot use the configuration", [f"study: got {name!r}; allowed is a name in a study/ folder, or a .yaml file"]
-        )
-    for folder in folders:
-        if (folder / "study" / f"{name}.yaml").is_file():
-            return folder / "study" / f"{name}.yaml"
-    known = sorted({path.stem for folder in folders for path in folder.glob("study/*.yaml")})
-    raise StudyError(f"no study {name!r}", [f"study: allowed are {', '.join(known)}; --config-dir DIR adds those of DIR/study/"])
-
-
 def _files(study_file: Path, study: Study) -> dict[str, Path]:
     """Every file whose content the results depend on."""
     files = {"study": study_file}
     for key, endpoint in study.endpoints.items():
-        for kind in ("patients", "curve"):
-            name = getattr(endpoint, kind)
-            if name is not None:
-                files[f"{key}.{kind}"] = study_file.parent / name
+        files |= {f"{key}.{kind}": study_file.parent / name for kind, name in endpoint.data_files.items()}
     return files

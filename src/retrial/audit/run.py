@@ -31,7 +31,7 @@ AUDITS: tuple[Callable[[Study], Iterator[Check]], ...] = (
     medians.checks,
     landmarks.checks,
 )
-_STRENGTH = (Consequence.EXCLUDED, Consequence.WIDENED, Consequence.CORRECTED)
+_STRENGTH = (Consequence.EXCLUDED, Consequence.WIDENED, Consequence.CORRECTED, Consequence.AS_PRINTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class FamilySummary:
 
 
 def run_audit(study: Study) -> list[Check]:
-    """Every check that the study's sections allow, in the order of `FAMILIES` (all but "joint")."""
+    """Every check that the study's sections allow, in the order of `FAMILIES` (all but "patients" and "joint", which need more than the study)."""
     return list(iterate_audit(study))
 
 
@@ -63,7 +63,7 @@ def iterate_audit(study: Study, audits: Iterable[Callable[[Study], Iterator[Chec
 def apply_decisions(study: Study, checks: Iterable[Check]) -> Study:
     """The study that models use: each check's decision applied; what is left out takes decisions below it along.
 
-    Of two decisions on one path the stronger holds (left out, widened, corrected).
+    Of two decisions on one path the stronger holds (left out, widened, corrected, as printed: patients that the percentages imply).
     """
     chosen: dict[str, Decision] = {}
     for decision in (check.decision for check in checks if check.decision is not None):

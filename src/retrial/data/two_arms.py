@@ -49,9 +49,9 @@ class TwoArms:
         return prior if self.benefit else prior.mirrored
 
 
-def two_arms(study: Study, path: str) -> TwoArms:
-    """Both arms' counts of a yes/no outcome of the study."""
-    counts = two_by_two(study, path, study.count_rows()[path])
+def two_arms(study: Study, path: str, *, everybody: bool = False) -> TwoArms:
+    """Both arms' counts of a yes/no outcome of the study, among its evaluable patients or among all."""
+    counts = two_by_two(study, path, study.count_rows()[path], everybody=everybody)
     benefit = benefit_sign(study, path) >= 0
     return TwoArms((counts.control, counts.experimental), (counts.n_control, counts.n_experimental), benefit=benefit)
 

@@ -9,6 +9,7 @@ from retrial.audit.check import Check, Verdict
 from retrial.audit.run import apply_decisions, run_audit
 from retrial.audit.table import render
 from retrial.pipeline.results import audit_files
+from retrial.pipeline.tables import patient_checks
 from retrial.run_config import RunConfig
 from retrial.store.progress import step
 from retrial.study.study import Study
@@ -18,6 +19,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Print the audit as a table and write `audit.csv`. Findings are the paper's, not failures of the run."""
     with step("audit"):
         checks, _ = audited(study)
+        checks += patient_checks(run, study)
     audit_files(checks).write(folder)
     print(render(checks))
     return []

@@ -13,7 +13,7 @@ from retrial.frequentist.ratios import published_effects
 from retrial.pipeline.audit import audited
 from retrial.pipeline.priors import missing_effects
 from retrial.pipeline.results import audit_files, criticism_files, result_files, table_files
-from retrial.pipeline.tables import Reconstructions, endpoint_tables, refused
+from retrial.pipeline.tables import Reconstructions, endpoint_tables, patient_checks, refused
 from retrial.run_config import RunConfig
 from retrial.store.stages import Stages, stages_of
 from retrial.study.study import Study
@@ -44,7 +44,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
         raise PriorError(f"cannot fit under the prior {run.main_prior}", missing)
     stages = stages_of(run)
     checks, used = stages.run("audit", audited, study)
-    audit_files(checks).write(folder)
+    audit_files([*checks, *patient_checks(run, study)]).write(folder)
     needs_tables = any(spec.kind.from_tables for spec in run.models.values())
     reconstructed = endpoint_tables(run, used, refused(study, checks), stages) if needs_tables else Reconstructions([], [], [])
     table_files(reconstructed.tables).write(folder)

@@ -36,7 +36,7 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
     data = ReportData(
         study=study,
         manifest=manifest,
-        checks=[*run_audit(study), *_joint(source)],
+        checks=[*run_audit(study), *_of_tables(source)],
         estimates=estimates,
         curves={key: curves for key in study.endpoints if (curves := _curves(study, key, source)) is not None},
         traces=_traces(run, study, source),
@@ -65,9 +65,9 @@ def draw_curves(study: Study, folder: Path) -> None:
     write_pictures(survival_pictures(ReportData(study=study, manifest={}, curves=curves)), folder)
 
 
-def _joint(folder: Path) -> list[Check]:
-    """Checks of the family "joint" in a run's audit.csv: only a reconstruction can make them."""
-    return [check for check in read_rows(folder, "audit", Check) if check.family == "joint"]
+def _of_tables(folder: Path) -> list[Check]:
+    """Checks in a run's audit.csv that need more than the study: a file of patients, or a reconstruction."""
+    return [check for check in read_rows(folder, "audit", Check) if check.family in ("patients", "joint")]
 
 
 def _curves(study: Study, key: str, folder: Path) -> SurvivalCurves | None:
@@ -96,7 +96,9 @@ def _curves(study: Study, key: str, folder: Path) -> SurvivalCurves | None:
 def _medians(study: Study, key: str) -> dict[str, float]:
     months = MONTHS_PER_UNIT[study.time_unit]
     medians = {arm: getattr(study.endpoints[key].median, arm) for arm in ARMS}
-    return {arm: median.value.value * months for arm, median in medians.items() if median is not None}
+    return {
+        arm: median.value.value * months for arm, median in medians.items() if median is not None and not median.value.is_bound
+    }
 
 
 def _at_risk(study: Study, key: str) -> PrintedAtRisk | None:

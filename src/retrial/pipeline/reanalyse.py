@@ -14,7 +14,7 @@ from retrial.pipeline.layout import lay_out_report
 from retrial.pipeline.priors import prior_checks
 from retrial.pipeline.probes import probed
 from retrial.pipeline.results import Files, audit_files, criticism_files, probe_files, result_files, table_files
-from retrial.pipeline.tables import endpoint_tables, refused
+from retrial.pipeline.tables import endpoint_tables, patient_checks, refused
 from retrial.run_config import RunConfig
 from retrial.store.progress import step
 from retrial.store.stages import stages_of
@@ -27,7 +27,8 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Audit, tables, frequentist twins, posteriors, report; returns what failed."""
     stages = stages_of(run)
     with step("audit"):
-        checks, used = stages.run("audit", audited, study)
+        printed, used = stages.run("audit", audited, study)
+        checks = [*printed, *patient_checks(run, study)]
     counted = len(checks), numbers_recomputed(checks), len(findings(checks))
     log.info("audit: %d checks recompute %d printed numbers, %d findings", *counted)
     reconstructed = endpoint_tables(run, used, refused(study, checks), stages)

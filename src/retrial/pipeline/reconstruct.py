@@ -18,7 +18,7 @@ from retrial.pipeline.frequentist import table_rows
 from retrial.pipeline.layout import draw_curves
 from retrial.pipeline.probes import probed
 from retrial.pipeline.results import Files, audit_files, probe_files, table_files
-from retrial.pipeline.tables import endpoint_tables, refused
+from retrial.pipeline.tables import endpoint_tables, patient_checks, refused
 from retrial.run_config import RunConfig
 from retrial.store.stages import stages_of
 from retrial.study.study import Study
@@ -38,7 +38,8 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     switch leave_one_out.csv and strict_comparison.csv.
     """
     stages = stages_of(run)
-    checks, used = stages.run("audit", audited, study)
+    printed, used = stages.run("audit", audited, study)
+    checks = [*printed, *patient_checks(run, study)]
     audit_files(checks).write(folder)
     _say_contradictions(checks)
     found = endpoint_tables(run, used, refused(study, checks), stages)
@@ -68,7 +69,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
 def _say_contradictions(checks: Sequence[Check]) -> None:
     """What the audit refuses of the survival numbers, before the long part: it is the answer to a study that contradicts itself."""
     for check in checks:
-        if check.verdict is Verdict.INCONSISTENT and check.path.startswith(("endpoints.", "effects.")):
+        if check.verdict is Verdict.INCONSISTENT and check.path.startswith(("endpoints.", "effects.", "arms.", "total.")):
             log.warning("%s: %s; %s (%s)", check.path, check.claim, check.note or check.recomputed, check.consequence.value)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,13 +19,15 @@ from retrial.run_config import RunConfig
 from retrial.seeds import integer_seed
 from retrial.store.progress import counter
 from retrial.store.stages import Stages
+from retrial.study.sections import PatientFile
 from retrial.study.study import Study
 from retrial.tables.endpoint import FROM_PATIENTS, EndpointTables
 from retrial.tables.ensemble import Ensemble, ReconstructionSettings
 from retrial.tables.findings.checks import joint_checks
+from retrial.tables.findings.patients import beside_print, first_event_time, patients_in_words
 from retrial.tables.findings.probes import left_out
 from retrial.tables.life_table import LifeTable
-from retrial.tables.patients import read_patients
+from retrial.tables.patients import Patients, read_patients
 from retrial.tables.printed.agreement import fidelity
 from retrial.tables.printed.digitised import Curve, read_curve
 from retrial.tables.printed.from_study import is_adjusted, targets_from_study, treatment_effect
@@ -36,6 +40,7 @@ PERCENT = 100
 MINUTE = 60.0
 LONG = 3 * MINUTE
 """CPU seconds of an endpoint's tables above which it is worth a word before the start."""
+LATE_ENTRY = "no tables are reconstructed of patients with late entry; a file of patients with its column of entries is analysed"
 
 
 def chosen_endpoints(run: RunConfig, study: Study) -> list[str]:
@@ -53,7 +58,7 @@ def check_inputs(run: RunConfig, study: Study) -> None:
     """
     found: list[DataError] = []
     for key in chosen_endpoints(run, study):
-        for read in (_from_patients if study.endpoints[key].patients else None, _curve):
+        for read in (_patients_said if study.endpoints[key].patients else None, _curve):
             try:
                 if read is not None:
                     read(run, study, key)
@@ -63,6 +68,11 @@ def check_inputs(run: RunConfig, study: Study) -> None:
         raise DataError("cannot use the data files of the study", [line for error in found for line in str(error).splitlines()])
     if found:
         raise found[0]
+
+
+def _patients_said(run: RunConfig, study: Study, key: str) -> None:
+    for words in _from_patients(run, study, key).notes:
+        log.info("%s: %s", key, words)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,12 +133,51 @@ def endpoint_tables(
     return Reconstructions(tables, checks, failures, lacking)
 
 
-def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
+def patients_of(run: RunConfig, study: Study, key: str) -> Patients:
+    """An endpoint's file of patients. Raises `DataError` where it cannot be used."""
     endpoint = study.endpoints[key]
-    table = read_patients(run.study_file.parent / str(endpoint.patients), study.time_unit)
-    size = int(table.n.sum())
-    table = _as_recorded(table, study, key)
-    return EndpointTables(key, table, np.ones(1), endpoint.recorded, f"{FROM_PATIENTS}: {endpoint.patients}, {size} rows")
+    layout = endpoint.patients
+    if layout is None:
+        raise DataError(f"endpoints.{key} has no patients")
+    labels = tuple((study.arm(arm).label, arm) for arm in ARMS if study.arm(arm).label)
+    path = run.study_file.parent / layout.file
+    told = path.stat() if path.is_file() else None
+    stamp = None if told is None else (told.st_mtime_ns, told.st_size)
+    patients = _read(path, stamp, study.time_unit, layout.model_dump_json(), labels)
+    if endpoint.late_entry and patients.table.late is None:
+        problem = f"endpoints.{key}.late_entry: got true, but nobody in {layout.file} enters after time 0"
+        raise DataError(
+            problem, [f"name the column with the times of entry in endpoints.{key}.patients.entry, or leave late_entry out"]
+        )
+    return patients
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: Path, _stamp: object, unit: str, layout: str, labels: tuple[tuple[str, str], ...]) -> Patients:
+    """A file of patients, read once by a command that needs it for its checks, its audit and its models."""
+    return read_patients(path, unit, PatientFile.model_validate_json(layout), dict(labels))
+
+
+def patient_checks(run: RunConfig, study: Study) -> list[Check]:
+    """What the files of patients say of the numbers printed beside them; `study` as printed."""
+    keys = [key for key in chosen_endpoints(run, study) if study.endpoints[key].patients is not None]
+    return [check for key in keys for check in beside_print(study, key, patients_of(run, study, key).table)]
+
+
+def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
+    endpoint, patients = study.endpoints[key], patients_of(run, study, key)
+    unit = None if endpoint.recording_unit is None else endpoint.recording_unit.value * MONTHS_PER_UNIT[study.time_unit]
+    if endpoint.recorded == "interval":
+        at_zero = unit or MONTHS_PER_UNIT[(endpoint.patients and endpoint.patients.time_unit) or study.time_unit]
+        table = patients.table.on_recording_grid(at_zero)
+    else:
+        at_zero = first_event_time(patients, f"endpoints.{key}", unit)
+        table = patients.table.with_first_events_at(at_zero)
+    about = patients_in_words(patients.table, at_zero, endpoint.recorded)
+    source = f"{FROM_PATIENTS}: {endpoint.data_files['patients']}, {patients.size} rows"
+    if patients.table.late is not None:
+        source += f", {int(patients.table.late.count.sum())} with late entry"
+    return EndpointTables(key, table, np.ones(1), endpoint.recorded, source, notes=tuple(about))
 
 
 def _as_recorded(table: LifeTable, study: Study, key: str) -> LifeTable:
@@ -197,6 +246,8 @@ def _fidelity(ensemble: Ensemble, targets: Targets) -> pd.DataFrame:
 def _missing(study: Study, key: str) -> str:
     """What a reconstruction lacks; empty where it can be tried."""
     endpoint = study.endpoints[key]
+    if endpoint.late_entry:
+        return LATE_ENTRY
     without_n = [f"arms.{arm}.n" for arm in ARMS if study.n(arm) is None]
     if without_n:
         return f"{' and '.join(without_n)} missing"

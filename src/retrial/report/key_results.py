@@ -17,7 +17,6 @@ from retrial.report.labels import (
     is_chance,
     is_comparison,
     is_spread,
-    is_typical,
     model_label,
     prior_label,
     quantity_label,
@@ -73,7 +72,7 @@ def _sentences(data: ReportData, group: Group) -> Iterator[str]:
     for row in group.by("published")[:1]:
         note = audit_note(data, row)
         yield f"The paper prints a {what} of {_with_interval(row)}{f'; {note}' if note else ''}."
-    medians = [row for row in group.by("frequentist") if not (row.failed or is_spread(row) or is_typical(row))]
+    medians = [row for row in group.by("frequentist") if not (row.failed or is_spread(row) or row.variant)]
     yield from _without_prior(data, what, medians)
     fine = [row for row in group.by("bayes") if not row.failed and not row.variant]
     for model in list(dict.fromkeys(row.model for row in fine))[:_MODELS_IN_WORDS]:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from retrial.dims import ARMS, TOTAL
 from retrial.estimate import NAN, Estimate, IntervalKind, none_if_nan
-from retrial.frequentist.rows import DIFFERENCE, RATIO
+from retrial.frequentist.rows import DIFFERENCE, RATIO, TYPICAL
 from retrial.study.study import Study
 
 RATIOS = ("hazard_ratio", "odds_ratio", "risk_ratio")
@@ -157,7 +157,7 @@ def models_called(labels: Mapping[str, str]) -> Iterator[None]:
 
 def is_typical(estimate: Estimate) -> bool:
     """Whether the number is that of one table of an ensemble."""
-    return estimate.method == "frequentist" and estimate.variant != ""
+    return estimate.method == "frequentist" and estimate.variant == TYPICAL
 
 
 def model_label(model: str) -> str:

@@ -323,7 +323,8 @@ ARTEFACTS: dict[str, Artefact] = {
     ),
     "reconstruction": Artefact(
         "reconstruction_{endpoint}.nc",
-        "life tables: `events`, `censored` (reconstruction, arm, time); `weight`, `reading` and `island` of each table",
+        "life tables: `events`, `censored` (reconstruction, arm, time); `weight`, `reading` and `island` of each table; with"
+        " late entry also groups of patients by `late_status` (0 event), `late_arm`, `late_exit`, `late_entry` (places of `time`), `late_count`",
         f"{_TABLES}, fit",
         "report: Kaplan-Meier figures",
     ),

@@ -7,24 +7,32 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal, cast
 
-from pydantic import BeforeValidator, Field, InstanceOf, model_validator
+from pydantic import BeforeValidator, Field, InstanceOf, ValidationInfo, field_validator, model_validator
 
 from retrial.dims import ARMS, TOTAL
 from retrial.study.fields import (
     Cell,
-    ConfidenceInterval,
     Count,
+    Interval,
     Level,
+    MedianTime,
     NearPath,
+    OneLimit,
     Percent,
     Positive,
     PValue,
     Section,
+    Sides,
     Statistic,
+    Tested,
     Time,
+    TwoLimits,
+    decimal_of,
 )
-from retrial.study.problems import Clash, shown
-from retrial.study.reported import Quantity
+from retrial.study.problems import Clash, listed, shown
+from retrial.study.reported import Quantity, Reported
+
+TimeUnit = Literal["days", "weeks", "months", "years"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +44,17 @@ class TimesByArm:
     total: Quantity | None = None
 
     @classmethod
-    def parse(cls, raw: object) -> TimesByArm | Quantity:
+    def parse(cls, raw: object, decimal: str = "") -> TimesByArm | Quantity:
         """Read a time, {place: time}, or {control: time, experimental: time}."""
         if isinstance(raw, (TimesByArm, Quantity)):
             return raw
         by_arm = isinstance(raw, dict) and bool(raw) and set(raw) <= {*ARMS, TOTAL}
-        read = {str(arm): _time(part) for arm, part in cast("dict[object, object]", raw).items()} if by_arm else {}
-        return cls(**read) if by_arm else _time(raw)
+        read = {str(arm): _time(part, decimal) for arm, part in cast("dict[object, object]", raw).items()} if by_arm else {}
+        return cls(**read) if by_arm else _time(raw, decimal)
 
 
-def _time(raw: object) -> Quantity:
-    quantity = Quantity.parse(raw)
+def _time(raw: object, decimal: str) -> Quantity:
+    quantity = Quantity.parse(raw, decimal)
     for printed in quantity.prints:
         if printed.relation or printed.percent or printed.value < 0:
             raise ValueError(
@@ -55,16 +63,28 @@ def _time(raw: object) -> Quantity:
     return quantity
 
 
-Extreme = Annotated[InstanceOf[Quantity] | InstanceOf[TimesByArm], BeforeValidator(TimesByArm.parse)]
+Extreme = Annotated[
+    InstanceOf[Quantity] | InstanceOf[TimesByArm], BeforeValidator(lambda raw, info: TimesByArm.parse(raw, decimal_of(info)))
+]
 
 
 class Median(Section):
-    """A Kaplan-Meier median with its confidence interval."""
+    """A Kaplan-Meier median with its confidence interval; what was not reached, or lies beyond a time, is a bound (`Reported`)."""
 
-    value: Time
-    ci: ConfidenceInterval | None = None
+    value: MedianTime
+    ci: InstanceOf[Interval] | None = None
     level: Level = 0.95
     where: str = ""
+
+    @field_validator("ci", mode="before")
+    @classmethod
+    def _both_limits(cls, raw: object, info: ValidationInfo) -> Interval | None:
+        """An upper limit that is left blank was not reached; a lower one says nothing."""
+        ci = None if raw is None else Interval.parse(raw, decimal_of(info))
+        if not isinstance(ci, OneLimit):
+            return ci
+        blank = Quantity((Reported("≥0" if ci.is_upper else "NR"),))
+        return Interval(blank, ci.limit) if ci.is_upper else Interval(ci.limit, blank)
 
 
 class Medians(Section):
@@ -137,7 +157,7 @@ class Landmark(Section):
     """The Kaplan-Meier percentage alive (without the event) at one time, with its confidence interval."""
 
     percent: Percent
-    ci: ConfidenceInterval | None = None
+    ci: TwoLimits | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -194,7 +214,7 @@ _TESTS: dict[TestName, str] = {
 }
 
 
-class UnadjustedTest(Section):
+class UnadjustedTest(Tested):
     """The test of the arms without covariates, where printed; `name` is the test that the paper names, "cox" where only the model is.
 
     It changes the words of the audit, not the readings that a reconstruction tries.
@@ -203,6 +223,7 @@ class UnadjustedTest(Section):
     name: TestName = "unknown"
     chi_square: Statistic | None = None
     p: PValue | None = None
+    sides: Sides = 2
     where: str = ""
 
     @property
@@ -211,11 +232,52 @@ class UnadjustedTest(Section):
         return _TESTS[self.name]
 
 
+class PatientFile(Section):
+    """A CSV with one patient a row: its columns, the names that it has for the arms, and the values that mean an event or a censoring.
+
+    `entry` is the column of the times at which patients came under observation; where it is empty, a column `entry` is read if
+    there is one, and `none` reads none. `time_unit` and `decimal` are said where the file's are not the study's, or not plain.
+    """
+
+    file: NearPath
+    time: str = "time"
+    event: str = "event"
+    arm: str = "arm"
+    entry: str = ""
+    arms: dict[str, Literal["control", "experimental"]] = Field(default_factory=dict)
+    events: list[str] = Field(default_factory=list)
+    censored: list[str] = Field(default_factory=list)
+    time_unit: TimeUnit | None = None
+    decimal: Literal[",", "."] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_path(cls, raw: object) -> object:
+        return {"file": raw} if isinstance(raw, str) else raw
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> PatientFile:
+        both = sorted(set(self.events) & set(self.censored))
+        if both:
+            raise Clash(
+                f"got {listed(both)}, which events has too; allowed is each value once", at=("censored",), also=("events",)
+            )
+        if bool(self.events) != bool(self.censored):
+            given, other = ("events", "censored") if self.events else ("censored", "events")
+            message = f"got values without {other}; allowed are both, such as events: [2], censored: [1]"
+            raise Clash(message, at=(given,), also=(other,))
+        columns = [name for name in (self.time, self.event, self.arm, self.entry) if name]
+        if len(set(columns)) < len(columns):
+            raise Clash(f"got the columns {listed(columns)}; allowed is each column once", also=("time", "event", "arm", "entry"))
+        return self
+
+
 class Endpoint(Section):
     """A time-to-event endpoint.
 
     `patients` names a CSV (time,event,arm) and `curve` one of (arm,time,survival), relative to the study file; `recording_unit`
-    is the step, in the study's time unit, in which times were recorded.
+    is the step, in the study's time unit, in which times were recorded. `late_entry` says that patients came under observation after
+    time 0, so that the numbers at risk may rise.
     """
 
     label: str = ""
@@ -227,7 +289,8 @@ class Endpoint(Section):
     landmarks: Landmarks | None = None
     at_risk: AtRisk | None = None
     test: UnadjustedTest | None = None
-    patients: NearPath | None = None
+    late_entry: bool = False
+    patients: PatientFile | None = None
     curve: NearPath | None = None
     recorded: Literal["exact", "interval"] = "exact"
     recording_unit: Positive | None = None
@@ -239,6 +302,12 @@ class Endpoint(Section):
     def shortest_of(self, group: str) -> Quantity | None:
         """Shortest time of an arm or of all (total), where printed."""
         return _extreme(self.shortest, group, latest=False)
+
+    @property
+    def data_files(self) -> dict[str, str]:
+        """Paths of the data files relative to the study file, by key."""
+        named = {"patients": None if self.patients is None else self.patients.file, "curve": self.curve}
+        return {name: path for name, path in named.items() if path is not None}
 
 
 def _extreme(printed: Quantity | TimesByArm | None, group: str, *, latest: bool) -> Quantity | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, Field, PrivateAttr
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr
 
 from retrial.dims import ARMS
 from retrial.errors import ConfigError
+from retrial.study.effects import with_strata
 from retrial.study.fields import Count, CountRow, Key, Section
 from retrial.study.sections import (
     AdverseEvents,
@@ -43,12 +44,13 @@ class Study(Section):
     design: str = ""
     randomised: bool | None = None
     time_unit: Literal["days", "weeks", "months", "years"] = "months"
+    decimal: Literal["", ".", ",", "·"] = ""
     arms: Arms = Field(default_factory=Arms)
     total: Total | None = None
     timeline: Timeline | None = None
     baseline: Baseline | None = None
     endpoints: dict[Key, Endpoint] = Field(default_factory=dict)
-    effects: dict[Key, Effect] = Field(default_factory=dict)
+    effects: Annotated[dict[Key, Effect], BeforeValidator(with_strata)] = Field(default_factory=dict)
     tests: dict[Key, TestTable] = Field(default_factory=dict)
     response: Response | None = None
     binary: dict[Key, BinaryOutcome] = Field(default_factory=dict)
@@ -78,6 +80,31 @@ class Study(Section):
             return int(self.total.n)
         sizes = [self.n(name) for name in ARMS]
         return None if None in sizes else sum(size for size in sizes if size is not None)
+
+    def evaluable(self, path: str, column: str) -> int | None:
+        """Patients of one column among whom the row at `path` counts, as the file says (cell, row or section); None where it does not."""
+        if column in ARMS:
+            return self.said_evaluable(path, column)[0]
+        said = [self.evaluable(path, arm) for arm in ARMS]
+        sizes = [self.n(arm) if known is None else known for arm, known in zip(ARMS, said, strict=True)]
+        return None if None in sizes or said == [None] * len(ARMS) else sum(size for size in sizes if size is not None)
+
+    def said_evaluable(self, path: str, arm: str) -> tuple[int | None, str]:
+        """The number nearest to the count, and its key path."""
+        node: Any = self
+        found: tuple[int | None, str] = (None, "")
+        parts = path.split(".")
+        for depth, part in enumerate(parts, start=1):
+            node = _children(node)[part]
+            said = getattr(getattr(node, "evaluable", None), arm, None)
+            found = found if said is None else (int(said), ".".join([*parts[:depth], "evaluable", arm]))
+        said = getattr(getattr(node, arm, None), "evaluable", None)
+        return found if said is None else (int(said), f"{path}.{arm}.evaluable")
+
+    def patients(self, path: str, column: str) -> int | None:
+        """Patients of one column that the row at `path` is a count of: those said to be evaluable, else all."""
+        known = self.evaluable(path, column)
+        return self.n(column) if known is None else known
 
     def count_rows(self) -> dict[str, CountRow]:
         """Every count row that is compared between arms, by key path."""

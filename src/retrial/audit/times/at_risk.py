@@ -17,9 +17,11 @@ def checks(study: Study) -> Iterator[Check]:
     for key, endpoint in study.endpoints.items():
         if endpoint.at_risk is not None:
             item = Recorded(study, key, endpoint, calendar_of(study))
-            yield from _medians(item, endpoint.at_risk)
             yield from _longest(item, endpoint.at_risk)
-            yield from _lost(item, endpoint.at_risk)
+            # with late entry, the share at risk says nothing of survival or censoring
+            if not endpoint.late_entry:
+                yield from _medians(item, endpoint.at_risk)
+                yield from _lost(item, endpoint.at_risk)
 
 
 def ticks_of(table: AtRisk, arm: str) -> list[tuple[float, int]]:

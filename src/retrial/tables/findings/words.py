@@ -158,7 +158,7 @@ def misses(violated: Iterable[str], miss: float) -> str:
     """
     names = _listed(dict.fromkeys(_family(name) for name in violated), ", ") or "a printed number"
     if math.isinf(miss):
-        return f"{names}, and has no such number at all for one of them (a median that is not reached, a ratio without events)"
+        return f"{names}, and has no such number at all for one of them (a median not reached, or reached against the print; a ratio without events)"
     times = f"{float(f'{miss:.2g}'):,.0f}" if miss >= _MANY_FOLD else f"{miss:.1f}"
     return f"{names} by up to {times} times what rounding allows"
 

@@ -120,7 +120,7 @@ def fidelity(ensemble: Ensemble, targets: Targets) -> pd.DataFrame:
 
 
 def _row(targets: Targets, item: Target, values: np.ndarray, shares: tuple[float, float]) -> dict[str, object]:
-    known = values[np.isfinite(values)]
+    known = values[~np.isnan(values)]
     return {
         "endpoint": targets.endpoint,
         "statistic": item.statistic,

@@ -10,6 +10,7 @@ from scipy import stats
 
 from retrial.dims import ARMS, TOTAL
 from retrial.errors import ReconstructionError
+from retrial.study.fields import OneLimit
 from retrial.study.reported import Quantity
 from retrial.study.sections import Effect, Endpoint, Median
 from retrial.study.study import Study
@@ -20,6 +21,8 @@ from retrial.tables.printed.targets import RELATIVE_TOLERANCE, Target, Targets
 
 _EDGE = 1e-9
 """Room for binary fractions at an interval's edge, relative to its size."""
+_AFTER = 1e-4
+"""Least distance of a time after another one."""
 PERCENT = 100
 
 
@@ -49,6 +52,12 @@ def targets_from_study(
     found = [*_events(item), *_times(item, grid), *_medians(item, grid), *_at_risk(item), *_landmarks(item)]
     if curve is not None:
         found += curve_targets(item, curve, grid, found, notes)
+    several = list(_unadjusted(study, endpoint))
+    if len(several) > 1:
+        others = ", ".join(f"effects.{key}" for key in several[1:])
+        notes.append(
+            f"of several unadjusted hazard ratios the first is used, effects.{several[0]}; not {others} (a stratified one has adjusted_for)"
+        )
     found += _comparison(item, treatment_effect(study, endpoint), notes)
     return Targets(
         endpoint=endpoint,
@@ -65,20 +74,21 @@ def targets_from_study(
 
 
 def treatment_effect(study: Study, endpoint: str) -> Effect | None:
-    """The unadjusted hazard ratio between the arms, where printed."""
-    return next(
-        (
-            effect
-            for effect in study.effects.values()
-            if effect.endpoint == endpoint and effect.is_treatment and not effect.adjusted_for and effect.hazard_ratio is not None
-        ),
-        None,
-    )
+    """The unadjusted hazard ratio between the arms, where printed; of several the first."""
+    return next(iter(_unadjusted(study, endpoint).values()), None)
+
+
+def _unadjusted(study: Study, endpoint: str) -> dict[str, Effect]:
+    return {
+        key: effect
+        for key, effect in study.effects.items()
+        if effect.endpoint == endpoint and effect.is_treatment and not effect.adjusted_for and effect.measure == "hazard_ratio"
+    }
 
 
 def is_adjusted(effect: Effect, endpoint: str) -> bool:
     """Whether this is a hazard ratio between the arms that rests on covariates, and so is none of a life table."""
-    return effect.endpoint == endpoint and effect.is_treatment and bool(effect.adjusted_for) and effect.hazard_ratio is not None
+    return effect.endpoint == endpoint and effect.is_treatment and bool(effect.adjusted_for) and effect.measure == "hazard_ratio"
 
 
 def exact(statistic: str, arm: str, printed: Quantity, where: str, time: float = math.nan) -> Target:
@@ -107,6 +117,24 @@ def within(statistic: str, arm: str, printed: Quantity, tolerance: float, where:
         printed.where(where),
         level=level,
     )
+
+
+def beyond(statistic: str, arm: str, printed: Quantity, where: str, level: float = 0.95) -> Target:
+    """A time that was not reached (a target of ∞), or that lies beyond a printed one (after it; from it on where ≥ is printed)."""
+    low = printed.low if printed.text.startswith("≥") else printed.low + _AFTER
+    return Target(statistic, arm, printed.text, printed.value, low, math.inf, low, math.inf, printed.where(where), level=level)
+
+
+def _width(median: Median) -> float:
+    """Width of a median's interval; twice its finite side where the other limit is a bound, 0 without any."""
+    ci, point = median.ci, median.value
+    if ci is None or (ci.lower.is_bound and ci.upper.is_bound):
+        return 0.0
+    if ci.is_closed:
+        return ci.upper.value - ci.lower.value
+    if point.is_bound:
+        return 0.0
+    return 2 * (ci.upper.value - point.value if ci.lower.is_bound else point.value - ci.lower.value)
 
 
 def _events(item: Endpoint) -> Iterator[Target]:
@@ -141,11 +169,18 @@ def _medians(item: Endpoint, grid: Grid) -> Iterator[Target]:
         if median is None:
             continue
         where = median.where or item.where
-        yield _recorded("median", arm, median.value, where, grid)
+        yield (
+            beyond("median", arm, median.value, where)
+            if median.value.is_bound
+            else _recorded("median", arm, median.value, where, grid)
+        )
         if median.ci is not None:
-            tolerance = RELATIVE_TOLERANCE * (median.ci.upper.value - median.ci.lower.value)
+            tolerance = RELATIVE_TOLERANCE * _width(median)
             for name, limit in (("median_lower", median.ci.lower), ("median_upper", median.ci.upper)):
-                yield _widened(within(name, arm, limit, tolerance, where, median.level), grid.slack)
+                if not limit.is_bound:
+                    yield _widened(within(name, arm, limit, tolerance, where, median.level), grid.slack)
+                elif limit.value > 0:
+                    yield beyond(name, arm, limit, where, median.level)
 
 
 def _widened(target: Target, slack: float) -> Target:
@@ -183,16 +218,17 @@ def _comparison(item: Endpoint, effect: Effect | None, notes: list[str]) -> Iter
     printed_test = test is not None and (test.chi_square is not None or test.p is not None)
     if effect is not None:
         yield from _ratio(effect)
-        if effect.p is not None and not printed_test:
-            yield _p_value("p", effect.p, effect.where)
-        elif effect.p is not None and _wald_fits(effect):
-            yield _p_value("hazard_ratio_p", effect.p, effect.where)
-        elif effect.p is not None:
-            notes.append(f"p = {effect.p} beside the hazard ratio is not Wald's p of the printed interval; it is not used")
+        p = effect.two_sided_p
+        if p is not None and not printed_test:
+            yield _p_value("p", p, effect.where)
+        elif p is not None and _wald_fits(effect):
+            yield _p_value("hazard_ratio_p", p, effect.where)
+        elif p is not None:
+            notes.append(f"p = {p} beside the hazard ratio is not Wald's p of the printed interval; it is not used")
     if test is not None and test.chi_square is not None:
         yield within("chi_square", TOTAL, test.chi_square, RELATIVE_TOLERANCE * test.chi_square.value, test.where)
-    if test is not None and test.p is not None:
-        yield _p_value("p", test.p, test.where)
+    if test is not None and test.two_sided_p is not None:
+        yield _p_value("p", test.two_sided_p, test.where)
 
 
 def _p_value(statistic: str, printed: Quantity, where: str) -> Target:
@@ -200,12 +236,13 @@ def _p_value(statistic: str, printed: Quantity, where: str) -> Target:
 
 
 def _ratio(effect: Effect) -> Iterator[Target]:
-    ratio = effect.hazard_ratio
-    if ratio is None:
-        return
-    limits = [] if effect.ci is None else [("hazard_ratio_lower", effect.ci.lower), ("hazard_ratio_upper", effect.ci.upper)]
-    for name, printed in [("hazard_ratio", ratio), *limits]:
-        target = within(name, TOTAL, printed, RELATIVE_TOLERANCE * printed.value, effect.where, effect.level)
+    limits = []
+    if isinstance(effect.ci, OneLimit):
+        limits = [("hazard_ratio_upper" if effect.ci.is_upper else "hazard_ratio_lower", effect.ci.limit)]
+    elif effect.interval is not None:
+        limits = [("hazard_ratio_lower", effect.interval.lower), ("hazard_ratio_upper", effect.interval.upper)]
+    for name, printed in [("hazard_ratio", effect.estimate), *limits]:
+        target = within(name, TOTAL, printed, RELATIVE_TOLERANCE * printed.value, effect.where, effect.interval_level)
         yield target if effect.numerator == "experimental" else _inverted(target)
 
 
@@ -231,13 +268,14 @@ def _wald_fits(effect: Effect) -> bool:
     """Whether the printed p can be Wald's, 2 Φ(-|z|), z = log HR / SE with the SE from the printed interval (all rounding
     allowed).
     """
-    if effect.ci is None or effect.hazard_ratio is None or effect.p is None:
+    interval, p = effect.interval, effect.two_sided_p
+    if interval is None or p is None:
         return False
-    quantile = float(stats.norm.ppf(0.5 + effect.level / 2))
-    ratio, lower, upper = effect.hazard_ratio, effect.ci.lower, effect.ci.upper
+    quantile = float(stats.norm.ppf(0.5 + effect.interval_level / 2))
+    ratio, lower, upper = effect.estimate, interval.lower, interval.upper
     narrow = (math.log(upper.low) - math.log(lower.high)) / (2 * quantile)
     wide = (math.log(upper.high) - math.log(lower.low)) / (2 * quantile)
     sizes = sorted(abs(math.log(limit)) for limit in (ratio.low, ratio.high))
     least = 0.0 if ratio.low <= 1 <= ratio.high else sizes[0]
     low, high = (2 * float(stats.norm.sf(z)) for z in (sizes[1] / narrow, least / wide))
-    return low <= effect.p.high and effect.p.low <= high
+    return low <= p.high and p.low <= high

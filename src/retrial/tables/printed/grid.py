@@ -133,8 +133,8 @@ def _seen(item: Endpoint) -> Iterator[float]:
     for arm in (*ARMS, TOTAL):
         median = getattr(item.median, arm)
         if median is not None:
-            upper = median.ci.upper.value if median.ci else median.value.value
-            yield upper if math.isfinite(upper) else median.value.value
+            ends = (median.value, *((median.ci.lower, median.ci.upper) if median.ci else ()))
+            yield from (end.value for end in ends if end.first.is_reached and end.value > 0)
         yield from (time.value for time in (item.longest_of(arm), item.shortest_of(arm)) if time is not None)
     for table in (item.at_risk, item.landmarks):
         yield from (time.value for time in (table.times if table is not None else []))

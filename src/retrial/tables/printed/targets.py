@@ -98,6 +98,8 @@ class Targets:
 
     def places(self, low: float, high: float) -> tuple[int, int]:
         """First and last grid index of the times in [low, high]; (i + 1, i) where none is between. Index `n_times` stands for never."""
+        if low == math.inf:
+            return self.n_times, self.n_times
         first = math.ceil((low - self.first) / self.step - _SAME) if math.isfinite(low) else 0
         if math.isinf(high):
             return min(max(first, 0), self.n_times), self.n_times

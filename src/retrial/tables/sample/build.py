@@ -57,7 +57,7 @@ def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, stri
         whole[codes.MEDIAN + 2 * row : codes.MEDIAN + 2 * row + 2] = indices_of(targets, targets.find("median", group))
         whole[codes.LIMITS + 4 * row : codes.LIMITS + 4 * row + 4] = _median_limits(targets, group, reading)
         real[codes.MEDIAN_SE + 2 * row : codes.MEDIAN_SE + 2 * row + 2] = _median_se(targets, group, reading, strict)
-        real[codes.Z_MEDIAN, row] = quantile(targets.find("median_lower", group))
+        real[codes.Z_MEDIAN, row] = quantile(targets.find("median_lower", group) or targets.find("median_upper", group))
     if with_ratio:
         real[codes.BETA : codes.CHI_SQUARE] = _ratio_box(targets, strict)
     if reading.test is not None:

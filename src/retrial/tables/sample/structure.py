@@ -56,7 +56,7 @@ def _time_contradictions(targets: Targets) -> list[str]:
         if shortest is not None and longest is not None and shortest.low > longest.high:
             found.append(f"shortest = {shortest.printed} is above longest = {longest.printed}")
         item = targets.find("median", arm)
-        if item is not None and longest is not None and longest.high < item.low < math.inf:
+        if item is not None and longest is not None and longest.high < item.low and math.isfinite(item.high):
             found.append(f"{item.name} = {item.printed} is above longest = {longest.printed}")
         if item is not None and shortest is not None and item.high < shortest.low:
             found.append(f"{item.name} = {item.printed} is below shortest = {shortest.printed}")
