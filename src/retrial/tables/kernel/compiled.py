@@ -36,13 +36,14 @@ def kept_in() -> Path:
 
 def _kept(function: Callable[..., Any], **options: Any) -> Any:
     """Compile to machine code once, kept on disk in `kept_in`; in this process alone where nothing can be written."""
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(kept_in())
+    settings: Any = numba.config  # its stubs know few of its settings
+    before, settings.CACHE_DIR = settings.CACHE_DIR, str(kept_in())
     try:
         return numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
     except RuntimeError:  # no folder to keep it in
         return numba.njit(nogil=True, error_model="numpy", **options)(function)
     finally:
-        numba.config.CACHE_DIR = before
+        settings.CACHE_DIR = before
 
 
 def compiled(function: Callable[..., Any]) -> Any:
