@@ -101,7 +101,8 @@ def summary(study: Study, folders: Sequence[Path]) -> Iterator[str]:
         )
         kind = "adjusted" if effect.adjusted_for else "unadjusted"
         use = "" if interval else "; neither interval nor p: it cannot be analysed"
-        words = f"{effect.measure.replace('_', ' ')} {effect.estimate}{interval}, {study.names.of(effect.numerator)} / {study.names.of(effect.denominator)}, {kind}"
+        contrast = study.names.contrast(f"{effect.numerator} / {effect.denominator}")
+        words = f"{effect.measure.replace('_', ' ')} {effect.estimate}{interval}, {contrast}, {kind}"
         yield f"  ratio {key}: {words}{use}"
     rows = study.count_rows()
     for section, words in (("response", "response"), ("binary", "yes/no outcomes"), ("adverse_events", "adverse events")):
