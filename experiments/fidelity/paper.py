@@ -105,7 +105,7 @@ def targets_of(table: Table, time_unit: str, given: Given, folder: Path, recorde
     path = folder / "paper.yaml"
     path.write_text(paper(table, time_unit, given, recorded), encoding="utf-8")
     curve = None if given.curve_seed is None else read_curve(folder / "curve.csv")
-    return targets_from_study(load_study(path), ENDPOINT, curve=curve)
+    return targets_from_study(load_study(path).comparisons()[0], ENDPOINT, curve=curve)
 
 
 def on_grid(table: Table, targets: Targets) -> Table:

@@ -67,11 +67,11 @@ def mine(tmp_path: Path) -> Path:
 
 def test_every_file_of_the_page_and_of_the_readme_loads(mine: Path) -> None:
     files = [*blocks("yaml"), *blocks("yaml", ROOT / "README.md")]
-    assert len(files) == 6
+    assert len(files) == 7
     for text in files:
         (mine / "mytrial.yaml").write_text(text, encoding="utf-8")
-        study = load_study(mine / "mytrial.yaml")
-        assert study.effects or study.binary or study.endpoints
+        for study in load_study(mine / "mytrial.yaml").comparisons():
+            assert study.effects or study.binary or study.endpoints
 
 
 def test_the_patients_of_the_page_are_read(mine: Path) -> None:

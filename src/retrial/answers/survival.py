@@ -21,7 +21,7 @@ BEYOND = "beyond the follow-up of {months:.3g} months: the model's extrapolation
 
 
 def follow_up_of(table: LifeTable) -> float:
-    """The longest time that every table has in both arms (months)."""
+    """The longest time that every table has in both arms, or in the only one that has patients (months)."""
     return min(follow_ups_of(table))
 
 
@@ -29,7 +29,10 @@ def follow_ups_of(table: LifeTable) -> tuple[float, ...]:
     """The longest time that every table has in each arm (months)."""
     present = (table.events + table.censored).to_numpy() > 0
     longest = np.where(present, table.times, 0.0).max(axis=-1)
-    return tuple(float(value) for value in longest.reshape(-1, len(ARMS)).min(axis=0))
+    ends = longest.reshape(-1, len(ARMS)).min(axis=0)
+    alone = ends[present.reshape(-1, len(ARMS), present.shape[-1]).any(axis=(0, 2))]
+    # an arm of nobody is followed as long as the other: nothing is told of it
+    return tuple(float(value) if value > 0 or not alone.size else float(alone.min()) for value in ends)
 
 
 def horizon_of(table: LifeTable, questions: Questions) -> float:

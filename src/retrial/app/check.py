@@ -37,7 +37,7 @@ def _checked(name: str, folders: Sequence[Path], own: Path | None) -> int:
     try:
         path = find_study(name, folders)
         study = load_study(path)
-        data = list(data_problems(study, path))
+        data = list(dict.fromkeys(line for pair in study.comparisons() for line in data_problems(pair, path)))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
@@ -46,7 +46,15 @@ def _checked(name: str, folders: Sequence[Path], own: Path | None) -> int:
         return InputError.exit_status
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     called = [*([] if own is None else ["--config-dir", shlex.quote(str(own))]), f"study={shlex.quote(name)}"]
-    print("\n".join([f"{shown}: nothing wrong", *summary(study, folders), *_next(" ".join(called))]))
+    print(
+        "\n".join(
+            [
+                f"{shown}: nothing wrong",
+                *(line for pair in study.comparisons() for line in summary(pair, folders)),
+                *_next(" ".join(called)),
+            ]
+        )
+    )
     return 0
 
 
@@ -64,12 +72,15 @@ def _csv_problems(study: Study, folder: Path, at: str, endpoint: Endpoint) -> It
 
     try:
         if endpoint.patients:
-            read_patients(folder / endpoint.patients, study.time_unit)
+            labels = {study.arm(arm).label: arm for arm in study.names.roles.values() if study.arm(arm).label}
+            read_patients(folder / endpoint.patients.file, study.time_unit, endpoint.patients, labels, study.names)
     except InputError as error:
-        yield from (f"{at}.patients: {folder / str(endpoint.patients)}: {line}" for line in error.problems or (error.title,))
+        yield from (
+            f"{at}.patients: {folder / endpoint.data_files['patients']}: {line}" for line in error.problems or (error.title,)
+        )
     try:
         if endpoint.curve:
-            read_curve(folder / endpoint.curve)
+            read_curve(folder / endpoint.curve, study.names)
     except InputError as error:
         yield from (f"{at}.curve: {folder / str(endpoint.curve)}: {line}" for line in error.problems or (error.title,))
 
@@ -77,18 +88,21 @@ def _csv_problems(study: Study, folder: Path, at: str, endpoint: Endpoint) -> It
 def summary(study: Study, folders: Sequence[Path]) -> Iterator[str]:
     """What a study holds, and what each part of it is good for."""
     yield f"  {study.title}"
-    yield "  arms: " + "; ".join(_arm(study, arm) for arm in ARMS)
+    yield "  arms: " + "; ".join(_arm(study, arm) for arm in study.names.roles.values())
     for key, endpoint in study.endpoints.items():
         yield from _endpoint(study, key, endpoint)
     for key, effect in study.effects.items():
         interval = (
-            f" ({effect.ci.lower} to {effect.ci.upper})" if effect.ci is not None else f", p {effect.p}" if effect.p else ""
+            f" ({effect.interval.lower} to {effect.interval.upper})"
+            if effect.interval is not None
+            else f", p {effect.p}"
+            if effect.p
+            else ""
         )
         kind = "adjusted" if effect.adjusted_for else "unadjusted"
         use = "" if interval else "; neither interval nor p: it cannot be analysed"
-        words = (
-            f"{effect.measure.replace('_', ' ')} {effect.estimate}{interval}, {effect.numerator} / {effect.denominator}, {kind}"
-        )
+        contrast = study.names.contrast(f"{effect.numerator} / {effect.denominator}")
+        words = f"{effect.measure.replace('_', ' ')} {effect.estimate}{interval}, {contrast}, {kind}"
         yield f"  ratio {key}: {words}{use}"
     rows = study.count_rows()
     for section, words in (("response", "response"), ("binary", "yes/no outcomes"), ("adverse_events", "adverse events")):
@@ -102,13 +116,13 @@ def summary(study: Study, folders: Sequence[Path]) -> Iterator[str]:
 
 def _arm(study: Study, arm: str) -> str:
     label, n = study.arm(arm).label, study.n(arm)
-    return f"{arm}{f' ({label})' if label else ''}{', size not given' if n is None else f', {n} patients'}"
+    return f"{study.names.of(arm)}{f' ({label})' if label else ''}{', size not given' if n is None else f', {n} patients'}"
 
 
 def _endpoint(study: Study, key: str, endpoint: Endpoint) -> Iterator[str]:
     named = f"endpoint {key}"
     if endpoint.patients:
-        yield f"  {named}: patients from {endpoint.patients}; no reconstruction is needed"
+        yield f"  {named}: patients from {endpoint.data_files['patients']}; no reconstruction is needed"
         return
     # imported here: compiled code takes a second to load
     from retrial.pipeline.tables import _missing as lacking

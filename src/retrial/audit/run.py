@@ -48,7 +48,8 @@ class FamilySummary:
 
 def run_audit(study: Study) -> list[Check]:
     """Every check that the study's sections allow, in the order of `FAMILIES` (all but "patients" and "joint", which need more than the study)."""
-    return list(iterate_audit(study))
+    of_two = ("count_tests", "mean_tests") if study.one_arm else ()
+    return [check for check in iterate_audit(study) if check.family not in of_two]
 
 
 def iterate_audit(study: Study, audits: Iterable[Callable[[Study], Iterator[Check]]] = AUDITS) -> Iterator[Check]:
@@ -75,6 +76,12 @@ def apply_decisions(study: Study, checks: Iterable[Check]) -> Study:
         if not any(path.startswith(f"{other}.") for other in left_out):
             study = replaced(study, path, decision.value)
     return study
+
+
+def audited(study: Study) -> tuple[list[Check], Study]:
+    """Checks, and the study as the models may use it."""
+    checks = run_audit(study)
+    return checks, apply_decisions(study, checks)
 
 
 def summary(checks: Iterable[Check]) -> list[FamilySummary]:

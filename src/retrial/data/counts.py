@@ -113,4 +113,6 @@ def conflicts(run: RunConfig, study: Study) -> Iterator[Row]:
                 yield {**about, "prior": name, **conflict(prior, sign * math.log(ratio.point), ratio.se_log)}
 
 
-KIND = Kind("counts", needed=("posterior",), effects=effects, fit=fit, predict=predict, scale=scale, conflict=conflicts)
+KIND = Kind(
+    "counts", alone=True, needed=("posterior",), effects=effects, fit=fit, predict=predict, scale=scale, conflict=conflicts
+)

@@ -144,7 +144,8 @@ def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTabl
     horizon, hazard = horizon_of(item.table, run.questions), spec.hazard_of()
     events = item.table.events.sum(TIME).max(RECONSTRUCTION).to_numpy()
     # everybody may have the event in time: only an arm without one has no likelihood of its own
-    note, follow_ups = empty_arms(events, [math.inf] * len(ARMS)), follow_ups_of(item.table)
+    sizes = [math.inf if n > 0 else 0.0 for n in item.table.n.max(RECONSTRUCTION).to_numpy()]
+    note, follow_ups = empty_arms(events, sizes), follow_ups_of(item.table)
 
     def under(prior: str) -> list[Estimate]:
         draws, origin = _pooled(run, fitted, prior)
@@ -291,6 +292,7 @@ KIND = Kind(
     fit=fit,
     settings=settings,
     from_tables=True,
+    alone=True,
     predict=predict,
     scale=scale,
     compare=compare,

@@ -81,6 +81,8 @@ def has_second_analysis(study: Study, path: str) -> bool:
 
     Not for adverse events, which patients without the treatment cannot have.
     """
+    if study.one_arm:
+        return False
     known, every = ([size(arm) for arm in ARMS] for size in (lambda arm: study.evaluable(path, arm), study.n))
     fewer = [size is not None and n is not None and size < n for size, n in zip(known, every, strict=True)]
     more = [size is not None and n is not None and size > n for size, n in zip(known, every, strict=True)]
@@ -89,7 +91,7 @@ def has_second_analysis(study: Study, path: str) -> bool:
 
 def patients_note(study: Study, path: str) -> str:
     """Whose counts a row's are, where not of all patients; else empty."""
-    if all(study.evaluable(path, arm) in (None, study.n(arm)) for arm in ARMS):
+    if study.one_arm or all(study.evaluable(path, arm) in (None, study.n(arm)) for arm in ARMS):
         return ""
     control, experimental = (study.patients(path, arm) for arm in ARMS)
     return f"of {control} v {experimental} evaluable patients (control v experimental), not of all {study.n(ARMS[0])} v {study.n(ARMS[1])}"
@@ -103,6 +105,8 @@ def count_estimates(study: Study, level: float = CONFIDENCE_LEVEL) -> list[Estim
     arm) is a row whose status says so. An outcome of evaluable patients has all patients as the variant `EVERYBODY`. Raises `DataError`
     where an arm's n is missing.
     """
+    if study.one_arm:
+        return [_of_one_arm(study, path, row, level) for path, row in study.count_rows().items()]
     found: list[Estimate] = []
     for path, row in study.count_rows().items():
         about = (outcome_key(path), benefit_sign(study, path), level, source_of(study, path, row))
@@ -133,14 +137,22 @@ def table_estimates(
     ]
 
 
+def _of_one_arm(study: Study, path: str, row: CountRow, level: float) -> Estimate:
+    """The proportion of the one arm (Wilson), of its evaluable patients."""
+    n = study.patients(path, CONTROL)
+    if not n:
+        raise DataError(f"cannot take a proportion of {path}", [f"arms.{CONTROL}.n: missing; needed for a proportion"])
+    return _proportion(CONTROL, int(row.control.n), n, RowMaker(outcome_key(path), source_of(study, path, row), level))
+
+
 def _proportions(table: TwoByTwo, maker: RowMaker) -> list[Estimate]:
     arms = ((CONTROL, table.control, table.n_control), (EXPERIMENTAL, table.experimental, table.n_experimental))
-    return [
-        maker.row(
-            "proportion", arm, "wilson", events / n, wilson(events, n, maker.level), unit="probability", note=f"{events} of {n}"
-        )
-        for arm, events, n in arms
-    ]
+    return [_proportion(arm, events, n, maker) for arm, events, n in arms]
+
+
+def _proportion(arm: str, events: int, n: int, maker: RowMaker) -> Estimate:
+    limits = wilson(events, n, maker.level)
+    return maker.row("proportion", arm, "wilson", events / n, limits, unit="probability", note=f"{events} of {n}")
 
 
 def _ratio(table: TwoByTwo, quantity: str, maker: RowMaker) -> Estimate:

@@ -31,6 +31,8 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
     manifest = describe(run, study, [], 0.0)
     manifest.pop("wall_seconds")
     frames: dict[str, Any] = {name: read_table(source, name) for name in FRAMES}
+    if study.one_arm:
+        frames["loo_pit"] = None  # its figure has a panel an arm
     estimates = read_rows(source, "estimates", Estimate)
     used = used_models(run, estimates)
     data = ReportData(
@@ -41,7 +43,7 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         curves={key: curves for key in study.endpoints if (curves := _curves(study, key, source)) is not None},
         traces=_traces(run, study, source),
         **frames,
-        predictive={key: found for key in study.endpoints if (found := read_arrays(source, "predictive", key)) is not None},
+        predictive=_predictive(study, source),
         model_cards={spec.name: spec.card for spec in used},
         model_labels={name: spec.label for name, spec in run.models.items()},
         model_words={name: spec.short for name, spec in run.models.items() if spec.short},
@@ -49,6 +51,12 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         main_prior=run.main_prior,
     )
     return write_report(data, folder)
+
+
+def _predictive(study: Study, source: Path) -> dict[str, xr.Dataset]:
+    """Kaplan-Meier bands of new studies by endpoint; none of a study of one arm, whose figure would have empty panels."""
+    found = {key: read_arrays(source, "predictive", key) for key in study.endpoints if not study.one_arm}
+    return {key: bands for key, bands in found.items() if bands is not None}
 
 
 def _traces(run: RunConfig, study: Study, folder: Path) -> list[xr.Dataset]:

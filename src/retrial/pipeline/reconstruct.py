@@ -13,7 +13,9 @@ from retrial.answers.survival import horizon_of
 from retrial.audit.check import Check, Verdict
 from retrial.errors import DataError
 from retrial.estimate import to_frame
-from retrial.pipeline.audit import audited
+from retrial.pipeline.arms.comparisons import each_comparison
+from retrial.pipeline.arms.single import keep_own
+from retrial.pipeline.audit import audit_stage
 from retrial.pipeline.frequentist import table_rows
 from retrial.pipeline.layout import draw_curves
 from retrial.pipeline.probes import probed
@@ -33,12 +35,13 @@ WIDTH = 140
 """Characters of a printed line."""
 
 
+@each_comparison
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Reconstruct, and write reconstruction_ENDPOINT.nc, fidelity.csv, readings.csv, spread.csv, estimates.csv and figures/; under a
     switch leave_one_out.csv and strict_comparison.csv.
     """
     stages = stages_of(run)
-    printed, used = stages.run("audit", audited, study)
+    printed, used = audit_stage(stages, study)
     checks = [*printed, *patient_checks(run, study)]
     audit_files(checks).write(folder)
     _say_contradictions(checks)
@@ -55,6 +58,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
         Files({"estimates": to_frame(rows)}),
     ):
         files.write(folder)
+    keep_own(folder, study)
     draw_curves(study, folder)
     for item in found.tables:
         print(_summary(run, item))

@@ -19,6 +19,7 @@ from retrial.run_config import RunConfig
 from retrial.seeds import integer_seed
 from retrial.store.progress import counter
 from retrial.store.stages import Stages
+from retrial.study.arms.names import ArmNames
 from retrial.study.sections import PatientFile
 from retrial.study.study import Study
 from retrial.tables.endpoint import FROM_PATIENTS, EndpointTables
@@ -139,11 +140,11 @@ def patients_of(run: RunConfig, study: Study, key: str) -> Patients:
     layout = endpoint.patients
     if layout is None:
         raise DataError(f"endpoints.{key} has no patients")
-    labels = tuple((study.arm(arm).label, arm) for arm in ARMS if study.arm(arm).label)
+    labels = tuple((study.arm(arm).label, arm) for arm in study.names.roles.values() if study.arm(arm).label)
     path = run.study_file.parent / layout.file
     told = path.stat() if path.is_file() else None
     stamp = None if told is None else (told.st_mtime_ns, told.st_size)
-    patients = _read(path, stamp, study.time_unit, layout.model_dump_json(), labels)
+    patients = _read(path, stamp, study.time_unit, layout.model_dump_json(), labels, study.names)
     if endpoint.late_entry and patients.table.late is None:
         problem = f"endpoints.{key}.late_entry: got true, but nobody in {layout.file} enters after time 0"
         raise DataError(
@@ -153,9 +154,9 @@ def patients_of(run: RunConfig, study: Study, key: str) -> Patients:
 
 
 @functools.lru_cache(maxsize=4)
-def _read(path: Path, _stamp: object, unit: str, layout: str, labels: tuple[tuple[str, str], ...]) -> Patients:
+def _read(path: Path, _stamp: object, unit: str, layout: str, labels: tuple[tuple[str, str], ...], names: ArmNames) -> Patients:
     """A file of patients, read once by a command that needs it for its checks, its audit and its models."""
-    return read_patients(path, unit, PatientFile.model_validate_json(layout), dict(labels))
+    return read_patients(path, unit, PatientFile.model_validate_json(layout), dict(labels), names)
 
 
 def patient_checks(run: RunConfig, study: Study) -> list[Check]:
@@ -205,7 +206,7 @@ def _targets(run: RunConfig, study: Study, key: str) -> Targets:
 
 def _curve(run: RunConfig, study: Study, key: str) -> Curve | None:
     file = study.endpoints[key].curve
-    return read_curve(run.study_file.parent / file) if file else None
+    return read_curve(run.study_file.parent / file, study.names) if file else None
 
 
 def sampled(targets: Targets, settings: ReconstructionSettings, seed: int) -> Ensemble | ReconstructionError:

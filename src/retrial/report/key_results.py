@@ -26,6 +26,7 @@ from retrial.report.tables.results import Group, audit_note, groups_of, written
 from retrial.study.study import Study
 
 _IN_WORDS = (*RATIOS, "risk_difference")
+_OF_ONE_ARM = ("median_survival", "proportion")
 _MODELS_IN_WORDS = 3
 """Models quoted in the sentences of an endpoint; the table holds all."""
 
@@ -39,7 +40,9 @@ class KeyResult:
 
 
 def key_results(data: ReportData) -> list[KeyResult]:
-    """Unadjusted treatment effects (adjusted ones where there are no others), endpoint by endpoint."""
+    """Unadjusted treatment effects (adjusted ones where there are no others), endpoint by endpoint; of one arm medians and rates."""
+    if data.study.one_arm:
+        return _of_one_arm(data)
     groups = [
         group for group in groups_of(data.estimates) if group.main in _IN_WORDS and is_comparison(group.first) and group.fine
     ]
@@ -56,6 +59,17 @@ def key_results(data: ReportData) -> list[KeyResult]:
         heading = upper_first(endpoint_label(data.study, endpoint))
         results.append(KeyResult(heading, tuple(_sentences(data, best))))
     return results
+
+
+def _of_one_arm(data: ReportData) -> list[KeyResult]:
+    """The median of every endpoint and every rate, in sentences."""
+    groups = [group for group in groups_of(data.estimates) if group.main in _OF_ONE_ARM and group.fine]
+    kept = set(_main_endpoints(data.study, groups))
+    return [
+        KeyResult(upper_first(endpoint_label(data.study, group.endpoint)), tuple(_sentences(data, group)))
+        for group in groups
+        if group.endpoint in kept
+    ]
 
 
 def _main_endpoints(study: Study, groups: Sequence[Group]) -> list[str]:
@@ -149,6 +163,8 @@ def _with_interval(row: Estimate) -> str:
 
 def cautions(study: Study) -> list[str]:
     """What no model here repairs."""
+    if study.one_arm:
+        return ["The study has one arm: its own survival and rates stand here. What compares arms is not run: one arm."]
     if study.randomised is False:
         return [
             "The arms were not assigned at random. Every contrast is between groups that may differ in prognosis;"
@@ -159,6 +175,8 @@ def cautions(study: Study) -> list[str]:
 
 def direction(study: Study) -> str:
     """How to read a ratio."""
+    if study.one_arm:
+        return ""
     named = study.arm("experimental").label or study.arm("control").label
     names = f" ({arm_label(study, 'experimental')} over {arm_label(study, 'control')})" if named else ""
     ratios = f"Ratios are experimental over control{names}"

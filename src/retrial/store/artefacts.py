@@ -372,6 +372,10 @@ FRAMES = tuple(name for name in TABLES if name not in ("estimates", "audit"))
 """Tables that are read as frames; the two others are read as rows of their own types."""
 
 
+COMPARISON = "comparison"
+"""First column of every table of a study of three or more arms: the two arms, "experimental_2 / control"; empty where a row is of no pair."""
+_FOLDER = re.compile(r"^[^/]+_vs_[^/]+/")
+"""Folder of a comparison in a run of such a study: its arrays, figures and tables as shown."""
 REPORT = ("report", "figures", "pictures", "tables")
 """What a report is made of."""
 
@@ -384,4 +388,5 @@ def path_of(folder: Path, name: str, *keys: str) -> Path:
 
 def artefact_of(path: str) -> str | None:
     """Name of the kind of a file, by its path in the run folder; None for a file that no run writes."""
-    return next((name for name, artefact in ARTEFACTS.items() if artefact.fits(path)), None)
+    inside = _FOLDER.sub("", path, count=1)
+    return next((name for name, artefact in ARTEFACTS.items() if artefact.fits(inside)), None)

@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from retrial.errors import StudyError
+from retrial.study.arms.many import MultiArmStudy, read_arms
 from retrial.study.consistency import problems_of
 from retrial.study.corrections.keys import allowed_keys
 from retrial.study.problems import UNKNOWN_KEY, Clash, KeyPath, Problem, shown
@@ -57,8 +58,8 @@ _STAND_INS = {"title": "untitled", "control": "0", "experimental": "0"}
 """Put where a needed value was refused, so that its neighbours are still checked; never part of a study that is returned."""
 
 
-def load_study(path: Path) -> Study:
-    """Read and check a study file. Raises `StudyError` that names every problem with its key path."""
+def load_study(path: Path) -> Study | MultiArmStudy:
+    """Read and check a study file, of whatever arms. Raises `StudyError` that names every problem with its key path."""
     path = Path(path)
     text = read_text(path)
     try:
@@ -98,7 +99,7 @@ def _listed(items: Iterable[object]) -> list[str]:
 class _Read:
     """What a text gives: the study made of its valid parts, all problems, and its tree."""
 
-    study: Study | None
+    study: Study | MultiArmStudy | None
     problems: list[Problem]
     tree: dict[str, Any]
 
@@ -113,7 +114,7 @@ def _read(text: str, folder: Path) -> _Read:
     return _Read(study, list(dict.fromkeys(problems)), tree)
 
 
-def _checked(tree: dict[str, Any], problems: list[Problem], folder: Path) -> tuple[Study | None, list[Problem]]:
+def _checked(tree: dict[str, Any], problems: list[Problem], folder: Path) -> tuple[Study | MultiArmStudy | None, list[Problem]]:
     """The study made of the valid parts, and all problems: of the text, of the schema, and between sections."""
     rest = copy.deepcopy(tree)
     refused: set[KeyPath] = set()
@@ -121,9 +122,19 @@ def _checked(tree: dict[str, Any], problems: list[Problem], folder: Path) -> tup
     for problem in problems:
         if not _touched(refused, problem.at):
             refused |= _drop(rest, problem.at)
-    study = _validated(rest, problems, refused)
+    study, found = read_arms(rest, tree, lambda mine, named: _checked_pair(mine, named, refused, folder))
+    return study, [*problems, *found]
+
+
+def _checked_pair(
+    rest: dict[str, Any], tree: dict[str, Any], refused: Set[KeyPath], folder: Path
+) -> tuple[Study | None, list[Problem]]:
+    """The study of the arms control and experimental, and its problems beside those that were `refused` before."""
+    problems: list[Problem] = []
+    gone = set(refused)
+    study = _validated(rest, problems, gone)
     if study is not None:
-        problems += [problem for problem in problems_of(study, tree, folder) if not _touched(refused, problem.at)]
+        problems += [problem for problem in problems_of(study, tree, folder) if not _touched(gone, problem.at)]
     return study, problems
 
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr
 
-from retrial.dims import ARMS
+from retrial.dims import ARMS, EXPERIMENTAL
 from retrial.errors import ConfigError
+from retrial.study.arms.names import ArmNames
 from retrial.study.effects import with_strata
 from retrial.study.fields import Count, CountRow, Key, Section
 from retrial.study.sections import (
@@ -34,8 +35,9 @@ class Total(Section):
 
 
 class Study(Section):
-    """A published two-arm study. Frozen; read by `retrial.study.loader.load_study`.
+    """A published study of two arms, or two arms of a larger one. Frozen; read by `retrial.study.loader.load_study`.
 
+    Control and experimental are roles: `names` says how the file calls the arms that have them. In a study of one arm nobody is in the other.
     Times are in `time_unit` here, as printed; `LifeTable` and all answers are in months.
     """
 
@@ -56,6 +58,7 @@ class Study(Section):
     binary: dict[Key, BinaryOutcome] = Field(default_factory=dict)
     adverse_events: AdverseEvents | None = None
     _file: Path | None = PrivateAttr(default=None)
+    _names: ArmNames = PrivateAttr(default_factory=ArmNames)
 
     @property
     def file(self) -> Path | None:
@@ -65,8 +68,28 @@ class Study(Section):
     def read_from(self, path: Path) -> Self:
         """The same study, which remembers its file."""
         study = self.model_copy()
-        study._file = path
+        study._file, study._names = path, self._names
         return study
+
+    @property
+    def names(self) -> ArmNames:
+        """What the file calls the arms."""
+        return self._names
+
+    def called(self, names: ArmNames) -> Self:
+        """The same study, which remembers what its file calls the arms."""
+        study = self.model_copy()
+        study._file, study._names = self._file, names
+        return study
+
+    @property
+    def one_arm(self) -> bool:
+        """Whether the study has one arm only: it is the control, and of the other there are 0 patients."""
+        return self.n(EXPERIMENTAL) == 0
+
+    def comparisons(self) -> tuple[Self, ...]:
+        """The study itself: it compares two arms, or none."""
+        return (self,)
 
     def arm(self, name: str) -> Arm:
         return getattr(self.arms, name)

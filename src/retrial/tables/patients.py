@@ -15,11 +15,14 @@ import pandas as pd
 
 from retrial.dims import ARMS, EXPERIMENTAL, MONTHS_PER_UNIT
 from retrial.errors import DataError
+from retrial.study.arms.names import ArmNames
 from retrial.study.sections import PatientFile
 from retrial.tables.life_table import LifeTable
 
 MAX_TIME = 1e6
 """Longest time read, in the file's unit (days would make it 2,700 years): beyond it, a column was mistaken for the time."""
+_OTHERS, _OTHER = "others", len(ARMS)
+"""Stands for the arms that are not compared, and their number in a column of arms."""
 NO_ENTRY = "none"
 """Value of `entry` that says: a column `entry` of the file is no time of entry."""
 _DELIMITERS = (",", ";", "\t", "|")
@@ -49,20 +52,25 @@ class Patients:
 
 
 def read_patients(
-    path: Path, time_unit: str, layout: PatientFile | None = None, labels: Mapping[str, str] | None = None
+    path: Path,
+    time_unit: str,
+    layout: PatientFile | None = None,
+    labels: Mapping[str, str] | None = None,
+    names: ArmNames = ArmNames(),  # noqa: B008 - frozen
 ) -> Patients:
     """Read one patient a row and collapse them to a life table in months.
 
     Columns as `layout` names them: time (in its `time_unit`, else `time_unit`), event, arm and, where there is one, entry; others
     are ignored, the order of rows and columns does not matter. The file is UTF-8 with a header; columns are separated by commas,
-    semicolons, tabs or bars, whichever gives the columns. `labels` are further names of the arms, label -> arm.
+    semicolons, tabs or bars, whichever gives the columns. `labels` are further names of the arms, label -> arm;
+    `names` what the study file calls them, and its other arms, whose patients are left out.
     Raises `DataError` naming every kind of bad row with the lines of the file (line 1 is the header) and their number.
     """
     layout = PatientFile(file=path.name) if layout is None else layout
     unit = layout.time_unit or time_unit
     if unit not in MONTHS_PER_UNIT:
         raise DataError(f"got the time unit {unit!r}; allowed are {', '.join(MONTHS_PER_UNIT)} (time_unit of the study file)")
-    reader = _Reader(path, layout, {**(labels or {}), **dict(zip(ARMS, ARMS, strict=True))})
+    reader = _Reader(path, layout, {**(labels or {}), **names.roles}, names)
     time, event, arm, entry = reader.columns()
     months = MONTHS_PER_UNIT[unit]
     table = LifeTable.from_patients(
@@ -85,6 +93,7 @@ class _Reader:
     path: Path
     layout: PatientFile
     labels: Mapping[str, str]
+    names: ArmNames
 
     def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
         """Time, event 0/1, arm 0/1, entry; all problems of the values at once."""
@@ -112,11 +121,12 @@ class _Reader:
         if frame.empty:
             found.say("got no patients; needed is at least one row in each arm")
         elif not found.problems:
-            for index, name in enumerate(ARMS):
-                if not (arm == index).any():
+            for name, role in self.names.roles.items():
+                if not (arm == ARMS.index(role)).any():
                     found.say(f"arm: got nobody in {name}; needed is at least one row")
         found.raise_if_any()
-        return time, event, arm, entry
+        mine = arm != _OTHER
+        return time[mine], event[mine], arm[mine], None if entry is None else entry[mine]
 
     def _header(self) -> tuple[str, list[str]]:
         """Delimiter and columns: those of the delimiter under which the needed columns are found, else the most columns."""
@@ -253,7 +263,7 @@ class _Reader:
         return values
 
     def _arms(self, found: _Found) -> np.ndarray:
-        """0 for the control arm, 1 for the experimental one, -1 for anything else, which is a problem."""
+        """0 for the control arm, 1 for the experimental one, 2 for arms that are not compared, -1 for anything else, which is a problem."""
         column = self.layout.arm
         texts, codes = (
             [str(text).strip() for text in found.frame[column].cat.categories],
@@ -261,15 +271,17 @@ class _Reader:
         )
         meaning = {_plain(label): arm for label, arm in {**self.labels, **self.layout.arms}.items()}
         known = [meaning.get(_plain(text)) for text in texts]
-        values = np.array([-1 if arm is None else ARMS.index(arm) for arm in known], int)[codes]
+        others = {_plain(name) for name in self.names.others} - set(meaning)
+        known = [_OTHERS if _plain(text) in others else arm for text, arm in zip(texts, known, strict=True)]
+        values = np.array([-1 if arm is None else (*ARMS, _OTHERS).index(arm) for arm in known], int)[codes]
         unknown = [text for text, arm in zip(texts, known, strict=True) if arm is None]
         gone = np.array([arm is None and _is_missing(text) for text, arm in zip(texts, known, strict=True)], bool)[codes]
         name = _named("arm", column)
         found.add(gone, f"{name} missing", "fill in the cell or delete the row", column)
         shown = [label for label in dict.fromkeys(unknown) if not _is_missing(label)][:_SHOWN]
         line = self._line(arms={**self.layout.arms, **dict.fromkeys(shown, "...")})
-        allowed = f"allowed are {' and '.join(ARMS)} and the labels of arms; other names are said in the study file: {line}, with"
-        allowed += f" {' or '.join(ARMS)} for the dots; the column has {_counted(found.frame[column])}"
+        allowed = f"allowed are {' and '.join(self.names.roles)} and the labels of arms; other names are said in the study file: {line}, with"
+        allowed += f" {' or '.join(self.names.roles)} for the dots; the column has {_counted(found.frame[column])}"
         found.add((values < 0) & ~gone, f"{name} of unknown name", allowed, column)
         return values
 

@@ -79,7 +79,7 @@ def _pair(
         yield Check(FAMILY, label, where, path, printed, "", Verdict.NOT_CHECKABLE, note=f"{missing} is not printed", numbers=0)
         return
     fits = fitting_df(chi_square.first, p.first)
-    verdict, reading, note = _judged(chi_square.first, p.first, df, fits, sides)
+    verdict, reading, note = judged(chi_square.first, p.first, df, fits, sides)
     shown = sorted({df, *fits})
     yield Check(
         family=FAMILY,
@@ -94,7 +94,7 @@ def _pair(
     )
 
 
-def _judged(chi_square: Reported, p: Reported, df: int, fits: tuple[int, ...], sides: Sides) -> tuple[Verdict, str, str]:
+def judged(chi_square: Reported, p: Reported, df: int, fits: tuple[int, ...], sides: Sides) -> tuple[Verdict, str, str]:
     half = Range(*(end / 2 for end in p_of(chi_square, df)))
     is_half = df == 1 and agreement(p, *half) is Agreement.ROUNDED
     if is_half and sides == 1:

@@ -102,7 +102,7 @@ def _row(study: Study, patients: Denominators, row: Row) -> Iterator[Check]:
         who = "no event in either arm" if row.arms == (0, 0) else "everybody is in the row"
         yield _nothing_to_compare(compared, row, f"{who}: no comparison exists")
     elif first is not None and (p is not None or chi_square is not None):
-        expected = _judged(compared, row.where, row.path, first.table, first.tests, p, chi_square)
+        expected = judged(compared, row.where, row.path, first.table, first.tests, p, chi_square)
         yield expected if expected.verdict is not Verdict.INCONSISTENT else _otherwise(study, row, expected, readings)
 
 
@@ -127,7 +127,7 @@ def _otherwise(study: Study, row: Row, expected: Check, readings: Iterable[Readi
     p, chi_square = row.counts.p, row.counts.chi_square
     found: dict[str, Check] = {}
     for item in readings:
-        check = _judged(expected.claim, row.where, row.path, item.table, item.tests, p, chi_square)
+        check = judged(expected.claim, row.where, row.path, item.table, item.tests, p, chi_square)
         if check.verdict is not Verdict.INCONSISTENT:
             found.setdefault(f"{check.reading} ({item.words})" if item.words else check.reading, check)
     if found:
@@ -158,7 +158,7 @@ def _is_near(row: Row, p: Quantity, study: Study) -> bool:
     return bool(z) and min(z) - STRATA_ROOM <= high and low <= max(z) + STRATA_ROOM
 
 
-def _judged(
+def judged(
     claim: str, where: str, path: str, table: Table, tests: tuple[TestValue, ...], p: Quantity | None, chi_square: Quantity | None
 ) -> Check:
     by_p, by_statistic = matching(tests, p), matching(tests, chi_square, statistic=True)
@@ -239,7 +239,7 @@ def _variable(study: Study, name: str, variable: BaselineVariable, p: Quantity) 
         return Check(FAMILY, claim, where, f"{path}.p", f"p {p}", "", Verdict.NOT_CHECKABLE, note=missing, numbers=0)
     if not variable.exclusive:
         return _not_exclusive(claim, where, path, tested, p)
-    checks_ = {reading: _judged(claim, where, path, *tables, p, None) for reading, tables in tested.items()}
+    checks_ = {reading: judged(claim, where, path, *tables, p, None) for reading, tables in tested.items()}
     first = next(iter(checks_.values()))
     if first.verdict is not Verdict.INCONSISTENT:
         return first

@@ -61,7 +61,7 @@ def column_sums(study: Study, parts: Mapping[str, CountRow], printed: CountRow |
         cells: list[Cell | None] = [getattr(row, column) for row in parts.values()]
         of = study.patients(f"{section}.{next(iter(parts))}", column) if printed is None and parts else None
         whole = of if printed is None else _count(getattr(printed, column))
-        if whole is not None and cells and None not in cells:
+        if whole is not None and cells and None not in cells and study.n(column) != 0:
             found.append(Sum(column, whole, tuple(int(cell.n) for cell in cells if cell is not None)))
     return found
 

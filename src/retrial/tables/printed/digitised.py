@@ -11,6 +11,7 @@ import pandas as pd
 
 from retrial.dims import ARMS
 from retrial.errors import DataError
+from retrial.study.arms.names import ArmNames
 
 COLUMNS = ("arm", "time", "survival")
 DIGITISING_ERROR = 0.01
@@ -67,15 +68,15 @@ class Curve:
         return TIME_ERROR * self.last
 
 
-def read_curve(path: Path) -> Curve:
+def read_curve(path: Path, names: ArmNames = ArmNames()) -> Curve:  # noqa: B008 - frozen
     """The curve of a CSV (arm,time,survival; time in the study's unit). Raises `DataError` with every fault and its lines.
 
     Mended, and counted: percentages (0 to 100), readings up to two errors outside 0 to 1 or above an earlier one (a curve falls: the
     nearest falling one by least squares), times below 0 by the error of the time axis.
     """
-    frame = _frame(path)
+    frame = _of_arms(_frame(path), names)
     mended: list[str] = []
-    problems = [*_bad(frame, "arm", ~frame["arm"].isin(ARMS), " or ".join(ARMS))]
+    problems = [*_bad(frame, "arm", ~frame["arm"].isin(ARMS), " or ".join([*names.roles, *names.others]))]
     time, height = frame["time"].to_numpy(), frame["survival"].to_numpy()
     least = -max(TIME_ERROR * np.nanmax(np.append(time, 0.0)), 0.05)
     problems += _bad(frame, "time", ~(np.isfinite(time) & (time >= least)), "a time of 0 or more")
@@ -98,6 +99,13 @@ def read_curve(path: Path) -> Curve:
         raise DataError(f"cannot use the curve in {path}", problems)
     curves = {arm: _arm_curve(frame[frame["arm"] == arm], mended, arm) for arm in ARMS if (frame["arm"] == arm).any()}
     return Curve(path.name, curves, tuple(mended))
+
+
+def _of_arms(frame: pd.DataFrame, names: ArmNames) -> pd.DataFrame:
+    """The readings of the arms that are compared, each arm called by its role; `names` are the study file's."""
+    # a role's word that is another arm's name, or nobody's, is no role
+    arm = frame["arm"].map(lambda name: names.roles.get(name, f"{name} (no arm)" if name in ARMS else name))
+    return frame.assign(arm=arm)[~frame["arm"].isin(names.others)].reset_index(drop=True)
 
 
 def _frame(path: Path) -> pd.DataFrame:

@@ -97,7 +97,10 @@ class Table:
     def reaches(self, group: str, time: float) -> bool:
         """Whether Ŝ(time) is defined: somebody is followed until then, or nobody is left before."""
         row = GROUP_ROWS[group]
-        last = np.flatnonzero(self.leaving[row])[-1]
+        leaving = np.flatnonzero(self.leaving[row])
+        if leaving.size == 0:
+            return False  # nobody is in the arm
+        last = leaving[-1]
         return bool(time <= self.times[last] + 1e-9 or self.d[row, last] == self.r[row, last])
 
     def rmst(self, group: str, horizon: float) -> float:
