@@ -188,3 +188,28 @@ def test_check_starts_nothing_heavy(mine: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
+
+
+def test_a_study_of_three_arms_is_told_by_comparison(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (mine / "study" / "mytrial.yaml").write_text(
+        "title: t\narms: {placebo: {n: 80}, low: {n: 79}, high: {n: 81}}\n"
+        "endpoints:\n  os: {median: {placebo: {value: 9}, low: {value: 10}, high: {value: 12}}}\n"
+    )
+    assert cli.run(["check", "--config-dir", "mine", "study=mytrial"]) == 0
+    said = capsys.readouterr().out
+    for pair in ("low / placebo", "high / placebo", "high / low"):
+        assert f"comparison {pair}:" in said
+    (mine / "study" / "mytrial.yaml").write_text("title: t\narms: {placebo: {n: 80}, low: {n: 79}, high: 81}\n")
+    assert cli.run(["check", "--config-dir", "mine", "study=mytrial"]) == 2
+    assert "line 2, column 41: arms.high" in capsys.readouterr().err
+
+
+def test_what_the_comments_of_the_full_example_say_is_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["new", "study=mytrial", "kind=full"]) == 0
+    path = here / "mine" / "study" / "mytrial.yaml"
+    text = path.read_text()
+    for line in ("landmarks:                ", "  times: [12, 24]", "  control: [{percent", "  experimental: [68.1"):
+        assert f"    # {line}" in text
+        text = text.replace(f"    # {line}", f"    {line}")
+    path.write_text(text)
+    assert cli.run(["check", "--config-dir", "mine", "study=mytrial"]) == 0, capsys.readouterr().err

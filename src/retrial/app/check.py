@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from retrial.app.find import find_study, folders_of, parsed
 from retrial.dims import ARMS, TOTAL
 from retrial.errors import ConfigError, InputError
+from retrial.study.arms.many import MultiArmStudy
 from retrial.study.loader import load_study
 from retrial.study.sections import Endpoint
 from retrial.study.study import Study
@@ -37,7 +38,7 @@ def _checked(name: str, folders: Sequence[Path], own: Path | None) -> int:
     try:
         path = find_study(name, folders)
         study = load_study(path)
-        data = list(dict.fromkeys(line for pair in study.comparisons() for line in data_problems(pair, path)))
+        data = list(data_problems(study, path))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
@@ -46,48 +47,49 @@ def _checked(name: str, folders: Sequence[Path], own: Path | None) -> int:
         return InputError.exit_status
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     called = [*([] if own is None else ["--config-dir", shlex.quote(str(own))]), f"study={shlex.quote(name)}"]
-    print(
-        "\n".join(
-            [
-                f"{shown}: nothing wrong",
-                *(line for pair in study.comparisons() for line in summary(pair, folders)),
-                *_next(" ".join(called)),
-            ]
-        )
-    )
+    print("\n".join([f"{shown}: nothing wrong", *summary(study, folders), *_next(" ".join(called))]))
     return 0
 
 
-def data_problems(study: Study, path: Path) -> Iterator[str]:
-    """What is wrong in the CSV files that a study names, each with its key."""
-    for key, endpoint in study.endpoints.items():
-        if endpoint.patients or endpoint.curve:
-            yield from _csv_problems(study, path.parent, f"endpoints.{key}", endpoint)
+def data_problems(study: Study | MultiArmStudy, path: Path) -> Iterator[str]:
+    """What is wrong in the CSV files that a study names, each with its key; once, where comparisons share a file."""
+    found = [line for pair in study.comparisons() for key in pair.endpoints for line in _csv_problems(pair, path.parent, key)]
+    yield from dict.fromkeys(found)
 
 
-def _csv_problems(study: Study, folder: Path, at: str, endpoint: Endpoint) -> Iterator[str]:
+def _csv_problems(study: Study, folder: Path, key: str) -> Iterator[str]:
+    endpoint = study.endpoints[key]
+    if endpoint.patients is None and endpoint.curve is None:
+        return
     # imported here: pandas takes longer than all the rest
     from retrial.tables.patients import read_patients
     from retrial.tables.printed.digitised import read_curve
 
-    try:
-        if endpoint.patients:
-            labels = {study.arm(arm).label: arm for arm in study.names.roles.values() if study.arm(arm).label}
-            read_patients(folder / endpoint.patients.file, study.time_unit, endpoint.patients, labels, study.names)
-    except InputError as error:
-        yield from (
-            f"{at}.patients: {folder / endpoint.data_files['patients']}: {line}" for line in error.problems or (error.title,)
-        )
-    try:
-        if endpoint.curve:
-            read_curve(folder / endpoint.curve, study.names)
-    except InputError as error:
-        yield from (f"{at}.curve: {folder / str(endpoint.curve)}: {line}" for line in error.problems or (error.title,))
+    labels = {study.arm(arm).label: arm for arm in study.names.roles.values() if study.arm(arm).label}
+    for name, file in endpoint.data_files.items():
+        try:
+            if name == "patients" and endpoint.patients is not None:
+                read_patients(folder / file, study.time_unit, endpoint.patients, labels, study.names)
+            else:
+                read_curve(folder / file, study.names)
+        except InputError as error:
+            yield from (f"endpoints.{key}.{name}: {folder / file}: {line}" for line in error.problems or (error.title,))
 
 
-def summary(study: Study, folders: Sequence[Path]) -> Iterator[str]:
-    """What a study holds, and what each part of it is good for."""
+def summary(study: Study | MultiArmStudy, folders: Sequence[Path]) -> Iterator[str]:
+    """What a study holds, and what each part of it is good for; of three or more arms, each comparison by itself."""
+    pairs = study.comparisons()
     yield f"  {study.title}"
+    for pair in pairs:
+        if len(pairs) > 1:
+            yield f"  comparison {pair.names.words}:"
+        yield from ("  " * (len(pairs) > 1) + pair.names.prose(line) for line in _parts(pair))
+    kinds = set().union(*(_kinds(pair) for pair in pairs))
+    yield from _models(kinds, folders)
+
+
+def _parts(study: Study) -> Iterator[str]:
+    """The sections of a study of two arms, or of one."""
     yield "  arms: " + "; ".join(_arm(study, arm) for arm in study.names.roles.values())
     for key, endpoint in study.endpoints.items():
         yield from _endpoint(study, key, endpoint)
@@ -111,7 +113,6 @@ def summary(study: Study, folders: Sequence[Path]) -> Iterator[str]:
             yield f"  {words}: {len(found)} row{'s' * (len(found) > 1)} of counts"
     if study.baseline is not None:
         yield f"  baseline: {len(study.baseline.variables)} variables (audited only)"
-    yield from _models(study, folders)
 
 
 def _arm(study: Study, arm: str) -> str:
@@ -121,8 +122,8 @@ def _arm(study: Study, arm: str) -> str:
 
 def _endpoint(study: Study, key: str, endpoint: Endpoint) -> Iterator[str]:
     named = f"endpoint {key}"
-    if endpoint.patients:
-        yield f"  {named}: patients from {endpoint.data_files['patients']}; no reconstruction is needed"
+    if endpoint.patients is not None:
+        yield f"  {named}: patients from {endpoint.patients.file}; no reconstruction is needed"
         return
     # imported here: compiled code takes a second to load
     from retrial.pipeline.tables import _missing as lacking
@@ -153,13 +154,13 @@ def _given(study: Study, key: str, endpoint: Endpoint) -> dict[str, bool]:
         f"numbers at risk ({at}.at_risk)": endpoint.at_risk is not None,
         f"the unadjusted hazard ratio (effects, with endpoint: {key})": ratio,
         f"a test of the arms ({at}.test)": endpoint.test is not None,
+        f"percentages at landmarks ({at}.landmarks)": endpoint.landmarks is not None,
         f"a digitised curve ({at}.curve)": endpoint.curve is not None,
     }
 
 
-def _models(study: Study, folders: Sequence[Path]) -> Iterator[str]:
+def _models(kinds: Set[str], folders: Sequence[Path]) -> Iterator[str]:
     """The models of each folder's model/ that the study has data for; those that borrow from other studies say themselves of which."""
-    kinds = _kinds(study)
     files = {path.stem: path for folder in reversed(folders) for path in sorted(folder.glob("model/*.yaml"))}
     fitting = [name for name, path in sorted(files.items()) if _data_of(path) in kinds]
     yield f"  models that it has data for: {', '.join(fitting) or 'none: add endpoints, effects, response, binary or adverse_events'}"
