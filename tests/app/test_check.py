@@ -201,7 +201,7 @@ def test_a_study_of_three_arms_is_told_by_comparison(mine: Path, capsys: pytest.
         assert f"comparison {pair}:" in said
     (mine / "study" / "mytrial.yaml").write_text("title: t\narms: {placebo: {n: 80}, low: {n: 79}, high: 81}\n")
     assert cli.run(["check", "--config-dir", "mine", "study=mytrial"]) == 2
-    assert "line 2, column 41: arms.high" in capsys.readouterr().err
+    assert "line 2, column 40: arms.high" in capsys.readouterr().err
 
 
 def test_what_the_comments_of_the_full_example_say_is_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,7 +103,7 @@ def _parts(study: Study) -> Iterator[str]:
         )
         kind = "adjusted" if effect.adjusted_for else "unadjusted"
         use = "" if interval else "; neither interval nor p: it cannot be analysed"
-        contrast = study.names.contrast(f"{effect.numerator} / {effect.denominator}")
+        contrast = f"{effect.numerator} / {effect.denominator}"
         words = f"{effect.measure.replace('_', ' ')} {effect.estimate}{interval}, {contrast}, {kind}"
         yield f"  ratio {key}: {words}{use}"
     rows = study.count_rows()
@@ -117,7 +117,7 @@ def _parts(study: Study) -> Iterator[str]:
 
 def _arm(study: Study, arm: str) -> str:
     label, n = study.arm(arm).label, study.n(arm)
-    return f"{study.names.of(arm)}{f' ({label})' if label else ''}{', size not given' if n is None else f', {n} patients'}"
+    return f"{arm}{f' ({label})' if label else ''}{', size not given' if n is None else f', {n} patients'}"
 
 
 def _endpoint(study: Study, key: str, endpoint: Endpoint) -> Iterator[str]:

@@ -95,6 +95,7 @@ def _pair(
 
 
 def judged(chi_square: Reported, p: Reported, df: int, fits: tuple[int, ...], sides: Sides) -> tuple[Verdict, str, str]:
+    """Verdict of a χ² beside its p, its reading and its note; `fits` are the degrees of freedom that agree."""
     half = Range(*(end / 2 for end in p_of(chi_square, df)))
     is_half = df == 1 and agreement(p, *half) is Agreement.ROUNDED
     if is_half and sides == 1:

@@ -161,6 +161,7 @@ def _is_near(row: Row, p: Quantity, study: Study) -> bool:
 def judged(
     claim: str, where: str, path: str, table: Table, tests: tuple[TestValue, ...], p: Quantity | None, chi_square: Quantity | None
 ) -> Check:
+    """The check of a printed p and χ² against every usual test of a table; without either, what the tests give."""
     by_p, by_statistic = matching(tests, p), matching(tests, chi_square, statistic=True)
     verdict, reading = _verdict(by_p, by_statistic, p, chi_square)
     printed = [f"χ² {printed_texts(chi_square)}"] if chi_square else []

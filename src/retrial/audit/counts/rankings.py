@@ -59,6 +59,7 @@ def _ranking(events: AdverseEvents, position: int, ranking: Ranking) -> Check:
 def judged(
     events: AdverseEvents, named: dict[str, int], above: dict[str, int], tied: dict[str, int], *, ordered: bool
 ) -> tuple[Verdict, str, str]:
+    """Verdict of a ranking, its reading and its note, from the terms with as many patients above those that are named, and tied with them."""
     if above:
         below = {name: n for name, n in named.items() if n < max(above.values())}
         return Verdict.INCONSISTENT, "", f"{_with_counts(events, above)} left out, above {_with_counts(events, below)}"

@@ -200,7 +200,8 @@ def with_sides(tree: dict[str, Any], arms: Sequence[str]) -> dict[str, Any]:
         if isinstance(node, dict) and "numerator" not in node and "denominator" not in node:
             measure = next((name for name in ("hazard_ratio", "odds_ratio", "risk_ratio") if name in node), "")
             groups.setdefault((str(node.get("endpoint")), measure, str(node.get("adjusted_for"))), []).append(key)
-    labels = {arm: str(node.get("label", "")) for arm in arms if isinstance(node := tree["arms"][arm] or {}, dict)}
+    nodes = {arm: tree["arms"].get(arm) for arm in arms}
+    labels = {arm: str(node.get("label", "")) if isinstance(node, dict) else "" for arm, node in nodes.items()}
     told: dict[str, str] = {}
     for keys in groups.values():
         asked = {key: _words(f"{key} {effects[key].get('label', '')}") for key in keys}
