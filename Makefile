@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
+# Test processes: as many as the cores that the project is for; a file's tests stay together and share their fits.
+JOBS ?= 2
 
 .PHONY: reanalysis experiments test lint types docs bench validate constraints clean
 
@@ -13,7 +15,7 @@ experiments: $(READY)  ## the questions of experiments/: answers and pages (most
 	$(BIN)/retrial experiment all
 
 test: $(READY)  ## everything but what `make validate` runs
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -82,7 +82,7 @@ def test_a_terminated_run_leaves_nothing(tmp_path: Path) -> None:
     code = f"from retrial.cli import run; raise SystemExit(run(['reconstruct', 'study=yao2025', 'output_dir={out}', 'reconstruction.islands=8000']))"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
         deadline = time.monotonic() + 120
-        while not list(out.glob("reconstruct/yao2025/*/audit.csv")) and time.monotonic() < deadline:
+        while not list(out.glob("stages/audit/*/value.json")) and time.monotonic() < deadline:
             assert child.poll() is None
             time.sleep(0.1)
         child.send_signal(signal.SIGTERM)

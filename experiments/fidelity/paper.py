@@ -12,7 +12,7 @@ from scipy import stats
 
 from retrial.dims import ARMS, TOTAL
 from retrial.study.loader import load_study
-from retrial.tables.printed.digitised import with_curve
+from retrial.tables.printed.digitised import read_curve
 from retrial.tables.printed.from_study import targets_from_study
 from retrial.tables.printed.readings import MedianReading, RatioReading, TestReading
 from retrial.tables.printed.statistics import Table
@@ -43,6 +43,7 @@ def paper(table: Table, time_unit: str, given: Given, recorded: str = "exact") -
         "endpoints:",
         f"  {ENDPOINT}:",
         f"    recorded: {recorded}",
+        "    recording_unit: 1",
         f"    events: {{total: {table.events(TOTAL)}}}",
         f"    shortest: {table.shortest():.0f}",
         f"    longest: {table.longest():.0f}",
@@ -103,8 +104,8 @@ def targets_of(table: Table, time_unit: str, given: Given, folder: Path, recorde
         digitised(table, given.curve_seed).to_csv(folder / "curve.csv", index=False)
     path = folder / "paper.yaml"
     path.write_text(paper(table, time_unit, given, recorded), encoding="utf-8")
-    targets = targets_from_study(load_study(path), ENDPOINT)
-    return targets if given.curve_seed is None else with_curve(targets, folder / "curve.csv")
+    curve = None if given.curve_seed is None else read_curve(folder / "curve.csv")
+    return targets_from_study(load_study(path).comparisons()[0], ENDPOINT, curve=curve)
 
 
 def on_grid(table: Table, targets: Targets) -> Table:

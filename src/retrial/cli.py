@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import resources
+from pathlib import Path
 
 VERBS: dict[str, str] = {
     "reanalyse": "all of it: audit, reconstruction, models, answers and the report (the main job)",
@@ -15,6 +18,8 @@ VERBS: dict[str, str] = {
     "sensitivity": "how much scepticism or confounding the printed treatment effects survive",
     "report": "lay out again the report of a finished re-analysis",
     "experiment": "questions of the catalogue: runs them, and writes their answers",
+    "new": "writes a study file to fill in, with a comment on every line",
+    "check": "everything wrong in a study file, by line, with lines to write instead; what the file can be used for",
     "list": "studies, endpoints, models, priors, experiments",
     "doctor": "versions, sampler, storage, caches",
 }
@@ -55,26 +60,87 @@ def run(arguments: list[str]) -> int:
 
 
 def _dispatch(verb: str, rest: list[str]) -> int:
+    if verb in ("new", "check"):
+        from retrial.app import check, new
+
+        return (new if verb == "new" else check).run(rest)
     if verb in ("list", "doctor"):
         from retrial.app import information
 
         return information.run(verb, rest)
     # Hydra otherwise swallows exceptions and exits by itself with status 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    rest = [_study_override(argument) for argument in rest]
+    several = bool({"-m", "--multirun"} & set(rest))
+    rest = _options_first([_study_override(argument, several) for argument in rest])
     if verb == "experiment":
         from retrial.app import experiment
 
         return experiment.run(rest)
+    _remind_of_study(rest)
     from retrial.app.application import launch
 
     return launch(verb, rest)
 
 
-def _study_override(argument: str) -> str:
-    """study=NAME is ours: Hydra never reads study files (they are data), it only carries their name."""
+_WITH_VALUE = (
+    "--config-dir",
+    "-cd",
+    "--config-path",
+    "-cp",
+    "--config-name",
+    "-cn",
+    "--package",
+    "-p",
+    "--cfg",
+    "-c",
+    "--experimental-rerun",
+)
+"""Options whose value is the next argument."""
+
+
+def _options_first(arguments: list[str]) -> list[str]:
+    """Options before keys, in any order of the two: the parser of the configuration takes keys in one row only."""
+    options: list[str] = []
+    keys: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        takes_next = argument in _WITH_VALUE or (argument == "--info" and "=" not in "".join(rest[:1]))
+        if takes_next and rest:
+            options += [argument, rest.pop(0)]
+        else:
+            (options if argument.startswith("-") else keys).append(argument)
+    return [*options, *keys]
+
+
+def _remind_of_study(arguments: list[str]) -> None:
+    """Say so where somebody names a folder with studies and none of them: what is analysed then is the default study."""
+    if any(argument.startswith(("study.name=", "+experiment=", "experiment=")) for argument in arguments):
+        return
+    for option, value in itertools.pairwise(arguments):
+        names = sorted(path.stem for path in Path(value).glob("study/*.yaml")) if option in ("--config-dir", "-cd") else []
+        if names:
+            print(
+                f"no study= is given: the default study is analysed; {value}/study/ has {', '.join(names[:12])}", file=sys.stderr
+            )
+
+
+def _study_override(argument: str, several: bool) -> str:
+    """study=NAME is ours: Hydra never reads study files (they are data), it only carries their name, whatever characters are in it."""
     name, sign, value = argument.partition("=")
-    return f"study.name={value}" if sign and name == "study" else argument
+    if not sign or name != "study":
+        return argument
+    if several and "," in value:
+        return f"study.name={','.join(_written(part) for part in value.split(','))}"
+    return f"study.name={_written(value)}"
+
+
+def _written(value: str) -> str:
+    """A text in Hydra's grammar: within quotes where it holds more than a plain path."""
+    if re.fullmatch(r"[A-Za-z0-9_./-]*|'.*'|\".*\"", value):
+        return value
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)
+    return f"'{escaped}'" if not value.endswith("\\") else f"'{escaped.rstrip(chr(92))}'"
 
 
 def _help() -> str:
@@ -84,6 +150,8 @@ def _help() -> str:
     lines += [
         "",
         "examples:",
+        "  retrial new study=mytrial kind=full                        # writes mine/study/mytrial.yaml, to fill in",
+        "  retrial check --config-dir mine study=mytrial",
         "  retrial reanalyse study=yao2025",
         "  retrial reanalyse --config-dir mine study=mytrial          # mine/study/mytrial.yaml",
         "  retrial reanalyse study=yao2025 prior.log_hazard_ratio.mu=0 prior.log_hazard_ratio.sigma=0.5",
@@ -109,9 +177,31 @@ _EXPERIMENT_HELP = """usage: retrial experiment NAME... [key=value ...] [--confi
   KEY=VALUE         any key of the experiment's verb, or of a study of the method (retrial VERB --help)"""
 
 
+_NEW_HELP = """usage: retrial new study=NAME kind=KIND [--config-dir DIR]
+
+  Writes DIR/study/NAME.yaml: a whole example that runs as it stands, with comments that say what to type and where papers print it.
+  Type your paper's numbers over it and delete what your paper does not print. A file that is there is never overwritten.
+  DIR is mine where none is named. The next command is printed last.
+
+  kind=one_ratio    one hazard, odds or risk ratio with its interval
+  kind=counts       yes/no outcomes: patients with the outcome, and of how many
+  kind=patients     times and events of your own patients, in a CSV file (an example of it is written too)
+  kind=full         what a paper prints about a trial: survival, ratios, response, adverse events, baseline"""
+_CHECK_HELP = """usage: retrial check study=NAME [--config-dir DIR]
+       retrial check path/to/NAME.yaml
+
+  Lists everything that is wrong in a study file and in the CSV files that it names, by line; where it can, with the line to write instead.
+  Where nothing is wrong: what the file gives, and which commands can use it. Computes nothing and writes nothing.
+
+  --config-dir DIR  a folder of your own: study=NAME is DIR/study/NAME.yaml
+
+  Exit status: 0, fine; 2, something is wrong."""
+_OWN_HELP = {"experiment": _EXPERIMENT_HELP, "new": _NEW_HELP, "check": _CHECK_HELP}
+
+
 def _verb_help(verb: str) -> str:
-    if verb == "experiment":
-        return _EXPERIMENT_HELP
+    if verb in _OWN_HELP:
+        return _OWN_HELP[verb]
     lines = [f"usage: retrial {verb} [key=value ...]", "", f"  {VERBS[verb]}"]
     if verb in _CONFIGURED:
         root = resources.files("retrial.conf")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 
 class RetrialError(Exception):
@@ -26,7 +27,29 @@ class InputError(RetrialError):
 
 
 class StudyError(InputError):
-    """A study file (or a data file it names) cannot be used."""
+    """A study file (or a data file it names) cannot be used.
+
+    `told` are the problems as they are shown: with their lines, and with lines to write instead. It may be a function, called when they
+    are first shown.
+    """
+
+    def __init__(
+        self, title: str, problems: Iterable[str] = (), told: Iterable[str] | Callable[[], Iterable[str]] | None = None
+    ) -> None:
+        super().__init__(title, problems)
+        self._told = told
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        if callable(self._told):
+            self._told = tuple(self._told())
+        return self.problems if self._told is None else tuple(self._told)
+
+    def __str__(self) -> str:
+        return "\n".join([self.title, *(f"  - {item}" for item in self.told)])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.title, self.problems, self.told)
 
 
 class ConfigError(InputError):

@@ -39,7 +39,8 @@ class Estimate:
     method          published, frequentist or bayes
     model           test ("cox_efron", "fisher_exact", ...) or model, as the configuration names it; empty when published
     prior           name of the prior set; empty unless bayes
-    variant         how the analysis differs from the main one of its model and prior ("pooling scale x 0.5", "one typical table"), else empty
+    variant         how the analysis differs from the main one of its model and prior ("pooling scale x 0.5", "one typical table",
+                    "all patients, those not evaluable without the event"), else empty
     point           the number; for bayes the posterior median (a probability: itself)
     lower, upper    interval limits at `level`; NaN where there is no interval
     sd              posterior SD or standard error; NaN where there is none

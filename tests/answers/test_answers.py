@@ -9,7 +9,7 @@ from scipy import stats
 from retrial.answers.questions import Questions
 from retrial.answers.response import response_rows
 from retrial.answers.rows import Subject, ratio_rows
-from retrial.answers.survival import horizon_of, survival_rows
+from retrial.answers.survival import follow_ups_of, horizon_of, survival_rows
 from retrial.data.two_arms import TwoArms
 from retrial.estimate import Estimate
 from retrial.models import response_binomial, weibull, weibull_nonproportional
@@ -124,9 +124,21 @@ def test_horizon_is_the_follow_up_that_both_arms_have_in_every_table() -> None:
 
 
 def test_a_shorter_horizon_of_the_mean_leaves_the_times_of_survival_alone() -> None:
-    rows = survival_rows(SUBJECT, weibull.hazard, draws(500), 7.0, QUESTIONS, follow_up=18.0)
+    rows = survival_rows(SUBJECT, weibull.hazard, draws(500), 7.0, QUESTIONS, follow_ups=(18.0, 18.0))
     assert times(rows, "survival") == {6, 12, 18}
     assert find(rows, "rmst_difference", time=7).unit == "months"
+
+
+def test_each_arm_is_followed_for_a_time_of_its_own() -> None:
+    """Medians of about 11 and 20 months, arms followed for 10 and 24 (in every table): only the control median is extrapolated."""
+    events = np.zeros((2, 2, 4), dtype=int)
+    events[:, 0, 1] = events[0, 1, 3] = events[1, 1, 3] = 5
+    ends = follow_ups_of(LifeTable.from_counts([6.0, 10.0, 18.0, 24.0], events, np.zeros_like(events)))
+    assert ends == (10.0, 24.0)
+    rows = survival_rows(SUBJECT, weibull.hazard, draws(500), 10.0, QUESTIONS, follow_ups=ends)
+    assert find(rows, "median_survival", "experimental").note == ""
+    for found in (find(rows, "median_survival", "control"), find(rows, "median_difference")):
+        assert found.note == "beyond the follow-up of 10 months: the model's extrapolation"
 
 
 def test_follow_up_shorter_than_every_time_asked_for_is_answered_at_its_half() -> None:

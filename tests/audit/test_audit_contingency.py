@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from retrial.audit.counts import count_tests as contingency
-from retrial.audit.counts.count_tests import Table, freeman_halton, smallest_expected, usual_tests
+from retrial.audit.counts import contingency
+from retrial.audit.counts.contingency import Table, freeman_halton, smallest_expected, usual_tests
 
 
 def by_name(table: Table) -> dict[str, float]:
@@ -85,3 +85,28 @@ def test_empty_levels_are_left_out() -> None:
 
 def test_smallest_expected() -> None:
     assert smallest_expected(((2, 2), (47, 41))) == pytest.approx(4 * 43 / 92)
+
+
+def test_one_sided_tests_are_the_tail_of_the_observed_direction() -> None:
+    """20 of 101 against 10 of 105: Fisher's tail by SciPy; Miettinen-Nurminen 0.01850741 as published."""
+    table = ((10, 20), (95, 81))
+    found = {test.name: test.p for test in contingency.one_sided_tests(table)}
+    assert found["one-sided Fisher exact"] == pytest.approx(stats.fisher_exact(table, alternative="less").pvalue, abs=1e-12)
+    assert found["one-sided Pearson"] == pytest.approx(stats.chi2_contingency(table, correction=False).pvalue / 2, abs=1e-12)
+    assert found["one-sided Miettinen-Nurminen"] == pytest.approx(0.01850741, abs=5e-9)
+    turned = tuple((second, first) for first, second in table)
+    assert {test.name: test.p for test in contingency.one_sided_tests(turned)} == pytest.approx(found, abs=1e-12)  # type: ignore[arg-type]
+    assert contingency.one_sided_tests(((1, 2), (3, 4), (5, 6))) == ()
+
+
+def test_ordered_levels() -> None:
+    """Mann-Whitney as SciPy's with ties and without continuity correction; trend n r² with r the correlation of level and arm."""
+    table = ((10, 22), (15, 18), (25, 12))
+    arms = [np.repeat([1, 2, 3], column) for column in np.array(table).T]
+    found = {test.name: test.p for test in contingency.ordered_tests(table)}
+    expected = stats.mannwhitneyu(*arms, use_continuity=False, method="asymptotic").pvalue
+    assert found[contingency.MANN_WHITNEY] == pytest.approx(expected, abs=1e-12)
+    r = np.corrcoef(np.concatenate(arms), np.repeat([0, 1], [50, 52]))[0, 1]
+    assert found[contingency.TREND] == pytest.approx(stats.chi2.sf(102 * r**2, 1), abs=1e-12)
+    assert found[contingency.LINEAR] == pytest.approx(stats.chi2.sf(101 * r**2, 1), abs=1e-12)
+    assert contingency.ordered_tests(table[:2]) == ()

@@ -73,10 +73,20 @@ def test_nobody_in_either_arm() -> None:
     assert "no event in either arm" in check.note
 
 
-@pytest.mark.parametrize("printed", [{"p": "1.000"}, {}])
-def test_everybody_in_both_arms(printed: dict[str, str]) -> None:
-    (check,) = checks(study(binary={"x": row(49, 43, **printed)}))
-    assert check.verdict is Verdict.NOT_CHECKABLE
+@pytest.mark.parametrize(
+    ("printed", "verdict"),
+    [
+        ({}, Verdict.NOT_CHECKABLE),
+        ({"p": "1.000"}, Verdict.CONSISTENT),
+        ({"p": ">0.99"}, Verdict.CONSISTENT),
+        ({"p": "0.5"}, Verdict.INCONSISTENT),
+    ],
+)
+@pytest.mark.parametrize("counts", [(49, 43), (0, 0)])
+def test_nothing_to_compare(counts: tuple[int, int], printed: dict[str, str], verdict: Verdict) -> None:
+    """Nobody, or everybody, has the outcome: the exact p is 1."""
+    (check,) = checks(study(binary={"x": row(*counts, **printed)}))
+    assert check.verdict is verdict
 
 
 def test_size_missing() -> None:

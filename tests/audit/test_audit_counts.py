@@ -134,8 +134,10 @@ def test_at_risk_at_the_start() -> None:
     assert sum_of("endpoints.os.at_risk", endpoints=at_risk(["49", "18"])).verdict is Verdict.CONSISTENT
     made = study(endpoints=at_risk(["48", "18"]))
     check = only(list(sums.checks(made)), "endpoints.os.at_risk")
-    assert (check.verdict, check.consequence) == (Verdict.INCONSISTENT, Consequence.EXCLUDED)
+    assert (check.verdict, check.consequence) == (Verdict.CONSISTENT_ONLY_IF, Consequence.EXCLUDED)
+    assert check.reading == "patients without follow-up, or not in this analysis: 1 (control)"
     assert apply_decisions(made, [check]).endpoints["os"].at_risk is None
+    assert sum_of("endpoints.os.at_risk", endpoints=at_risk(["39", "18"])).verdict is Verdict.INCONSISTENT
 
 
 @pytest.mark.parametrize(("percent", "total"), [("47.8", "44"), ("49.9", None), (None, None)])

@@ -76,3 +76,19 @@ def test_reversed_label_against_medians_alone() -> None:
 def test_covariates_have_no_treatment_direction() -> None:
     item = effect("0.366", "0.143", "0.934", endpoint="os", numerator="B", denominator="C")
     assert list(checks(study(effects={"e": item}, endpoints=MEDIANS))) == []
+
+
+@pytest.mark.parametrize(
+    ("control", "experimental", "verdict"),
+    [
+        ("12.0", "NR", Verdict.CONSISTENT),
+        ("NR", "12.0", Verdict.CONSISTENT_ONLY_IF),
+        ("NR", "NR", Verdict.NOT_CHECKABLE),
+        ("12.0", ">30", Verdict.CONSISTENT),
+        ("34.0", ">30", Verdict.NOT_CHECKABLE),
+    ],
+)
+def test_medians_that_were_not_reached(control: str, experimental: str, verdict: Verdict) -> None:
+    medians = {"os": {"median": {"control": {"value": control}, "experimental": {"value": experimental}}}}
+    item = {"endpoint": "os", "hazard_ratio": "0.50", "ci": ["0.30", "0.83"]}
+    assert of({"e": item}, "effects.e", medians).verdict is verdict

@@ -76,8 +76,9 @@ def test_percentages_of_patients_with_a_value() -> None:
         "PD": {"control": cell(27, "57.4"), "experimental": "23"},
     }
     found = list(checks(study(response={"categories": categories})))
-    assert [check.verdict for check in found] == [Verdict.CONSISTENT_ONLY_IF] * 2
-    assert found[0].reading == "of the 47 with a value, not of all 49"
+    assert [check.verdict for check in found] == [Verdict.CONSISTENT_ONLY_IF] + [Verdict.CONSISTENT] * 2
+    assert found[0].reading == "percentages of 47 v 43 patients with a value, not of all 49 v 43"
+    assert found[1].claim == "CR: 20 of 47 is 42.6 %"
 
 
 def test_numbers_count_every_place() -> None:

@@ -9,6 +9,7 @@ import pytest
 from audit_factory import effect, only, study
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from retrial.audit.check import Check, Consequence, Verdict
 from retrial.audit.ratios import arithmetic as ratios
@@ -178,3 +179,35 @@ def test_decisions_leave_nothing_to_decide(value: float, error: float, factor: f
     assert any(check.decision is not None for check in found)
     again = run_audit(apply_decisions(item, found))
     assert [check.decision for check in again if check.decision is not None] == []
+
+
+def test_log_ratio_with_its_se_and_p() -> None:
+    item = {"log_hazard_ratio": "-0.340", "se": "0.120"}
+    (check,) = checks(made(item | {"p": "0.0046"}))
+    assert (check.path, check.verdict) == (P, Verdict.CONSISTENT)
+    assert of(item | {"p": "0.31"}, P).verdict is Verdict.INCONSISTENT
+
+
+def test_one_sided_p_is_said() -> None:
+    item = effect("0.470", "0.252", "0.879", "0.009")
+    assert of(item | {"sides": 1}, P).verdict is Verdict.CONSISTENT
+    assert of(item, P).reading != "Wald"
+
+
+def test_single_limit_and_its_p() -> None:
+    item = {"hazard_ratio": "0.620", "ci": [None, "0.980"], "level": 0.975, "p": "0.041"}
+    (check,) = checks(made(item))
+    assert (check.path, check.verdict) == (P, Verdict.CONSISTENT)
+
+
+def test_a_rounded_p_is_on_no_side_of_the_level() -> None:
+    """p 0.05 stands for 0.045 to 0.055: Wald's 0.0455 is not "on the other side"."""
+    assert "other side" not in of(effect("0.70", "0.49", "0.99", "0.05"), P).note
+
+
+@pytest.mark.parametrize("level", [0.80, 0.90, 0.99])
+def test_level_of_the_interval_counts(level: float) -> None:
+    z = -float(stats.norm.ppf((1 - level) / 2))
+    lower, upper = (f"{0.47 * math.exp(sign * z * 0.319):.3f}" for sign in (-1, 1))
+    found = list(checks(made(effect("0.470", lower, upper, "0.018", level=level))))
+    assert [check.verdict for check in found] == [Verdict.CONSISTENT] * 2

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrial.audit.check import Check, Consequence, Verdict
+from retrial.audit.counts import sums
 from retrial.audit.run import apply_decisions
 from retrial.audit.times import at_risk, follow_up
 from retrial.audit.times.follow_up import calendar_of, losses_before_median
@@ -65,6 +66,7 @@ def test_shortest_time() -> None:
 def test_longest_time() -> None:
     events = {"total": "44"}
     assert of("longest", longest="49.0", events=events).verdict is Verdict.INCONSISTENT
+    assert of("longest", longest="48.5", events=events).reading == "months of 30 days: 48.7 at most"
     assert of("longest", longest="47.0", events=events).verdict is Verdict.CONSISTENT
     check = of("longest", longest="23.0", events=events)
     assert check.verdict is Verdict.CONSISTENT_ONLY_IF
@@ -177,3 +179,18 @@ def test_one_arm_only() -> None:
         arms=arms(49, 43), endpoints={"os": {"at_risk": {"times": ["0", "5"], "control": ["49", "18"]}}}, timeline=TIMELINE
     )
     assert list(at_risk.checks(item)) == []
+
+
+def test_late_entry_asks_nothing_of_numbers_at_risk_that_only_a_cohort_from_time_zero_has() -> None:
+    counts = {"times": ["0", "6", "12"], "control": ["12", "40", "22"], "experimental": ["10", "41", "25"]}
+    printed = {
+        "at_risk": counts,
+        "median": {"control": {"value": "5"}, "experimental": {"value": "8"}},
+        "events": {"total": "30"},
+        "longest": "90",
+    }
+    for late, findings in (("true", 0), ("false", 4)):
+        made_up = study(endpoints={"os": {**printed, "late_entry": late}}, timeline=TIMELINE)
+        found = [*at_risk.checks(made_up), *follow_up.checks(made_up), *sums.checks(made_up)]
+        assert sum(check.verdict in (Verdict.INCONSISTENT, Verdict.CONSISTENT_ONLY_IF) for check in found) >= findings
+        assert findings or not [check for check in found if check.verdict is Verdict.INCONSISTENT]

@@ -96,3 +96,10 @@ def test_row_that_repeats_the_log_rank_test(p: str, verdict: Verdict) -> None:
     rows = {"regimen": {"treatment": True, "results": {"os": {"chi_square": "5.116", "p": p}}}}
     (check,) = checks(study(endpoints=endpoints, tests={"t": {"where": "Table 3", "rows": rows}}))
     assert (check.verdict, check.numbers) == (verdict, 2)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"), [("NR", "not reached", True), ("NR", ">30", True), (">30", "34.1", True), ("NR", "34.1", False)]
+)
+def test_bounds_in_two_places(first: str, second: str, same: bool) -> None:
+    assert (agree(Reported(first), Reported(second)) is Agreement.ROUNDED) == same

@@ -24,6 +24,7 @@ from retrial.tables.printed.readings import RatioReading, TestReading
 from retrial.tables.printed.statistics import Table
 
 LOG_RANK = "endpoints.os.test"
+LIKELIHOOD = (TestReading.LIKELIHOOD_RATIO_BRESLOW,)
 UNTIED = (TestReading.LOG_RANK, TestReading.SCORE_BRESLOW, TestReading.LIKELIHOOD_RATIO_BRESLOW, TestReading.WALD_BRESLOW)
 
 
@@ -52,26 +53,29 @@ def test_no_test_of_the_same_untied_patients_is_outside(seed: int, n: int, ratio
     if not (math.isfinite(found.se) and 0.01 < found.hazard_ratio < 100):
         return
     printed = [number(f"{value:.9f}") for value in (found.hazard_ratio, found.lower, found.upper)]
-    bound = ratios.z_of_other_tests(ratios.Ratio(*printed))
+    bound = ratios.z_of_other_tests(ratios.Ratio(*printed), int(dies.sum()))
     for reading in UNTIED:
-        z = math.sqrt(table.chi_square(reading))
-        assert bound.low - 1e-5 <= z <= bound.high + 1e-5
+        z, possible = math.sqrt(table.chi_square(reading)), bound.every if reading in LIKELIHOOD else bound.score
+        assert possible.low - 1e-5 <= z <= possible.high + 1e-5
 
 
 def test_closed_form() -> None:
-    """b = ln 2, SE 0.25: 2 (1 - e^(-b/2)) / SE = 8 (1 - 1/√2) and 8 (√2 - 1)."""
+    """b = ln 2, SE 0.25: 2 tanh(b/2) / SE = 8/3 and 2 sinh(b/2) / SE = 4/√2; likelihood ratio 4 √(2 (b - 1/2)) to 4 √(2 (1 - b))."""
     limits = [math.exp(math.log(2) + sign * float(stats.norm.isf(0.025)) * 0.25) for sign in (-1, 1)]
     exact = ratios.Ratio(*(number(f"{value:.12f}") for value in (2.0, *limits)))
-    assert ratios.z_of_other_tests(exact) == pytest.approx((8 * (1 - math.sqrt(0.5)), 8 * (math.sqrt(2) - 1)), abs=1e-8)
+    found = ratios.z_of_other_tests(exact)
+    assert found.score == pytest.approx((8 / 3, 4 / math.sqrt(2)), abs=1e-8)
+    assert found.every == pytest.approx((4 * math.sqrt(2 * (math.log(2) - 0.5)), 4 * math.sqrt(2 * (1 - math.log(2)))), abs=1e-7)
+    assert ratios.z_of_other_tests(exact, 64).every.high == pytest.approx(4 / math.sqrt(2), abs=1e-8)  # I(u) <= 64/4 = 1/SE²
 
 
 def test_a_lone_p_that_no_test_gives_is_left_out_and_named() -> None:
-    """z 1.69 by the interval; another test 1.49 to 1.93 (1.44 to 1.99 with rounding); p 0.001 is 3.29."""
+    """z 1.69 by the interval; another test 1.51 to 1.77 with rounding and 45 events; p 0.001 is 3.29."""
     contradicting = made({"p": "0.001"})
     checks = run_audit(contradicting)
     check = only(checks, LOG_RANK, "ratio_ci_p")
     assert (check.verdict, check.consequence) == (Verdict.INCONSISTENT, Consequence.EXCLUDED)
-    assert check.recomputed.startswith("|z| 1.44 to 1.99")
+    assert check.recomputed.startswith("|z| 1.51 to 1.77")
     used = apply_decisions(contradicting, checks)
     assert used.endpoints["os"].test is None
     assert targets_from_study(used, "os").find("p") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Literal
 
 import arviz as az
 import numpy as np
@@ -13,8 +14,9 @@ from retrial.criticism.loo import leave_one_out, pareto_limit, smoothed_log_weig
 from retrial.criticism.pointwise import Cells, occupied_cells, pointwise_log_likelihood
 from retrial.errors import FitError
 from retrial.fit.intervals import interval_counts
-from retrial.fit.survival_likelihood import SurvivalData
+from retrial.fit.survival_likelihood import SurvivalData, cell_log_likelihood, survival_data
 from retrial.models import piecewise_exponential, weibull
+from retrial.tables.life_table import LifeTable
 
 
 def patients_of(cells: Cells) -> np.ndarray:
@@ -42,6 +44,36 @@ def test_pointwise_terms_are_the_models_own(recorded: str) -> None:
     total, before = (np.log(2) * (x / m) ** k * ratio for x in (t, start))
     event = np.log(k * total / t) - total if recorded == "exact" else np.log(np.exp(-before) - np.exp(-total))
     assert found == pytest.approx(np.where(cells.is_event, event, -total), abs=1e-12)
+
+
+@pytest.mark.parametrize("recorded", ["exact", "interval"])
+def test_late_entry_is_conditioned_on_patient_by_patient(recorded: Literal["exact", "interval"]) -> None:
+    time, event = np.array([3.0, 5, 5, 6, 2, 6, 6, 1]), np.array([1, 0, 1, 1, 1, 0, 0, 1])
+    arm, entry = np.array([0, 0, 0, 0, 1, 1, 1, 1]), np.array([1.0, 2, 0, 4, 0, 2, 2, 0])
+    data = survival_data(LifeTable.from_patients(time, event, arm, entry), 0, recorded)
+    cells, rate = occupied_cells(data), 0.11
+    assert sorted(np.repeat(data.times[cells.column], cells.counts.astype(int))) == sorted(time)
+    found = pointwise_log_likelihood(exponential, {"rate": np.array([rate])}, data, cells)[0]
+    start = np.array([data.previous[list(data.times).index(t)] for t in time])
+    of_event = np.log(rate) - rate * time if recorded == "exact" else np.log(np.exp(-rate * start) - np.exp(-rate * time))
+    expected = np.where(event == 1, of_event, -rate * time) + rate * entry
+    assert np.sort(np.repeat(found, cells.counts.astype(int))) == pytest.approx(np.sort(expected), abs=1e-12)
+    counted = cell_log_likelihood(
+        exponential, data.times, data.previous, {"rate": np.array(rate)}, recorded, np, len(data.counts)
+    )
+    assert (counted * data.counts).sum() == pytest.approx(expected.sum(), abs=1e-12)
+
+
+def test_left_out_patients_with_late_entry_are_predicted_given_their_entry() -> None:
+    """Exponential times forget the entry: P(T <= t | T > e) = 1 - E exp(-rate (t - e))."""
+    time, entry, arm = np.array([3.0, 5, 9, 2]), np.array([1.0, 0, 6, 0]), np.array([0, 0, 1, 1])
+    data = survival_data(LifeTable.from_patients(time, np.ones(4), arm, entry), 0, "interval")
+    draws = {"rate": np.full(4000, 0.2)}
+    left_out = leave_one_out(exponential, draws, data)
+    t, e = data.times[left_out.cells.column], np.where(left_out.cells.entry >= 0, data.times[left_out.cells.entry], 0.0)
+    start = data.previous[left_out.cells.column]
+    assert left_out.pit_end == pytest.approx(1 - np.exp(-0.2 * (t - e)), abs=1e-12)
+    assert left_out.pit_start == pytest.approx(1 - np.exp(-0.2 * (start - e)), abs=1e-12)
 
 
 def test_a_model_of_sufficient_statistics_has_the_same_total() -> None:

@@ -166,3 +166,15 @@ def test_draws_far_out_break_nothing(table: LifeTable) -> None:
     assert found[0, 0, 0] == 0
     assert (found[1] == 1).all()
     assert np.isfinite(found).all()
+
+
+def test_simulated_studies_let_patients_in_when_the_studys_did() -> None:
+    """A constant hazard seen from late entries: curves of new studies lie around it, and nobody is lost where nobody was at risk."""
+    rng = np.random.default_rng(4)
+    entry, arm = rng.integers(0, 12, 4000).astype(float), np.arange(4000) % 2
+    table = LifeTable.from_patients(np.minimum(np.ceil(entry + rng.exponential(10.0, 4000)), 24.0), np.ones(4000), arm, entry)
+    scheme = scheme_of(table, "interval")
+    assert scheme.n.sum() + scheme.entering.sum() == 4000
+    studies = simulated_kaplan_meier(exponential, {"rate": np.full(50, 0.1)}, scheme, np.zeros(50, int), rng)
+    inside = scheme.times < 24
+    assert np.abs(studies.mean(axis=0) - np.exp(-0.1 * scheme.times))[:, inside].max() < 0.01

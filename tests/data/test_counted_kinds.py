@@ -16,11 +16,14 @@ from retrial.app.config import run_config
 from retrial.data import chains
 from retrial.fit.diagnostics import Diagnostics
 from retrial.fit.engine import Draws, Job
+from retrial.frequentist.counts import EVERYBODY
 from retrial.pipeline.fit import posteriors
 from retrial.pipeline.priors import conflict_table
 from retrial.run_config import RunConfig
 from retrial.store.stages import Stages
-from retrial.study.study import Study
+from retrial.study.fields import Evaluable
+from retrial.study.reported import Quantity
+from retrial.study.study import Study, replaced
 
 MODELS = ("response_hierarchical", "adverse_events_hierarchical", "response_borrowing")
 GRADES, TERMS = 2, 14
@@ -93,6 +96,23 @@ def test_rows_of_every_category_term_and_grade(run: RunConfig, yao2025: Study, a
     varied = {(row.prior, row.variant) for row in results.estimates if row.variant}
     assert varied == {("flat", "pooling scale x 0.5"), ("flat", "pooling scale x 2")}
     assert {row.quantity for row in mine if row.variant} == {"odds_ratio", "risk_difference"}
+
+
+def test_both_analyses_of_evaluable_patients(run: RunConfig, yao2025: Study, asked: list[Job], stages: Stages) -> None:
+    """Evaluable patients are the main analysis (named in the note), all patients a variant without pooling variants or posterior of its own."""
+    fewer = Evaluable.model_validate({"control": "49", "experimental": "43"})
+    study = replaced(replaced(yao2025, "response.evaluable", fewer), "arms.control.n", Quantity.parse("52"))
+    results = posteriors(run, study, [], stages)
+    mine = [
+        row for row in results.estimates if row.endpoint == "ORR" and row.model == "response_hierarchical" and row.prior == "flat"
+    ]
+    assert {row.variant for row in mine} == {"", EVERYBODY, "pooling scale x 0.5", "pooling scale x 2"}
+    assert {"of 49 v 43 evaluable" in row.note for row in mine if not row.variant} == {True}
+    assert not any("evaluable patients (" in row.note for row in mine if row.variant == EVERYBODY)
+    assert {row["variant"] for row in results.diagnostics} == {"", EVERYBODY, "pooling scale x 0.5", "pooling scale x 2"}
+    assert len(results.posteriors) == 2
+    totals = {int(job.data.counts.sum()) for job in asked if hasattr(job.data, "names")}
+    assert totals == {92, 95}
 
 
 def test_a_harm_takes_the_mirror_of_a_prior_on_a_benefit(

@@ -18,8 +18,9 @@ from retrial.audit.check import Verdict
 from retrial.audit.run import run_audit
 from retrial.data.adverse_events import graded_of, left_out
 from retrial.data.categories import IN_NO_CATEGORY, categories_of
-from retrial.data.chains import category_counts, multinomial
+from retrial.data.chains import NONE, category_counts, multinomial
 from retrial.data.prior_checks import CHAINS, DRAWS
+from retrial.data.two_arms import two_arms
 from retrial.errors import DataError
 from retrial.pipeline.priors import power_scaling_table, prior_predictive
 from retrial.priors.implied.power_scaling import sensitivity
@@ -123,6 +124,35 @@ def test_patients_in_no_category_stay_in_the_denominator(yao2025: Study) -> None
     rows["PD"]["control"] = "47"
     with pytest.raises(DataError, match=r"got 50 patients over the categories of the control arm"):
         categories_of(changed(yao2025, response={"categories": rows}))
+
+
+def test_evaluable_patients_are_the_denominator_and_all_patients_the_other_analysis(yao2025: Study) -> None:
+    rows = {"CR": {"control": "3", "experimental": "4"}, "PD": {"control": "20", "experimental": "35"}}
+    study = changed(yao2025, response={"categories": rows, "evaluable": {"control": "23", "experimental": "40"}})
+    data, every = categories_of(study), categories_of(study, everybody=True)
+    assert data is not None
+    assert every is not None
+    assert data.counts.tolist() == [[3, 20, 0], [4, 35, 1]]
+    assert every.counts.tolist() == [[3, 20, 26], [4, 35, 4]]
+    assert (two_arms(study, "response.categories.CR").n, two_arms(study, "response.categories.CR", everybody=True).n) == (
+        (23, 40),
+        (49, 43),
+    )
+    rows["CR"]["evaluable"] = {"control": "22"}  # type: ignore[assignment]
+    with pytest.raises(DataError, match=r"categories of 22, 23 patients in the control arm"):
+        categories_of(changed(yao2025, response={"categories": rows, "evaluable": {"control": "23"}}))
+
+
+def test_terms_of_their_own_patients(yao2025: Study) -> None:
+    grades = {"any": {"control": "5", "experimental": "9"}}
+    terms: dict[str, Any] = {"rash": {"grades": grades}, "anaemia": {"grades": grades, "evaluable": {"control": "40"}}}
+    data = graded_of(changed(yao2025, adverse_events={"terms": terms, "evaluable": {"control": "47", "experimental": "50"}}))
+    assert data is not None
+    assert data.n.tolist() == [[47, 40], [50, 50]]
+    assert data.patients.sel(grade=NONE).to_numpy().tolist() == [[42, 35], [41, 41]]
+    grades["3"] = {"control": "1", "experimental": "1", "evaluable": {"control": "39"}}  # type: ignore[dict-item]
+    with pytest.raises(DataError, match=r"terms.anaemia: got grades of 39, 40 patients in the control arm"):
+        graded_of(changed(yao2025, adverse_events={"terms": {"anaemia": terms["anaemia"]}}))
 
 
 def test_terms_without_grades_and_terms_with_some(yao2025: Study) -> None:

@@ -30,7 +30,7 @@ def test_se_from_the_interval() -> None:
 
 
 def test_level_of_the_interval_counts() -> None:
-    log = log_ratio(effect(hazard_ratio="0.7", ci=["0.5", "0.98"], level=0.9))
+    log = log_ratio(effect(hazard_ratio="0.700", ci=["0.500", "0.980"], level=0.9))
     assert log.se == pytest.approx(math.log(0.98 / 0.5) / (2 * norm.ppf(0.95)), abs=1e-12)
     lower, upper = log.limits()
     assert upper - lower == pytest.approx(math.log(0.98 / 0.5), abs=1e-12)
@@ -74,11 +74,11 @@ def test_wald_from_a_rounded_interval_is_near_the_truth(estimate: float, se: flo
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"hazard_ratio": "0.5"}, r"effects\.os: got neither ci nor p"),
+        ({"hazard_ratio": "0.5"}, r"effects\.os: got neither ci nor se nor p"),
         ({"hazard_ratio": "0.5", "p": "<0.001"}, r"effects\.os\.p: got <0\.001 and no ci"),
         ({"hazard_ratio": "0.5", "p": "0.000"}, r"effects\.os\.p: got 0\.000 and no ci"),
         ({"hazard_ratio": "0.5", "p": "1.000"}, r"effects\.os\.p: got 1\.000 and no ci"),
-        ({"hazard_ratio": "1.00", "p": "0.5"}, r"effects\.os\.hazard_ratio: got 1 and no ci"),
+        ({"hazard_ratio": "1.00", "p": "0.5"}, r"effects\.os\.hazard_ratio: got 1\.00 and no ci; .*0\.995 to 1\.005"),
     ],
 )
 def test_no_se_names_the_key(keys: dict[str, str], message: str) -> None:
@@ -150,7 +150,7 @@ def test_an_effect_without_se_is_published_and_failed(study: Study) -> None:
     assert [row.status for row in rows if row.method == "published"] == ["ok"]
     failed = [row for row in rows if row.method == "frequentist"]
     assert len(failed) == 2
-    assert all("effects.bare: got neither ci nor p" in row.status for row in failed)
+    assert all("effects.bare: got neither ci nor se nor p" in row.status for row in failed)
 
 
 def test_contrast_of_a_plain_effect() -> None:

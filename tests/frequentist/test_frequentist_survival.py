@@ -16,7 +16,8 @@ from retrial.estimate import Estimate, none_if_nan, to_frame
 from retrial.frequentist.curve_rows import AT_HALF
 from retrial.frequentist.kernels import Kernels
 from retrial.frequentist.library import Library
-from retrial.frequentist.spread import TYPICAL, spread, summarise, typical_table
+from retrial.frequentist.rows import TYPICAL
+from retrial.frequentist.spread import spread, summarise, typical_table
 from retrial.frequentist.survival import common_horizon, published_survival, survival_estimates
 from retrial.study.study import Study
 from retrial.tables.life_table import LifeTable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -63,6 +64,13 @@ def table(seed: int = 9) -> LifeTable:
     return LifeTable.from_patients(np.minimum(time, limit), time <= limit, arm)
 
 
+def late_table() -> LifeTable:
+    """The same patients, a third of them observed from half their time on."""
+    patients = table().patients()
+    entry = np.where(np.arange(patients["time"].size) % 3 == 0, np.floor(patients["time"] / 2), 0.0)
+    return LifeTable.from_patients(patients["time"], patients["event"], patients["experimental"], entry)
+
+
 def as_draws(point: dict[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.asarray(value, dtype=float)[None] for name, value in point.items()}
 
@@ -71,8 +79,8 @@ def columns(point: dict[str, Any]) -> dict[str, np.ndarray]:
     return {name: value[..., None, None] for name, value in as_draws(point).items()}
 
 
-def built(name: str, recorded: str) -> Any:
-    data = survival_data(table(), 0, recorded)  # type: ignore[arg-type]
+def built(name: str, recorded: str, patients: LifeTable) -> Any:
+    data = survival_data(patients, 0, recorded)  # type: ignore[arg-type]
     if name.startswith("piecewise"):
         counts = interval_counts(data, CUTS)
         return data, piecewise_exponential.build(counts, PRIORS, varying=name.endswith("varying"))
@@ -114,12 +122,13 @@ def log_prior(point: dict[str, Any]) -> float:
     return total
 
 
+@pytest.mark.parametrize("made", [table, late_table])
 @pytest.mark.parametrize("recorded", ["exact", "interval"])
 @pytest.mark.parametrize("name", list(POINTS))
-def test_density_is_prior_plus_the_hazards_likelihood(name: str, recorded: str) -> None:
-    data, model = built(name, recorded)
+def test_density_is_prior_plus_the_hazards_likelihood(name: str, recorded: str, made: Callable[[], LifeTable]) -> None:
+    data, model = built(name, recorded, made())
     point = POINTS[name]
-    cells = cell_log_likelihood(HAZARDS[name], data.times, data.previous, columns(point), recorded, np)
+    cells = cell_log_likelihood(HAZARDS[name], data.times, data.previous, columns(point), recorded, np, len(data.counts))
     expected = log_prior(point) + float((cells[0] * data.counts).sum())
     values, log_jacobian = sampled_point(model, point)
     assert float(model.compile_logp(jacobian=False)(values)) == pytest.approx(expected - log_jacobian, abs=1e-8)
@@ -181,6 +190,13 @@ def test_exposure_is_everybodys_time() -> None:
     counts = interval_counts(data, CUTS)
     np.testing.assert_allclose(counts.exposure.sum(axis=1), (data.counts.sum(axis=0) * data.times).sum(axis=1), atol=1e-9)
     np.testing.assert_allclose(counts.events.sum(axis=1), data.events.sum(axis=1))
+
+
+def test_months_before_a_late_entry_are_no_exposure() -> None:
+    patients = late_table().patients()
+    counts = interval_counts(survival_data(late_table()), CUTS)
+    months = [(patients["time"] - patients["entry"])[patients["experimental"] == arm].sum() for arm in (0, 1)]
+    np.testing.assert_allclose(counts.exposure.sum(axis=1), months, atol=1e-9)
 
 
 def test_recording_intervals_that_do_not_fit_are_refused() -> None:

@@ -18,6 +18,8 @@ from retrial.report.figures.kaplan_meier import mean_curve
 from retrial.report.figures.survival import curves_caption
 from retrial.report.page import lay_out
 from retrial.report.tables.reconstruction import reconstruction_section
+from retrial.report.tables.run import fidelity_table
+from retrial.study.study import Study
 
 
 def joint(path: str, recomputed: str, note: str) -> Check:
@@ -190,3 +192,29 @@ def test_the_mean_is_drawn_only_without_a_posterior() -> None:
     assert "Heavy steps: their mean" in curves_caption(bare, "")
     assert "Heavy steps" not in curves_caption(curves, "")
     assert set(bare.kaplan_meier[ARM].to_numpy()) == set(ARMS)
+
+
+def test_a_curve_is_one_row_an_arm() -> None:
+    rows = [("events", "total", 1.0), ("survival at 1", "control", 1.0), ("survival at 2", "control", 0.5)]
+    frame = pd.DataFrame(
+        [
+            {
+                "endpoint": "os",
+                "statistic": statistic,
+                "arm": arm,
+                "printed": "1",
+                "low": 1.0,
+                "high": 1.0,
+                "reconstructed": 1.0,
+                "minimum": 1.0,
+                "maximum": 1.0,
+                "agreement": share,
+                "strict_agreement": share,
+            }
+            for statistic, arm, share in rows
+        ]
+    )
+    table = fidelity_table(Study.model_validate({"title": "t"}), frame)
+    assert table is not None
+    assert len(table.rows) == 2
+    assert list(table.frame().iloc[:, 1]) == ["events", "curve, 2 readings"]

@@ -174,4 +174,4 @@ def test_other_rows(rows: list[Estimate]) -> None:
     assert pick(rows, "huge", "intrinsic_credibility_p_value", "held").point == pytest.approx(0, abs=1e-100)
     bare = [row for row in rows if row.endpoint == "bare"]
     assert len(bare) == 1
-    assert "effects.bare: got neither ci nor p" in bare[0].status
+    assert "effects.bare: got neither ci nor se nor p" in bare[0].status

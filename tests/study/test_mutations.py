@@ -182,3 +182,26 @@ def test_every_entry_made_something_else(full_tree: Any, study_folder: Path, val
         node, key = entries(tree)[position]
         node[key] = value
         answer(write_tree(study_folder, tree))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_stands_in_a_file_its_problems_can_be_shown(seed: int, full_text: str, tmp_path: Path) -> None:
+    """Characters put in, taken out, lines exchanged: an error in words with lines of the file, in a moment."""
+    chosen = random.Random(seed)
+    text = full_text
+    for _ in range(chosen.randint(1, 5)):
+        place, done = chosen.randrange(len(text) + 1), chosen.random()
+        if done < 0.5:
+            text = text[:place] + chosen.choice("{}[]:,'\"#%@>|-*&!\t\n \\\u00a0é0.±–") + text[place:]
+        elif done < 0.8:
+            text = text[:place] + text[place + chosen.randint(1, 6) :]
+        else:
+            text = text[:place]
+    path = tmp_path / "study.yaml"
+    path.write_text(text or "x", encoding="utf-8")
+    error = answer(path)
+    if isinstance(error, StudyError):
+        assert str(error).startswith("cannot use the study file")
+        lines = [int(item.split(":")[0].split(",")[0].removeprefix("line ")) for item in error.told if item.startswith("line ")]
+        assert lines == sorted(lines)
+        assert all(1 <= line <= text.count("\n") + 1 for line in lines)

@@ -45,7 +45,11 @@ def test_the_full_file_uses_every_key_of_the_schema(load: Load, full_text: str) 
         ("Composite", "where"),
         ("Composite", "chi_square"),
         ("Composite", "p"),
+        ("Composite", "sides"),
+        ("Composite", "evaluable"),
     } | {
+        ("BinaryOutcome", "sides"),
+        ("BinaryOutcome", "evaluable"),
         ("BinaryOutcome", "total"),
         ("BinaryOutcome", "chi_square"),
     }, "keys that every count row has are shown on CountRow"
@@ -138,4 +142,4 @@ def test_labels_that_are_no_markup(load: Load, label: str) -> None:
 
 @pytest.mark.parametrize("place", ["patients.csv", "./patients.csv", "curves/os.csv", "../study/patients.csv"])
 def test_data_files_beside_or_near_the_study(load: Load, place: str) -> None:
-    assert load(f"title: t\nendpoints: {{os: {{patients: {place}}}}}\n").endpoints["os"].patients == place
+    assert load(f"title: t\nendpoints: {{os: {{patients: {place}}}}}\n").endpoints["os"].data_files == {"patients": place}

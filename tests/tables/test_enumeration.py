@@ -68,8 +68,12 @@ def check(
         toy_targets((3, 3), 3, [number("events", "2", "control"), number("events", "1", "experimental")]),
         toy_targets((3, 3), 3, [number("events", "2", "control"), number("longest", "3"), number("shortest", "1")]),
         toy_targets((3, 3), 4, [number("at_risk", "2", "control", time=3), number("at_risk", "1", "experimental", time=2)]),
+        toy_targets(
+            (3, 3), 3, [number("longest", "3", half=0.5), number("longest", "2", "control"), number("shortest", "2", "control")]
+        ),
+        toy_targets((2, 3), 4, [number("longest", "3", half=1), number("shortest", "1.5", "experimental", half=0.5)]),
     ],
-    ids=["free", "total", "per-arm", "one-arm-extremes", "at-risk"],
+    ids=["free", "total", "per-arm", "one-arm-extremes", "at-risk", "extremes-by-arm", "rounded-extremes"],
 )
 @pytest.mark.parametrize("prior", [PRIOR, UNKNOWN_MEANS], ids=["given-means", "unknown-means"])
 def test_prior_is_sampled_under_every_structure(targets: Targets, prior: TablePrior) -> None:
@@ -128,3 +132,13 @@ def test_two_readings_compete() -> None:
     assert evidence.min() > 0
     assert not np.isclose(*evidence, rtol=0.2)
     assert sampled[0] / sampled[1] == pytest.approx(evidence[0] / evidence[1], rel=0.1)
+
+
+def test_medians_that_several_times_print_with_percentages_and_numbers_censored() -> None:
+    numbers = [
+        number("events", "3"),
+        number("median", "2.5", "control", half=0.5),
+        number("landmark", "0.7", "experimental", half=0.2, time=2.4),
+        number("censored", "1", "control", time=3),
+    ]
+    check(toy_targets((4, 3), 3, numbers), PLAIN, least=10)

@@ -159,3 +159,52 @@ def test_times_between_recording_units_are_refused() -> None:
     table = LifeTable.from_counts([1.0, 2.5], np.ones((2, 2), int), np.zeros((2, 2), int))
     with pytest.raises(DataError, match=r"2\.5 recording units"):
         table.on_recording_grid(1.0)
+
+
+@st.composite
+def late_patients(draw: st.DrawFn) -> tuple[np.ndarray, ...]:
+    size = draw(st.integers(1, 12))
+    time = draw(st.lists(st.integers(1, 6), min_size=size, max_size=size))
+    entry = [draw(st.integers(0, t - 1)) for t in time]
+    event, arm = (draw(st.lists(st.integers(0, 1), min_size=size, max_size=size)) for _ in range(2))
+    return np.array(time, float), np.array(event), np.array(arm), np.array(entry, float)
+
+
+@given(late_patients())
+def test_late_entry_at_risk_sets_and_patients_are_the_patients_own(patients: tuple[np.ndarray, ...]) -> None:
+    time, event, arm, entry = patients
+    table = LifeTable.from_patients(time, event, arm, entry)
+    for index in (0, 1):
+        expected = [((time >= t) & (entry < t) & (arm == index)).sum() for t in table.times]
+        assert table.at_risk.to_numpy()[0, index].tolist() == expected
+    back = table.patients()
+    rows = [sorted(zip(*(np.asarray(x, float) for x in columns), strict=True)) for columns in (patients, back.values())]
+    assert len(back) == (4 if entry.any() else 3)
+    assert rows[1] == (rows[0] if entry.any() else [row[:3] for row in rows[0]])
+    grid = table.on_recording_grid(1.0)
+    assert grid.at_risk.sel(time=table.times).to_numpy().tolist() == table.at_risk.to_numpy().tolist()
+    again = LifeTable(table.data.copy(deep=True)).select(0)
+    assert again.at_risk.to_numpy().tolist() == table.at_risk.to_numpy().tolist()
+
+
+@pytest.mark.parametrize("entry", [[0.0, 2.0], [0.0, 3.0], [0.0, -1.0], [0.0, np.nan], [0.0]])
+def test_entries_that_cannot_be_are_refused(entry: list[float]) -> None:
+    with pytest.raises(DataError):
+        LifeTable.from_patients(np.array([1.0, 2.0]), np.ones(2), np.array([0, 1]), np.array(entry))
+
+
+def test_events_at_time_zero_move_before_every_other_time_and_censorings_stay() -> None:
+    time, entry = np.array([0.0, 0, 0, 2, 3]), np.array([0.0, 0, 0, 0, 2])
+    table = LifeTable.from_patients(time, np.array([1, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 0]), entry)
+    moved = table.with_first_events_at(0.5)
+    assert moved.times.tolist() == [0, 0.5, 2, 3]
+    assert moved.events.to_numpy()[0].tolist() == [[0, 1, 0, 1], [0, 1, 1, 0]]
+    assert moved.censored.to_numpy()[0].tolist() == [[1, 0, 0, 0], [0, 0, 0, 0]]
+    assert moved.at_risk.to_numpy()[0].tolist() == [[2, 1, 0, 1], [2, 2, 1, 0]]
+    assert moved.with_first_events_at(0.1) is moved
+    for months in (0.0, 2.0, 7.0):
+        with pytest.raises(DataError, match="before the next one"):
+            table.with_first_events_at(months)
+    grid = table.on_recording_grid(1.0)
+    assert grid.times.tolist() == [0, 1, 2, 3]
+    assert grid.events.to_numpy()[0].tolist() == [[0, 1, 0, 1], [0, 1, 1, 0]]

@@ -11,12 +11,11 @@ import pytest
 import xarray as xr
 
 from retrial.audit.check import Verdict, to_frame
-from retrial.errors import DataError, ReconstructionError
+from retrial.errors import ReconstructionError
 from retrial.tables.ensemble import Ensemble, from_dataset, to_dataset
 from retrial.tables.findings.checks import common_readings, joint_checks
 from retrial.tables.findings.spread import compare_ensembles, leave_one_out, spread, weighted_quantiles
-from retrial.tables.printed.agreement import agreement_of_tables, fidelity, tables_of
-from retrial.tables.printed.digitised import heights_at, with_curve
+from retrial.tables.printed.agreement import agreement_of_tables, tables_of
 from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.engine import reconstruct
@@ -78,51 +77,6 @@ def test_store_and_back(os_ensemble: Ensemble, tmp_path: Path) -> None:
     assert np.array_equal(back.islands, os_ensemble.islands)
     assert np.array_equal(back.table.events, os_ensemble.table.events)
     assert (back.endpoint, back.seed, back.relaxed) == ("os", 1, False)
-
-
-def curve_file(folder: Path, text: str) -> Path:
-    path = folder / "curve.csv"
-    path.write_text(text)
-    return path
-
-
-def test_curve_is_followed(tmp_path: Path) -> None:
-    survival = {"control": [0.95, 0.8, 0.6, 0.45, 0.4, 0.3], "experimental": [1.0, 0.9, 0.8, 0.7, 0.65, 0.55]}
-    rows = [f"{arm},{t},{value}" for arm, values in survival.items() for t, value in enumerate(values, start=1)]
-    path = curve_file(tmp_path, "\n".join(["arm,time,survival", *rows]))
-    targets = with_curve(toy_targets((40, 40), 6, [number("events", "35")]), path, tolerance=0.03)
-    assert len(targets.all("survival")) == 12
-    ensemble = reconstruct(targets, QUICK, 1)
-    assert agreement_of_tables(ensemble, targets).all()
-    for table in tables_of(ensemble, targets):
-        for arm, expected in survival.items():
-            np.testing.assert_allclose(table.survival(arm), expected, atol=0.0301)
-    assert (fidelity(ensemble, targets)["share_default"] == 1).all()
-
-
-def test_readings_are_of_the_unit_that_they_lie_in() -> None:
-    """A curve that falls at 13 and is read at 12.92 and 13.85: the first is of month 12, the second of 13."""
-    read, heights = np.array([12.92, 13.85, 16.5, 20.97]), np.array([0.8, 0.7, 0.5, 0.4])
-    assert heights_at(read, heights, 13.0, 1.0) == (0.7, 0.7)
-    assert heights_at(read, heights, 15.0, 1.0) == (0.5, 0.7)  # between two readings: anything between them
-    assert heights_at(read, heights, 21.0, 1.0) == (0.4, 0.4)  # a reading a little early
-    assert heights_at(read, heights, 23.0, 1.0) is None
-    assert heights_at(read, heights, 3.0, 1.0) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("arm,time,survival\ncontrol,1,1.2", "survival"),
-        ("arm,time,survival\nplacebo,1,0.9", "arm"),
-        ("arm,time,survival\ncontrol,x,0.9", "time"),
-        ("arm,time\ncontrol,1", "needed are"),
-        ("arm,time,survival\n", "no rows"),
-    ],
-)
-def test_bad_curves_are_refused(tmp_path: Path, text: str, words: str) -> None:
-    with pytest.raises(DataError, match=words):
-        with_curve(toy_targets((4, 4), 6, []), curve_file(tmp_path, text))
 
 
 def test_strict_tables_carry_every_digit() -> None:

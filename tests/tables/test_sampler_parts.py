@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrial.tables.kernel.compiled import random_state, uniform
-from retrial.tables.kernel.resampling import level_step, resample
 from retrial.tables.kernel.moves import STEP_FIELDS, apply, propose
 from retrial.tables.kernel.prior import TablePrior
 from retrial.tables.kernel.problem import PIECES, Problem
+from retrial.tables.kernel.resampling import level_step, resample
 from retrial.tables.kernel.walk import energies, log_prior, walk
 from retrial.tables.printed.agreement import violated
 from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading, all_readings
@@ -30,8 +30,8 @@ def middle_levels(problem: Problem) -> np.ndarray:
     return np.full((2, 2, problem.whole[0, PIECES]), len(problem.prior) // 2, np.int64)
 
 
-def targets_of(table: Table, reading: Reading, width: float) -> Targets:
-    """Printed numbers that `table` itself has under `reading`, some with a little room."""
+def targets_of(table: Table, reading: Reading, width: float, coarse: float = 0.0) -> Targets:
+    """Printed numbers that `table` itself has under `reading`, some with a little room; times printed to within `coarse`."""
     assert reading.ratio is not None
     assert reading.test is not None
     assert reading.median is not None
@@ -44,13 +44,23 @@ def targets_of(table: Table, reading: Reading, width: float) -> Targets:
         number("chi_square", str(table.chi_square(reading.test)), half=width),
     ]
     if np.isfinite([median.value, median.lower]).all():
-        numbers += [number("median", str(median.value)), number("median_lower", str(median.lower), half=width)]
+        room = width if coarse == 0 else coarse
+        numbers += [number("median", str(median.value), half=coarse), number("median_lower", str(median.lower), half=room)]
+        if np.isfinite(median.upper) and coarse:
+            numbers.append(number("median_upper", str(median.upper), half=coarse))
+    if coarse:
+        numbers += [
+            number("landmark", str(table.survival_at("control", 3.2)), "control", half=0.02, time=3.2),
+            number("censored", str(table.censored_before("experimental", 4)), "experimental", time=4),
+        ]
     return toy_targets((table.n("control"), table.n("experimental")), table.times.size, numbers)
 
 
 @settings(derandomize=True, max_examples=150, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from(EVERYTHING), st.integers(6, 14))
-def test_energy_is_zero_exactly_where_the_plain_statistics_agree(seed: int, reading: Reading, n_times: int) -> None:
+@given(st.integers(0, 10_000), st.sampled_from(EVERYTHING), st.integers(6, 14), st.sampled_from([0.0, 0.5, 1.2, 2.0]))
+def test_energy_is_zero_exactly_where_the_plain_statistics_agree(
+    seed: int, reading: Reading, n_times: int, coarse: float
+) -> None:
     random = np.random.default_rng(seed)
     d = random.poisson(1.2, (2, n_times))
     c = random.poisson(0.7, (2, n_times))
@@ -60,7 +70,7 @@ def test_energy_is_zero_exactly_where_the_plain_statistics_agree(seed: int, read
     ratio = table.hazard_ratio(reading.ratio)
     if not (np.isfinite(ratio.upper) and abs(ratio.log_hazard_ratio) < 10 and ratio.hazard_ratio > 0):
         return
-    targets = targets_of(table, reading, 0.02)
+    targets = targets_of(table, reading, 0.02, coarse)
     problem = build_problem(targets, reading, TablePrior())
     dd, rr = with_totals(d, d + c)
     energy = np.zeros(4)

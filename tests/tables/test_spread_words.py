@@ -163,10 +163,10 @@ def crowd(share: int, times: int = 12) -> Ensemble:
 
 
 def test_patients_crowded_into_one_month_are_called_implausible() -> None:
-    assert crowded(crowd(15), "months") == ["75 % of the control arm's events fall on one month (half of the tables)"]
-    assert crowded(crowd(10), "months") == []
-    assert crowded(crowd(15, times=10), "months") == []
     targets = toy_targets((20, 20), 12, [number("hazard_ratio", "0.5")])
+    assert crowded(crowd(15), targets) == ["75 % of the control arm's events fall on one month (half of the tables)"]
+    assert crowded(crowd(10), targets) == []
+    assert crowded(crowd(15, times=10), toy_targets((20, 20), 10, [])) == []
     (check,) = joint_checks({"os": targets}, {"os": crowd(15)}, each_reading=False)
     assert "75 % of the control arm's events fall on one month" in check.recomputed
     assert check.note.startswith("A misprint is likelier")

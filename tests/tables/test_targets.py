@@ -36,14 +36,14 @@ def test_tolerances_of_the_first_study(os_targets: Targets) -> None:
 def test_grid_ends_before_nobody_is_at_risk(yao2025: Study) -> None:
     targets = targets_from_study(yao2025, "pfs")
     assert (targets.first, targets.last) == (1, 19)
-    assert "before 20" in targets.notes[0]
+    assert "before 20" in " ".join(targets.notes)
     assert len(targets.all("at_risk")) == 10
 
 
 def test_grid_without_any_end_is_said() -> None:
     targets = targets_from_study(study({"median": {"control": {"value": "8"}, "experimental": {"value": "11"}}}), "os")
     assert targets.last == 22
-    assert "no longest time" in targets.notes[0]
+    assert "no longest time" in " ".join(targets.notes)
     assert targets_from_study(study({"median": {"control": {"value": "8"}}}), "os", last=30).last == 30
 
 
@@ -54,7 +54,7 @@ def test_recording_unit_follows_the_printed_decimals() -> None:
 
 
 def test_time_unit_becomes_months() -> None:
-    targets = targets_from_study(study({"longest": "2"}, time_unit="years"), "os")
+    targets = targets_from_study(study({"longest": "2", "recording_unit": "1"}, time_unit="years"), "os")
     assert targets.months == (12.0, 24.0)
 
 

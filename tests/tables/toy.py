@@ -93,11 +93,11 @@ def _structured(table: Table, targets: Targets) -> bool:
     for item in targets.targets:
         values = {
             "events": lambda item: table.events(item.arm),
-            "shortest": lambda _: table.shortest(),
-            "longest": lambda _: table.longest(),
+            "shortest": lambda item: table.shortest(item.arm),
+            "longest": lambda item: table.longest(item.arm),
             "at_risk": lambda item: table.at_risk(item.arm, item.time),
         }
-        if item.statistic in STRUCTURE and values[item.statistic](item) != item.value:
+        if item.statistic in STRUCTURE and not item.low <= values[item.statistic](item) <= item.high:
             return False
     return True
 

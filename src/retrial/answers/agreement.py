@@ -41,7 +41,8 @@ class Agreement:
     ratio           posterior median over `judged_against`
     estimate        posterior median inside the published interval (estimate agreement)
     covered         published value inside the credible interval
-    conclusion      both intervals exclude 1 on the same side, or both include it (significance agreement)
+    conclusion      both intervals exclude 1 on the same side, or both include it (significance agreement); a published limit of 1 (1.0, 1.00)
+                    leaves open which, and agrees with either
     close           posterior median and published value within the factor of the rules
     difference      standardised difference (log posterior - log published) / √(SD² + SE²); `small` where it is below the rule's z
     verdict         under the prior of the rules, which adds nothing of its own: "agrees" where all five hold, else "differs: " and the rules
@@ -111,7 +112,7 @@ def _agreement(row: Estimate, printed: Estimate, used: Estimate | None, rules: A
         held = {
             "estimate": used.lower <= row.point <= used.upper,
             "covered": row.lower <= used.point <= row.upper,
-            "conclusion": _side(row) == _side(used),
+            "conclusion": _side(row) == _side(used) or 1 in (used.lower, used.upper),
             "close": 1 / rules.factor < ratio < rules.factor,
             "small": abs(difference) < rules.z,
         }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retrial.answers.notes import empty_arms
+from retrial.answers.notes import empty_arms, joined
 from retrial.answers.proportions import proportion_rows
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
@@ -31,8 +32,17 @@ def category_rows(
     return proportion_rows(subject, value[:, 0], value[:, 1], questions, benefit)
 
 
-def adverse_event_rows(subject: Subject, events: GradedEvents, table: np.ndarray, questions: Questions) -> list[Estimate]:
-    """Rows of every term and grade group that it is printed in, and of any grade, from P(worst grade) (draw, arm, term, grade + 1)."""
+def adverse_event_rows(
+    subject: Subject,
+    events: GradedEvents,
+    table: np.ndarray,
+    questions: Questions,
+    notes: Mapping[str, str] = MappingProxyType({}),
+) -> list[Estimate]:
+    """Rows of every term and grade group that it is printed in, and of any grade, from P(worst grade) (draw, arm, term, grade + 1).
+
+    `notes` say of a term what else there is to know.
+    """
     rows = []
     for index, term in enumerate(events.terms):
         values = {
@@ -44,7 +54,7 @@ def adverse_event_rows(subject: Subject, events: GradedEvents, table: np.ndarray
                 subject,
                 endpoint=f"{subject.endpoint}.{term}.{grade}",
                 source=", ".join(filter(None, (subject.source, term, grade))),
-                note=empty_arms(counts, events.n),
+                note=joined(empty_arms(counts, events.n[:, index]), notes.get(term, "")),
             )
             rows += proportion_rows(about, value[:, 0], value[:, 1], questions, benefit=-1)
     return rows

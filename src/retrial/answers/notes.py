@@ -18,12 +18,17 @@ def empty_arms(events: Iterable[Any], n: Iterable[Any]) -> str:
 
     The likelihood of an arm with 0 or n events has no maximum inside: its logit runs to infinity, and only a prior stops it.
     """
-    none = [arm for arm, count in zip(ARMS, events, strict=True) if count == 0]
+    none = [arm for arm, count, size in zip(ARMS, events, n, strict=True) if count == 0 < size]
     every = [arm for arm, count, size in zip(ARMS, events, n, strict=True) if 0 < size == count]
     if len(none) == len(ARMS) or len(every) == len(ARMS):
         return f"{'no event in either arm' if none else 'an event in everybody of both arms'}: {DECIDES}"
     parts = [f"no event in the {arm} arm" for arm in none] + [f"an event in everybody of the {arm} arm" for arm in every]
     return f"{' and '.join(parts)}: {LEANS}" if parts else ""
+
+
+def joined(undecided: str, other: str) -> str:
+    """Two notes in one; what `empty_arms` says comes last, where `is_undecided` looks."""
+    return "; ".join(filter(None, (other, undecided)))
 
 
 def is_undecided(note: str) -> bool:

@@ -21,9 +21,18 @@ BEYOND = "beyond the follow-up of {months:.3g} months: the model's extrapolation
 
 
 def follow_up_of(table: LifeTable) -> float:
-    """The longest time that every table has in both arms (months)."""
+    """The longest time that every table has in both arms, or in the only one that has patients (months)."""
+    return min(follow_ups_of(table))
+
+
+def follow_ups_of(table: LifeTable) -> tuple[float, ...]:
+    """The longest time that every table has in each arm (months)."""
     present = (table.events + table.censored).to_numpy() > 0
-    return float(np.where(present, table.times, 0.0).max(axis=-1).min())
+    longest = np.where(present, table.times, 0.0).max(axis=-1)
+    ends = longest.reshape(-1, len(ARMS)).min(axis=0)
+    alone = ends[present.reshape(-1, len(ARMS), present.shape[-1]).any(axis=(0, 2))]
+    # an arm of nobody is followed as long as the other: nothing is told of it
+    return tuple(float(value) if value > 0 or not alone.size else float(alone.min()) for value in ends)
 
 
 def horizon_of(table: LifeTable, questions: Questions) -> float:
@@ -44,16 +53,16 @@ def survival_rows(
     horizon: float,
     questions: Questions,
     proportional: bool = True,
-    follow_up: float | None = None,
+    follow_ups: Sequence[float] = (),
 ) -> list[Estimate]:
     """Rows from pooled draws of a survival model's parameters; differences are experimental - control.
 
-    Where hazards are not proportional there is no one hazard ratio: HR(t) is given at the times of S(t). `follow_up` (months) is the
-    horizon where it is not given.
+    Where hazards are not proportional there is no one hazard ratio: HR(t) is given at the times of S(t). `follow_ups` (months) are those of the
+    arms, the horizon where they are not given.
     """
     ratio = dataclasses.replace(subject, contrast=RATIO)
-    follow_up = horizon if follow_up is None else follow_up
-    times = times_within(questions, follow_up)
+    follow_ups = follow_ups or (horizon,) * len(ARMS)
+    times = times_within(questions, min(follow_ups))
     if proportional:
         ratios = ratio.ratio_from_draws("hazard_ratio", draws["log_hazard_ratio"], questions)
     else:
@@ -64,21 +73,21 @@ def survival_rows(
     medians = ("median_survival", "median_difference")
     return [
         *ratios,
-        *_noted(_by_arm(subject, medians, "months", curves.median_survival(hazard, draws), questions), follow_up),
+        *_noted(_by_arm(subject, medians, "months", curves.median_survival(hazard, draws), questions), follow_ups),
         *_by_arm(subject, ("rmst", "rmst_difference"), "months", curves.rmst(hazard, draws, horizon), questions, horizon),
         *_survival_at(subject, hazard, draws, times, questions),
     ]
 
 
-def _noted(medians: Sequence[Estimate], follow_up: float) -> list[Estimate]:
-    """Medians later than the follow-up, and their difference, with a note that they are extrapolated."""
-    late = {row.contrast for row in medians if row.contrast in ARMS and row.point > follow_up}
-    words = BEYOND.format(months=follow_up)
+def _noted(medians: Sequence[Estimate], follow_ups: Sequence[float]) -> list[Estimate]:
+    """Medians later than the follow-up of their own arm, and their difference, with a note that they are extrapolated."""
+    ends = dict(zip(ARMS, follow_ups, strict=True))
+    late = {row.contrast: ends[row.contrast] for row in medians if row.contrast in ARMS and row.point > ends[row.contrast]}
+    words = {arm: BEYOND.format(months=end) for arm, end in late.items()}
+    either = BEYOND.format(months=min(late.values(), default=0.0)) if late else ""
+    said = [words.get(row.contrast, "") if row.contrast in ARMS else either for row in medians]
     return [
-        dataclasses.replace(row, note="; ".join(filter(None, (row.note, words))))
-        if row.contrast in late or (late and row.contrast not in ARMS)
-        else row
-        for row in medians
+        dataclasses.replace(row, note="; ".join(filter(None, (row.note, note)))) for row, note in zip(medians, said, strict=True)
     ]
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from retrial.app.application import Asked
+    from retrial.study.arms.many import MultiArmStudy
     from retrial.study.study import Study
 
 # imported in the functions: `import retrial` and `retrial --help` need none of it
@@ -47,14 +48,14 @@ class Results:
     study     as printed
     tables    every CSV file of the run by name without ending ("estimates", "audit", "diagnostics", ...); columns: docs/outputs.md; months
     arrays    every NetCDF file by name without ending ("reconstruction_os": events and censorings (reconstruction, arm, time), `weight`;
-              "posterior_ENDPOINT_MODEL": draws)
+              "posterior_ENDPOINT_MODEL": draws); of three or more arms by comparison too ("experimental_2_vs_control/reconstruction_os")
     report    the HTML page; empty where the verb makes none
     failures  fits and reconstructions that failed, in words; empty: none
     folder    where the files are; None where nothing was kept
     """
 
     verb: str
-    study: Study
+    study: Study | MultiArmStudy
     tables: Mapping[str, pd.DataFrame]
     arrays: Mapping[str, xr.DataTree]
     report: str
@@ -77,23 +78,23 @@ class Results:
         return self.tables.get(name, pd.DataFrame())
 
 
-def load_study(name: str | Path, config_dir: str | Path | None = None) -> Study:
+def load_study(name: str | Path, config_dir: str | Path | None = None) -> Study | MultiArmStudy:
     """Study of a YAML file, or of a name in the study/ folder of `config_dir` or of the package.
 
     Times are in the study's `time_unit`, as printed. Raises `StudyError` that lists every problem with its key.
     """
-    from retrial.app.application import find_study
+    from retrial.app.find import find_study
     from retrial.study.loader import load_study as read
 
     return read(find_study(str(name), _folders(config_dir)))
 
 
-def audit(study: Study | str | Path, **keys: Any) -> Results:
+def audit(study: Study | MultiArmStudy | str | Path, **keys: Any) -> Results:
     """Recompute every printed number that can be recomputed; `Results.audit` has a row a check."""
     return _run("audit", study, keys)
 
 
-def reconstruct(study: Study | str | Path, **keys: Any) -> Results:
+def reconstruct(study: Study | MultiArmStudy | str | Path, **keys: Any) -> Results:
     """Life tables that carry the printed survival numbers (METHODS 4); `Results.arrays["reconstruction_ENDPOINT"]`, times in months.
 
     Keys: `endpoints`, `reconstruction`. Raises `DataError` where no endpoint prints enough.
@@ -101,7 +102,7 @@ def reconstruct(study: Study | str | Path, **keys: Any) -> Results:
     return _run("reconstruct", study, keys)
 
 
-def fit(study: Study | str | Path, **keys: Any) -> Results:
+def fit(study: Study | MultiArmStudy | str | Path, **keys: Any) -> Results:
     """One model under one prior; keys: `model`, `prior` (names), `endpoints`, `sampler`, `reconstruction`, `answers`.
 
     Raises `PriorError` where the prior says nothing of what the model needs, `DataError` where the study has no data for it.
@@ -109,22 +110,22 @@ def fit(study: Study | str | Path, **keys: Any) -> Results:
     return _run("fit", study, keys)
 
 
-def sensitivity(study: Study | str | Path, **keys: Any) -> Results:
+def sensitivity(study: Study | MultiArmStudy | str | Path, **keys: Any) -> Results:
     """Scepticism and confounding that the printed effects survive (METHODS 9): reverse-Bayes and E-values as `Results.estimates`."""
     return _run("sensitivity", study, keys)
 
 
-def reanalyse(study: Study | str | Path, **keys: Any) -> Results:
+def reanalyse(study: Study | MultiArmStudy | str | Path, **keys: Any) -> Results:
     """All of it, from the audit to the report; keys: `prior`, `models`, `priors`, `endpoints`, `sampler`, `reconstruction`, `answers`."""
     return _run("reanalyse", study, keys)
 
 
-def report(study: Study | str | Path, output_dir: str | Path = "outputs", **keys: Any) -> Results:
+def report(study: Study | MultiArmStudy | str | Path, output_dir: str | Path = "outputs", **keys: Any) -> Results:
     """Lay out again the report of the re-analysis that was asked the same under `output_dir` (run first where there is none)."""
     return _run("report", study, {**keys, "output_dir": output_dir})
 
 
-def _run(verb: str, study: Study | str | Path, keys: Mapping[str, Any]) -> Results:
+def _run(verb: str, study: Study | MultiArmStudy | str | Path, keys: Mapping[str, Any]) -> Results:
     keys = dict(keys)
     config_dir, output_dir, force = keys.pop("config_dir", None), keys.pop("output_dir", None), keys.pop("force", False)
     read = load_study(study, config_dir) if isinstance(study, (str, Path)) else study
@@ -135,7 +136,9 @@ def _run(verb: str, study: Study | str | Path, keys: Mapping[str, Any]) -> Resul
         return _carried_out(verb, read, {**keys, "output_dir": scratch}, config_dir, kept=False)
 
 
-def _carried_out(verb: str, study: Study, keys: Mapping[str, Any], config_dir: str | Path | None, kept: bool) -> Results:
+def _carried_out(
+    verb: str, study: Study | MultiArmStudy, keys: Mapping[str, Any], config_dir: str | Path | None, kept: bool
+) -> Results:
     from retrial.app.application import carried_out
 
     asked = _composed(verb, study, keys, config_dir)
@@ -144,7 +147,7 @@ def _carried_out(verb: str, study: Study, keys: Mapping[str, Any], config_dir: s
     return _read(verb, study, folder, kept)
 
 
-def _refuse_study_key(study: Study, keys: Mapping[str, Any], kept: bool) -> None:
+def _refuse_study_key(study: Study | MultiArmStudy, keys: Mapping[str, Any], kept: bool) -> None:
     """A study that its file does not hold has no run folder: the folder is named by the file's content."""
     from retrial.errors import ConfigError, StudyError
     from retrial.study.loader import load_study as read
@@ -165,7 +168,7 @@ def _folders(config_dir: str | Path | None) -> list[Path]:
     return [*own, Path(str(resources.files(_OWN_CONF)))]
 
 
-def _composed(verb: str, study: Study, keys: Mapping[str, Any], config_dir: str | Path | None) -> Asked:
+def _composed(verb: str, study: Study | MultiArmStudy, keys: Mapping[str, Any], config_dir: str | Path | None) -> Asked:
     """The verb's configuration with the keys set, as `retrial VERB` composes it. Raises `ConfigError`."""
     from hydra import compose
     from hydra.errors import HydraException
@@ -208,7 +211,7 @@ def _hydra() -> Iterator[None]:
         world.hydra, version.version_base = theirs, base
 
 
-def _name_of(study: Study, folders: list[Path]) -> str:
+def _name_of(study: Study | MultiArmStudy, folders: list[Path]) -> str:
     """What the command line would call the study: its name where the search path finds this file by it, else its path."""
     file = Path(str(study.file))
     for folder in folders:
@@ -244,7 +247,7 @@ def _written(value: Any) -> str:
     return repr(value.item() if hasattr(value, "item") else value)
 
 
-def _read(verb: str, study: Study, folder: Path, kept: bool) -> Results:
+def _read(verb: str, study: Study | MultiArmStudy, folder: Path, kept: bool) -> Results:
     """The files of a run, in memory."""
     import xarray as xr
 
@@ -253,9 +256,9 @@ def _read(verb: str, study: Study, folder: Path, kept: bool) -> Results:
     from retrial.store.tables import read_table
 
     arrays = {}
-    for path in sorted(folder.glob("*.nc")):
+    for path in sorted([*folder.glob("*.nc"), *folder.glob("*_vs_*/*.nc")]):
         with xr.open_datatree(path, engine="h5netcdf") as stored:
-            arrays[path.stem] = stored.load()
+            arrays[path.relative_to(folder).with_suffix("").as_posix()] = stored.load()
     page = folder / "report.html"
     return Results(
         verb=verb,

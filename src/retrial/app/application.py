@@ -23,8 +23,10 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from retrial.app.composed import CUSTOM, plain, question
-from retrial.errors import ConfigError, FitError, InputError, RetrialError, StudyError
+from retrial.app.find import find_study
+from retrial.errors import ConfigError, FitError, InputError, RetrialError
 from retrial.store.folders import MANIFEST, fingerprint, finish, is_finished, open_run, read_manifest
+from retrial.study.arms.many import MultiArmStudy
 from retrial.study.loader import load_study
 from retrial.study.study import Study
 
@@ -32,12 +34,11 @@ if TYPE_CHECKING:
     from retrial.run_config import RunConfig
 
 log = logging.getLogger("retrial")
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
 INTERRUPTED = 130
 CONFIG_OF = {"report": "reanalyse"}
 """Verbs that are asked the same as another."""
 
-Work = Callable[["RunConfig", Study, Path], Sequence[str]]
+Work = Callable[["RunConfig", "Study | MultiArmStudy", Path], Sequence[str]]
 """A verb: does its work in the run folder and returns what failed, in words."""
 
 
@@ -147,7 +148,7 @@ class Asked:
         return find_study(str((self.config.get("study") or {}).get("name")), self.folders)
 
 
-def carried_out(verb: str, asked: Asked, study: Study | None = None) -> Path:
+def carried_out(verb: str, asked: Asked, study: Study | MultiArmStudy | None = None) -> Path:
     """Finished run folder of what is asked; the work is done where it is not there yet. `study` where it was read before."""
     study_file = asked.study_file
     study = load_study(study_file) if study is None else study
@@ -160,7 +161,7 @@ def carried_out(verb: str, asked: Asked, study: Study | None = None) -> Path:
     return folder
 
 
-def _work(verb: str, asked: Asked, study: Study, folder: Path) -> None:
+def _work(verb: str, asked: Asked, study: Study | MultiArmStudy, folder: Path) -> None:
     """Check the configuration, and do the verb's work in its folder."""
     # imported here: they bring PyMC, and a finished run needs none of it
     from retrial.app.config import run_config
@@ -169,8 +170,9 @@ def _work(verb: str, asked: Asked, study: Study, folder: Path) -> None:
     from retrial.store.manifest import describe
 
     run = run_config(asked.config, verb, asked.study_file, _names(asked))
-    check_inputs(run, study)
-    check_stated(run, study)
+    for pair in study.comparisons():
+        check_inputs(run, pair)
+    check_stated(run, study.comparisons())
     started = time.monotonic()
     with open_run(folder, run.force) as place:
         if place is not None:
@@ -213,30 +215,9 @@ def _search_path() -> list[Path]:
     return found
 
 
-def find_study(name: str, folders: Sequence[Path]) -> Path:
-    """Study file of a name in the study/ folders of the search path, or the file itself when a path is given."""
-    if name.endswith((".yaml", ".yml")):
-        path = Path(name)
-        if not path.is_file():
-            raise StudyError(f"no study file {path}", ["study: allowed is the path of a YAML file, or a name in a study/ folder"])
-        return path
-    if not _NAME.match(name):
-        raise ConfigError(
-            "cannot use the configuration", [f"study: got {name!r}; allowed is a name in a study/ folder, or a .yaml file"]
-        )
-    for folder in folders:
-        if (folder / "study" / f"{name}.yaml").is_file():
-            return folder / "study" / f"{name}.yaml"
-    known = sorted({path.stem for folder in folders for path in folder.glob("study/*.yaml")})
-    raise StudyError(f"no study {name!r}", [f"study: allowed are {', '.join(known)}; --config-dir DIR adds those of DIR/study/"])
-
-
-def _files(study_file: Path, study: Study) -> dict[str, Path]:
+def _files(study_file: Path, study: Study | MultiArmStudy) -> dict[str, Path]:
     """Every file whose content the results depend on."""
     files = {"study": study_file}
     for key, endpoint in study.endpoints.items():
-        for kind in ("patients", "curve"):
-            name = getattr(endpoint, kind)
-            if name is not None:
-                files[f"{key}.{kind}"] = study_file.parent / name
+        files |= {f"{key}.{kind}": study_file.parent / name for kind, name in endpoint.data_files.items()}
     return files

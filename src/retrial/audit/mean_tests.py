@@ -13,11 +13,14 @@ from retrial.audit.numbers import (
     TRUNCATED,
     Agreement,
     Range,
+    Sides,
     agreement,
     best,
     printed_texts,
     show_p_range,
     show_range,
+    sides_in_words,
+    sides_of,
     significant,
     verdict_of,
 )
@@ -32,6 +35,8 @@ FAMILY = "mean_tests"
 _GRID = 9
 """Standard deviations tried within each rounding interval for Welch's test, whose degrees of freedom move with them."""
 
+MISSING = 0.2
+"""Largest share of an arm without a value that explains the mean and SD of all patients."""
 _PINNED = 0.01
 """Width of a recomputed p-range up to which agreement with the printed p shows which test it is."""
 
@@ -43,10 +48,10 @@ def checks(study: Study) -> Iterator[Check]:
             continue
         label, where = variable.label or name, variable.where or study.baseline.where
         arms = (variable.control, variable.experimental)
-        sizes = (study.n(ARMS[0]), study.n(ARMS[1]))
         path = f"baseline.variables.{name}"
+        sizes = (study.patients(path, ARMS[0]), study.patients(path, ARMS[1]))
         if variable.p is not None:
-            yield _tested(label, where, path, arms, sizes, variable.p, positive=variable.positive)
+            yield _tested(label, where, path, arms, sizes, variable.p, positive=variable.positive, sides=sides_of(variable))
         if variable.total is not None:
             yield from _totals(label, where, path, arms, sizes, variable.total)
         if variable.positive:
@@ -133,6 +138,7 @@ def _tested(
     p: Quantity,
     *,
     positive: bool,
+    sides: Sides = 2,
 ) -> Check:
     claim = f"{label}: {_texts(arms[0])} v {_texts(arms[1])} (control v experimental)"
     if sizes[0] is None or sizes[1] is None or min(sizes[0], sizes[1]) < 2:
@@ -141,8 +147,16 @@ def _tested(
     means, sds = _ranges(arms)
     known = (sizes[0], sizes[1])
     ranges = {"Student t": student_p(means, sds, known), "Welch t": welch_p(means, sds, known)}
-    fits = {name: best(agreement(print_, *interval) for print_ in p.prints) for name, interval in ranges.items()}
-    verdict, reading, note = _judged(fits)
+    halves = {name: Range(low / 2, high / 2) for name, (low, high) in ranges.items()}
+    expected, other = (ranges, halves) if sides == 2 else (halves, ranges)
+    verdict, reading, note = _judged(_fits(expected, p))
+    turned = [name for name, found in _fits(other, p).items() if found is Agreement.ROUNDED]
+    if not any(found is Agreement.ROUNDED for found in _fits(expected, p).values()) and turned:
+        verdict, reading, note = (
+            Verdict.CONSISTENT_ONLY_IF,
+            f"{' or '.join(turned)}, {sides_in_words(1 if sides == 2 else 2, sides)}",
+            "",
+        )
     skewed = positive and any(arm.sd.low > arm.mean.high for arm in arms)
     if skewed and verdict is Verdict.CONSISTENT and max(high - low for low, high in ranges.values()) < _PINNED:
         note = "; ".join(filter(None, (note, "a t-test, though an SD exceeds its mean")))
@@ -157,6 +171,10 @@ def _tested(
         reading=reading,
         note=note,
     )
+
+
+def _fits(ranges: dict[str, Range], p: Quantity) -> dict[str, Agreement]:
+    return {name: best(agreement(print_, *interval) for print_ in p.prints) for name, interval in ranges.items()}
 
 
 def _judged(fits: dict[str, Agreement]) -> tuple[Verdict, str, str]:
@@ -187,6 +205,7 @@ def _totals(
     implied = {"mean": (total.mean, pooled_mean(means, known)), "sd": (total.sd, pooled_sd(means, sds, known))}
     for name, (printed, interval) in implied.items():
         found = agreement(printed.first, *interval)
+        missing = found is Agreement.NONE and _with_missing(total, means, sds, known)
         yield Check(
             family=FAMILY,
             claim=f"{label}: {'SD' if name == 'sd' else name} of all patients {printed}",
@@ -194,10 +213,28 @@ def _totals(
             path=f"{path}.total.{name}",
             printed=printed_texts(printed),
             recomputed=show_range(interval, printed.first.decimals),
-            verdict=verdict_of(found),
-            reading=TRUNCATED if found is Agreement.TRUNCATED else "",
-            note="" if found is not Agreement.NONE else "the arms' means and SDs cannot give this, whatever their rounding",
+            verdict=Verdict.CONSISTENT_ONLY_IF if missing else verdict_of(found),
+            reading=TRUNCATED if found is Agreement.TRUNCATED else missing or "",
+            note=""
+            if found is not Agreement.NONE or missing
+            else "the arms' means and SDs cannot give this, whatever their rounding",
         )
+
+
+def _with_missing(total: MeanSD, means: tuple[Range, Range], sds: tuple[Range, Range], sizes: tuple[int, int]) -> str:
+    """How many values have to be missing in one arm for mean and SD of all patients to be right; empty where more than `MISSING` of it."""
+    for count in range(1, math.floor(MISSING * max(sizes)) + 1):
+        for arm, size in enumerate(sizes):
+            with_value = tuple(size - count * (place == arm) for place, size in enumerate(sizes))
+            if count <= MISSING * size and min(with_value) >= 2:
+                known = (with_value[0], with_value[1])
+                fits = (
+                    agreement(total.mean.first, *pooled_mean(means, known)),
+                    agreement(total.sd.first, *pooled_sd(means, sds, known)),
+                )
+                if fits == (Agreement.ROUNDED, Agreement.ROUNDED):
+                    return f"{count} of {size} patients of the {ARMS[arm]} arm without a value"
+    return ""
 
 
 def _spread(study: Study, label: str, where: str, path: str, variable: BaselineVariable) -> Iterator[Check]:

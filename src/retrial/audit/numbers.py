@@ -5,18 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from retrial.audit.check import Verdict
+from retrial.study.fields import Tested
 from retrial.study.reported import Quantity, Reported
 
 _EDGE = 1e-9
 """Room for binary fractions at an interval's edge, in units of the last printed digit."""
+LEAST_P = 1e-300
+"""Smallest p whose normal quantile is computed; a p printed as below a bound reaches down to it."""
 _SMALL_P = 5e-5
 """Below this a p-value is written with an exponent: four decimals would show zeros."""
 _MOST_DECIMALS = 12
 """As many as `Reported` reads."""
 TRUNCATED = "truncated instead of rounded"
+
+
+Sides = Literal[1, 2]
+
+
+def sides_of(section: Tested) -> Sides:
+    """Sides of a section's printed p: 1 where the file says so (`sides: 1`), else 2."""
+    return 1 if section.sides == 1 else 2
+
+
+def sides_in_words(sides: Sides, said: Sides) -> str:
+    """How a reading's number of sides differs from what is expected; empty where it does not."""
+    if sides == said:
+        return ""
+    return "one-sided" if sides == 1 else "two-sided, not one-sided as the file says"
 
 
 class Range(NamedTuple):

@@ -11,7 +11,7 @@ from retrial.audit.check import FAMILIES, Check, Consequence, Decision, Verdict
 from retrial.audit.counts import chi_square, count_tests, percentages, rankings, repair, sums
 from retrial.audit.ratios import checks as ratio_checks
 from retrial.audit.ratios import direction, unadjusted_test
-from retrial.audit.times import at_risk, follow_up, medians
+from retrial.audit.times import at_risk, follow_up, landmarks, medians
 from retrial.study.study import Study, replaced
 
 AUDITS: tuple[Callable[[Study], Iterator[Check]], ...] = (
@@ -29,8 +29,9 @@ AUDITS: tuple[Callable[[Study], Iterator[Check]], ...] = (
     follow_up.checks,
     at_risk.checks,
     medians.checks,
+    landmarks.checks,
 )
-_STRENGTH = (Consequence.EXCLUDED, Consequence.WIDENED, Consequence.CORRECTED)
+_STRENGTH = (Consequence.EXCLUDED, Consequence.WIDENED, Consequence.CORRECTED, Consequence.AS_PRINTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,9 @@ class FamilySummary:
 
 
 def run_audit(study: Study) -> list[Check]:
-    """Every check that the study's sections allow, in the order of `FAMILIES` (all but "joint")."""
-    return list(iterate_audit(study))
+    """Every check that the study's sections allow, in the order of `FAMILIES` (all but "patients" and "joint", which need more than the study)."""
+    of_two = ("count_tests", "mean_tests") if study.one_arm else ()
+    return [check for check in iterate_audit(study) if check.family not in of_two]
 
 
 def iterate_audit(study: Study, audits: Iterable[Callable[[Study], Iterator[Check]]] = AUDITS) -> Iterator[Check]:
@@ -62,7 +64,7 @@ def iterate_audit(study: Study, audits: Iterable[Callable[[Study], Iterator[Chec
 def apply_decisions(study: Study, checks: Iterable[Check]) -> Study:
     """The study that models use: each check's decision applied; what is left out takes decisions below it along.
 
-    Of two decisions on one path the stronger holds (left out, widened, corrected).
+    Of two decisions on one path the stronger holds (left out, widened, corrected, as printed: patients that the percentages imply).
     """
     chosen: dict[str, Decision] = {}
     for decision in (check.decision for check in checks if check.decision is not None):
@@ -74,6 +76,12 @@ def apply_decisions(study: Study, checks: Iterable[Check]) -> Study:
         if not any(path.startswith(f"{other}.") for other in left_out):
             study = replaced(study, path, decision.value)
     return study
+
+
+def audited(study: Study) -> tuple[list[Check], Study]:
+    """Checks, and the study as the models may use it."""
+    checks = run_audit(study)
+    return checks, apply_decisions(study, checks)
 
 
 def summary(checks: Iterable[Check]) -> list[FamilySummary]:

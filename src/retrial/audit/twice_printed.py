@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import combinations
 
@@ -9,8 +10,9 @@ from scipy import stats
 
 from retrial.audit.check import Check, Consequence, Verdict
 from retrial.audit.counts.chi_square import p_of
-from retrial.audit.numbers import TRUNCATED, Agreement, agreement, show_p, truncation_interval
+from retrial.audit.numbers import TRUNCATED, Agreement, Sides, agreement, show_p, truncation_interval
 from retrial.audit.ratios import arithmetic as ratios
+from retrial.audit.ratios.checks import OTHER_TEST, events_of, same_patients, z_of_p
 from retrial.audit.ratios.misprint import diagnosed, printed_ratio
 from retrial.audit.rows import quantities
 from retrial.study.reported import Quantity, Reported
@@ -39,7 +41,7 @@ def agree(first: Reported, second: Reported) -> Agreement:
     coarse, fine = sorted((first, second), key=lambda item: (item.decimals, not item.relation))
     if first.decimals == second.decimals and not first.relation and not second.relation:
         return Agreement.ROUNDED if first.value == second.value else Agreement.NONE
-    if coarse.low < fine.high and fine.low < coarse.high:
+    if (coarse.low < fine.high and fine.low < coarse.high) or (coarse.high == fine.high == math.inf):
         return Agreement.ROUNDED
     cut = truncation_interval(coarse)
     return Agreement.TRUNCATED if not coarse.relation and cut.low <= fine.value < cut.high else Agreement.NONE
@@ -79,19 +81,20 @@ def _places(path: str, quantity: Quantity, where: str, name: str) -> Check:
 
 def _two_tests(key: str, effect: Effect, endpoint: Endpoint, test: UnadjustedTest) -> Iterator[Check]:
     """The p beside the ratio against the p of the endpoint's unadjusted test: equal, or two tests that are each right."""
-    if effect.p is None or test.p is None:
+    p, of_test = effect.two_sided_p, test.two_sided_p
+    if p is None or of_test is None:
         return
-    same = agree(effect.p.first, test.p.first) is Agreement.ROUNDED
+    same = agree(p.first, of_test.first) is Agreement.ROUNDED
     origins = [_origin(key, effect), _test_origin(test)]
-    known = all(origin for origin, _ in origins)
+    known = all(origin for origin, _ in origins) or ((test.chi_square is None or origins[1][0]) and _near(effect, endpoint, test))
     either = Verdict.CONSISTENT_ONLY_IF if known else Verdict.INCONSISTENT
-    note = f"{effect.p} is {origins[0][1]}; {test.p} is {origins[1][1]}"
+    note = f"{p} is {origins[0][1]}; {of_test} is {origins[1][1]}"
     yield Check(
         family=FAMILY,
-        claim=f"{endpoint.label or effect.endpoint}, treatment: p {effect.p} beside the ratio, p {test.p} of the {test.words}",
-        where="; ".join(filter(None, (effect.p.where(effect.where), test.where))),
+        claim=f"{endpoint.label or effect.endpoint}, treatment: p {p} beside the ratio, p {of_test} of the {test.words}",
+        where="; ".join(filter(None, (p.where(effect.where), test.where))),
         path=f"effects.{key}.p",
-        printed=f"p {effect.p}; p {test.p}",
+        printed=f"p {p}; p {of_test}",
         recomputed="; ".join(text for _, text in origins),
         verdict=Verdict.CONSISTENT if same else either,
         reading="" if same else "two different tests of one comparison",
@@ -101,22 +104,35 @@ def _two_tests(key: str, effect: Effect, endpoint: Endpoint, test: UnadjustedTes
     )
 
 
+def _near(effect: Effect, endpoint: Endpoint, test: UnadjustedTest) -> bool:
+    """Whether the tests of one comparison can have both p-values, each of one side or two."""
+    if effect.p is None or test.p is None:
+        return False
+    sides: tuple[Sides, ...] = (2, 1)
+    ratio, events = printed_ratio(effect), events_of(endpoint)[2]
+    if ratio is not None:
+        fits = [[same_patients(ratio, z_of_p(p, side), events) for side in sides] for p in (effect.p, test.p)]
+        return all(map(any, fits))
+    zs = [(z_of_p(effect.p, first), z_of_p(test.p, second)) for first in sides for second in sides]
+    return any(first.low - OTHER_TEST <= second.high and second.low <= first.high + OTHER_TEST for first, second in zs)
+
+
 def _origin(key: str, effect: Effect) -> tuple[bool, str]:
     """Whether the p beside a ratio is Wald's p of its interval, in words."""
-    ratio = printed_ratio(effect)
-    if ratio is None or effect.p is None:
+    ratio, p = printed_ratio(effect), effect.two_sided_p
+    if ratio is None or p is None:
         return False, "of an unknown test (no interval is printed)"
     implied = ratios.wald_p(diagnosed(key, effect, ratio).ratio)
-    if implied is None or agreement(effect.p.first, *implied) is not Agreement.ROUNDED:
+    if implied is None or agreement(p.first, *implied) is not Agreement.ROUNDED:
         return False, "not the Wald p of its interval"
     z = ratios.wald_z(diagnosed(key, effect, ratio).ratio)
     return True, f"the Wald p of the ratio's interval (z² {z * z:.3f}, p {show_p(float(2 * stats.norm.sf(abs(z))))})"
 
 
 def _test_origin(test: UnadjustedTest) -> tuple[bool, str]:
-    if test.chi_square is None or test.p is None:
+    if test.chi_square is None or test.two_sided_p is None:
         return False, "of a test whose statistic is not printed"
-    if agreement(test.p.first, *p_of(test.chi_square.first, 1)) is not Agreement.ROUNDED:
+    if agreement(test.two_sided_p.first, *p_of(test.chi_square.first, 1)) is not Agreement.ROUNDED:
         return False, f"not the p of χ² {test.chi_square} with 1 df"
     return True, f"the p of χ² {test.chi_square} with 1 df ({show_p(float(stats.chi2.sf(test.chi_square.value, 1)))})"
 
@@ -128,7 +144,7 @@ def _repeated(study: Study, key: str, test: UnadjustedTest) -> Iterator[Check]:
             result = row.results.get(key)
             if not row.treatment or result is None:
                 continue
-            pairs = [(test.chi_square, result.chi_square), (test.p, result.p)]
+            pairs = [(test.chi_square, result.chi_square), (test.two_sided_p, result.two_sided_p)]
             given = [(first, second) for first, second in pairs if first is not None and second is not None]
             if given:
                 path = f"tests.{name}.rows.{row_key}.results.{key}"

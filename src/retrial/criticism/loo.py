@@ -10,7 +10,7 @@ from arviz_stats.base import array_stats
 from scipy.special import logsumexp
 
 from retrial.answers import curves
-from retrial.criticism.pointwise import Cells, occupied_cells, pointwise_log_likelihood
+from retrial.criticism.pointwise import Cells, hazard_at_entry, occupied_cells, pointwise_log_likelihood
 from retrial.criticism.recording import recording_intervals
 from retrial.errors import FitError
 from retrial.fit.survival_likelihood import Hazard, SurvivalData
@@ -30,7 +30,7 @@ class LeaveOneOut:
     elpd         log p(y_i | y_-i)
     p_loo        log p(y_i | y) - elpd: effective parameters that the patient takes
     pareto_k     tail shape of the patient's importance ratios; above `limit` the value is not to be trusted
-    pit_start    P(T <= start of the recording interval | y_-i), in the patient's arm; `pit_end` the same for its end
+    pit_start    P(T <= start of the recording interval | y_-i), in the patient's arm, given the entry; `pit_end` the same for its end
     """
 
     cells: Cells
@@ -113,13 +113,25 @@ def _part(
     everybody = logsumexp(log_likelihood, axis=0) - np.log(log_likelihood.shape[0])
     weights = np.exp(log_weights)
     intervals = recording_intervals(data.times, data.previous, data.recorded)
-    start, end = (_probability_before(hazard, draws, times, cells, weights) for times in intervals)
+    start, end = (_probability_before(hazard, draws, data, times, cells, weights) for times in intervals)
     return elpd, everybody - elpd, k, start, end
 
 
 def _probability_before(
-    hazard: Hazard, draws: Mapping[str, np.ndarray], times: np.ndarray, cells: Cells, weights: np.ndarray
+    hazard: Hazard,
+    draws: Mapping[str, np.ndarray],
+    data: SurvivalData,
+    times: np.ndarray,
+    cells: Cells,
+    weights: np.ndarray,
 ) -> np.ndarray:
+    """P(T <= the cell's time | y_-i), of who entered late given T > entry."""
     columns, place = np.unique(cells.column, return_inverse=True)
     survival = curves.survival(hazard, draws, times[columns])[:, cells.arm, place]
+    late = np.flatnonzero(cells.entry >= 0)
+    if late.size:
+        at_entry = hazard_at_entry(hazard, draws, data, cells.take(late))
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            given = np.exp(np.minimum(np.log(survival[:, late]) + at_entry, 0.0))
+        survival[:, late] = np.nan_to_num(given, nan=0.0)
     return np.clip(1.0 - (weights * survival).sum(axis=0), 0.0, 1.0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from retrial.answers import curves
 from retrial.dims import ARM, ARMS, TIME
 from retrial.fit.ensemble import Question
 from retrial.fit.posterior_file import Observed
@@ -24,13 +25,15 @@ _COLUMNS_AT_ONCE = 64
 class Cells:
     """Occupied cells of one table, each an index of status (0 event, 1 censored), arm and time; `counts` patients stand in each.
 
-    All arrays are (cell,), ordered by time.
+    `entry` is the column of the time at which they came under observation, -1 where from the start. All arrays are (cell,), ordered
+    by time.
     """
 
     status: np.ndarray
     arm: np.ndarray
     column: np.ndarray
     counts: np.ndarray
+    entry: np.ndarray
 
     @property
     def size(self) -> int:
@@ -46,7 +49,7 @@ class Cells:
 
     def take(self, rows: np.ndarray) -> Cells:
         """Some of the cells."""
-        return Cells(self.status[rows], self.arm[rows], self.column[rows], self.counts[rows])
+        return Cells(self.status[rows], self.arm[rows], self.column[rows], self.counts[rows], self.entry[rows])
 
     def chunks(self) -> Iterator[np.ndarray]:
         """Rows of the cells of a few times at once, in their order."""
@@ -58,12 +61,21 @@ class Cells:
 
 def occupied_cells(data: SurvivalData) -> Cells:
     """Cells that hold somebody. Patients censored at time 0, who say nothing of any hazard, are in no cell."""
-    column, status, arm = np.nonzero(np.moveaxis(data.counts, -1, 0))
-    return Cells(status, arm, column, data.counts[status, arm, column])
+    late, counts = data.late, data.counts[:2].copy()
+    if late is not None:
+        np.subtract.at(counts, (late.status, late.arm, late.exit), late.count)
+    column, status, arm = np.nonzero(np.moveaxis(counts, -1, 0))
+    cells = Cells(status, arm, column, counts[status, arm, column], np.full(column.size, -1))
+    if late is None:
+        return cells
+    pairs = [(cells.status, late.status), (cells.arm, late.arm), (cells.column, late.exit), (cells.counts, late.count)]
+    both = Cells(*(np.append(one, two) for one, two in [*pairs, (cells.entry, late.entry)]))
+    return both.take(np.argsort(both.column, kind="stable"))
 
 
 def pointwise_log_likelihood(hazard: Hazard, draws: Mapping[str, np.ndarray], data: SurvivalData, cells: Cells) -> np.ndarray:
-    """log p(one patient of the cell | draw), shape (draw, cell): log h - H or log(S(previous) - S) of an event, -H of a censoring.
+    """log p(one patient of the cell | draw), shape (draw, cell): log h - H or log(S(previous) - S) of an event, -H of a censoring;
+    given S at a late entry, + H there.
 
     `draws` are (draw,) or (draw, k). The same formula for every model, whatever it was fitted with (sufficient statistics, padded
     grids), so that models can be compared.
@@ -73,7 +85,17 @@ def pointwise_log_likelihood(hazard: Hazard, draws: Mapping[str, np.ndarray], da
     # a draw far out may make H or h too large for a float: its likelihood is then 0, and is treated as such
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         values = cell_log_likelihood(hazard, data.times[columns], data.previous[columns], parameters, data.recorded, np)
-    return values[:, cells.status, cells.arm, place]
+        values = values[:, cells.status, cells.arm, place]
+        late = np.flatnonzero(cells.entry >= 0)
+        if late.size:
+            values[:, late] += hazard_at_entry(hazard, draws, data, cells.take(late))
+    return values
+
+
+def hazard_at_entry(hazard: Hazard, draws: Mapping[str, np.ndarray], data: SurvivalData, cells: Cells) -> np.ndarray:
+    """H at the entry of every cell, (draw, cell); all of them entered late."""
+    entries, place = np.unique(cells.entry, return_inverse=True)
+    return curves.cumulative_hazard(hazard, draws, data.times[entries])[:, cells.arm, place]
 
 
 def patients_observed(hazard: Hazard, question: Question) -> Observed:
@@ -91,6 +113,8 @@ def patients_observed(hazard: Hazard, question: Question) -> Observed:
     def observations(table: int) -> dict[str, np.ndarray]:
         data, cells, counts = cells_of(table)
         about = {ARM: np.array(ARMS)[cells.arm], "months": data.times[cells.column], "event": cells.is_event}
+        if data.late is not None:
+            about["entry_months"] = np.where(cells.entry >= 0, data.times[cells.entry], 0.0)
         return {name: np.repeat(values, counts) for name, values in about.items()}
 
     leading = leading_tables(question.table, question.weights)

@@ -28,7 +28,7 @@ class Scheme:
     """Who is followed, and how long, in studies like those of a `LifeTable`; T times of the grid, in months.
 
     times      (T,) at which the curves are said;  until (T,): a time is recorded as the first of `times` whose `until` it is not above
-    n          (reconstruction, arm) patients
+    n          (reconstruction, arm) patients from the start;  entering: (arm, T) who come under observation at a time, at risk after it
     censoring  (reconstruction, arm, T) probability that a patient under observation at a time, and without event, is censored there
     """
 
@@ -36,6 +36,7 @@ class Scheme:
     until: np.ndarray
     n: np.ndarray
     censoring: np.ndarray
+    entering: np.ndarray
 
 
 def scheme_of(table: LifeTable, recorded: Literal["exact", "interval"]) -> Scheme:
@@ -50,9 +51,13 @@ def scheme_of(table: LifeTable, recorded: Literal["exact", "interval"]) -> Schem
     nobody = ((0, 0), (0, 0), (early.size, 0))
     events, censored = (_merged(np.pad(counts.to_numpy(), nobody)).sum(axis=-1) for counts in (table.events, table.censored))
     leaving = events + censored
-    staying = np.cumsum(leaving[..., ::-1], axis=-1)[..., ::-1] - events
-    hazard = np.divide(censored, staying, out=np.ones(events.shape), where=staying > 0)
-    return Scheme(_merged(times).max(axis=-1), _merged(until).max(axis=-1), table.n.to_numpy(), hazard)
+    entered = table.entered.to_numpy()
+    entering = _merged(np.pad(entered, nobody[1:])[None]).sum(axis=-1)[0]
+    # who enters within a merged time is not at risk before it
+    later, staying = (np.cumsum(counts[..., ::-1], axis=-1)[..., ::-1] - events for counts in (leaving, leaving - entering))
+    hazard = np.divide(censored, staying, out=np.where(later > 0, 0.0, 1.0), where=staying > 0)
+    n = table.n.to_numpy() - entered.sum(axis=-1)
+    return Scheme(_merged(times).max(axis=-1), _merged(until).max(axis=-1), n, np.clip(hazard, 0.0, 1.0), entering)
 
 
 def _earlier(times: np.ndarray) -> np.ndarray:
@@ -92,7 +97,7 @@ def simulated_kaplan_meier(
         events = rng.binomial(at_risk, dying[..., column])
         estimate = estimate * (1.0 - np.divide(events, at_risk, out=np.zeros(estimate.shape), where=at_risk > 0))
         staying = at_risk - events
-        at_risk = staying - rng.binomial(staying, scheme.censoring[tables, :, column])
+        at_risk = staying - rng.binomial(staying, scheme.censoring[tables, :, column]) + scheme.entering[:, column]
         result.append(estimate)
     return np.stack(result, axis=-1)
 

@@ -18,6 +18,7 @@ from retrial.data.prior_checks import Before, both_arms
 from retrial.dims import ANY_GRADE, ARMS, OTHER_GRADES
 from retrial.errors import DataError
 from retrial.estimate import Estimate
+from retrial.frequentist.counts import patients_note
 from retrial.priors.prior_set import PriorSet
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.study.grades import grades_of, wholes
@@ -40,15 +41,17 @@ def effects(study: Study) -> tuple[str, ...]:
 
 
 def graded_of(study: Study) -> GradedEvents | None:
-    """Every term in its exclusive grade groups, worst first. None without terms or arm sizes.
+    """Every term in its exclusive grade groups, worst first, among the patients of the table (`evaluable`, else the arms' n).
+
+    None without terms or arm sizes. Raises `DataError` where grades of one term have different patients.
 
     A printed group that holds others ("any", ">=3" beside 3 and 4) is their sum and what it holds beside them; that rest is a group of its
     own: the one that alone is missing, else "other" of the group ("any" where no other group is printed).
     """
     terms = study.adverse_events.terms if study.adverse_events is not None else {}
-    sizes = [study.n(arm) for arm in ARMS]
-    if not terms or None in sizes:
+    if not terms or any(study.n(arm) is None for arm in ARMS):
         return None
+    sizes = np.array([[_size(study, name, arm) for name in terms] for arm in ARMS])
     split = sorted({grade for term in terms.values() for grade in term.grades if grade != ANY_GRADE}, key=_worst, reverse=True)
     groups, sums = zip(*(_groups(term, split) for term in terms.values()), strict=True)
     met = dict.fromkeys(grade for found in groups for grade in found)
@@ -56,7 +59,17 @@ def graded_of(study: Study) -> GradedEvents | None:
     grades = [grade for grade in (*split, *(grade for grade in met if grade not in (*split, *ends)), *ends) if grade in met]
     counts = [[[found.get(grade, (0, 0))[arm] for grade in grades] for found in groups] for arm in range(len(ARMS))]
     known = [[grade in found for grade in grades] for found in groups]
-    return graded_events(list(terms), grades, counts, [int(size or 0) for size in sizes], known, sums)
+    return graded_events(list(terms), grades, counts, sizes, known, sums)
+
+
+def _size(study: Study, name: str, arm: str) -> int:
+    """Patients of one arm among whom a term was counted."""
+    grades = study.adverse_events.terms[name].grades if study.adverse_events is not None else {}
+    sizes = {study.patients(f"adverse_events.terms.{name}.grades.{grade}", arm) or 0 for grade in grades}
+    if len(sizes) > 1:
+        said = f"adverse_events.terms.{name}: got grades of {', '.join(map(str, sorted(sizes)))} patients in the {arm} arm"
+        raise DataError("cannot model the adverse events", [f"{said}; allowed is one number (evaluable.{arm} of the term)"])
+    return sizes.pop()
 
 
 def _worst(key: str) -> tuple[int, str]:
@@ -126,13 +139,17 @@ def fit(run: RunConfig, spec: ModelSpec, study: Study, _tables: Sequence[Endpoin
     if words := left_out(study, events):
         log.info("%s: %s", spec.name, words)
     where = study.adverse_events.where if study.adverse_events is not None else ""
-    nobody = empty_arms(events.counts.sum(axis=(1, 2)), events.n * len(events.terms))
+    notes = {
+        name: patients_note(study, f"adverse_events.terms.{name}.grades.{next(iter(events.sums[index]))}")
+        for index, name in enumerate(events.terms)
+    }
+    nobody = empty_arms(events.counts.sum(axis=(1, 2)), events.n.sum(axis=1))
 
     def answers(subject: Subject, draws: Mapping[str, np.ndarray]) -> list[Estimate]:
         table = spec.probabilities_of(draws, events)
         about = dataclasses.replace(subject, source=where)
         together = dataclasses.replace(about, note=nobody)
-        return pooling_rows(together, draws, run.questions) + adverse_event_rows(about, events, table, run.questions)
+        return pooling_rows(together, draws, run.questions) + adverse_event_rows(about, events, table, run.questions, notes)
 
     return fit_chains(run, spec, OUTCOME, events, answers, HARM)
 

@@ -78,7 +78,7 @@ class CategoryCounts:
 
 @dataclass(frozen=True, eq=False)
 class GradedEvents:
-    """Patients per arm, term and exclusive grade group, worst grade first: counts (arm, term, grade); n (arm,) patients.
+    """Patients per arm, term and exclusive grade group, worst grade first: counts (arm, term, grade); n (arm, term) patients.
 
     `known` (term, grade) says which groups a term is printed in; a cell is a known pair, and the others have no patients. `sums` says of each
     term which groups (positions) a printed group is made of: itself, or the exclusive groups within it.
@@ -122,7 +122,7 @@ class GradedEvents:
     @property
     def patients(self) -> xr.DataArray:
         """(arm, term, grade): every patient once a term, in the last place those without any of its grades."""
-        none = self.n[:, None] - self.counts.sum(axis=-1)
+        none = self.n - self.counts.sum(axis=-1)
         counts = np.concatenate([self.counts, none[..., None]], axis=-1)
         return xr.DataArray(counts, {ARM: list(ARMS), TERM: list(self.terms), GRADE: [*self.grades, NONE]})
 
@@ -183,24 +183,27 @@ def graded_events(
     terms: Sequence[str],
     grades: Sequence[str],
     counts: Any,
-    n: Sequence[int],
+    n: Sequence[int] | np.ndarray,
     known: Any | None = None,
     sums: Sums | None = None,
 ) -> GradedEvents:
     """Every term in every grade group where `known` is None; each group is itself, and any grade all of them, where `sums` is None.
 
+    `n` are the patients of each arm, (arm,), or of each arm and term.
+
     Raises `DataError` where a term has more patients than its arm.
     """
-    table, sizes = np.array(counts, dtype=int), np.array(n, dtype=int)
+    table, patients = np.array(counts, dtype=int), np.array(n, dtype=int)
+    sizes = np.broadcast_to(patients if patients.ndim == 2 else patients[:, None], (len(ARMS), len(terms)))
     printed = np.ones((len(terms), len(grades)), dtype=bool) if known is None else np.array(known, dtype=bool)
-    over = np.argwhere(table.sum(axis=-1) > sizes[:, None])
+    over = np.argwhere(table.sum(axis=-1) > sizes)
     if over.size:
         arm, term = over[0]
         raise DataError(
             "cannot model the adverse events",
             [
                 f"adverse_events.terms.{terms[term]}: got {table[arm, term].sum()} patients over its grades; "
-                f"allowed is at most arms.{ARMS[arm]}.n, {sizes[arm]}"
+                f"allowed is at most {sizes[arm, term]}, the patients of the {ARMS[arm]} arm (arms.{ARMS[arm]}.n, or evaluable)"
             ],
         )
     if sums is None:
@@ -247,9 +250,20 @@ def _scaled(prior: Any, factor: float) -> Any:
     return dataclasses.replace(prior, parameters=(prior.number("sigma") * factor,))
 
 
-def fit_chains(run: RunConfig, spec: ModelSpec, outcome: str, data: ChainData, answers: Answers, benefit: int) -> Fits:
-    """One model under every prior set that speaks of an odds ratio, and under variants of the pooling scale."""
+def fit_chains(
+    run: RunConfig, spec: ModelSpec, outcome: str, data: ChainData, answers: Answers, benefit: int, variant: str = ""
+) -> Fits:
+    """One model under every prior set that speaks of an odds ratio, and under variants of the pooling scale.
+
+    With a `variant` (other patients than the main analysis): rows and diagnostics of the prior sets alone, and no saved posterior.
+    """
     sets = complete_sets(run, spec, benefit)
+    if variant:
+        sets = {
+            f"{name}, {variant}": PriorSet(name, given.priors, variant=variant)
+            for name, given in sets.items()
+            if not given.variant
+        }
     if not sets:
         return Fits()
     jobs = [
@@ -263,13 +277,17 @@ def fit_chains(run: RunConfig, spec: ModelSpec, outcome: str, data: ChainData, a
         flat = {key: value.reshape(-1, *value.shape[2:]) for key, value in draws.values.items()}
         given, origin = sets[name], Origin.of_chains(*draws.diverging.shape)
         about = Subject(outcome, RATIO, spec.name, given.name, "", health.status, variant=given.variant, origin=origin)
-        rows += [row for row in answers(about, flat) if not given.variant or _is_shown(row)]
-    tree = posterior_tree(
-        spec.build(data, jobs[0].priors),
-        {name: [draws] for name, (draws, _) in zip(sets, found, strict=True)},
-        sets,
-        patients_observed(data.patients, lambda draws: spec.probabilities_of(draws, data)),
-        {"model": spec.name, "endpoint": outcome, "inference_library": str(settings.engine)},
+        rows += [row for row in answers(about, flat) if given.variant in ("", variant) or _is_shown(row)]
+    tree = (
+        None
+        if variant
+        else posterior_tree(
+            spec.build(data, jobs[0].priors),
+            {name: [draws] for name, (draws, _) in zip(sets, found, strict=True)},
+            sets,
+            patients_observed(data.patients, lambda draws: spec.probabilities_of(draws, data)),
+            {"model": spec.name, "endpoint": outcome, "inference_library": str(settings.engine)},
+        )
     )
     healths = {name: health for name, (_, health) in zip(sets, found, strict=True)}
     return Fits(
@@ -280,7 +298,7 @@ def fit_chains(run: RunConfig, spec: ModelSpec, outcome: str, data: ChainData, a
         failures=[
             f"{outcome}, {spec.name}, prior {name}: {health.status}" for name, health in healths.items() if health.status != "ok"
         ],
-        posteriors={(outcome, spec.name): tree},
+        posteriors={} if tree is None else {(outcome, spec.name): tree},
     )
 
 

@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.polynomial.hermite_e import hermegauss
 from scipy.interpolate import CubicSpline
 
-from retrial.answers.notes import empty_arms
+from retrial.answers.notes import empty_arms, joined
 from retrial.answers.rows import Subject
 from retrial.data.kind import Fits, Kind, Place, Row, Values, failed_in_words, refused
 from retrial.data.prior_checks import PREDICTIONS, Before
@@ -31,7 +31,7 @@ from retrial.data.two_arms import (
 )
 from retrial.errors import DataError, PriorError
 from retrial.estimate import Estimate
-from retrial.frequentist.counts import benefit_sign, outcome_key, source_of
+from retrial.frequentist.counts import benefit_sign, outcome_key, patients_note, source_of
 from retrial.frequentist.rows import DIFFERENCE
 from retrial.priors.historical import HistoricalControls, parse_historical
 from retrial.priors.prior import Prior
@@ -152,7 +152,7 @@ def _borrowed(run: RunConfig, spec: ModelSpec, study: Study, path: str) -> Itera
     controls: HistoricalControls = spec.settings
     data, sign = borrowing_data(study, path, controls), benefit_sign(study, path)
     source = f"{source_of(study, path, study.count_rows()[path])}; control borrows from {', '.join(controls.labels)}"
-    note = empty_arms(data.arms.events, data.arms.n)
+    note = joined(empty_arms(data.arms.events, data.arms.n), patients_note(study, path))
     for name, given in run.sets_for(spec).items():
         priors = given.for_endpoint(controls.outcome)
         if EFFECT not in priors.priors and not {*TOGETHER} <= set(priors.priors):

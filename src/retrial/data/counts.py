@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from retrial.answers.notes import empty_arms
+from retrial.answers.notes import empty_arms, joined
 from retrial.answers.rows import Subject
 from retrial.data.kind import Fits, Kind, Place, Row, Values, failed_in_words
 from retrial.data.prior_checks import PREDICTIONS, Before
@@ -25,7 +25,15 @@ from retrial.data.two_arms import (
 )
 from retrial.errors import DataError
 from retrial.estimate import Estimate
-from retrial.frequentist.counts import benefit_sign, outcome_key, source_of, two_by_two
+from retrial.frequentist.counts import (
+    EVERYBODY,
+    benefit_sign,
+    has_second_analysis,
+    outcome_key,
+    patients_note,
+    source_of,
+    two_by_two,
+)
 from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.frequentist.two_by_two import odds_ratio
 from retrial.priors.implied.conflict import conflict
@@ -48,13 +56,15 @@ def fit(run: RunConfig, spec: ModelSpec, study: Study, _tables: Sequence[Endpoin
 
 
 def _counts(run: RunConfig, spec: ModelSpec, study: Study, path: str) -> Iterator[Estimate]:
-    data, sign, key = two_arms(study, path), benefit_sign(study, path), outcome_key(path)
-    note, source = empty_arms(data.events, data.n), source_of(study, path, study.count_rows()[path])
-    for name, priors in run.sets_for(spec).items():
-        complete = complete_counts(spec, priors.for_endpoint(key), sign)
-        if complete is not None:
-            subject = Subject(key, DIFFERENCE, spec.name, name, source, note=note)
-            yield from answered(subject, spec.closed_form(data, complete), run.questions, sign)
+    sign, key, source = benefit_sign(study, path), outcome_key(path), source_of(study, path, study.count_rows()[path])
+    for everybody in (False, True) if has_second_analysis(study, path) else (False,):
+        data, variant = two_arms(study, path, everybody=everybody), EVERYBODY if everybody else ""
+        note = joined(empty_arms(data.events, data.n), "" if everybody else patients_note(study, path))
+        for name, priors in run.sets_for(spec).items():
+            complete = complete_counts(spec, priors.for_endpoint(key), sign)
+            if complete is not None:
+                subject = Subject(key, DIFFERENCE, spec.name, name, source, note=note, variant=variant)
+                yield from answered(subject, spec.closed_form(data, complete), run.questions, sign)
 
 
 def scale(run: RunConfig, spec: ModelSpec, study: Study, _posteriors: Mapping[Place, xr.DataTree]) -> Iterator[Row]:
@@ -103,4 +113,6 @@ def conflicts(run: RunConfig, study: Study) -> Iterator[Row]:
                 yield {**about, "prior": name, **conflict(prior, sign * math.log(ratio.point), ratio.se_log)}
 
 
-KIND = Kind("counts", needed=("posterior",), effects=effects, fit=fit, predict=predict, scale=scale, conflict=conflicts)
+KIND = Kind(
+    "counts", alone=True, needed=("posterior",), effects=effects, fit=fit, predict=predict, scale=scale, conflict=conflicts
+)

@@ -81,6 +81,7 @@ class Kind:
     predict   what a model implies before the data under one prior set
     scale     rows of power-scaling sensitivity; the mapping holds the run's sampled posteriors
     conflict  rows that hold every prior set of a run against what is printed, whatever the models
+    alone     whether its models say something of one arm by itself
     compare   posterior moments on every one of the endpoint's tables, and on every one of another ensemble;
               empty where the model has no single effect
     """
@@ -92,6 +93,7 @@ class Kind:
     optional: tuple[str, ...] = ()
     settings: Callable[[Mapping[str, Any], str], Any] = nothing_more
     from_tables: bool = False
+    alone: bool = False
     predict: Callable[[Before, ModelSpec, PriorSet], Values] | None = None
     scale: Callable[[RunConfig, ModelSpec, Study, Mapping[Place, xr.DataTree]], Iterator[Row]] | None = None
     conflict: Callable[[RunConfig, Study], Iterator[Row]] | None = None

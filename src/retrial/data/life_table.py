@@ -17,7 +17,7 @@ from retrial.answers import curves
 from retrial.answers.monte_carlo import Origin
 from retrial.answers.notes import empty_arms
 from retrial.answers.rows import Subject
-from retrial.answers.survival import follow_up_of, horizon_of, survival_rows
+from retrial.answers.survival import follow_ups_of, horizon_of, survival_rows
 from retrial.criticism.pointwise import patients_observed
 from retrial.data.kind import Fits, Kind, Moments, Place, Row, Values, diagnostic_row
 from retrial.data.prior_checks import CHAINS, DRAWS, Before, scaled_row, thinned
@@ -144,12 +144,13 @@ def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTabl
     horizon, hazard = horizon_of(item.table, run.questions), spec.hazard_of()
     events = item.table.events.sum(TIME).max(RECONSTRUCTION).to_numpy()
     # everybody may have the event in time: only an arm without one has no likelihood of its own
-    note, follow_up = empty_arms(events, [math.inf] * len(ARMS)), follow_up_of(item.table)
+    sizes = [math.inf if n > 0 else 0.0 for n in item.table.n.max(RECONSTRUCTION).to_numpy()]
+    note, follow_ups = empty_arms(events, sizes), follow_ups_of(item.table)
 
     def under(prior: str) -> list[Estimate]:
         draws, origin = _pooled(run, fitted, prior)
         subject = Subject(item.endpoint, "", spec.name, prior, item.source, fitted.status(prior), note, origin=origin)
-        return survival_rows(subject, hazard, draws, horizon, run.questions, spec.proportional, follow_up)
+        return survival_rows(subject, hazard, draws, horizon, run.questions, spec.proportional, follow_ups)
 
     with ThreadPoolExecutor(run.sampler.threads) as pool:
         return [row for rows in pool.map(under, fitted.draws) for row in rows]
@@ -242,7 +243,7 @@ def _over_tables(posterior: xr.Dataset, weights: np.ndarray) -> tuple[dict[str, 
 def _log_likelihood(spec: ModelSpec, table: LifeTable, index: int, recorded: Any, draws: Mapping[str, np.ndarray]) -> np.ndarray:
     data = survival_data(table, index, recorded)
     columns = {name: value[..., None, None] for name, value in draws.items()}
-    cells = cell_log_likelihood(spec.hazard_of(), data.times, data.previous, columns, data.recorded, np)
+    cells = cell_log_likelihood(spec.hazard_of(), data.times, data.previous, columns, data.recorded, np, len(data.counts))
     used = data.counts > 0
     return (cells[:, used] * data.counts[used]).sum(axis=1)
 
@@ -291,6 +292,7 @@ KIND = Kind(
     fit=fit,
     settings=settings,
     from_tables=True,
+    alone=True,
     predict=predict,
     scale=scale,
     compare=compare,

@@ -93,7 +93,8 @@ def _ratio(run: RunConfig, spec: ModelSpec, study: Study, key: str, data: LogRat
     effect = study.effects[key]
     for name, priors in run.sets_for(spec).items():
         if (prior := prior_of(priors, study, key)) is not None:
-            endpoint, note = effect_endpoint(effect, key), direction_note(priors, study, key)
+            endpoint = effect_endpoint(effect, key)
+            note = "; ".join(part for part in (direction_note(priors, study, key), data.note) if part)
             subject = Subject(endpoint, data.contrast, spec.name, name, data.source, note=note, adjusted_for=data.adjusted_for)
             yield from ratio_rows(subject, effect.measure, spec.closed_form(data, prior), run.questions)
 

@@ -49,9 +49,12 @@ class TwoArms:
         return prior if self.benefit else prior.mirrored
 
 
-def two_arms(study: Study, path: str) -> TwoArms:
-    """Both arms' counts of a yes/no outcome of the study."""
-    counts = two_by_two(study, path, study.count_rows()[path])
+def two_arms(study: Study, path: str, *, everybody: bool = False) -> TwoArms:
+    """Both arms' counts of a yes/no outcome of the study, among its evaluable patients or among all; of one arm nobody is in the other."""
+    if study.one_arm:
+        n = (study.n("control") if everybody else study.patients(path, "control")) or 0
+        return TwoArms((int(study.count_rows()[path].control.n), 0), (n, 0), benefit=benefit_sign(study, path) >= 0)
+    counts = two_by_two(study, path, study.count_rows()[path], everybody=everybody)
     benefit = benefit_sign(study, path) >= 0
     return TwoArms((counts.control, counts.experimental), (counts.n_control, counts.n_experimental), benefit=benefit)
 

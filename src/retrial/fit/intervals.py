@@ -105,13 +105,14 @@ def share_and_information(weights: np.ndarray) -> dict[str, np.ndarray]:
 def interval_counts(data: SurvivalData, cuts: tuple[float, ...]) -> IntervalCounts:
     """Collapse a life table to the intervals (0, cuts[0]], (cuts[0], cuts[1]], ..., the last one open.
 
+    Months before a late entry are no exposure.
     Raises `DataError` where `recorded: interval` meets recording intervals of different lengths, or that cross an interval's end.
     """
     starts, lengths = spans(cuts)
     until = data.previous if data.recorded == "interval" else data.times
     of_events, of_censored = (np.clip(times[:, None] - starts, 0.0, lengths) for times in (until, data.times))
     member = (data.times[:, None] > starts) & (data.times[:, None] <= starts + lengths)
-    exposure = data.events @ of_events + data.censored @ of_censored
+    exposure = np.maximum(data.events @ of_events + data.censored @ of_censored - data.entered @ of_censored, 0.0)
     step = _recording_step(data, starts) if data.recorded == "interval" else 0.0
     return IntervalCounts(data.events @ member.astype(float), exposure, step)
 

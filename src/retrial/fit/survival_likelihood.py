@@ -12,10 +12,11 @@ import pytensor.tensor as pt
 
 from retrial.dims import ARM, ARMS, TIME
 from retrial.errors import DataError
-from retrial.tables.life_table import LifeTable
+from retrial.tables.life_table import LateEntry, LifeTable
 
 STATUS = "status"
-STATUSES = ("event", "censored")
+STATUSES = ("event", "censored", "entered")
+"""Kinds of cells; the last only where patients entered late."""
 OBSERVED = "life_table"
 EXPERIMENTAL_INDICATOR = np.array([[0.0], [1.0]])
 """Column (arm, 1): 1 in the experimental arm; broadcasts against (time,)."""
@@ -30,12 +31,15 @@ class SurvivalData:
 
     `times` (time,) months, above 0; `previous` (time,) start of the recording interval; `counts` (status, arm, time).
     recorded = "exact": an event at t contributes log h(t) - H(t); "interval": log(S(previous) - S(t)). Censored: -H(t).
+    A patient who entered late (left truncation) is conditioned on being free of the event at entry: + H(entry), a third status,
+    which is there only where somebody did; `late` are then the patients themselves, with rows of `times`.
     """
 
     times: np.ndarray
     previous: np.ndarray
     counts: np.ndarray
     recorded: Literal["exact", "interval"]
+    late: LateEntry | None = None
 
     @property
     def events(self) -> np.ndarray:
@@ -46,8 +50,13 @@ class SurvivalData:
         return self.counts[1]
 
     @property
+    def entered(self) -> np.ndarray:
+        """(arm, time) patients who entered at each time; zeros where all were there from the start."""
+        return self.counts[2] if self.late is not None else np.zeros(self.events.shape)
+
+    @property
     def structure(self) -> tuple[object, ...]:
-        return (self.recorded,)
+        return (self.recorded, len(self.counts))
 
     def updates(self) -> dict[str, np.ndarray]:
         """Values of the `pm.Data` made by `observe`, for a refit."""
@@ -61,18 +70,29 @@ def survival_data(table: LifeTable, reconstruction: int = 0, recorded: Literal["
     if at_zero.any() and events[:, at_zero].any():
         raise DataError(
             "events at time 0: a hazard model with exact times has no likelihood for them",
-            [f"got {int(events[:, at_zero].sum())} events at time 0; allowed are times above 0 (add half a recording unit)"],
+            [
+                f"got {int(events[:, at_zero].sum())} events at time 0; allowed are times above 0 (`LifeTable.with_first_events_at`)"
+            ],
         )
     kept = ~at_zero
-    counts = np.stack([events[:, kept], censored[:, kept]]).astype(float)
+    late = table.late
+    parts = [events, censored] if late is None else [events, censored, table.entered.to_numpy()]
+    counts = np.stack([part[:, kept] for part in parts]).astype(float)
     previous = np.concatenate([[0.0], times[kept][:-1]])
-    return SurvivalData(times[kept], previous, counts, recorded)
+    rows = np.cumsum(kept) - 1
+    return SurvivalData(times[kept], previous, counts, recorded, None if late is None else late.moved(rows))
 
 
 def cell_log_likelihood(
-    hazard: Hazard, data_times: Any, previous: Any, parameters: Mapping[str, Any], recorded: str, xp: Any
+    hazard: Hazard,
+    data_times: Any,
+    previous: Any,
+    parameters: Mapping[str, Any],
+    recorded: str,
+    xp: Any,
+    statuses: int = 2,
 ) -> Any:
-    """Log-likelihood of one patient in each cell, shape (..., status, arm, time)."""
+    """Log-likelihood of one patient in each cell, shape (..., status, arm, time); of an entry what it adds to it, H."""
     log_hazard, cumulative = hazard(data_times, EXPERIMENTAL_INDICATOR, parameters, xp)
     if recorded == "interval":
         _, before = hazard(xp.maximum(previous, _TINY_MONTHS), EXPERIMENTAL_INDICATOR, parameters, xp)
@@ -80,7 +100,7 @@ def cell_log_likelihood(
         event = -before + xp.log(-xp.expm1(-(cumulative - before)))
     else:
         event = log_hazard - cumulative
-    return xp.stack([event, -cumulative], axis=-3)
+    return xp.stack([event, -cumulative, cumulative][:statuses], axis=-3)
 
 
 _TINY_MONTHS = 1e-6
@@ -98,10 +118,10 @@ def observe(hazard: Hazard, data: SurvivalData, parameters: Mapping[str, Any]) -
     # a compiled model refuses data that it does not use
     previous = pm.Data("previous_months", data.previous, dims=TIME) if data.recorded == "interval" else None
     counts = pm.Data("counts", data.counts, dims=dims)
-    cells = cell_log_likelihood(hazard, times, previous, parameters, data.recorded, pt)
+    cells = cell_log_likelihood(hazard, times, previous, parameters, data.recorded, pt, len(data.counts))
     pm.CustomDist(OBSERVED, cells, logp=lambda value, cell: value * cell, signature="()->()", observed=counts, dims=dims)
 
 
 def coords(data: SurvivalData) -> dict[str, Any]:
     """Coordinates of a survival model."""
-    return {STATUS: list(STATUSES), ARM: list(ARMS), TIME: np.arange(data.times.size)}
+    return {STATUS: list(STATUSES[: len(data.counts)]), ARM: list(ARMS), TIME: np.arange(data.times.size)}

@@ -12,7 +12,7 @@ from scipy.stats import chi2_contingency, t
 from retrial.dims import ARMS
 from retrial.errors import DataError
 from retrial.estimate import Estimate
-from retrial.frequentist.counts import count_tests, published
+from retrial.frequentist.counts import count_tests, one_sided, published
 from retrial.frequentist.rows import CONFIDENCE_LEVEL, DIFFERENCE, RATIO, RowMaker, z_quantile
 from retrial.frequentist.two_by_two import TwoByTwo
 from retrial.study.fields import CountRow, MeanSD
@@ -47,14 +47,17 @@ def published_baseline(study: Study) -> list[Estimate]:
     """Printed p-values of the baseline table."""
     variables = study.baseline.variables if study.baseline is not None else {}
     return [
-        published(
-            f"baseline.{name}",
-            "p_value",
-            DIFFERENCE if item.levels is None else RATIO,
-            item.p,
-            _source(study, name, item),
-            f"baseline.variables.{name}.p",
-            "p-value",
+        replace(
+            published(
+                f"baseline.{name}",
+                "p_value",
+                DIFFERENCE if item.levels is None else RATIO,
+                item.p,
+                _source(study, name, item),
+                f"baseline.variables.{name}.p",
+                "p-value",
+            ),
+            note=one_sided(item),
         )
         for name, item in variables.items()
         if item.p is not None

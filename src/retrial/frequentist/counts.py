@@ -21,11 +21,13 @@ from retrial.frequentist.two_by_two import (
     through_infinity,
     wilson,
 )
-from retrial.study.fields import CountRow, Interval
+from retrial.study.fields import CountRow, Interval, OneLimit, Tested
 from retrial.study.reported import Quantity
 from retrial.study.study import Study
 
 PERCENT = 100.0
+EVERYBODY = "all patients, those not evaluable without the event"
+"""Variant of an analysis whose main one is of evaluable patients."""
 
 
 def outcome_key(path: str) -> str:
@@ -57,9 +59,12 @@ def benefit_sign(study: Study, path: str) -> int:
     return int(best) - int(worst)
 
 
-def two_by_two(study: Study, path: str, row: CountRow) -> TwoByTwo:
-    """The counts of one row over the arms' n. Raises `DataError` naming the key that is missing or too large."""
-    sizes = {arm: study.n(arm) for arm in ARMS}
+def two_by_two(study: Study, path: str, row: CountRow, *, everybody: bool = False) -> TwoByTwo:
+    """The counts of one row over its evaluable patients, or over `everybody` of the arms.
+
+    Raises `DataError` naming the key that is missing or too large.
+    """
+    sizes = {arm: study.n(arm) if everybody else study.patients(path, arm) for arm in ARMS}
     for arm, n in sizes.items():
         if n is None:
             raise DataError(f"cannot compare {path}", [f"arms.{arm}.n: missing; needed for a proportion"])
@@ -71,20 +76,50 @@ def two_by_two(study: Study, path: str, row: CountRow) -> TwoByTwo:
     return TwoByTwo(int(row.control.n), int(sizes[CONTROL] or 0), int(row.experimental.n), int(sizes[EXPERIMENTAL] or 0))
 
 
+def has_second_analysis(study: Study, path: str) -> bool:
+    """Whether an outcome is counted among fewer patients than its arms have, so that all of them can be analysed beside these.
+
+    Not for adverse events, which patients without the treatment cannot have.
+    """
+    if study.one_arm:
+        return False
+    known, every = ([size(arm) for arm in ARMS] for size in (lambda arm: study.evaluable(path, arm), study.n))
+    fewer = [size is not None and n is not None and size < n for size, n in zip(known, every, strict=True)]
+    more = [size is not None and n is not None and size > n for size, n in zip(known, every, strict=True)]
+    return any(fewer) and not any(more) and not path.startswith("adverse_events.")
+
+
+def patients_note(study: Study, path: str) -> str:
+    """Whose counts a row's are, where not of all patients; else empty."""
+    if study.one_arm or all(study.evaluable(path, arm) in (None, study.n(arm)) for arm in ARMS):
+        return ""
+    control, experimental = (study.patients(path, arm) for arm in ARMS)
+    return f"of {control} v {experimental} evaluable patients (control v experimental), not of all {study.n(ARMS[0])} v {study.n(ARMS[1])}"
+
+
 def count_estimates(study: Study, level: float = CONFIDENCE_LEVEL) -> list[Estimate]:
     """Rows of every count row of a study (`Study.count_rows`).
 
     Proportions (Wilson), risk difference (Newcombe), risk ratio (Katz), odds ratio (Woolf), numbers needed to treat to benefit
     and to harm (Altman), Pearson's chi-square and p, Fisher's exact p. What a table does not determine (no event in either
-    arm) is a row whose status says so. Raises `DataError` where an arm's n is missing.
+    arm) is a row whose status says so. An outcome of evaluable patients has all patients as the variant `EVERYBODY`. Raises `DataError`
+    where an arm's n is missing.
     """
-    return [
-        estimate
-        for path, row in study.count_rows().items()
-        for estimate in table_estimates(
-            two_by_two(study, path, row), outcome_key(path), benefit_sign(study, path), level, source_of(study, path, row)
-        )
-    ]
+    if study.one_arm:
+        return [_of_one_arm(study, path, row, level) for path, row in study.count_rows().items()]
+    found: list[Estimate] = []
+    for path, row in study.count_rows().items():
+        about = (outcome_key(path), benefit_sign(study, path), level, source_of(study, path, row))
+        found += with_note(table_estimates(two_by_two(study, path, row), *about), patients_note(study, path))
+        if has_second_analysis(study, path):
+            other = table_estimates(two_by_two(study, path, row, everybody=True), *about)
+            found += [dataclasses.replace(item, variant=EVERYBODY) for item in other]
+    return found
+
+
+def with_note(rows: list[Estimate], note: str) -> list[Estimate]:
+    """Rows that say one thing more."""
+    return [dataclasses.replace(row, note="; ".join(filter(None, (row.note, note)))) for row in rows] if note else rows
 
 
 def table_estimates(
@@ -102,14 +137,22 @@ def table_estimates(
     ]
 
 
+def _of_one_arm(study: Study, path: str, row: CountRow, level: float) -> Estimate:
+    """The proportion of the one arm (Wilson), of its evaluable patients."""
+    n = study.patients(path, CONTROL)
+    if not n:
+        raise DataError(f"cannot take a proportion of {path}", [f"arms.{CONTROL}.n: missing; needed for a proportion"])
+    return _proportion(CONTROL, int(row.control.n), n, RowMaker(outcome_key(path), source_of(study, path, row), level))
+
+
 def _proportions(table: TwoByTwo, maker: RowMaker) -> list[Estimate]:
     arms = ((CONTROL, table.control, table.n_control), (EXPERIMENTAL, table.experimental, table.n_experimental))
-    return [
-        maker.row(
-            "proportion", arm, "wilson", events / n, wilson(events, n, maker.level), unit="probability", note=f"{events} of {n}"
-        )
-        for arm, events, n in arms
-    ]
+    return [_proportion(arm, events, n, maker) for arm, events, n in arms]
+
+
+def _proportion(arm: str, events: int, n: int, maker: RowMaker) -> Estimate:
+    limits = wilson(events, n, maker.level)
+    return maker.row("proportion", arm, "wilson", events / n, limits, unit="probability", note=f"{events} of {n}")
 
 
 def _ratio(table: TwoByTwo, quantity: str, maker: RowMaker) -> Estimate:
@@ -173,8 +216,14 @@ def published_counts(study: Study) -> list[Estimate]:
         if row.chi_square is not None:
             rows.append(published(endpoint, "chi_square", RATIO, row.chi_square, source, f"{path}.chi_square"))
         if row.p is not None:
-            rows.append(published(endpoint, "p_value", RATIO, row.p, source, f"{path}.p", "p-value"))
+            p = published(endpoint, "p_value", RATIO, row.p, source, f"{path}.p", "p-value")
+            rows.append(dataclasses.replace(p, note=one_sided(row)))
     return rows
+
+
+def one_sided(item: Tested) -> str:
+    """What to know of a printed p before it is held against a two-sided one."""
+    return "one-sided p" if item.sides == 1 else ""
 
 
 def published(endpoint: str, quantity: str, contrast: str, printed: Quantity, source: str, path: str, unit: str = "") -> Estimate:
@@ -194,6 +243,8 @@ def published(endpoint: str, quantity: str, contrast: str, printed: Quantity, so
     )
 
 
-def with_interval(point: Quantity, ci: Interval | None) -> str:
+def with_interval(point: Quantity, ci: Interval | OneLimit | None) -> str:
     """A printed number and its interval, "0.470 (0.252 to 0.879)"."""
-    return point.text if ci is None else f"{point.text} ({ci.lower} to {ci.upper})"
+    if ci is None:
+        return point.text
+    return f"{point.text} ({ci})" if isinstance(ci, OneLimit) else f"{point.text} ({ci.lower} to {ci.upper})"

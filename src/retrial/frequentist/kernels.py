@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 import numpy as np
 from scipy.stats import chi2
@@ -28,14 +27,14 @@ class Kernels:
     Raises `DataError` for a reconstruction that does not exist; the methods raise it where the table does not determine the number.
     """
 
-    said: ClassVar[Mapping[str, str]] = {}
+    said: Mapping[str, str] = {}
     """By model, what an estimate's source says about the software; nothing here."""
 
     def __init__(self, table: LifeTable, reconstruction: int, level: float) -> None:
         if not 0 <= reconstruction < table.n_reconstructions:
             raise DataError(f"got reconstruction {reconstruction}; allowed are 0 to {table.n_reconstructions - 1}")
         self.level = level
-        self.counts = Table(table.times, *table.counts(reconstruction))
+        self.counts = Table(table.times, *table.counts(reconstruction), table.entered.to_numpy())
 
     def curve(self, arm: str) -> Curve:
         """Kaplan-Meier curve of "control", "experimental" or "total" with log-log limits; `DataError` for an empty arm."""

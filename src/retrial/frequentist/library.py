@@ -6,7 +6,6 @@ import dataclasses
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -36,9 +35,11 @@ class Library(Kernels):
     """Estimates of one table by lifelines and statsmodels; one-step Mantel-Haenszel and O/E ratio, which they lack, by the kernels.
 
     The table is given as patients, one row each, so that ties and variances are those of patients and not of weighted rows.
+    With late entry the kernels speak where the libraries cannot: lifelines' log-rank test takes no entry, and statsmodels has whoever
+    enters at t at risk at t.
     """
 
-    said: ClassVar[Mapping[str, str]] = {
+    said: Mapping[str, str] = {
         KAPLAN_MEIER: "Kaplan-Meier curve and log(-log) limits by lifelines",
         LOG_RANK: "lifelines",
         COX_EFRON: "lifelines",
@@ -49,20 +50,25 @@ class Library(Kernels):
     def __init__(self, table: LifeTable, reconstruction: int, level: float) -> None:
         super().__init__(table, reconstruction, level)
         self.patients = pd.DataFrame(table.patients(reconstruction))
+        self.entry = "entry" if "entry" in self.patients else None
+        if self.entry is not None:
+            self.said = {model: words for model, words in self.said.items() if model not in (LOG_RANK, COX_BRESLOW)}
 
     def curve(self, arm: str) -> Curve:
         """As `Kernels.curve`: S and its limits by `KaplanMeierFitter`, Greenwood's sum from the counts."""
         counted = super().curve(arm)
         mine = self.patients if arm == TOTAL else self.patients[self.patients["experimental"] == ARMS.index(arm)]
         with np.errstate():  # lifelines changes numpy's settings for good
-            fitted = KaplanMeierFitter(alpha=1 - self.level).fit(mine["time"], mine["event"])
+            fitted = KaplanMeierFitter(alpha=1 - self.level).fit(mine["time"], mine["event"], entry=mine.get("entry"))
         survival = fitted.survival_function_at_times(counted.times).to_numpy()
         limits = fitted.confidence_interval_.reindex(counted.times, method="ffill").to_numpy().T
         lower, upper = np.where((survival > 0) & (survival < 1), limits, np.nan)
         return dataclasses.replace(counted, survival=survival, lower=lower, upper=upper)
 
     def log_rank(self) -> tuple[float, float]:
-        """Chi-square and p by `logrank_test`."""
+        """Chi-square and p by `logrank_test`; with late entry by the kernels."""
+        if self.entry is not None:
+            return super().log_rank()
         self._needs_variance()
         control, experimental = (self.patients[self.patients["experimental"] == arm] for arm in range(len(ARMS)))
         test = logrank_test(control["time"], experimental["time"], control["event"], experimental["event"])
@@ -73,9 +79,9 @@ class Library(Kernels):
         counted = super().log_hazard_ratio(model)
         if model == COX_EFRON:
             with _converging():
-                efron = CoxPHFitter().fit(self.patients, "time", "event", fit_options=_COX_STEPS)
+                efron = CoxPHFitter().fit(self.patients, "time", "event", entry_col=self.entry, fit_options=_COX_STEPS)
             return float(efron.params_["experimental"]), float(efron.standard_errors_["experimental"])
-        if model == COX_BRESLOW:
+        if model == COX_BRESLOW and self.entry is None:
             arm = self.patients[["experimental"]].astype(float)
             with _converging():
                 breslow = PHReg(self.patients["time"], arm, status=self.patients["event"], ties="breslow").fit()
@@ -87,7 +93,7 @@ class Library(Kernels):
         super().weibull()  # says why where there is no maximum
         patients = self.patients[self.patients["time"] > 0]
         with _converging():
-            fitted = WeibullAFTFitter().fit(patients, "time", "event", fit_options=_WEIBULL_STEPS)
+            fitted = WeibullAFTFitter().fit(patients, "time", "event", entry_col=self.entry, fit_options=_WEIBULL_STEPS)
         return WeibullFit.from_accelerated(fitted.params_[_AFT].to_numpy(), fitted.variance_matrix_.loc[_AFT, _AFT].to_numpy())
 
 

@@ -17,6 +17,8 @@ RATIO = f"{EXPERIMENTAL} / {CONTROL}"
 DIFFERENCE = f"{EXPERIMENTAL} - {CONTROL}"
 CONFIDENCE_LEVEL = 0.95
 """Every interval is at 95 % unless the caller says otherwise (DESIGN, rule 10)."""
+TYPICAL = "one typical table"
+"""Variant of rows that are those of one table of an ensemble, by lifelines and statsmodels."""
 NO_INTERVAL = (NAN, NAN)
 _LARGEST_EXPONENT = 709.0
 """e^709 is the last power of e below the largest double."""

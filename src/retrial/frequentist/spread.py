@@ -12,12 +12,9 @@ import numpy as np
 from retrial.estimate import NAN, Estimate
 from retrial.frequentist.kernels import Kernels
 from retrial.frequentist.library import Library
-from retrial.frequentist.rows import CONFIDENCE_LEVEL
+from retrial.frequentist.rows import CONFIDENCE_LEVEL, TYPICAL
 from retrial.frequentist.survival import common_horizon, survival_estimates
 from retrial.tables.life_table import LifeTable
-
-TYPICAL = "one typical table"
-"""Variant of rows that are those of one table of the ensemble, by lifelines and statsmodels."""
 
 
 def spread(

@@ -7,10 +7,12 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 
-from retrial.dims import ARMS, MONTHS_PER_UNIT, TIME, TOTAL
+import numpy as np
+
+from retrial.dims import ARMS, MONTHS_PER_UNIT, TOTAL
 from retrial.errors import DataError
 from retrial.estimate import NAN, Estimate
-from retrial.frequentist.counts import published, with_interval
+from retrial.frequentist.counts import one_sided, published, with_interval
 from retrial.frequentist.curve_rows import curve_rows, guarded
 from retrial.frequentist.kernels import KAPLAN_MEIER, LOG_RANK, WEIBULL, Kernels
 from retrial.frequentist.library import voice
@@ -26,8 +28,9 @@ MEASURE = "hazard_ratio"
 
 def common_horizon(table: LifeTable) -> float:
     """Longest time, in months, to which both arms of every reconstruction are followed; NaN where an arm has no patients."""
-    followed = (table.at_risk > 0).sum(TIME).to_numpy()
-    return float(table.times[followed.min() - 1]) if followed.all() else NAN
+    present = (table.at_risk > 0).to_numpy()
+    last = np.where(present, table.times, -1.0).max(axis=-1).min()
+    return float(last) if last >= 0 else NAN
 
 
 def survival_estimates(
@@ -129,7 +132,8 @@ def published_survival(study: Study) -> list[Estimate]:
             if test.chi_square is not None:
                 rows.append(published(key, "chi_square", RATIO, test.chi_square, source, f"{path}.chi_square"))
             if test.p is not None:
-                rows.append(published(key, "p_value", RATIO, test.p, source, f"{path}.p", "p-value"))
+                p = published(key, "p_value", RATIO, test.p, source, f"{path}.p", "p-value")
+                rows.append(dataclasses.replace(p, note=one_sided(test)))
     return rows
 
 
@@ -139,9 +143,10 @@ def _published_median(study: Study, key: str, arm: str, median: Median) -> Estim
     row = published(key, "median_survival", arm, median.value, source, f"endpoints.{key}.median.{arm}", "months")
     row = dataclasses.replace(
         row,
-        point=row.point * months,
+        point=row.point * months if median.value.first.is_reached else math.nan,
         printed=with_interval(median.value, median.ci),
         converted="" if study.time_unit == "months" else f"from {study.time_unit}",
+        note="" if median.value.first.is_reached else "not reached",
     )
     if median.ci is None:
         return row

@@ -8,6 +8,7 @@ test holds the two together.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,9 @@ from retrial.errors import DataError
 LOG_LOG_2 = math.log(math.log(2))
 _SMALLEST_SHAPE, _LARGEST_SHAPE = 1e-6, 1e6
 """Shapes searched; beyond them all events are at one time, or spread over a million powers of ten."""
+
+_TRIED_SHAPES = (math.log(1e-3), math.log(1e3), 280)
+"""Log shapes at which the score is looked at where it may have several roots: first, last, how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,11 @@ class WeibullFit:
 def weibull(times: np.ndarray, events: np.ndarray, leaving: np.ndarray) -> WeibullFit:
     """Maximum likelihood of H_a(t) = e^(alpha_a) t^k with exact times (T,) in months: sum d log h - sum n H; d, n (2 arms, T).
 
+    n counts who leaves at a time less who enters late there (left truncation: log S(t) - log S(entry) = H(entry) - H(t)).
     For a given k, e^(alpha_a) = d_a / sum n t^k; the score of k, d/k + sum d log t - sum_a d_a m_a(k) with m_a the mean of log t
     weighted by n t^k, falls in k and has one root. Information about k after the alphas: J = d/k^2 + sum_a d_a v_a, v_a the
-    variance of log t under the same weights; so var k = 1/J, var alpha_a = 1/d_a + m_a^2 / J, and var beta = 1/d_e + 1/d_c +
+    variance of log t under the same weights (with late entry the weights have signs, the score may have several roots, and the one of the
+    highest likelihood is taken); so var k = 1/J, var alpha_a = 1/d_a + m_a^2 / J, and var beta = 1/d_e + 1/d_c +
     (m_e - m_c)^2 / J. Raises `DataError` where an arm has no events, where an event is at time 0, or where the shape runs to
     infinity.
     """
@@ -78,7 +84,15 @@ def weibull(times: np.ndarray, events: np.ndarray, leaving: np.ndarray) -> Weibu
         return float(deaths.sum() / math.exp(log_k) + sum_log - deaths @ moments(math.exp(log_k))[1])
 
     low, high = math.log(_SMALLEST_SHAPE), math.log(_LARGEST_SHAPE)
-    if score(high) >= 0:
+
+    def profile(log_k: float) -> float:
+        """Log-likelihood of a shape, with the alphas that are best for it, but for a constant."""
+        k = math.exp(log_k)
+        return float(deaths.sum() * log_k + k * (sum_log - deaths @ longest) - deaths @ np.log(moments(k)[0]))
+
+    if (n < 0).any():
+        low, high = _bracket(score, profile)
+    elif score(high) >= 0:
         raise DataError("all events are at the longest time of their arm: the Weibull shape runs to infinity")
     k = math.exp(float(brentq(score, low, high, xtol=1e-15, rtol=8.9e-16)))
     totals, mean, variance = moments(k)
@@ -94,6 +108,17 @@ def weibull(times: np.ndarray, events: np.ndarray, leaving: np.ndarray) -> Weibu
         medians=(math.exp(log_medians[0]), math.exp(log_medians[1])),
         se_log_medians=(float(se_c), float(se_e)),
     )
+
+
+def _bracket(score: Callable[[float], float], profile: Callable[[float], float]) -> tuple[float, float]:
+    """Log shapes around the highest of the likelihood's maxima, where late entry may have given it several; `DataError` for none."""
+    grid = np.linspace(*_TRIED_SHAPES)
+    scores = np.array([score(log_k) for log_k in grid])
+    falls = np.flatnonzero((scores[:-1] > 0) & (scores[1:] <= 0))
+    if not falls.size:
+        raise DataError("late entry leaves the Weibull shape undetermined: the likelihood has no maximum")
+    best = max(falls, key=lambda i: profile(float(grid[i] + grid[i + 1]) / 2))
+    return float(grid[best]), float(grid[best + 1])
 
 
 def _check(times: np.ndarray, events: np.ndarray) -> None:

@@ -9,18 +9,23 @@ from pathlib import Path
 
 from retrial.data.kind import Fits
 from retrial.errors import DataError, PriorError
+from retrial.estimate import Estimate
 from retrial.frequentist.ratios import published_effects
-from retrial.pipeline.audit import audited
+from retrial.pipeline.arms.comparisons import each_comparison
+from retrial.pipeline.arms.single import for_arms_of, keep_own
+from retrial.pipeline.audit import audit_stage
 from retrial.pipeline.priors import missing_effects
 from retrial.pipeline.results import audit_files, criticism_files, result_files, table_files
-from retrial.pipeline.tables import Reconstructions, endpoint_tables, refused
+from retrial.pipeline.tables import Reconstructions, endpoint_tables, patient_checks, refused
 from retrial.run_config import RunConfig
 from retrial.store.stages import Stages, stages_of
+from retrial.store.tables import read_rows
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 
 _SHOWN = ("hazard_ratio", "odds_ratio", "risk_ratio", "common_odds_ratio", "effect_sd")
 """Quantities that the command prints; estimates.csv has all."""
+_SHOWN_OF_ONE_ARM = ("median_survival", "proportion")
 log = logging.getLogger("retrial")
 
 
@@ -35,30 +40,34 @@ def posteriors(run: RunConfig, study: Study, tables: Sequence[EndpointTables], s
     return Fits.together(parts)
 
 
+@each_comparison
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Audit, tables where the model needs them, one posterior; writes estimates.csv, diagnostics.csv, posterior_*.nc.
 
     Raises `PriorError` where the prior says nothing of what the model needs, before anything is computed.
     """
+    run = for_arms_of(run, study)
     if missing := missing_effects(run, study):
         raise PriorError(f"cannot fit under the prior {run.main_prior}", missing)
     stages = stages_of(run)
-    checks, used = stages.run("audit", audited, study)
-    audit_files(checks).write(folder)
+    checks, used = audit_stage(stages, study)
+    audit_files([*checks, *patient_checks(run, study)]).write(folder)
     needs_tables = any(spec.kind.from_tables for spec in run.models.values())
     reconstructed = endpoint_tables(run, used, refused(study, checks), stages) if needs_tables else Reconstructions([], [], [])
     table_files(reconstructed.tables).write(folder)
     fits = posteriors(run, used, reconstructed.tables, stages)
-    if not fits.estimates and not reconstructed.failures and not fits.failures:
+    if not fits.estimates and not reconstructed.failures and not fits.failures and run.models:
         words = f"the study has no data for the model {', '.join(run.models)} of which the prior {run.main_prior} speaks"
         raise DataError("nothing to fit", [words])
     result_files(run, used, fits.estimates, fits, printed=published_effects(study)).write(folder)
     stages.run("criticism", criticism_files, fits.criticism).write(folder)
-    for row in fits.estimates:
-        if row.statistic == "value" and (row.quantity in _SHOWN or row.failed):
+    keep_own(folder, study)
+    shown = _SHOWN_OF_ONE_ARM if study.one_arm else _SHOWN
+    for row in read_rows(folder, "estimates", Estimate):
+        if row.statistic == "value" and (row.quantity in shown or row.failed):
             interval = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"
             told = "; ".join(part for part in (row.status, row.note) if part)
             about = ", ".join(part for part in (f"prior {row.prior}", row.variant, row.adjusted_for) if part)
             name = row.quantity if math.isnan(row.time) else f"{row.quantity} at {row.time:g}"
-            print(f"{row.endpoint:<12} {name:<14} {interval}  {row.contrast}  {about}  {told}")
+            print(f"{row.endpoint:<12} {name:<14} {interval}  {study.names.contrast(row.contrast)}  {about}  {told}")
     return [*reconstructed.failures, *fits.failures]

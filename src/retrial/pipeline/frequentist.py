@@ -22,9 +22,9 @@ def frequentist_rows(run: RunConfig, printed: Study, used: Study, tables: Sequen
     rows = [*published_effects(printed), *published_survival(printed), *published_counts(printed)]
     rows += [row for row in effect_estimates(used) if row.method == "frequentist"]
     rows += count_estimates(used, level)
-    if printed.baseline is not None:
+    if printed.baseline is not None and not printed.one_arm:
         rows += published_baseline(printed)
-    if used.baseline is not None:
+    if used.baseline is not None and not used.one_arm:
         rows += baseline_estimates(used, level)
     return rows + [row for item in tables for row in table_rows(run, item)]
 

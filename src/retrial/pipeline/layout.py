@@ -31,17 +31,19 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
     manifest = describe(run, study, [], 0.0)
     manifest.pop("wall_seconds")
     frames: dict[str, Any] = {name: read_table(source, name) for name in FRAMES}
+    if study.one_arm:
+        frames["loo_pit"] = None  # its figure has a panel an arm
     estimates = read_rows(source, "estimates", Estimate)
     used = used_models(run, estimates)
     data = ReportData(
         study=study,
         manifest=manifest,
-        checks=[*run_audit(study), *_joint(source)],
+        checks=[*run_audit(study), *_of_tables(source)],
         estimates=estimates,
         curves={key: curves for key in study.endpoints if (curves := _curves(study, key, source)) is not None},
         traces=_traces(run, study, source),
         **frames,
-        predictive={key: found for key in study.endpoints if (found := read_arrays(source, "predictive", key)) is not None},
+        predictive=_predictive(study, source),
         model_cards={spec.name: spec.card for spec in used},
         model_labels={name: spec.label for name, spec in run.models.items()},
         model_words={name: spec.short for name, spec in run.models.items() if spec.short},
@@ -49,6 +51,12 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         main_prior=run.main_prior,
     )
     return write_report(data, folder)
+
+
+def _predictive(study: Study, source: Path) -> dict[str, xr.Dataset]:
+    """Kaplan-Meier bands of new studies by endpoint; none of a study of one arm, whose figure would have empty panels."""
+    found = {key: read_arrays(source, "predictive", key) for key in study.endpoints if not study.one_arm}
+    return {key: bands for key, bands in found.items() if bands is not None}
 
 
 def _traces(run: RunConfig, study: Study, folder: Path) -> list[xr.Dataset]:
@@ -65,9 +73,9 @@ def draw_curves(study: Study, folder: Path) -> None:
     write_pictures(survival_pictures(ReportData(study=study, manifest={}, curves=curves)), folder)
 
 
-def _joint(folder: Path) -> list[Check]:
-    """Checks of the family "joint" in a run's audit.csv: only a reconstruction can make them."""
-    return [check for check in read_rows(folder, "audit", Check) if check.family == "joint"]
+def _of_tables(folder: Path) -> list[Check]:
+    """Checks in a run's audit.csv that need more than the study: a file of patients, or a reconstruction."""
+    return [check for check in read_rows(folder, "audit", Check) if check.family in ("patients", "joint")]
 
 
 def _curves(study: Study, key: str, folder: Path) -> SurvivalCurves | None:
@@ -96,7 +104,9 @@ def _curves(study: Study, key: str, folder: Path) -> SurvivalCurves | None:
 def _medians(study: Study, key: str) -> dict[str, float]:
     months = MONTHS_PER_UNIT[study.time_unit]
     medians = {arm: getattr(study.endpoints[key].median, arm) for arm in ARMS}
-    return {arm: median.value.value * months for arm, median in medians.items() if median is not None}
+    return {
+        arm: median.value.value * months for arm, median in medians.items() if median is not None and not median.value.is_bound
+    }
 
 
 def _at_risk(study: Study, key: str) -> PrintedAtRisk | None:

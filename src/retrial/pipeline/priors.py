@@ -121,13 +121,19 @@ def power_scaling_table(run: RunConfig, study: Study, posteriors: Mapping[Place,
     return pd.DataFrame(rows, columns=list(SCALED))
 
 
+def effects_of(spec: ModelSpec, study: Study) -> tuple[str, ...]:
+    """Parameters of a named set that a model has in a study; of one arm only that arm's probability."""
+    effects = spec.kind.effects(study)
+    return tuple(name for name in effects if name == TOGETHER[0]) if study.one_arm else effects
+
+
 def missing_effects(run: RunConfig, study: Study) -> list[str]:
     """One line for every model whose main prior says nothing of its effect, on no endpoint: the keys that it needs."""
-    if not run.priors:
+    if not run.priors or study.one_arm:
         return []
     main, lines = run.priors[run.main_prior], []
     for spec in run.models.values():
-        effects = spec.kind.effects(study)
+        effects = effects_of(spec, study)
         if not effects:
             continue  # nothing of the kind is printed
         needed = [name for name in effects if name not in TOGETHER]
@@ -137,9 +143,11 @@ def missing_effects(run: RunConfig, study: Study) -> list[str]:
     return lines
 
 
-def check_stated(run: RunConfig, study: Study) -> None:
-    """Refuse a prior that was stated for a parameter which no model of the run has in this study: it would change nothing."""
-    of_models = [(effects, spec.priors) for spec in run.models.values() if (effects := spec.kind.effects(study))]
+def check_stated(run: RunConfig, studies: Sequence[Study]) -> None:
+    """Refuse a prior that was stated for a parameter which no model of the run has in any of the comparisons: it would change nothing."""
+    of_models = [
+        (effects, spec.priors) for spec in run.models.values() for study in studies if (effects := effects_of(spec, study))
+    ]
     usable = {name for effects, own in of_models for name in (*effects, *own)}
     unused = [name for name in run.stated if name not in usable]
     if run.models and unused:
@@ -160,7 +168,7 @@ def used_sets(run: RunConfig, study: Study, estimates: Sequence[Estimate]) -> li
     """Prior sets that some model was fitted under, with the parameters that these models have; then the models' own priors."""
     rows = [row for row in estimates if row.method == "bayes"]
     models = used_models(run, estimates)
-    parameters = {name for spec in models for name in (*spec.kind.effects(study), *spec.priors)}
+    parameters = {name for spec in models for name in (*effects_of(spec, study), *spec.priors)}
     endpoints = {row.endpoint for row in rows}
     fitted = {row.prior for row in rows}
 

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retrial.audit.run import numbers_recomputed
-from retrial.pipeline.audit import audited, findings
+from retrial.pipeline.arms.comparisons import each_comparison
+from retrial.pipeline.arms.single import for_arms_of, keep_own
+from retrial.pipeline.audit import audit_stage, findings
 from retrial.pipeline.fit import posteriors
 from retrial.pipeline.frequentist import frequentist_rows
 from retrial.pipeline.layout import lay_out_report
 from retrial.pipeline.priors import prior_checks
 from retrial.pipeline.probes import probed
 from retrial.pipeline.results import Files, audit_files, criticism_files, probe_files, result_files, table_files
-from retrial.pipeline.tables import endpoint_tables, refused
+from retrial.pipeline.tables import endpoint_tables, patient_checks, refused
 from retrial.run_config import RunConfig
 from retrial.store.progress import step
 from retrial.store.stages import stages_of
@@ -23,11 +25,14 @@ from retrial.study.study import Study
 log = logging.getLogger("retrial")
 
 
+@each_comparison
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Audit, tables, frequentist twins, posteriors, report; returns what failed."""
+    run = for_arms_of(run, study)
     stages = stages_of(run)
     with step("audit"):
-        checks, used = stages.run("audit", audited, study)
+        printed, used = audit_stage(stages, study)
+        checks = [*printed, *patient_checks(run, study)]
     counted = len(checks), numbers_recomputed(checks), len(findings(checks))
     log.info("audit: %d checks recompute %d printed numbers, %d findings", *counted)
     reconstructed = endpoint_tables(run, used, refused(study, checks), stages)
@@ -52,5 +57,6 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
             criticism,
         ):
             files.write(folder)
+        keep_own(folder, study)
         lay_out_report(run, study, folder, folder)
     return [*reconstructed.failures, *open_numbers.failures, *fits.failures]

@@ -11,10 +11,11 @@ from retrial.store.artefacts import REPORT, artefact_of
 from retrial.store.files import link
 from retrial.store.folders import FILES, finish, open_run, read_manifest
 from retrial.store.manifest import describe
+from retrial.study.arms.many import MultiArmStudy
 from retrial.study.study import Study
 
 
-def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
+def work(run: RunConfig, study: Study | MultiArmStudy, folder: Path) -> Sequence[str]:
     """Find the re-analysis that was asked the same, or run it; its report, which this program laid out, gets a second name in `folder`."""
     source = run.output_dir / "reanalyse" / folder.parent.name / folder.name
     with open_run(source, force=False) as place:
@@ -23,6 +24,6 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     manifest = read_manifest(source)
     for name in manifest[FILES]:
         if artefact_of(name) in REPORT:
-            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             link(source / name, folder / name)
     return list(manifest["failures"])

@@ -63,7 +63,9 @@ def table_files(tables: Sequence[EndpointTables]) -> Files:
             names = [reading.name for reading in item.ensemble.readings]
             data = data.assign(reading=(RECONSTRUCTION, names), island=(RECONSTRUCTION, item.ensemble.islands))
             data = data.assign_attrs(seed=item.ensemble.seed)
-        arrays["reconstruction", item.endpoint] = data.assign_attrs(source=item.source, notes=item.source)
+        arrays["reconstruction", item.endpoint] = data.assign_attrs(
+            source=item.source, notes="\n".join([f"{item.source}." if item.notes else item.source, *item.notes])
+        )
     reports = [item.fidelity for item in tables if item.fidelity is not None]
     health = [item.ensemble.health() for item in tables if item.ensemble is not None]
     frames = {"fidelity": reports, "readings": health}

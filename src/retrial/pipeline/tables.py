@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from retrial.audit.check import Check
 from retrial.dims import ARMS, MONTHS_PER_UNIT
-from retrial.errors import ConfigError, ReconstructionError
+from retrial.errors import ConfigError, DataError, ReconstructionError
 from retrial.run_config import RunConfig
 from retrial.seeds import integer_seed
 from retrial.store.progress import counter
 from retrial.store.stages import Stages
+from retrial.study.arms.names import ArmNames
+from retrial.study.sections import PatientFile
 from retrial.study.study import Study
 from retrial.tables.endpoint import FROM_PATIENTS, EndpointTables
 from retrial.tables.ensemble import Ensemble, ReconstructionSettings
 from retrial.tables.findings.checks import joint_checks
+from retrial.tables.findings.patients import beside_print, first_event_time, patients_in_words
 from retrial.tables.findings.probes import left_out
 from retrial.tables.life_table import LifeTable
-from retrial.tables.patients import read_patients
+from retrial.tables.patients import Patients, read_patients
 from retrial.tables.printed.agreement import fidelity
-from retrial.tables.printed.digitised import with_curve
-from retrial.tables.printed.from_study import targets_from_study, treatment_effect
+from retrial.tables.printed.digitised import Curve, read_curve
+from retrial.tables.printed.from_study import is_adjusted, targets_from_study, treatment_effect
 from retrial.tables.printed.targets import Targets
+from retrial.tables.sample.cost import coarser_unit, seconds_of
 from retrial.tables.sample.engine import reconstruct
 
 log = logging.getLogger("retrial")
 PERCENT = 100
+MINUTE = 60.0
+LONG = 3 * MINUTE
+"""CPU seconds of an endpoint's tables above which it is worth a word before the start."""
+LATE_ENTRY = "no tables are reconstructed of patients with late entry; a file of patients with its column of entries is analysed"
 
 
 def chosen_endpoints(run: RunConfig, study: Study) -> list[str]:
@@ -43,19 +53,37 @@ def chosen_endpoints(run: RunConfig, study: Study) -> list[str]:
 
 
 def check_inputs(run: RunConfig, study: Study) -> None:
-    """Refuse unknown endpoints, and files of patients that cannot be read, before anything is computed or written."""
+    """Refuse unknown endpoints, and files of patients and curves that cannot be read, before anything is computed or written.
+
+    Raises `DataError` with the faults of all files at once.
+    """
+    found: list[DataError] = []
     for key in chosen_endpoints(run, study):
-        if study.endpoints[key].patients:
-            _from_patients(run, study, key)
+        for read in (_patients_said if study.endpoints[key].patients else None, _curve):
+            try:
+                if read is not None:
+                    read(run, study, key)
+            except DataError as error:
+                found.append(error)
+    if len(found) > 1:
+        raise DataError("cannot use the data files of the study", [line for error in found for line in str(error).splitlines()])
+    if found:
+        raise found[0]
+
+
+def _patients_said(run: RunConfig, study: Study, key: str) -> None:
+    for words in _from_patients(run, study, key).notes:
+        log.info("%s: %s", key, words)
 
 
 @dataclass(frozen=True, eq=False)
 class Reconstructions:
-    """Tables of the endpoints that have some, the "joint" family of the audit, and the endpoints that no table fits."""
+    """Tables of the endpoints that have some, the "joint" family of the audit, the endpoints that no table fits, and what others lack."""
 
     tables: list[EndpointTables]
     checks: list[Check]
     failures: list[str]
+    lacking: dict[str, str] = field(default_factory=dict)
 
 
 def refused(study: Study, checks: Iterable[Check]) -> dict[str, tuple[str, ...]]:
@@ -83,14 +111,15 @@ def endpoint_tables(
     `study` as the audit leaves it, `left_out_before` what it left out (`refused`).
     """
     tables: list[EndpointTables] = []
+    lacking: dict[str, str] = {}
     targets: dict[str, Targets] = {}
     outcomes: dict[str, Ensemble | ReconstructionError] = {}
     for key in chosen_endpoints(run, study):
         if study.endpoints[key].patients:
             tables.append(_from_patients(run, study, key))
             continue
-        missing = _missing(study, key)
-        if missing:
+        if missing := _missing(study, key):
+            lacking[key] = missing
             log.info("%s: no life tables, no survival model: %s", key, missing)
             continue
         targets[key] = dataclasses.replace(_targets(run, study, key), left_out=left_out_before.get(key, ()))
@@ -102,26 +131,82 @@ def endpoint_tables(
             tables.append(_from_ensemble(study, known, found))
     checks = joint_checks(targets, outcomes, each_reading=False)
     failures = [f"{key}: {outcome}" for key, outcome in outcomes.items() if isinstance(outcome, ReconstructionError)]
-    return Reconstructions(tables, checks, failures)
+    return Reconstructions(tables, checks, failures, lacking)
+
+
+def patients_of(run: RunConfig, study: Study, key: str) -> Patients:
+    """An endpoint's file of patients. Raises `DataError` where it cannot be used."""
+    endpoint = study.endpoints[key]
+    layout = endpoint.patients
+    if layout is None:
+        raise DataError(f"endpoints.{key} has no patients")
+    labels = tuple((study.arm(arm).label, arm) for arm in study.names.roles.values() if study.arm(arm).label)
+    path = run.study_file.parent / layout.file
+    told = path.stat() if path.is_file() else None
+    stamp = None if told is None else (told.st_mtime_ns, told.st_size)
+    patients = _read(path, stamp, study.time_unit, layout.model_dump_json(), labels, study.names)
+    if endpoint.late_entry and patients.table.late is None:
+        problem = f"endpoints.{key}.late_entry: got true, but nobody in {layout.file} enters after time 0"
+        raise DataError(
+            problem, [f"name the column with the times of entry in endpoints.{key}.patients.entry, or leave late_entry out"]
+        )
+    return patients
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: Path, _stamp: object, unit: str, layout: str, labels: tuple[tuple[str, str], ...], names: ArmNames) -> Patients:
+    """A file of patients, read once by a command that needs it for its checks, its audit and its models."""
+    return read_patients(path, unit, PatientFile.model_validate_json(layout), dict(labels), names)
+
+
+def patient_checks(run: RunConfig, study: Study) -> list[Check]:
+    """What the files of patients say of the numbers printed beside them; `study` as printed."""
+    keys = [key for key in chosen_endpoints(run, study) if study.endpoints[key].patients is not None]
+    return [check for key in keys for check in beside_print(study, key, patients_of(run, study, key).table)]
 
 
 def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
-    endpoint = study.endpoints[key]
-    table = read_patients(run.study_file.parent / str(endpoint.patients), study.time_unit)
-    size = int(table.n.sum())
-    table = _as_recorded(table, study, key)
-    return EndpointTables(key, table, np.ones(1), endpoint.recorded, f"{FROM_PATIENTS}: {endpoint.patients}, {size} rows")
+    endpoint, patients = study.endpoints[key], patients_of(run, study, key)
+    unit = None if endpoint.recording_unit is None else endpoint.recording_unit.value * MONTHS_PER_UNIT[study.time_unit]
+    if endpoint.recorded == "interval":
+        at_zero = unit or MONTHS_PER_UNIT[(endpoint.patients and endpoint.patients.time_unit) or study.time_unit]
+        table = patients.table.on_recording_grid(at_zero)
+    else:
+        at_zero = first_event_time(patients, f"endpoints.{key}", unit)
+        table = patients.table.with_first_events_at(at_zero)
+    about = patients_in_words(patients.table, at_zero, endpoint.recorded)
+    source = f"{FROM_PATIENTS}: {endpoint.data_files['patients']}, {patients.size} rows"
+    if patients.table.late is not None:
+        source += f", {int(patients.table.late.count.sum())} with late entry"
+    return EndpointTables(key, table, np.ones(1), endpoint.recorded, source, notes=tuple(about))
 
 
 def _as_recorded(table: LifeTable, study: Study, key: str) -> LifeTable:
     """With a row for every recording unit where events are recorded at the end of theirs."""
-    interval = study.endpoints[key].recorded == "interval"
-    return table.on_recording_grid(MONTHS_PER_UNIT[study.time_unit]) if interval else table
+    endpoint = study.endpoints[key]
+    unit = 1.0 if endpoint.recording_unit is None else endpoint.recording_unit.value
+    return table.on_recording_grid(unit * MONTHS_PER_UNIT[study.time_unit]) if endpoint.recorded == "interval" else table
 
 
 def _targets(run: RunConfig, study: Study, key: str) -> Targets:
-    targets, curve = targets_from_study(study, key), study.endpoints[key].curve
-    return with_curve(targets, run.study_file.parent / curve) if curve else targets
+    """What is printed, on its grid; says the grid, and what to do where it is so fine that tables take long."""
+    targets = targets_from_study(study, key, curve=_curve(run, study, key))
+    for note in targets.notes:
+        log.info("%s: %s", key, note)
+    slow = seconds_of(targets, run.reconstruction)
+    if slow > LONG:
+        unit = coarser_unit(targets, run.reconstruction, LONG)
+        fewer = seconds_of(targets, run.reconstruction, round((targets.last - targets.first) / unit) + 1)
+        log.warning(
+            "%s: %d recorded times: the tables take about %.0f minutes of one core; endpoints.%s.recording_unit: %g (%s) takes about %.0f",
+            *(key, targets.n_times, slow / MINUTE, key, unit, study.time_unit, max(fewer / MINUTE, 1)),
+        )
+    return targets
+
+
+def _curve(run: RunConfig, study: Study, key: str) -> Curve | None:
+    file = study.endpoints[key].curve
+    return read_curve(run.study_file.parent / file, study.names) if file else None
 
 
 def sampled(targets: Targets, settings: ReconstructionSettings, seed: int) -> Ensemble | ReconstructionError:
@@ -162,14 +247,25 @@ def _fidelity(ensemble: Ensemble, targets: Targets) -> pd.DataFrame:
 def _missing(study: Study, key: str) -> str:
     """What a reconstruction lacks; empty where it can be tried."""
     endpoint = study.endpoints[key]
+    if endpoint.late_entry:
+        return LATE_ENTRY
     without_n = [f"arms.{arm}.n" for arm in ARMS if study.n(arm) is None]
     if without_n:
         return f"{' and '.join(without_n)} missing"
     medians = (endpoint.median.control, endpoint.median.experimental, endpoint.median.total)
     compared = endpoint.test is not None or treatment_effect(study, key) is not None
-    if not any((*medians, endpoint.at_risk, endpoint.curve, compared and endpoint.longest)):
-        return "no median, no numbers at risk, no curve, and no longest time beside a hazard ratio or a test of the arms"
-    return ""
+    if any((*medians, endpoint.at_risk, endpoint.landmarks, endpoint.curve, compared and endpoint.longest)):
+        return ""
+    adjusted = [name for name, effect in study.effects.items() if is_adjusted(effect, key)]
+    if adjusted:
+        of = ", ".join(f"effects.{name}" for name in adjusted)
+        return (
+            f"the only ratio is adjusted ({of}) and is not used for the tables, which hold one arm against the other without covariates;"
+            " an unadjusted ratio or test beside the longest time, medians, numbers at risk, percentages or a curve are needed"
+        )
+    return (
+        "no median, no numbers at risk, no percentage, no curve, and no longest time beside a hazard ratio or a test of the arms"
+    )
 
 
 def percent(advance: Callable[[int], None]) -> Callable[[float, str], None]:

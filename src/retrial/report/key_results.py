@@ -17,7 +17,6 @@ from retrial.report.labels import (
     is_chance,
     is_comparison,
     is_spread,
-    is_typical,
     model_label,
     prior_label,
     quantity_label,
@@ -27,6 +26,7 @@ from retrial.report.tables.results import Group, audit_note, groups_of, written
 from retrial.study.study import Study
 
 _IN_WORDS = (*RATIOS, "risk_difference")
+_OF_ONE_ARM = ("median_survival", "proportion")
 _MODELS_IN_WORDS = 3
 """Models quoted in the sentences of an endpoint; the table holds all."""
 
@@ -40,7 +40,9 @@ class KeyResult:
 
 
 def key_results(data: ReportData) -> list[KeyResult]:
-    """Unadjusted treatment effects (adjusted ones where there are no others), endpoint by endpoint."""
+    """Unadjusted treatment effects (adjusted ones where there are no others), endpoint by endpoint; of one arm medians and rates."""
+    if data.study.one_arm:
+        return _of_one_arm(data)
     groups = [
         group for group in groups_of(data.estimates) if group.main in _IN_WORDS and is_comparison(group.first) and group.fine
     ]
@@ -59,6 +61,17 @@ def key_results(data: ReportData) -> list[KeyResult]:
     return results
 
 
+def _of_one_arm(data: ReportData) -> list[KeyResult]:
+    """The median of every endpoint and every rate, in sentences."""
+    groups = [group for group in groups_of(data.estimates) if group.main in _OF_ONE_ARM and group.fine]
+    kept = set(_main_endpoints(data.study, groups))
+    return [
+        KeyResult(upper_first(endpoint_label(data.study, group.endpoint)), tuple(_sentences(data, group)))
+        for group in groups
+        if group.endpoint in kept
+    ]
+
+
 def _main_endpoints(study: Study, groups: Sequence[Group]) -> list[str]:
     """Endpoints and composite responses; other categories only where there are no composites; never adverse events."""
     names = list(dict.fromkeys(group.endpoint for group in groups))
@@ -73,7 +86,7 @@ def _sentences(data: ReportData, group: Group) -> Iterator[str]:
     for row in group.by("published")[:1]:
         note = audit_note(data, row)
         yield f"The paper prints a {what} of {_with_interval(row)}{f'; {note}' if note else ''}."
-    medians = [row for row in group.by("frequentist") if not (row.failed or is_spread(row) or is_typical(row))]
+    medians = [row for row in group.by("frequentist") if not (row.failed or is_spread(row) or row.variant)]
     yield from _without_prior(data, what, medians)
     fine = [row for row in group.by("bayes") if not row.failed and not row.variant]
     for model in list(dict.fromkeys(row.model for row in fine))[:_MODELS_IN_WORDS]:
@@ -150,6 +163,8 @@ def _with_interval(row: Estimate) -> str:
 
 def cautions(study: Study) -> list[str]:
     """What no model here repairs."""
+    if study.one_arm:
+        return ["The study has one arm: its own survival and rates stand here. What compares arms is not run: one arm."]
     if study.randomised is False:
         return [
             "The arms were not assigned at random. Every contrast is between groups that may differ in prognosis;"
@@ -160,6 +175,8 @@ def cautions(study: Study) -> list[str]:
 
 def direction(study: Study) -> str:
     """How to read a ratio."""
+    if study.one_arm:
+        return ""
     named = study.arm("experimental").label or study.arm("control").label
     names = f" ({arm_label(study, 'experimental')} over {arm_label(study, 'control')})" if named else ""
     ratios = f"Ratios are experimental over control{names}"

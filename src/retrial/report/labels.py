@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
+from typing import Any, cast
 
 from retrial.dims import ARMS, TOTAL
 from retrial.estimate import NAN, Estimate, IntervalKind, none_if_nan
-from retrial.frequentist.rows import DIFFERENCE, RATIO
+from retrial.frequentist.rows import DIFFERENCE, RATIO, TYPICAL
+from retrial.study.arms.names import ArmNames
 from retrial.study.study import Study
 
 RATIOS = ("hazard_ratio", "odds_ratio", "risk_ratio")
@@ -78,6 +80,8 @@ INTERVALS: dict[IntervalKind, str] = {
     "none": "no interval",
 }
 _LABELS: ContextVar[Mapping[str, str]] = ContextVar("labels of models", default=MappingProxyType({}))
+_ROLES = ArmNames()
+_ARMS: ContextVar[ArmNames] = ContextVar("names of the arms", default=_ROLES)
 _ABBREVIATION = 3
 """Most letters of a key without a label that is read as an abbreviation ("os")."""
 
@@ -155,9 +159,35 @@ def models_called(labels: Mapping[str, str]) -> Iterator[None]:
         _LABELS.reset(token)
 
 
+@contextmanager
+def arms_called(names: ArmNames) -> Iterator[None]:
+    """Inside, texts call the arms by these names."""
+    token = _ARMS.set(names)
+    try:
+        yield
+    finally:
+        _ARMS.reset(token)
+
+
+def named[T](value: T) -> T:
+    """A text with the names of the arms in place of their roles; anything else as it is, pictures and what is HTML already too."""
+    text: Any = value
+    return value if type(text) is not str or text.startswith("data:") else cast("T", _ARMS.get().prose(text))
+
+
+def scale_label(quantity: str) -> str:
+    """What an axis of effects shows: "experimental / control (log scale)"."""
+    return named("experimental / control (log scale)" if quantity in RATIOS else "experimental − control")
+
+
+def favours() -> tuple[str, str]:
+    """Whom the sides of an axis of ratios favour, left to right."""
+    return named("favours experimental"), named("favours control")
+
+
 def is_typical(estimate: Estimate) -> bool:
     """Whether the number is that of one table of an ensemble."""
-    return estimate.method == "frequentist" and estimate.variant != ""
+    return estimate.method == "frequentist" and estimate.variant == TYPICAL
 
 
 def model_label(model: str) -> str:
@@ -187,7 +217,7 @@ def arm_label(study: Study, arm: str) -> str:
 
 def endpoint_label(study: Study, key: str) -> str:
     """The name of an endpoint, response category, adverse event or baseline variable, by its key or key path."""
-    if key in _TOGETHER:
+    if key in _TOGETHER and key not in study.binary:
         return _TOGETHER[key]
     parts = key.split(".")
     last = parts[-1]

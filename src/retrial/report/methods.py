@@ -87,9 +87,15 @@ def facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+class Verbatim(str):
+    """A text that no label of the page changes."""
+
+    __slots__ = ()
+
+
 def manifest_text(manifest: Mapping[str, Any]) -> str:
     """The whole manifest as YAML."""
-    return yaml.safe_dump(_plain(manifest), sort_keys=False, allow_unicode=True, width=100) if manifest else ""
+    return Verbatim(yaml.safe_dump(_plain(manifest), sort_keys=False, allow_unicode=True, width=100) if manifest else "")
 
 
 def _plain(node: Any) -> Any:

@@ -20,7 +20,7 @@ from retrial.report.figures.picture import Picture
 from retrial.report.figures.survival import survival_pictures
 from retrial.report.figures.traces import trace_pictures
 from retrial.report.key_results import cautions, direction, key_results
-from retrial.report.labels import arm_label, endpoint_label, models_called
+from retrial.report.labels import arm_label, arms_called, endpoint_label, models_called, named, upper_first
 from retrial.report.methods import cards, doi_address, facts, manifest_text, paragraphs
 from retrial.report.sections import TREATMENT, Section, result_sections
 from retrial.report.status import status_of
@@ -32,9 +32,10 @@ from retrial.report.tables.priors import implied_table, predictive_table, prior_
 from retrial.report.tables.reconstruction import reconstruction_section
 from retrial.report.tables.run import diagnostics_tables, fidelity_table, prior_table
 from retrial.store.artefacts import FRAMES, path_of
+from retrial.study.study import Study
 
 FIGURES, TABLES = "figures", "tables"
-_TEMPLATE, _STYLE = "page.html.j2", "style.css"
+TEMPLATE, _STYLE = "page.html.j2", "style.css"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,19 @@ def write_report(data: ReportData, folder: Path) -> Path:
 
     The same data give the same bytes. Raises `StoreError` where the folder cannot be written.
     """
-    with models_called(data.model_labels):
+    with models_called(data.model_labels), arms_called(data.study.names):
         layout = lay_out(data)
         text = render(data, layout)
     page = path_of(folder, "report")
     try:
         write_pictures(layout.pictures, folder)
         (folder / TABLES).mkdir(exist_ok=True)
-        for key, frame in _frames(data, layout).items():
-            frame.to_csv(path_of(folder, "tables", key), index=False, lineterminator="\n")
+        frames = _frames(data, layout)
+        for key, frame in frames.items():
+            shown = key.startswith("page_") and not data.study.names.are_roles
+            (frame.map(data.study.names.prose) if shown else frame).to_csv(
+                path_of(folder, "tables", key), index=False, lineterminator="\n"
+            )
         page.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise StoreError(f"cannot write the report to {folder}: {error}; change output_dir") from error
@@ -136,16 +141,16 @@ def _frames(data: ReportData, layout: Layout) -> dict[str, pd.DataFrame]:
 
 def render(data: ReportData, layout: Layout) -> str:
     """The page as text; every value is escaped by the template engine."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(_resource(_TEMPLATE))
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=named)
+    template = environment.from_string(read_resource(TEMPLATE))
     # the style sheet is ours, and <style> takes no escapes
-    return template.render(style=Markup(_resource(_STYLE)), layout=layout, **_words(data)).lstrip() + "\n"  # noqa: S704
+    return template.render(style=Markup(read_resource(_STYLE)), layout=layout, **_words(data)).lstrip() + "\n"  # noqa: S704
 
 
 def _words(data: ReportData) -> dict[str, Any]:
     study = data.study
-    told = [name for name in ("experimental", "control") if study.arm(name).label or study.n(name) is not None]
-    arms = [(name, arm_label(study, name), study.n(name)) for name in told]
+    told = [name for name in ("experimental", "control") if study.arm(name).label or study.n(name)]
+    arms = [(Markup(name), _arm_title(study, name), arm_label(study, name), study.n(name)) for name in told]  # noqa: S704
     return {
         "study": study,
         "arms": arms,
@@ -166,5 +171,11 @@ def _words(data: ReportData) -> dict[str, Any]:
     }
 
 
-def _resource(name: str) -> str:
+def _arm_title(study: Study, role: str) -> Markup:
+    """The role of an arm; the name that the file gives it, where it is another."""
+    return Markup(upper_first(role)) if study.names.are_roles else Markup("{}").format(study.names.of(role))  # noqa: S704
+
+
+def read_resource(name: str) -> str:
+    """A file of this room as text."""
     return resources.files("retrial.report").joinpath(name).read_text(encoding="utf-8")

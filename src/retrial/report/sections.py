@@ -75,10 +75,11 @@ def result_sections(data: ReportData) -> list[Section]:
     rows: dict[str, list[Estimate]] = {key: [] for key in _TITLES}
     for row in data.estimates:
         rows[section_of(data.study, row)].append(row)
-    return [_section(data, key, mine) for key, mine in rows.items() if mine]
+    titles = {**_TITLES, TREATMENT: "Survival"} if data.study.one_arm else _TITLES
+    return [_section(data, key, titles[key], mine) for key, mine in rows.items() if mine]
 
 
-def _section(data: ReportData, key: str, rows: Sequence[Estimate]) -> Section:
+def _section(data: ReportData, key: str, heading: str, rows: Sequence[Estimate]) -> Section:
     groups = _ordered(data.study, groups_of(rows))
     chances = [group for group in groups if group.first.statistic == "probability"]
     numbers = [group for group in groups if group.first.statistic != "probability"]
@@ -94,10 +95,10 @@ def _section(data: ReportData, key: str, rows: Sequence[Estimate]) -> Section:
     pictures = adverse_pictures(data) if key == ADVERSE else []
     if not pictures and key in (TREATMENT, RESPONSE, ADVERSE):
         drawn = [group for group in numbers if group.endpoint in _rates(data)] if key == RESPONSE and short else numbers
-        pictures = section_forests(data, key, _TITLES[key], drawn, chances)
+        pictures = section_forests(data, key, heading, drawn, chances)
     if key == TREATMENT:
         tables += spread_tables(data)
-    return Section(key, _TITLES[key], tuple(tables), tuple(pictures))
+    return Section(key, heading, tuple(tables), tuple(pictures))
 
 
 def _at_a_glance(data: ReportData, key: str) -> list[Table]:

@@ -107,7 +107,7 @@ def _rows(effect: Effect, key: str) -> list[Estimate]:
                 "sceptical_prior_sd", contrast_of(effect), MODEL, why, "log ratio"
             )
         ]
-    maker = RowMaker(endpoint, log.source, log.level, log.adjusted_for)
+    maker = RowMaker(endpoint, "; ".join(part for part in (log.source, log.note) if part), log.level, log.adjusted_for)
     lower, upper = printed_limits(effect) or tuple(math.exp(limit) for limit in log.limits())
     intrinsic = [
         maker.row("intrinsic_credibility_p_value", log.contrast, kind, _intrinsic_p_of_z(log.z, kind), unit="p-value")
@@ -118,7 +118,7 @@ def _rows(effect: Effect, key: str) -> list[Estimate]:
 
 def _limit_rows(log: LogRatio, lower: float, upper: float, maker: RowMaker) -> list[Estimate]:
     rows = []
-    if abs(log.z) > z_quantile(log.level):
+    if abs(log.z) > z_quantile(log.level) and not log.note:
         sd = sceptical_prior_sd(log.estimate, log.se, log.level)
         rows.append(maker.row("sceptical_prior_sd", log.contrast, MODEL, sd, unit="log ratio"))
     if lower > 1 or upper < 1:

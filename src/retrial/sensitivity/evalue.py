@@ -8,7 +8,15 @@ from typing import Literal
 
 from retrial.errors import DataError
 from retrial.estimate import Estimate
-from retrial.frequentist.ratios import contrast_of, covariates_of, effect_endpoint, effect_source, log_ratio, printed_limits
+from retrial.frequentist.ratios import (
+    contrast_of,
+    covariates_of,
+    effect_endpoint,
+    effect_source,
+    is_inverted,
+    log_ratio,
+    printed_limits,
+)
 from retrial.frequentist.rows import RowMaker
 from retrial.study.sections import Effect
 from retrial.study.study import Study
@@ -115,13 +123,14 @@ def _rows(effect: Effect, key: str, common: bool | None) -> list[Estimate]:
 
 def _oriented(effect: Effect, key: str) -> tuple[float, float, float]:
     """The ratio and its limits, experimental / control; limits NaN where nothing implies them."""
+    point = 1 / effect.estimate.value if is_inverted(effect) else effect.estimate.value
     limits = printed_limits(effect)
     try:
         log = log_ratio(effect, key)
     except DataError:
-        return effect.estimate.value, math.nan, math.nan
+        return point, math.nan, math.nan
     lower, upper = limits if limits is not None else tuple(math.exp(limit) for limit in log.limits())
-    return math.exp(log.estimate), lower, upper
+    return point, lower, upper
 
 
 def _scale(effect: Effect, common: bool | None) -> str:

@@ -247,7 +247,7 @@ ARTEFACTS: dict[str, Artefact] = {
     ),
     "fidelity": Artefact(
         "fidelity.csv",
-        "printed numbers beside the same statistics of the tables, a row a printed number",
+        "printed numbers beside the same statistics of the tables, a row a printed number or reading of a curve",
         f"{_TABLES}, fit",
         "report: Reconstruction",
         _columns("""
@@ -255,8 +255,10 @@ ARTEFACTS: dict[str, Artefact] = {
             statistic               which number, with its time in the study's unit
             arm
             printed                 the text
-            low, high               what counts as agreement: counts, medians, times and numbers at risk exactly; hazard ratios, their limits
-                                    and χ² within their rounding or 0.5 %, limits of a median within their rounding or 0.5 % of the width
+            low, high               what counts as agreement: counts, medians, times and numbers at risk exactly (times printed more coarsely
+                                    than they were recorded, and percentages, within their rounding); hazard ratios, their limits and χ² within
+                                    their rounding or 0.5 %, limits of a median within their rounding or 0.5 % of the width; readings of a
+                                    curve as given, within 0.01 and half a percent of its time axis
             reconstructed, minimum, maximum  median and range over the tables, by each table's reading of the estimators
             agreement, strict_agreement  shares of the tables that agree, and that carry every printed digit
             where                   table and row of the paper
@@ -321,7 +323,8 @@ ARTEFACTS: dict[str, Artefact] = {
     ),
     "reconstruction": Artefact(
         "reconstruction_{endpoint}.nc",
-        "life tables: `events`, `censored` (reconstruction, arm, time); `weight`, `reading` and `island` of each table",
+        "life tables: `events`, `censored` (reconstruction, arm, time); `weight`, `reading` and `island` of each table; with"
+        " late entry also groups of patients by `late_status` (0 event), `late_arm`, `late_exit`, `late_entry` (places of `time`), `late_count`",
         f"{_TABLES}, fit",
         "report: Kaplan-Meier figures",
     ),
@@ -369,6 +372,10 @@ FRAMES = tuple(name for name in TABLES if name not in ("estimates", "audit"))
 """Tables that are read as frames; the two others are read as rows of their own types."""
 
 
+COMPARISON = "comparison"
+"""First column of every table of a study of three or more arms: the two arms, "experimental_2 / control"; empty where a row is of no pair."""
+_FOLDER = re.compile(r"^[^/]+_vs_[^/]+/")
+"""Folder of a comparison in a run of such a study: its arrays, figures and tables as shown."""
 REPORT = ("report", "figures", "pictures", "tables")
 """What a report is made of."""
 
@@ -381,4 +388,5 @@ def path_of(folder: Path, name: str, *keys: str) -> Path:
 
 def artefact_of(path: str) -> str | None:
     """Name of the kind of a file, by its path in the run folder; None for a file that no run writes."""
-    return next((name for name, artefact in ARTEFACTS.items() if artefact.fits(path)), None)
+    inside = _FOLDER.sub("", path, count=1)
+    return next((name for name, artefact in ARTEFACTS.items() if artefact.fits(inside)), None)

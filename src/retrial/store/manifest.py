@@ -13,6 +13,7 @@ from retrial.store.folders import source_digest
 
 if TYPE_CHECKING:
     from retrial.run_config import RunConfig
+    from retrial.study.arms.many import MultiArmStudy
     from retrial.study.study import Study
 
 PROGRAM = "retrial-bayes"
@@ -34,7 +35,7 @@ SOFTWARE = (
 """Packages whose versions a report states."""
 
 
-def describe(run: RunConfig, study: Study, failures: Sequence[str], wall_seconds: float) -> dict[str, Any]:
+def describe(run: RunConfig, study: Study | MultiArmStudy, failures: Sequence[str], wall_seconds: float) -> dict[str, Any]:
     """Manifest of a finished run as plain data."""
     return {
         "verb": run.verb,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -10,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from retrial.errors import StoreError
-from retrial.store.artefacts import ARTEFACTS, path_of
+from retrial.store.artefacts import ARTEFACTS, COMPARISON, path_of
 
 TEXT = {
     *("endpoint", "quantity", "contrast", "arm", "model", "prior", "parameter", "statistic", "method", "interval_kind", "unit"),
@@ -43,12 +44,18 @@ def write_table(folder: Path, name: str, frame: pd.DataFrame) -> None:
     artefact = ARTEFACTS[name]
     if not len(frame.columns):
         return
-    if unknown := [column for column in frame.columns if column not in artefact.columns]:
+    columns = _columns(name, frame.columns)
+    if unknown := [column for column in frame.columns if column not in columns]:
         raise StoreError(
             f"{artefact.pattern} has no columns {', '.join(map(str, unknown))}; list them in retrial.store.artefacts"
         )
-    complete = frame.reindex(columns=list(artefact.columns))
+    complete = frame.reindex(columns=columns)
     complete.to_csv(folder / artefact.pattern, index=False, float_format=artefact.digits, lineterminator="\n")
+
+
+def _columns(name: str, given: Iterable[str]) -> list[str]:
+    """Columns of a table; of a study of three or more arms the comparison stands before them."""
+    return [*([COMPARISON] if COMPARISON in given else []), *ARTEFACTS[name].columns]
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame | None:
@@ -60,7 +67,7 @@ def read_table(folder: Path, name: str) -> pd.DataFrame | None:
     path = folder / artefact.pattern
     if not path.is_file():
         return None
-    text = [column for column in artefact.columns if column in TEXT]
+    text = [*(column for column in artefact.columns if column in TEXT), COMPARISON]
     try:
         frame = pd.read_csv(
             path,
@@ -71,17 +78,18 @@ def read_table(folder: Path, name: str) -> pd.DataFrame | None:
         )
     except (OSError, ValueError) as error:
         raise StoreError(f"cannot read {path}: {error}") from error
-    if list(frame.columns) != list(artefact.columns):
+    if list(frame.columns) != _columns(name, frame.columns):
         raise StoreError(f"{path} has other columns than this version writes: run it again")
     return frame
 
 
 def read_rows[T](folder: Path, name: str, kind: type[T]) -> list[T]:
-    """A table whose columns are the fields of a dataclass, as its rows. Raises `StoreError` where there is no such table."""
+    """A table whose columns are the fields of a dataclass, as its rows (without the comparison). Raises `StoreError` where there is no such table."""
     frame = read_table(folder, name)
     if frame is None:
         raise StoreError(f"no {ARTEFACTS[name].pattern} in {folder}")
     hints = get_type_hints(kind)
+    frame = frame.drop(columns=COMPARISON, errors="ignore")
     for column in frame.columns:
         if isinstance(hints[column], type) and issubclass(hints[column], Enum):
             frame[column] = [hints[column](value) for value in frame[column]]

@@ -51,13 +51,25 @@ def _rows(study: Study) -> _Found:
         rows |= {f"baseline.variables.{name}.levels.{level}": row for level, row in (variable.levels or {}).items()}
     for path, row in rows.items():
         yield from _row_above_n(study, path, row)
+    means = [name for name, item in (study.baseline.variables if study.baseline else {}).items() if item.levels is None]
+    paths = [*rows, *(f"baseline.variables.{name}" for name in means)]
+    yield from dict.fromkeys(problem for path in paths for problem in _nobody_evaluable(study, path))
 
 
 def _row_above_n(study: Study, path: str, row: CountRow) -> _Found:
     for arm in (*ARMS, TOTAL):
-        cell, n = getattr(row, arm), study.n(arm)
+        cell, known = getattr(row, arm), study.evaluable(path, arm)
+        n = study.n(arm) if known is None else known
         if cell is not None and n is not None and cell.n.value > n:
-            yield f"{path}.{arm}", f"got {cell.n} of {n} patients; allowed is at most {_size_of(study, arm)}"
+            allowed = _size_of(study, arm) if known is None else f"evaluable, {n}"
+            yield f"{path}.{arm}", f"got {cell.n} of {n} patients; allowed is at most {allowed}"
+
+
+def _nobody_evaluable(study: Study, path: str) -> _Found:
+    """More than the arm's n is no error: a table of all treated patients may stand beside an analysis of some of them."""
+    for size, key in (study.said_evaluable(path, arm) for arm in ARMS):
+        if size == 0:
+            yield key, "got 0; allowed is at least 1 patient, or no row"
 
 
 def _size_of(study: Study, arm: str) -> str:
@@ -132,13 +144,15 @@ def _endpoint(study: Study, path: str, endpoint: Endpoint, folder: Path) -> _Fou
     total, n = endpoint.events.total, study.n(TOTAL)
     if total is not None and n is not None and total.n.value > n:
         yield f"{path}.events.total", f"got {total.n} events of {n} patients; allowed is at most {_size_of(study, TOTAL)}"
-    if endpoint.shortest is not None and endpoint.longest is not None and endpoint.shortest.value > endpoint.longest.value:
-        yield f"{path}.shortest", f"got {endpoint.shortest}, above longest {endpoint.longest}; allowed is shortest <= longest"
+    for group in (*ARMS, TOTAL):
+        shortest, longest = endpoint.shortest_of(group), endpoint.longest_of(group) or endpoint.longest_of(TOTAL)
+        if shortest is not None and longest is not None and shortest.value > longest.value:
+            yield f"{path}.shortest", f"got {shortest}, above longest {longest}; allowed is shortest <= longest"
+            break
     yield from _medians(path, endpoint)
     yield from _at_risk(study, path, endpoint)
-    for name in ("patients", "curve"):
-        file = getattr(endpoint, name)
-        if file is not None and not _is_file(folder / file):
+    for name, file in endpoint.data_files.items():
+        if not _is_file(folder / file):
             yield f"{path}.{name}", f"got {shown(file)}; there is no such file in {folder}"
 
 
@@ -154,10 +168,12 @@ def _at_risk(study: Study, path: str, endpoint: Endpoint) -> _Found:
     for arm in ARMS:
         counts = getattr(endpoint.at_risk, arm, None) or []
         values, n = [int(count) for count in counts], study.n(arm)
-        if any(later > earlier for earlier, later in pairwise(values)):
-            yield f"{path}.at_risk.{arm}", f"got {values}; allowed are numbers that never rise"
-        if values and n is not None and values[0] > n:
-            yield f"{path}.at_risk.{arm}", f"got {values[0]} of {n} patients; allowed is at most arms.{arm}.n"
+        if any(later > earlier for earlier, later in pairwise(values)) and not endpoint.late_entry:
+            allowed = "allowed are numbers that never rise, or late_entry: true in"
+            yield f"{path}.at_risk.{arm}", f"got {values}; {allowed} {path} where patients entered after time 0"
+        most = max(values if endpoint.late_entry else values[:1], default=0)
+        if n is not None and most > n:
+            yield f"{path}.at_risk.{arm}", f"got {most} of {n} patients; allowed is at most arms.{arm}.n"
 
 
 def _is_file(path: Path) -> bool:

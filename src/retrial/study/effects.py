@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+import math
+import re
+from statistics import NormalDist
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from retrial.dims import ARMS
-from retrial.study.fields import ConfidenceInterval, Key, Level, Positive, PValue, Section, Statistic
+from retrial.study.fields import (
+    AnyNumber,
+    ConfidenceInterval,
+    Interval,
+    Key,
+    Level,
+    OneLimit,
+    Positive,
+    PValue,
+    Section,
+    Sides,
+    Statistic,
+    Tested,
+)
 from retrial.study.problems import Clash, shown
-from retrial.study.reported import Quantity
+from retrial.study.reported import Quantity, Reported
 
 Measure = Literal["hazard_ratio", "odds_ratio", "risk_ratio"]
 MEASURES: tuple[Measure, ...] = ("hazard_ratio", "odds_ratio", "risk_ratio")
+LOG_MEASURES: dict[str, Measure] = {f"log_{name}": name for name in MEASURES}
 
 
-class Effect(Section):
-    """A printed ratio, numerator over denominator, with its interval.
+class Effect(Tested):
+    """A printed ratio, numerator over denominator, with its interval; or its logarithm with the standard error.
 
     `numerator: experimental`, `denominator: control` is a treatment effect (the default); other names are a covariate's.
     The printed row label goes to `label`; where the label and the numbers disagree about the direction, `numerator` and
     `denominator` say what the numbers say, and the audit shows why. `good` says whether more of the event is better for the
-    patient; where it is left out, `data.direction.is_good` goes by the measure and the names.
+    patient; where it is left out, `data.direction.is_good` goes by the measure and the names. `se` is of the log ratio, printed beside
+    it or beside the ratio. `level` is the interval's; of a single limit it is one-sided.
     """
 
     endpoint: str = ""
@@ -35,15 +53,21 @@ class Effect(Section):
     hazard_ratio: Positive | None = None
     odds_ratio: Positive | None = None
     risk_ratio: Positive | None = None
+    log_hazard_ratio: AnyNumber | None = None
+    log_odds_ratio: AnyNumber | None = None
+    log_risk_ratio: AnyNumber | None = None
+    se: Positive | None = None
     ci: ConfidenceInterval | None = None
     level: Level = 0.95
     p: PValue | None = None
+    sides: Sides = 2
 
     @model_validator(mode="after")
     def _coherent(self) -> Effect:
-        given = [name for name in MEASURES if getattr(self, name) is not None]
+        names = (*MEASURES, *LOG_MEASURES)
+        given = [name for name in names if getattr(self, name) is not None]
         if len(given) != 1:
-            raise Clash(f"got {' and '.join(given) or 'none'} of {', '.join(MEASURES)}; allowed is exactly one", also=MEASURES)
+            raise Clash(f"got {' and '.join(given) or 'none'} of {', '.join(names)}; allowed is exactly one", also=names)
         if self.numerator == self.denominator:
             raise Clash(
                 f"got numerator and denominator both {shown(self.numerator)}; allowed are two different names",
@@ -55,36 +79,145 @@ class Effect(Section):
                 f" or two names that are no arm",
                 at=("numerator", "denominator"),
             )
-        if self.ci is not None and self.ci.lower.low <= 0:
-            raise Clash(f"got a lower limit of {self.ci.lower}; allowed is above 0 for a ratio", at=("ci",))
-        if self.ci is not None and not self.ci.may_hold(self.estimate):
+        if self.ci is not None:
+            self._check_limits(self.ci, given[0])
+        return self
+
+    def _check_limits(self, ci: Interval | OneLimit, name: str) -> None:
+        limits = [ci.limit] if isinstance(ci, OneLimit) else [ci.lower, ci.upper]
+        bound = next((limit for limit in limits if limit.is_bound), None)
+        if bound is not None:
+            allowed = "allowed are numbers; of an interval with one limit leave the other blank ([0.51, ] or [ , 0.98]) and say its level"
+            raise Clash(f"got the limit {bound}; {allowed}", at=("ci",))
+        if name in LOG_MEASURES:
+            raise Clash(f"got a ci beside {name}; allowed is se, or {LOG_MEASURES[name]} with its ci", at=("ci",), also=(name,))
+        if limits[0].low <= 0:
+            which = "a lower limit" if isinstance(ci, Interval) or not ci.is_upper else "an upper limit"
+            raise Clash(f"got {which} of {limits[0]}; allowed is above 0 for a ratio", at=("ci",))
+        if isinstance(ci, Interval) and not ci.may_hold(self.estimate):
             raise Clash(
-                f"got {self.ci.lower} to {self.ci.upper}, but the {self.measure} is {self.estimate};"
-                f" allowed is an interval around it",
+                f"got {ci.lower} to {ci.upper}, but the {self.measure} is {self.estimate}; allowed is an interval around it",
                 at=("ci",),
                 also=(self.measure,),
             )
-        return self
+        if isinstance(ci, OneLimit):
+            self._check_one_limit(ci)
+
+    def _check_one_limit(self, ci: OneLimit) -> None:
+        if "level" not in self.model_fields_set or self.level <= 0.5:
+            words = f"{100 * self.level:g}%" if "level" in self.model_fields_set else "no level"
+            allowed = "allowed is its one-sided level: 97.5% for one end of a 95% interval, 95% for a one-sided 95% limit"
+            raise Clash(f"got {words} beside a single limit; {allowed}", at=("ci",), also=("level",))
+        wrong = ci.limit.high <= self.estimate.low if ci.is_upper else ci.limit.low >= self.estimate.high
+        if wrong:
+            side = "above" if ci.is_upper else "below"
+            raise Clash(
+                f"got the limit {ci.limit}, but the {self.measure} is {self.estimate}; allowed is a limit {side} it",
+                at=("ci",),
+                also=(self.measure,),
+            )
+
+    @property
+    def given(self) -> str:
+        """The key that holds the ratio or its logarithm."""
+        return next(name for name in (*MEASURES, *LOG_MEASURES) if getattr(self, name) is not None)
 
     @property
     def measure(self) -> Measure:
-        return next(name for name in MEASURES if getattr(self, name) is not None)
+        return next(name for name in MEASURES if self.given in (name, f"log_{name}"))
 
     @property
     def estimate(self) -> Quantity:
-        return getattr(self, self.measure)
+        """The ratio; of a printed logarithm b exp(b), rounding and all."""
+        printed = getattr(self, self.given)
+        if self.given in MEASURES:
+            return printed
+        return Quantity(tuple(_exp(item, 0.0, item.text, item.where) for item in printed.prints))
+
+    @property
+    def interval(self) -> Interval | None:
+        """The two-sided interval at `interval_level`: as printed, or what the SE or a single limit implies, rounding and all.
+
+        Of estimate b and SE s it is exp(b ± z s); of b and one limit l on the log scale, the other one is 2 b - l.
+        """
+        if isinstance(self.ci, Interval):
+            return self.ci
+        point = self.estimate.first
+        if isinstance(self.ci, OneLimit):
+            printed = self.ci.limit.first
+            other = Reported.between(
+                f"{point}² / {printed}",
+                point.value**2 / printed.value,
+                max(point.low, _TINY) ** 2 / printed.high,
+                point.high**2 / max(printed.low, _TINY),
+                decimals=printed.decimals,
+            )
+            sides = (Quantity((other,)), self.ci.limit)
+            return Interval(*sides) if self.ci.is_upper else Interval(*sides[::-1])
+        if self.se is None:
+            return None
+        z = NormalDist().inv_cdf(0.5 + self.level / 2)
+        text = getattr(self, self.given).text if self.given in LOG_MEASURES else f"log {point}"
+        lower, upper = (_limit_of_se(point, self.se.first, sign * z, text) for sign in (-1, 1))
+        return Interval(Quantity((lower,)), Quantity((upper,)))
+
+    @property
+    def interval_level(self) -> float:
+        """Content of `interval`; a single limit of one-sided level c is one end of an interval of 2 c - 1."""
+        return 2 * self.level - 1 if isinstance(self.ci, OneLimit) else self.level
 
     @property
     def is_treatment(self) -> bool:
         return {self.numerator, self.denominator} == {"experimental", "control"}
 
 
-class TestResult(Section):
+STRATA = "stratification factors"
+_STRATIFIED = re.compile(r"(?<!un)(?<!un[- ])(?<!non)(?<!non[- ])(?<!not[- ])stratified", re.IGNORECASE)
+
+
+def with_strata(effects: object) -> object:
+    """Effects whose name or label says "stratified" are adjusted for the strata, where their `adjusted_for` says nothing."""
+    if not isinstance(effects, dict):
+        return effects
+    return {key: _with_strata(str(key), item) for key, item in effects.items()}
+
+
+def _with_strata(key: str, item: object) -> object:
+    if not isinstance(item, dict) or item.get("adjusted_for"):
+        return item
+    words = f"{key} {item.get('label') or ''}".replace("_", " ")
+    return {**item, "adjusted_for": [STRATA]} if _STRATIFIED.search(words) else item
+
+
+_TINY = 1e-12
+
+
+def _exp(printed: Reported, add: float, text: str, where: str = "") -> Reported:
+    """exp of a printed logarithm plus a number."""
+    ends = (math.exp(end + add) for end in (printed.value, printed.low, printed.high))
+    return Reported.between(f"exp({text})", *ends, decimals=printed.decimals, where=where)
+
+
+def _limit_of_se(point: Reported, se: Reported, z: float, text: str) -> Reported:
+    """point × exp(z SE) over the rounding of both."""
+    ends = sorted(z * end for end in (max(se.low, 0.0), se.high))
+    sign = "+" if z > 0 else "−"
+    return Reported.between(
+        f"exp({text} {sign} {abs(z):.3f} × {se})",
+        point.value * math.exp(z * se.value),
+        max(point.low, _TINY) * math.exp(ends[0]),
+        point.high * math.exp(ends[1]),
+        decimals=max(point.decimals, se.decimals),
+    )
+
+
+class TestResult(Tested):
     """χ² and p of one test, and its degrees of freedom where printed."""
 
     __test__ = False  # not a test case of pytest
     chi_square: Statistic | None = None
     p: PValue | None = None
+    sides: Sides = 2
     df: int | None = Field(None, ge=1, le=100)
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import copy
-import types
-import typing
-from collections.abc import Set
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+import yaml
+from pydantic import ValidationError
 
 from retrial.errors import StudyError
+from retrial.study.arms.many import MultiArmStudy, read_arms
 from retrial.study.consistency import problems_of
-from retrial.study.problems import Clash, KeyPath, Problem, shown
+from retrial.study.corrections.keys import allowed_keys
+from retrial.study.problems import UNKNOWN_KEY, Clash, KeyPath, Problem, shown
 from retrial.study.study import Study
-from retrial.study.yaml_text import read_tree, text_problems
+from retrial.study.yaml_text import not_a_mapping, not_yaml, parse_yaml_text, read_text, text_problems
 
 _ALLOWED = {
     "model_type": "a mapping of keys to values; leave the key out when there is nothing to say",
@@ -36,7 +38,7 @@ def problem_of(item: Any, at: KeyPath) -> Problem:
     if kind == "missing":
         return Problem(at, "missing; this key is needed")
     if kind == "extra_forbidden":
-        return Problem(at, f"got an unknown key; allowed here are {', '.join(_allowed_keys(at[:-1]))}")
+        return Problem(at, f"{UNKNOWN_KEY}; allowed here are {', '.join(allowed_keys(Study, at[:-1]) or ['no others'])}")
     if kind == "value_error":
         return Problem(at, str(item["ctx"]["error"]))
     allowed = _ALLOWED.get(kind)
@@ -48,28 +50,6 @@ def problem_of(item: Any, at: KeyPath) -> Problem:
     )
 
 
-def _allowed_keys(section: KeyPath) -> list[str]:
-    """Keys of the section at a path."""
-    kind: Any = Study
-    for part in section:
-        kind = _plain(kind)
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            kind = kind.model_fields[str(part)].annotation
-        else:
-            kind = typing.get_args(kind)[-1]
-    kind = _plain(kind)
-    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else ["no others"]
-
-
-def _plain(kind: Any) -> Any:
-    """A type without its None and its annotations."""
-    if typing.get_origin(kind) is typing.Annotated:
-        return _plain(typing.get_args(kind)[0])
-    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
-        return _plain(next(option for option in typing.get_args(kind) if option is not type(None)))
-    return kind
-
-
 _MAX_ROUNDS = 40
 """Each round drops what the last one refused, so that the checks behind it are reached too."""
 _MAX_LISTED = 100
@@ -78,19 +58,63 @@ _STAND_INS = {"title": "untitled", "control": "0", "experimental": "0"}
 """Put where a needed value was refused, so that its neighbours are still checked; never part of a study that is returned."""
 
 
-def load_study(path: Path) -> Study:
-    """Read and check a study file. Raises `StudyError` that names every problem with its key path."""
+def load_study(path: Path) -> Study | MultiArmStudy:
+    """Read and check a study file, of whatever arms. Raises `StudyError` that names every problem with its key path."""
     path = Path(path)
-    tree, problems = read_tree(path)
-    study, problems = _checked(tree, problems, path.parent)
-    if study is None or problems:
-        lines = list(dict.fromkeys(str(problem) for problem in problems))
-        listed = lines[:_MAX_LISTED] + [f"... and {len(lines) - _MAX_LISTED} more"] * (len(lines) > _MAX_LISTED)
-        raise StudyError(f"cannot use the study file {path}", listed)
-    return study.read_from(path)
+    text = read_text(path)
+    try:
+        read = _read(text, path.parent)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        problems: list[object] = [not_yaml(error)]
+    else:
+        if read.study is not None and not read.problems:
+            return read.study.read_from(path)
+        problems = list(read.problems)
+    title = f"cannot use the study file {path}"
+    raise StudyError(title, _listed(problems), lambda: _listed(_told(text, path.parent)))
 
 
-def _checked(tree: dict[str, Any], problems: list[Problem], folder: Path) -> tuple[Study | None, list[Problem]]:
+def _told(text: str, folder: Path) -> Iterable[object]:
+    """The problems of a text with their lines and corrections."""
+    # imported here: a file that is right needs no corrections
+    from retrial.study.corrections.told import told
+
+    def check(candidate: str) -> tuple[list[Problem], dict[str, Any]] | None:
+        try:
+            read = _read(candidate, folder)
+        except (yaml.YAMLError, ValueError, OverflowError):
+            return None
+        return read.problems, read.tree
+
+    return told(text, Study, check)
+
+
+def _listed(items: Iterable[object]) -> list[str]:
+    """Each once, the first of them."""
+    lines = list(dict.fromkeys(str(item) for item in items))
+    return lines[:_MAX_LISTED] + [f"... and {len(lines) - _MAX_LISTED} more"] * (len(lines) > _MAX_LISTED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a text gives: the study made of its valid parts, all problems, and its tree."""
+
+    study: Study | MultiArmStudy | None
+    problems: list[Problem]
+    tree: dict[str, Any]
+
+
+def _read(text: str, folder: Path) -> _Read:
+    """A text as a study; raises `yaml.YAMLError` or `ValueError` where it is no YAML."""
+    tree, problems = parse_yaml_text(text)
+    wrong = not_a_mapping(tree)
+    if wrong or not isinstance(tree, dict):
+        return _Read(None, [*problems, Problem((), wrong, of_text=True)], {})
+    study, problems = _checked(tree, problems, folder)
+    return _Read(study, list(dict.fromkeys(problems)), tree)
+
+
+def _checked(tree: dict[str, Any], problems: list[Problem], folder: Path) -> tuple[Study | MultiArmStudy | None, list[Problem]]:
     """The study made of the valid parts, and all problems: of the text, of the schema, and between sections."""
     rest = copy.deepcopy(tree)
     refused: set[KeyPath] = set()
@@ -98,9 +122,19 @@ def _checked(tree: dict[str, Any], problems: list[Problem], folder: Path) -> tup
     for problem in problems:
         if not _touched(refused, problem.at):
             refused |= _drop(rest, problem.at)
-    study = _validated(rest, problems, refused)
+    study, found = read_arms(rest, tree, lambda mine, named: _checked_pair(mine, named, refused, folder))
+    return study, [*problems, *found]
+
+
+def _checked_pair(
+    rest: dict[str, Any], tree: dict[str, Any], refused: Set[KeyPath], folder: Path
+) -> tuple[Study | None, list[Problem]]:
+    """The study of the arms control and experimental, and its problems beside those that were `refused` before."""
+    problems: list[Problem] = []
+    gone = set(refused)
+    study = _validated(rest, problems, gone)
     if study is not None:
-        problems += [problem for problem in problems_of(study, tree, folder) if not _touched(refused, problem.at)]
+        problems += [problem for problem in problems_of(study, tree, folder) if not _touched(gone, problem.at)]
     return study, problems
 
 
@@ -108,7 +142,7 @@ def _validated(rest: dict[str, Any], problems: list[Problem], refused: set[KeyPa
     """Validate, dropping what is refused (it goes to `problems` and `refused`), until the rest of the tree is valid."""
     for _ in range(_MAX_ROUNDS):
         try:
-            return Study.model_validate(rest)
+            return Study.model_validate(rest, context={"decimal": _decimal(rest)})
         except ValidationError as error:
             items = error.errors(include_url=False)
         entries = [(item, *_entries(item, rest)) for item in items]
@@ -122,6 +156,12 @@ def _validated(rest: dict[str, Any], problems: list[Problem], refused: set[KeyPa
                     removed |= _drop(rest, at)
         refused |= removed
     return None
+
+
+def _decimal(rest: dict[str, Any]) -> str:
+    """The decimal mark that the file declares; empty where it declares none that is allowed."""
+    declared = rest.get("decimal")
+    return declared if declared in (",", ".") else ""
 
 
 def _entries(item: Any, rest: dict[str, Any]) -> tuple[list[KeyPath], list[KeyPath]]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from retrial.study.fields import CountRow, GradeKey, Key, Section
+from retrial.study.fields import CountRow, Evaluable, GradeKey, Key, Section
 
 
 class Composite(CountRow):
@@ -20,6 +20,7 @@ class Response(Section):
 
     criteria: str = ""
     where: str = ""
+    evaluable: Evaluable | None = None
     categories: dict[Key, CountRow] = Field(min_length=1)
     composites: dict[Key, Composite] = Field(default_factory=dict)
 
@@ -34,6 +35,7 @@ class AdverseEventTerm(Section):
     """One adverse event: grade group -> counts. Which groups add to which is read from their names (`grades.wholes`)."""
 
     label: str = ""
+    evaluable: Evaluable | None = None
     grades: dict[GradeKey, CountRow] = Field(min_length=1)
 
 
@@ -47,8 +49,9 @@ class Ranking(Section):
 
 
 class AdverseEvents(Section):
-    """The table of adverse events, and what the text ranks."""
+    """The table of adverse events, what the text ranks, and the patients of the table where they are not all (treated)."""
 
     where: str = ""
+    evaluable: Evaluable | None = None
     terms: dict[Key, AdverseEventTerm] = Field(min_length=1)
     rankings: list[Ranking] = Field(default_factory=list)

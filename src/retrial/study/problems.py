@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 KeyPath = tuple[str | int, ...]
+UNKNOWN_KEY = "got an unknown key"
+"""How the message about a key begins that its section does not take."""
 _SHOWN = 60
 """Characters of a refused value that a message repeats."""
 _SHOWN_KEYS = 3
@@ -14,12 +16,15 @@ _SHOWN_NAMES = 12
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, at a key path."""
+    """One thing that is wrong, at a key path; `of_text`: with the text as YAML, where there are no keys yet."""
 
     at: KeyPath
     message: str
+    of_text: bool = False
 
     def __str__(self) -> str:
+        if self.of_text:
+            return self.message
         path = ".".join(printable(str(part)) for part in self.at)
         return f"{path or '(top level)'}: {self.message}"
 
@@ -58,4 +63,10 @@ def listed(names: Sequence[str], most: int = _SHOWN_NAMES) -> str:
 def printable(text: str) -> str:
     """A name from the file; characters that a terminal would obey are written as escapes."""
     text = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def one_line(error: Exception) -> str:
+    """Words of an error on one line, without characters that a terminal would obey."""
+    text = " ".join(str(error).split())
     return text if text.isprintable() else repr(text)[1:-1]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from retrial.study.effects import MEASURES, Effect, Measure, TestResult, TestRow, TestTable
-from retrial.study.endpoints import AtRisk, Endpoint, Events, Median, Medians, UnadjustedTest
-from retrial.study.fields import Calendar, Count, CountRow, Key, MeanWithSD, PValue, Section, Time
+from retrial.study.endpoints import AtRisk, Endpoint, Events, Median, Medians, PatientFile, UnadjustedTest
+from retrial.study.fields import Calendar, Count, CountRow, Evaluable, Key, MeanWithSD, PValue, Section, Sides, Tested, Time
 from retrial.study.outcomes import AdverseEvents, AdverseEventTerm, BinaryOutcome, Composite, Ranking, Response
 from retrial.study.problems import Clash
 
@@ -28,6 +28,7 @@ __all__ = [
     "Measure",
     "Median",
     "Medians",
+    "PatientFile",
     "Ranking",
     "Response",
     "TestResult",
@@ -71,15 +72,17 @@ class Timeline(Section):
     where: str = ""
 
 
-class BaselineVariable(Section):
+class BaselineVariable(Tested):
     """A row group of the baseline table: `levels` of a category, or mean ± SD of a continuous variable.
 
     `exclusive: false` says that the levels do not partition the patients (comorbidities).
     `positive: true` says that the quantity cannot be negative, so that an SD beyond the mean shows skewness.
+    `evaluable` are the patients with a value, where some have none.
     """
 
     label: str = ""
     where: str = ""
+    evaluable: Evaluable | None = None
     levels: dict[Key, CountRow] | None = Field(None, min_length=1)
     exclusive: bool = True
     control: MeanWithSD | None = None
@@ -87,6 +90,7 @@ class BaselineVariable(Section):
     total: MeanWithSD | None = None
     positive: bool = False
     p: PValue | None = None
+    sides: Sides = 2
 
     @model_validator(mode="after")
     def _one_kind(self) -> BaselineVariable:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, Field, PrivateAttr
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr
 
-from retrial.dims import ARMS
+from retrial.dims import ARMS, EXPERIMENTAL
 from retrial.errors import ConfigError
+from retrial.study.arms.names import ArmNames
+from retrial.study.effects import with_strata
 from retrial.study.fields import Count, CountRow, Key, Section
 from retrial.study.sections import (
     AdverseEvents,
@@ -33,8 +35,9 @@ class Total(Section):
 
 
 class Study(Section):
-    """A published two-arm study. Frozen; read by `retrial.study.loader.load_study`.
+    """A published study of two arms, or two arms of a larger one. Frozen; read by `retrial.study.loader.load_study`.
 
+    Control and experimental are roles: `names` says how the file calls the arms that have them. In a study of one arm nobody is in the other.
     Times are in `time_unit` here, as printed; `LifeTable` and all answers are in months.
     """
 
@@ -43,17 +46,19 @@ class Study(Section):
     design: str = ""
     randomised: bool | None = None
     time_unit: Literal["days", "weeks", "months", "years"] = "months"
+    decimal: Literal["", ".", ",", "·"] = ""
     arms: Arms = Field(default_factory=Arms)
     total: Total | None = None
     timeline: Timeline | None = None
     baseline: Baseline | None = None
     endpoints: dict[Key, Endpoint] = Field(default_factory=dict)
-    effects: dict[Key, Effect] = Field(default_factory=dict)
+    effects: Annotated[dict[Key, Effect], BeforeValidator(with_strata)] = Field(default_factory=dict)
     tests: dict[Key, TestTable] = Field(default_factory=dict)
     response: Response | None = None
     binary: dict[Key, BinaryOutcome] = Field(default_factory=dict)
     adverse_events: AdverseEvents | None = None
     _file: Path | None = PrivateAttr(default=None)
+    _names: ArmNames = PrivateAttr(default_factory=ArmNames)
 
     @property
     def file(self) -> Path | None:
@@ -63,8 +68,28 @@ class Study(Section):
     def read_from(self, path: Path) -> Self:
         """The same study, which remembers its file."""
         study = self.model_copy()
-        study._file = path
+        study._file, study._names = path, self._names
         return study
+
+    @property
+    def names(self) -> ArmNames:
+        """What the file calls the arms."""
+        return self._names
+
+    def called(self, names: ArmNames) -> Self:
+        """The same study, which remembers what its file calls the arms."""
+        study = self.model_copy()
+        study._file, study._names = self._file, names
+        return study
+
+    @property
+    def one_arm(self) -> bool:
+        """Whether the study has one arm only: it is the control, and of the other there are 0 patients."""
+        return self.n(EXPERIMENTAL) == 0
+
+    def comparisons(self) -> tuple[Self, ...]:
+        """The study itself: it compares two arms, or none."""
+        return (self,)
 
     def arm(self, name: str) -> Arm:
         return getattr(self.arms, name)
@@ -78,6 +103,31 @@ class Study(Section):
             return int(self.total.n)
         sizes = [self.n(name) for name in ARMS]
         return None if None in sizes else sum(size for size in sizes if size is not None)
+
+    def evaluable(self, path: str, column: str) -> int | None:
+        """Patients of one column among whom the row at `path` counts, as the file says (cell, row or section); None where it does not."""
+        if column in ARMS:
+            return self.said_evaluable(path, column)[0]
+        said = [self.evaluable(path, arm) for arm in ARMS]
+        sizes = [self.n(arm) if known is None else known for arm, known in zip(ARMS, said, strict=True)]
+        return None if None in sizes or said == [None] * len(ARMS) else sum(size for size in sizes if size is not None)
+
+    def said_evaluable(self, path: str, arm: str) -> tuple[int | None, str]:
+        """The number nearest to the count, and its key path."""
+        node: Any = self
+        found: tuple[int | None, str] = (None, "")
+        parts = path.split(".")
+        for depth, part in enumerate(parts, start=1):
+            node = _children(node)[part]
+            said = getattr(getattr(node, "evaluable", None), arm, None)
+            found = found if said is None else (int(said), ".".join([*parts[:depth], "evaluable", arm]))
+        said = getattr(getattr(node, arm, None), "evaluable", None)
+        return found if said is None else (int(said), f"{path}.{arm}.evaluable")
+
+    def patients(self, path: str, column: str) -> int | None:
+        """Patients of one column that the row at `path` is a count of: those said to be evaluable, else all."""
+        known = self.evaluable(path, column)
+        return self.n(column) if known is None else known
 
     def count_rows(self) -> dict[str, CountRow]:
         """Every count row that is compared between arms, by key path."""

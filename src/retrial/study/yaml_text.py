@@ -11,12 +11,12 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
 from retrial.errors import StudyError
-from retrial.study.problems import KeyPath, Problem, shown
+from retrial.study.problems import KeyPath, Problem, one_line, shown
 
 MAX_TEXT = 4_000
 """Longest text read, in characters; the longest note that somebody types is far shorter."""
@@ -115,6 +115,17 @@ class _Open:
             self.key = None
 
 
+_TYPED = "allowed is a text file with the numbers typed in (`retrial new study=NAME kind=full` writes one to fill in)"
+_OTHER_FILES = {
+    b"%PDF": f"a PDF; {_TYPED}",
+    b"PK\x03\x04": f"a document, spreadsheet or archive (Word, Excel, zip); {_TYPED}",
+    b"\xd0\xcf\x11\xe0": f"an old Word or Excel document; {_TYPED}",
+    b"\xff\xfe": "text in UTF-16; save the file as UTF-8 (an editor's Save as, encoding UTF-8)",
+    b"\xfe\xff": "text in UTF-16; save the file as UTF-8 (an editor's Save as, encoding UTF-8)",
+}
+"""What a file is that starts so, and what to do."""
+
+
 def read_text(path: Path) -> str:
     """Text of a study file; raises `StudyError` where there is none."""
     try:
@@ -124,11 +135,15 @@ def read_text(path: Path) -> str:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise StudyError(f"cannot use the study file {path}", [f"got more than {MAX_BYTES} bytes; allowed are {MAX_BYTES}"])
+        other = next((words for start, words in _OTHER_FILES.items() if raw.startswith(start)), "")
+        if other:
+            raise StudyError(f"cannot use the study file {path}", [f"got {other}"])
         return raw.decode("utf-8-sig")
     except OSError as error:
         raise StudyError(f"cannot read the study file {path}", [error.strerror or str(error)]) from error
     except UnicodeDecodeError as error:
-        wrong = f"got a byte that is not UTF-8 text at position {error.start}; save the file as UTF-8"
+        line = error.object[: error.start].count(b"\n") + 1
+        wrong = f"line {line}: got a byte that is not UTF-8 text; save the file as UTF-8 (an editor's Save as, encoding UTF-8)"
         raise StudyError(f"cannot use the study file {path}", [wrong]) from error
     except ValueError as error:
         raise StudyError(f"cannot read the study file {str(path)!r}", [str(error)]) from error
@@ -150,26 +165,136 @@ def read_tree(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     try:
         tree, problems = parse_yaml_text(read_text(path))
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise StudyError(f"cannot use the study file {path}", [f"not plain YAML: {_in_words(error)}"]) from error
-    if tree is None:
-        raise StudyError(f"cannot use the study file {path}", ["got an empty file; needed is at least a title"])
-    if not isinstance(tree, dict):
-        raise StudyError(f"cannot use the study file {path}", [f"got {shown(tree)} at the top; allowed are key: value lines"])
+        raise StudyError(f"cannot use the study file {path}", [not_yaml(error)]) from error
+    wrong = not_a_mapping(tree)
+    if wrong or not isinstance(tree, dict):
+        raise StudyError(f"cannot use the study file {path}", [wrong])
     return tree, problems
 
 
-def _in_words(error: Exception) -> str:
+def not_a_mapping(tree: Any) -> str:
+    """Why what a file holds is no study; empty where it is keys with values."""
+    if tree is None:
+        return "got an empty file; needed is at least a title"
+    return "" if isinstance(tree, dict) else f"got {shown(tree)} at the top; allowed are key: value lines"
+
+
+def not_yaml(error: Exception) -> str:
     """The YAML library's complaint on one line, without the piece of the file that it may quote."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"{error.problem} (line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1})"
-    text = " ".join(str(error).split())
-    return text if text.isprintable() else repr(text)[1:-1]
+        mark = error.problem_mark
+        return f"not plain YAML: {error.problem} (line {mark.line + 1}, column {mark.column + 1})"
+    return f"not plain YAML: {one_line(error)}"
+
+
+def events(text: str) -> Iterator[yaml.Event]:
+    """The parser's events of a YAML text, numbers as they were typed; raises `yaml.YAMLError` at the first error.
+
+    YAML would end a number at its comma within brackets, take > for the start of a text, and refuse a list that starts with a comma.
+    """
+    source = _with_starts(text)
+    if source != text and (_parses(text) or not _parses(source)):
+        source = text
+    yield from _as_typed(yaml.parse(source, Loader=_PARSER), source)
+
+
+_BOUND = re.compile(r"(?<=[\[{,:])(?P<space>\s*)>(?==?\s*[\d.][\d.,·]*\s*(?:[\],}]|#|$))", re.MULTILINE)
+_BLANK_FIRST = re.compile(r"\[(?: (?P<space>\s*),|, )")
+
+
+def _with_starts(text: str) -> str:
+    """The text with every bound (`>30`) and every blank first limit (`[ , 0.98]`) as YAML takes it, nothing moved."""
+    text = _BOUND.sub(lambda match: f"{match['space']}＞", text)
+    return _BLANK_FIRST.sub(lambda match: "[~," if match["space"] is None else f"[~{match['space']},", text)
+
+
+def _parses(text: str) -> bool:
+    try:
+        for _ in yaml.parse(text, Loader=_PARSER):
+            pass
+    except yaml.YAMLError:
+        return False
+    return True
+
+
+_DECIMAL_COMMA = re.compile(r"^decimal\s*:\s*([\"']),\1", re.MULTILINE)
+_NUMBERS = re.compile(r"(?:[\d\s.,·<>≤≥＞%()+±/'’\-–−]|\bto\b|\bbis\b)+")
+
+
+def _as_typed(stream: Iterator[yaml.Event], source: str) -> Iterator[yaml.Event]:
+    """Events with the pieces put together that commas cut a number (or an interval in parentheses) into, and a blank last limit.
+
+    In a mapping such a piece is a key without a value, which nobody types; in a list it is told only where the file has decimal commas.
+    """
+    ahead: list[yaml.Event] = []
+    before: list[yaml.Event] = []
+    in_lists = _DECIMAL_COMMA.search(source) is not None
+
+    def peek(place: int) -> yaml.Event | None:
+        while len(ahead) <= place:
+            event = next(stream, None)
+            if event is None:
+                return None
+            ahead.append(event)
+        return ahead[place]
+
+    while (event := peek(0)) is not None:
+        ahead.pop(0)
+        while isinstance(after := peek(0), yaml.ScalarEvent) and _goes_on(event, after, source):
+            is_key = _is_empty_after(peek(1), after)
+            if not (is_key or in_lists):
+                break
+            event = _together(event, after, source)
+            del ahead[: 2 if is_key else 1]
+        if isinstance(event, yaml.SequenceEndEvent) and _is_open_interval(before, event, source):
+            yield yaml.ScalarEvent(None, None, (True, False), "", event.start_mark, event.start_mark)
+        before = [*before[-2:], event]
+        yield event
+
+
+def _is_plain(event: yaml.Event | None) -> TypeGuard[yaml.ScalarEvent]:
+    return isinstance(event, yaml.ScalarEvent) and event.style in (None, "") and event.tag is None and event.anchor is None
+
+
+def _start(event: yaml.Event) -> int:
+    return event.start_mark.index if event.start_mark is not None else 0
+
+
+def _end(event: yaml.Event) -> int:
+    return event.end_mark.index if event.end_mark is not None else 0
+
+
+def _is_empty_after(event: yaml.Event | None, key: yaml.Event) -> bool:
+    """Whether this is the missing value of a key that has none."""
+    return _is_plain(event) and not event.value and _start(event) == _end(key)
+
+
+def _goes_on(event: yaml.Event, after: yaml.ScalarEvent, source: str) -> bool:
+    """Whether the next scalar is the rest of a number: 0 and 621 of 0,621, or (0.37 and 0.76) of (0.37, 0.76)."""
+    if not (_is_plain(event) and _is_plain(after) and _NUMBERS.fullmatch(event.value + after.value)):
+        return False
+    between = source[_end(event) : _start(after)]
+    if between == ",":
+        return event.value[-1:].isdigit() and after.value[:1].isdigit()
+    return between.strip() == "," and event.value.startswith("(") and ")" not in event.value
+
+
+def _together(first: yaml.Event, second: yaml.Event, source: str) -> yaml.ScalarEvent:
+    text = source[_start(first) : _end(second)]
+    return yaml.ScalarEvent(None, None, (True, False), text, first.start_mark, second.end_mark)
+
+
+def _is_open_interval(before: list[yaml.Event], end: yaml.Event, source: str) -> bool:
+    """Whether a list is `ci: [9.3, ]`."""
+    kinds = [yaml.ScalarEvent, yaml.SequenceStartEvent, yaml.ScalarEvent]
+    is_one = [type(event) for event in before] == kinds and getattr(before[0], "value", "") == "ci"
+    return is_one and source[_end(before[2]) : _start(end)].strip() == ","
 
 
 def parse_yaml_text(text: str) -> tuple[Any, list[Problem]]:
     """Tree of a YAML text and its problems; raises `yaml.YAMLError` or `ValueError` where no tree can be made."""
     stack, problems, documents = [_Open([])], [], 0
-    for event in yaml.parse(text, Loader=_PARSER):
+    for event in events(text):
         documents += isinstance(event, yaml.DocumentStartEvent)
         if documents > 1:
             raise ValueError(f"got a second document (---) on line {_line(event)}; allowed is one")

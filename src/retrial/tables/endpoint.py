@@ -17,7 +17,10 @@ FROM_PATIENTS = "patients"
 
 @dataclass(frozen=True, eq=False)
 class EndpointTables:
-    """Tables of one endpoint, their weights (adding to 1), and how far they are from the printed numbers."""
+    """Tables of one endpoint, their weights (adding to 1), and how far they are from the printed numbers.
+
+    `notes` are sentences about the data that a reader of its curves must know.
+    """
 
     endpoint: str
     table: LifeTable
@@ -27,3 +30,4 @@ class EndpointTables:
     fidelity: pd.DataFrame | None = None
     ensemble: Ensemble | None = None
     targets: Targets | None = None
+    notes: tuple[str, ...] = ()

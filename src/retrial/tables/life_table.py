@@ -11,10 +11,37 @@ import xarray as xr
 from retrial.dims import ARM, ARMS, CENSORED, EVENTS, RECONSTRUCTION, TIME
 from retrial.errors import DataError
 
+LATE = "late"
+_LATE_FIELDS = ("status", "arm", "exit", "entry", "count")
+
 MAX_COUNT = 2**53
 """Largest count that a float holds exactly."""
 _OFF_GRID = 1e-6
 """Recording units by which a time may miss a whole one: rounding of days to months."""
+
+
+@dataclass(frozen=True, eq=False)
+class LateEntry:
+    """Patients who came under observation after time 0, in groups of one kind; all arrays (group,) of whole numbers.
+
+    `status` 0 event, 1 censored; `arm` 0 control, 1 experimental; `exit` and `entry` are rows of the table: `count` patients are at
+    risk at the times t with times[entry] < t <= times[exit]. They are among the table's events and censorings at `exit`.
+    """
+
+    status: np.ndarray
+    arm: np.ndarray
+    exit: np.ndarray
+    entry: np.ndarray
+    count: np.ndarray
+
+    def entered(self, n_times: int) -> np.ndarray:
+        """(arm, time) patients who enter at each time, at risk from then on."""
+        cell = self.arm * n_times + self.entry
+        return np.bincount(cell, self.count, len(ARMS) * n_times).astype(np.int64).reshape(len(ARMS), n_times)
+
+    def moved(self, rows: np.ndarray) -> LateEntry:
+        """The same patients in a table in which row i is `rows[i]`."""
+        return LateEntry(self.status, self.arm, rows[self.exit], rows[self.entry], self.count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +50,8 @@ class LifeTable:
 
     `data` is a Dataset with int64 `events` d and `censored` c over dims (reconstruction, arm, time); coordinates
     arm = ("control", "experimental"), time in months, increasing, > = 0. A censoring at t leaves after the events at t.
-    With one recording unit, row t holds the patients whose recorded time is t.
+    With one recording unit, row t holds the patients whose recorded time is t. Variables `late_...` over `late`, where there are
+    any, are the groups of `LateEntry`: a table with late entry is one table, never an ensemble.
     """
 
     data: xr.Dataset
@@ -49,11 +77,15 @@ class LifeTable:
         return cls(xr.Dataset({EVENTS: (dims, d.astype(np.int64)), CENSORED: (dims, c.astype(np.int64))}, coords))
 
     @classmethod
-    def from_patients(cls, time: np.ndarray, event: np.ndarray, experimental: np.ndarray) -> LifeTable:
+    def from_patients(
+        cls, time: np.ndarray, event: np.ndarray, experimental: np.ndarray, entry: np.ndarray | None = None
+    ) -> LifeTable:
         """Collapse patients (months, 0/1 event, 0/1 experimental arm), whatever their number, to one table of distinct times.
 
+        `entry` (months) is when each came under observation, 0 from the start; left out: all from the start.
         Time O(n log n) and a few arrays of n numbers; the table has one column a distinct time, and what is computed from
-        it does not depend on n. Raises `DataError` for columns of other lengths or values.
+        it does not depend on n. Raises `DataError` for columns of other lengths or values, and for an entry above 0 that is not
+        before the time.
         """
         time, event, experimental = np.asarray(time, dtype=float), np.asarray(event), np.asarray(experimental)
         if time.ndim != 1 or time.size == 0 or not time.shape == event.shape == experimental.shape:
@@ -64,10 +96,39 @@ class LifeTable:
                 raise DataError(f"got values of {name} that are neither 0 nor 1; allowed are 0 and 1")
         if not (np.isfinite(time).all() and time.min() >= 0):
             raise DataError("got times that are negative or not finite; allowed are months from 0")
-        grid, column = np.unique(time, return_inverse=True)
-        cell = (event.astype(np.int64) * len(ARMS) + experimental.astype(np.int64)) * grid.size + column
-        counts = np.bincount(cell, minlength=2 * len(ARMS) * grid.size).reshape(2, len(ARMS), grid.size)
-        return cls.from_counts(grid, counts[1], counts[0])
+        late = _late_patients(time, entry)
+        entries = np.zeros(0) if entry is None else np.asarray(entry, dtype=float)[late]
+        grid, column = np.unique(np.concatenate([time, entries]), return_inverse=True)
+        leaving = (event.astype(np.int64) * len(ARMS) + experimental.astype(np.int64)) * grid.size + column[: time.size]
+        counts = np.bincount(leaving, minlength=2 * len(ARMS) * grid.size).reshape(2, len(ARMS), grid.size)
+        table = cls.from_counts(grid, counts[1], counts[0])
+        if not late.size:
+            return table
+        kinds, count = np.unique(leaving[late] * grid.size + column[time.size :], return_counts=True)
+        (status, arm, out), into = np.unravel_index(kinds // grid.size, (2, len(ARMS), grid.size)), kinds % grid.size
+        return table.with_late(LateEntry(1 - status, arm, out, into, count))
+
+    def with_late(self, late: LateEntry | None) -> LifeTable:
+        """The same counts, some of them of patients who entered late."""
+        if late is None:
+            return self
+        return LifeTable(
+            self.data.assign({f"late_{name}": (LATE, getattr(late, name).astype(np.int64)) for name in _LATE_FIELDS})
+        )
+
+    @property
+    def late(self) -> LateEntry | None:
+        """Who entered late; None where everybody is observed from time 0."""
+        if LATE not in self.data.dims:
+            return None
+        return LateEntry(*(self.data[f"late_{name}"].to_numpy() for name in _LATE_FIELDS))
+
+    @property
+    def entered(self) -> xr.DataArray:
+        """Patients who enter at each time above 0 and are at risk from then on, dims (arm, time)."""
+        size = self.times.size
+        counts = np.zeros((len(ARMS), size), np.int64) if self.late is None else self.late.entered(size)
+        return xr.DataArray(counts, {ARM: list(ARMS), TIME: self.times}, (ARM, TIME))
 
     @property
     def times(self) -> np.ndarray:
@@ -92,14 +153,17 @@ class LifeTable:
 
     @property
     def at_risk(self) -> xr.DataArray:
-        """Patients with time >= t, dims (reconstruction, arm, time)."""
+        """Patients with time >= t who entered before t, dims (reconstruction, arm, time)."""
         leaving = self.events + self.censored
+        if self.late is not None:
+            leaving = leaving - self.entered
         return leaving.isel({TIME: slice(None, None, -1)}).cumsum(TIME).isel({TIME: slice(None, None, -1)})
 
     def on_recording_grid(self, unit: float) -> LifeTable:
         """The same tables with a row for every recording unit (months) up to the last, also those in which nobody leaves.
 
-        An event recorded at t then lies between its row and the one before it. Raises `DataError` for times between whole units.
+        An event recorded at t then lies between its row and the one before it, one recorded at 0 in the first unit.
+        Raises `DataError` for times between whole units.
         """
         index = np.rint(self.times / unit).astype(int)
         off = np.abs(self.times / unit - index) > _OFF_GRID
@@ -107,11 +171,34 @@ class LifeTable:
             times = ", ".join(f"{time:g}" for time in (self.times / unit)[off][:5])
             problem = f"got {times} recording units; allowed are whole ones (or recorded: exact)"
             raise DataError("recorded: interval with times between the units of recording", [problem])
-        grid = np.arange(min(1, index[0]), index[-1] + 1)
+        grid = np.arange(min(1, index[0]), max(1, index[-1]) + 1)
         events, censored = (np.zeros((*counts.shape[:2], grid.size), np.int64) for counts in (self.events, self.censored))
         for full, counts in ((events, self.events), (censored, self.censored)):
             full[..., index - grid[0]] = counts.transpose(RECONSTRUCTION, ARM, TIME).to_numpy()
-        return LifeTable.from_counts(grid * unit, events, censored)
+        if grid[0] == 0:
+            events[..., 1] += events[..., 0]
+            events[..., 0] = 0
+        table = LifeTable.from_counts(grid * unit, events, censored)
+        return table if self.late is None else table.with_late(self.late.moved(index - grid[0]))
+
+    def with_first_events_at(self, months: float) -> LifeTable:
+        """The events recorded at time 0 taken at a time before every other; a censoring at 0, which says nothing, stays.
+
+        Raises `DataError` where the time is not before the others.
+        """
+        times = self.times
+        if times[0] > 0 or not self.events.isel({TIME: 0}).any():
+            return self
+        if not months > 0 or (times.size > 1 and months >= times[1]):
+            raise DataError(f"got {months:g} months for the events at time 0; allowed is a time above 0 and before the next one")
+        events, censored = (
+            np.insert(counts.transpose(RECONSTRUCTION, ARM, TIME).to_numpy(), 1, 0, axis=-1)
+            for counts in (self.events, self.censored)
+        )
+        events[..., 1], events[..., 0] = events[..., 0], 0
+        table = LifeTable.from_counts(np.insert(times, 1, months), events, censored)
+        rows = np.arange(times.size) + (np.arange(times.size) > 0)
+        return table if self.late is None else table.with_late(self.late.moved(rows))
 
     def select(self, reconstruction: int) -> LifeTable:
         """One table, still with its reconstruction dim."""
@@ -123,18 +210,44 @@ class LifeTable:
         return one[EVENTS].to_numpy(), one[CENSORED].to_numpy()
 
     def patients(self, reconstruction: int = 0) -> dict[str, np.ndarray]:
-        """Columns time, event, experimental: one entry a patient of one table (for software that wants patients)."""
-        events, censored = self.counts(reconstruction)
+        """Columns time, event, experimental, and where somebody entered late entry: one row a patient of one table (for software
+        that wants patients).
+        """
+        events, censored = (counts.copy() for counts in self.counts(reconstruction))
+        late = self.late
+        if late is not None:
+            for status, counts in enumerate((events, censored)):
+                mine = late.status == status
+                np.subtract.at(counts, (late.arm[mine], late.exit[mine]), late.count[mine])
         pieces = [
             (np.repeat(self.times, counts[arm]), status, arm)
             for arm in range(len(ARMS))
             for status, counts in ((1, events), (0, censored))
         ]
-        return {
+        columns = {
             "time": np.concatenate([times for times, _, _ in pieces]),
             "event": np.concatenate([np.full(times.size, status) for times, status, _ in pieces]),
             "experimental": np.concatenate([np.full(times.size, arm) for times, _, arm in pieces]),
         }
+        if late is None:
+            return columns
+        named = {"time": self.times[late.exit], "event": 1 - late.status, "experimental": late.arm}
+        entry = np.repeat(self.times[late.entry], late.count)
+        joined = {name: np.append(columns[name], np.repeat(values, late.count)) for name, values in named.items()}
+        return {**joined, "entry": np.append(np.zeros(columns["time"].size), entry)}
+
+
+def _late_patients(time: np.ndarray, entry: np.ndarray | None) -> np.ndarray:
+    """Numbers of the patients who entered after time 0."""
+    if entry is None:
+        return np.zeros(0, np.int64)
+    entry = np.asarray(entry, dtype=float)
+    if entry.shape != time.shape or not (np.isfinite(entry).all() and entry.min() >= 0):
+        raise DataError(f"got entries of shape {entry.shape}, or negative; allowed is a number of months from 0 a patient")
+    late = np.flatnonzero(entry > 0)
+    if (entry[late] >= time[late]).any():
+        raise DataError("got patients who enter when they leave, or later; allowed are entries before the time")
+    return late
 
 
 def _are_counts(counts: np.ndarray) -> bool:

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from scipy import stats
 
 from retrial.audit.check import Check, Verdict
-from retrial.audit.numbers import TRUNCATED, Agreement, Range, agreement, show_p, truncation_interval
+from retrial.audit.numbers import (
+    TRUNCATED,
+    Agreement,
+    Range,
+    Sides,
+    agreement,
+    show_p,
+    sides_in_words,
+    sides_of,
+    truncation_interval,
+)
 from retrial.study.reported import Quantity, Reported
 from retrial.study.study import Study
 
@@ -24,13 +34,13 @@ def checks(study: Study) -> Iterator[Check]:
                 df = result.df or row.groups - 1
                 path = f"tests.{key}.rows.{name}.results.{endpoint}"
                 label = f"{row.label or name}, {_endpoint_label(study, endpoint)}"
-                yield from _pair(label, table.where, path, result.chi_square, result.p, df)
+                yield from _pair(label, table.where, path, result.chi_square, result.p, df, sides_of(result))
     for key, endpoint_ in study.endpoints.items():
         test = endpoint_.test
         if test is not None and not _is_table_row(study, key, test.where):
             where = test.where or endpoint_.where
             label = f"{_endpoint_label(study, key)}: {test.words}"
-            yield from _pair(label, where, f"endpoints.{key}.test", test.chi_square, test.p, 1)
+            yield from _pair(label, where, f"endpoints.{key}.test", test.chi_square, test.p, 1, sides_of(test))
 
 
 def p_of(chi_square: Reported, df: int, *, truncated: bool = False) -> Range:
@@ -58,7 +68,9 @@ def _endpoint_label(study: Study, key: str) -> str:
     return (endpoint.label if endpoint else "") or key
 
 
-def _pair(label: str, where: str, path: str, chi_square: Quantity | None, p: Quantity | None, df: int) -> Iterator[Check]:
+def _pair(
+    label: str, where: str, path: str, chi_square: Quantity | None, p: Quantity | None, df: int, sides: Sides = 2
+) -> Iterator[Check]:
     if chi_square is None and p is None:
         return
     if chi_square is None or p is None:
@@ -67,7 +79,7 @@ def _pair(label: str, where: str, path: str, chi_square: Quantity | None, p: Qua
         yield Check(FAMILY, label, where, path, printed, "", Verdict.NOT_CHECKABLE, note=f"{missing} is not printed", numbers=0)
         return
     fits = fitting_df(chi_square.first, p.first)
-    verdict, reading, note = _judged(chi_square.first, p.first, df, fits)
+    verdict, reading, note = judged(chi_square.first, p.first, df, fits, sides)
     shown = sorted({df, *fits})
     yield Check(
         family=FAMILY,
@@ -82,13 +94,22 @@ def _pair(label: str, where: str, path: str, chi_square: Quantity | None, p: Qua
     )
 
 
-def _judged(chi_square: Reported, p: Reported, df: int, fits: tuple[int, ...]) -> tuple[Verdict, str, str]:
+def judged(chi_square: Reported, p: Reported, df: int, fits: tuple[int, ...], sides: Sides) -> tuple[Verdict, str, str]:
+    """Verdict of a χ² beside its p, its reading and its note; `fits` are the degrees of freedom that agree."""
+    half = Range(*(end / 2 for end in p_of(chi_square, df)))
+    is_half = df == 1 and agreement(p, *half) is Agreement.ROUNDED
+    if is_half and sides == 1:
+        return Verdict.CONSISTENT, "df = 1, one-sided", ""
+    if df in fits and sides == 1:
+        return Verdict.CONSISTENT_ONLY_IF, f"df = {df}, {sides_in_words(2, sides)}", ""
     if df in fits:
         return Verdict.CONSISTENT, f"df = {df}", ""
     if agreement(p, *p_of(chi_square, df)) is Agreement.TRUNCATED:
         return Verdict.CONSISTENT_ONLY_IF, f"df = {df}, p {TRUNCATED}", ""
     if agreement(p, *p_of(chi_square, df, truncated=True)) is not Agreement.NONE:
         return Verdict.CONSISTENT_ONLY_IF, f"df = {df}, χ² {TRUNCATED}", ""
+    if is_half:
+        return Verdict.CONSISTENT_ONLY_IF, "df = 1, p one-sided", ""
     if fits:
         listed = " or ".join(map(str, fits))
         return Verdict.CONSISTENT_ONLY_IF, f"df = {listed}", f"{fits[0] + 1} groups were tested, not {df + 1} as the row says"

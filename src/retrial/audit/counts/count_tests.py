@@ -3,113 +3,34 @@
 from __future__ import annotations
 
 import math
+import operator
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from itertools import islice
 
-import numpy as np
 from scipy import stats
-from scipy.special import gammaln
 
 from retrial.audit.check import Check, Verdict
-from retrial.audit.numbers import TRUNCATED, Agreement, agreement, printed_texts, show_p
+from retrial.audit.counts.contingency import (
+    FISHER,
+    PEARSON,
+    Match,
+    Table,
+    TestValue,
+    matching,
+    ordered_tests,
+    rarer_tests,
+    smallest_expected,
+    usual_tests_by_sides,
+)
+from retrial.audit.counts.denominators import Denominators, Pair, denominators_of, table_of
+from retrial.audit.numbers import LEAST_P, Agreement, Sides, agreement, best, printed_texts, show_p, sides_in_words, sides_of
 from retrial.audit.rows import Row, continuous_or_not, count_rows, level_rows
 from retrial.dims import ARMS
 from retrial.study.reported import Quantity
 from retrial.study.sections import BaselineVariable
 from retrial.study.study import Study
-
-Table = tuple[tuple[int, int], ...]
-
-PEARSON = "Pearson"
-YATES = "Yates"
-FISHER = "Fisher exact"
-FREEMAN_HALTON = "Fisher-Freeman-Halton exact"
-LIKELIHOOD_RATIO = "likelihood ratio"
-MID_P = "mid-p exact"
-MAX_TABLES = 2_000_000
-"""Tables enumerated for the exact test of r x 2 counts (below a second); beyond, counts are large and Pearson close to exact."""
-_TIE = 1e-7
-"""Relative room within which two tables count as equally probable: the rounding error of log-gamma."""
-
-
-@dataclass(frozen=True, slots=True)
-class TestValue:
-    """One test of a table: p, and the statistic where it has one (NaN for exact tests)."""
-
-    __test__ = False
-    name: str
-    p: float
-    statistic: float = math.nan
-
-
-def usual_tests(table: Table) -> tuple[TestValue, ...]:
-    """Pearson, Yates (2 x 2), exact, likelihood-ratio and mid-p tests of an r x 2 table; empty where no comparison exists.
-
-    With n the table's total and e_ij = (row total)(column total)/n: Pearson sum (o-e)^2/e, Yates the same with |o-e| less 1/2,
-    likelihood ratio 2 sum o log(o/e), each against chi-square with r-1 degrees of freedom; exact: P(tables no more probable than
-    the observed one | margins), by Fisher for 2 x 2 and Freeman and Halton (1951), Biometrika 38:141, beyond; mid-p: that less
-    half the probability of the observed table (Lancaster 1961).
-    """
-    counts = np.array([row for row in table if sum(row) > 0], dtype=float)
-    if counts.shape[0] < 2 or (counts.sum(axis=0) == 0).any():
-        return ()
-    found = [_chi_square(PEARSON, counts)]
-    if counts.shape[0] == 2:
-        found.append(_chi_square(YATES, counts, correction=True))
-    found += _exact(counts)
-    found.append(_chi_square(LIKELIHOOD_RATIO, counts, power="log-likelihood"))
-    return tuple(found)
-
-
-def smallest_expected(table: Table) -> float:
-    """Smallest expected count under independence."""
-    counts = np.array([row for row in table if sum(row) > 0], dtype=float)
-    return float(np.outer(counts.sum(axis=1), counts.sum(axis=0)).min() / counts.sum())
-
-
-def freeman_halton(table: Table) -> tuple[float, float] | None:
-    """Exact two-sided p of an r x 2 table and the probability of the table itself; None beyond `MAX_TABLES` tables."""
-    rows = sorted((sum(row), row[0]) for row in table)
-    if math.prod(total + 1 for total, _ in rows[:-1]) > MAX_TABLES:
-        return None
-    column = sum(first for _, first in rows)
-    filled, log_p = np.zeros(1, dtype=np.int64), np.zeros(1)
-    for total, _ in rows[:-1]:
-        choice = np.arange(total + 1)
-        filled = (filled[:, None] + choice).ravel()
-        log_p = (log_p[:, None] + _log_choose(total, choice)).ravel()
-        filled, log_p = filled[filled <= column], log_p[filled <= column]
-    last_total = rows[-1][0]
-    possible = column - filled <= last_total
-    log_p = log_p[possible] + _log_choose(last_total, column - filled[possible])
-    observed = sum(float(_log_choose(total, np.array(first))) for total, first in rows)
-    everything = float(_log_choose(sum(total for total, _ in rows), np.array(column)))
-    extreme = log_p[log_p <= observed + _TIE]
-    return min(1.0, float(np.exp(extreme - everything).sum())), math.exp(observed - everything)
-
-
-def _chi_square(
-    name: str, counts: np.ndarray, *, correction: bool = False, power: Literal["pearson", "log-likelihood"] = "pearson"
-) -> TestValue:
-    result = stats.chi2_contingency(counts, correction=correction, lambda_=power)
-    return TestValue(name, float(result.pvalue), float(result.statistic))
-
-
-def _exact(counts: np.ndarray) -> list[TestValue]:
-    table = tuple((int(first), int(second)) for first, second in counts)
-    if len(table) == 2:
-        (a, b), (c, d) = table
-        p = min(1.0, float(stats.fisher_exact(counts.astype(int)).pvalue))
-        own = float(stats.hypergeom.pmf(a, a + b + c + d, a + b, a + c))
-        return [TestValue(FISHER, p), TestValue(MID_P, p - own / 2)]
-    result = freeman_halton(table)
-    return [] if result is None else [TestValue(FREEMAN_HALTON, result[0]), TestValue(MID_P, result[0] - result[1] / 2)]
-
-
-def _log_choose(n: int, k: np.ndarray) -> np.ndarray:
-    return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
-
 
 FAMILY = "count_tests"
 ALPHA = 0.05
@@ -117,65 +38,72 @@ ALPHA = 0.05
 SMALL_EXPECTED = 5.0
 """Below this expected count the chi-square approximation is commonly held unsafe and Fisher's test asked for (Cochran 1954)."""
 
+STRATIFIED = "a test that is stratified or adjusted (such as Cochran-Mantel-Haenszel), which needs the patients"
+STRATA_ROOM = 0.15
+"""Largest distance in |z| from the usual tests that is put down to stratification of a randomised study, whose strata are alike in the arms."""
+_LIKELIEST = 4
+"""Pairs of numbers of patients that are tried where many counts are."""
+_NAMED = 3
+"""Readings named in a finding."""
+
+_UNKNOWN = re.compile(r"(?i)(unknown|missing|not (available|known|reported|done|assessed|evaluable)|n/?[aekrd]|unk)\b.*")
+"""Levels that tests usually leave out."""
+
 Tested = dict[str, tuple[Table, tuple[TestValue, ...]]]
 """Reading of a variable's levels -> the table under it and that table's tests."""
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """Which tests reproduce a printed number, and whether only by truncation."""
+class Reading:
+    """What a printed p (or χ²) of a row can be of: patients of both arms and sides, in words (none where as expected), and its tests."""
 
-    names: tuple[str, ...]
-    truncated: bool = False
-
-    def __bool__(self) -> bool:
-        return bool(self.names)
-
-    def __str__(self) -> str:
-        return " or ".join(self.names) + (f" ({TRUNCATED})" if self.truncated else "")
+    words: str
+    table: Table
+    tests: tuple[TestValue, ...]
 
 
 def checks(study: Study) -> Iterator[Check]:
     """One check a printed test of counts; rows with nobody, or everybody, of both arms are named as not checkable."""
+    patients = denominators_of(study)
     for row in count_rows(study):
-        yield from _row(study, row)
+        yield from _row(study, patients, row)
     for name, variable in continuous_or_not(study.baseline, levels=True):
         if variable.p is not None:
             yield _variable(study, name, variable, variable.p)
 
 
-def matching(tests: Iterable[TestValue], printed: Quantity | None, *, statistic: bool = False) -> Match:
-    """Tests whose p (or statistic) prints as one of the places does: by rounding, else by truncation."""
-    found = [(test.name, test.statistic if statistic else test.p) for test in tests]
-    for wanted in (Agreement.ROUNDED, Agreement.TRUNCATED):
-        for print_ in printed.prints if printed else ():
-            names = tuple(name for name, value in found if not math.isnan(value) and agreement(print_, value) is wanted)
-            if names:
-                return Match(names, wanted is Agreement.TRUNCATED)
-    return Match(())
+def readings_of(patients: Denominators, row: Row, counts: Pair, sides: Sides = 2, most: int | None = None) -> Iterator[Reading]:
+    """Usual tests of the expected patients first; then of others (the first `most` pairs), rarer tests, and the other number of sides."""
+    other: Sides = 1 if sides == 2 else 2
+    pairs = {sizes: words for sizes, words in patients.pairs(row).items() if all(map(operator.le, counts, sizes))}
+    for which in (sides, other):
+        for sizes, words in islice(pairs.items(), most):
+            table = table_of(counts, sizes)
+            said = ", ".join(filter(None, ("" if which == 1 else sides_in_words(which, sides), words)))
+            yield Reading(said, table, usual_tests_by_sides(table, which))
+            if which == 2 and not words:
+                yield Reading(said, table, rarer_tests(table))
 
 
-def two_by_two(study: Study, row: Row) -> Table | None:
-    """The row's counts against the rest of each arm; None where an arm's size is missing."""
-    sizes = [study.n(arm) for arm in ARMS]
-    if sizes[0] is None or sizes[1] is None:
-        return None
-    control, experimental = row.arms
-    return ((control, experimental), (sizes[0] - control, sizes[1] - experimental))
+def gives_p(patients: Denominators, row: Row, counts: Pair, p: Quantity) -> bool:
+    """Whether these counts give the printed p, by rounding, under some reading (of patients: the likeliest)."""
+    found = (matching(item.tests, p) for item in readings_of(patients, row, counts, sides_of(row.counts), _LIKELIEST))
+    return any(match and not match.truncated for match in found)
 
 
-def _row(study: Study, row: Row) -> Iterator[Check]:
+def _row(study: Study, patients: Denominators, row: Row) -> Iterator[Check]:
     p, chi_square = row.counts.p, row.counts.chi_square
-    table = two_by_two(study, row)
+    readings = readings_of(patients, row, row.arms, sides_of(row.counts))
+    first = next(readings, None)
     compared = f"{row.label}: {row.arms[0]} v {row.arms[1]} (control v experimental)"
-    tests = usual_tests(table) if table else ()
-    if (p is not None or chi_square is not None) and tests and table:
-        yield _judged(compared, row.where, row.path, table, tests, p, chi_square)
-    elif table is not None and not tests:
-        who = "no event in either arm" if row.arms == (0, 0) else "everybody is in the row"
-        yield _not_checkable(compared, row, f"{who}: no comparison exists")
-    elif p is not None or chi_square is not None:
+    if first is None and (p is not None or chi_square is not None):
         yield _not_checkable(compared, row, "the size of an arm is missing (arms.*.n)")
+    elif first is not None and not first.tests:
+        who = "no event in either arm" if row.arms == (0, 0) else "everybody is in the row"
+        yield _nothing_to_compare(compared, row, f"{who}: no comparison exists")
+    elif first is not None and (p is not None or chi_square is not None):
+        expected = judged(compared, row.where, row.path, first.table, first.tests, p, chi_square)
+        yield expected if expected.verdict is not Verdict.INCONSISTENT else _otherwise(study, row, expected, readings)
 
 
 def _not_checkable(claim: str, row: Row, missing: str) -> Check:
@@ -183,9 +111,57 @@ def _not_checkable(claim: str, row: Row, missing: str) -> Check:
     return Check(FAMILY, claim, row.where, f"{row.path}.p", printed, "", Verdict.NOT_CHECKABLE, note=missing, numbers=0)
 
 
-def _judged(
+def _nothing_to_compare(claim: str, row: Row, why: str) -> Check:
+    """No event, or nobody without one: the exact p is 1, and no other test has a p."""
+    p = row.counts.p
+    if p is None:
+        return _not_checkable(claim, row, why)
+    is_one = best(agreement(print_, 1.0) for print_ in p.prints) is Agreement.ROUNDED
+    verdict, reading = (Verdict.CONSISTENT, f"{FISHER}: 1 by definition") if is_one else (Verdict.INCONSISTENT, "")
+    note = "" if is_one else f"{why}; the exact test gives p 1, no other test gives a p"
+    return Check(FAMILY, claim, row.where, f"{row.path}.p", f"p {printed_texts(p)}", f"{FISHER} p 1", verdict, reading, note)
+
+
+def _otherwise(study: Study, row: Row, expected: Check, readings: Iterable[Reading]) -> Check:
+    """A p that the expected tests do not give: of other patients, of one side, of a test that needs the patients, or wrong."""
+    p, chi_square = row.counts.p, row.counts.chi_square
+    found: dict[str, Check] = {}
+    for item in readings:
+        check = judged(expected.claim, row.where, row.path, item.table, item.tests, p, chi_square)
+        if check.verdict is not Verdict.INCONSISTENT:
+            found.setdefault(f"{check.reading} ({item.words})" if item.words else check.reading, check)
+    if found:
+        first = next(iter(found.values()))
+        named = list(found)[:_NAMED]
+        more = f"; or {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        if p is not None and chi_square is None and study.randomised and _is_near(row, p, study):
+            more += f"; or {STRATIFIED}"
+        return replace(
+            first,
+            verdict=Verdict.CONSISTENT_ONLY_IF,
+            reading="; or ".join(named) + more,
+            recomputed=f"{expected.recomputed}; {first.recomputed}",
+        )
+    if p is not None and chi_square is None and study.randomised and _is_near(row, p, study):
+        return replace(expected, verdict=Verdict.CONSISTENT_ONLY_IF, reading=STRATIFIED, note=f"no unstratified test gives p {p}")
+    return expected
+
+
+def _is_near(row: Row, p: Quantity, study: Study) -> bool:
+    """Whether a test that is stratified or adjusted by factors of the randomisation may give this p of an outcome."""
+    pairs = [study.patients(row.path, arm) for arm in ARMS]
+    if row.path.startswith("baseline.") or pairs[0] is None or pairs[1] is None:
+        return False
+    tests = usual_tests_by_sides(table_of(row.arms, (pairs[0], pairs[1])), sides_of(row.counts))
+    z = [float(stats.norm.isf(test.p / sides_of(row.counts))) for test in tests if 0 < test.p < 1]
+    low, high = (float(stats.norm.isf(min(1.0, max(end, LEAST_P)) / sides_of(row.counts))) for end in (p.first.high, p.first.low))
+    return bool(z) and min(z) - STRATA_ROOM <= high and low <= max(z) + STRATA_ROOM
+
+
+def judged(
     claim: str, where: str, path: str, table: Table, tests: tuple[TestValue, ...], p: Quantity | None, chi_square: Quantity | None
 ) -> Check:
+    """The check of a printed p and χ² against every usual test of a table; without either, what the tests give."""
     by_p, by_statistic = matching(tests, p), matching(tests, chi_square, statistic=True)
     verdict, reading = _verdict(by_p, by_statistic, p, chi_square)
     printed = [f"χ² {printed_texts(chi_square)}"] if chi_square else []
@@ -253,19 +229,25 @@ def _listed(tests: tuple[TestValue, ...]) -> str:
 
 
 def _variable(study: Study, name: str, variable: BaselineVariable, p: Quantity) -> Check:
-    """The test of a baseline variable: its levels against the arms, under each reading where the levels are not exclusive."""
+    """The test of a baseline variable: its levels against the arms, under each reading of the levels."""
     rows = list(level_rows(study, name, variable))
-    table = tuple(row.arms for row in rows)
     where, path = rows[0].where, f"baseline.variables.{name}"
     compared = "; ".join(f"{row.counts.label or row.path.rsplit('.', 1)[-1]} {row.arms[0]} v {row.arms[1]}" for row in rows)
     claim = f"{variable.label or name}: {compared}"
-    tested = _tested(study, variable, table)
+    tested = _tested(study, name, variable)
     if not tested:
         missing = "fewer than two levels with patients: no comparison exists"
         return Check(FAMILY, claim, where, f"{path}.p", f"p {p}", "", Verdict.NOT_CHECKABLE, note=missing, numbers=0)
-    if variable.exclusive:
-        return _judged(claim, where, path, *tested[""], p, None)
-    return _not_exclusive(claim, where, path, tested, p)
+    if not variable.exclusive:
+        return _not_exclusive(claim, where, path, tested, p)
+    checks_ = {reading: judged(claim, where, path, *tables, p, None) for reading, tables in tested.items()}
+    first = next(iter(checks_.values()))
+    if first.verdict is not Verdict.INCONSISTENT:
+        return first
+    fits = {reading: check for reading, check in checks_.items() if check.verdict is not Verdict.INCONSISTENT}
+    for reading, check in fits.items():
+        return replace(check, verdict=Verdict.CONSISTENT_ONLY_IF, reading=f"{check.reading}, {reading}")
+    return first
 
 
 def arms_give_p(study: Study, path: str) -> bool:
@@ -273,16 +255,39 @@ def arms_give_p(study: Study, path: str) -> bool:
     parts = path.split(".")
     if parts[0] != "baseline" or study.baseline is None:
         row = next(row for row in count_rows(study) if row.path == path)
-        table = two_by_two(study, row)
-        return table is not None and bool(matching(usual_tests(table), row.counts.p))
+        return row.counts.p is not None and gives_p(denominators_of(study), row, row.arms, row.counts.p)
     variable = study.baseline.variables[parts[2]]
-    counts = tuple(row.arms for row in level_rows(study, parts[2], variable))
-    return any(matching(tests, variable.p) for _, tests in _tested(study, variable, counts).values())
+    return any(matching(tests, variable.p) for _, tests in _tested(study, parts[2], variable).values())
 
 
-def _tested(study: Study, variable: BaselineVariable, table: Table) -> Tested:
-    readings = {"": table} if variable.exclusive else _readings(study, table)
-    return {reading: (counts, tests) for reading, counts in readings.items() if (tests := usual_tests(counts))}
+def _tested(study: Study, name: str, variable: BaselineVariable) -> Tested:
+    rows = list(level_rows(study, name, variable))
+    table = tuple(row.arms for row in rows)
+    sides = sides_of(variable)
+    other: Sides = 1 if sides == 2 else 2
+    tables = _levels(study, rows, table) if variable.exclusive else _readings(study, table)
+    found = {reading: (counts, usual_tests_by_sides(counts, sides)) for reading, counts in tables.items()}
+    if variable.exclusive:
+        found |= {
+            ", ".join(filter(None, (reading, sides_in_words(other, sides)))): (counts, usual_tests_by_sides(counts, other))
+            for reading, counts in tables.items()
+        }
+        found["the levels taken in their order"] = (table, ordered_tests(table))
+    return {reading: item for reading, item in found.items() if item[1]}
+
+
+def _levels(study: Study, rows: list[Row], table: Table) -> dict[str, Table]:
+    """Tables that a p over exclusive levels can come from: all of them, without unknown values; one level alone is against the others."""
+    known = tuple(
+        row.arms for row in rows if not _UNKNOWN.fullmatch(f"{row.counts.label or row.path.rsplit('.', 1)[-1]}".strip())
+    )
+    sizes = [study.patients(rows[0].path, arm) for arm in ARMS]
+    if len(table) == 1 and sizes[0] is not None and sizes[1] is not None:
+        return {"": table_of(table[0], (sizes[0], sizes[1]))}
+    found = {"": table}
+    if 1 < len(known) < len(table):
+        found["patients of unknown level left out"] = known
+    return found
 
 
 def _readings(study: Study, table: Table) -> dict[str, Table]:

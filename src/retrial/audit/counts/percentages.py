@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
-from retrial.audit.check import Check, Consequence, Verdict
-from retrial.audit.numbers import TRUNCATED, Agreement, agreement, best, printed_texts, verdict_of
+from retrial.audit.check import Check, Consequence, Decision, Verdict
+from retrial.audit.counts.denominators import Implied, denominators_of, percent_agreement
+from retrial.audit.numbers import TRUNCATED, Agreement, printed_texts, verdict_of
 from retrial.audit.rows import COLUMNS, Row, count_rows
-from retrial.dims import TOTAL
-from retrial.study.fields import Cell, CountRow
+from retrial.dims import ARMS, TOTAL
+from retrial.study.fields import Cell, Evaluable
 from retrial.study.reported import Reported
 from retrial.study.study import Study
 
@@ -37,47 +38,72 @@ def _possible(percent: Reported, n: int) -> Iterator[int]:
     yield from (k for k in range(first, last + 1) if percent.rounds_to(_PERCENT * k / n))
 
 
-def percent_agreement(prints: Iterable[Reported], count: int, denominators: Iterable[int]) -> tuple[Agreement, int]:
-    """The best agreement of all prints with one denominator, and that denominator; the first denominator wins ties."""
-    printed = tuple(prints)
-    found = [(best(agreement(item, _PERCENT * count / n) for item in printed), n) for n in denominators if n >= max(1, count)]
-    return min(found, key=lambda item: [*Agreement].index(item[0]), default=(Agreement.NONE, 0))
-
-
-def denominators(study: Study, row: Row, column: str) -> tuple[int, ...]:
-    """Numbers that a percentage can be of: the column's patients, and those with a value (a category, a level) where fewer."""
-    n = study.n(column)
-    known = () if n is None else (n,)
-    cells = [getattr(part, column) for part in _exclusive_parts(study, row)]
-    with_value = sum(int(cell.n) for cell in cells if cell is not None)
-    fewer = bool(cells) and None not in cells and (n is None or with_value < n)
-    return (*known, with_value) if fewer else known
-
-
-def _exclusive_parts(study: Study, row: Row) -> list[CountRow]:
-    """The rows among which every patient with a value is counted once."""
-    section, _, rest = row.path.partition(".")
-    if section == "response" and study.response is not None:
-        return list(study.response.categories.values())
-    if section == "baseline" and study.baseline is not None:
-        variable = study.baseline.variables[rest.split(".")[1]]
-        return list((variable.levels or {}).values()) if variable.exclusive else []
-    return []
-
-
 def checks(study: Study) -> Iterator[Check]:
-    """One check a printed percentage (all its places together)."""
+    """One check a printed percentage (all its places together), and one a section whose percentages are of other patients than all."""
+    known = denominators_of(study)
+    for implied in {item.path: item for item in known.implied.values()}.values():
+        yield _of_fewer(study, implied, [row for row in count_rows(study) if known.implied.get(row.path) is implied])
+    yield from _said(study)
     for row in count_rows(study):
         for column, cell in row.cells.items():
             if cell.percent is not None:
-                yield _check(row.label, row.where, f"{row.path}.{column}.percent", cell, denominators(study, row, column))
+                yield _check(row.label, row.where, f"{row.path}.{column}.percent", cell, known.sizes(row, column))
     for key, endpoint in study.endpoints.items():
         for column in COLUMNS:
             events, n = getattr(endpoint.events, column), study.n(column)
             if events is not None and events.percent is not None:
-                where, known = endpoint.events.where or endpoint.where, () if n is None else (n,)
+                said = None if events.evaluable is None else int(events.evaluable)
+                sizes = tuple(dict.fromkeys(size for size in (said, n) if size is not None))
                 label = f"{endpoint.label or key}: events" + ("" if column == TOTAL else f", {column}")
-                yield _check(label, where, f"endpoints.{key}.events.{column}.percent", events, known)
+                where = endpoint.events.where or endpoint.where
+                yield _check(label, where, f"endpoints.{key}.events.{column}.percent", events, sizes)
+
+
+def _of_fewer(study: Study, implied: Implied, rows: list[Row]) -> Check:
+    """Percentages that one smaller number of patients explains: models take it, and all patients beside it."""
+    every, used = tuple(study.n(arm) for arm in ARMS), implied.used
+    found = " v ".join(_alternatives(implied.sizes[arm]) for arm in ARMS)
+    reading = f"percentages of {used[0]} v {used[1]} patients{implied.why}, not of all {every[0]} v {every[1]}"
+    note = "models take these patients, and beside them all of the arm with the others as patients without the event"
+    several = any(len(sizes) > 1 for sizes in implied.sizes.values())
+    path, value = f"{implied.path}.evaluable", Evaluable.model_validate(dict(zip(ARMS, map(str, used), strict=True)))
+    uses = not implied.path.startswith("baseline.")
+    decision = Decision(path, Consequence.AS_PRINTED, value, reading) if uses else None
+    return Check(
+        family=FAMILY,
+        claim=f"{rows[0].label if len(rows) == 1 else implied.path.replace('_', ' ')}: patients that the percentages are of",
+        where=rows[0].where,
+        path=path,
+        printed=f"n {every[0]} v {every[1]}",
+        recomputed=found,
+        verdict=Verdict.CONSISTENT_ONLY_IF,
+        reading=reading,
+        note="; ".join(filter(None, (f"also possible: {found}" if several else "", note if uses else ""))),
+        consequence=Consequence.AS_PRINTED if uses else Consequence.NONE,
+        numbers=0,
+        decision=decision,
+    )
+
+
+def _alternatives(sizes: tuple[int, ...]) -> str:
+    ordered = sorted(sizes)
+    return f"{ordered[0]}" if len(ordered) == 1 else f"{ordered[0]} to {ordered[-1]}"
+
+
+def _said(study: Study) -> Iterator[Check]:
+    """Numbers of evaluable patients above the arm's: of all treated beside an analysis of some, or who got the other arm's treatment."""
+    found: dict[str, tuple[int, int, str]] = {}
+    for row in count_rows(study):
+        for arm in ARMS:
+            (size, key), n = study.said_evaluable(row.path, arm), study.n(arm)
+            if size is not None and n is not None and size > n:
+                found[key] = (size, n, row.where)
+    for key, (size, n, where) in found.items():
+        yield Check(
+            family=FAMILY, claim=f"{size} patients evaluable of an arm of {n}", where=where, path=key, printed=str(size), recomputed=f"n {n}",
+            verdict=Verdict.CONSISTENT_ONLY_IF, reading="another analysis set than the arm's n (all treated, or by the treatment that they got)",
+            note=f"{size - n} of them are not among the patients of the arm", consequence=Consequence.AS_PRINTED, numbers=0,
+        )  # fmt: skip
 
 
 def _check(label: str, where: str, path: str, cell: Cell, known: tuple[int, ...]) -> Check:
@@ -90,7 +116,7 @@ def _check(label: str, where: str, path: str, cell: Cell, known: tuple[int, ...]
     found, n = percent_agreement(percent.prints, count, known)
     reading = TRUNCATED if found is Agreement.TRUNCATED else ""
     if found is not Agreement.NONE and n != known[0]:
-        reading = "; ".join(filter(None, (f"of the {n} with a value, not of all {known[0]}", reading)))
+        reading = "; ".join(filter(None, (f"of {n} patients, not of {known[0]}", reading)))
     verdict = Verdict.CONSISTENT_ONLY_IF if reading else verdict_of(found)
     return Check(
         family=FAMILY,

@@ -41,7 +41,7 @@ def _ranking(events: AdverseEvents, position: int, ranking: Ranking) -> Check:
     above = {name: n for name, n in counts.items() if name not in named and n > least}
     tied = {name: n for name, n in counts.items() if name not in named and n == least}
     ordered = all(first >= second for first, second in zip(named.values(), list(named.values())[1:], strict=False))
-    verdict, reading, note = _judged(events, named, above, tied, ordered=ordered)
+    verdict, reading, note = judged(events, named, above, tied, ordered=ordered)
     return Check(
         family=FAMILY,
         claim=f"most common, grade {ranking.grade}, {ranking.arm}: {', '.join(_label(events, name) for name in ranking.terms)}",
@@ -56,9 +56,10 @@ def _ranking(events: AdverseEvents, position: int, ranking: Ranking) -> Check:
     )
 
 
-def _judged(
+def judged(
     events: AdverseEvents, named: dict[str, int], above: dict[str, int], tied: dict[str, int], *, ordered: bool
 ) -> tuple[Verdict, str, str]:
+    """Verdict of a ranking, its reading and its note, from the terms with as many patients above those that are named, and tied with them."""
     if above:
         below = {name: n for name, n in named.items() if n < max(above.values())}
         return Verdict.INCONSISTENT, "", f"{_with_counts(events, above)} left out, above {_with_counts(events, below)}"

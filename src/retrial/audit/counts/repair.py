@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from retrial.audit.check import Check, Consequence, Decision, Verdict
-from retrial.audit.counts.count_tests import matching, two_by_two, usual_tests
-from retrial.audit.counts.percentages import denominators, grim, percent_agreement
+from retrial.audit.counts.count_tests import gives_p
+from retrial.audit.counts.denominators import Denominators, denominators_of, percent_agreement
+from retrial.audit.counts.percentages import grim
 from retrial.audit.counts.sums import FAMILY, grade_sums
 from retrial.audit.numbers import Agreement
 from retrial.audit.rows import COLUMNS, Row, outcome_rows
@@ -58,16 +59,17 @@ def constraints(study: Study, rows: Mapping[str, Row]) -> list[Constraint]:
 
 def _rows(study: Study, rows: Mapping[str, Row]) -> Iterator[Constraint]:
     """Total, percentages and p of each row."""
+    patients = denominators_of(study)
     for row in rows.values():
         arms = tuple((row.path, arm) for arm in ARMS)
         if TOTAL in row.cells:
             yield _sum(f"{row.label}: arms add to the total", arms, (row.path, TOTAL), True, row.path)
         for column, cell in row.cells.items():
-            known = denominators(study, row, column)
+            known = patients.sizes(row, column)
             if cell.percent is not None and known:
                 yield _percent(f"{row.label}, {column}: {cell.percent} %", (row.path, column), cell.percent, known, row.path)
-        if row.counts.p is not None and two_by_two(study, row) is not None:
-            yield _p(study, row, row.counts.p)
+        if row.counts.p is not None and patients.pairs(row):
+            yield _p(patients, row, row.counts.p)
 
 
 def _sums(study: Study, rows: Mapping[str, Row]) -> Iterator[Constraint]:
@@ -82,8 +84,8 @@ def _sums(study: Study, rows: Mapping[str, Row]) -> Iterator[Constraint]:
 
 def _partition(study: Study, rows: Mapping[str, Row], column: str) -> Iterator[Constraint]:
     """Response categories add to n; fewer may be patients without a category."""
-    n = study.n(column)
     cells = tuple((path, column) for path in rows if path.startswith("response.categories."))
+    n = study.patients(cells[0][0], column) if cells else None
     if n is None or not cells or any(column not in rows[path].cells for path, _ in cells):
         return
     known = n
@@ -143,15 +145,12 @@ def _percent(text: str, cell: Cell, percent: Quantity, known: tuple[int, ...], p
     )
 
 
-def _p(study: Study, row: Row, p: Quantity) -> Constraint:
-    sizes = [study.n(arm) or 0 for arm in ARMS]
+def _p(patients: Denominators, row: Row, p: Quantity) -> Constraint:
     cells = tuple((row.path, arm) for arm in ARMS)
 
     def holds(values: Values) -> bool:
         control, experimental = (values[cell] for cell in cells)
-        table = ((control, experimental), (sizes[0] - control, sizes[1] - experimental))
-        match = matching(usual_tests(table), p)
-        return bool(match) and not match.truncated
+        return gives_p(patients, row, (control, experimental), p)
 
     return Constraint(f"{row.label}: p {p}", cells, holds, lambda _values, _cell: (), True, row.path, True)
 
@@ -204,7 +203,7 @@ def single_changes(
         candidates = next((set(fits) for item in case if (fits := tuple(item.solutions(values, cell)))), set())
         touched = [item for item in relations if cell in item.cells]
         for value in sorted(candidates - {values[cell]}):
-            if 0 <= value <= (study.n(cell[1]) or 0) and all(item.holds({**values, cell: value}) for item in touched):
+            if 0 <= value <= (study.patients(*cell) or 0) and all(item.holds({**values, cell: value}) for item in touched):
                 (elsewhere if _printed(rows, cell, value) else found).append((cell, value))
     return elsewhere or found
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from retrial.audit.check import Check, Consequence, Decision, Verdict
 from retrial.audit.counts.count_tests import arms_give_p
-from retrial.audit.counts.percentages import percent_agreement
+from retrial.audit.counts.denominators import percent_agreement
 from retrial.audit.numbers import Agreement
 from retrial.audit.rows import COLUMNS, Row, continuous_or_not, count_rows
 from retrial.dims import ARMS, TOTAL
@@ -16,6 +16,8 @@ from retrial.study.grades import ANY, Whole, wholes
 from retrial.study.study import Study
 
 FAMILY = "counts"
+_FEW = 0.1
+"""Share of an arm that may be missing from an analysis of survival (not treated, no follow-up)."""
 _MOST = 0.5
 """Share of the terms beyond which a sum that fails in them is not how the paper counted."""
 
@@ -52,13 +54,14 @@ def checks(study: Study) -> Iterator[Check]:
             yield from _at_start(study, key)
 
 
-def column_sums(study: Study, parts: Mapping[str, CountRow], printed: CountRow | None = None) -> list[Sum]:
-    """For each column that all `parts` print: its sum beside the printed row's number (None: beside n)."""
+def column_sums(study: Study, parts: Mapping[str, CountRow], printed: CountRow | None = None, section: str = "") -> list[Sum]:
+    """For each column that all `parts` (rows of `section`) print: its sum beside the printed row's number (None: beside their patients)."""
     found = []
     for column in COLUMNS:
         cells: list[Cell | None] = [getattr(row, column) for row in parts.values()]
-        whole = study.n(column) if printed is None else _count(getattr(printed, column))
-        if whole is not None and cells and None not in cells:
+        of = study.patients(f"{section}.{next(iter(parts))}", column) if printed is None and parts else None
+        whole = of if printed is None else _count(getattr(printed, column))
+        if whole is not None and cells and None not in cells and study.n(column) != 0:
             found.append(Sum(column, whole, tuple(int(cell.n) for cell in cells if cell is not None)))
     return found
 
@@ -124,7 +127,7 @@ def _total(study: Study, row: Row) -> Check:
 
 def _levels(study: Study) -> Iterator[Check]:
     for name, variable in continuous_or_not(study.baseline, levels=True):
-        sums = column_sums(study, variable.levels or {})
+        sums = column_sums(study, variable.levels or {}, section=f"baseline.variables.{name}.levels")
         if variable.exclusive and sums and study.baseline is not None:
             where = variable.where or study.baseline.where
             claim = f"{variable.label or name}: levels add to n"
@@ -135,7 +138,7 @@ def _response(study: Study) -> Iterator[Check]:
     if study.response is None:
         return
     where, categories = study.response.where, study.response.categories
-    sums = column_sums(study, categories)
+    sums = column_sums(study, categories, section="response.categories")
     if sums:
         yield _check(
             f"{' + '.join(categories)} add to n", where, "response.categories", sums, feeds_models=True, missing_allowed=True
@@ -212,7 +215,7 @@ def _at_start(study: Study, key: str) -> Iterator[Check]:
     """Numbers at risk at time 0 are the arms' sizes."""
     endpoint = study.endpoints[key]
     table = endpoint.at_risk
-    if table is None or not table.times or table.times[0].value != 0:
+    if table is None or not table.times or table.times[0].value != 0 or endpoint.late_entry:
         return
     sums = [
         Sum(arm, n, (int(counts[0]),))
@@ -222,4 +225,15 @@ def _at_start(study: Study, key: str) -> Iterator[Check]:
     if sums:
         where, claim = table.where or endpoint.where, f"{endpoint.label or key}: at risk at time 0 = n"
         check = _check(claim, where, f"endpoints.{key}.at_risk", sums)
+        if (
+            sums
+            and all(-_FEW * item.printed <= item.difference <= 0 for item in sums)
+            and check.verdict is not Verdict.CONSISTENT
+        ):
+            absent = ", ".join(f"{-item.difference} ({item.column})" for item in sums if item.difference)
+            check = replace(
+                check,
+                verdict=Verdict.CONSISTENT_ONLY_IF,
+                reading=f"patients without follow-up, or not in this analysis: {absent}",
+            )
         yield _left_out(check, f"endpoints.{key}.at_risk", None, "numbers at risk of other patients than the arms'")

@@ -118,19 +118,41 @@ def wald_z(ratio: Ratio) -> float:
     return math.log(ratio.estimate.value) / ratio.standard_error
 
 
-def z_of_other_tests(ratio: Ratio) -> Range:
+@dataclass(frozen=True, slots=True)
+class OtherTests:
+    """|z| that tests of the same patients can have beside Wald's: of score and log-rank tests, and of these and the likelihood ratio."""
+
+    score: Range
+    every: Range
+
+
+def z_of_other_tests(ratio: Ratio, events: int | None = None) -> OtherTests:
     """|z| that a score, log-rank or likelihood-ratio test of the same patients can have beside Wald's, over all rounding.
 
-    The information I(u) of one two-group coefficient is a sum of q (1 - q), q its logistic function at u, so that |I'| <= I and
-    I(u) lies between min(I(0) e^-u, I(b) e^-(b-u)) and max of the same with e^+. With U(0) = the integral of I from 0 to b, the score
-    test's U(0) / √I(0) lies between 2 (1 - e^(-|b|/2)) and 2 (e^(|b|/2) - 1) times √I(b) = 1 / SE, the likelihood ratio's within
-    that. Without ties: the log-rank's variance is smaller where many die at one time.
+    The information I(u) of one two-group coefficient at distance u from the null is a sum of q (1 - q), q its logistic function at u; let
+    a(0), a(b) be its terms at the null and at the estimate b > 0. The score U(0), the integral of I from 0 to b, is
+    2 sinh(b/2) Σ √(a(0) a(b)), so that z = U(0) / √Σ a(0) lies between 2 tanh(b/2) and 2 sinh(b/2) times √I(b) = 1 / SE (Cauchy-Schwarz;
+    Greub and Rheinboldt 1959, with a(0) / a(b) within e^±b). The likelihood ratio is 2 ∫ v I(v) dv with I(v) within I(b) e^±(b-v), and at
+    most a quarter of the `events`. Without ties: the log-rank's variance is smaller where many die at one time.
     """
     logs = sorted(abs(edge) for edge in log_box(ratio)[2])
     least = 0.0 if ratio.estimate.low <= 1 <= ratio.estimate.high else logs[0]
     error = standard_error_range(ratio)
-    largest = 2 * math.expm1(logs[1] / 2) / error.low if error.low > 0 else math.inf
-    return Range(-2 * math.expm1(-least / 2) / error.high, largest)
+    if error.low <= 0:
+        return OtherTests(Range(0.0, math.inf), Range(0.0, math.inf))
+    score = Range(2 * math.tanh(least / 2) / error.high, 2 * math.sinh(logs[1] / 2) / error.low)
+    lowest = math.sqrt(max(0.0, 2 * (least - 1 + math.exp(-least)))) / error.high
+    highest = _largest_likelihood_ratio(logs[1], error.low, events)
+    return OtherTests(score, Range(min(score.low, lowest), max(score.high, highest)))
+
+
+def _largest_likelihood_ratio(distance: float, error: float, events: int | None) -> float:
+    """√(2 ∫ v min(I(b) e^(b-v), d/4) dv) from 0 to b, b the distance and I(b) = 1 / error²; without events the minimum is its first part."""
+    at_estimate = 1 / error**2
+    most = math.inf if events is None else max(at_estimate, events / 4)
+    edge = max(0.0, distance - math.log(most / at_estimate)) if math.isfinite(most) else 0.0
+    flat = most * edge**2 / 2 if edge > 0 else 0.0
+    return math.sqrt(2 * (flat + at_estimate * ((edge + 1) * math.exp(distance - edge) - distance - 1)))
 
 
 def smallest_standard_error(events: int) -> float:

@@ -7,23 +7,41 @@ from collections.abc import Iterator
 from scipy import stats
 
 from retrial.audit.check import Check, Consequence, Decision, Verdict
-from retrial.audit.numbers import TRUNCATED, Agreement, Range, agreement, best, printed_texts, show_p, show_p_range, show_range
+from retrial.audit.counts.contingency import matching
+from retrial.audit.numbers import (
+    LEAST_P,
+    TRUNCATED,
+    Agreement,
+    Range,
+    Sides,
+    agreement,
+    best,
+    printed_texts,
+    show_p,
+    show_p_range,
+    show_range,
+    sides_in_words,
+    sides_of,
+)
 from retrial.audit.ratios import arithmetic as ratios
 from retrial.audit.ratios.arithmetic import Ratio
+from retrial.audit.ratios.counted import tests_behind
 from retrial.audit.ratios.misprint import Diagnosis, diagnosed, printed_ratio
 from retrial.dims import ARMS
+from retrial.study.fields import Interval
 from retrial.study.reported import Quantity
-from retrial.study.sections import Effect, Endpoint
+from retrial.study.sections import Effect, Endpoint, Measure
 from retrial.study.study import Study
 
 FAMILY = "ratio_ci_p"
 OTHER_TEST = 0.3
 """Largest distance of a |z| from what another test than Wald's can give without ties (`ratios.z_of_other_tests`) that is put down to
-ties and to one-step ratios, or `OTHER_TEST_SHARE` of |z| where that is more. In the 6-MP trial (`gehan`, 42 patients) Wald, log-rank
-and likelihood ratio are 3.8, 4.1 and 4.0."""
-OTHER_TEST_SHARE = 0.15
-_LEAST_P = 1e-300
-"""Smallest p whose normal quantile is computed; a p printed as below a bound reaches down to it."""
+ties, strata and one-step ratios. In the 6-MP trial (`gehan`, 42 patients) Wald, log-rank and likelihood ratio are 3.8, 4.1 and 4.0."""
+_ALPHA = 0.05
+TENFOLD = 10.0
+"""Factor between two tests' p that ties and strata do not explain."""
+RISK_SHARE = 0.25
+"""Largest share of |z| between Wald's test of a log risk ratio and a test of the risks."""
 LEFT_OUT = "left out of the life tables"
 
 
@@ -33,14 +51,15 @@ def checks(study: Study) -> Iterator[Check]:
         label = effect_label(study, key, effect)
         ratio = printed_ratio(effect)
         if ratio is None:
-            missing = "ci is not printed: neither the estimate nor p can be recomputed"
+            missing = "neither ci nor se is printed: neither the estimate nor p can be recomputed"
             yield Check(
                 FAMILY, label, effect.where, f"effects.{key}", str(effect.estimate), "", Verdict.NOT_CHECKABLE,
                 note=missing, consequence=Consequence.AS_PRINTED, numbers=0,
             )  # fmt: skip
             continue
         found = diagnosed(key, effect, ratio)
-        yield _symmetry(key, effect, label, ratio, found)
+        if isinstance(effect.ci, Interval):
+            yield _symmetry(key, effect, label, ratio, found)
         if effect.p is not None:
             yield _p(study, key, effect, label, found, effect.p)
         yield from _standard_error(study, key, effect, label, found.ratio)
@@ -85,12 +104,14 @@ def _symmetry(key: str, effect: Effect, label: str, ratio: Ratio, found: Diagnos
 
 def _p(study: Study, key: str, effect: Effect, label: str, found: Diagnosis, p: Quantity) -> Check:
     implied = ratios.wald_p(found.ratio) or ratios.p_of_any_two(found.ratio)
-    fit = best(agreement(print_, *implied) for print_ in p.prints)
-    verdict, reading, note, decision = Verdict.CONSISTENT, "Wald", "", None
+    sides = sides_of(effect)
+    expected = implied if sides == 2 else one_sided(implied)
+    fit = best(agreement(print_, *expected) for print_ in p.prints)
+    verdict, reading, note, decision = Verdict.CONSISTENT, "Wald" if sides == 2 else "one-sided Wald", "", None
     if fit is Agreement.TRUNCATED:
-        verdict, reading = Verdict.CONSISTENT_ONLY_IF, f"Wald, {TRUNCATED}"
+        verdict, reading = Verdict.CONSISTENT_ONLY_IF, f"{reading}, {TRUNCATED}"
     elif fit is Agreement.NONE:
-        verdict, reading, note = _other_test(study, effect, found.ratio, p)
+        verdict, reading, note = _other_reading(study, key, effect, found.ratio, p)
         if verdict is Verdict.INCONSISTENT and found.verdict is not Verdict.INCONSISTENT and _is_the_test(study, effect):
             note += f"; the interval has three numbers that agree: p is {LEFT_OUT}"
             decision = Decision(f"effects.{key}.p", Consequence.EXCLUDED, None, note)
@@ -110,6 +131,11 @@ def _p(study: Study, key: str, effect: Effect, label: str, found: Diagnosis, p: 
     )
 
 
+def one_sided(p: Range) -> Range:
+    """The p of the observed side, from a two-sided p of a symmetric statistic."""
+    return Range(p.low / 2, p.high / 2)
+
+
 def _is_the_test(study: Study, effect: Effect) -> bool:
     """Whether a reconstruction would take this p for the unadjusted test's, because the endpoint prints none."""
     endpoint = study.endpoints.get(effect.endpoint)
@@ -117,39 +143,89 @@ def _is_the_test(study: Study, effect: Effect) -> bool:
     return endpoint is not None and endpoint.test is None and unadjusted
 
 
-def _other_test(study: Study, effect: Effect, ratio: Ratio, p: Quantity) -> tuple[Verdict, str, str]:
-    """A p that is not Wald's: of the endpoint's unadjusted test, of some other test of the same hypothesis, or of none."""
-    wald = abs(ratios.wald_z(ratio))
-    side = "" if (2 * stats.norm.sf(wald) < 0.05) == (p.value < 0.05) else "; Wald's is on the other side of 0.05"
+def _other_reading(study: Study, key: str, effect: Effect, ratio: Ratio, p: Quantity) -> tuple[Verdict, str, str]:
+    """A p that is not Wald's with the expected sides: of the endpoint's test, of the other number of sides, of another test, or of none."""
+    wald, sides = abs(ratios.wald_z(ratio)), sides_of(effect)
+    implied = ratios.wald_p(ratio) or ratios.p_of_any_two(ratio)
+    apart = (implied.high < _ALPHA <= p.low * 2 / sides) or (p.high * 2 / sides <= _ALPHA < implied.low)
+    side = "; Wald's is on the other side of 0.05" if apart else ""
     endpoint = study.endpoints.get(effect.endpoint)
     test = endpoint.test if endpoint is not None else None
-    if test is not None and test.p is not None and effect.is_treatment and not effect.adjusted_for and test.p.text == p.text:
+    if (
+        test is not None
+        and test.p is not None
+        and effect.is_treatment
+        and not effect.adjusted_for
+        and (test.p.text, test.sides) == (p.text, sides)
+    ):
         return (
             Verdict.CONSISTENT_ONLY_IF,
             f"p is the {test.words}'s, not Wald's",
             f"Wald p {show_p(2 * stats.norm.sf(wald))}{side}",
         )
-    printed = z_of_p(p)
-    if same_patients(ratio, printed):
-        return Verdict.CONSISTENT_ONLY_IF, "p from another test than Wald (score, log-rank, likelihood ratio)", side.lstrip("; ")
+    readings = _readings(study, key, effect, ratio, p, sides)
+    if readings:
+        return Verdict.CONSISTENT_ONLY_IF, "; or ".join(readings), side.lstrip("; ")
+    printed, other = z_of_p(p, sides), ratios.z_of_other_tests(ratio, events_of(endpoint)[2]).every
+    shown = f"of score, log-rank and likelihood-ratio tests {other.low:.2f} to {other.high:.2f}, "
     return (
         Verdict.INCONSISTENT,
         "",
-        f"|z| of the interval is {wald:.2f}, of the printed p {printed.low:.2f} to {printed.high:.2f}{side}",
+        f"|z| of the interval is {wald:.2f}, {shown}of the printed p {printed.low:.2f} to {printed.high:.2f}{side}",
     )
 
 
-def z_of_p(p: Quantity) -> Range:
-    """|z| of a printed two-sided p over its rounding."""
-    low, high = (float(stats.norm.isf(min(1.0, max(end, _LEAST_P)) / 2)) for end in (p.first.high, p.first.low))
+def _readings(study: Study, key: str, effect: Effect, ratio: Ratio, p: Quantity, said: Sides) -> list[str]:
+    """What a p can be that is not Wald's as expected, the exact readings first."""
+    other: Sides = 1 if said == 2 else 2
+    implied = ratios.wald_p(ratio) or ratios.p_of_any_two(ratio)
+    found = []
+    if best(agreement(print_, *(one_sided(implied) if other == 1 else implied)) for print_ in p.prints) is Agreement.ROUNDED:
+        found.append(f"Wald, {sides_in_words(other, said)}")
+    tests = tests_behind(study, key, effect, ratio) if said == 2 else []
+    counted = matching(tests, p)
+    if counted:
+        found.append(f"{' or '.join(dict.fromkeys(counted.names))} of counts with this ratio")
+    events = events_of(study.endpoints.get(effect.endpoint))[2]
+    measure = "odds_ratio" if tests else effect.measure
+    for sides in (said, other) if not found else (said,):
+        if same_patients(ratio, z_of_p(p, sides), events, measure=measure):
+            words = sides_in_words(sides, said)
+            found.append(", ".join(filter(None, ("p from another test than Wald (score, log-rank, likelihood ratio)", words))))
+            break
+    return found
+
+
+def z_of_p(p: Quantity, sides: Sides = 2) -> Range:
+    """|z| of a printed p over its rounding."""
+    low, high = (abs(float(stats.norm.isf(min(1.0, max(end, LEAST_P)) / sides))) for end in (p.first.high, p.first.low))
+    return Range(min(low, high), max(low, high))
+
+
+def same_patients(ratio: Ratio, z: Range, events: int | None = None, *, measure: Measure = "hazard_ratio") -> bool:
+    """Whether some test that compares the same patients as the ratio's interval can have this |z|.
+
+    Within the bounds of the tests themselves and `OTHER_TEST` beyond, where p is not `TENFOLD` off Wald's; where it is, within the bounds of the
+    score test alone. A risk ratio has no such bounds (its tests look at risks, not at log risks): it may differ by `RISK_SHARE` of |z|.
+    """
+    possible, wald = ratios.z_of_other_tests(ratio, events), abs(ratios.wald_z(ratio))
+    if measure == "risk_ratio":
+        room = max(OTHER_TEST, RISK_SHARE * wald)
+        return possible.every.low - room <= z.high and z.low <= possible.every.high + room
+    if possible.score.low <= z.high and z.low <= possible.score.high:
+        return True
+    least, most = _tenfold(ratio)
+    low, high = max(possible.every.low - OTHER_TEST, least), min(possible.every.high + OTHER_TEST, most)
+    return low <= z.high and z.low <= high
+
+
+def _tenfold(ratio: Ratio) -> Range:
+    """|z| whose p is at most `TENFOLD` above or below Wald's, over the rounding of the interval."""
+    implied = ratios.wald_p(ratio) or ratios.p_of_any_two(ratio)
+    low, high = (
+        float(stats.norm.isf(min(1.0, max(end, LEAST_P)) / 2)) for end in (implied.high * TENFOLD, implied.low / TENFOLD)
+    )
     return Range(low, high)
-
-
-def same_patients(ratio: Ratio, z: Range) -> bool:
-    """Whether some test that compares the same patients as the ratio's interval can have this |z|."""
-    possible = ratios.z_of_other_tests(ratio)
-    room = max(OTHER_TEST, OTHER_TEST_SHARE * abs(ratios.wald_z(ratio)))
-    return possible.low - room <= z.high and z.low <= possible.high + room
 
 
 def _standard_error(study: Study, key: str, effect: Effect, label: str, ratio: Ratio) -> Iterator[Check]:

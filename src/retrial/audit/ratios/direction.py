@@ -11,7 +11,7 @@ from retrial.audit.ratios.arithmetic import Ratio
 from retrial.audit.ratios.checks import effect_label
 from retrial.audit.ratios.misprint import diagnosed, printed_ratio
 from retrial.dims import EXPERIMENTAL
-from retrial.study.sections import Effect, Endpoint
+from retrial.study.sections import Effect, Endpoint, Median
 from retrial.study.study import Study
 
 FAMILY = "direction"
@@ -101,12 +101,26 @@ def _judged(effect: Effect, distances: tuple[float, float]) -> tuple[Verdict, st
     return Verdict.CONSISTENT, "", ""
 
 
+def _in_order(control: Median | None, experimental: Median | None) -> tuple[float | None, float | None]:
+    """Both medians, a bound as its bound; None where a bound leaves open which is the longer."""
+    if control is None or experimental is None:
+        return None, None
+    for one, other in ((control.value, experimental.value), (experimental.value, control.value)):
+        if one.is_bound and (other.is_bound or other.value >= one.value):
+            return None, None
+    return control.value.value, experimental.value.value
+
+
+def _printed(median: Median | None) -> str:
+    return "" if median is None else f"{median.value.value:g}" if not median.value.is_bound else median.value.text
+
+
 def _against_medians(study: Study, key: str, effect: Effect, endpoint: Endpoint | None) -> Check:
     ratio = used_ratio(key, effect)
     value = ratio.estimate.value if ratio else effect.estimate.value
     log_ratio = experimental_over_control(effect, value)
     medians = (endpoint.median.control, endpoint.median.experimental) if endpoint else (None, None)
-    control, experimental = (None if median is None else median.value.value for median in medians)
+    control, experimental = _in_order(*medians)
     missing = control is None or experimental is None or effect.measure != "hazard_ratio"
     agrees = control is not None and experimental is not None and log_ratio * (experimental - control) <= 0
     verdict = Verdict.CONSISTENT if agrees else Verdict.CONSISTENT_ONLY_IF
@@ -116,7 +130,7 @@ def _against_medians(study: Study, key: str, effect: Effect, endpoint: Endpoint 
         where=effect.where,
         path=f"effects.{key}",
         printed=effect.label or f"{effect.numerator} / {effect.denominator}",
-        recomputed="" if missing else f"medians {experimental:g} experimental, {control:g} control",
+        recomputed="" if missing else f"medians {_printed(medians[1])} experimental, {_printed(medians[0])} control",
         verdict=Verdict.NOT_CHECKABLE if missing else verdict,
         reading="" if missing or agrees else "the curves cross, or the ratio runs the other way",
         note="medians of both arms and a hazard ratio, or an unadjusted ratio with its interval, are missing" if missing else "",

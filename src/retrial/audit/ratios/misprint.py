@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from retrial.audit.check import Consequence, Decision, Verdict
-from retrial.audit.numbers import TRUNCATED, Agreement, agreement, show_p, significant
+from retrial.audit.numbers import TRUNCATED, Agreement, agreement, show_p, sides_of, significant
 from retrial.audit.ratios import arithmetic as ratios
 from retrial.audit.ratios.arithmetic import PARTS, Part, Ratio
 from retrial.study.fields import Interval
@@ -34,10 +34,11 @@ class Diagnosis:
 
 
 def printed_ratio(effect: Effect) -> Ratio | None:
-    """The first prints of an effect's estimate and limits; None without an interval."""
-    if effect.ci is None:
+    """The first prints of an effect's estimate and limits (or what its SE or single limit implies); None without an interval."""
+    interval = effect.interval
+    if interval is None:
         return None
-    return Ratio(effect.estimate.first, effect.ci.lower.first, effect.ci.upper.first, effect.level)
+    return Ratio(effect.estimate.first, interval.lower.first, interval.upper.first, effect.interval_level)
 
 
 def diagnosed(key: str, effect: Effect, ratio: Ratio) -> Diagnosis:
@@ -48,7 +49,7 @@ def diagnosed(key: str, effect: Effect, ratio: Ratio) -> Diagnosis:
     no single number can be blamed (the interval is widened to the longer of its two sides about the estimate);
     p agrees with none of them either (left out).
     """
-    if ratios.is_symmetric(ratio):
+    if ratios.is_symmetric(ratio) or not isinstance(effect.ci, Interval):
         return Diagnosis(ratio, Verdict.CONSISTENT)
     other = _other_print(key, effect, ratio)
     if other is not None:
@@ -60,7 +61,7 @@ def diagnosed(key: str, effect: Effect, ratio: Ratio) -> Diagnosis:
 
 def _other_print(key: str, effect: Effect, ratio: Ratio) -> Diagnosis | None:
     """The one combination of printed places that differs from the first in one quantity and is symmetric."""
-    if effect.ci is None:
+    if not isinstance(effect.ci, Interval):
         return None
     prints = {"estimate": effect.estimate.prints, "lower": effect.ci.lower.prints, "upper": effect.ci.upper.prints}
     found: dict[tuple[Part, str], tuple[Reported, Ratio]] = {}
@@ -121,15 +122,19 @@ def _agrees_without(effect: Effect, ratio: Ratio, part: Part) -> bool:
         or (part == "upper" and ratio.lower.high >= ratio.estimate.low)
     ):
         return False
-    return agreement(effect.p.first, *ratios.p_without(ratio, part)) is Agreement.ROUNDED
+    sides = sides_of(effect)
+    return agreement(effect.p.first, *(end * sides / 2 for end in ratios.p_without(ratio, part))) is Agreement.ROUNDED
 
 
 def _wald_agrees(effect: Effect, ratio: Ratio) -> bool:
-    """Whether p is Wald's with the estimate as printed and the width of the interval as SE."""
+    """Whether p is Wald's, of one side or two, with the estimate as printed and the width of the interval as SE."""
     lower, upper, estimate = ratios.log_box(ratio)
     z = [abs(middle) * 2 * ratio.quantile / (high - low) for middle in estimate for low in lower for high in upper]
     p = [math.erfc(value / math.sqrt(2)) for value in z]
-    return effect.p is not None and agreement(effect.p.first, min(p), max(p)) is Agreement.ROUNDED
+    scales = (1.0, 0.5)
+    return effect.p is not None and any(
+        agreement(effect.p.first, scale * min(p), scale * max(p)) is Agreement.ROUNDED for scale in scales
+    )
 
 
 def _implied(ratio: Ratio, part: Part) -> Reported:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from retrial.audit.check import Check, Verdict
 from retrial.audit.times.follow_up import Recorded, calendar_of
-from retrial.dims import ARMS
+from retrial.dims import ARMS, TOTAL
 from retrial.study.sections import AtRisk
 from retrial.study.study import Study
 
@@ -17,9 +17,11 @@ def checks(study: Study) -> Iterator[Check]:
     for key, endpoint in study.endpoints.items():
         if endpoint.at_risk is not None:
             item = Recorded(study, key, endpoint, calendar_of(study))
-            yield from _medians(item, endpoint.at_risk)
             yield from _longest(item, endpoint.at_risk)
-            yield from _lost(item, endpoint.at_risk)
+            # with late entry, the share at risk says nothing of survival or censoring
+            if not endpoint.late_entry:
+                yield from _medians(item, endpoint.at_risk)
+                yield from _lost(item, endpoint.at_risk)
 
 
 def ticks_of(table: AtRisk, arm: str) -> list[tuple[float, int]]:
@@ -47,7 +49,7 @@ def _medians(item: Recorded, table: AtRisk) -> Iterator[Check]:
 
 def _longest(item: Recorded, table: AtRisk) -> Iterator[Check]:
     """Somebody at risk at t has a time of at least t; nobody at risk, nobody beyond."""
-    longest = item.endpoint.longest
+    longest = item.endpoint.longest_of(TOTAL)
     if longest is None:
         return
     ticks = [tick for arm in ARMS for tick in ticks_of(table, arm)]

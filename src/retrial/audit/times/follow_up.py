@@ -15,6 +15,8 @@ from retrial.study.sections import Endpoint, Median
 from retrial.study.study import Study
 
 _DAYS_PER_MONTH = 365.25 / 12
+_SHORT_MONTH = 30
+"""Days of a month where a paper divides days by 30."""
 _YEAR_MONTH = 7
 """Characters of 2020-01."""
 
@@ -134,10 +136,12 @@ def checks(study: Study) -> Iterator[Check]:
         item = Recorded(study, key, endpoint, calendar_of(study))
         if endpoint.shortest is not None:
             yield from _shortest(item)
-        if endpoint.longest is not None:
+        # with late entry, times begin before accrual, and a median needs no share of all patients
+        if endpoint.longest is not None and not endpoint.late_entry:
             yield from _longest(item)
         yield from _medians_within(item)
-        yield from _before_median(item)
+        if not endpoint.late_entry:
+            yield from _before_median(item)
 
 
 def losses_before_median(patients: int, events: int) -> int:
@@ -150,7 +154,7 @@ def losses_before_median(patients: int, events: int) -> int:
 
 
 def _shortest(item: Recorded) -> Iterator[Check]:
-    shortest, unit = item.endpoint.shortest, item.unit
+    shortest, unit = item.endpoint.shortest_of(TOTAL), item.unit
     timeline = item.study.timeline
     excluded = timeline.excluded_follow_up_up_to if timeline else None
     if shortest is None or excluded is None:
@@ -170,7 +174,7 @@ def _shortest(item: Recorded) -> Iterator[Check]:
 
 
 def _longest(item: Recorded) -> Iterator[Check]:
-    longest, calendar, unit = item.endpoint.longest, item.calendar, item.unit
+    longest, calendar, unit = item.endpoint.longest_of(TOTAL), item.calendar, item.unit
     if longest is None:
         return
     if calendar is None:
@@ -182,6 +186,10 @@ def _longest(item: Recorded) -> Iterator[Check]:
     claim = f"longest time {longest} {unit}, potential follow-up {calendar.shortest:.1f} to {calendar.longest:.1f} {unit}"
     share = calendar.share_above(longest.value)
     if longest.low > calendar.longest:
+        if unit == "months" and longest.low <= calendar.longest * _DAYS_PER_MONTH / _SHORT_MONTH:
+            reading = f"months of {_SHORT_MONTH} days: {calendar.longest * _DAYS_PER_MONTH / _SHORT_MONTH:.1f} at most"
+            yield item.check(".longest", claim, f"at most {calendar.longest:.1f}", Verdict.CONSISTENT_ONLY_IF, reading)
+            return
         note = f"longer than anybody can have been followed by the cut-off ({show_time(calendar.longest, unit)})"
         yield item.check(".longest", claim, f"at most {calendar.longest:.1f}", Verdict.INCONSISTENT, note=note)
         return
@@ -203,12 +211,21 @@ def _longest(item: Recorded) -> Iterator[Check]:
 
 def _medians_within(item: Recorded) -> Iterator[Check]:
     """A median between the shortest and the longest time."""
-    shortest, longest = item.endpoint.shortest, item.endpoint.longest
-    if shortest is None and longest is None:
-        return
-    low = shortest.low if shortest else 0.0
-    high = longest.high if longest else float("inf")
     for column, median in item.medians:
+        shortest = item.endpoint.shortest_of(column) or item.endpoint.shortest_of(TOTAL)
+        longest = item.endpoint.longest_of(column) or item.endpoint.longest_of(TOTAL)
+        if shortest is None and longest is None:
+            continue
+        low = shortest.low if shortest else 0.0
+        high = longest.high if longest else float("inf")
+        if median.value.is_bound:
+            continue
+        shortest = item.endpoint.shortest_of(column) or item.endpoint.shortest_of(TOTAL)
+        longest = item.endpoint.longest_of(column) or item.endpoint.longest_of(TOTAL)
+        if shortest is None and longest is None:
+            continue
+        low = shortest.low if shortest else 0.0
+        high = longest.high if longest else float("inf")
         inside = low <= median.value.high and median.value.low <= high
         claim, times = f"median {median.value} ({column})", f"times run from {low:g} to {high:g}"
         if inside:
@@ -230,7 +247,20 @@ def _before_median(item: Recorded) -> Iterator[Check]:
                 missing = "events.total" if observed is None else "arms.*.n"
                 yield item.check(f".median.{column}", claim, "", Verdict.NOT_CHECKABLE, note=f"{missing} is missing")
             continue
-        yield _implied_losses(item, column, median, n, observed)
+        if not median.value.is_bound:
+            yield _implied_losses(item, column, median, n, observed)
+        elif not median.value.first.is_reached:
+            yield _stays_above(item, column, median, n, observed)
+
+
+def _stays_above(item: Recorded, column: str, median: Median, n: int, events: int) -> Check:
+    """Whether a curve can stay above one half: it ends highest, at 1 - events / n, when nobody is censored before the last event."""
+    claim, part = f"{events} events among {n} ({column}), median not reached ({median.value})", f".median.{column}"
+    highest = f"the curve ends at {1 - events / n:.3f} at most"
+    if 2 * events < n:
+        return item.check(part, claim, highest, Verdict.CONSISTENT)
+    note = "half of the patients had the event, so that the median is reached; the median is left out, the events are kept"
+    return item.left_out(part, item.check(part, claim, highest, Verdict.INCONSISTENT, note=note))
 
 
 def _implied_losses(item: Recorded, column: str, median: Median, n: int, events: int) -> Check:

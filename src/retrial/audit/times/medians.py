@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from retrial.audit.check import Check, Consequence, Verdict
@@ -16,6 +17,7 @@ SYMMETRIC = "median ± z SE (SE of the Kaplan-Meier median, as SPSS and SAS prin
 UNDECIDED = "symmetric within a rounding too coarse to tell its kind"
 CLEAR = 0.1
 """Rounding (of median and midpoint, as a share of the interval's width) up to which symmetry is hardly chance."""
+OPEN = "limits read off the curve, which does not reach all of them"
 REFLECTED = "limits read off the curve (Brookmeyer-Crowley)"
 
 
@@ -38,6 +40,8 @@ def midpoint(ci: Interval) -> Range:
 
 def kind(median: Median, ci: Interval) -> str:
     """What the symmetry of an interval about its median says of the way it was made."""
+    if not ci.is_closed or median.value.is_bound:
+        return OPEN
     middle = midpoint(ci)
     if not median.value.first.meets(*middle):
         return REFLECTED
@@ -53,7 +57,7 @@ def _interval(label: str, where: str, path: str, median: Median, ci: Interval) -
         where=median.value.where(where),
         path=path,
         printed=f"{median.value} ({ci.lower} to {ci.upper})",
-        recomputed=f"middle of the interval {show_range(midpoint(ci), ci.lower.first.decimals)}",
+        recomputed=f"middle of the interval {show_range(midpoint(ci), ci.lower.first.decimals)}" if ci.is_closed else "",
         verdict=Verdict.CONSISTENT if inside else Verdict.INCONSISTENT,
         reading=kind(median, ci),
         note="" if inside else "the median lies outside its interval",
@@ -69,6 +73,8 @@ def _between(label: str, key: str, endpoint: Endpoint) -> Iterator[Check]:
         return
     low = min(control.value.low, experimental.value.low)
     high = max(control.value.high, experimental.value.high)
+    if math.isinf(low):
+        low, high = 0.0, math.inf
     between = low <= total.value.high and total.value.low <= high
     yield Check(
         family=FAMILY,
@@ -76,7 +82,7 @@ def _between(label: str, key: str, endpoint: Endpoint) -> Iterator[Check]:
         where=total.where or endpoint.where,
         path=f"endpoints.{key}.median.total.value",
         printed=str(total.value),
-        recomputed=f"{low:g} to {high:g}",
+        recomputed=f"{low:g} to {high:g}" if math.isfinite(high) else f"{low:g} or more",
         verdict=Verdict.CONSISTENT if between else Verdict.CONSISTENT_ONLY_IF,
         reading="" if between else "hazards cross and censoring differs between the arms",
         note="" if between else "the median of all patients lies outside those of the arms",

@@ -38,6 +38,7 @@ from retrial.report.labels import (
     SYMBOLS,
     adjusted_label,
     endpoint_label,
+    favours,
     fit_prior,
     is_chance,
     is_comparison,
@@ -46,6 +47,7 @@ from retrial.report.labels import (
     model_label,
     prior_label,
     quantity_label,
+    scale_label,
     upper_first,
 )
 from retrial.report.tables.results import ORDER, Group, audit_note, intervals_caption, written
@@ -277,7 +279,6 @@ def _alt(title: str, rows: Sequence[ForestRow]) -> str:
 _DRAWN = {"treatment": RATIOS, "response": ("risk_difference", *RATIOS), "adverse_events": ("risk_difference", *RATIOS)}
 """Quantities that a section draws: the first that there is."""
 _MARKERS = "Squares: published; diamonds: frequentist; circles: Bayesian. Red crosses: failed, not to be used."
-_FAVOURS = ("favours experimental", "favours control")
 EMPTY_ARM = "†"
 """Mark of an outcome whose counts have a note (`answers.notes`)."""
 _ANY = ".any"
@@ -301,7 +302,7 @@ def section_forests(
             heading = adjusted_label(group.first.adjusted_for) or "unadjusted"
             rows += [ForestRow(upper_first(heading)), *_rows(data, group, chances)]
         title = upper_first(f"{endpoint_label(data.study, endpoint)}: {quantity_label(quantity)}")
-        pictures += forests(rows, _text(f"forest_{key}_{endpoint}", title, quantity, rows, _FAVOURS))
+        pictures += forests(rows, _text(f"forest_{key}_{endpoint}", title, quantity, rows, favours()))
     return pictures
 
 
@@ -341,12 +342,11 @@ def _shortened(data: ReportData, groups: Sequence[Group]) -> tuple[list[Group], 
 
 def _text(key: str, title: str, quantity: str, rows: Sequence[ForestRow], sides: tuple[str, str], note: str = "") -> ForestText:
     every = [row.estimate for row in rows if row.estimate is not None]
-    scale = "experimental / control (log scale)" if quantity in RATIOS else "experimental − control"
     return ForestText(
         key=re.sub(r"[^A-Za-z0-9_-]", "_", key),
         title=title,
         caption=" ".join(part for part in (intervals_caption(every), _MARKERS, note, _empty_arms(every)) if part),
-        axis=f"{upper_first(quantity_label(quantity))}, {scale}",
+        axis=f"{upper_first(quantity_label(quantity))}, {scale_label(quantity)}",
         left=f"← {sides[0]}",
         right=f"{sides[1]} →",
         numbers="Estimate (interval)",

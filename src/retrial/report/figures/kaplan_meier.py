@@ -18,7 +18,7 @@ from retrial.dims import ARM, ARMS, LOWER, POINT, RECONSTRUCTION, TIME, TIME_FIN
 from retrial.report import format as fmt
 from retrial.report.data import PrintedAtRisk, SurvivalCurves
 from retrial.report.figures.picture import ARM_COLOURS, ARM_TEXT, INK, QUIET, WIDTH, Picture, finish, safe, style
-from retrial.report.labels import arm_label, upper_first
+from retrial.report.labels import arm_label, named, upper_first
 from retrial.study.study import Study
 
 _MOST_POINTS = 20_000
@@ -79,6 +79,11 @@ class RiskRow:
     printed: bool = False
 
 
+def followed(curves: SurvivalCurves) -> tuple[str, ...]:
+    """The arms that have patients."""
+    return tuple(arm for arm in ARMS if bool((curves.at_risk.sel({ARM: arm}) > 0).any()))
+
+
 def printed_columns(printed: PrintedAtRisk) -> slice:
     """Which of the printed times have room: all of them, or every second, third, ..."""
     return slice(None, None, -(-len(printed.times) // _MOST_COLUMNS))
@@ -89,8 +94,8 @@ def risk_rows(curves: SurvivalCurves, ticks: Sequence[float]) -> list[RiskRow]:
     printed = curves.printed_at_risk
     times = tuple(float(time) for time in ticks)
     rows = []
-    for arm in reversed(ARMS):
-        rows.append(RiskRow(arm.capitalize(), arm, times, tuple(_text(curves, arm, time) for time in times)))
+    for arm in reversed(followed(curves)):
+        rows.append(RiskRow(upper_first(named(arm)), arm, times, tuple(_text(curves, arm, time) for time in times)))
         if printed is not None and arm in printed.counts:
             counts = tuple(str(int(count)) for count in printed.counts[arm][printed_columns(printed)])
             rows.append(RiskRow("    as printed", arm, times, counts, printed=True))
@@ -148,7 +153,7 @@ def kaplan_meier_picture(study: Study, key: str, name: str, curves: SurvivalCurv
         figure = Figure(figsize=(WIDTH, height))
         axes = figure.add_axes((_LEFT, below / height, _RIGHT - _LEFT, _PLOT_HEIGHT / height))
         _frame(axes, end, ticks, name)
-        for arm in ARMS:
+        for arm in followed(curves):
             draw_steps(axes, curves, arm, mean=shows_mean(curves))
             _band(axes, curves, arm, end)
         _medians(axes, curves, end)
@@ -237,9 +242,11 @@ def _names(axes: Axes, study: Study, curves: SurvivalCurves, end: float) -> None
     """The arms' names right of their curves' ends, pushed apart where these meet; a thin line leads to a posterior curve's end."""
     heights = _heights(curves, end)
     upper, lower = sorted(ARMS, key=lambda arm: -heights[arm])
+    alone = followed(curves)
     middle, gap = (heights[upper] + heights[lower]) / 2, max(heights[upper] - heights[lower], 2 * _FEWEST_APART)
     low = min(max(middle - gap / 2, 0.07), 0.93 - gap)
-    for arm, y in ((lower, low), (upper, low + gap)):
+    places = ((lower, low), (upper, low + gap)) if len(alone) > 1 else ((alone[0], min(max(heights[alone[0]], 0.07), 0.93)),)
+    for arm, y in places:
         n = study.n(arm)
         text = safe(arm_label(study, arm), 23) + (f"\n(n = {n})" if n is not None else "")
         lead = {"arrowstyle": "-", "color": ARM_COLOURS[arm], "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0, "relpos": (0, 0.5)}

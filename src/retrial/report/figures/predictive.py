@@ -85,7 +85,7 @@ def _observed(axes: Axes, curves: SurvivalCurves, arm: str) -> None:
     at_risk = curves.at_risk.sel({ARM: arm}).transpose(RECONSTRUCTION, TIME).to_numpy()
     rows = _drawn(len(survival))
     for row in rows:
-        until = int(np.count_nonzero(at_risk[row] > 0))
+        until = int(np.flatnonzero(at_risk[row] > 0).max(initial=-1)) + 1
         axes.plot(
             np.append(0.0, curves.times[:until]),
             np.append(1.0, survival[row, :until]),

@@ -26,6 +26,7 @@ FAMILIES = {
     "direction": "Direction of contrasts",
     "time": "Times and follow-up",
     "medians": "Medians and their intervals",
+    "patients": "The file of patients beside the print",
     "joint": "All survival numbers at once",
 }
 _FINDINGS = (Verdict.INCONSISTENT, Verdict.CONSISTENT_ONLY_IF)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from retrial.audit.run import apply_decisions
 from retrial.dims import ARMS
 from retrial.estimate import Estimate
 from retrial.report import format as fmt
@@ -45,7 +46,9 @@ def _outcomes(data: ReportData) -> tuple[list[str], list[str]]:
 def _categories(data: ReportData, found: Found, models: Sequence[str]) -> Table:
     """Every category and rate under the main prior, beside the printed p and Fisher's."""
     composites, categories = _outcomes(data)
-    tests = {(row.endpoint, row.method, row.model): row for row in data.estimates if row.quantity == "p_value"}
+    tests = {
+        (row.endpoint, row.method, row.model): row for row in data.estimates if row.quantity == "p_value" and not row.variant
+    }
     rows: list[Row] = []
     for heading, keys in (("Rates", composites), ("Categories", categories)):
         if keys:
@@ -69,7 +72,7 @@ def _categories(data: ReportData, found: Found, models: Sequence[str]) -> Table:
 
 
 def _is_counted(row: Estimate, key: str) -> bool:
-    return row.endpoint == key and row.method == "frequentist" and row.quantity == "risk_difference"
+    return row.endpoint == key and row.method == "frequentist" and row.quantity == "risk_difference" and not row.variant
 
 
 def _p(row: Estimate | None) -> str:
@@ -84,10 +87,12 @@ def _note(found: Found, key: str) -> str:
 
 def _patients(data: ReportData, found: Found, key: str) -> Cell:
     """Patients with the outcome of each arm's patients, and a note where an arm has none, or nobody else."""
-    rows = {path.split(".")[-1]: row for path, row in data.study.count_rows().items() if path.startswith("response.")}
+    rows = {path.split(".")[-1]: (path, row) for path, row in data.study.count_rows().items() if path.startswith("response.")}
     if key not in rows:
         return (Line(fmt.MISSING),)
-    counts = tuple(Line(f"{int(getattr(rows[key], arm).n)} of {data.study.n(arm)}", arm) for arm in reversed(ARMS))
+    path, counted = rows[key]
+    study = apply_decisions(data.study, [check for check in data.checks if check.path.endswith(".evaluable")])
+    counts = tuple(Line(f"{int(getattr(counted, arm).n)} of {study.patients(path, arm)}", arm) for arm in reversed(ARMS))
     note = _note(found, key)
     return (*counts, Line("", note)) if note else counts
 

@@ -142,7 +142,7 @@ def _attained(targets: Targets, ensemble: Ensemble) -> Check:
     text = f"{len(ensemble.weights)} different tables carry all {len(targets.targets)} printed numbers; attained under {len(attained)} of"
     text += f" {tried} readings"
     parts = [] if tried == 1 else [*estimators(ensemble.results), *ruled_out(ensemble.results), certainty(ensemble.results)]
-    strange = crowded(ensemble, targets.time_unit)
+    strange = crowded(ensemble, targets)
     text += "".join(f"; {item}" for item in strange)
     left = [f"the audit is right in this: {item}" for item in targets.left_out]
     doubts = ["a misprint is likelier than patients so many of whom have the event at one time"] if strange else []
@@ -151,7 +151,7 @@ def _attained(targets: Targets, ensemble: Ensemble) -> Check:
         Verdict.CONSISTENT if everything and not (left or strange) else Verdict.CONSISTENT_ONLY_IF,
         text,
         reading="; ".join([*left, *strange, *([] if everything else [best])]),
-        note=sentences([*doubts, *parts, *dominated(ensemble)]),
+        note=sentences([*doubts, *parts, *dominated(ensemble), *targets.notes]),
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from retrial.dims import ARMS
 from retrial.tables.ensemble import Ensemble, ReadingResult
 from retrial.tables.printed.readings import Reading
+from retrial.tables.printed.targets import Targets
 
 RATIOS = {
     "cox_breslow": "Cox with Breslow's ties",
@@ -53,6 +54,8 @@ _WIDE, _COARSE, _FINE = 0.15, 0.05, 0.02
 _CROWDED, _MANY_TIMES, _MANY_EVENTS = 0.5, 12, 10
 """Half of an arm's events at one recorded time, of at least so many times and events: in the studies tried whose
 numbers go together (a published one, a dozen made up) half of the tables stay at or below a third."""
+_DRAWN = 0.4
+"""Share of a curve's whole fall that makes a crowd at that time what the curve shows: half, less the errors of reading."""
 _DOMINANT, _FEW = 0.5, 3
 """Weight of one sampler that is worth a word, and how many it takes for that to mean something."""
 _MANY_FOLD = 10
@@ -155,7 +158,7 @@ def misses(violated: Iterable[str], miss: float) -> str:
     """
     names = _listed(dict.fromkeys(_family(name) for name in violated), ", ") or "a printed number"
     if math.isinf(miss):
-        return f"{names}, and has no such number at all for one of them (a median that is not reached, a ratio without events)"
+        return f"{names}, and has no such number at all for one of them (a median not reached, or reached against the print; a ratio without events)"
     times = f"{float(f'{miss:.2g}'):,.0f}" if miss >= _MANY_FOLD else f"{miss:.1f}"
     return f"{names} by up to {times} times what rounding allows"
 
@@ -205,8 +208,10 @@ def _listed(items: Iterable[str], between: str) -> str:
     return between.join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
-def crowded(ensemble: Ensemble, unit: str) -> list[str]:
-    """A clause for each arm most of whose events share one time in half of the tables: such patients are possible, not plausible."""
+def crowded(ensemble: Ensemble, targets: Targets) -> list[str]:
+    """A clause for each arm most of whose events share one time in half of the tables: such patients are possible, not plausible, unless
+    the digitised curve itself falls so far at that time.
+    """
     events = ensemble.table.events.to_numpy()
     totals = events.sum(axis=-1)
     if events.shape[-1] < _MANY_TIMES:
@@ -216,11 +221,24 @@ def crowded(ensemble: Ensemble, unit: str) -> list[str]:
         if totals[:, row].min() < _MANY_EVENTS:
             continue
         share = float(np.median(events[:, row].max(axis=-1) / totals[:, row]))
-        if share > _CROWDED:
-            found.append(
-                f"{100 * share:.0f} % of the {arm} arm's events fall on one {unit.removesuffix('s')} (half of the tables)"
+        busiest = int(np.bincount(events[:, row].argmax(axis=-1)).argmax())
+        if share > _CROWDED and not _drawn(targets, arm, targets.times[busiest]):
+            unit = (
+                f"{targets.time_unit.removesuffix('s')}"
+                if targets.step == 1
+                else f"time ({targets.times[busiest]:g} {targets.time_unit})"
             )
+            found.append(f"{100 * share:.0f} % of the {arm} arm's events fall on one {unit} (half of the tables)")
     return found
+
+
+def _drawn(targets: Targets, arm: str, time: float) -> bool:
+    """Whether most of what the arm's curve falls in all, it falls at this time (within a step of the grid)."""
+    curve = targets.curve.arms.get(arm) if targets.curve is not None else None
+    if curve is None:
+        return False
+    fall = curve.at(time - targets.step) - curve.at(time + targets.step / 2)
+    return fall > _DRAWN * (1.0 - curve.heights[-1])
 
 
 def dominated(ensemble: Ensemble) -> list[str]:

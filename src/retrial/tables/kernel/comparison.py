@@ -56,9 +56,10 @@ def breslow_score(d: np.ndarray, r: np.ndarray, beta: float) -> tuple[float, flo
     """U(β) and I(β) of the Cox partial likelihood, Breslow's ties."""
     observed, expected, information, ratio = 0, 0.0, 0.0, math.exp(beta)
     for t in range(d.shape[1]):
-        if r[2, t] == 0:
-            break
-        events, weight = d[2, t], r[1, t] * ratio
+        events = d[2, t]
+        if events == 0:
+            continue
+        weight = r[1, t] * ratio
         share = weight / (weight + r[0, t])
         observed += d[1, t]
         expected += events * share

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -14,12 +18,37 @@ STATE_WORDS = 4
 """64-bit words in the state of xoshiro256++."""
 
 
-def compiled(function: Callable[..., Any]) -> Any:
-    """Compile to machine code once: kept on disk, without the interpreter lock, division by zero giving inf or NaN.
+@functools.cache
+def kept_in() -> Path:
+    """Folder of the machine code of this state of the kernels: beside them where that is writable, otherwise in the user's cache folder.
 
-    The cache lies beside the installed file where that is writable, otherwise in the user's cache folder (numba's rule).
+    numba asks only whether the file of a function itself has changed, not the kernels and constants that were compiled into it: after an
+    update it would run the old ones. So the folder is named by the contents of all of them.
     """
-    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    here = Path(__file__).parent
+    contents = hashlib.sha256()
+    for file in sorted(here.glob("*.py")):
+        contents.update(f"{file.name} {file.stat().st_size} ".encode() + file.read_bytes())
+    beside = here / "__pycache__"
+    base = beside if os.access(beside if beside.exists() else here, os.W_OK) else Path.home() / ".cache" / "retrial"
+    return base / f"kernels-{contents.hexdigest()[:16]}"
+
+
+def _kept(function: Callable[..., Any], **options: Any) -> Any:
+    """Compile to machine code once, kept on disk in `kept_in`; in this process alone where nothing can be written."""
+    settings: Any = numba.config  # its stubs know few of its settings
+    before, settings.CACHE_DIR = settings.CACHE_DIR, str(kept_in())
+    try:
+        return numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+    except RuntimeError:  # no folder to keep it in
+        return numba.njit(nogil=True, error_model="numpy", **options)(function)
+    finally:
+        settings.CACHE_DIR = before
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile to machine code: without the interpreter lock, division by zero giving inf or NaN."""
+    return _kept(function)
 
 
 def uncounted(function: Callable[..., Any]) -> Any:
@@ -27,8 +56,7 @@ def uncounted(function: Callable[..., Any]) -> Any:
 
     Counting is atomic, and costs more than the arithmetic where a call takes a hundred nanoseconds.
     """
-    options = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}  # its types know no _nrt
-    return numba.njit(**options)(function)  # type: ignore[call-overload]
+    return _kept(function, _nrt=False)  # numba's types know no _nrt
 
 
 def inlined(function: Callable[..., Any]) -> Any:

@@ -30,7 +30,6 @@ from retrial.tables.kernel.kaplan_meier import DENSITY_BAND, GREENWOOD_DENSITY, 
 from retrial.tables.kernel.problem import (
     BETA,
     CHI_SQUARE,
-    CURVE_SCALE,
     ESTIMATOR,
     LIMITS,
     MEDIAN,
@@ -92,35 +91,47 @@ def density_energy(
     r: np.ndarray,
     g: int,
     k: int,
+    n_times: int,
     times: np.ndarray,
     inverse: np.ndarray,
-    median: int,
+    first: int,
+    last: int,
     real: np.ndarray,
 ) -> float:
-    """Energy of a median and its SE by the density rule (the SE taken at the printed median, right or not)."""
-    s, greenwood, before, at, greenwood_at = 1.0, 0.0, 1.0, 1.0, 0.0
+    """Energy of a median printed for the times first to last and its SE by the density rule (the SE taken at the table's median, or at the
+    nearest of these times where it is none of them; T: not reached).
+    """
+    s, greenwood, before, at, median, se_at, greenwood_at = 1.0, 0.0, 1.0, 1.0 if last < n_times else 0.0, -1, 0.0, 0.0
     upper_time, upper_survival, lower_time, lower_survival = 0.0, 1.0, -1.0, 0.0
     for i in range(k):
-        if t[g, i] > median and lower_time >= 0.0:
+        time, events, at_risk = t[g, i], d[g, i], r[g, i]
+        if median < 0 and time > first and (s <= 0.5 + TOLERANCE or time > last):
+            median, se_at, greenwood_at = first if s <= 0.5 + TOLERANCE else last, s, greenwood
+        if time > last and lower_time >= 0.0:
             break
-        events, at_risk = d[g, i], r[g, i]
         s *= 1.0 - events * inverse[at_risk]
         greenwood += events * inverse[at_risk] * inverse[at_risk - events]
         if s >= UPPER_LEVEL:
-            upper_time, upper_survival = times[t[g, i]], s
+            upper_time, upper_survival = times[time], s
         if lower_time < 0.0 and s <= LOWER_LEVEL:
-            lower_time, lower_survival = times[t[g, i]], s
-        if t[g, i] < median:
+            lower_time, lower_survival = times[time], s
+        if time < first:
             before = s
-        if t[g, i] <= median:
-            at, greenwood_at = s, greenwood
+        if time <= last and last < n_times:
+            at = s
+        if median < 0 and first <= time <= last and s <= 0.5 + TOLERANCE:
+            median, se_at, greenwood_at = time, s, greenwood
+    if median < 0 and (s <= 0.5 + TOLERANCE or last < n_times):
+        median, se_at, greenwood_at = first if s <= 0.5 + TOLERANCE else last, s, greenwood
     energy = crossing_energy(before, at)
-    if math.isnan(real[MEDIAN_SE + g, 0]):
+    lower, upper = MEDIAN_SE + 2 * g, MEDIAN_SE + 2 * g + 1
+    if math.isnan(real[lower, 0]) and math.isnan(real[upper, 0]):
         return energy
-    if lower_time < 0.0 or at <= TOLERANCE:
+    if lower_time < 0.0 or se_at <= TOLERANCE:
         return energy + UNDEFINED + penalty(max(s - LOWER_LEVEL, 0.0) / SURVIVAL_SCALE)
-    se = at * math.sqrt(greenwood_at) * (lower_time - upper_time) / (upper_survival - lower_survival)
-    return energy + excess(se, real, MEDIAN_SE + g)
+    se = se_at * math.sqrt(greenwood_at) * (lower_time - upper_time) / (upper_survival - lower_survival)
+    moved = (times[median] - times[first]) / real[Z_MEDIAN, g] if median > first else 0.0
+    return energy + max(excess(se - moved, real, lower), excess(se + moved, real, upper))
 
 
 @uncounted
@@ -132,18 +143,19 @@ def crowley_energy(
     k: int,
     n_times: int,
     inverse: np.ndarray,
-    median: int,
     whole: np.ndarray,
     z: float,
 ) -> float:
-    """Energy of a median and its Brookmeyer-Crowley limits.
+    """Energy of a median and its Brookmeyer-Crowley limits, each printed for one grid time or several.
 
     The distance of Ŝ from 1/2 in standard errors is computed where it can decide. Above 1/2 it falls from event to event under the plain
     and the logarithmic rule, so that its least value before the lower limit is the last; and it is above 0, and so above -z, as long as Ŝ is.
     """
-    s, greenwood, before, at = 1.0, 0.0, 1.0, 1.0
-    rule, first, last = whole[RULE], whole[LIMITS + 2 * g], whole[LIMITS + 2 * g + 1]
-    end = max(median, first, last)
+    s, greenwood, before, at, rule = 1.0, 0.0, 1.0, 1.0, whole[RULE]
+    first, last = whole[MEDIAN + 2 * g], whole[MEDIAN + 2 * g + 1]
+    low, low_last = whole[LIMITS + 4 * g], whole[LIMITS + 4 * g + 1]
+    high, high_last = whole[LIMITS + 4 * g + 2], whole[LIMITS + 4 * g + 3]
+    end = max(last, low_last, high_last)
     least_low, least_high, last_low, last_high = np.inf, np.inf, np.inf, np.inf
     for i in range(k):
         time, events, at_risk = t[g, i], d[g, i], r[g, i]
@@ -151,67 +163,62 @@ def crowley_energy(
             break
         s *= 1.0 - events * inverse[at_risk]
         greenwood += events * inverse[at_risk] * inverse[at_risk - events]
-        if time < median:
+        if time < first:
             before = s
-        if time <= median:
+        if time <= last:
             at = s
         following = t[g, i + 1] if i + 1 < k else n_times
-        low = s < 0.5
-        towards_first = time <= first and (rule == LOG_LOG or following >= first)
-        if not (low or towards_first or (time <= last < following)):
+        decides = s < 0.5 or (rule == LOG_LOG and time < low) or time < low <= following
+        if not (decides or time <= low_last < following or time <= high_last < following):
             continue
         distance = distance_from_half(s, greenwood, rule)
-        if time < first:
+        if time < low:
             least_low = min(least_low, distance)
-        if time <= first:
+        if time <= low_last:
             last_low = distance
-        if time < last:
+        if time < high:
             least_high = min(least_high, distance)
-        if time <= last:
+        if time <= high_last:
             last_high = distance
-    energy = crossing_energy(before, at)
-    energy += limit_energy(first, least_low, last_low, z, n_times)
-    return energy + limit_energy(last, least_high, last_high, -z, n_times)
+    energy = crossing_energy(before, at if last < n_times else 0.0)
+    energy += limit_energy(low, low_last, least_low, last_low, z, n_times)
+    return energy + limit_energy(high, high_last, least_high, last_high, -z, n_times)
 
 
 @uncounted
-def limit_energy(limit: int, least_before: float, last_at: float, edge: float, n_times: int) -> float:
-    """Energy of one Brookmeyer-Crowley limit: the distance of Ŝ from 1/2 must be above `edge` before it and at most `edge` at it."""
+def limit_energy(first: int, last: int, least_before: float, last_at: float, edge: float, n_times: int) -> float:
+    """Energy of one Brookmeyer-Crowley limit: the distance of Ŝ from 1/2 must be above `edge` before `first` and at most `edge` at `last`."""
     energy = 0.0
-    if limit < 0:
+    if first < 0:
         return energy
     if least_before <= edge + TOLERANCE:
         energy += penalty(MISSED + min((edge - least_before) / NORMAL_SCALE, 60.0))
-    if limit < n_times and last_at > edge + TOLERANCE:
+    if last < n_times and last_at > edge + TOLERANCE:
         energy += penalty(MISSED + min((last_at - edge) / NORMAL_SCALE, 60.0))
     return energy
 
 
 @uncounted
 def curve_energy(
-    t: np.ndarray,
-    d: np.ndarray,
-    r: np.ndarray,
-    g: int,
-    k: int,
-    curve: np.ndarray,
-    inverse: np.ndarray,
-    scale: float,
-    limit: float,
+    t: np.ndarray, d: np.ndarray, c: np.ndarray, a: int, m: int, n: int, curve: np.ndarray, inverse: np.ndarray, limit: float
 ) -> float:
-    """Energy of Ŝ(t) against readings of a curve (2, P, 3), each a grid index and limits: the sum of its distances in tolerances; may
-    stop early with any value above `limit`. No root, under which one step far off is cheap: few at risk, and a curve that falls at
-    its end, trapped the sampler.
+    """Energy of Ŝ(t) against a digitised curve and printed percentages, and of the numbers censored, from an arm's entries: the sum of the
+    distances in tolerances (in patients); may stop early with any value above `limit`. No root, under which one step far off is cheap: few
+    at risk, and a curve that falls at its end, trapped the sampler.
     """
-    s, energy, i = 1.0, 0.0, 0
+    s, energy, i, at_risk, censored = 1.0, 0.0, 0, n, 0
     for p in range(curve.shape[1]):
-        while i < k and t[g, i] <= curve[g, p, 0]:
-            s *= 1.0 - d[g, i] * inverse[r[g, i]]
+        while i < m and t[a, i] <= curve[a, p, 0]:
+            s *= 1.0 - d[a, i] * inverse[at_risk]
+            at_risk -= d[a, i] + c[a, i]
+            censored += c[a, i]
             i += 1
-        if s < curve[g, p, 1]:
-            energy += (curve[g, p, 1] - s) / scale
-        elif s > curve[g, p, 2]:
-            energy += (s - curve[g, p, 2]) / scale
+        if s < curve[a, p, 1]:
+            energy += (curve[a, p, 1] - s) / curve[a, p, 3]
+        elif s > curve[a, p, 2]:
+            energy += (s - curve[a, p, 2]) / curve[a, p, 3]
+        if curve[a, p, 4] >= 0.0:
+            energy += max(curve[a, p, 4] - censored, censored - curve[a, p, 5], 0.0)
         if energy > limit:
             break
     return energy
@@ -227,26 +234,19 @@ def group_energy(
     real: np.ndarray,
     times: np.ndarray,
     inverse: np.ndarray,
-    curve: np.ndarray,
     t: np.ndarray,
     d: np.ndarray,
     r: np.ndarray,
     g: int,
     k: int,
-    limit: float,
 ) -> float:
-    """Energy of what one arm (0, 1) or both together (2) print alone, from row g of k columns; may stop early with any value above
-    `limit`.
-    """
-    energy, median = 0.0, whole[MEDIAN + g]
-    if median >= 0:
-        if whole[RULE] == GREENWOOD_DENSITY:
-            energy += density_energy(t, d, r, g, k, times, inverse, median, real)
-        else:
-            energy += crowley_energy(t, d, r, g, k, times.size, inverse, median, whole, real[Z_MEDIAN, g])
-    if g < 2 and real[SCALARS, CURVE_SCALE] > 0.0:
-        energy += curve_energy(t, d, r, g, k, curve, inverse, real[SCALARS, CURVE_SCALE], limit - energy)
-    return energy
+    """Energy of the median and its limits of one arm (0, 1) or of both together (2), from row g of k columns."""
+    median = whole[MEDIAN + 2 * g]
+    if median < 0:
+        return 0.0
+    if whole[RULE] == GREENWOOD_DENSITY:
+        return density_energy(t, d, r, g, k, times.size, times, inverse, median, whole[MEDIAN + 2 * g + 1], real)
+    return crowley_energy(t, d, r, g, k, times.size, inverse, whole, real[Z_MEDIAN, g])
 
 
 @uncounted

@@ -123,6 +123,19 @@ def joint_weights(mode: int, printed: np.ndarray, starts: np.ndarray, other: np.
     return np.cumsum(weights)
 
 
+@inlined
+def table_ends_held(whole: np.ndarray, r: np.ndarray) -> bool:
+    """Whether somebody of each group leaves by its printed shortest time, and somebody stays until its longest."""
+    return row_ends_held(whole, r, 0) and row_ends_held(whole, r, 1) and row_ends_held(whole, r, 2)
+
+
+@inlined
+def row_ends_held(whole: np.ndarray, r: np.ndarray, g: int) -> bool:
+    """The same of one group."""
+    first, last = whole[FIRST_HELD + g], whole[LAST_HELD + g]
+    return (first < 0 or r[g, first + 1] < r[g, 0]) and (last < 0 or r[g, last] > 0)
+
+
 @compiled
 def draw_forward(
     problem: Problem,
@@ -136,7 +149,7 @@ def draw_forward(
     """Fill (N, 3, T) events, (N, 3, T + 1) at risk and (N, 2, 2, pieces) levels; False, with nothing of use in them, where the pools
     hold no table with the structure of the first one.
     """
-    n, n_times, mode = d.shape[0], first_d.shape[1], problem.whole[0, EVENT_MODE]
+    n, mode = d.shape[0], problem.whole[0, EVENT_MODE]
     d0, r0, levels0, found0 = arm_pool(problem, first_r, 0, POOL * n, state)
     d1, r1, levels1, found1 = arm_pool(problem, first_r, 1, POOL * n, state)
     if not (found0 and found1):
@@ -148,6 +161,7 @@ def draw_forward(
     only = mode in (EVENTS_PER_ARM, EVENTS_EXPERIMENTAL)
     if weights[-1] == 0.0 or (only and starts1[printed[1] + 1] == starts1[printed[1]]):
         return False
+    at_risk = np.empty_like(first_r)
     for i in range(n):
         for attempt in range(TRIES + 1):
             if attempt == TRIES:
@@ -159,12 +173,11 @@ def draw_forward(
                 b = order1[starts1[e1] + draw_index(starts1[e1 + 1] - starts1[e1], state)]
             else:
                 b = draw_index(order1.size, state)
-            first_left = r0[a, 1] + r1[b, 1] < first_r[2, 0]
-            last_left = r0[a, n_times - 1] + r1[b, n_times - 1] > 0
-            if (first_left or problem.whole[0, FIRST_HELD] == 0) and (last_left or problem.whole[0, LAST_HELD] == 0):
+            at_risk[0], at_risk[1], at_risk[2] = r0[a], r1[b], r0[a] + r1[b]
+            if table_ends_held(problem.whole[0], at_risk):
                 break
         d[i, 0], d[i, 1], d[i, 2] = d0[a], d1[b], d0[a] + d1[b]
-        r[i, 0], r[i, 1], r[i, 2] = r0[a], r1[b], r0[a] + r1[b]
+        r[i] = at_risk
         levels[i, :, 0], levels[i, :, 1] = levels0[a], levels1[b]
     return True
 
@@ -192,13 +205,19 @@ def draw_arm(
         return False
     printed = mode == EVENTS_PER_ARM or mode == (EVENTS_CONTROL if arm == 0 else EVENTS_EXPERIMENTAL)
     kept = np.flatnonzero(pool_d.sum(axis=1) == first_d[arm].sum()) if printed else np.arange(pool_d.shape[0])
+    first, last = problem.whole[0, FIRST_HELD + arm], problem.whole[0, LAST_HELD + arm]
+    if first >= 0:
+        kept = kept[pool_r[kept, first + 1] < first_r[arm, 0]]
+    if last >= 0:
+        kept = kept[pool_r[kept, last] > 0]
     if kept.size == 0:
         return False
     weights = np.ones(kept.size)
     for end in range(2):
-        if problem.whole[0, FIRST_HELD if end == 0 else LAST_HELD] != 1:
+        place = problem.whole[0, 2 + (FIRST_HELD if end == 0 else LAST_HELD)]
+        if place < 0:
             continue
-        has = pool_r[kept, 1] < pool_r[kept, 0] if end == 0 else pool_r[kept, n_times - 1] > 0
+        has = pool_r[kept, place + 1] < first_r[arm, 0] if end == 0 else pool_r[kept, place] > 0
         share = min(max(has.mean(), 0.5 / kept.size), 0.5)
         tilt[arm, end] = math.log((1.0 - share) / share)
         weights *= np.where(has, math.exp(tilt[arm, end]), 1.0)

@@ -8,9 +8,9 @@ beforehand. So each arm is brought to what is printed about it alone, without th
 pairs whose events and extremes are the printed ones and whose median rules are the same, with weight exp(-b E) of what belongs to both (hazard
 ratio, test, both arms together); then the pairs go on as one population. It stops rising while the particles still move
 freely: among states of π_b those with E = 0 are draws of the target, and they are harvested from walks at that b. The product of
-the mean weights, of the share of pairs with the structure (against the same share in the prior) and of the share of visits in agreement
-estimates the evidence P(agreement | structure), a mean over the readings. Readings are moved with the tables, so that they compete within one population
-while they still can: evidence from separate samplers has far larger relative errors than the shares of one.
+the mean weights, of the share of pairs with the structure (against the same share in the prior) and of the share of visits in
+agreement estimates the evidence P(agreement | structure), a mean over the readings. Readings are moved with the tables, so that they compete within
+one population while they still can: evidence from separate samplers has far larger relative errors than the shares of one.
 
 Tilt: where the paper prints the shortest or longest time, few arms of a fine grid have a patient there. Arms are sampled with a factor
 that makes about half of them have one, and pairs pay it back.
@@ -72,7 +72,7 @@ def take_parents(
         if p == i:
             continue
         for a in range(2):
-            if scope == BOTH or scope == a:
+            if scope in (BOTH, a):
                 t[i, a], d[i, a], c[i, a], m[i, a] = t[p, a], d[p, a], c[p, a], m[p, a]
                 levels[i, :, a], energy[i, a], ancestor[i, a], reading[i, a] = (
                     levels[p, :, a],
@@ -251,15 +251,24 @@ def harvest(
 
 
 @compiled
-def ends(t: np.ndarray, m: np.ndarray, a: int, n_times: int) -> tuple[int, int]:
-    """Whether (1, 0) somebody of an arm leaves at the first, and at the last, grid time."""
-    first = 1 if m[a] > 0 and t[a, 0] == 0 else 0
-    return first, 1 if m[a] > 0 and t[a, m[a] - 1] == n_times - 1 else 0
+def no_tilt(whole: np.ndarray, n_times: int) -> np.ndarray:
+    """(2, 4): no factor, and the shortest and longest time of all patients, out of the grid where not printed."""
+    out = np.zeros((2, 4))
+    out[:, 2] = whole[FIRST_HELD + 2]
+    out[:, 3] = whole[LAST_HELD + 2] if whole[LAST_HELD + 2] >= 0 else n_times
+    return out
+
+
+@compiled
+def ends(t: np.ndarray, m: np.ndarray, a: int, tilt: np.ndarray) -> tuple[int, int]:
+    """Whether (1, 0) somebody of an arm leaves by the shortest time of all patients, and stays until their longest."""
+    first = 1 if m[a] > 0 and t[a, 0] <= tilt[a, 2] else 0
+    return first, 1 if m[a] > 0 and t[a, m[a] - 1] >= tilt[a, 3] else 0
 
 
 @compiled
 def pair_classes(
-    t: np.ndarray, d: np.ndarray, m: np.ndarray, rule: np.ndarray, a: int, by_events: bool, n: int, n_times: int
+    t: np.ndarray, d: np.ndarray, m: np.ndarray, rule: np.ndarray, a: int, by_events: bool, n: int, tilt: np.ndarray
 ) -> np.ndarray:
     """(N,) what of an arm decides which arms it can be paired with: its median rule, events (where their total is printed) and ends,
     as one number: ((rule · (n + 1) + events) · 2 + first) · 2 + last.
@@ -270,7 +279,7 @@ def pair_classes(
         if by_events:
             for k in range(m[i, a]):
                 events += d[i, a, k]
-        first, last = ends(t[i], m[i], a, n_times)
+        first, last = ends(t[i], m[i], a, tilt)
         out[i] = ((rule[i] * (n + 1) + events) * 2 + first) * 2 + last
     return out
 
@@ -286,7 +295,9 @@ def pair_mass(
     tilt: np.ndarray,
     n_rules: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of classes of one rule that have the structure: (K, 2) of classes and (K,) pairs of particles, paid back for the tilt. `needed` (2,) says whether the first and the last time must be held."""
+    """Pairs of classes of one rule that have the structure: (K, 2) of classes and (K,) pairs of particles, paid back for the tilt.
+    `needed` (2,) says whether the first and the last time must be held.
+    """
     per0, per1 = 4 * (n[0] + 1), 4 * (n[1] + 1)
     count0, count1 = np.bincount(classes0, minlength=per0 * n_rules), np.bincount(classes1, minlength=per1 * n_rules)
     found, mass = [(np.int64(0), np.int64(0))], [0.0]
@@ -387,7 +398,7 @@ def pair_energies(
     ct, jd, jr = np.empty((3, 2 * width), np.int64), np.empty((3, 2 * width), np.int64), np.empty((3, 2 * width + 1), np.int64)
     whole, real = problem.whole[readings[0]], problem.real[readings[0]]
     k = joint_columns(both[0], both[1], both[2], both[3], n[0], n[1], ct, jd, jr)
-    total = group_energy(whole, real, problem.times, problem.inverse, problem.curve, ct, jd, jr, TOTAL, k, np.inf)
+    total = group_energy(whole, real, problem.times, problem.inverse, ct, jd, jr, TOTAL, k)
     parts = np.zeros(N_PARTS)
     joint_parts(real, problem.inverse, jd, jr, parts)
     for q in range(readings.size):
@@ -560,15 +571,15 @@ def run_island(
     energy, reading = np.zeros((n_particles, N_ENERGIES)), np.zeros((n_particles, 2), np.int64)
     ancestor = np.empty((n_particles, 2), np.int64)
     ancestor[:, 0], ancestor[:, 1] = np.arange(n_particles), np.arange(n_particles)
-    summary, counts, cold, tilt = np.zeros(3), np.zeros(4, np.int64), np.zeros(N_ENERGIES), np.zeros((2, 2))
+    summary, counts, cold, tilt = np.zeros(3), np.zeros(4, np.int64), np.zeros(N_ENERGIES), no_tilt(problem.whole[0], n_times)
     firsts, readings_of = readings_by_rule(problem.whole)
     total = first_d[2].sum()
-    needed = np.array([problem.whole[0, FIRST_HELD] == 1, problem.whole[0, LAST_HELD] == 1])
+    needed = np.array([problem.whole[0, FIRST_HELD + 2] >= 0, problem.whole[0, LAST_HELD + 2] >= 0])
     for a in range(2):
         start_arm(problem, first_d, first_r, a, n, firsts, reading, t, d, c, m, levels, tilt, n_burn_in, state)
     by_total, nobodys = mode == EVENTS_TOTAL, np.zeros(n_particles, np.int64)
-    classes0 = pair_classes(t, d, m, nobodys, 0, by_total, n[0], n_times)
-    classes1 = pair_classes(t, d, m, nobodys, 1, by_total, n[1], n_times)
+    classes0 = pair_classes(t, d, m, nobodys, 0, by_total, n[0], tilt)
+    classes1 = pair_classes(t, d, m, nobodys, 1, by_total, n[1], tilt)
     _, prior_mass = pair_mass(classes0, classes1, n, mode, total, needed, tilt, 1)
     log_evidence = -math.log(max(prior_mass.sum(), 1.0))
     proposals = n_proposals
@@ -600,8 +611,8 @@ def run_island(
         counts[0] += n_levels
         counts[2] += made
     rule0, rule1 = rule_of(reading[:, 0].copy(), firsts), rule_of(reading[:, 1].copy(), firsts)
-    classes0 = pair_classes(t, d, m, rule0, 0, by_total, n[0], n_times)
-    classes1 = pair_classes(t, d, m, rule1, 1, by_total, n[1], n_times)
+    classes0 = pair_classes(t, d, m, rule0, 0, by_total, n[0], tilt)
+    classes1 = pair_classes(t, d, m, rule1, 1, by_total, n[1], tilt)
     pairs, mass = pair_mass(classes0, classes1, n, mode, total, needed, tilt, firsts.size)
     d_out, r_out = np.zeros((n_particles, 3, n_times), np.int64), np.zeros((n_particles, 3, n_times + 1), np.int64)
     if mass.sum() > 0.0:
@@ -629,7 +640,7 @@ def run_island(
             state,
         )
         log_evidence += math.log(readings_of.size / problem.whole.shape[0])
-        tilt[:] = 0.0
+        tilt[:, :2] = 0.0
         everything = np.arange(problem.whole.shape[0])
         found, proposals, n_levels, made = anneal(
             problem,
@@ -706,7 +717,12 @@ def draw_prior(problem: Problem, d: np.ndarray, r: np.ndarray, levels: np.ndarra
         np.zeros((2, width), np.int64),
         np.zeros(2, np.int64),
     )
-    cold, energy, tilt, reading = np.zeros(N_ENERGIES), np.zeros(N_ENERGIES), np.zeros((2, 2)), np.zeros(1, np.int64)
+    cold, energy, tilt, reading = (
+        np.zeros(N_ENERGIES),
+        np.zeros(N_ENERGIES),
+        no_tilt(problem.whole[0], d.shape[2]),
+        np.zeros(1, np.int64),
+    )
     for i in range(d.shape[0]):
         if i > 0 and not drawn:
             d[i], r[i], levels[i] = d[i - 1], r[i - 1], levels[i - 1]

@@ -28,7 +28,7 @@ BOTH = 2
 
 
 @inlined
-def pick(d: np.ndarray, c: np.ndarray, m: np.ndarray, n: np.ndarray, scope: int, u: float) -> tuple[int, int, int]:
+def pick(d: np.ndarray, c: np.ndarray, n: np.ndarray, scope: int, u: float) -> tuple[int, int, int]:
     """Arm, kind and entry of a patient drawn from those in scope by a number from [0, 1)."""
     arm = scope
     if scope == BOTH:
@@ -109,7 +109,7 @@ def propose(
     mode, block, n_times = whole[EVENT_MODE], whole[BLOCK], segment.shape[1]
     if scope == BOTH:
         free0 = mode == EVENTS_FREE or mode > EVENTS_CONTROL
-        free1 = mode == EVENTS_FREE or mode == EVENTS_CONTROL
+        free1 = mode in (EVENTS_FREE, EVENTS_CONTROL)
     else:
         free0 = mode in (EVENTS_TOTAL, EVENTS_FREE) or mode > EVENTS_CONTROL
         free1 = mode in (EVENTS_TOTAL, EVENTS_FREE) or mode == EVENTS_CONTROL
@@ -117,7 +117,7 @@ def propose(
     if block > 1 and uniform(state) < 0.5:
         amount = 1 + int(uniform(state) * block)
     u = uniform(state)
-    arm, kind, i = pick(d, c, m, n, scope, uniform(state))
+    arm, kind, i = pick(d, c, n, scope, uniform(state))
     time = t[arm, i]
     if u < SHIFT:
         target = shift_target(n_times, printed, arm, time, state)
@@ -129,7 +129,7 @@ def propose(
     if u < FLIP and (free0 if arm == 0 else free1):
         write(steps, 0, arm, kind, time, 1 - kind, time, amount)
         return 1, 1.0
-    arm2, kind2, i2 = pick(d, c, m, n, scope, uniform(state))
+    arm2, kind2, i2 = pick(d, c, n, scope, uniform(state))
     time2 = t[arm2, i2]
     if u < PARALLEL_SHIFTS:
         length = any_length(n_times, state)
@@ -189,8 +189,18 @@ def apply(t: np.ndarray, d: np.ndarray, c: np.ndarray, m: np.ndarray, steps: np.
 
 
 @inlined
-def held(whole: np.ndarray, t: np.ndarray, m: np.ndarray, n_times: int) -> bool:
-    """Whether somebody leaves at the first and at the last grid time where the paper prints the shortest and the longest time."""
-    first = (m[0] > 0 and t[0, 0] == 0) or (m[1] > 0 and t[1, 0] == 0)
-    last = (m[0] > 0 and t[0, m[0] - 1] == n_times - 1) or (m[1] > 0 and t[1, m[1] - 1] == n_times - 1)
-    return (whole[FIRST_HELD] != 1 or first) and (whole[LAST_HELD] != 1 or last)
+def arm_ends_held(whole: np.ndarray, t: np.ndarray, m: np.ndarray, a: int) -> bool:
+    """Whether somebody of an arm leaves by its printed shortest time, and somebody stays until its longest."""
+    first, last = whole[FIRST_HELD + a], whole[LAST_HELD + a]
+    if first >= 0 and (m[a] == 0 or t[a, 0] > first):
+        return False
+    return last < 0 or (m[a] > 0 and t[a, m[a] - 1] >= last)
+
+
+@inlined
+def ends_held(whole: np.ndarray, t: np.ndarray, m: np.ndarray) -> bool:
+    """The same of both arms, and of all patients together."""
+    first, last = whole[FIRST_HELD + 2], whole[LAST_HELD + 2]
+    left = first < 0 or (m[0] > 0 and t[0, 0] <= first) or (m[1] > 0 and t[1, 0] <= first)
+    stays = last < 0 or (m[0] > 0 and t[0, m[0] - 1] >= last) or (m[1] > 0 and t[1, m[1] - 1] >= last)
+    return left and stays and arm_ends_held(whole, t, m, 0) and arm_ends_held(whole, t, m, 1)

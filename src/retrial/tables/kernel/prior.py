@@ -142,7 +142,7 @@ def log_prior(
     """Log prior probability of one arm of n patients, from its entries (`retrial.tables.kernel.entries`), and its `tilt`.
 
     Times at which nobody leaves come in runs with the same number at risk: a run of k counts k times log P(0 events, 0 censorings).
-    `tilt` (2, 2) adds [a, 0] where somebody leaves at the first grid time, [a, 1] at the last (`retrial.tables.kernel.island`).
+    `tilt` (2, 4) adds [a, 0] where somebody leaves by the time [a, 2], [a, 1] where somebody stays until [a, 3] (`retrial.tables.kernel.island`).
     """
     pieces = levels.shape[2]
     total, at_risk, time, piece = 0.0, n, 0, 0
@@ -180,8 +180,8 @@ def log_prior(
                 )
         at_risk -= censored
         time += 1
-    if m > 0 and t[a, 0] == 0:
+    if m > 0 and t[a, 0] <= tilt[a, 2]:
         total += tilt[a, 0]
-    if m > 0 and t[a, m - 1] == n_times - 1:
+    if m > 0 and t[a, m - 1] >= tilt[a, 3]:
         total += tilt[a, 1]
     return total

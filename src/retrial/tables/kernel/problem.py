@@ -14,13 +14,15 @@ EVENTS_PER_ARM, EVENTS_TOTAL, EVENTS_FREE, EVENTS_CONTROL, EVENTS_EXPERIMENTAL =
 """What the paper prints about the number of events (both arms', the total, nothing, one arm's); the sampler's moves keep it."""
 
 
-EVENT_MODE, FIRST_HELD, LAST_HELD, RULE, ESTIMATOR, TEST, BLOCK = range(7)
-MEDIAN, LIMITS, PIECES, N_WHOLE = 7, 10, 16, 17
+EVENT_MODE, RULE, ESTIMATOR, TEST, BLOCK = range(5)
+FIRST_HELD, LAST_HELD, MEDIAN, LIMITS, PIECES, N_WHOLE = 5, 8, 11, 17, 29, 30
 """Places in a row of `Problem.whole`."""
-MEDIAN_SE, BETA, CHI_SQUARE, SCALARS, Z_MEDIAN, N_REAL = 0, 3, 7, 8, 9, 10
+MEDIAN_SE, BETA, CHI_SQUARE, SCALARS, Z_MEDIAN, N_REAL = 0, 6, 10, 11, 12, 13
 """Rows of a reading's part of `Problem.real`."""
 Z_RATIO, START, CURVE_SCALE = 0, 1, 2
 """Columns of its row `SCALARS`."""
+CURVE_COLUMNS = 5
+"""Of `Problem.curve`: low, high and scale of S(t), low and high of the patients censored up to t."""
 
 
 class Problem(NamedTuple):
@@ -31,18 +33,19 @@ class Problem(NamedTuple):
     segment  (2, T, 2) first and last index to which a patient recorded at t may move: printed numbers at risk hold by
     construction
     printed  (2, S + 1) the number of printed times of each arm, then their grid indices: where shifts may go straight to
-    curve    (2, P, 3) readings of a digitised curve: grid index, limits of S there
+    curve    (2, P, 6) readings of a digitised curve and printed percentages: grid index, limits of S there with their scale, and of the
+             censored up to there; NaN where not printed, index T where there is no more
     prior    (K, 6, N + 1) logarithms of the beta-binomial factors at each level, see `retrial.tables.kernel.prior`
     steps    (2, K, K) log probabilities of the walks of levels
-    whole    (R, 17) EVENT_MODE which events are printed, one of EVENTS_*; FIRST_HELD, LAST_HELD 1 where the first (last) grid
-             time must hold a patient (printed shortest, longest time); RULE of the medians' intervals, ESTIMATOR of the hazard
+    whole    (R, 30) EVENT_MODE which events are printed, one of EVENTS_*; RULE of the medians' intervals, ESTIMATOR of the hazard
              ratio and TEST of the χ² (codes of the readings, -1 none); BLOCK most patients that one proposal moves together;
-             MEDIAN three indices of the printed medians, -1 none; LIMITS three pairs of indices of Brookmeyer-Crowley limits
-             (T: never reached, -1: not printed); PIECES of the grid in the prior
-    real     (R, 10, 3) intervals (low, high, scale): MEDIAN_SE three of the median's SE under the density rule, BETA four of β,
-             its lower and upper limit and Wald's z², CHI_SQUARE one; SCALARS: Z_RATIO normal quantile of the hazard ratio's
-             level, START printed β, where Newton's method starts, CURVE_SCALE tolerance of S(t) (0: no curve); Z_MEDIAN normal
-             quantiles of the medians' levels
+             FIRST_HELD (LAST_HELD) of each group the grid time up to (from) which somebody leaves, -1: no such time printed;
+             MEDIAN first and last index of each group's printed median, -1 none (T: never reached); LIMITS the same of its lower
+             and upper Brookmeyer-Crowley limit; PIECES of the grid in the prior
+    real     (R, 13, 3) intervals (low, high, scale): MEDIAN_SE by group two of the median's SE under the density rule, from its
+             printed lower and upper limit with the median at the first index; BETA four of β, its lower and upper limit and Wald's
+             z², CHI_SQUARE one; SCALARS: Z_RATIO normal quantile of the hazard ratio's level, START printed β, where Newton's
+             method starts, CURVE_SCALE above 0 where `curve` has limits; Z_MEDIAN normal quantiles of the medians' levels
     """
 
     times: np.ndarray

@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from retrial.tables.kernel.compiled import compiled, inlined, next_bits, uncounted, uniform
-from retrial.tables.kernel.energy import group_energy, joint_energy
+from retrial.tables.kernel.energy import curve_energy, group_energy, joint_energy
 from retrial.tables.kernel.entries import arm_columns, joint_columns
-from retrial.tables.kernel.moves import BOTH, STEP_FIELDS, apply, held, propose, ways
+from retrial.tables.kernel.moves import BOTH, STEP_FIELDS, apply, arm_ends_held, ends_held, propose, ways
 from retrial.tables.kernel.prior import log_prior
-from retrial.tables.kernel.problem import RULE, Problem
+from retrial.tables.kernel.problem import CURVE_SCALE, RULE, SCALARS, Problem
 
 TOTAL, JOINT = 2, 3
 """Places of the energies of both arms together, and of the hazard ratio and χ², after the two arms'."""
@@ -108,13 +108,15 @@ def energy_within(
     for g in range(2):
         if first if g == 0 else second:
             k = arm_columns(t, d, c, g, m[g], n[g], ct, cd, cr)
-            new[g] = group_energy(whole, real, times, inverse, curve, ct, cd, cr, g, k, budget / cold[g])
+            new[g] = group_energy(whole, real, times, inverse, ct, cd, cr, g, k)
+            if real[SCALARS, CURVE_SCALE] > 0.0 and cold[g] * new[g] <= budget:
+                new[g] += curve_energy(t, d, c, g, m[g], n[g], curve, inverse, budget / cold[g] - new[g])
         budget -= cold[g] * new[g]
         if budget < 0.0:
             return False
     if both:
         k = joint_columns(t, d, c, m, n[0], n[1], ct, jd, jr)
-        new[TOTAL] = group_energy(whole, real, times, inverse, curve, ct, jd, jr, TOTAL, k, budget / cold[TOTAL])
+        new[TOTAL] = group_energy(whole, real, times, inverse, ct, jd, jr, TOTAL, k)
         budget -= cold[TOTAL] * new[TOTAL]
         if budget < 0.0:
             return False
@@ -186,7 +188,7 @@ def stretch(
                 for i in range(m[a]):
                     t2[a, i], d2[a, i], c2[a, i] = t[a, i], d[a, i], c[a, i]
         apply(t2, d2, c2, m2, steps, n_steps)
-        if scope == BOTH and not held(whole, t2, m2, n_times):
+        if not (ends_held(whole, t2, m2) if scope == BOTH else arm_ends_held(whole, t2, m2, scope)):
             continue
         log_ratio = math.log(densities * ways(t2, d2, c2, m2, steps, n_steps, True, False) / (drawn * (1.0 - uniform(state))))
         prior0, prior1 = prior[0], prior[1]
@@ -317,6 +319,8 @@ def walk(
     for a in range(2):
         prior[a] = log_prior(factors, levels, t, d, c, a, m[a], n[a], n_times, tilt)
     accepted, made = 0, 0
+    if scope != BOTH and n[scope] == 0:
+        return 0
     while made < n_proposals:
         if several_levels:
             for _ in range(LEVEL_MOVES):

@@ -43,34 +43,47 @@ class Ratio:
 
 class Table:
     """Counts (2 arms, T) of events and censorings on a grid of times, arm 0 control, 1 experimental; a censoring leaves
-    after events.
+    after events. `entered` (2 arms, T) patients come under observation at a time and are at risk after it.
     """
 
-    def __init__(self, times: Sequence[float] | np.ndarray, events: np.ndarray, censored: np.ndarray) -> None:
+    def __init__(
+        self,
+        times: Sequence[float] | np.ndarray,
+        events: np.ndarray,
+        censored: np.ndarray,
+        entered: np.ndarray | int = 0,
+    ) -> None:
         self.times = np.ascontiguousarray(times, dtype=float)
         events, censored = np.asarray(events, dtype=np.int64), np.asarray(censored, dtype=np.int64)
         if events.shape != (2, self.times.size) or censored.shape != events.shape:
             raise DataError(
                 f"got counts of shapes {events.shape} and {censored.shape}; allowed is (2 arms, {self.times.size} times)"
             )
-        self.d, self.r = with_totals(events, events + censored)
-        self.inverse = comparison.inverses(int(self.r[2, 0]))
+        self.d, self.r = with_totals(events, events + censored - entered)
+        leaving = events + censored
+        self.leaving = np.concatenate([leaving, leaving.sum(axis=0, keepdims=True)])
+        self.inverse = comparison.inverses(int(self.r[2].max()))
 
     def n(self, group: str) -> int:
-        return int(self.r[GROUP_ROWS[group], 0])
+        return int(self.leaving[GROUP_ROWS[group]].sum())
 
     def events(self, group: str) -> int:
         return int(self.d[GROUP_ROWS[group]].sum())
 
-    def shortest(self) -> float:
+    def shortest(self, group: str = TOTAL) -> float:
         """First time at which a patient leaves."""
-        return float(self.times[np.flatnonzero(np.diff(self.r[2]))[0]])
+        return float(self.times[np.flatnonzero(self.leaving[GROUP_ROWS[group]])[0]])
 
-    def longest(self) -> float:
-        return float(self.times[np.flatnonzero(np.diff(self.r[2]))[-1]])
+    def longest(self, group: str = TOTAL) -> float:
+        return float(self.times[np.flatnonzero(self.leaving[GROUP_ROWS[group]])[-1]])
+
+    def censored_before(self, group: str, time: float) -> int:
+        """Patients censored at a recorded time below `time`."""
+        row, index = GROUP_ROWS[group], int(np.searchsorted(self.times, time - 1e-9))
+        return int((self.leaving - self.d)[row, :index].sum())
 
     def at_risk(self, group: str, time: float) -> int:
-        """Patients whose recorded time is at least `time`."""
+        """Patients whose recorded time is at least `time`, and who entered before it."""
         return int(self.r[GROUP_ROWS[group], np.searchsorted(self.times, time - 1e-9)])
 
     def survival(self, group: str) -> np.ndarray:
@@ -84,7 +97,10 @@ class Table:
     def reaches(self, group: str, time: float) -> bool:
         """Whether Ŝ(time) is defined: somebody is followed until then, or nobody is left before."""
         row = GROUP_ROWS[group]
-        last = np.flatnonzero(np.diff(self.r[row]))[-1]
+        leaving = np.flatnonzero(self.leaving[row])
+        if leaving.size == 0:
+            return False  # nobody is in the arm
+        last = leaving[-1]
         return bool(time <= self.times[last] + 1e-9 or self.d[row, last] == self.r[row, last])
 
     def rmst(self, group: str, horizon: float) -> float:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 from retrial.dims import MONTHS_PER_UNIT
 from retrial.errors import ConfigError
+from retrial.tables.printed.digitised import Curve
 
 RELATIVE_TOLERANCE = 0.005
 """Default agreement (METHODS 4): 0.5 % of a hazard ratio, of its limits, of χ², or of the width of a median's interval."""
-EXACT = ("events", "shortest", "longest", "median", "at_risk")
+EXACT = ("events", "shortest", "longest", "median", "at_risk", "censored")
 """Statistics that must agree exactly under either rule."""
+_SAME = 1e-6
+"""Grid steps by which a time may miss a grid time: binary fractions."""
 GROUPS: dict[str, tuple[str, ...]] = {
     "events": ("events",),
     "shortest": ("shortest",),
@@ -19,6 +23,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "median": ("median",),
     "median_ci": ("median_lower", "median_upper"),
     "at_risk": ("at_risk",),
+    "censored": ("censored",),
+    "landmark": ("landmark",),
     "hazard_ratio": ("hazard_ratio", "hazard_ratio_lower", "hazard_ratio_upper", "hazard_ratio_p"),
     "chi_square": ("chi_square", "p"),
     "survival": ("survival",),
@@ -61,8 +67,8 @@ class Target:
 class Targets:
     """Printed numbers of one endpoint on the grid of recorded times first, first + step, ..., last (in `time_unit`).
 
-    `notes` say what was decided while building (the grid's end, a printed p that is no constraint), `left_out` which printed numbers
-    the audit refused beforehand.
+    `notes` say what was decided while building (the recording unit, the grid's end, a printed p that is no constraint), `left_out` which
+    printed numbers the audit refused beforehand. `curve` is the digitised curve as given.
     """
 
     endpoint: str
@@ -75,6 +81,7 @@ class Targets:
     targets: tuple[Target, ...]
     notes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    curve: Curve | None = None
 
     @property
     def n_times(self) -> int:
@@ -88,6 +95,15 @@ class Targets:
     @property
     def months(self) -> tuple[float, ...]:
         return tuple(round(time * MONTHS_PER_UNIT[self.time_unit], 9) for time in self.times)
+
+    def places(self, low: float, high: float) -> tuple[int, int]:
+        """First and last grid index of the times in [low, high]; (i + 1, i) where none is between. Index `n_times` stands for never."""
+        if low == math.inf:
+            return self.n_times, self.n_times
+        first = math.ceil((low - self.first) / self.step - _SAME) if math.isfinite(low) else 0
+        if math.isinf(high):
+            return min(max(first, 0), self.n_times), self.n_times
+        return min(max(first, 0), self.n_times), min(math.floor((high - self.first) / self.step + _SAME), self.n_times - 1)
 
     def find(self, statistic: str, arm: str = "total") -> Target | None:
         return next((item for item in self.targets if item.statistic == statistic and item.arm == arm), None)

@@ -19,6 +19,7 @@ from retrial.tables.printed.targets import Target, Targets
 GROUPS = (*ARMS, TOTAL)
 NAN = math.nan
 _LEAST_SCALE = 1e-6
+_OF_A_PATIENT = 0.25
 _BLOCK_PATIENTS = 400
 """One proposal moves up to one patient per this many of the study, so that large studies mix as small ones."""
 
@@ -41,47 +42,45 @@ def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, stri
     ratio = targets.find("hazard_ratio")
     with_ratio = reading.ratio is not None and ratio is not None
     n = targets.n_control + targets.n_experimental
-    curve, curve_scale = curve_limits(targets, strict)
+    curve = curve_limits(targets, strict)
     whole, real = np.full(codes.N_WHOLE, -1, np.int64), np.full((codes.N_REAL, 3), NAN)
-    whole[: codes.MEDIAN] = (
+    whole[: codes.FIRST_HELD] = (
         event_mode(targets),
-        targets.find("shortest") is not None,
-        targets.find("longest") is not None,
         max(code(reading.median), 0),
         code(reading.ratio) if with_ratio else -1,
         code(reading.test),
         1 + n // _BLOCK_PATIENTS,
     )
     for row, group in enumerate(GROUPS):
-        whole[codes.MEDIAN + row] = index_of(targets, targets.find("median", group))
-        whole[codes.LIMITS + 2 * row : codes.LIMITS + 2 * row + 2] = _median_limits(targets, group, reading)
-        real[codes.MEDIAN_SE + row] = _median_se(targets, group, reading, strict)
-        real[codes.Z_MEDIAN, row] = quantile(targets.find("median_lower", group))
+        whole[codes.FIRST_HELD + row] = indices_of(targets, targets.find("shortest", group))[1]
+        whole[codes.LAST_HELD + row] = indices_of(targets, targets.find("longest", group))[0]
+        whole[codes.MEDIAN + 2 * row : codes.MEDIAN + 2 * row + 2] = indices_of(targets, targets.find("median", group))
+        whole[codes.LIMITS + 4 * row : codes.LIMITS + 4 * row + 4] = _median_limits(targets, group, reading)
+        real[codes.MEDIAN_SE + 2 * row : codes.MEDIAN_SE + 2 * row + 2] = _median_se(targets, group, reading, strict)
+        real[codes.Z_MEDIAN, row] = quantile(targets.find("median_lower", group) or targets.find("median_upper", group))
     if with_ratio:
         real[codes.BETA : codes.CHI_SQUARE] = _ratio_box(targets, strict)
     if reading.test is not None:
         real[codes.CHI_SQUARE] = _test_interval(targets, strict)
-    real[codes.SCALARS] = quantile(ratio), math.log(ratio.value) if ratio is not None else 0.0, curve_scale
+    real[codes.SCALARS] = quantile(ratio), math.log(ratio.value) if ratio is not None else 0.0, float(curve is not None)
     whole[codes.PIECES] = min(prior.pieces, targets.n_times)
     factors, steps = prior_factors(prior, targets.n_times, n), prior.steps(targets.n_times)
-    printed = printed_times(whole, targets)
-    return Problem(
-        np.array(targets.times), inverses(n), segments(targets), printed, curve, factors, steps, whole[None], real[None]
-    )
+    points = np.full((2, 0, 1 + codes.CURVE_COLUMNS), NAN) if curve is None else curve
+    arrays = (np.array(targets.times), inverses(n), segments(targets), printed_times(targets), points, factors, steps)
+    return Problem(*arrays, whole[None], real[None])
 
 
-def printed_times(whole: np.ndarray, targets: Targets) -> np.ndarray:
+def printed_times(targets: Targets) -> np.ndarray:
     """(2, S + 1): for each arm the number of printed times that a patient's may be, and their grid indices."""
+    names = ("shortest", "longest", "median", "median_lower", "median_upper")
     found = []
-    for row in range(2):
-        times = {0: whole[codes.FIRST_HELD] == 1, targets.n_times - 1: whole[codes.LAST_HELD] == 1}
-        for group in (row, 2):
-            places = whole[[codes.MEDIAN + group, codes.LIMITS + 2 * group, codes.LIMITS + 2 * group + 1]]
-            times |= {int(place): True for place in places if 0 <= place < targets.n_times}
-        found.append(sorted(time for time, printed in times.items() if printed))
+    for arm in ARMS:
+        items = [item for name in names for group in (arm, TOTAL) for item in targets.all(name, group)]
+        places = {place for item in items for place in targets.places(item.strict_low, item.strict_high)}
+        found.append(sorted(place for place in places if 0 <= place < targets.n_times))
     out = np.zeros((2, 1 + max(map(len, found))), np.int64)
-    for row, times_of in enumerate(found):
-        out[row, : 1 + len(times_of)] = len(times_of), *times_of
+    for row, times in enumerate(found):
+        out[row, : 1 + len(times)] = len(times), *times
     return out
 
 
@@ -90,14 +89,16 @@ def quantile(limit: Target | None) -> float:
     return float(stats.norm.ppf(0.5 + (limit.level if limit is not None else 0.95) / 2))
 
 
-def index_of(targets: Targets, target: Target | None) -> int:
-    """Grid index of a printed time; -1 for none. Raises `UnattainableError` off the grid."""
+def indices_of(targets: Targets, target: Target | None) -> tuple[int, int]:
+    """First and last grid index of the times that a printed time stands for; -1, -1 for none, T for "not reached". Raises
+    `UnattainableError` off the grid.
+    """
     if target is None:
-        return -1
-    position = (target.value - targets.first) / targets.step
-    if abs(position - round(position)) > 1e-6 or not 0 <= round(position) < targets.n_times:
+        return -1, -1
+    found = targets.places(target.strict_low, target.strict_high)
+    if found[0] > found[1]:
         raise UnattainableError(f"{target.name} = {target.printed} is not on the grid {targets.first:g}, ..., {targets.last:g}")
-    return round(position)
+    return found
 
 
 def event_mode(targets: Targets) -> int:
@@ -114,13 +115,18 @@ def event_mode(targets: Targets) -> int:
 
 
 def boundaries(targets: Targets, arm: str) -> list[tuple[int, int]]:
-    """(grid index, patients at risk from it on) of the printed numbers at risk inside the grid."""
-    found = []
+    """(grid index, patients at risk from it on) of the printed numbers at risk inside the grid; all before an arm's own shortest time, and
+    nobody after its longest.
+    """
+    found: dict[int, int] = {}
+    shortest, longest = targets.find("shortest", arm), targets.find("longest", arm)
+    if shortest is not None:
+        found[indices_of(targets, shortest)[0]] = targets.n_control if arm == ARMS[0] else targets.n_experimental
+    if longest is not None:
+        found[indices_of(targets, longest)[1] + 1] = 0
     for item in targets.all("at_risk", arm):
-        index = math.ceil((item.time - targets.first) / targets.step - 1e-6)
-        if 0 < index < targets.n_times:
-            found.append((index, int(item.value)))
-    return sorted(found)
+        found[targets.places(item.time, math.inf)[0]] = int(item.value)
+    return sorted((index, left) for index, left in found.items() if 0 < index < targets.n_times)
 
 
 def segments(targets: Targets) -> np.ndarray:
@@ -133,29 +139,38 @@ def segments(targets: Targets) -> np.ndarray:
     return out
 
 
-def _median_se(targets: Targets, group: str, reading: Reading, strict: bool) -> tuple[float, float, float]:
-    """SE that puts both printed limits median ± z SE into their intervals."""
+_NOT_PRINTED = (NAN, NAN, 1.0)
+
+
+def _median_se(targets: Targets, group: str, reading: Reading, strict: bool) -> list[tuple[float, ...]]:
+    """SEs that put the printed limits, lower and upper, where median ± z SE is, with the median at the first of its times."""
     median, lower, upper = (targets.find(name, group) for name in ("median", "median_lower", "median_upper"))
     if reading.median is not MedianReading.GREENWOOD_DENSITY or median is None or (lower is None and upper is None):
-        return NAN, NAN, 1.0
-    low, high, z = 0.0, math.inf, quantile(lower or upper)
-    for limit, sign in ((lower, -1), (upper, 1)):
-        if limit is not None:
-            edges = sorted(sign * (edge - median.value) / z for edge in interval_of(limit, strict))
-            low, high = max(low, edges[0]), min(high, edges[1])
-    if low > high:
+        return [_NOT_PRINTED, _NOT_PRINTED]
+    first, last = indices_of(targets, median)
+    z = quantile(lower or upper)
+    tolerances = [(limit.high - limit.low) / 2 for limit in (lower, upper) if limit is not None and math.isfinite(limit.high)]
+    scale = max(min(tolerances, default=0.0) / z, _LEAST_SCALE)
+    if first == targets.n_times:
+        raise UnattainableError(f"median_ci.{group}: the median is not reached, so that {reading.median} gives no limits")
+    at, width = targets.times[first], (targets.times[min(last, targets.n_times - 1)] - targets.times[first]) / z
+    rows = [
+        _NOT_PRINTED if limit is None else (*sorted(sign * (edge - at) / z for edge in interval_of(limit, strict)), scale)
+        for limit, sign in ((lower, -1), (upper, 1))
+    ]
+    (low, high), (low2, high2) = ((0.0 if np.isnan(a) else a, math.inf if np.isnan(b) else b) for a, b, _ in rows)
+    if max(0.0, (low2 - high) / 2) > min(width, (high2 - low) / 2) or min(high + width, high2) < 0:
         raise UnattainableError(
             f"median_ci.{group}: the printed limits are not symmetric about the median, as {reading.median} makes them"
         )
-    tolerances = [(limit.high - limit.low) / 2 for limit in (lower, upper) if limit is not None]
-    return low, high, max(min(tolerances) / z, _LEAST_SCALE)
+    return rows
 
 
-def _median_limits(targets: Targets, group: str, reading: Reading) -> tuple[int, int]:
+def _median_limits(targets: Targets, group: str, reading: Reading) -> tuple[int, int, int, int]:
     if reading.median in (None, MedianReading.GREENWOOD_DENSITY):
-        return -1, -1
-    lower, upper = (index_of(targets, targets.find(name, group)) for name in ("median_lower", "median_upper"))
-    return lower, upper
+        return -1, -1, -1, -1
+    lower, upper = (indices_of(targets, targets.find(name, group)) for name in ("median_lower", "median_upper"))
+    return *lower, *upper
 
 
 def _ratio_box(targets: Targets, strict: bool) -> np.ndarray:
@@ -195,17 +210,33 @@ def _test_interval(targets: Targets, strict: bool) -> np.ndarray:
     return np.array([low, high, max((item.high - item.low) / 2, _LEAST_SCALE)])
 
 
-def curve_limits(targets: Targets, strict: bool) -> tuple[np.ndarray, float]:
-    """(2, P, 3) grid indices and limits of S there, and their tolerance; P is 0 where no curve is given."""
-    readings: list[list[tuple[float, float, float]]] = [[], []]
-    widths = []
-    for item in targets.all("survival"):
+def curve_limits(targets: Targets, strict: bool) -> np.ndarray | None:
+    """(2, P, 6) grid indices, limits of S(t) there with their scale, and of the censored up to t, NaN where nothing is printed; None where
+    nothing is anywhere.
+
+    A percentage is approached in steps of a quarter of a patient where it is printed more finely.
+    """
+    limits = np.full((2, targets.n_times, codes.CURVE_COLUMNS), NAN)
+    curve = targets.all("survival")
+    scale = float(np.median([(item.high - item.low) / 2 for item in curve])) if curve else NAN
+    for item in curve:
         index = round((item.time - targets.first) / targets.step)
         if 0 <= index < targets.n_times:
-            readings[ARMS.index(item.arm)].append((float(index), *interval_of(item, strict)))
-            widths.append((item.high - item.low) / 2)
-    out = np.full((2, max(map(len, readings)), 3), np.nan)
-    out[..., 0] = targets.n_times  # past the end, with limits that nothing is beyond
-    for row, found in enumerate(readings):
-        out[row, : len(found)] = sorted(found) if found else out[row, :0]
-    return out, float(np.median(widths)) if widths else 0.0
+            limits[ARMS.index(item.arm), index, :3] = (*interval_of(item, strict), scale)
+    for item in targets.all("landmark"):
+        row, index = ARMS.index(item.arm), targets.places(-math.inf, item.time)[1]
+        n = (targets.n_control, targets.n_experimental)[row]
+        if index >= 0:
+            limits[row, index, :3] = (*interval_of(item, strict), max((item.high - item.low) / 2, _OF_A_PATIENT / n))
+    for item in targets.all("censored"):
+        index = targets.places(item.time, math.inf)[0] - 1
+        if index >= 0:
+            limits[ARMS.index(item.arm), index, 3:] = interval_of(item, strict)
+    printed = [np.flatnonzero(~np.isnan(rows).all(axis=1)) for rows in limits]
+    if not any(map(len, printed)):
+        return None
+    out = np.full((2, max(map(len, printed)), 1 + codes.CURVE_COLUMNS), NAN)
+    out[..., 0] = targets.n_times
+    for row, places in enumerate(printed):
+        out[row, : len(places), 0], out[row, : len(places), 1:] = places, limits[row, places]
+    return out

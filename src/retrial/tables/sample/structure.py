@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
 
 from retrial.dims import ARMS, TOTAL
 from retrial.tables.printed.targets import Targets
-from retrial.tables.sample.build import boundaries
+from retrial.tables.sample.build import boundaries, indices_of
+
+HALF = 0.5
 
 
 def contradictions(targets: Targets) -> list[str]:
@@ -16,6 +19,8 @@ def contradictions(targets: Targets) -> list[str]:
     found = [*_event_contradictions(targets), *_time_contradictions(targets)]
     for arm in ARMS:
         found += _at_risk_contradictions(targets, arm)
+        found += _censored_contradictions(targets, arm)
+        found += _landmark_contradictions(targets, arm)
     return found
 
 
@@ -46,29 +51,66 @@ def _event_contradictions(targets: Targets) -> list[str]:
 
 def _time_contradictions(targets: Targets) -> list[str]:
     found = []
-    shortest, longest = targets.find("shortest"), targets.find("longest")
-    if shortest is not None and longest is not None and shortest.value > longest.value:
-        found.append(f"shortest = {shortest.printed} is above longest = {longest.printed}")
-    for item in targets.all("median"):
-        if longest is not None and item.value > longest.value:
+    for arm in (*ARMS, TOTAL):
+        shortest, longest = (targets.find(name, arm) or targets.find(name) for name in ("shortest", "longest"))
+        if shortest is not None and longest is not None and shortest.low > longest.high:
+            found.append(f"shortest = {shortest.printed} is above longest = {longest.printed}")
+        item = targets.find("median", arm)
+        if item is not None and longest is not None and longest.high < item.low and math.isfinite(item.high):
             found.append(f"{item.name} = {item.printed} is above longest = {longest.printed}")
-        if shortest is not None and item.value < shortest.value:
+        if item is not None and shortest is not None and item.high < shortest.low:
             found.append(f"{item.name} = {item.printed} is below shortest = {shortest.printed}")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _at_risk_contradictions(targets: Targets, arm: str) -> list[str]:
     found, n = [], sizes(targets)[arm]
     last = float(n)
-    longest = targets.find("longest")
+    shortest = targets.find("shortest", arm) or targets.find("shortest")
+    longest = targets.find("longest", arm) or targets.find("longest")
     for item in sorted(targets.all("at_risk", arm), key=lambda item: item.time):
         if item.value > last:
             found.append(f"{item.name} = {item.printed} is above the {last:g} at risk before it")
-        if item.time <= targets.first and item.value != n and targets.find("shortest") is not None:
-            found.append(f"{item.name} = {item.printed}, but all {n} of {arm} live to the shortest time, {targets.first:g}")
-        if longest is not None and item.time > longest.value and item.value > 0:
+        if shortest is not None and item.time <= shortest.low and item.value != n:
+            found.append(f"{item.name} = {item.printed}, but all {n} of {arm} live to the shortest time, {shortest.printed}")
+        if longest is not None and item.time > longest.high and item.value > 0:
             found.append(f"{item.name} = {item.printed} is after longest = {longest.printed}")
         last = item.value
+    return found
+
+
+def _censored_contradictions(targets: Targets, arm: str) -> list[str]:
+    """Those who left before a time are the censored and the events before it, neither of which gets fewer with time."""
+    found, n, events, before = [], sizes(targets)[arm], 0.0, 0.0
+    at_risk = {item.time: item for item in targets.all("at_risk", arm)}
+    most = targets.find("events", arm)
+    for item in sorted(targets.all("censored", arm), key=lambda item: item.time):
+        there = at_risk.get(item.time)
+        if item.value < before:
+            found.append(f"{item.name} = {item.printed} is below the {before:g} censored before it")
+        if there is not None and n - there.value - item.value < events:
+            left = f"of {n} with {there.printed} at risk it leaves {n - there.value - item.value:g} events"
+            found.append(f"{item.name} = {item.printed}: {left}, {events:g} at the time before")
+        if most is not None and item.value > n - most.value:
+            found.append(f"{item.name} = {item.printed} is above the {n - most.value:g} without an event")
+        before = item.value
+        events = max(events, n - there.value - item.value) if there is not None else events
+        if most is not None and events > most.value:
+            found.append(f"{item.name} = {item.printed} leaves {events:g} events, {most.printed} are printed")
+    return found
+
+
+def _landmark_contradictions(targets: Targets, arm: str) -> list[str]:
+    """A survival curve falls, and passes one half at the median."""
+    found, last, median = [], 1.0, targets.find("median", arm)
+    for item in sorted(targets.all("landmark", arm), key=lambda item: item.time):
+        if item.low > last:
+            found.append(f"{item.name} = {item.printed} is above the percentage before it")
+        if median is not None and item.time < median.low and item.high <= HALF:
+            found.append(f"{item.name} = {item.printed} is at most one half before {median.name} = {median.printed}")
+        if median is not None and item.time >= median.high and item.low > HALF:
+            found.append(f"{item.name} = {item.printed} is above one half after {median.name} = {median.printed}")
+        last = min(last, item.high)
     return found
 
 
@@ -101,18 +143,24 @@ def with_totals(events: np.ndarray, leaving: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _reach_ends(targets: Targets, leaving: np.ndarray) -> None:
-    """Move a patient to the first and to the last grid time where the paper prints them."""
-    for index, name, order in ((0, "shortest", 1), (targets.n_times - 1, "longest", -1)):
-        if targets.find(name) is None or leaving[:, index].sum() > 0:
-            continue
-        for row, arm in enumerate(ARMS):
-            edges = [0, *(edge for edge, _ in boundaries(targets, arm)), targets.n_times]
-            start, stop = next((a, b) for a, b in pairwise(edges) if a <= index < b)
-            donors = [t for t in range(start, stop)[::order] if leaving[row, t] > 0]
-            if donors:
-                leaving[row, donors[0]] -= 1
-                leaving[row, index] += 1
-                break
+    """Move a patient of the group to its first and to its last grid time where the paper prints them."""
+    for name, place, order in (("shortest", 0, 1), ("longest", 1, -1)):
+        for item in targets.all(name):
+            rows = [row for row, arm in enumerate(ARMS) if item.arm in (arm, TOTAL)]
+            index = min(indices_of(targets, item)[place], targets.n_times - 1)
+            if leaving[rows, index].sum() == 0:
+                _reach(targets, leaving, rows, index, order)
+
+
+def _reach(targets: Targets, leaving: np.ndarray, rows: list[int], index: int, order: int) -> None:
+    for row in rows:
+        edges = [0, *(edge for edge, _ in boundaries(targets, ARMS[row])), targets.n_times]
+        start, stop = next((a, b) for a, b in pairwise(edges) if a <= index < b)
+        donors = [t for t in range(start, stop)[::order] if leaving[row, t] > 0]
+        if donors:
+            leaving[row, donors[0]] -= 1
+            leaving[row, index] += 1
+            return
 
 
 def first_events(targets: Targets) -> tuple[int, int]:
