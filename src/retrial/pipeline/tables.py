@@ -27,6 +27,7 @@ from retrial.tables.ensemble import Ensemble, ReconstructionSettings
 from retrial.tables.findings.checks import joint_checks
 from retrial.tables.findings.patients import beside_print, first_event_time, patients_in_words
 from retrial.tables.findings.probes import left_out
+from retrial.tables.findings.spread import unsettled
 from retrial.tables.life_table import LifeTable
 from retrial.tables.patients import Patients, read_patients
 from retrial.tables.printed.agreement import fidelity
@@ -223,8 +224,11 @@ def _from_ensemble(study: Study, targets: Targets, ensemble: Ensemble) -> Endpoi
     source = f"{ensemble.table.n_reconstructions} {agrees} the printed numbers"
     recorded = study.endpoints[targets.endpoint].recorded
     table = _as_recorded(ensemble.table, study, targets.endpoint)
+    doubts = tuple(unsettled(ensemble))
+    for doubt in doubts:
+        log.warning("%s: %s", targets.endpoint, doubt)
     return EndpointTables(
-        targets.endpoint, table, ensemble.weights, recorded, source, _fidelity(ensemble, targets), ensemble, targets
+        targets.endpoint, table, ensemble.weights, recorded, source, _fidelity(ensemble, targets), ensemble, targets, doubts
     )
 
 
