@@ -61,9 +61,12 @@ def checks(study: Study) -> Iterator[Check]:
 
 def _of_fewer(study: Study, implied: Implied, rows: list[Row]) -> Check:
     """Percentages that one smaller number of patients explains: models take it, and all patients beside it."""
-    every, used = tuple(study.n(arm) for arm in ARMS), implied.used
-    found = " v ".join(_alternatives(implied.sizes[arm]) for arm in ARMS)
-    reading = f"percentages of {used[0]} v {used[1]} patients{implied.why}, not of all {every[0]} v {every[1]}"
+    arms, used = [arm for arm in ARMS if study.n(arm) != 0], implied.used
+    every, some = (
+        " v ".join(map(str, sizes)) for sizes in ([study.n(arm) for arm in arms], [implied.sizes[arm][0] for arm in arms])
+    )
+    found = " v ".join(_alternatives(implied.sizes[arm]) for arm in arms)
+    reading = f"percentages of {some} patients{implied.why}, not of all {every}"
     note = "models take these patients, and beside them all of the arm with the others as patients without the event"
     several = any(len(sizes) > 1 for sizes in implied.sizes.values())
     path, value = f"{implied.path}.evaluable", Evaluable.model_validate(dict(zip(ARMS, map(str, used), strict=True)))
@@ -74,7 +77,7 @@ def _of_fewer(study: Study, implied: Implied, rows: list[Row]) -> Check:
         claim=f"{rows[0].label if len(rows) == 1 else implied.path.replace('_', ' ')}: patients that the percentages are of",
         where=rows[0].where,
         path=path,
-        printed=f"n {every[0]} v {every[1]}",
+        printed=f"n {every}",
         recomputed=found,
         verdict=Verdict.CONSISTENT_ONLY_IF,
         reading=reading,
