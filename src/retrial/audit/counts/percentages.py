@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from retrial.audit.check import Check, Consequence, Decision, Verdict
-from retrial.audit.counts.denominators import Implied, denominators_of, percent_agreement
+from retrial.audit.counts.denominators import Implied, denominators_of, percent_agreement, sizes_of
 from retrial.audit.numbers import TRUNCATED, Agreement, printed_texts, verdict_of
 from retrial.audit.rows import COLUMNS, Row, count_rows
 from retrial.dims import ARMS, TOTAL
@@ -130,7 +130,7 @@ def _check(label: str, where: str, path: str, cell: Cell, known: tuple[int, ...]
         recomputed=f"{_PERCENT * count / known[0]:.{percent.first.decimals + 2}f}",
         verdict=verdict,
         reading=reading,
-        note="" if found is not Agreement.NONE else _no_fit(percent.first, count, known[0]),
+        note="" if found is not Agreement.NONE else _no_fit(percent.first, count, known[0]) + _of_others(cell, known[0]),
         consequence=Consequence.NONE if found is not Agreement.NONE or path.startswith("baseline.") else Consequence.AS_PRINTED,
         numbers=len(percent.prints),
     )
@@ -142,3 +142,11 @@ def _no_fit(percent: Reported, count: int, n: int) -> str:
         return f"no count among {n} gives {percent.text} %; {count}/{n} is {_PERCENT * count / n:.{percent.decimals}f} %"
     counts = ", ".join(map(str, possible[:_SHOWN])) + (" or more" if len(possible) > _SHOWN else "")
     return f"{percent.text} % of {n} would be {counts}, not {count}"
+
+
+def _of_others(cell: Cell, n: int) -> str:
+    """The fewer patients of which a count is its percentage, where they are few enough to be told apart."""
+    sizes = [size for size in sizes_of(cell, n) if size < n]
+    if not 0 < len(sizes) <= _SHOWN:
+        return ""
+    return f"; {int(cell.n)} of {' or '.join(map(str, sizes))} would be it: say evaluable if no more could be assessed"
