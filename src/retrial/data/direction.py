@@ -25,6 +25,16 @@ _UNTIL_LOST = re.compile(r"\b(duration|loss|lost|free|without|non|no)\b")
 """Before a good word these turn it round: the duration of a response ends with a bad event."""
 
 
+def good_endpoints(study: Study) -> list[str]:
+    """Endpoints, and ratios without one, of the treatment whose event is good: a hazard ratio above 1 favours the experimental arm."""
+    found = {
+        effect.endpoint or key: None
+        for key, effect in study.effects.items()
+        if effect.is_treatment and effect.measure == "hazard_ratio" and is_good(study, key)
+    }
+    return list(found)
+
+
 def is_good(study: Study, key: str) -> bool | None:
     """Whether more of an effect's event is better; None where neither `good`, the measure nor a name tells.
 
