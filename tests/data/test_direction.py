@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from retrial.data.direction import is_good
+from retrial.data.direction import good_endpoints, is_good
+from retrial.data.life_table import turned
+from retrial.priors.prior import Prior
+from retrial.priors.prior_set import PriorSet
 from retrial.study.study import Study
 
 
@@ -37,6 +40,13 @@ def direction(key: str, measure: str, endpoints: dict[str, Any] | None = None, *
         ("survival_30_days", "odds_ratio", {}, True),
         ("pfs6", "odds_ratio", {"label": "progression-free survival at 6 months"}, True),
         ("treatment_failure", "risk_ratio", {}, False),
+        ("oxygen_stop", "hazard_ratio", {"label": "discontinuation of supplemental oxygen"}, True),
+        ("weaning", "hazard_ratio", {"label": "weaning from mechanical ventilation"}, True),
+        ("extubation", "hazard_ratio", {}, True),
+        ("oxygen", "odds_ratio", {"label": "off oxygen at day 28"}, True),
+        ("discontinuation", "hazard_ratio", {"label": "discontinuation of treatment"}, False),
+        ("ventilation", "hazard_ratio", {"label": "mechanical ventilation or death"}, False),
+        ("vfd", "hazard_ratio", {"label": "extubation or death"}, False),
         ("something", "odds_ratio", {}, None),
         ("something", "odds_ratio", {"good": True}, True),
     ],
@@ -49,3 +59,25 @@ def test_an_outcome_of_the_same_name_tells() -> None:
     binary = {"x": {"good": False, "control": "3", "experimental": "4"}}
     study = {"title": "t", "effects": {"x": {"odds_ratio": "0.60", "ci": ["0.40", "0.90"]}}, "binary": binary}
     assert is_good(Study.model_validate(study), "x") is False
+
+
+def test_endpoints_of_good_events_are_named_once() -> None:
+    ratio = {"hazard_ratio": "1.08", "ci": ["0.81", "1.43"]}
+    effects = {
+        "discharge": ratio,
+        "discharge_adjusted": {**ratio, "endpoint": "discharge"},
+        "death": ratio,
+        "response": {"odds_ratio": "2", "ci": ["1", "4"]},
+    }
+    assert good_endpoints(Study.model_validate({"title": "t", "effects": effects, "endpoints": {"discharge": {}}})) == [
+        "discharge"
+    ]
+
+
+def test_priors_of_survival_models_turn_with_a_good_event() -> None:
+    ratio = {"hazard_ratio": "1.08", "ci": ["0.81", "1.43"]}
+    effects = {"discharge": {**ratio, "endpoint": "discharge"}, "os": {**ratio, "endpoint": "os"}}
+    study = Study.model_validate({"title": "t", "effects": effects, "endpoints": {"discharge": {}, "os": {}}})
+    given = PriorSet("optimistic", {"log_hazard_ratio": Prior("normal", (-0.5, 0.35))})
+    means = {key: turned(given, study).for_endpoint(key)["log_hazard_ratio"].distribution.mean() for key in ("discharge", "os")}
+    assert means == {"discharge": 0.5, "os": -0.5}
