@@ -10,7 +10,7 @@ from retrial.dims import ARMS, TOTAL
 from retrial.study.endpoints import Endpoint
 from retrial.study.reported import Quantity
 from retrial.tables.printed.digitised import Curve
-from retrial.tables.printed.recording import ROOM, Recording, printed_times, recording_of
+from retrial.tables.printed.recording import ROOM, Recording, limits_like_times, printed_times, recording_of
 
 FOLLOW_UP = 2.0
 """Where neither the longest time, nor a number at risk of 0, nor a curve is given, the grid ends at this multiple of the largest
@@ -71,7 +71,9 @@ def grid_of(
     recording = recording_of(item, time_unit, last or end, curve)
     unit = step or recording.unit
     prints = printed_times(item)
-    off = [printed.text for printed in prints if multiples(printed.low, printed.high, unit) is None]
+    asked = step is not None or item.recording_unit is not None
+    held = [*prints, *(limits_like_times(item) if asked else [])]
+    off = list(dict.fromkeys(printed.text for printed in held if multiples(printed.low, printed.high, unit) is None))
     wide = [
         printed.text for printed in prints if (inside := multiples(printed.low, printed.high, unit)) and inside[0] < inside[1]
     ]
