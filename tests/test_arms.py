@@ -151,6 +151,14 @@ def test_one_page_holds_all_comparisons_under_addresses_of_their_own(three: retr
     assert sum(path.endswith("report.html") for path in paths) == 1
 
 
+def test_a_comparison_without_a_ratio_says_so(mine: Path) -> None:
+    """A ratio of two of three arms, and no counts: the other pairs have nothing."""
+    only = "title: t\narms: {a: {n: 40}, b: {n: 41}, c: {n: 42}}\neffects: {x: {hazard_ratio: 0.75, ci: [0.4, 1.3], numerator: b, denominator: a}}\n"
+    (mine / "study" / "sparse.yaml").write_text(only, encoding="utf-8")
+    page = retrial.reanalyse(study(mine, "sparse"), output_dir=mine / "out").report
+    assert page.count("no ratio: none is printed, and no model gives one") == 2
+
+
 def test_the_page_alone_is_found_again(mine: Path, three: retrial.Results) -> None:
     again = retrial.report(study(mine, "three"), output_dir=mine / "out", **QUICK)
     assert again.report == three.report

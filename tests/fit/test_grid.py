@@ -148,3 +148,30 @@ def test_both_grids_give_the_same_answer() -> None:
 def test_a_prior_too_wide_for_the_grid_is_refused_with_what_helps() -> None:
     with pytest.raises(FitError, match="use a tighter prior"):
         _ = response_binomial.posterior(TwoArms((0, 0), (20, 30)), logit_form(1e4)).joint_density
+
+
+@pytest.mark.parametrize("events", [(0, 3), (1, 0), (0, 0)])
+def test_an_empty_cell_under_a_heavy_tailed_prior_against_quadrature(events: tuple[int, int]) -> None:
+    """t(0, 0.58, 4) leaves points of the grid where a probability is 0 to the last bit; no warning (pytest makes it an error), no nan."""
+    n, effect = (168, 167), Prior("student_t", (0.0, 0.58, 4.0))
+    priors = PriorSet("heavy", {"control_logit": Prior("normal", (0.0, 10.0)), "log_odds_ratio": effect})
+    arms = TwoArms(events, n)
+    posterior = response_binomial.posterior(arms, priors)
+    control, theta = np.linspace(-80, 20, 4001), np.concatenate([-np.geomspace(60, 1e-4, 3000), np.geomspace(1e-4, 60, 3000)])
+    likelihood = arms.log_likelihood(0, control)[:, None] + arms.log_likelihood(1, control[:, None] + theta)
+    log_density = likelihood + stats.norm(0, 10).logpdf(control)[:, None] + stats.t(4, 0, 0.58).logpdf(theta)
+    density = np.exp(log_density - log_density.max())
+    risk_ratio = np.logaddexp(0, -control)[:, None] - np.logaddexp(0, -control[:, None] - theta)
+
+    def integral(values: np.ndarray) -> float:
+        return float(np.trapezoid(np.trapezoid(values, theta, axis=1), control))
+
+    total = integral(density)
+    for contrast, logs in (("odds_ratio", theta + 0 * control[:, None]), ("risk_ratio", risk_ratio)):
+        mean = integral(logs * density) / total
+        sd = np.sqrt(integral((logs - mean) ** 2 * density) / total)
+        assert posterior.moments(contrast) == pytest.approx((mean, sd), abs=2e-3)
+        for q in (0.025, 0.5, 0.975):
+            at = posterior.log_ppf(contrast, q)
+            assert posterior.ppf(contrast, q) == pytest.approx(np.exp(at), rel=1e-12)
+            assert integral((logs <= at) * density) / total == pytest.approx(q, abs=3e-3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,11 @@ from retrial.study.study import Study
 FAMILY = "counts"
 _FEW = 0.1
 """Share of an arm that may be missing from an analysis of survival (not treated, no follow-up)."""
+_BETTER = re.compile(
+    r"s?CR|VGPR|PR|MR|SD|((stringent )?complete|(very good )?partial|minor)[ _]?(response|remission)?|stable([ _]disease)?",
+    re.IGNORECASE,
+)
+"""Names of response categories that are better than progression."""
 _MOST = 0.5
 """Share of the terms beyond which a sum that fails in them is not how the paper counted."""
 
@@ -139,7 +145,11 @@ def _response(study: Study) -> Iterator[Check]:
         return
     where, categories = study.response.where, study.response.categories
     sums = column_sums(study, categories, section="response.categories")
-    if sums:
+    if sums and _only_better_than_progression(categories):
+        claim = f"{' + '.join(categories)} at most n; worse categories are not printed"
+        check = _check(claim, where, "response.categories", [_at_least(item) for item in sums], feeds_models=True)
+        yield replace(check, recomputed="; ".join(map(str, sums)))
+    elif sums:
         yield _check(
             f"{' + '.join(categories)} add to n", where, "response.categories", sums, feeds_models=True, missing_allowed=True
         )
@@ -148,6 +158,11 @@ def _response(study: Study) -> Iterator[Check]:
         sums = column_sums(study, parts, composite)
         if sums and len(parts) == len(composite.of):
             yield _check(f"{key} = {' + '.join(parts)}", where, f"response.composites.{key}", sums, feeds_models=True)
+
+
+def _only_better_than_progression(categories: Mapping[str, CountRow]) -> bool:
+    """Whether every category is known by its name and better than progression, which some patients of nearly every study have."""
+    return all(any(_BETTER.fullmatch(text.strip()) for text in (key, row.label) if text) for key, row in categories.items())
 
 
 def _grades(study: Study) -> Iterator[Check]:
