@@ -123,14 +123,14 @@ def test_an_endpoint_of_fewer_patients_than_the_arm() -> None:
 
 
 def test_limits_of_a_median_between_the_times_of_a_coarse_grid_are_held_to_half_a_unit() -> None:
-    """Read off the curve they are recorded times; median ± z SE, symmetric, may lie anywhere."""
+    """Read off the curve they are recorded times; median ± z SE, symmetric and with more decimals than the median, may lie anywhere."""
     median = {"control": {"value": "34.5", "ci": ["27.4", "42.6"]}, "experimental": {"value": "37.5", "ci": ["31.4", "47.8"]}}
     targets = targets_from_study(study({"median": median, "recording_unit": "0.5"}), "os")
     limit = targets.find("median_lower", "control")
     assert limit is not None
     assert limit.low < 27.1 < 27.5 < limit.high
     assert any("27.4" in note and "held to half a unit" in note for note in targets.notes)
-    symmetric = {"control": {"value": "34.5", "ci": ["27.4", "41.6"]}}
+    symmetric = {"control": {"value": "34.5", "ci": ["27.41", "41.59"]}}
     limit = targets_from_study(study({"median": symmetric, "recording_unit": "0.5"}), "os").find("median_lower", "control")
     assert limit is not None
     assert limit.high < 27.5
