@@ -180,4 +180,8 @@ def direction(study: Study) -> str:
     named = study.arm("experimental").label or study.arm("control").label
     names = f" ({arm_label(study, 'experimental')} over {arm_label(study, 'control')})" if named else ""
     ratios = f"Ratios are experimental over control{names}"
-    return f"{ratios}: a hazard ratio below 1 favours the experimental arm." if study.endpoints or study.effects else ""
+    return (
+        f"{ratios}: a hazard ratio below 1 favours the experimental arm where the event is bad for the patient, above 1 where it is good."
+        if study.endpoints or study.effects
+        else ""
+    )
