@@ -205,7 +205,8 @@ class TwoArmPosterior:
         cell = np.clip(np.searchsorted(u, bound) - 1, 0, u.size - 2)
         step = bound - u[cell]
         c = self._cumulative.c[:, cell, np.arange(bound.size)]
-        return float(np.trapezoid(((c[0] * step + c[1]) * step + c[2]) * step + c[3], self.control.u))
+        total = float(np.trapezoid(((c[0] * step + c[1]) * step + c[2]) * step + c[3], self.control.u))
+        return min(max(total, 0.0), 1.0)
 
     def cdf(self, contrast: str, value: float) -> float:
         """P(contrast <= value) for control, experimental, risk_difference, risk_ratio, odds_ratio."""
@@ -230,7 +231,8 @@ class TwoArmPosterior:
         """Quantile of a contrast."""
         if contrast in ("risk_ratio", "odds_ratio"):
             span = self.experimental - self.control.x[:, None]
-            low, high = float(span.min()), float(span.max())
+            # a risk ratio lies between 1 and the odds ratio
+            low, high = min(float(span.min()), 0.0), max(float(span.max()), 0.0)
             log_value = optimize.brentq(lambda x: self.cdf(contrast, float(np.exp(x))) - q, low, high, xtol=_BRACKET)
             return float(np.exp(log_value))
         low = -1.0 if contrast == "risk_difference" else 0.0
