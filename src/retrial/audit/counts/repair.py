@@ -83,7 +83,9 @@ def _sums(study: Study, rows: Mapping[str, Row]) -> Iterator[Constraint]:
             if is_sum:
                 yield _sum(f"{rows[whole].label}, {column}: sum of its parts", cells, (whole, column), column == TOTAL, part)
             else:
-                yield _at_least(f"{rows[whole].label}, {column}: at least its parts", cells, (whole, column), column == TOTAL, part)
+                yield _at_least(
+                    f"{rows[whole].label}, {column}: at least its parts", cells, (whole, column), column == TOTAL, part
+                )
 
 
 def _partition(study: Study, rows: Mapping[str, Row], column: str) -> Iterator[Constraint]:
