@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import retrial
 from retrial.data.direction import is_good
 from retrial.study.study import Study
 
@@ -54,3 +56,16 @@ def test_an_outcome_of_the_same_name_tells() -> None:
     binary = {"x": {"good": False, "control": "3", "experimental": "4"}}
     study = {"title": "t", "effects": {"x": {"odds_ratio": "0.60", "ci": ["0.40", "0.90"]}}, "binary": binary}
     assert is_good(Study.model_validate(study), "x") is False
+
+
+@pytest.mark.parametrize(
+    ("effect", "prior", "words"),
+    [
+        ("thing: {odds_ratio: 0.60, ci: [0.40, 0.90]}", "optimistic", r"effects\.thing\.good: missing"),
+        ("os: {hazard_ratio: 0.60, p: <0.0001}", "flat", r"effects\.os\.p: got <0\.0001"),
+    ],
+)
+def test_a_refused_fit_names_the_key_that_it_lacks(tmp_path: Path, effect: str, prior: str, words: str) -> None:
+    (tmp_path / "t.yaml").write_text(f"title: t\neffects: {{{effect}}}\n", encoding="utf-8")
+    with pytest.raises(retrial.errors.InputError, match=words):
+        retrial.fit(retrial.load_study(str(tmp_path / "t.yaml")), model="log_hazard_ratio", prior=prior)

@@ -156,4 +156,4 @@ def conflicts(run: RunConfig, study: Study) -> Iterator[Row]:
                 yield {**named, "prior": name, **conflict(prior, data.estimate, data.se)}
 
 
-KIND = Kind("ratio", needed=("posterior",), effects=effects, fit=fit, scale=scale, conflict=conflicts)
+KIND = Kind("ratio", needed=("posterior",), effects=effects, fit=fit, scale=scale, conflict=conflicts, lacks=lacking_of)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retrial.data.kind import Fits
-from retrial.data.ratio import lacking_of
 from retrial.errors import DataError, PriorError
 from retrial.estimate import Estimate
 from retrial.frequentist.ratios import published_effects
@@ -59,7 +58,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     fits = posteriors(run, used, reconstructed.tables, stages)
     if not fits.estimates and not reconstructed.failures and not fits.failures and run.models:
         words = f"the study has no data for the model {', '.join(run.models)} of which the prior {run.main_prior} speaks"
-        lacking = [line for spec in run.models.values() if spec.kind.name == "ratio" for line in lacking_of(run, spec, used)]
+        lacking = [line for spec in run.models.values() if spec.kind.lacks for line in spec.kind.lacks(run, spec, used)]
         raise DataError("nothing to fit", [words, *lacking])
     result_files(run, used, fits.estimates, fits, printed=published_effects(study)).write(folder)
     stages.run("criticism", criticism_files, fits.criticism).write(folder)
