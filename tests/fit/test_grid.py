@@ -127,6 +127,18 @@ def test_a_prior_far_narrower_than_the_data_stays_as_it_is(arms: TwoArms, sd: fl
     assert np.log(posterior.ppf("odds_ratio", 0.975)) - mean == pytest.approx(1.959964 * spread, rel=max(1e-3, 20 * sd**2))
 
 
+@pytest.mark.parametrize("arms", [TwoArms((4, 0), (20, 20)), TwoArms((0, 4), (20, 20)), TwoArms((3, 1), (1000, 1200))], ids=str)
+@pytest.mark.parametrize(("mu", "sd"), [(0.5, 0.01), (-3.0, 0.002), (0.0, 1e-6)])
+def test_a_narrow_prior_away_from_no_effect_has_every_contrast(arms: TwoArms, mu: float, sd: float) -> None:
+    """All θ lie on one side of 0 there, and the risk ratio between 1 and the odds ratio; a probability is never below 0."""
+    posterior = response_binomial.posterior(arms, logit_form(sd, mu))
+    assert np.log(posterior.ppf("odds_ratio", 0.5)) == pytest.approx(mu, abs=sd / 2)
+    for contrast in ("risk_ratio", "risk_difference", "control", "experimental"):
+        low, middle, high = (posterior.ppf(contrast, q) for q in (0.025, 0.5, 0.975))
+        assert low < middle < high
+    assert all(0.0 <= posterior.cdf("odds_ratio", float(value)) <= 1.0 for value in np.exp(mu + sd * np.linspace(-30, 30, 21)))
+
+
 def test_both_grids_give_the_same_answer() -> None:
     """Over (α_c, α_e) and over (α_c, θ)."""
     arms, effect = TwoArms((17, 24), (49, 43)), stats.norm(0, 0.355)

@@ -21,8 +21,10 @@ _FREED = re.compile(
 )
 """To need help no longer is good, whatever the words for it say alone (discontinuation, ventilation)."""
 _SURVIVAL = re.compile(r"\b(surviv|alive)")
-_UNTIL_LOST = re.compile(r"\b(duration|loss|lost|free|without|non|no)\b")
+_UNTIL_LOST = re.compile(r"\b(duration|loss|lost|free|without|non|no|not|lack|absence)\b")
 """Before a good word these turn it round: the duration of a response ends with a bad event."""
+_AVOIDED = re.compile(r"\b(no|without|absence|freedom|free|avoid\w*)\b")
+"""Beside a bad word these may turn it round: no recurrence, intubation-free."""
 
 
 def good_endpoints(study: Study) -> list[str]:
@@ -58,6 +60,8 @@ def is_good(study: Study, key: str) -> bool | None:
         return good and not bad
     if "free surviv" in words.replace("-", " "):
         return True
+    if bad and _AVOIDED.search(words):
+        return None
     good = good or (bool(_SURVIVAL.search(words)) and not bad)
     if good == bad:
         composites = study.response.composites if study.response is not None else {}

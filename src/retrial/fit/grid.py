@@ -208,7 +208,8 @@ class TwoArmPosterior:
         cell = np.clip(np.searchsorted(u, bound) - 1, 0, u.size - 2)
         step = bound - u[cell]
         c = self._cumulative.c[:, cell, np.arange(bound.size)]
-        return float(np.trapezoid(((c[0] * step + c[1]) * step + c[2]) * step + c[3], self.control.u))
+        total = float(np.trapezoid(((c[0] * step + c[1]) * step + c[2]) * step + c[3], self.control.u))
+        return min(max(total, 0.0), 1.0)
 
     def cdf(self, contrast: str, value: float) -> float:
         """P(contrast <= value) for control, experimental, risk_difference, risk_ratio, odds_ratio."""
@@ -235,7 +236,15 @@ class TwoArmPosterior:
     def ppf(self, contrast: str, q: float) -> float:
         """Quantile of a contrast."""
         if contrast in ("risk_ratio", "odds_ratio"):
+<<<<<<< HEAD
             return _exp(self.log_ppf(contrast, q))
+=======
+            span = self.experimental - self.control.x[:, None]
+            # a risk ratio lies between 1 and the odds ratio
+            low, high = min(float(span.min()), 0.0), max(float(span.max()), 0.0)
+            log_value = optimize.brentq(lambda x: self.cdf(contrast, float(np.exp(x))) - q, low, high, xtol=_BRACKET)
+            return float(np.exp(log_value))
+>>>>>>> eyes2
         low = -1.0 if contrast == "risk_difference" else 0.0
         return float(optimize.brentq(lambda x: self.cdf(contrast, x) - q, low, 1.0, xtol=_BRACKET))
 

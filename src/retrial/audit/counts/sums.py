@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from retrial.audit.check import Check, Consequence, Decision, Verdict
 from retrial.audit.counts.count_tests import arms_give_p
-from retrial.audit.counts.denominators import percent_agreement
+from retrial.audit.counts.denominators import Denominators, denominators_of, percent_agreement
 from retrial.audit.numbers import Agreement
-from retrial.audit.rows import COLUMNS, Row, continuous_or_not, count_rows
+from retrial.audit.rows import COLUMNS, Row, continuous_or_not, count_rows, outcome_rows
 from retrial.dims import ARMS, TOTAL
 from retrial.study.fields import Cell, CountRow
-from retrial.study.grades import ANY, Whole, wholes
+from retrial.study.grades import ANY, FATAL, Whole, grades_of, wholes
 from retrial.study.study import Study
 
 FAMILY = "counts"
@@ -195,16 +195,50 @@ def _at_least(item: Sum) -> Sum:
 
 
 def grade_sums(study: Study) -> dict[tuple[str, Whole], bool]:
-    """(term, group with its parts), and whether the paper's table keeps that relation: one that fails in most terms is not the paper's."""
+    """(term, group with its parts), and whether the paper's table keeps that relation: one that fails in most terms is not the paper's.
+
+    A group that is a few more than its parts, every count confirmed by its percentage, holds patients of grade 5, which is not printed: no sum.
+    """
     terms = study.adverse_events.terms if study.adverse_events is not None else {}
-    found = {(name, whole): term for name, term in terms.items() for whole in wholes(term.grades)}
+    rows = {row.path: row for row in outcome_rows(study)}
+    patients = denominators_of(study)
+    found: dict[tuple[str, Whole], bool] = {}
     fails: dict[Whole, list[bool]] = {}
-    for (_, whole), term in found.items():
-        sums = column_sums(study, {key: term.grades[key] for key in whole.parts}, term.grades[whole.key])
-        wrong = any(item.difference > 0 or (whole.sums and item.difference != 0) for item in sums)
-        fails.setdefault(whole, []).append(wrong)
+    for name, term in terms.items():
+        for whole in wholes(term.grades):
+            sums = column_sums(study, {key: term.grades[key] for key in whole.parts}, term.grades[whole.key])
+            wrong = any(item.difference > 0 or (whole.sums and item.difference != 0) for item in sums)
+            path = f"adverse_events.terms.{name}.grades"
+            here = [rows[f"{path}.{key}"] for key in (whole.key, *whole.parts)]
+            deaths = wrong and whole.sums and _may_be_fatal(patients, whole, sums, here)
+            fails.setdefault(whole, []).append(wrong and not deaths)
+            found[name, replace(whole, sums=whole.sums and not deaths)] = deaths
     kept = {whole: len(wrong) == 1 or sum(wrong) <= _MOST * len(wrong) for whole, wrong in fails.items()}
-    return {key: kept[key[1]] for key in found}
+    return {key: deaths or kept[key[1]] for key, deaths in found.items()}
+
+
+def _may_be_fatal(patients: Denominators, whole: Whole, sums: list[Sum], rows: list[Row]) -> bool:
+    """Whether the group's excess over its parts is no more than the worst part, whose percentages and the others' confirm each count."""
+    worst = max(range(len(whole.parts)), key=lambda place: max(grades_of(whole.parts[place]) or ()))
+    if max(grades_of(whole.parts[worst]) or ()) == FATAL:
+        return False
+    return all(
+        item.difference == 0
+        or (
+            0 < -item.difference <= max(item.parts[worst], 1)
+            and all(_confirmed(patients, row, item.column) for row in rows)
+            and rows[0].cells[item.column].percent is not None
+        )
+        for item in sums
+    )
+
+
+def _confirmed(patients: Denominators, row: Row, column: str) -> bool:
+    """Whether a count is what its percentage says; none needs no percentage."""
+    cell, known = row.cells[column], patients.sizes(row, column)
+    if cell.percent is None or not known:
+        return int(cell.n) == 0
+    return percent_agreement(cell.percent.prints, int(cell.n), known)[0] is not Agreement.NONE
 
 
 def _endpoint(study: Study, key: str) -> Iterator[Check]:

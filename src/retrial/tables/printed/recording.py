@@ -170,12 +170,16 @@ def spacing_of(arms: Sequence[ArmCurve]) -> float | None:
 
 
 def falls_only(arm: ArmCurve) -> bool:
-    """Whether readings were taken at the falls alone: every one is lower than the one before, at times that are not set."""
+    """Whether readings were taken at the falls alone: every one is lower than the one before, at times that are not set.
+
+    The last may be the end of the last plateau.
+    """
     heights = np.array(arm.heights)
     if len(heights) < LEAST_READINGS or spacing_of([arm]) is not None:
         return False
-    drops = heights[:-1] - np.array(arm.above[1:])
-    return bool(np.mean(drops[1:] > _SAME) >= _LATTICE)
+    drops = (heights[:-1] - np.array(arm.above[1:]))[1:]
+    falls = drops if drops[-1] > _SAME else drops[:-1]
+    return bool(np.mean(falls > _SAME) >= _LATTICE)
 
 
 def _spans(arm: ArmCurve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
