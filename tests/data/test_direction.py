@@ -7,15 +7,11 @@ from typing import Any
 
 import pytest
 
-<<<<<<< HEAD
+import retrial
 from retrial.data.direction import good_endpoints, is_good
 from retrial.data.life_table import turned
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
-=======
-import retrial
-from retrial.data.direction import is_good
->>>>>>> eyes2
 from retrial.study.study import Study
 
 
@@ -46,7 +42,6 @@ def direction(key: str, measure: str, endpoints: dict[str, Any] | None = None, *
         ("survival_30_days", "odds_ratio", {}, True),
         ("pfs6", "odds_ratio", {"label": "progression-free survival at 6 months"}, True),
         ("treatment_failure", "risk_ratio", {}, False),
-<<<<<<< HEAD
         ("oxygen_stop", "hazard_ratio", {"label": "discontinuation of supplemental oxygen"}, True),
         ("weaning", "hazard_ratio", {"label": "weaning from mechanical ventilation"}, True),
         ("extubation", "hazard_ratio", {}, True),
@@ -54,13 +49,11 @@ def direction(key: str, measure: str, endpoints: dict[str, Any] | None = None, *
         ("discontinuation", "hazard_ratio", {"label": "discontinuation of treatment"}, False),
         ("ventilation", "hazard_ratio", {"label": "mechanical ventilation or death"}, False),
         ("vfd", "hazard_ratio", {"label": "extubation or death"}, False),
-=======
         ("lack_of_improvement", "hazard_ratio", {}, False),
         ("lack_of_improvement", "odds_ratio", {}, None),
         ("no_recurrence", "odds_ratio", {}, None),
         ("intubation_free", "risk_ratio", {}, None),
         ("non_fatal_stroke", "odds_ratio", {}, False),
->>>>>>> eyes2
         ("something", "odds_ratio", {}, None),
         ("something", "odds_ratio", {"good": True}, True),
     ],
@@ -75,7 +68,6 @@ def test_an_outcome_of_the_same_name_tells() -> None:
     assert is_good(Study.model_validate(study), "x") is False
 
 
-<<<<<<< HEAD
 def test_endpoints_of_good_events_are_named_once() -> None:
     ratio = {"hazard_ratio": "1.08", "ci": ["0.81", "1.43"]}
     effects = {
@@ -96,7 +88,8 @@ def test_priors_of_survival_models_turn_with_a_good_event() -> None:
     given = PriorSet("optimistic", {"log_hazard_ratio": Prior("normal", (-0.5, 0.35))})
     means = {key: turned(given, study).for_endpoint(key)["log_hazard_ratio"].distribution.mean() for key in ("discharge", "os")}
     assert means == {"discharge": 0.5, "os": -0.5}
-=======
+
+
 @pytest.mark.parametrize(
     ("effect", "prior", "words"),
     [
@@ -108,4 +101,3 @@ def test_a_refused_fit_names_the_key_that_it_lacks(tmp_path: Path, effect: str, 
     (tmp_path / "t.yaml").write_text(f"title: t\neffects: {{{effect}}}\n", encoding="utf-8")
     with pytest.raises(retrial.errors.InputError, match=words):
         retrial.fit(retrial.load_study(str(tmp_path / "t.yaml")), model="log_hazard_ratio", prior=prior)
->>>>>>> eyes2

@@ -236,24 +236,16 @@ class TwoArmPosterior:
     def ppf(self, contrast: str, q: float) -> float:
         """Quantile of a contrast."""
         if contrast in ("risk_ratio", "odds_ratio"):
-<<<<<<< HEAD
             return _exp(self.log_ppf(contrast, q))
-=======
-            span = self.experimental - self.control.x[:, None]
-            # a risk ratio lies between 1 and the odds ratio
-            low, high = min(float(span.min()), 0.0), max(float(span.max()), 0.0)
-            log_value = optimize.brentq(lambda x: self.cdf(contrast, float(np.exp(x))) - q, low, high, xtol=_BRACKET)
-            return float(np.exp(log_value))
->>>>>>> eyes2
         low = -1.0 if contrast == "risk_difference" else 0.0
         return float(optimize.brentq(lambda x: self.cdf(contrast, x) - q, low, 1.0, xtol=_BRACKET))
 
     def log_ppf(self, contrast: str, q: float) -> float:
         """Quantile of the log of a risk or odds ratio."""
         span = self.experimental - self.control.x[:, None]
-        return float(
-            optimize.brentq(lambda x: self._cdf_of_log(contrast, x) - q, float(span.min()), float(span.max()), xtol=_BRACKET)
-        )
+        # a risk ratio lies between 1 and the odds ratio
+        low, high = min(float(span.min()), 0.0), max(float(span.max()), 0.0)
+        return float(optimize.brentq(lambda x: self._cdf_of_log(contrast, x) - q, low, high, xtol=_BRACKET))
 
     def moments(self, contrast: str) -> tuple[float, float]:
         """Mean and SD of a difference or probability, or of the log of a ratio."""
