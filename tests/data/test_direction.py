@@ -101,3 +101,14 @@ def test_a_refused_fit_names_the_key_that_it_lacks(tmp_path: Path, effect: str, 
     (tmp_path / "t.yaml").write_text(f"title: t\neffects: {{{effect}}}\n", encoding="utf-8")
     with pytest.raises(retrial.errors.InputError, match=words):
         retrial.fit(retrial.load_study(str(tmp_path / "t.yaml")), model="log_hazard_ratio", prior=prior)
+
+
+def test_counts_say_which_way_a_prior_of_a_benefit_was_used(tmp_path: Path) -> None:
+    arms = "arms: {control: {n: 294}, experimental: {n: 268}}\n"
+    rows = "binary: {death: {good: false, control: 149, experimental: 131}, response: {control: 149, experimental: 131}}\n"
+    (tmp_path / "t.yaml").write_text(f"title: t\n{arms}{rows}", encoding="utf-8")
+    study = retrial.load_study(str(tmp_path / "t.yaml"))
+    for prior, said in (("optimistic", "prior of a benefit, for a bad event"), ("sceptical", "")):
+        found = retrial.fit(study, model="response_binomial", prior=prior, output_dir=str(tmp_path / "out")).estimates
+        notes = found[found["prior"] == prior].fillna("").groupby("endpoint")["note"].first()
+        assert (notes["death"], notes["response"]) == (said, "")
