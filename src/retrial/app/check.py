@@ -135,9 +135,9 @@ def _endpoint(study: Study, key: str, endpoint: Endpoint) -> Iterator[str]:
         yield f"  {named}: patients from {endpoint.patients.file}; no reconstruction is needed"
         return
     # imported here: compiled code takes a second to load
-    from retrial.pipeline.tables import _missing as lacking
+    from retrial.pipeline.tables import missing_of
 
-    missing = lacking(study, key)
+    missing = missing_of(study, key)
     given = _given(study, key, endpoint)
     if missing:
         yield f"  {named}: life tables cannot be reconstructed: {missing}"

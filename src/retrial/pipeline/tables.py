@@ -119,7 +119,7 @@ def endpoint_tables(
         if study.endpoints[key].patients:
             tables.append(_from_patients(run, study, key))
             continue
-        if missing := _missing(study, key):
+        if missing := missing_of(study, key):
             lacking[key] = missing
             log.info("%s: no life tables, no survival model: %s", key, missing)
             continue
@@ -248,7 +248,7 @@ def _fidelity(ensemble: Ensemble, targets: Targets) -> pd.DataFrame:
     return frame.drop(columns="time").rename(columns=names)
 
 
-def _missing(study: Study, key: str) -> str:
+def missing_of(study: Study, key: str) -> str:
     """What a reconstruction lacks; empty where it can be tried."""
     endpoint = study.endpoints[key]
     if endpoint.late_entry:

@@ -216,12 +216,6 @@ def _longest(item: Recorded) -> Iterator[Check]:
 def _medians_within(item: Recorded) -> Iterator[Check]:
     """A median between the shortest and the longest time."""
     for column, median in item.medians:
-        shortest = item.endpoint.shortest_of(column) or item.endpoint.shortest_of(TOTAL)
-        longest = item.endpoint.longest_of(column) or item.endpoint.longest_of(TOTAL)
-        if shortest is None and longest is None:
-            continue
-        low = shortest.low if shortest else 0.0
-        high = longest.high if longest else float("inf")
         if median.value.is_bound:
             continue
         shortest = item.endpoint.shortest_of(column) or item.endpoint.shortest_of(TOTAL)
