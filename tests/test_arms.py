@@ -10,8 +10,11 @@ import pytest
 
 import retrial
 from retrial import cli
+from retrial.audit.all_arms import checks_of_all_arms, is_of_pair
+from retrial.audit.run import run_audit
 from retrial.errors import DataError
 from retrial.store.artefacts import artefact_of
+from retrial.study.arms.many import MultiArmStudy
 
 SMALL = {"reconstruction": {"n_tables": 3, "islands": 2, "particles": 50}, "sampler": {"pooled_draws": 2000}}
 THREE = """
@@ -119,6 +122,23 @@ def test_a_test_of_three_arms_is_held_against_three_arms(three: retrial.Results)
     assert (three.audit["claim"] == "effects.os10 is experimental_2 / control").sum() == 1
 
 
+def test_percentages_of_three_arms_are_told_as_the_models_read_them(tmp_path: Path) -> None:
+    related = "{chemo: {n: 45, percent: 26.3}, low: {n: 24, percent: 13.5}, high: {n: 30, percent: 16.8}}"
+    arms = "arms: {chemo: {n: 179}, low: {n: 180}, high: {n: 181}}"
+    file = tmp_path / "fewer.yaml"
+    file.write_text(f"title: t\n{arms}\nadverse_events: {{terms: {{related: {{grades: {{3-5: {related}}}}}}}}}", encoding="utf-8")
+    whole = retrial.load_study(file)
+    assert isinstance(whole, MultiArmStudy)
+    own = [check for check in checks_of_all_arms(whole) if check.family == "percentages"]
+    assert [check.verdict.value for check in own] == ["consistent"] * 3
+    assert all(check.path.endswith(".percent") for check in own), "how many patients they are of is told of each pair"
+    told = {
+        pair.names.words: [check.recomputed for check in run_audit(pair) if is_of_pair(check)] for pair in whole.comparisons()
+    }
+    assert set(told["low / chemo"]) == {"171 v 178"}
+    assert set(told["high / chemo"]) == {"171 v 179"}
+
+
 def test_one_page_holds_all_comparisons_under_addresses_of_their_own(three: retrial.Results) -> None:
     addresses = re.findall(r' id="([^"]+)"', three.report)
     assert len(addresses) == len(set(addresses))
@@ -129,6 +149,14 @@ def test_one_page_holds_all_comparisons_under_addresses_of_their_own(three: retr
     paths = [path.relative_to(three.folder).as_posix() for path in three.folder.rglob("*") if path.is_file()]
     assert [path for path in paths if artefact_of(path) is None] == []
     assert sum(path.endswith("report.html") for path in paths) == 1
+
+
+def test_a_comparison_without_a_ratio_says_so(mine: Path) -> None:
+    """A ratio of two of three arms, and no counts: the other pairs have nothing."""
+    only = "title: t\narms: {a: {n: 40}, b: {n: 41}, c: {n: 42}}\neffects: {x: {hazard_ratio: 0.75, ci: [0.4, 1.3], numerator: b, denominator: a}}\n"
+    (mine / "study" / "sparse.yaml").write_text(only, encoding="utf-8")
+    page = retrial.reanalyse(study(mine, "sparse"), output_dir=mine / "out").report
+    assert page.count("no ratio: none is printed, and no model gives one") == 2
 
 
 def test_the_page_alone_is_found_again(mine: Path, three: retrial.Results) -> None:

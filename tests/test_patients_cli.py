@@ -94,7 +94,7 @@ def test_numbers_at_risk_that_rise_need_late_entry_and_are_not_reconstructed(
     assert "allowed are numbers that never rise, or late_entry: true in endpoints.os" in capfd.readouterr().err
     text = RISING.replace("    events:", "    late_entry: true\n    events:")
     assert run(mine, "reconstruct", text) == 2
-    assert "endpoints.os.late_entry: no tables are reconstructed of patients with late entry" in capfd.readouterr().err
+    assert "endpoints.os: no tables are reconstructed of patients with late entry" in capfd.readouterr().err
     assert run(mine, "fit", text + EFFECT, "model=log_hazard_ratio") == 0
     said = capfd.readouterr()
     assert "hazard_ratio" in said.out

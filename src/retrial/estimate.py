@@ -22,6 +22,10 @@ Subject = tuple[str, str, float | None, str, str]
 """Endpoint, quantity, time (None without one), contrast, covariates: what a number is of."""
 
 
+FROM_PERCENT = "from percent"
+"""What was done to a printed percentage that is a proportion here."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """One number with its interval: the columns of estimates.csv, in their order.

@@ -212,3 +212,18 @@ def test_everything_at_large_sizes() -> None:
     big = {"CR": row(1_000_001, 999_999), "PD": row(3_999_999, 4_000_000)}
     made = study(arms=arms(5_000_000, 5_000_000), response={"categories": big})
     assert only(run_audit(made), "response.categories").verdict is Verdict.CONSISTENT_ONLY_IF
+
+
+@pytest.mark.parametrize(
+    ("categories", "verdict"),
+    [
+        ({"CR": row(2, 1), "PR": row(26, 42)}, Verdict.CONSISTENT),
+        ({"best": {**row(2, 1), "label": "Complete response"}, "PR": row(26, 42), "SD": row(10, 0)}, Verdict.CONSISTENT),
+        ({"CR": row(2, 1), "PR": row(48, 42)}, Verdict.INCONSISTENT),
+        ({"CR": row(2, 1), "PR": row(26, 42), "PD": row(10, 0)}, Verdict.CONSISTENT_ONLY_IF),
+        ({"good": row(2, 1), "poor": row(26, 40)}, Verdict.CONSISTENT_ONLY_IF),
+    ],
+)
+def test_patients_are_missing_only_where_the_worse_categories_are_printed(categories: dict[str, Any], verdict: Verdict) -> None:
+    """49 and 43 patients; complete and partial responses alone are no full table (IMpower110, IMpower150)."""
+    assert only(list(sums.checks(study(response={"categories": categories}))), "response.categories").verdict is verdict

@@ -92,3 +92,31 @@ def test_medians_that_were_not_reached(control: str, experimental: str, verdict:
     medians = {"os": {"median": {"control": {"value": control}, "experimental": {"value": experimental}}}}
     item = {"endpoint": "os", "hazard_ratio": "0.50", "ci": ["0.30", "0.83"]}
     assert of({"e": item}, "effects.e", medians).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("control", "experimental", "ratio", "verdict"),
+    [
+        ("6.8", "6.7", ("0.91", "0.78", "1.06"), Verdict.CONSISTENT),  # IMpower150, PFS: 6.8 / 6.7 = 1.01
+        ("13.2", "14.4", ("1.02", "0.80", "1.30"), Verdict.CONSISTENT),  # CheckMate 026, OS: 0.92
+        ("3.3", "2.1", ("0.96", "0.79", "1.16"), Verdict.CONSISTENT_ONLY_IF),  # KEYNOTE-045, PFS: 1.57, the curves cross
+        ("4.0", "2.8", ("0.95", "0.82", "1.10"), Verdict.CONSISTENT_ONLY_IF),  # OAK, PFS: 1.43
+        ("11.6", "10.0", ("0.95", "0.82", "1.10"), Verdict.CONSISTENT_ONLY_IF),  # 1.16, at least 1.149
+        ("11.1", "10.0", ("0.95", "0.82", "1.10"), Verdict.CONSISTENT),  # 1.11, over the rounding 1.099 to 1.121
+        ("NE", "54.0", ("0.81", "0.42", "1.56"), Verdict.CONSISTENT),  # LAURA, OS: above 1
+        ("NE", "54.0", ("0.51", "0.32", "0.86"), Verdict.CONSISTENT_ONLY_IF),
+        (">60", "30.0", ("0.81", "0.42", "1.56"), Verdict.CONSISTENT_ONLY_IF),  # above 2
+        ("24.0", "NR", ("1.10", "0.90", "1.30"), Verdict.CONSISTENT),
+        ("24.0", "NR", ("1.40", "1.10", "1.80"), Verdict.CONSISTENT_ONLY_IF),
+    ],
+)
+def test_medians_the_other_way_are_named_only_outside_the_interval(
+    control: str, experimental: str, ratio: tuple[str, str, str], verdict: Verdict
+) -> None:
+    medians = {"os": {"median": {"control": {"value": control}, "experimental": {"value": experimental}}}}
+    check = of({"e": effect(*ratio, endpoint="os")}, "effects.e", medians)
+    assert check.verdict is verdict
+    turned = [f"{1 / float(value):.4f}" for value in (ratio[0], ratio[2], ratio[1])]
+    other = effect(turned[0], turned[1], turned[2], endpoint="os", numerator="control", denominator="experimental")
+    if "11.1" not in control:
+        assert of({"e": other}, "effects.e", medians).verdict is verdict

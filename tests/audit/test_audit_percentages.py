@@ -61,6 +61,14 @@ def test_finding_names_the_count_that_would_fit() -> None:
     assert check.consequence is Consequence.AS_PRINTED
 
 
+def test_finding_names_the_patients_of_which_it_would_be() -> None:
+    made = study(binary={"orr": {"control": cell(17, "35.4"), "experimental": "24"}})
+    check = only(list(checks(made)), "binary.orr.control.percent")
+    assert check.note == (
+        "no count among 49 gives 35.4 %; 17/49 is 34.7 %; 17 of 48 would be it: say evaluable if no more could be assessed"
+    )
+
+
 def test_half_is_accepted_rounded_either_way() -> None:
     """1/8 = 12.5 %: 13 half up, 12 half to even, as programs differ."""
     for text in ("12", "13"):

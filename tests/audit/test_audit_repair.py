@@ -120,6 +120,36 @@ def test_a_count_is_not_changed_for_want_of_a_percentage() -> None:
     assert "speaks for it" in check.decision.reason
 
 
+def test_more_of_a_grade_than_of_any_is_left_out() -> None:
+    made = study(adverse_events={"terms": {"a": {"grades": {"any": row(5, 6), "3": row(8, 1), "4": row(0, 1)}}}})
+    (check,) = decided(made)
+    assert (check.path, check.consequence) == ("adverse_events.terms.a", Consequence.EXCLUDED)
+    assert "nothing tells which count is wrong" in check.note
+
+
+def test_more_of_a_grade_than_of_any_is_mended_by_its_percentage() -> None:
+    """8 (2.0 %) of 49 is 1, and 1 + 0 is no more than any."""
+    grades: dict[str, Any] = {"any": row(5, 6), "3": row(8, 1), "4": row(0, 1)}
+    grades["3"]["control"] = {"n": "8", "percent": "2.0"}
+    (check,) = decided(study(adverse_events={"terms": {"a": {"grades": grades}}}))
+    assert check.decision is not None
+    assert (check.decision.path, int(check.decision.value)) == ("adverse_events.terms.a.grades.3.control.n", 1)
+
+
+@pytest.mark.parametrize(
+    ("any_grade", "percent", "used"),
+    [("19", "38.8", []), ("19", "36.7", [Consequence.CORRECTED]), ("27", "55.1", [Consequence.EXCLUDED])],
+)
+def test_a_death_that_no_printed_grade_holds(any_grade: str, percent: str, used: list[Consequence]) -> None:
+    """17 (34.7 %) + 1 (2.0 %) printed as 19 (38.8 %): every count is confirmed, and one patient had grade 5; nine more are too many."""
+    grades: dict[str, Any] = {"1-2": row(17, 12), "3-4": row(1, 1), "any": row(0, 13)}
+    grades["1-2"]["control"] = {"n": "17", "percent": "34.7"}
+    grades["3-4"]["control"] = {"n": "1", "percent": "2.0"}
+    grades["any"]["control"] = {"n": any_grade, "percent": percent}
+    found = decided(study(adverse_events={"terms": {"a": {"grades": grades}}}))
+    assert [check.consequence for check in found] == used
+
+
 def test_patients_without_a_category_are_no_contradiction() -> None:
     assert decided(study(response={"categories": {"CR": row(3, 4), "PD": row(40, 30)}})) == []
 

@@ -57,7 +57,8 @@ def parts_of(run: RunConfig, failed: tuple[int, ...] = ()) -> list[Criticised]:
         fitted = fitted_of(question, [made_up(name, rng)], name, failed if name == "weibull" else ())
         named = {run.main_prior: fitted.draws["flat"]}
         fitted = dataclasses.replace(fitted, draws=named, diagnostics={run.main_prior: fitted.diagnostics["flat"]})
-        parts.append(criticised(run, on(spec, table, question.weights), fitted, question))
+        complete = {prior: given.over(spec.priors) for prior, given in run.priors.items()}
+        parts.append(criticised(run, complete, on(spec, table, question.weights), fitted, question))
     return parts
 
 

@@ -127,6 +127,18 @@ def test_a_prior_far_narrower_than_the_data_stays_as_it_is(arms: TwoArms, sd: fl
     assert np.log(posterior.ppf("odds_ratio", 0.975)) - mean == pytest.approx(1.959964 * spread, rel=max(1e-3, 20 * sd**2))
 
 
+@pytest.mark.parametrize("arms", [TwoArms((4, 0), (20, 20)), TwoArms((0, 4), (20, 20)), TwoArms((3, 1), (1000, 1200))], ids=str)
+@pytest.mark.parametrize(("mu", "sd"), [(0.5, 0.01), (-3.0, 0.002), (0.0, 1e-6)])
+def test_a_narrow_prior_away_from_no_effect_has_every_contrast(arms: TwoArms, mu: float, sd: float) -> None:
+    """All θ lie on one side of 0 there, and the risk ratio between 1 and the odds ratio; a probability is never below 0."""
+    posterior = response_binomial.posterior(arms, logit_form(sd, mu))
+    assert np.log(posterior.ppf("odds_ratio", 0.5)) == pytest.approx(mu, abs=sd / 2)
+    for contrast in ("risk_ratio", "risk_difference", "control", "experimental"):
+        low, middle, high = (posterior.ppf(contrast, q) for q in (0.025, 0.5, 0.975))
+        assert low < middle < high
+    assert all(0.0 <= posterior.cdf("odds_ratio", float(value)) <= 1.0 for value in np.exp(mu + sd * np.linspace(-30, 30, 21)))
+
+
 def test_both_grids_give_the_same_answer() -> None:
     """Over (α_c, α_e) and over (α_c, θ)."""
     arms, effect = TwoArms((17, 24), (49, 43)), stats.norm(0, 0.355)
@@ -148,3 +160,30 @@ def test_both_grids_give_the_same_answer() -> None:
 def test_a_prior_too_wide_for_the_grid_is_refused_with_what_helps() -> None:
     with pytest.raises(FitError, match="use a tighter prior"):
         _ = response_binomial.posterior(TwoArms((0, 0), (20, 30)), logit_form(1e4)).joint_density
+
+
+@pytest.mark.parametrize("events", [(0, 3), (1, 0), (0, 0)])
+def test_an_empty_cell_under_a_heavy_tailed_prior_against_quadrature(events: tuple[int, int]) -> None:
+    """t(0, 0.58, 4) leaves points of the grid where a probability is 0 to the last bit; no warning (pytest makes it an error), no nan."""
+    n, effect = (168, 167), Prior("student_t", (0.0, 0.58, 4.0))
+    priors = PriorSet("heavy", {"control_logit": Prior("normal", (0.0, 10.0)), "log_odds_ratio": effect})
+    arms = TwoArms(events, n)
+    posterior = response_binomial.posterior(arms, priors)
+    control, theta = np.linspace(-80, 20, 4001), np.concatenate([-np.geomspace(60, 1e-4, 3000), np.geomspace(1e-4, 60, 3000)])
+    likelihood = arms.log_likelihood(0, control)[:, None] + arms.log_likelihood(1, control[:, None] + theta)
+    log_density = likelihood + stats.norm(0, 10).logpdf(control)[:, None] + stats.t(4, 0, 0.58).logpdf(theta)
+    density = np.exp(log_density - log_density.max())
+    risk_ratio = np.logaddexp(0, -control)[:, None] - np.logaddexp(0, -control[:, None] - theta)
+
+    def integral(values: np.ndarray) -> float:
+        return float(np.trapezoid(np.trapezoid(values, theta, axis=1), control))
+
+    total = integral(density)
+    for contrast, logs in (("odds_ratio", theta + 0 * control[:, None]), ("risk_ratio", risk_ratio)):
+        mean = integral(logs * density) / total
+        sd = np.sqrt(integral((logs - mean) ** 2 * density) / total)
+        assert posterior.moments(contrast) == pytest.approx((mean, sd), abs=2e-3)
+        for q in (0.025, 0.5, 0.975):
+            at = posterior.log_ppf(contrast, q)
+            assert posterior.ppf(contrast, q) == pytest.approx(np.exp(at), rel=1e-12)
+            assert integral((logs <= at) * density) / total == pytest.approx(q, abs=3e-3)

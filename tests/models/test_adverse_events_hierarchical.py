@@ -65,7 +65,9 @@ def test_log_density_is_prior_plus_a_multinomial_a_term() -> None:
     assert p.sum(axis=-1) == pytest.approx(np.ones((2, 5)), abs=1e-12)
     expected = sum(
         stats.multinomial.logpmf(
-            [*EVENTS.counts[arm, term], EVENTS.n[arm] - EVENTS.counts[arm, term].sum()], EVENTS.n[arm], p[arm, term]
+            [*EVENTS.counts[arm, term], EVENTS.n[arm, term] - EVENTS.counts[arm, term].sum()],
+            EVENTS.n[arm, term],
+            p[arm, term],
         )
         for arm in range(2)
         for term in range(5)

@@ -244,3 +244,18 @@ def test_a_typical_table_stands_beside_the_medians_and_is_no_estimator_of_its_ow
 def test_composite_responses_come_before_their_categories(report: Written) -> None:
     table = pd.read_csv(report.folder / "tables" / "page_response_results.csv")
     assert list(dict.fromkeys(table["group"])) == ["Objective response", "CR", "PR"]
+
+
+def test_a_percentage_keeps_its_digits_and_a_source_is_cut_at_its_parts_only() -> None:
+    """4 % of LIFE is no 0.040; "Table 2, stroke" is no part of "Table 2, stroke or transient ischemic attack"."""
+    shared = {"endpoint": "stroke", "contrast": "control", "quantity": "proportion", "unit": "probability"}
+    rows = [
+        Estimate(**shared, method="published", point=0.04, printed="4", converted="from percent", source="Table 2, stroke"),
+        Estimate(**shared, method="bayes", model="first", prior="flat", point=0.041, source="Table 2, stroke or attack; of 168"),
+        Estimate(**shared, method="bayes", model="second", prior="flat", point=0.042, source="Table 2, stroke; of 168"),
+    ]
+    page = plain(rendered(small(estimates=rows)))
+    assert "4 %" in page
+    assert "0.040" not in page
+    assert "First (Table 2, stroke or attack; of 168)" in page
+    assert "Second (of 168)" in page

@@ -279,3 +279,13 @@ def test_a_json_file_is_a_study_file(tmp_path: Path) -> None:
     path = tmp_path / "study.json"
     path.write_text('{"title": "t",\n\t"effects": {"os": {"hazard_ratio": "0.7", "ci": ["0.5", "0.9"]}}}')
     assert load_study(path).effects["os"].estimate.text == "0.7"
+
+
+def test_a_point_in_a_file_of_decimal_commas_becomes_a_comma(load: Load) -> None:
+    """Never 53 for 0.53."""
+    with pytest.raises(StudyError) as caught:
+        load('title: t\ndecimal: ","\neffects:\n  os:\n    hazard_ratio: 0.53\n    ci: [0.37, 0.76]\n    p: <0.001\n')
+    text = str(caught.value)
+    assert "write:     hazard_ratio: 0,53" in text
+    assert "write:     ci: [0,37, 0,76]" in text
+    assert "write:     p: <0,001" in text

@@ -13,7 +13,6 @@ from retrial.tables.kernel import compiled
 
 def test_code_is_kept_in_the_folder_of_this_state() -> None:
     from retrial.tables.kernel.energy import excess
-    from retrial.tables.kernel.problem import Problem  # noqa: F401
 
     assert str(compiled.kept_in()) in excess._cache._impl.locator.get_cache_path()
 

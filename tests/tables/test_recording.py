@@ -99,6 +99,27 @@ def test_a_time_printed_finer_than_the_grid_is_its_nearest_time() -> None:
     assert "printed more finely than that" in " ".join(found.notes)
 
 
+@pytest.mark.parametrize(
+    ("control", "experimental", "unit"),
+    [
+        ({"value": "NE", "ci": ["42.1", "NE"]}, {"value": "NE", "ci": ["46.5", "NE"]}, 0.1),
+        ({"value": "11.0", "ci": ["9.3", "NE"]}, {"value": "16.0", "ci": ["14.2", "NE"]}, 0.1),
+        ({"value": "11.0", "ci": ["7.142", "14.858"]}, {"value": "16.0", "ci": ["11.125", "20.875"]}, 1),  # median ± z SE
+    ],
+)
+def test_limits_that_only_a_curve_gives_are_times(control: dict, experimental: dict, unit: float) -> None:
+    assert targets({"median": {"control": control, "experimental": experimental}, "longest": "36.0"}).step == unit
+
+
+def test_limits_alone_beside_a_coarser_unit_of_the_file() -> None:
+    """LAURA: the medians (54.0, not reached) are whole months, the limits (46.5, 42.1) are not."""
+    medians = {"control": {"value": "NE", "ci": ["42.1", "NE"]}, "experimental": {"value": "54.0", "ci": ["46.5", "60.2"]}}
+    found = targets({"median": medians, "recording_unit": "1"})
+    limits = [found.find("median_lower", "control"), found.find("median_upper", "experimental")]
+    assert [found.places(item.strict_low, item.strict_high)[0] for item in limits if item is not None] == [41, 59]
+    assert "42.1, 46.5, 60.2 (months): printed more finely than that" in " ".join(found.notes)
+
+
 def test_unequal_follow_up_ends_each_arm_by_itself() -> None:
     found = targets(
         {"longest": {"control": "24.3", "experimental": "30.1"}, "shortest": {"control": "0.5", "experimental": "0.2"}}

@@ -11,6 +11,7 @@ import pytest
 from retrial.audit.check import Verdict
 from retrial.tables.ensemble import Ensemble, ReadingResult
 from retrial.tables.findings.checks import common, joint_checks
+from retrial.tables.findings.spread import unsettled
 from retrial.tables.findings.words import (
     about,
     certainty,
@@ -187,6 +188,25 @@ def test_a_sampler_that_decides_alone_is_named() -> None:
     assert dominated(dataclasses.replace(many, weights=np.array([0.5, 0.2, 0.2, 0.1]))) == []
     assert dominated(dataclasses.replace(many, islands=np.array([0, 0, 1, 1]))) == []
     assert dominated(dataclasses.replace(many, islands=np.zeros(0, int))) == []
+
+
+def test_samplers_that_differ_are_said() -> None:
+    """Four samplers of ten tables: alike they are worth many tables; two that say one thing and two the other, only a few."""
+    late, early = np.array([[0, 0, 3], [0, 0, 3]]), np.array([[0, 0, 3], [3, 0, 0]])
+
+    def of(tables: list[np.ndarray]) -> list[str]:
+        events = np.array(tables)
+        many = dataclasses.replace(
+            ensemble("os", results()),
+            table=LifeTable.from_counts((1.0, 2.0, 3.0), events, np.zeros_like(events)),
+            weights=np.full(len(events), 1 / len(events)),
+            islands=np.repeat(np.arange(4), len(events) // 4),
+        )
+        return unsettled(many)
+
+    assert of([late, early] * 20) == []
+    (said,) = of([late] * 20 + [early] * 20)
+    assert said.startswith("not settled: the samplers differ, as if there were 3 independent tables")
 
 
 def test_pairs_are_named_once_whatever_the_medians_rule() -> None:

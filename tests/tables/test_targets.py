@@ -110,3 +110,27 @@ def test_unknown_endpoint_or_size_is_refused(yao2025: Study) -> None:
         targets_from_study(yao2025, "dfs")
     with pytest.raises(ReconstructionError, match=r"arms\.control\.n"):
         targets_from_study(Study.model_validate({"title": "t", "endpoints": {"os": {}}}), "os")
+
+
+def test_an_endpoint_of_fewer_patients_than_the_arm() -> None:
+    """Those with measurable disease, on oxygen, ...: the tables are of them, and more events than of them are refused."""
+    events = {"control": {"n": "20", "evaluable": "30"}, "experimental": {"n": "22"}}
+    targets = targets_from_study(study({"events": events, "longest": "12"}), "os")
+    assert (targets.n_control, targets.n_experimental) == (30, 41)
+    assert "of 30 control and 41 experimental patients, those evaluable" in targets.notes
+    made = study({"events": events})
+    assert (made.followed("os", "control"), made.followed("os", "total")) == (30, 71)
+
+
+def test_limits_of_a_median_between_the_times_of_a_coarse_grid_are_held_to_half_a_unit() -> None:
+    """Read off the curve they are recorded times; median ± z SE, symmetric and with more decimals than the median, may lie anywhere."""
+    median = {"control": {"value": "34.5", "ci": ["27.4", "42.6"]}, "experimental": {"value": "37.5", "ci": ["31.4", "47.8"]}}
+    targets = targets_from_study(study({"median": median, "recording_unit": "0.5"}), "os")
+    limit = targets.find("median_lower", "control")
+    assert limit is not None
+    assert limit.low < 27.1 < 27.5 < limit.high
+    assert any("27.4" in note and "held to half a unit" in note for note in targets.notes)
+    symmetric = {"control": {"value": "34.5", "ci": ["27.41", "41.59"]}}
+    limit = targets_from_study(study({"median": symmetric, "recording_unit": "0.5"}), "os").find("median_lower", "control")
+    assert limit is not None
+    assert limit.high < 27.5

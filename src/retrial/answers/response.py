@@ -33,7 +33,7 @@ def response_rows(subject: Subject, posterior: TwoArmPosterior, questions: Quest
         rows.append(about.row(quantity, unit, middle, questions, (low, high), sd))
     ratio = dataclasses.replace(subject, contrast=_COMPARISON["odds_ratio"])
     sd = posterior.moments("odds_ratio")[1]
-    low, middle, high = (np.log(posterior.ppf("odds_ratio", q)) for q in (questions.tail, 0.5, 1 - questions.tail))
+    low, middle, high = (posterior.log_ppf("odds_ratio", q) for q in (questions.tail, 0.5, 1 - questions.tail))
     rows.append(ratio.row("log_odds_ratio", "log ratio", middle, questions, (low, high), sd))
     difference = dataclasses.replace(subject, contrast=_COMPARISON["risk_difference"])
     rows.append(difference.probability("risk_difference", "above", (0.0,), 1 - posterior.cdf("risk_difference", 0.0)))

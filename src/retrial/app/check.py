@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from retrial.app.find import find_study, folders_of, parsed
+from retrial.data.direction import is_good
 from retrial.dims import ARMS, TOTAL
 from retrial.errors import ConfigError, InputError
 from retrial.study.arms.many import MultiArmStudy
@@ -104,7 +105,7 @@ def _parts(study: Study) -> Iterator[str]:
         kind = "adjusted" if effect.adjusted_for else "unadjusted"
         use = "" if interval else "; neither interval nor p: it cannot be analysed"
         contrast = f"{effect.numerator} / {effect.denominator}"
-        words = f"{effect.measure.replace('_', ' ')} {effect.estimate}{interval}, {contrast}, {kind}"
+        words = f"{effect.measure.replace('_', ' ')} {effect.estimate}{interval}, {contrast}, {kind}{_event(study, key)}"
         yield f"  ratio {key}: {words}{use}"
     rows = study.count_rows()
     for section, words in (("response", "response"), ("binary", "yes/no outcomes"), ("adverse_events", "adverse events")):
@@ -113,6 +114,14 @@ def _parts(study: Study) -> Iterator[str]:
             yield f"  {words}: {len(found)} row{'s' * (len(found) > 1)} of counts"
     if study.baseline is not None:
         yield f"  baseline: {len(study.baseline.variables)} variables (audited only)"
+
+
+def _event(study: Study, key: str) -> str:
+    """Which way priors of a benefit take the event of a ratio, so that a wrong guess is seen before anything is run."""
+    if not study.effects[key].is_treatment:
+        return ""
+    good = is_good(study, key)
+    return ", a good event" if good else ", a bad event" if good is False else f", good or bad: say effects.{key}.good"
 
 
 def _arm(study: Study, arm: str) -> str:
@@ -126,9 +135,9 @@ def _endpoint(study: Study, key: str, endpoint: Endpoint) -> Iterator[str]:
         yield f"  {named}: patients from {endpoint.patients.file}; no reconstruction is needed"
         return
     # imported here: compiled code takes a second to load
-    from retrial.pipeline.tables import _missing as lacking
+    from retrial.pipeline.tables import missing_of
 
-    missing = lacking(study, key)
+    missing = missing_of(study, key)
     given = _given(study, key, endpoint)
     if missing:
         yield f"  {named}: life tables cannot be reconstructed: {missing}"

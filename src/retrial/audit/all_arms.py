@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from retrial.audit.check import Check, Consequence, Verdict
+from retrial.audit.counts import percentages
 from retrial.audit.counts.contingency import LIKELIHOOD_RATIO, PEARSON, TestValue, usual_tests
 from retrial.audit.counts.count_tests import judged
 from retrial.audit.numbers import Range, printed_texts, show_p_range
@@ -46,18 +47,35 @@ def checks_of_all_arms(study: MultiArmStudy) -> list[Check]:
 
 OWN = ("counts", "percentages", "medians", "time")
 """Families of checks that are an arm's own."""
+_OF_FEWER = ".evaluable"
+"""End of the path of a check that tells how many patients a pair's percentages are of."""
 
 
 def is_of_pair(check: Check) -> bool:
     """Whether a check of two of the arms is told as theirs: each arm's own are told of the arm, but for what changes the models."""
-    return check.family not in OWN or check.consequence not in (Consequence.NONE, Consequence.AS_PRINTED)
+    changes = check.consequence not in (Consequence.NONE, Consequence.AS_PRINTED) or check.path.endswith(_OF_FEWER)
+    return check.family not in OWN or changes
 
 
 def _singles(study: MultiArmStudy) -> Iterator[Check]:
+    """What is each arm's own. Percentages are told as the arm's comparisons read them: their models take the patients that both arms imply."""
+    read = _percentages(study)
     for one in study.singles:
         for check in run_audit(one):
-            if check.family in OWN:
-                yield named_check(check, one.names)
+            if check.family in OWN and not check.path.endswith(_OF_FEWER):
+                told = named_check(check, one.names)
+                yield from read.get(told.path, [told])
+
+
+def _percentages(study: MultiArmStudy) -> dict[str, list[Check]]:
+    """What the comparisons say of every percentage, each thing once, by key path."""
+    found: dict[str, list[Check]] = {}
+    for pair in study.comparisons():
+        for check in run_audit(pair):
+            told = named_check(check, pair.names)
+            if check.family == percentages.FAMILY and told not in found.setdefault(told.path, []):
+                found[told.path].append(told)
+    return found
 
 
 def named_check(check: Check, names: ArmNames) -> Check:

@@ -10,7 +10,7 @@ from retrial.audit import mean_tests, twice_printed
 from retrial.audit.check import FAMILIES, Check, Consequence, Decision, Verdict
 from retrial.audit.counts import chi_square, count_tests, percentages, rankings, repair, sums
 from retrial.audit.ratios import checks as ratio_checks
-from retrial.audit.ratios import direction, unadjusted_test
+from retrial.audit.ratios import direction, from_counts, unadjusted_test
 from retrial.audit.times import at_risk, follow_up, landmarks, medians
 from retrial.study.study import Study, replaced
 
@@ -24,6 +24,7 @@ AUDITS: tuple[Callable[[Study], Iterator[Check]], ...] = (
     chi_square.checks,
     ratio_checks.checks,
     unadjusted_test.checks,
+    from_counts.checks,
     twice_printed.checks,
     direction.checks,
     follow_up.checks,

@@ -22,6 +22,7 @@ from retrial.data.two_arms import (
     predicted_counts,
     scaled_counts,
     two_arms,
+    way_of,
 )
 from retrial.errors import DataError
 from retrial.estimate import Estimate
@@ -63,7 +64,8 @@ def _counts(run: RunConfig, spec: ModelSpec, study: Study, path: str) -> Iterato
         for name, priors in run.sets_for(spec).items():
             complete = complete_counts(spec, priors.for_endpoint(key), sign)
             if complete is not None:
-                subject = Subject(key, DIFFERENCE, spec.name, name, source, note=note, variant=variant)
+                way = way_of(priors.for_endpoint(key), sign)
+                subject = Subject(key, DIFFERENCE, spec.name, name, source, note=joined(note, way), variant=variant)
                 yield from answered(subject, spec.closed_form(data, complete), run.questions, sign)
 
 

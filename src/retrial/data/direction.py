@@ -13,9 +13,28 @@ _BAD = re.compile(
     r"\b(death|dead|died|mortal|fatal|progress|relaps|recur|fail|toxic|bleed|haemorr|hemorr|infect|sepsis|stroke|infarct|adverse|harm"
     r"|complicat|withdraw|discontinu|exacerb|intubat|ventilat|hospitali|admission|transfusion|amputat|fracture|metasta|worsen)"
 )
+_FREED = re.compile(
+    r"\b(discontinu\w*|stop\w*|withdraw\w*|cessation|wean\w*|liberat\w*|removal|off)\b( (of|from|the))*"
+    r"( (supplemental|supplementary|mechanical|invasive|non-invasive|high-flow|all|any))* "
+    r"(oxygen|o2|ventilat\w*|respiratory support|vasopressors?|dialysis|renal replacement)"
+    r"|\bextubat\w*"
+)
+"""To need help no longer is good, whatever the words for it say alone (discontinuation, ventilation)."""
 _SURVIVAL = re.compile(r"\b(surviv|alive)")
-_UNTIL_LOST = re.compile(r"\b(duration|loss|lost|free|without|non|no)\b")
+_UNTIL_LOST = re.compile(r"\b(duration|loss|lost|free|without|non|no|not|lack|absence)\b")
 """Before a good word these turn it round: the duration of a response ends with a bad event."""
+_AVOIDED = re.compile(r"\b(no|without|absence|freedom|free|avoid\w*)\b")
+"""Beside a bad word these may turn it round: no recurrence, intubation-free."""
+
+
+def good_endpoints(study: Study) -> list[str]:
+    """Endpoints, and ratios without one, of the treatment whose event is good: a hazard ratio above 1 favours the experimental arm."""
+    found = {
+        effect.endpoint or key: None
+        for key, effect in study.effects.items()
+        if effect.is_treatment and effect.measure == "hazard_ratio" and is_good(study, key)
+    }
+    return list(found)
 
 
 def is_good(study: Study, key: str) -> bool | None:
@@ -34,12 +53,15 @@ def is_good(study: Study, key: str) -> bool | None:
     words = (
         " ".join((key, effect.endpoint, effect.label, endpoint.label if endpoint is not None else "")).replace("_", " ").lower()
     )
-    good = bool(_GOOD.search(words)) and not _UNTIL_LOST.search(words)
-    bad = bool(_BAD.search(words))
+    rest, freed = _FREED.subn(" ", words)
+    good = freed > 0 or (bool(_GOOD.search(words)) and not _UNTIL_LOST.search(words))
+    bad = bool(_BAD.search(rest))
     if effect.measure == "hazard_ratio":
         return good and not bad
     if "free surviv" in words.replace("-", " "):
         return True
+    if bad and _AVOIDED.search(words):
+        return None
     good = good or (bool(_SURVIVAL.search(words)) and not bad)
     if good == bad:
         composites = study.response.composites if study.response is not None else {}

@@ -80,6 +80,7 @@ class Kind:
     from_tables  whether it is fitted to life tables
     predict   what a model implies before the data under one prior set
     scale     rows of power-scaling sensitivity; the mapping holds the run's sampled posteriors
+    lacks     what the study's numbers lack for a posterior of the model, a line a key
     conflict  rows that hold every prior set of a run against what is printed, whatever the models
     alone     whether its models say something of one arm by itself
     compare   posterior moments on every one of the endpoint's tables, and on every one of another ensemble;
@@ -97,6 +98,7 @@ class Kind:
     predict: Callable[[Before, ModelSpec, PriorSet], Values] | None = None
     scale: Callable[[RunConfig, ModelSpec, Study, Mapping[Place, xr.DataTree]], Iterator[Row]] | None = None
     conflict: Callable[[RunConfig, Study], Iterator[Row]] | None = None
+    lacks: Callable[[RunConfig, ModelSpec, Study], Iterable[str]] | None = None
     compare: Callable[[RunConfig, ModelSpec, EndpointTables, LifeTable], list[Moments]] | None = None
 
 

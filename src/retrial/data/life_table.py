@@ -8,6 +8,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from retrial.answers.notes import empty_arms
 from retrial.answers.rows import Subject
 from retrial.answers.survival import follow_ups_of, horizon_of, survival_rows
 from retrial.criticism.pointwise import patients_observed
+from retrial.data.direction import good_endpoints
 from retrial.data.kind import Fits, Kind, Moments, Place, Row, Values, diagnostic_row
 from retrial.data.prior_checks import CHAINS, DRAWS, Before, scaled_row, thinned
 from retrial.data.survival_checks import criticised, main_prior, variance_rows
@@ -74,13 +76,21 @@ def on(spec: ModelSpec, table: LifeTable, weights: np.ndarray) -> ModelSpec:
     return dataclasses.replace(spec, functions=bound, settings=None)
 
 
-def fit(run: RunConfig, spec: ModelSpec, _study: Study, tables: Sequence[EndpointTables]) -> Fits:
+def turned(priors: PriorSet, study: Study) -> PriorSet:
+    """The set with the mirror of a prior that favours an arm for every endpoint whose event is good, as the printed ratio has it."""
+    own = {key: priors.for_endpoint(key).priors.get(EFFECT) for key in good_endpoints(study) if key in study.endpoints}
+    mirrors = {key: {EFFECT: prior.mirrored} for key, prior in own.items() if prior is not None and not prior.is_symmetric}
+    by_endpoint = {**priors.by_endpoint, **{key: {**priors.by_endpoint.get(key, {}), **mine} for key, mine in mirrors.items()}}
+    return dataclasses.replace(priors, by_endpoint=MappingProxyType(by_endpoint))
+
+
+def fit(run: RunConfig, spec: ModelSpec, study: Study, tables: Sequence[EndpointTables]) -> Fits:
     """Every endpoint's tables under every prior set that speaks of a hazard ratio."""
     sets = {name: value for name, value in run.sets_for(spec).items() if value.speaks_of(EFFECT)}
     tables = [item for item in tables if any(value.speaks_of(EFFECT, item.endpoint) for value in sets.values())]
     if not tables:
         return Fits()
-    complete = {name: value.over(spec.priors) for name, value in sets.items()}
+    complete = {name: turned(value, study).over(spec.priors) for name, value in sets.items()}
     specs = [on(spec, item.table, item.weights) for item in tables]
     questions = [
         Question(item.endpoint, item.table, item.weights, item.recorded, own.prepare)
@@ -100,7 +110,9 @@ def fit(run: RunConfig, spec: ModelSpec, _study: Study, tables: Sequence[Endpoin
         )
     parts = [_told(run, complete, *item) for item in zip(specs, fits, questions, tables, strict=True)]
     with step(f"criticising {spec.name}"):
-        criticism = [criticised(run, own, fitted, question) for own, fitted, question in zip(specs, fits, questions, strict=True)]
+        criticism = [
+            criticised(run, complete, own, fitted, question) for own, fitted, question in zip(specs, fits, questions, strict=True)
+        ]
     return dataclasses.replace(Fits.together(parts), criticism=criticism)
 
 
@@ -190,7 +202,7 @@ def predict(before: Before, general: ModelSpec, given: PriorSet) -> Values:
     """Medians, survival and the hazard ratio, with the cut points of each endpoint's tables."""
     for item in before.tables:
         spec = on(general, item.table, item.weights)
-        mine = given.over(spec.priors).for_endpoint(item.endpoint)
+        mine = turned(given, before.study).over(spec.priors).for_endpoint(item.endpoint)
         if EFFECT not in mine.priors:
             continue
         data = spec.prepare(survival_data(item.table, 0, item.recorded))
@@ -220,7 +232,7 @@ def scale(run: RunConfig, spec: ModelSpec, study: Study, posteriors: Mapping[Pla
             for index in np.unique(share):
                 rows = share == index
                 likelihood[rows] = _log_likelihood(own, table, int(index), recorded, {k: v[rows] for k, v in draws.items()})
-            prior = run.priors[name].for_endpoint(endpoint)[EFFECT]
+            prior = turned(run.priors[name], study).for_endpoint(endpoint)[EFFECT]
             log_prior = pooled_log_density(prior.distribution.logpdf(draws[EFFECT]), share)
             named = {"endpoint": endpoint, "quantity": EFFECT, "contrast": RATIO, "model": spec.name, "prior": name}
             yield scaled_row(named, draws[EFFECT], log_prior, pooled_log_density(likelihood, share))

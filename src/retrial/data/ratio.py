@@ -89,6 +89,19 @@ def fit(run: RunConfig, spec: ModelSpec, study: Study, _tables: Sequence[Endpoin
     return Fits(rows, failures=failed_in_words(rows))
 
 
+def lacking_of(run: RunConfig, spec: ModelSpec, study: Study) -> Iterator[str]:
+    """What a printed ratio lacks for its posterior, by key: a precision, or which way its event is good under a prior that favours an arm."""
+    for key, effect in study.effects.items():
+        try:
+            log_ratio(effect, key)
+        except DataError as error:
+            yield from error.problems
+            continue
+        for name, priors in run.sets_for(spec).items():
+            if effect.is_treatment and priors.speaks_of(parameter_of(effect)) and prior_of(priors, study, key) is None:
+                yield f"effects.{key}.good: missing; needed is true or false under the prior {name}, which favours an arm"
+
+
 def _ratio(run: RunConfig, spec: ModelSpec, study: Study, key: str, data: LogRatio) -> Iterator[Estimate]:
     effect = study.effects[key]
     for name, priors in run.sets_for(spec).items():
@@ -143,4 +156,4 @@ def conflicts(run: RunConfig, study: Study) -> Iterator[Row]:
                 yield {**named, "prior": name, **conflict(prior, data.estimate, data.se)}
 
 
-KIND = Kind("ratio", needed=("posterior",), effects=effects, fit=fit, scale=scale, conflict=conflicts)
+KIND = Kind("ratio", needed=("posterior",), effects=effects, fit=fit, scale=scale, conflict=conflicts, lacks=lacking_of)

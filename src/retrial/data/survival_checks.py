@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from retrial.dims import ARMS, PREDICTIVES
 from retrial.fit.engine import Draws
 from retrial.fit.ensemble import EFFECT, Fitted, Question
 from retrial.fit.survival_likelihood import survival_data
+from retrial.priors.prior_set import PriorSet
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.seeds import seed_sequence
 from retrial.tables.endpoint import EndpointTables
@@ -51,12 +53,14 @@ def main_prior(run: RunConfig, fitted: Fitted) -> str:
     return run.main_prior if run.main_prior in fitted.draws else next(iter(fitted.draws))
 
 
-def criticised(run: RunConfig, spec: ModelSpec, fitted: Fitted, question: Question) -> Criticised:
+def criticised(
+    run: RunConfig, complete: Mapping[str, PriorSet], spec: ModelSpec, fitted: Fitted, question: Question
+) -> Criticised:
     """Criticise one model under the main prior (the first fitted one, where the main prior does not speak of this endpoint)."""
     prior = main_prior(run, fitted)
     hazard = spec.hazard_of()
     criticism = criticise(hazard, fitted, prior, question)
-    priors = run.priors[prior].over(spec.priors).for_endpoint(question.endpoint)
+    priors = complete[prior].for_endpoint(question.endpoint)
     # the model is built, never compiled: it only names its parameters
     model = spec.build(spec.prepare(survival_data(question.table, 0, question.recorded)), priors)
     content = (run.study_file.stem, question.endpoint, spec.name, prior)

@@ -76,6 +76,12 @@ def complete_counts(spec: ModelSpec, priors: PriorSet, sign: int) -> PriorSet | 
     return priors.over(spec.priors)
 
 
+def way_of(priors: PriorSet, sign: int) -> str:
+    """Which way a prior that favours an arm was used, where it is not as typed: a log odds ratio's prior speaks of a good event."""
+    turned = sign < 0 and EFFECT in priors.priors and CONTROL not in priors.priors and not priors[EFFECT].is_symmetric
+    return "prior of a benefit, for a bad event" if turned else ""
+
+
 def answered(subject: Subject, joint: TwoArmPosterior, questions: Questions, sign: int) -> list[Estimate]:
     """Rows of a posterior of two counts; one row that says why where it does not fit on its grid."""
     try:

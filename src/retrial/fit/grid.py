@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,6 +32,8 @@ cumulated density, the coarser part, are then right to 1e-6 (tested)."""
 _BRACKET = 1e-12
 _TAIL = 1e-15
 """Prior probability of θ on either side that a grid over θ may leave out."""
+_LARGEST = math.log(np.finfo(float).max)
+"""Logarithm of the largest float."""
 LogDensity = Callable[[np.ndarray], np.ndarray]
 
 
@@ -205,22 +208,26 @@ class TwoArmPosterior:
         cell = np.clip(np.searchsorted(u, bound) - 1, 0, u.size - 2)
         step = bound - u[cell]
         c = self._cumulative.c[:, cell, np.arange(bound.size)]
-        return float(np.trapezoid(((c[0] * step + c[1]) * step + c[2]) * step + c[3], self.control.u))
+        total = float(np.trapezoid(((c[0] * step + c[1]) * step + c[2]) * step + c[3], self.control.u))
+        return min(max(total, 0.0), 1.0)
 
     def cdf(self, contrast: str, value: float) -> float:
         """P(contrast <= value) for control, experimental, risk_difference, risk_ratio, odds_ratio."""
         probability = expit(self.control.x)
-        with np.errstate(divide="ignore"):
-            match contrast:
-                case "odds_ratio":
-                    return self._below(self.control.x + np.log(value))
-                case "experimental":
-                    return self._below(np.full_like(probability, _logit(np.array(value))))
-                case "risk_difference":
-                    return self._below(_logit(probability + value))
-                case "risk_ratio":
-                    return self._below(_logit(probability * value))
+        match contrast:
+            case "odds_ratio" | "risk_ratio":
+                return self._cdf_of_log(contrast, math.log(value) if value > 0 else -math.inf)
+            case "experimental":
+                return self._below(np.full_like(probability, _logit(np.array(value))))
+            case "risk_difference":
+                return self._below(_logit(probability + value))
         return float(self._control.cdf(self.control.u_of(_logit(np.array(value)))))
+
+    def _cdf_of_log(self, contrast: str, value: float) -> float:
+        """P(log of a ratio <= value): no ratio is too large or too small for it."""
+        if contrast == "odds_ratio":
+            return self._below(self.control.x + value)
+        return self._below(_logit_of_log(_log_expit(self.control.x) + value))
 
     @cached_property
     def _control(self) -> GridDistribution:
@@ -229,12 +236,16 @@ class TwoArmPosterior:
     def ppf(self, contrast: str, q: float) -> float:
         """Quantile of a contrast."""
         if contrast in ("risk_ratio", "odds_ratio"):
-            span = self.experimental - self.control.x[:, None]
-            low, high = float(span.min()), float(span.max())
-            log_value = optimize.brentq(lambda x: self.cdf(contrast, float(np.exp(x))) - q, low, high, xtol=_BRACKET)
-            return float(np.exp(log_value))
+            return _exp(self.log_ppf(contrast, q))
         low = -1.0 if contrast == "risk_difference" else 0.0
         return float(optimize.brentq(lambda x: self.cdf(contrast, x) - q, low, 1.0, xtol=_BRACKET))
+
+    def log_ppf(self, contrast: str, q: float) -> float:
+        """Quantile of the log of a risk or odds ratio."""
+        span = self.experimental - self.control.x[:, None]
+        # a risk ratio lies between 1 and the odds ratio
+        low, high = min(float(span.min()), 0.0), max(float(span.max()), 0.0)
+        return float(optimize.brentq(lambda x: self._cdf_of_log(contrast, x) - q, low, high, xtol=_BRACKET))
 
     def moments(self, contrast: str) -> tuple[float, float]:
         """Mean and SD of a difference or probability, or of the log of a ratio."""
@@ -243,7 +254,7 @@ class TwoArmPosterior:
             "control": expit(c) + 0 * e,
             "experimental": expit(e) + 0 * c,
             "risk_difference": expit(e) - expit(c),
-            "risk_ratio": np.log(expit(e)) - np.log(expit(c)),
+            "risk_ratio": _log_expit(e) - _log_expit(c),
             "odds_ratio": e - c,
         }[contrast]
         mean = self._integral_of(values * self.joint_density)
@@ -255,3 +266,20 @@ def _logit(p: np.ndarray) -> np.ndarray:
     clipped = np.clip(p, 0.0, 1.0)
     with np.errstate(divide="ignore"):
         return np.log(clipped) - np.log1p(-clipped)
+
+
+def _exp(x: float) -> float:
+    """e^x, infinite where no float is large enough."""
+    return math.exp(x) if x < _LARGEST else math.inf
+
+
+def _log_expit(x: np.ndarray) -> np.ndarray:
+    """log of the logistic function, finite where the function itself is 0 to the last bit."""
+    return -np.logaddexp(0.0, -x)
+
+
+def _logit_of_log(log_p: np.ndarray) -> np.ndarray:
+    """Logit of exp(log_p); +inf from log_p = 0 on."""
+    below = np.minimum(log_p, 0.0)
+    with np.errstate(divide="ignore"):
+        return below - np.log(-np.expm1(below))

@@ -7,7 +7,7 @@ import math
 
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.errors import DataError
-from retrial.estimate import Estimate
+from retrial.estimate import FROM_PERCENT, Estimate
 from retrial.frequentist.rows import CONFIDENCE_LEVEL, DIFFERENCE, RATIO, RowMaker
 from retrial.frequentist.two_by_two import (
     NUMBERS_NEEDED,
@@ -212,7 +212,7 @@ def published_counts(study: Study) -> list[Estimate]:
             cell = getattr(row, arm)
             if cell is not None and cell.percent is not None:
                 printed = published(endpoint, "proportion", arm, cell.percent, source, f"{path}.{arm}", "probability")
-                rows.append(dataclasses.replace(printed, point=printed.point / PERCENT, converted="from percent"))
+                rows.append(dataclasses.replace(printed, point=printed.point / PERCENT, converted=FROM_PERCENT))
         if row.chi_square is not None:
             rows.append(published(endpoint, "chi_square", RATIO, row.chi_square, source, f"{path}.chi_square"))
         if row.p is not None:

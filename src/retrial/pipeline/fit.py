@@ -58,7 +58,8 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     fits = posteriors(run, used, reconstructed.tables, stages)
     if not fits.estimates and not reconstructed.failures and not fits.failures and run.models:
         words = f"the study has no data for the model {', '.join(run.models)} of which the prior {run.main_prior} speaks"
-        raise DataError("nothing to fit", [words])
+        lacking = [line for spec in run.models.values() if spec.kind.lacks for line in spec.kind.lacks(run, spec, used)]
+        raise DataError("nothing to fit", [words, *lacking])
     result_files(run, used, fits.estimates, fits, printed=published_effects(study)).write(folder)
     stages.run("criticism", criticism_files, fits.criticism).write(folder)
     keep_own(folder, study)

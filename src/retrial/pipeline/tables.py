@@ -27,6 +27,7 @@ from retrial.tables.ensemble import Ensemble, ReconstructionSettings
 from retrial.tables.findings.checks import joint_checks
 from retrial.tables.findings.patients import beside_print, first_event_time, patients_in_words
 from retrial.tables.findings.probes import left_out
+from retrial.tables.findings.spread import unsettled
 from retrial.tables.life_table import LifeTable
 from retrial.tables.patients import Patients, read_patients
 from retrial.tables.printed.agreement import fidelity
@@ -118,7 +119,7 @@ def endpoint_tables(
         if study.endpoints[key].patients:
             tables.append(_from_patients(run, study, key))
             continue
-        if missing := _missing(study, key):
+        if missing := missing_of(study, key):
             lacking[key] = missing
             log.info("%s: no life tables, no survival model: %s", key, missing)
             continue
@@ -223,8 +224,11 @@ def _from_ensemble(study: Study, targets: Targets, ensemble: Ensemble) -> Endpoi
     source = f"{ensemble.table.n_reconstructions} {agrees} the printed numbers"
     recorded = study.endpoints[targets.endpoint].recorded
     table = _as_recorded(ensemble.table, study, targets.endpoint)
+    doubts = tuple(unsettled(ensemble))
+    for doubt in doubts:
+        log.warning("%s: %s", targets.endpoint, doubt)
     return EndpointTables(
-        targets.endpoint, table, ensemble.weights, recorded, source, _fidelity(ensemble, targets), ensemble, targets
+        targets.endpoint, table, ensemble.weights, recorded, source, _fidelity(ensemble, targets), ensemble, targets, doubts
     )
 
 
@@ -244,7 +248,7 @@ def _fidelity(ensemble: Ensemble, targets: Targets) -> pd.DataFrame:
     return frame.drop(columns="time").rename(columns=names)
 
 
-def _missing(study: Study, key: str) -> str:
+def missing_of(study: Study, key: str) -> str:
     """What a reconstruction lacks; empty where it can be tried."""
     endpoint = study.endpoints[key]
     if endpoint.late_entry:

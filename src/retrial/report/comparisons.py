@@ -121,6 +121,8 @@ def _summary(comparisons: Sequence[Comparison]) -> Table:
         rows.append(Row(((Line(one.study.names.words, one.title),),), "group"))
         chosen = [row for row in one.estimates if _is_shown(row)]
         subjects = dict.fromkeys((row.endpoint, row.quantity, row.adjusted_for) for row in chosen)
+        if not subjects:
+            rows.append(Row((text_cell("no ratio: none is printed, and no model gives one"), text_cell(""), text_cell("")), ""))
         for endpoint, quantity, adjusted in subjects:
             mine = [row for row in chosen if (row.endpoint, row.quantity, row.adjusted_for) == (endpoint, quantity, adjusted)]
             printed = next((written(row) for row in mine if row.method == "published"), "")

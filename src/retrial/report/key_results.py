@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from retrial.data.direction import good_endpoints
 from retrial.estimate import Estimate
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
@@ -180,4 +181,8 @@ def direction(study: Study) -> str:
     named = study.arm("experimental").label or study.arm("control").label
     names = f" ({arm_label(study, 'experimental')} over {arm_label(study, 'control')})" if named else ""
     ratios = f"Ratios are experimental over control{names}"
-    return f"{ratios}: a hazard ratio below 1 favours the experimental arm." if study.endpoints or study.effects else ""
+    if not study.endpoints and not study.effects:
+        return ""
+    good = ", ".join(dict.fromkeys(endpoint_label(study, key) for key in good_endpoints(study)))
+    above = f"; of a good event ({good}) one above 1 does" if good else ""
+    return f"{ratios}: a hazard ratio below 1 favours the experimental arm{above}."

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, cast
 
+from retrial.data.direction import good_endpoints
 from retrial.dims import ARMS, TOTAL
 from retrial.estimate import NAN, Estimate, IntervalKind, none_if_nan
 from retrial.frequentist.rows import DIFFERENCE, RATIO, TYPICAL
@@ -180,9 +181,10 @@ def scale_label(quantity: str) -> str:
     return named("experimental / control (log scale)" if quantity in RATIOS else "experimental − control")
 
 
-def favours() -> tuple[str, str]:
-    """Whom the sides of an axis of ratios favour, left to right."""
-    return named("favours experimental"), named("favours control")
+def favours(study: Study, endpoint: str) -> tuple[str, str]:
+    """Whom the sides of an axis of an endpoint's hazard ratios favour, left to right."""
+    sides = named("favours experimental"), named("favours control")
+    return sides[::-1] if endpoint in good_endpoints(study) else sides
 
 
 def is_typical(estimate: Estimate) -> bool:

@@ -138,9 +138,10 @@ def _timeline(study: Study) -> _Found:
 
 def _endpoint(study: Study, path: str, endpoint: Endpoint, folder: Path) -> _Found:
     for arm in ARMS:
-        events, n = getattr(endpoint.events, arm), study.n(arm)
+        events, n = getattr(endpoint.events, arm), study.patients(f"{path}.events", arm)
         if events is not None and n is not None and events.value > n:
-            yield f"{path}.events.{arm}", f"got {events.n} events of {n} patients; allowed is at most arms.{arm}.n"
+            allowed = f"arms.{arm}.n" if events.evaluable is None else "its evaluable"
+            yield f"{path}.events.{arm}", f"got {events.n} events of {n} patients; allowed is at most {allowed}"
     total, n = endpoint.events.total, study.n(TOTAL)
     if total is not None and n is not None and total.n.value > n:
         yield f"{path}.events.total", f"got {total.n} events of {n} patients; allowed is at most {_size_of(study, TOTAL)}"
@@ -167,7 +168,7 @@ def _medians(path: str, endpoint: Endpoint) -> _Found:
 def _at_risk(study: Study, path: str, endpoint: Endpoint) -> _Found:
     for arm in ARMS:
         counts = getattr(endpoint.at_risk, arm, None) or []
-        values, n = [int(count) for count in counts], study.n(arm)
+        values, n = [int(count) for count in counts], study.patients(f"{path}.events", arm)
         if any(later > earlier for earlier, later in pairwise(values)) and not endpoint.late_entry:
             allowed = "allowed are numbers that never rise, or late_entry: true in"
             yield f"{path}.at_risk.{arm}", f"got {values}; {allowed} {path} where patients entered after time 0"

@@ -129,6 +129,10 @@ class Study(Section):
         known = self.evaluable(path, column)
         return self.n(column) if known is None else known
 
+    def followed(self, endpoint: str, column: str) -> int | None:
+        """Patients of one column that an endpoint is about: those that its events say are evaluable, else all."""
+        return self.patients(f"endpoints.{endpoint}.events", column)
+
     def count_rows(self) -> dict[str, CountRow]:
         """Every count row that is compared between arms, by key path."""
         rows: dict[str, CountRow] = {}

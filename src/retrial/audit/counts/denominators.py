@@ -198,7 +198,7 @@ def _common(cells: list[Cell], n: int, most: int) -> tuple[tuple[int, ...], floa
     if not wrong:
         return (n,), 1.0
     least = max(1, *(int(cell.n) for cell in cells))
-    tried = {size for cell in wrong for size in _possible_sizes(cell, most) if size >= least and size != n}
+    tried = {size for cell in wrong for size in sizes_of(cell, most) if size >= least and size != n}
     scores = {size: sum(_explains(cell, size) for cell in printed) for size in tried}
     highest = max(scores.values(), default=0)
     if highest <= len(printed) - len(wrong):
@@ -228,10 +228,10 @@ def _open(cell: Cell) -> float:
 def _fitting(study: Study, row: Row, arm: str) -> list[int]:
     """Numbers of patients up to the arm's n of which the row's own percentage can be, the largest first; empty without one."""
     n = study.n(arm)
-    return [] if n is None else _possible_sizes(row.cells[arm], n)
+    return [] if n is None else sizes_of(row.cells[arm], n)
 
 
-def _possible_sizes(cell: Cell, most: int) -> list[int]:
+def sizes_of(cell: Cell, most: int) -> list[int]:
     """Numbers of patients up to `most` of which a cell's count is its percentage, the largest first; empty where that is no information."""
     count = int(cell.n)
     if cell.percent is None or count == 0 or min(_open(cell), most) > _TOO_OPEN:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from retrial.audit.check import Check, Consequence, Decision, Verdict
-from retrial.audit.counts.denominators import Implied, denominators_of, percent_agreement
+from retrial.audit.counts.denominators import Implied, denominators_of, percent_agreement, sizes_of
 from retrial.audit.numbers import TRUNCATED, Agreement, printed_texts, verdict_of
 from retrial.audit.rows import COLUMNS, Row, count_rows
 from retrial.dims import ARMS, TOTAL
@@ -61,9 +61,12 @@ def checks(study: Study) -> Iterator[Check]:
 
 def _of_fewer(study: Study, implied: Implied, rows: list[Row]) -> Check:
     """Percentages that one smaller number of patients explains: models take it, and all patients beside it."""
-    every, used = tuple(study.n(arm) for arm in ARMS), implied.used
-    found = " v ".join(_alternatives(implied.sizes[arm]) for arm in ARMS)
-    reading = f"percentages of {used[0]} v {used[1]} patients{implied.why}, not of all {every[0]} v {every[1]}"
+    arms, used = [arm for arm in ARMS if study.n(arm) != 0], implied.used
+    every, some = (
+        " v ".join(map(str, sizes)) for sizes in ([study.n(arm) for arm in arms], [implied.sizes[arm][0] for arm in arms])
+    )
+    found = " v ".join(_alternatives(implied.sizes[arm]) for arm in arms)
+    reading = f"percentages of {some} patients{implied.why}, not of all {every}"
     note = "models take these patients, and beside them all of the arm with the others as patients without the event"
     several = any(len(sizes) > 1 for sizes in implied.sizes.values())
     path, value = f"{implied.path}.evaluable", Evaluable.model_validate(dict(zip(ARMS, map(str, used), strict=True)))
@@ -74,7 +77,7 @@ def _of_fewer(study: Study, implied: Implied, rows: list[Row]) -> Check:
         claim=f"{rows[0].label if len(rows) == 1 else implied.path.replace('_', ' ')}: patients that the percentages are of",
         where=rows[0].where,
         path=path,
-        printed=f"n {every[0]} v {every[1]}",
+        printed=f"n {every}",
         recomputed=found,
         verdict=Verdict.CONSISTENT_ONLY_IF,
         reading=reading,
@@ -127,7 +130,7 @@ def _check(label: str, where: str, path: str, cell: Cell, known: tuple[int, ...]
         recomputed=f"{_PERCENT * count / known[0]:.{percent.first.decimals + 2}f}",
         verdict=verdict,
         reading=reading,
-        note="" if found is not Agreement.NONE else _no_fit(percent.first, count, known[0]),
+        note="" if found is not Agreement.NONE else _no_fit(percent.first, count, known[0]) + _of_others(cell, known[0]),
         consequence=Consequence.NONE if found is not Agreement.NONE or path.startswith("baseline.") else Consequence.AS_PRINTED,
         numbers=len(percent.prints),
     )
@@ -139,3 +142,11 @@ def _no_fit(percent: Reported, count: int, n: int) -> str:
         return f"no count among {n} gives {percent.text} %; {count}/{n} is {_PERCENT * count / n:.{percent.decimals}f} %"
     counts = ", ".join(map(str, possible[:_SHOWN])) + (" or more" if len(possible) > _SHOWN else "")
     return f"{percent.text} % of {n} would be {counts}, not {count}"
+
+
+def _of_others(cell: Cell, n: int) -> str:
+    """The fewer patients of which a count is its percentage, where they are few enough to be told apart."""
+    sizes = [size for size in sizes_of(cell, n) if size < n]
+    if not 0 < len(sizes) <= _SHOWN:
+        return ""
+    return f"; {int(cell.n)} of {' or '.join(map(str, sizes))} would be it: say evaluable if no more could be assessed"

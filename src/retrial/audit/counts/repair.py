@@ -37,7 +37,7 @@ class Constraint:
     text       what it is, for a finding
     cells      the counts in it
     holds      whether given counts keep it
-    solutions  values of one of its cells that keep it, the others as given (none for a p: too many counts give one)
+    solutions  values of one of its cells that keep it, the others as given (none for a p and for a least: too many counts give one)
     elsewhere  whether a number that no model uses (a percentage, a p, a total) can be the wrong one
     part       key path that a model would have to leave out
     evidence   whether it is a number of its own (a percentage, a total, a p), not a sum of the counts in question
@@ -76,10 +76,16 @@ def _sums(study: Study, rows: Mapping[str, Row]) -> Iterator[Constraint]:
     """Categories add to n, composites and "any" grades to their parts."""
     for column in COLUMNS:
         yield from _partition(study, rows, column)
-        for whole, parts, part in _wholes(study):
+        for whole, parts, part, is_sum in _wholes(study):
             cells = tuple((path, column) for path in parts)
-            if all(column in rows[path].cells for path in (whole, *parts)):
+            if not all(column in rows[path].cells for path in (whole, *parts)):
+                continue
+            if is_sum:
                 yield _sum(f"{rows[whole].label}, {column}: sum of its parts", cells, (whole, column), column == TOTAL, part)
+            else:
+                yield _at_least(
+                    f"{rows[whole].label}, {column}: at least its parts", cells, (whole, column), column == TOTAL, part
+                )
 
 
 def _partition(study: Study, rows: Mapping[str, Row], column: str) -> Iterator[Constraint]:
@@ -105,17 +111,17 @@ def _partition(study: Study, rows: Mapping[str, Row], column: str) -> Iterator[C
     )
 
 
-def _wholes(study: Study) -> Iterator[tuple[str, list[str], str]]:
-    """(path of a sum, paths of its parts, path to leave out)."""
+def _wholes(study: Study) -> Iterator[tuple[str, list[str], str, bool]]:
+    """(path of a sum, paths of its parts, path to leave out, whether the parts are all of it)."""
     if study.response is not None:
         for key, composite in study.response.composites.items():
             if set(composite.of) <= set(study.response.categories):
                 path = f"response.composites.{key}"
-                yield path, [f"response.categories.{name}" for name in composite.of], path
+                yield path, [f"response.categories.{name}" for name in composite.of], path, True
     for (name, whole), holds in grade_sums(study).items():
-        if holds and whole.sums:
+        if holds:
             part = f"adverse_events.terms.{name}"
-            yield f"{part}.grades.{whole.key}", [f"{part}.grades.{grade}" for grade in whole.parts], part
+            yield f"{part}.grades.{whole.key}", [f"{part}.grades.{grade}" for grade in whole.parts], part, whole.sums
 
 
 def _sum(text: str, parts: tuple[Cell, ...], whole: Cell, elsewhere: bool, part: str) -> Constraint:
@@ -131,6 +137,13 @@ def _sum(text: str, parts: tuple[Cell, ...], whole: Cell, elsewhere: bool, part:
         part=part,
         evidence=elsewhere,
     )
+
+
+def _at_least(text: str, parts: tuple[Cell, ...], whole: Cell, elsewhere: bool, part: str) -> Constraint:
+    def holds(values: Values) -> bool:
+        return sum(values[cell] for cell in parts) <= values[whole]
+
+    return Constraint(text, (*parts, whole), holds, lambda _values, _cell: (), elsewhere, part, elsewhere)
 
 
 def _percent(text: str, cell: Cell, percent: Quantity, known: tuple[int, ...], part: str) -> Constraint:
@@ -234,5 +247,7 @@ def resolved(
         return None
     without = "a single change would remove this, but no percentage, total, p or other place speaks for it"
     several = without if len(arms) == 1 else f"{len(arms)} different single changes would remove this"
-    reason = f"{wrong}: {several if arms else 'no single change removes this'}"
+    open_ended = not any(tuple(item.solutions(values, cell)) for item in case for cell in item.cells)
+    none = "nothing tells which count is wrong" if open_ended else "no single change removes this"
+    reason = f"{wrong}: {several if arms else none}"
     return Decision(case[0].part, Consequence.EXCLUDED, None, reason)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from retrial.audit.check import Check, Consequence, Decision, Verdict
 from retrial.audit.counts.count_tests import arms_give_p
-from retrial.audit.counts.denominators import percent_agreement
+from retrial.audit.counts.denominators import Denominators, denominators_of, percent_agreement
 from retrial.audit.numbers import Agreement
-from retrial.audit.rows import COLUMNS, Row, continuous_or_not, count_rows
+from retrial.audit.rows import COLUMNS, Row, continuous_or_not, count_rows, outcome_rows
 from retrial.dims import ARMS, TOTAL
 from retrial.study.fields import Cell, CountRow
-from retrial.study.grades import ANY, Whole, wholes
+from retrial.study.grades import ANY, FATAL, Whole, grades_of, wholes
 from retrial.study.study import Study
 
 FAMILY = "counts"
 _FEW = 0.1
 """Share of an arm that may be missing from an analysis of survival (not treated, no follow-up)."""
+_BETTER = re.compile(
+    r"s?CR|VGPR|PR|MR|SD|((stringent )?complete|(very good )?partial|minor)[ _]?(response|remission)?|stable([ _]disease)?",
+    re.IGNORECASE,
+)
+"""Names of response categories that are better than progression."""
 _MOST = 0.5
 """Share of the terms beyond which a sum that fails in them is not how the paper counted."""
 
@@ -139,7 +145,11 @@ def _response(study: Study) -> Iterator[Check]:
         return
     where, categories = study.response.where, study.response.categories
     sums = column_sums(study, categories, section="response.categories")
-    if sums:
+    if sums and _only_better_than_progression(categories):
+        claim = f"{' + '.join(categories)} at most n; worse categories are not printed"
+        check = _check(claim, where, "response.categories", [_at_least(item) for item in sums], feeds_models=True)
+        yield replace(check, recomputed="; ".join(map(str, sums)))
+    elif sums:
         yield _check(
             f"{' + '.join(categories)} add to n", where, "response.categories", sums, feeds_models=True, missing_allowed=True
         )
@@ -148,6 +158,11 @@ def _response(study: Study) -> Iterator[Check]:
         sums = column_sums(study, parts, composite)
         if sums and len(parts) == len(composite.of):
             yield _check(f"{key} = {' + '.join(parts)}", where, f"response.composites.{key}", sums, feeds_models=True)
+
+
+def _only_better_than_progression(categories: Mapping[str, CountRow]) -> bool:
+    """Whether every category is known by its name and better than progression, which some patients of nearly every study have."""
+    return all(any(_BETTER.fullmatch(text.strip()) for text in (key, row.label) if text) for key, row in categories.items())
 
 
 def _grades(study: Study) -> Iterator[Check]:
@@ -180,16 +195,50 @@ def _at_least(item: Sum) -> Sum:
 
 
 def grade_sums(study: Study) -> dict[tuple[str, Whole], bool]:
-    """(term, group with its parts), and whether the paper's table keeps that relation: one that fails in most terms is not the paper's."""
+    """(term, group with its parts), and whether the paper's table keeps that relation: one that fails in most terms is not the paper's.
+
+    A group that is a few more than its parts, every count confirmed by its percentage, holds patients of grade 5, which is not printed: no sum.
+    """
     terms = study.adverse_events.terms if study.adverse_events is not None else {}
-    found = {(name, whole): term for name, term in terms.items() for whole in wholes(term.grades)}
+    rows = {row.path: row for row in outcome_rows(study)}
+    patients = denominators_of(study)
+    found: dict[tuple[str, Whole], bool] = {}
     fails: dict[Whole, list[bool]] = {}
-    for (_, whole), term in found.items():
-        sums = column_sums(study, {key: term.grades[key] for key in whole.parts}, term.grades[whole.key])
-        wrong = any(item.difference > 0 or (whole.sums and item.difference != 0) for item in sums)
-        fails.setdefault(whole, []).append(wrong)
+    for name, term in terms.items():
+        for whole in wholes(term.grades):
+            sums = column_sums(study, {key: term.grades[key] for key in whole.parts}, term.grades[whole.key])
+            wrong = any(item.difference > 0 or (whole.sums and item.difference != 0) for item in sums)
+            path = f"adverse_events.terms.{name}.grades"
+            here = [rows[f"{path}.{key}"] for key in (whole.key, *whole.parts)]
+            deaths = wrong and whole.sums and _may_be_fatal(patients, whole, sums, here)
+            fails.setdefault(whole, []).append(wrong and not deaths)
+            found[name, replace(whole, sums=whole.sums and not deaths)] = deaths
     kept = {whole: len(wrong) == 1 or sum(wrong) <= _MOST * len(wrong) for whole, wrong in fails.items()}
-    return {key: kept[key[1]] for key in found}
+    return {key: deaths or kept[key[1]] for key, deaths in found.items()}
+
+
+def _may_be_fatal(patients: Denominators, whole: Whole, sums: list[Sum], rows: list[Row]) -> bool:
+    """Whether the group's excess over its parts is no more than the worst part, whose percentages and the others' confirm each count."""
+    worst = max(range(len(whole.parts)), key=lambda place: max(grades_of(whole.parts[place]) or ()))
+    if max(grades_of(whole.parts[worst]) or ()) == FATAL:
+        return False
+    return all(
+        item.difference == 0
+        or (
+            0 < -item.difference <= max(item.parts[worst], 1)
+            and all(_confirmed(patients, row, item.column) for row in rows)
+            and rows[0].cells[item.column].percent is not None
+        )
+        for item in sums
+    )
+
+
+def _confirmed(patients: Denominators, row: Row, column: str) -> bool:
+    """Whether a count is what its percentage says; none needs no percentage."""
+    cell, known = row.cells[column], patients.sizes(row, column)
+    if cell.percent is None or not known:
+        return int(cell.n) == 0
+    return percent_agreement(cell.percent.prints, int(cell.n), known)[0] is not Agreement.NONE
 
 
 def _endpoint(study: Study, key: str) -> Iterator[Check]:

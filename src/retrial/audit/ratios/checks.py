@@ -122,7 +122,7 @@ def _p(study: Study, key: str, effect: Effect, label: str, found: Diagnosis, p: 
         where=p.where(effect.where),
         path=f"effects.{key}.p",
         printed=f"p {printed_texts(p)}",
-        recomputed=f"Wald p {show_p_range(implied)}",
+        recomputed=f"{'Wald' if sides == 2 else 'one-sided Wald'} p {show_p_range(expected)}",
         verdict=verdict,
         reading=reading,
         note=note,

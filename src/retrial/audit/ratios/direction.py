@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator
 
 from retrial.audit.check import Check, Consequence, Verdict
-from retrial.audit.numbers import significant
+from retrial.audit.numbers import Range, significant
 from retrial.audit.ratios.arithmetic import Ratio
 from retrial.audit.ratios.checks import effect_label
 from retrial.audit.ratios.misprint import diagnosed, printed_ratio
 from retrial.dims import EXPERIMENTAL
+from retrial.study.reported import Quantity
 from retrial.study.sections import Effect, Endpoint, Median
 from retrial.study.study import Study
 
@@ -101,14 +102,34 @@ def _judged(effect: Effect, distances: tuple[float, float]) -> tuple[Verdict, st
     return Verdict.CONSISTENT, "", ""
 
 
-def _in_order(control: Median | None, experimental: Median | None) -> tuple[float | None, float | None]:
+def _in_order(control: Median | None, experimental: Median | None) -> tuple[Quantity | None, Quantity | None]:
     """Both medians, a bound as its bound; None where a bound leaves open which is the longer."""
     if control is None or experimental is None:
         return None, None
     for one, other in ((control.value, experimental.value), (experimental.value, control.value)):
         if one.is_bound and (other.is_bound or other.value >= one.value):
             return None, None
-    return control.value.value, experimental.value.value
+    return control.value, experimental.value
+
+
+def _of_medians(control: Quantity, experimental: Quantity) -> Range:
+    """median control / median experimental, which is the hazard ratio of constant hazards, over the rounding; one median may be a bound."""
+    if experimental.is_bound:
+        reached = control.high / experimental.value if math.isfinite(experimental.value) else 1.0
+        return Range(0.0, min(1.0, reached))
+    if control.is_bound:
+        reached = control.value / experimental.high if math.isfinite(control.value) else 1.0
+        return Range(max(1.0, reached), math.inf)
+    shortest = experimental.low if experimental.low > 0 else math.ulp(0.0)
+    return Range(control.low / experimental.high, control.high / shortest)
+
+
+def _interval_allows(effect: Effect, ratio: Ratio | None, medians: Range) -> bool:
+    """Whether the interval of the ratio (as experimental / control) holds a ratio that the medians give."""
+    if ratio is None:
+        return False
+    ends = sorted(experimental_over_control(effect, end) for end in (ratio.lower.low, ratio.upper.high) if end > 0)
+    return len(ends) == 2 and math.exp(ends[0]) <= medians.high and medians.low <= math.exp(ends[1])
 
 
 def _printed(median: Median | None) -> str:
@@ -121,16 +142,19 @@ def _against_medians(study: Study, key: str, effect: Effect, endpoint: Endpoint 
     log_ratio = experimental_over_control(effect, value)
     medians = (endpoint.median.control, endpoint.median.experimental) if endpoint else (None, None)
     control, experimental = _in_order(*medians)
-    missing = control is None or experimental is None or effect.measure != "hazard_ratio"
-    agrees = control is not None and experimental is not None and log_ratio * (experimental - control) <= 0
+    known = (control, experimental) if control and experimental and effect.measure == "hazard_ratio" else None
+    missing = known is None
+    in_order = known is not None and log_ratio * (known[1].value - known[0].value) <= 0
+    agrees = in_order or (known is not None and _interval_allows(effect, ratio, _of_medians(*known)))
     verdict = Verdict.CONSISTENT if agrees else Verdict.CONSISTENT_ONLY_IF
+    found = "" if missing else f"medians {_printed(medians[1])} experimental, {_printed(medians[0])} control"
     return Check(
         family=FAMILY,
         claim=f"{effect_label(study, key, effect)}: {value:g} read as {effect.numerator} / {effect.denominator}",
         where=effect.where,
         path=f"effects.{key}",
         printed=effect.label or f"{effect.numerator} / {effect.denominator}",
-        recomputed="" if missing else f"medians {_printed(medians[1])} experimental, {_printed(medians[0])} control",
+        recomputed=found if in_order or not agrees else f"{found}: a ratio within the interval",
         verdict=Verdict.NOT_CHECKABLE if missing else verdict,
         reading="" if missing or agrees else "the curves cross, or the ratio runs the other way",
         note="medians of both arms and a hazard ratio, or an unadjusted ratio with its interval, are missing" if missing else "",

@@ -33,7 +33,7 @@ def ticks_of(table: AtRisk, arm: str) -> list[tuple[float, int]]:
 def _medians(item: Recorded, table: AtRisk) -> Iterator[Check]:
     """Censoring only raises S(t) above (at risk)/n, and beyond the median S is at most 1/2: so is (at risk)/n."""
     for arm, median in item.medians:
-        ticks, n = ticks_of(table, arm), item.study.n(arm)
+        ticks, n = ticks_of(table, arm), item.n(arm)
         if not ticks or n is None:
             continue
         wrong = [f"{count} of {n} at {time:g}" for time, count in ticks if time > median.value.high and 2 * count > n]

@@ -87,10 +87,14 @@ class Recorded:
     def unit(self) -> str:
         return self.study.time_unit
 
+    def n(self, column: str) -> int | None:
+        """Patients that the endpoint is about."""
+        return self.study.followed(self.key, column)
+
     @property
     def censored(self) -> int | None:
         """Patients without the event."""
-        n, total = self.study.n(TOTAL), events_of(self.endpoint)[2]
+        n, total = self.n(TOTAL), events_of(self.endpoint)[2]
         return None if n is None or total is None else n - total
 
     @property
@@ -197,7 +201,7 @@ def _longest(item: Recorded) -> Iterator[Check]:
     if share <= UNUSED_SHARE or (censored is not None and (1 - share) ** censored >= UNUSED_CHANCE):
         yield item.check(".longest", claim, f"{100 * share:.0f} % of accrual could have longer times", Verdict.CONSISTENT)
         return
-    survivors = "" if censored is None else f" ({censored} of {item.study.n(TOTAL)} patients had no event)"
+    survivors = "" if censored is None else f" ({censored} of {item.n(TOTAL)} patients had no event)"
     last = calendar.entry_for(longest.value)
     yield item.check(
         ".longest",
@@ -212,12 +216,6 @@ def _longest(item: Recorded) -> Iterator[Check]:
 def _medians_within(item: Recorded) -> Iterator[Check]:
     """A median between the shortest and the longest time."""
     for column, median in item.medians:
-        shortest = item.endpoint.shortest_of(column) or item.endpoint.shortest_of(TOTAL)
-        longest = item.endpoint.longest_of(column) or item.endpoint.longest_of(TOTAL)
-        if shortest is None and longest is None:
-            continue
-        low = shortest.low if shortest else 0.0
-        high = longest.high if longest else float("inf")
         if median.value.is_bound:
             continue
         shortest = item.endpoint.shortest_of(column) or item.endpoint.shortest_of(TOTAL)
@@ -240,7 +238,7 @@ def _before_median(item: Recorded) -> Iterator[Check]:
     """How much censoring before the median the events imply, and whether the cut-off can have caused it."""
     events = dict(zip((*ARMS, TOTAL), events_of(item.endpoint), strict=True))
     for column, median in item.medians:
-        n, observed = item.study.n(column), events[column]
+        n, observed = item.n(column), events[column]
         claim = f"median {median.value} {item.unit} ({column})"
         if n is None or observed is None:
             if column == TOTAL:

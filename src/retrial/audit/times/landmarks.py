@@ -81,7 +81,7 @@ def _counted(item: Recorded, arm: str, printed: list[tuple[float, Landmark]]) ->
     With r at risk at t and e events before it, r / (r + e) <= S(t) <= 1 - e / n, and e is at most min(E, n - r), at least E - r of E events
     in all; n - r - c where the censored are printed.
     """
-    n = item.study.n(arm)
+    n = item.n(arm)
     if n is None or item.endpoint.at_risk is None:
         return
     total = events_of(item.endpoint)[ARMS.index(arm)]
@@ -125,7 +125,7 @@ def _left_at(item: Recorded, arm: str, time: float) -> tuple[int, int | None] | 
 
 def _limits(item: Recorded, arm: str, landmarks: Landmarks) -> Iterator[Check]:
     """Greenwood's variance is at least the binomial S (1 - S) / n; no transformation makes the interval of it shorter than by these three."""
-    n = item.study.n(arm)
+    n = item.n(arm)
     if n is None:
         return
     z = float(stats.norm.ppf(0.5 + landmarks.level / 2))
@@ -163,7 +163,7 @@ def shortest_width(s: float, n: int, z: float) -> float:
 
 def _censored(item: Recorded, arm: str) -> Iterator[Check]:
     """Patients who left before t had the event or were censored: n - at risk - censored events, which never get fewer."""
-    table, n = item.endpoint.at_risk, item.study.n(arm)
+    table, n = item.endpoint.at_risk, item.n(arm)
     lost, counts = getattr(table.censored if table else None, arm, None), getattr(table, arm, None)
     if table is None or lost is None or counts is None or n is None:
         return

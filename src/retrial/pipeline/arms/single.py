@@ -53,11 +53,6 @@ def _without_effect(given: PriorSet) -> PriorSet:
     return PriorSet(given.name, {**kept, LOG_HAZARD_RATIO.name: _NO_PART, **effects}, given.description)
 
 
-def not_run(run: RunConfig, study: Study) -> list[str]:
-    """Models that need a comparison, for the page."""
-    return [f"{name}: {NOT_RUN}" for name in run.models if name not in for_arms_of(run, study).models]
-
-
 def keep_own(folder: Path, study: Study) -> None:
     """Take out of the tables in a run folder what is not of the one arm that a study has."""
     for name in TABLES if study.one_arm else ():

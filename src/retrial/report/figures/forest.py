@@ -302,7 +302,7 @@ def section_forests(
             heading = adjusted_label(group.first.adjusted_for) or "unadjusted"
             rows += [ForestRow(upper_first(heading)), *_rows(data, group, chances)]
         title = upper_first(f"{endpoint_label(data.study, endpoint)}: {quantity_label(quantity)}")
-        pictures += forests(rows, _text(f"forest_{key}_{endpoint}", title, quantity, rows, favours()))
+        pictures += forests(rows, _text(f"forest_{key}_{endpoint}", title, quantity, rows, favours(data.study, endpoint)))
     return pictures
 
 

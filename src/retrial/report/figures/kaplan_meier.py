@@ -157,7 +157,7 @@ def kaplan_meier_picture(study: Study, key: str, name: str, curves: SurvivalCurv
             draw_steps(axes, curves, arm, mean=shows_mean(curves))
             _band(axes, curves, arm, end)
         _medians(axes, curves, end)
-        _names(axes, study, curves, end)
+        _names(axes, study, key, curves, end)
         _legend(figure, curves, height)
         draw_risk_table(
             axes,
@@ -238,7 +238,7 @@ def _medians(axes: Axes, curves: SurvivalCurves, end: float) -> None:
         label.set_bbox({"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6})
 
 
-def _names(axes: Axes, study: Study, curves: SurvivalCurves, end: float) -> None:
+def _names(axes: Axes, study: Study, key: str, curves: SurvivalCurves, end: float) -> None:
     """The arms' names right of their curves' ends, pushed apart where these meet; a thin line leads to a posterior curve's end."""
     heights = _heights(curves, end)
     upper, lower = sorted(ARMS, key=lambda arm: -heights[arm])
@@ -247,7 +247,7 @@ def _names(axes: Axes, study: Study, curves: SurvivalCurves, end: float) -> None
     low = min(max(middle - gap / 2, 0.07), 0.93 - gap)
     places = ((lower, low), (upper, low + gap)) if len(alone) > 1 else ((alone[0], min(max(heights[alone[0]], 0.07), 0.93)),)
     for arm, y in places:
-        n = study.n(arm)
+        n = study.followed(key, arm)
         text = safe(arm_label(study, arm), 23) + (f"\n(n = {n})" if n is not None else "")
         lead = {"arrowstyle": "-", "color": ARM_COLOURS[arm], "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0, "relpos": (0, 0.5)}
         axes.annotate(

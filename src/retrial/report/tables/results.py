@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from retrial.estimate import Estimate, Method
+from retrial.estimate import FROM_PERCENT, Estimate, Method
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.labels import (
@@ -72,6 +72,8 @@ def written(estimate: Estimate) -> str:
     """The estimate as text; a published one with the digits that the paper prints, where its numbers are the printed ones."""
     if estimate.method == "published" and estimate.printed and not estimate.converted:
         return estimate.printed.replace("-", fmt.MINUS)
+    if estimate.method == "published" and estimate.converted == FROM_PERCENT and estimate.printed:
+        return f"{estimate.printed.removesuffix('%').rstrip()} %"
     return fmt.estimate_text(estimate)
 
 
@@ -147,9 +149,14 @@ def _model_and_source(group: Group, rows: Sequence[Estimate]) -> str:
     sources = {row.source for row in rows}
     source = sources.pop() if len(sources) == 1 else ""
     for row in group.by("published"):
-        source = source.removeprefix(row.source).lstrip("; ")
+        source = "; ".join(_left_of(source.split("; "), row.source.split("; ")))
     name = upper_first(model_label(rows[0].model))
     return f"{name} ({source})" if source else name
+
+
+def _left_of(parts: Sequence[str], said: Sequence[str]) -> Sequence[str]:
+    """The parts of a source after those that were said."""
+    return parts[len(said) :] if list(parts[: len(said)]) == list(said) else parts
 
 
 def _note(data: ReportData, row: Estimate) -> str:

@@ -25,6 +25,8 @@ _LARGE = 10_000
 _NAMES = {"endpoints": "os", "binary": "response"}
 """A name that is proposed where the file has none."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_SAID = (re.compile(r"the interval is then (\[[^\]]*\])"), re.compile(r"allowed is (\S+) \((?:or|the file says) decimal"))
+"""What a message about decimal marks says to type: for an interval all of it."""
 _ALLOWED = re.compile(r"; allowed (?:is|are|here are) (?P<words>[^;(]+)")
 
 Check = Callable[[str], tuple[Sequence[Problem], Mapping[str, Any]] | None]
@@ -277,6 +279,9 @@ class _Work:
         kind = kind_at(self.root, at)
         is_list = getattr(kind, "__origin__", None) is list
         is_section = isinstance(kind, type) and issubclass(kind, BaseModel)
+        if (said := next(filter(None, (form.search(problem.message) for form in _SAID)), None)) is not None:
+            yield self.draft.replaced(entry.value, said[1])
+            return
         words = _allowed_words(problem.message)
         if source[:1] not in "[{":
             yield from (

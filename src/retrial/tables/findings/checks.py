@@ -13,6 +13,7 @@ from itertools import product
 from retrial.audit.check import Check, Consequence, Verdict
 from retrial.errors import ReconstructionError
 from retrial.tables.ensemble import Ensemble, ReadingResult
+from retrial.tables.findings.spread import unsettled
 from retrial.tables.findings.words import (
     UNKNOWN_SE,
     about,
@@ -151,7 +152,7 @@ def _attained(targets: Targets, ensemble: Ensemble) -> Check:
         Verdict.CONSISTENT if everything and not (left or strange) else Verdict.CONSISTENT_ONLY_IF,
         text,
         reading="; ".join([*left, *strange, *([] if everything else [best])]),
-        note=sentences([*doubts, *parts, *dominated(ensemble), *targets.notes]),
+        note=sentences([*doubts, *parts, *dominated(ensemble), *unsettled(ensemble), *targets.notes]),
     )
 
 

@@ -19,6 +19,7 @@ from retrial.tables.printed.readings import RatioReading, Reading
 from retrial.tables.printed.statistics import Table
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.engine import reconstruct
+from retrial.tables.sample.pool import rmst_difference
 
 QUANTILES = (0.025, 0.5, 0.975)
 SUMMARY = ("mean", "sd", "lower", "median", "upper", "within_readings", "between_readings", "monte_carlo_error")
@@ -100,6 +101,31 @@ def monte_carlo_error(values: np.ndarray, weights: np.ndarray, islands: np.ndarr
         return float("nan")
     without = np.array([np.average(values[islands != number], weights=weights[islands != number]) for number in numbers])
     return float(np.sqrt((len(numbers) - 1) / len(numbers) * ((without - without.mean()) ** 2).sum()))
+
+
+_LEAST_EFFECTIVE, _FEW_SAMPLERS = 20, 3
+"""Independent tables below which answers of an endpoint are called not settled (METHODS 4 asks as much of the weights of a joint posterior),
+and the samplers that it takes to see their spread."""
+
+
+def unsettled(ensemble: Ensemble) -> list[str]:
+    """A sentence where the samplers differ so much that few independent tables stand behind the answers: σ²/se² of the difference in
+    restricted means below `_LEAST_EFFECTIVE`, se by the jackknife over samplers.
+    """
+    if len(np.unique(ensemble.islands)) < _FEW_SAMPLERS:
+        return []
+    events, censored = (data.to_numpy() for data in (ensemble.table.events, ensemble.table.censored))
+    leaving = events + censored
+    at_risk = np.concatenate([np.cumsum(leaving[..., ::-1], axis=-1)[..., ::-1], np.zeros_like(leaving[..., :1])], axis=-1)
+    values = rmst_difference(events, at_risk)
+    spread = float(np.average((values - np.average(values, weights=ensemble.weights)) ** 2, weights=ensemble.weights))
+    error = monte_carlo_error(values, ensemble.weights, ensemble.islands)
+    if not error**2 * _LEAST_EFFECTIVE > spread:
+        return []
+    return [
+        f"not settled: the samplers differ, as if there were {spread / error**2:.0f} independent tables; take more of them"
+        " (reconstruction.islands, reconstruction.particles) or a coarser recording_unit"
+    ]
 
 
 def populations_error(variance: float, weights: np.ndarray, ensemble: Ensemble) -> float:

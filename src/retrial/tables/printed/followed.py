@@ -51,7 +51,7 @@ def held_until(item: Endpoint, curve: Curve, name: str, grid: Grid, notes: list[
     arm = curve.arms[name]
     longest = item.longest_of(name) or item.longest_of(TOTAL)
     known = max([longest.value if longest else 0.0, last_at_risk(item).get(name, (0.0, 0))[0]])
-    if arm.last >= SHORT * known or falls_only(arm):
+    if arm.last >= SHORT * known or (falls_only(arm) and arm.heights[-1] < arm.heights[-2]):
         end = max(curve.last, known, longest.high if longest else 0.0)
         return end + grid.slack
     notes.append(

@@ -43,12 +43,14 @@ def targets_from_study(
     """
     if endpoint not in study.endpoints:
         raise ReconstructionError(f"got the endpoint {endpoint!r}; allowed are {sorted(study.endpoints)}")
-    sizes = [study.n(arm) for arm in ARMS]
+    sizes = [study.followed(endpoint, arm) for arm in ARMS]
     if None in sizes:
         raise ReconstructionError(f"got no arms.control.n or arms.experimental.n; both are needed to reconstruct {endpoint}")
     item = study.endpoints[endpoint]
     grid = grid_of(item, study.time_unit, curve, step=step, first=first, last=last)
     notes = list(grid.notes)
+    if sizes != [study.n(arm) for arm in ARMS]:
+        notes.append(f"of {' and '.join(f'{n} {arm}' for n, arm in zip(sizes, ARMS, strict=True))} patients, those evaluable")
     found = [*_events(item), *_times(item, grid), *_medians(item, grid), *_at_risk(item), *_landmarks(item)]
     if curve is not None:
         found += curve_targets(item, curve, grid, found, notes)

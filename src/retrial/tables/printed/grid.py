@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from retrial.dims import ARMS, TOTAL
 from retrial.study.endpoints import Endpoint
-from retrial.study.reported import Quantity
+from retrial.study.reported import Quantity, Reported
 from retrial.tables.printed.digitised import Curve
-from retrial.tables.printed.recording import ROOM, Recording, printed_times, recording_of
+from retrial.tables.printed.recording import ROOM, Recording, limits_like_times, printed_times, recording_of
 
 FOLLOW_UP = 2.0
 """Where neither the longest time, nor a number at risk of 0, nor a curve is given, the grid ends at this multiple of the largest
@@ -71,7 +71,9 @@ def grid_of(
     recording = recording_of(item, time_unit, last or end, curve)
     unit = step or recording.unit
     prints = printed_times(item)
-    off = [printed.text for printed in prints if multiples(printed.low, printed.high, unit) is None]
+    asked = step is not None or item.recording_unit is not None
+    held = [*prints, *_limits(item), *(limits_like_times(item) if asked else [])]
+    off = list(dict.fromkeys(printed.text for printed in held if multiples(printed.low, printed.high, unit) is None))
     wide = [
         printed.text for printed in prints if (inside := multiples(printed.low, printed.high, unit)) and inside[0] < inside[1]
     ]
@@ -91,6 +93,17 @@ def grid_of(
         stop = _stop(item, curve, end, unit)
         notes.append(why.format(f"{stop:g} {time_unit}"))
     return Grid(round(start, _DIGITS), round(max(stop, start), _DIGITS), unit, recording, slack, tuple(notes))
+
+
+def _limits(item: Endpoint) -> Iterator[Reported]:
+    """Limits of medians that are recorded times: those of intervals that are read off the curve, not symmetric about the median."""
+    for arm in (*ARMS, TOTAL):
+        median = getattr(item.median, arm)
+        if median is None or median.ci is None or not median.ci.is_closed or median.value.is_bound:
+            continue
+        lower, value, upper = median.ci.lower, median.value, median.ci.upper
+        if not lower.low + upper.low <= 2 * value.high or not lower.high + upper.high >= 2 * value.low:
+            yield from (lower.first, upper.first)
 
 
 def _listed(texts: list[str]) -> str:

@@ -10,8 +10,8 @@ from decimal import Decimal
 import numpy as np
 
 from retrial.dims import ARMS, TOTAL
-from retrial.study.endpoints import Endpoint
-from retrial.study.reported import Reported
+from retrial.study.endpoints import Endpoint, Median
+from retrial.study.reported import Quantity, Reported
 from retrial.tables.printed.digitised import ArmCurve, Curve
 
 MAX_DECIMALS = 2
@@ -67,11 +67,30 @@ def recording_of(item: Endpoint, time_unit: str, follow_up: float, curve: Curve 
 
 
 def printed_times(item: Endpoint) -> list[Reported]:
-    """Printed times that somebody has: medians, shortest and longest; each value once."""
-    medians = [median.value for arm in (*ARMS, TOTAL) if (median := getattr(item.median, arm)) is not None]
+    """Printed times that somebody has: medians, shortest and longest, limits that are read off the curve; each value once."""
+    printed = [median for arm in (*ARMS, TOTAL) if (median := getattr(item.median, arm)) is not None]
+    medians = [quantity for median in printed for quantity in (median.value, *_limits_off_the_curve(median))]
     extremes = [time for arm in (*ARMS, TOTAL) for time in (item.shortest_of(arm), item.longest_of(arm)) if time is not None]
     prints = [quantity.first for quantity in (*medians, *extremes)]
     return list({printed.value: printed for printed in prints if not printed.relation and math.isfinite(printed.value)}.values())
+
+
+def limits_like_times(item: Endpoint) -> list[Reported]:
+    """Limits of medians' intervals with no more decimals than their median: times, unless the interval is median ± z SE."""
+    found = [median for arm in (*ARMS, TOTAL) if (median := getattr(item.median, arm)) is not None and median.ci is not None]
+    return [
+        limit.first
+        for median in found
+        for limit in (median.ci.lower, median.ci.upper)
+        if not limit.is_bound and (median.value.is_bound or limit.first.decimals <= median.value.first.decimals)
+    ]
+
+
+def _limits_off_the_curve(median: Median) -> list[Quantity]:
+    """Limits of an interval that is open, or of a median that was not reached: no median ± z SE gives these, so that they are times."""
+    if median.ci is None or (median.ci.is_closed and not median.value.is_bound):
+        return []
+    return [limit for limit in (median.ci.lower, median.ci.upper) if not limit.is_bound and limit.value > 0]
 
 
 def _printed(item: Endpoint, time_unit: str, follow_up: float) -> Recording:
@@ -151,12 +170,16 @@ def spacing_of(arms: Sequence[ArmCurve]) -> float | None:
 
 
 def falls_only(arm: ArmCurve) -> bool:
-    """Whether readings were taken at the falls alone: every one is lower than the one before, at times that are not set."""
+    """Whether readings were taken at the falls alone: every one is lower than the one before, at times that are not set.
+
+    The last may be the end of the last plateau.
+    """
     heights = np.array(arm.heights)
     if len(heights) < LEAST_READINGS or spacing_of([arm]) is not None:
         return False
-    drops = heights[:-1] - np.array(arm.above[1:])
-    return bool(np.mean(drops[1:] > _SAME) >= _LATTICE)
+    drops = (heights[:-1] - np.array(arm.above[1:]))[1:]
+    falls = drops if drops[-1] > _SAME else drops[:-1]
+    return bool(np.mean(falls > _SAME) >= _LATTICE)
 
 
 def _spans(arm: ArmCurve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -130,6 +130,13 @@ def test_readings_of_the_falls_alone_hold_until_the_next() -> None:
     assert heights_at(falls, 20.0, 0.1, whole=False, hold=24) == (0.4, 0.4)
 
 
+def test_falls_that_end_with_the_follow_up_hold_too() -> None:
+    """A last reading at the end of follow-up, no fall, does not make the others readings of anywhere."""
+    falls = arm([0.0, 4.5, 8.5, 12.5, 16.5, 20.5, 24.0], [1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.75])
+    assert heights_at(falls, 12.0, 0.1, whole=False, hold=24) == (0.9, 0.9)
+    assert heights_at(falls, 18.0, 0.1, whole=False, hold=24) == (0.8, 0.8)
+
+
 def test_the_last_plateau_is_held_to_the_end_of_the_figure() -> None:
     times = np.arange(0, 17.1, 0.25)
     curve = Curve("c.csv", {"control": arm(times.tolist(), np.where(times < 9.3, 1.0, 0.417).tolist())})
