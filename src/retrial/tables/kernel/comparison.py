@@ -56,6 +56,8 @@ def breslow_score(d: np.ndarray, r: np.ndarray, beta: float) -> tuple[float, flo
     """U(β) and I(β) of the Cox partial likelihood, Breslow's ties."""
     observed, expected, information, ratio = 0, 0.0, 0.0, math.exp(beta)
     for t in range(d.shape[1]):
+        if r[2, t] == 0:
+            break
         events = d[2, t]
         if events == 0:
             continue

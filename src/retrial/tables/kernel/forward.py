@@ -28,8 +28,11 @@ from retrial.tables.kernel.problem import (
 )
 from retrial.tables.kernel.resampling import drawn_places
 
-POOL = 20
-"""Tables of an arm's pool per particle asked for: one of forty patients' tables in forty has the printed events."""
+POOL, ARM_POOL = 20, 6
+"""Tables of an arm's pool per particle asked for, where pairs must have the printed events (one of forty patients' tables in forty has
+them), and where they need not yet."""
+MOST_TILT, TILT_BISECTIONS = 20.0, 40
+"""Largest tilt against a wrong number of events: with it none is left."""
 TRIES = 500
 """Pairs of arms drawn for a particle until the printed extremes hold; after that the prior hardly allows them, and a walk must do."""
 
@@ -182,6 +185,26 @@ def draw_forward(
     return True
 
 
+@inlined
+def events_printed(mode: int, arm: int) -> bool:
+    """Whether the number of an arm's own events is printed."""
+    return mode == EVENTS_PER_ARM or mode == (EVENTS_CONTROL if arm == 0 else EVENTS_EXPERIMENTAL)
+
+
+@compiled
+def strength(miss: np.ndarray, weights: np.ndarray, n: int) -> float:
+    """The tilt against every event too many or too few with which tables of a pool are worth n independent ones (bisection)."""
+    low, high = 0.0, MOST_TILT
+    for _ in range(TILT_BISECTIONS):
+        middle = 0.5 * (low + high)
+        tilted = weights * np.exp(-middle * (miss - miss.min()))
+        if tilted.sum() ** 2 / (tilted * tilted).sum() > n:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
 @compiled
 def draw_arm(
     problem: Problem,
@@ -200,11 +223,10 @@ def draw_arm(
     risk, and choose its `tilt`; False, with nothing of use in them, where the pool holds none.
     """
     n, n_times, mode = t.shape[0], first_d.shape[1], problem.whole[0, EVENT_MODE]
-    pool_d, pool_r, pool_levels, found = arm_pool(problem, first_r, arm, POOL * n, state)
+    pool_d, pool_r, pool_levels, found = arm_pool(problem, first_r, arm, ARM_POOL * n, state)
     if not found:
         return False
-    printed = mode == EVENTS_PER_ARM or mode == (EVENTS_CONTROL if arm == 0 else EVENTS_EXPERIMENTAL)
-    kept = np.flatnonzero(pool_d.sum(axis=1) == first_d[arm].sum()) if printed else np.arange(pool_d.shape[0])
+    kept = np.arange(pool_d.shape[0])
     first, last = problem.whole[0, FIRST_HELD + arm], problem.whole[0, LAST_HELD + arm]
     if first >= 0:
         kept = kept[pool_r[kept, first + 1] < first_r[arm, 0]]
@@ -221,6 +243,11 @@ def draw_arm(
         share = min(max(has.mean(), 0.5 / kept.size), 0.5)
         tilt[arm, end] = math.log((1.0 - share) / share)
         weights *= np.where(has, math.exp(tilt[arm, end]), 1.0)
+    if events_printed(mode, arm):
+        tilt[arm, 5] = first_d[arm].sum()
+        miss = np.abs(pool_d[kept].sum(axis=1) - tilt[arm, 5])
+        tilt[arm, 4] = strength(miss, weights, n)
+        weights *= np.exp(-tilt[arm, 4] * miss)
     places = drawn_places(weights, n, state)
     for i in range(n):
         p = kept[places[i]]

@@ -30,6 +30,7 @@ from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.problem import (
     ESTIMATOR,
     EVENT_MODE,
+    EVENTS_FREE,
     EVENTS_TOTAL,
     FIRST_HELD,
     LAST_HELD,
@@ -38,10 +39,12 @@ from retrial.tables.kernel.problem import (
     TEST,
     Problem,
 )
-from retrial.tables.kernel.resampling import BISECTIONS, FIRST_STEP, LAST_STEP, drawn_places, effective_share, resample
+from retrial.tables.kernel.resampling import BISECTIONS, FIRST_STEP, LAST_STEP, drawn_places, effective_share, level_step, resample
 from retrial.tables.kernel.walk import AT_TARGET, JOINT, N_ENERGIES, TOTAL, energies, walk
 
 MAX_LEVELS = 400
+EXACT = 0.2
+"""Share of an arm's particles with the printed number of events at which the others are let go."""
 WALK_ALONE = 10
 """How much longer a walk is that has to forget where it started."""
 HARVEST = 0.1
@@ -252,8 +255,8 @@ def harvest(
 
 @compiled
 def no_tilt(whole: np.ndarray, n_times: int) -> np.ndarray:
-    """(2, 4): no factor, and the shortest and longest time of all patients, out of the grid where not printed."""
-    out = np.zeros((2, 4))
+    """(2, 6): no factor, and the shortest and longest time of all patients, out of the grid where not printed."""
+    out = np.zeros((2, 6))
     out[:, 2] = whole[FIRST_HELD + 2]
     out[:, 3] = whole[LAST_HELD + 2] if whole[LAST_HELD + 2] >= 0 else n_times
     return out
@@ -462,6 +465,65 @@ def join(
 
 
 @compiled
+def free_of_events(problem: Problem) -> Problem:
+    """The same without printed numbers of events."""
+    whole = problem.whole.copy()
+    whole[:, EVENT_MODE] = EVENTS_FREE
+    return Problem(
+        problem.times,
+        problem.inverse,
+        problem.segment,
+        problem.printed,
+        problem.curve,
+        problem.prior,
+        problem.steps,
+        whole,
+        problem.real,
+    )
+
+
+@compiled
+def reach_events(
+    problem: Problem,
+    a: int,
+    n: np.ndarray,
+    reading: np.ndarray,
+    t: np.ndarray,
+    d: np.ndarray,
+    c: np.ndarray,
+    m: np.ndarray,
+    levels: np.ndarray,
+    energy: np.ndarray,
+    ancestor: np.ndarray,
+    tilt: np.ndarray,
+    n_proposals: int,
+    share: float,
+    state: np.ndarray,
+) -> bool:
+    """Bring one arm's particles to its printed number of events by a tilt that rises, and take it away; False where none gets there.
+
+    What is left are draws of the prior given the number, whose own probability is not a part of the evidence.
+    """
+    free, cold, miss = free_of_events(problem), np.zeros(N_ENERGIES), np.empty(t.shape[0])
+    for level in range(MAX_LEVELS):
+        for i in range(miss.size):
+            miss[i] = abs(d[i, a, : m[i, a]].sum() - tilt[a, 5])
+        exact = (miss == 0.0).sum()
+        if exact >= EXACT * miss.size or level == MAX_LEVELS - 1:
+            break
+        step = level_step(miss, share)
+        take_parents(resample(np.exp(-step * (miss - miss.min())), state), a, reading, t, d, c, m, levels, energy, ancestor)
+        tilt[a, 4] += step
+        for i in range(miss.size):
+            walk(free, reading[i], reading[i, a : a + 1], n, t[i], d[i], c[i], m[i], levels[i], energy[i], cold, tilt, a, n_proposals, state)
+    tilt[a, 4] = 0.0
+    if exact == 0:
+        return False
+    take_parents(resample(1.0 * (miss == 0.0), state), a, reading, t, d, c, m, levels, energy, ancestor)
+    return True
+
+
+@compiled
 def start_arm(
     problem: Problem,
     first_d: np.ndarray,
@@ -475,20 +537,29 @@ def start_arm(
     c: np.ndarray,
     m: np.ndarray,
     levels: np.ndarray,
+    ancestor: np.ndarray,
     tilt: np.ndarray,
     n_burn_in: int,
+    n_proposals: int,
+    share: float,
     state: np.ndarray,
 ) -> None:
-    """Particles of one arm of the tilted prior, readings in turn: drawn forward in time, then each a walk of its own of `n_burn_in` proposals.
+    """Particles of one arm of the tilted prior, readings in turn: drawn forward in time, brought to the printed number of events, then each
+    a walk of its own of `n_burn_in` proposals.
 
     Where none can be drawn forward: one long walk from the first table, a particle every `WALK_ALONE` times as many.
     """
+    energy = np.zeros((t.shape[0], N_ENERGIES))
     drawn = draw_arm(problem, first_d, first_r, a, t, d, c, m, levels, tilt, state)
+    if drawn and tilt[a, 4] > 0.0:
+        drawn = reach_events(
+            problem, a, n, reading, t, d, c, m, levels, energy, ancestor, tilt, n_proposals, share, state
+        )
     if not drawn:
         n_burn_in *= WALK_ALONE
         m[0, a] = from_table(first_d, first_r, a, t[0], d[0], c[0])
         levels[0, :, a] = problem.prior.shape[0] // 2
-    cold, energy = np.zeros(N_ENERGIES), np.zeros(N_ENERGIES)
+    cold = np.zeros(N_ENERGIES)
     for i in range(t.shape[0]):
         reading[i, a] = readings[i % readings.size]
         if i > 0 and not drawn:
@@ -509,7 +580,7 @@ def start_arm(
             c[i],
             m[i],
             levels[i],
-            energy,
+            energy[i],
             cold,
             tilt,
             a,
@@ -576,7 +647,26 @@ def run_island(
     total = first_d[2].sum()
     needed = np.array([problem.whole[0, FIRST_HELD + 2] >= 0, problem.whole[0, LAST_HELD + 2] >= 0])
     for a in range(2):
-        start_arm(problem, first_d, first_r, a, n, firsts, reading, t, d, c, m, levels, tilt, n_burn_in, state)
+        start_arm(
+            problem,
+            first_d,
+            first_r,
+            a,
+            n,
+            firsts,
+            reading,
+            t,
+            d,
+            c,
+            m,
+            levels,
+            ancestor,
+            tilt,
+            n_burn_in,
+            n_proposals,
+            share,
+            state,
+        )
     by_total, nobodys = mode == EVENTS_TOTAL, np.zeros(n_particles, np.int64)
     classes0 = pair_classes(t, d, m, nobodys, 0, by_total, n[0], tilt)
     classes1 = pair_classes(t, d, m, nobodys, 1, by_total, n[1], tilt)

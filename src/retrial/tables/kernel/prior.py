@@ -137,19 +137,23 @@ def log_prior(
     m: int,
     n: int,
     n_times: int,
-    tilt: np.ndarray,
+    low: int,
+    high: int,
 ) -> float:
-    """Log prior probability of one arm of n patients, from its entries (`retrial.tables.kernel.entries`), and its `tilt`.
+    """Log prior probability of what happens in one arm of n patients at the grid times low, ..., high - 1 given those who are still at risk,
+    from its entries (`retrial.tables.kernel.entries`): of two tables that differ there alone the prior's ratio, at the cost of what differs.
 
     Times at which nobody leaves come in runs with the same number at risk: a run of k counts k times log P(0 events, 0 censorings).
-    `tilt` (2, 4) adds [a, 0] where somebody leaves by the time [a, 2], [a, 1] where somebody stays until [a, 3] (`retrial.tables.kernel.island`).
     """
-    pieces = levels.shape[2]
-    total, at_risk, time, piece = 0.0, n, 0, 0
-    stop = (n_times + pieces - 1) // pieces
-    event, censoring = levels[EVENT, a, 0], levels[CENSORING, a, 0]
-    for i in range(m + 1):
-        until = t[a, i] if i < m else n_times
+    pieces, i, at_risk = levels.shape[2], 0, n
+    while i < m and t[a, i] < low:
+        at_risk -= d[a, i] + c[a, i]
+        i += 1
+    total, time, piece = 0.0, low, piece_of(low, n_times, pieces)
+    stop = ((piece + 1) * n_times + pieces - 1) // pieces
+    event, censoring = levels[EVENT, a, piece], levels[CENSORING, a, piece]
+    while True:
+        until = min(t[a, i], high) if i < m else high
         while True:
             end = min(until, stop)
             empty = end - time
@@ -158,13 +162,13 @@ def log_prior(
                 empty -= end == n_times  # at the last time everybody who is left leaves
                 total += empty * factors[censoring, NO_CENSORING, at_risk]
                 time = end
-            if time < stop or time == n_times:
+            if time < stop or time == high:
                 break
             piece += 1
             stop = ((piece + 1) * n_times + pieces - 1) // pieces
             event, censoring = levels[EVENT, a, piece], levels[CENSORING, a, piece]
-        if i == m:
-            break
+        if time == high:
+            return total
         events, censored = d[a, i], c[a, i]
         if events <= 1:
             total += factors[event, NO_EVENT + events, at_risk]
@@ -180,8 +184,22 @@ def log_prior(
                 )
         at_risk -= censored
         time += 1
+        i += 1
+
+
+@uncounted
+def tilt_of(tilt: np.ndarray, t: np.ndarray, d: np.ndarray, a: int, m: int) -> float:
+    """Log of an arm's tilt: [a, 0] where somebody leaves by the time [a, 2], [a, 1] where somebody stays until [a, 3], less [a, 4] for every event
+    more or less than [a, 5] (`retrial.tables.kernel.island`).
+    """
+    total = 0.0
     if m > 0 and t[a, 0] <= tilt[a, 2]:
         total += tilt[a, 0]
     if m > 0 and t[a, m - 1] >= tilt[a, 3]:
         total += tilt[a, 1]
+    if tilt[a, 4] > 0.0:
+        events = 0
+        for i in range(m):
+            events += d[a, i]
+        total -= tilt[a, 4] * abs(events - tilt[a, 5])
     return total

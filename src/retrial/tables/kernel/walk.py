@@ -9,14 +9,28 @@ import numpy as np
 from retrial.tables.kernel.compiled import compiled, inlined, next_bits, uncounted, uniform
 from retrial.tables.kernel.energy import curve_energy, group_energy, joint_energy
 from retrial.tables.kernel.entries import arm_columns, joint_columns
-from retrial.tables.kernel.moves import BOTH, STEP_FIELDS, apply, arm_ends_held, ends_held, propose, ways
-from retrial.tables.kernel.prior import log_prior
+from retrial.tables.kernel.moves import (
+    BOTH,
+    EXCHANGED,
+    ROTATED,
+    STEP_FIELDS,
+    apply,
+    arm_ends_held,
+    ends_held,
+    exchange,
+    first_touched,
+    last_touched,
+    propose,
+    rotate,
+    ways,
+)
+from retrial.tables.kernel.prior import log_prior, tilt_of
 from retrial.tables.kernel.problem import CURVE_SCALE, RULE, SCALARS, Problem
 
 TOTAL, JOINT = 2, 3
 """Places of the energies of both arms together, and of the hazard ratio and χ², after the two arms'."""
 N_ENERGIES = 4
-STRETCH, LEVEL_MOVES = 16, 2
+STRETCH, LEVEL_MOVES = 16, 4
 """Proposals of the table per proposal of another reading (which costs a whole energy), and proposals of levels per stretch."""
 AT_TARGET = 1e15
 """Inverse temperature of the target itself: energy above 0 is refused."""
@@ -48,12 +62,10 @@ def move_level(
     m: np.ndarray,
     n: np.ndarray,
     n_times: int,
-    tilt: np.ndarray,
-    prior: np.ndarray,
     scope: int,
     state: np.ndarray,
 ) -> bool:
-    """One Metropolis-Hastings proposal: one level of one kind, arm and piece goes up or down; `prior` (2,) is kept up to date."""
+    """One Metropolis-Hastings proposal: one level of one kind, arm and piece goes up or down."""
     bits = np.int64(next_bits(state) >> np.uint64(1))
     kind, arm, length = bits & 1, (bits >> 1) & 1, _LENGTHS[(bits >> 2) & 7]
     if scope != BOTH:
@@ -65,13 +77,13 @@ def move_level(
     if new < 0 or new >= factors.shape[0]:
         return False
     change = walk_change(level_steps, levels, kind, arm, piece, new)
+    low, high = (piece * n_times + pieces - 1) // pieces, ((piece + 1) * n_times + pieces - 1) // pieces
+    change -= log_prior(factors, levels, t, d, c, arm, m[arm], n[arm], n_times, low, high)
     levels[kind, arm, piece] = new
-    found = log_prior(factors, levels, t, d, c, arm, m[arm], n[arm], n_times, tilt)
-    change += found - prior[arm]
+    change += log_prior(factors, levels, t, d, c, arm, m[arm], n[arm], n_times, low, high)
     if change < 0.0 and math.log(1.0 - uniform(state)) > change:
         levels[kind, arm, piece] = old
         return False
-    prior[arm] = found
     return True
 
 
@@ -149,7 +161,6 @@ def stretch(
     m: np.ndarray,
     levels: np.ndarray,
     energy: np.ndarray,
-    prior: np.ndarray,
     cold: np.ndarray,
     scope: int,
     n_proposals: int,
@@ -166,7 +177,7 @@ def stretch(
     jd: np.ndarray,
     jr: np.ndarray,
 ) -> int:
-    """Proposals of the table alone; returns how many were taken. `prior` (2,) are the arms' log priors, `energy` (4,) the table's.
+    """Proposals of the table alone; returns how many were taken. `energy` (4,) is the table's.
 
     The threshold on the energy is drawn before the energy is computed, so that a proposal is refused at the first partial sum
     above it: the same Markov chain, most of the work spared.
@@ -174,29 +185,50 @@ def stretch(
     n_times, accepted = segment.shape[1], 0
     hot = cold[0] == 0.0 and cold[1] == 0.0 and cold[TOTAL] == 0.0
     for _ in range(n_proposals):
-        n_steps, densities = propose(whole, segment, printed, t, d, c, m, n, scope, state, steps)
-        if n_steps == 0:
-            continue
-        drawn = ways(t, d, c, m, steps, n_steps, False, True)
-        if drawn == 0.0:
-            continue
-        first = steps[0, 0] == 0 or (n_steps == 2 and steps[1, 0] == 0)
-        second = steps[0, 0] == 1 or (n_steps == 2 and steps[1, 0] == 1)
-        for a in range(2):
-            m2[a] = m[a]
-            if (first if a == 0 else second) or scope == BOTH:
-                for i in range(m[a]):
-                    t2[a, i], d2[a, i], c2[a, i] = t[a, i], d[a, i], c[a, i]
-        apply(t2, d2, c2, m2, steps, n_steps)
+        u = uniform(state)
+        if u < ROTATED + EXCHANGED:
+            arm = scope if scope != BOTH else int(uniform(state) * 2)
+            log_ratio = 0.0
+            if u < ROTATED:
+                m2[arm] = rotate(segment, t, d, c, m, arm, state, t2, d2, c2, steps)
+                if m2[arm] < 0:
+                    continue
+            else:
+                log_ratio = exchange(segment, t, d, c, m, n, arm, state, t2, d2, c2, m2, steps)
+                if log_ratio == -np.inf:
+                    continue
+            first, second, n_steps = arm == 0, arm == 1, 1
+            m2[1 - arm] = m[1 - arm]
+            if scope == BOTH:
+                for i in range(m[1 - arm]):
+                    t2[1 - arm, i], d2[1 - arm, i], c2[1 - arm, i] = t[1 - arm, i], d[1 - arm, i], c[1 - arm, i]
+            log_ratio -= math.log(1.0 - uniform(state))
+        else:
+            n_steps, densities = propose(whole, segment, printed, t, d, c, m, n, scope, state, steps)
+            if n_steps == 0:
+                continue
+            drawn = ways(t, d, c, m, steps, n_steps, False, True)
+            if drawn == 0.0:
+                continue
+            first = steps[0, 0] == 0 or (n_steps == 2 and steps[1, 0] == 0)
+            second = steps[0, 0] == 1 or (n_steps == 2 and steps[1, 0] == 1)
+            for a in range(2):
+                m2[a] = m[a]
+                if (first if a == 0 else second) or scope == BOTH:
+                    for i in range(m[a]):
+                        t2[a, i], d2[a, i], c2[a, i] = t[a, i], d[a, i], c[a, i]
+            apply(t2, d2, c2, m2, steps, n_steps)
+            log_ratio = math.log(
+                densities * ways(t2, d2, c2, m2, steps, n_steps, True, False) / (drawn * (1.0 - uniform(state)))
+            )
         if not (ends_held(whole, t2, m2) if scope == BOTH else arm_ends_held(whole, t2, m2, scope)):
             continue
-        log_ratio = math.log(densities * ways(t2, d2, c2, m2, steps, n_steps, True, False) / (drawn * (1.0 - uniform(state))))
-        prior0, prior1 = prior[0], prior[1]
-        if first:
-            prior0 = log_prior(factors, levels, t2, d2, c2, 0, m2[0], n[0], n_times, tilt)
-        if second:
-            prior1 = log_prior(factors, levels, t2, d2, c2, 1, m2[1], n[1], n_times, tilt)
-        log_ratio += prior0 + prior1 - prior[0] - prior[1]
+        for a in range(2):
+            if first if a == 0 else second:
+                low, high = first_touched(steps, n_steps, a), last_touched(steps, n_steps, a) + 1
+                log_ratio += log_prior(factors, levels, t2, d2, c2, a, m2[a], n[a], n_times, low, high)
+                log_ratio -= log_prior(factors, levels, t, d, c, a, m[a], n[a], n_times, low, high)
+                log_ratio += tilt_of(tilt, t2, d2, a, m2[a]) - tilt_of(tilt, t, d, a, m[a])
         if hot:
             if log_ratio < 0.0:
                 continue
@@ -230,7 +262,6 @@ def stretch(
             for g in range(N_ENERGIES):
                 energy[g] = new[g]
         accepted += 1
-        prior[0], prior[1] = prior0, prior1
         for a in range(2):
             if first if a == 0 else second:
                 m[a] = m2[a]
@@ -315,16 +346,14 @@ def walk(
     t2, d2, c2, m2 = np.empty((2, width), np.int64), np.empty((2, width), np.int64), np.empty((2, width), np.int64), m.copy()
     ct, cd, cr = np.empty((3, 2 * width), np.int64), np.empty((2, width), np.int64), np.empty((2, width + 1), np.int64)
     jd, jr = np.empty((3, 2 * width), np.int64), np.empty((3, 2 * width + 1), np.int64)
-    steps, prior, new = np.zeros((2, STEP_FIELDS), np.int64), np.zeros(2), np.zeros(N_ENERGIES)
-    for a in range(2):
-        prior[a] = log_prior(factors, levels, t, d, c, a, m[a], n[a], n_times, tilt)
+    steps, new = np.zeros((2, STEP_FIELDS), np.int64), np.zeros(N_ENERGIES)
     accepted, made = 0, 0
     if scope != BOTH and n[scope] == 0:
         return 0
     while made < n_proposals:
         if several_levels:
             for _ in range(LEVEL_MOVES):
-                move_level(factors, level_steps, levels, t, d, c, m, n, n_times, tilt, prior, scope, state)
+                move_level(factors, level_steps, levels, t, d, c, m, n, n_times, scope, state)
         if several_readings and not hot:
             other = readings[min(int(uniform(state) * readings.size), readings.size - 1)]
             budget = weighted(cold, energy) - math.log(1.0 - uniform(state))
@@ -355,7 +384,6 @@ def walk(
             m,
             levels,
             energy,
-            prior,
             cold,
             scope,
             length,
