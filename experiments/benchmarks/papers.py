@@ -82,7 +82,10 @@ def printed(paper: Paper) -> dict[str, Any]:
     }
     if paper.at_risk:
         ticks = [round(float(tick) / MONTHS_PER_UNIT[time_unit], decimals) for tick in np.arange(0.0, FOLLOW_UP, TICKS)]
-        left = {arm: [int(table.r[row, np.searchsorted(table.times, tick - step / 2)]) for tick in ticks] for row, arm in enumerate(ARMS)}
+        left = {
+            arm: [int(table.r[row, np.searchsorted(table.times, tick - step / 2)]) for tick in ticks]
+            for row, arm in enumerate(ARMS)
+        }
         endpoint["at_risk"] = {"times": ticks} | left
     if paper.curve:
         endpoint["curve"] = f"{paper.name}.csv"

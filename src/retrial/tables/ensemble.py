@@ -15,9 +15,8 @@ from retrial.tables.kernel.prior import TablePrior
 from retrial.tables.life_table import LifeTable
 from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
 
-MIN_PROPOSALS, PROPOSALS_PER_SIZE, MANY_PATIENTS = 300, 4, 400
-"""Default proposals per level; beyond `MANY_PATIENTS` patients move in blocks. With half as many the variance of a
-sampler's answers is three to five times as large (restricted means and events; 92 patients, 21 months), where twice the samplers only halve it."""
+MIN_PROPOSALS, PROPOSALS_PER_PATIENT, MANY_PATIENTS = 300, 2, 400
+"""Default proposals per level; beyond `MANY_PATIENTS` patients no more, because groups move. The grid's fineness asks for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +82,9 @@ class ReconstructionSettings:
         if problems:
             raise ConfigError("cannot reconstruct with these settings", problems)
 
-    def proposals_for(self, n_patients: int, n_times: int) -> int:
-        """Proposals per level: about four for every patient and cell unless set."""
-        return self.proposals or max(MIN_PROPOSALS, PROPOSALS_PER_SIZE * (min(n_patients, MANY_PATIENTS) + 4 * n_times))
+    def proposals_for(self, n_patients: int) -> int:
+        """Proposals per level: about two for every patient unless set."""
+        return self.proposals or max(MIN_PROPOSALS, PROPOSALS_PER_PATIENT * min(n_patients, MANY_PATIENTS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,6 @@ def propose(
     t: np.ndarray,
     d: np.ndarray,
     c: np.ndarray,
-    m: np.ndarray,
     n: np.ndarray,
     scope: int,
     state: np.ndarray,
@@ -236,7 +235,10 @@ def rotate(
     width, k = end - i, i
     e, x = 0, 0
     while e < width or x < width:
-        ie, ix = (middle + e if e < end - middle else e - (end - middle) + i), (middle + x if x < end - middle else x - (end - middle) + i)
+        ie, ix = (
+            (middle + e if e < end - middle else e - (end - middle) + i),
+            (middle + x if x < end - middle else x - (end - middle) + i),
+        )
         if track == EVENTS_ALONE:
             ix = i + x
         elif track == CENSORINGS_ALONE:
@@ -273,7 +275,7 @@ def first_touched(steps: np.ndarray, n_steps: int, a: int) -> int:
     low = NEVER
     for i in range(n_steps):
         if steps[i, 0] == a:
-            low = min(low, min(steps[i, 2], steps[i, 4]))
+            low = min(low, steps[i, 2], steps[i, 4])
     return low
 
 
@@ -283,7 +285,7 @@ def last_touched(steps: np.ndarray, n_steps: int, a: int) -> int:
     high = -1
     for i in range(n_steps):
         if steps[i, 0] == a:
-            high = max(high, max(steps[i, 2], steps[i, 4]))
+            high = max(high, steps[i, 2], steps[i, 4])
     return high
 
 

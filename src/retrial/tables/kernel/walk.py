@@ -67,9 +67,8 @@ def move_level(
 ) -> bool:
     """One Metropolis-Hastings proposal: one level of one kind, arm and piece goes up or down."""
     bits = np.int64(next_bits(state) >> np.uint64(1))
-    kind, arm, length = bits & 1, (bits >> 1) & 1, _LENGTHS[(bits >> 2) & 7]
-    if scope != BOTH:
-        arm = scope
+    kind, length = bits & 1, _LENGTHS[(bits >> 2) & 7]
+    arm = (bits >> 1) & 1 if scope == BOTH else scope
     pieces = levels.shape[2]
     piece = (((bits >> 8) & 0xFFFFFF) * pieces) >> 24
     old = levels[kind, arm, piece]
@@ -204,7 +203,7 @@ def stretch(
                     t2[1 - arm, i], d2[1 - arm, i], c2[1 - arm, i] = t[1 - arm, i], d[1 - arm, i], c[1 - arm, i]
             log_ratio -= math.log(1.0 - uniform(state))
         else:
-            n_steps, densities = propose(whole, segment, printed, t, d, c, m, n, scope, state, steps)
+            n_steps, densities = propose(whole, segment, printed, t, d, c, n, scope, state, steps)
             if n_steps == 0:
                 continue
             drawn = ways(t, d, c, m, steps, n_steps, False, True)
@@ -218,9 +217,7 @@ def stretch(
                     for i in range(m[a]):
                         t2[a, i], d2[a, i], c2[a, i] = t[a, i], d[a, i], c[a, i]
             apply(t2, d2, c2, m2, steps, n_steps)
-            log_ratio = math.log(
-                densities * ways(t2, d2, c2, m2, steps, n_steps, True, False) / (drawn * (1.0 - uniform(state)))
-            )
+            log_ratio = math.log(densities * ways(t2, d2, c2, m2, steps, n_steps, True, False) / (drawn * (1.0 - uniform(state))))
         if not (ends_held(whole, t2, m2) if scope == BOTH else arm_ends_held(whole, t2, m2, scope)):
             continue
         for a in range(2):
