@@ -12,8 +12,8 @@ from retrial.tables.kernel.problem import together
 from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.build import build_problem
-from retrial.tables.sample.island import Sizes, run_island
 from retrial.tables.sample.pool import leaving_of
+from retrial.tables.sample.smc.island import Sizes, run_island
 from retrial.tables.sample.structure import first_table
 from tests.tables.toy import Counts, exact, key, number, total_variation, toy_targets
 

@@ -19,6 +19,10 @@ MIN_PROPOSALS, PROPOSALS_PER_PATIENT, MANY_PATIENTS = 300, 2, 400
 """Default proposals per level; beyond `MANY_PATIENTS` patients no more, because groups move. The grid's fineness asks for none."""
 
 
+EFFORTS = {"quick": (4, 100), "standard": (8, 400), "thorough": (24, 400)}
+"""Islands and particles of each effort: Monte Carlo errors of docs/methods.md, section 4."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReconstructionSettings:
     """How to sample.
@@ -27,6 +31,7 @@ class ReconstructionSettings:
     agreement     "default" or "strict" (every printed digit), METHODS 4
     prior         of the tables
     ratios, tests, medians  readings that are tried
+    effort        "quick" (an answer in seconds, to look at), "standard" or "thorough": how many islands and particles, where these are None
     islands       independent samplers of an endpoint, each over all readings; their spread is the answers' Monte Carlo error
     particles     tables per island
     proposals     Metropolis-Hastings proposals per table and level (half to twice as many, by acceptance); None: by the table's size
@@ -45,8 +50,9 @@ class ReconstructionSettings:
     ratios: tuple[RatioReading, ...] = tuple(RatioReading)
     tests: tuple[TestReading, ...] = tuple(TestReading)
     medians: tuple[MedianReading, ...] = tuple(MedianReading)
-    islands: int = 8
-    particles: int = 400
+    effort: str = field(default="standard", metadata={"in_key": False})
+    islands: int = None  # type: ignore[assignment]  # filled from the effort
+    particles: int = None  # type: ignore[assignment]
     proposals: int | None = None
     target_proposals: int = 2
     share: float = 0.9
@@ -58,6 +64,12 @@ class ReconstructionSettings:
     relaxed: bool = False
 
     def __post_init__(self) -> None:
+        if self.effort not in EFFORTS:
+            problem = f"reconstruction.effort: got {self.effort!r}; allowed are {', '.join(EFFORTS)}"
+            raise ConfigError("cannot reconstruct with these settings", [problem])
+        for name, value in zip(("islands", "particles"), EFFORTS[self.effort], strict=True):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
         least = {
             "n_tables": 1,
             "islands": 1,

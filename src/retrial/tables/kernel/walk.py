@@ -9,19 +9,16 @@ import numpy as np
 from retrial.tables.kernel.compiled import compiled, inlined, next_bits, uncounted, uniform
 from retrial.tables.kernel.energy import curve_energy, group_energy, joint_energy
 from retrial.tables.kernel.entries import arm_columns, joint_columns
+from retrial.tables.kernel.groups import EXCHANGED, ROTATED, exchange, rotate
 from retrial.tables.kernel.moves import (
     BOTH,
-    EXCHANGED,
-    ROTATED,
     STEP_FIELDS,
     apply,
     arm_ends_held,
     ends_held,
-    exchange,
     first_touched,
     last_touched,
     propose,
-    rotate,
     ways,
 )
 from retrial.tables.kernel.prior import log_prior, tilt_of

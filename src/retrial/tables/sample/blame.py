@@ -10,8 +10,8 @@ from retrial.tables.findings.words import misses, reading_words
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.build import UnattainableError, build_problem
-from retrial.tables.sample.island import Tick
 from retrial.tables.sample.sampler import PILOT, in_threads, one_island
+from retrial.tables.sample.smc.island import Tick
 from retrial.tables.sample.structure import contradictions
 
 BLAME = 4

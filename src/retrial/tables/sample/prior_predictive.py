@@ -11,9 +11,9 @@ from retrial.tables.life_table import LifeTable
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.build import build_problem
-from retrial.tables.sample.island import prior_pairs
 from retrial.tables.sample.pool import leaving_of
 from retrial.tables.sample.sampler import sizes_of
+from retrial.tables.sample.smc.island import prior_pairs
 from retrial.tables.sample.structure import first_table
 
 PRIOR = 5

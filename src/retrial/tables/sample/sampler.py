@@ -13,7 +13,7 @@ from retrial.tables.ensemble import MANY_PATIENTS, Island, ReconstructionSetting
 from retrial.tables.kernel.problem import CURVE_SCALE, SCALARS, Problem
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.targets import Targets
-from retrial.tables.sample.island import Sizes, Tick, run_island
+from retrial.tables.sample.smc.island import Sizes, Tick, run_island
 from retrial.tables.sample.structure import first_table
 
 Progress = Callable[[float, str], None]

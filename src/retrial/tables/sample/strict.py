@@ -24,12 +24,12 @@ from retrial.tables.kernel.walk import AT_TARGET, N_ENERGIES, energies
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.build import UnattainableError, build_problem
-from retrial.tables.sample.island import Tick, run
 from retrial.tables.sample.pool import ensemble_of
-from retrial.tables.sample.population import Population
 from retrial.tables.sample.sampler import in_threads, sizes_of
+from retrial.tables.sample.smc.island import Tick, run
+from retrial.tables.sample.smc.population import Population
+from retrial.tables.sample.smc.weights import resample
 from retrial.tables.sample.structure import first_table
-from retrial.tables.sample.weights import resample
 
 STRICT = 3
 """First entry of the seed's spawn key (0 to 2: the samplers and the pool)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from retrial.tables.kernel.compiled import random_state
-from retrial.tables.kernel.entries import room
+from retrial.tables.kernel.entries import from_table, room
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.population import energies_all, to_tables, walk_all
 from retrial.tables.kernel.problem import FIRST_HELD, LAST_HELD, PIECES, Problem
@@ -71,6 +71,12 @@ class Population:
             random_state(key),
             np.random.default_rng(key),
         )
+
+    def put(self, table: tuple[np.ndarray, np.ndarray], arms: tuple[int, ...] = (0, 1)) -> None:
+        """Make the first particle's arms those of a table, (3, T) events and (3, T + 1) at risk, at the middle levels."""
+        for arm in arms:
+            self.m[0, arm] = from_table(*table, arm, self.t[0], self.d[0], self.c[0])
+            self.levels[0, :, arm] = len(self.problem.prior) // 2
 
     @property
     def size(self) -> int:

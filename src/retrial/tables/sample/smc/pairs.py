@@ -12,8 +12,8 @@ from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.population import NOT_A_READING, pair_energies
 from retrial.tables.kernel.problem import EVENT_MODE, EVENTS_TOTAL, FIRST_HELD, LAST_HELD, RULE, Problem
 from retrial.tables.kernel.walk import JOINT, TOTAL
-from retrial.tables.sample.population import Population
-from retrial.tables.sample.weights import drawn_places, largest_step
+from retrial.tables.sample.smc.population import Population
+from retrial.tables.sample.smc.weights import drawn_places, largest_step
 
 PAIRS, MANY_PAIRS, LEAST_PAIRS = 100, 60_000, 4
 """Pairs looked at per particle, but no more than `MANY_PAIRS` unless that is fewer than `LEAST_PAIRS` per particle."""

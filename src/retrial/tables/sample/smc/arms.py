@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from retrial.tables.kernel.entries import from_table
 from retrial.tables.kernel.forward import arm_pool
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.population import to_entries
@@ -25,8 +24,8 @@ from retrial.tables.kernel.problem import (
     LAST_HELD,
     Problem,
 )
-from retrial.tables.sample.population import Population
-from retrial.tables.sample.weights import drawn_places, effective, largest_step, resample
+from retrial.tables.sample.smc.population import Population
+from retrial.tables.sample.smc.weights import drawn_places, effective, largest_step, resample
 
 POOL = 6
 """Tables drawn forward per particle."""
@@ -70,9 +69,7 @@ def one_long_walk(
 ) -> None:
     """Fill some arms from a walk that starts at the first table, a particle every `WALK_ALONE` times `n_burn_in` proposals."""
     p = population
-    for arm in arms:
-        p.m[0, arm] = from_table(*first, arm, p.t[0], p.d[0], p.c[0])
-        p.levels[0, :, arm] = p.problem.prior.shape[0] // 2
+    p.put(first, arms)
     for i in range(p.size):
         tick(0.0)
         for arm in arms:

@@ -26,10 +26,10 @@ import numpy as np
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.problem import Problem
 from retrial.tables.kernel.walk import AT_TARGET, JOINT, TOTAL
-from retrial.tables.sample.arms import MAX_LEVELS, one_long_walk, start_arm
-from retrial.tables.sample.pairs import Classes, Rules, draw_pairs, join, pair_mass
-from retrial.tables.sample.population import Population
-from retrial.tables.sample.weights import effective, largest_step, resample
+from retrial.tables.sample.smc.arms import MAX_LEVELS, one_long_walk, start_arm
+from retrial.tables.sample.smc.pairs import Classes, Rules, draw_pairs, join, pair_mass
+from retrial.tables.sample.smc.population import Population
+from retrial.tables.sample.smc.weights import effective, largest_step, resample
 
 HARVEST = 0.1
 """Share of particles in agreement at which the temperature stays: lower, and visits are rare; higher, and walks freeze."""
@@ -150,7 +150,9 @@ def prior_pairs(problem: Problem, first: tuple[np.ndarray, np.ndarray], sizes: S
     if not mass.any():
         one_long_walk(population, first, (0, 1), rules.first, sizes.burn_in, lambda _: None)
         return population
-    population.take_pairs(*draw_pairs(population, control, experimental, mass, population.size))
+    order = population.random.permutation(population.size)  # they are drawn kind by kind
+    first_arms, second_arms = draw_pairs(population, control, experimental, mass, population.size)
+    population.take_pairs(first_arms[order], second_arms[order])
     population.walk(rules.first, BOTH, sizes.burn_in)
     return population
 

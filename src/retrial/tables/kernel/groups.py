@@ -1,0 +1,188 @@
+"""Integer moves of many patients at once on one arm of a life table, in the form of entries (compiled): stretches of time that change places,
+and several patients from one stretch to the next. Single patients move whole curves by diffusion only.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from retrial.tables.kernel.compiled import inlined, next_bits, uncounted, uniform
+from retrial.tables.kernel.entries import NEVER, change, count, position
+from retrial.tables.kernel.moves import length_of, write
+
+ROTATED = 0.3
+"""Share of the proposals in which two stretches of time change places, see `rotate`."""
+EXCHANGED, PER_EXCHANGED = 0.25, 20
+"""Share of the proposals that take several patients over at once, see `exchange`: one, and up to one more per so many of the arm."""
+EVENTS_ALONE, CENSORINGS_ALONE = 1, 2
+"""Whose stretches change places (0: everybody's)."""
+
+
+@uncounted
+def rotate(
+    segment: np.ndarray,
+    t: np.ndarray,
+    d: np.ndarray,
+    c: np.ndarray,
+    m: np.ndarray,
+    a: int,
+    state: np.ndarray,
+    t2: np.ndarray,
+    d2: np.ndarray,
+    c2: np.ndarray,
+    steps: np.ndarray,
+) -> int:
+    """Put into row `a` of t2, d2, c2 an arm in which two neighbouring stretches of time have changed places, for events, for censorings or
+    for both; returns its number of entries, -1 where the draw is no move.
+
+    Every such exchange of lengths (x, y) is undone by that of (y, x) at the same place, which is as likely: the proposal is symmetrical.
+    It moves many patients by a little and so whole curves, which single patients only do by diffusion.
+    """
+    n_times = segment.shape[1]
+    start = min(int(uniform(state) * n_times), n_times - 1)
+    first, second = length_of(n_times, uniform(state)), length_of(n_times, uniform(state))
+    stop, track = start + first + second, int(uniform(state) * 3)
+    if stop > n_times or segment[a, start, 1] < stop - 1:
+        return -1
+    write(steps, 0, a, 0, start, 0, stop - 1, 0)
+    i, middle, end = position(t, a, m[a], start), position(t, a, m[a], start + first), position(t, a, m[a], stop)
+    if i == end:
+        return -1
+    for k in range(i):
+        t2[a, k], d2[a, k], c2[a, k] = t[a, k], d[a, k], c[a, k]
+    # the order of a rotated track: entries middle, ..., end - 1, then i, ..., middle - 1
+    width, k = end - i, i
+    e, x = 0, 0
+    while e < width or x < width:
+        ie, ix = (
+            (middle + e if e < end - middle else e - (end - middle) + i),
+            (middle + x if x < end - middle else x - (end - middle) + i),
+        )
+        if track == EVENTS_ALONE:
+            ix = i + x
+        elif track == CENSORINGS_ALONE:
+            ie = i + e
+        if e < width and d[a, ie] == 0:
+            e += 1
+            continue
+        if x < width and c[a, ix] == 0:
+            x += 1
+            continue
+        event, censored = NEVER, NEVER
+        if e < width:
+            event = t[a, ie] if track == CENSORINGS_ALONE else (t[a, ie] - first if ie >= middle else t[a, ie] + second)
+        if x < width:
+            censored = t[a, ix] if track == EVENTS_ALONE else (t[a, ix] - first if ix >= middle else t[a, ix] + second)
+        time = min(event, censored)
+        t2[a, k], d2[a, k], c2[a, k] = time, 0, 0
+        if event == time:
+            d2[a, k] = d[a, ie]
+            e += 1
+        if censored == time:
+            c2[a, k] = c[a, ix]
+            x += 1
+        k += 1
+    for j in range(end, m[a]):
+        t2[a, k], d2[a, k], c2[a, k] = t[a, j], d[a, j], c[a, j]
+        k += 1
+    return k
+
+
+@inlined
+def drawn_from(left: int, wanted: int, held: int, state: np.ndarray) -> int:
+    """How many of a cell's `held` patients are among `wanted` drawn without replacement from the `left` that have not been passed."""
+    taken = 0
+    for j in range(held):
+        if uniform(state) * (left - j) < wanted - taken:
+            taken += 1
+    return taken
+
+
+@uncounted
+def exchange(
+    segment: np.ndarray,
+    t: np.ndarray,
+    d: np.ndarray,
+    c: np.ndarray,
+    m: np.ndarray,
+    n: np.ndarray,
+    a: int,
+    state: np.ndarray,
+    t2: np.ndarray,
+    d2: np.ndarray,
+    c2: np.ndarray,
+    m2: np.ndarray,
+    steps: np.ndarray,
+) -> float:
+    """Several patients at once between two neighbouring stretches of time of one length, into row `a` of t2, d2, c2, m2: either k events of the
+    one become censorings and k censorings of the other events, or k patients of one kind go over, each to the same place in the other.
+
+    Returns the log ratio of the two directions' densities, patients of a cell being alike: with (E, C) patients to draw from and (E', C') after
+    it, Π (E - j)(C - j) / ((E' + k - j)(C' + k - j)), and for each patient the number in its new cell over that in its old one. -inf: no move.
+    """
+    n_times = segment.shape[1]
+    length = length_of(n_times, 1.0 - uniform(state) * uniform(state))
+    middle, k = int(uniform(state) * n_times), 1 + int(uniform(state) * (1 + n[a] // PER_EXCHANGED))
+    low, high = max(middle - length, 0), min(middle + length, n_times)
+    write(steps, 0, a, 0, low, 0, high - 1, 0)
+    first, second, last = position(t, a, m[a], low), position(t, a, m[a], middle), position(t, a, m[a], high)
+    bits = np.int64(next_bits(state) >> np.uint64(1))
+    statuses, later, kind = bits & 1 == 1, bits & 2 == 2, (bits >> 2) & 1
+    events0, censored0, events1, censored1 = 0, 0, 0, 0
+    for i in range(first, second):
+        events0 += d[a, i]
+        censored0 += c[a, i]
+    for i in range(second, last):
+        events1 += d[a, i]
+        censored1 += c[a, i]
+    if later:  # from the later stretch to the earlier one
+        events0, censored0, events1, censored1 = events1, censored1, events0, censored0
+    ratio = 1.0
+    if statuses:
+        if events0 < k or censored1 < k:
+            return -np.inf
+        for j in range(k):
+            ratio *= (events0 - j) * (censored1 - j) / ((events1 + k - j) * (1.0 * (censored0 + k - j)))
+    else:
+        held, there = (events0, events1) if kind == 1 else (censored0, censored1)
+        if held < k or low != middle - length or high != middle + length or segment[a, low, 1] < high - 1:
+            return -np.inf
+        for j in range(k):
+            ratio *= (held - j) / (there + k - 1.0 * j)
+    m2[a] = m[a]
+    for i in range(m[a]):
+        t2[a, i], d2[a, i], c2[a, i] = t[a, i], d[a, i], c[a, i]
+    start, stop = (second, last) if later else (first, second)
+    other, end = (first, second) if later else (second, last)
+    wanted, left = k, events0 if statuses or kind == 1 else censored0
+    for i in range(start, stop):
+        if wanted == 0:
+            break
+        held = d[a, i] if statuses or kind == 1 else c[a, i]
+        taken = drawn_from(left, wanted, held, state)
+        left, wanted = left - held, wanted - taken
+        if statuses:
+            for _ in range(taken):
+                ratio *= (c2[a, i] + 1.0) / d2[a, i]
+                d2[a, i] -= 1
+                c2[a, i] += 1
+            continue
+        for _ in range(taken):
+            target = t[a, i] + (-length if later else length)
+            ratio *= (count(t2, d2, c2, a, m2[a], kind, target) + 1.0) / count(t2, d2, c2, a, m2[a], kind, t[a, i])
+            m2[a] = change(t2, d2, c2, a, m2[a], kind, t[a, i], -1)
+            m2[a] = change(t2, d2, c2, a, m2[a], kind, target, 1)
+    if statuses:
+        wanted, left = k, censored1
+        for i in range(other, end):
+            if wanted == 0:
+                break
+            taken = drawn_from(left, wanted, c[a, i], state)
+            left, wanted = left - c[a, i], wanted - taken
+            for _ in range(taken):
+                ratio *= (d2[a, i] + 1.0) / c2[a, i]
+                c2[a, i] -= 1
+                d2[a, i] += 1
+    return math.log(ratio)
