@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrial.tables.kernel.compiled import random_state, uniform
+from retrial.tables.kernel.entries import Arms
 from retrial.tables.kernel.groups import CENSORINGS_ALONE, EVENTS_ALONE, rotate
 from retrial.tables.kernel.moves import BOTH, STEP_FIELDS
 from retrial.tables.kernel.prior import TablePrior, log_prior
@@ -132,7 +133,7 @@ def test_stretches_that_change_places_are_those_of_plain_slices() -> None:
         t, d, c, m = entries(random, n_times, 12)
         new = tuple(np.zeros_like(t) for _ in range(3))
         before = state.copy()
-        size = rotate(segment, t, d, c, m, 0, state, *new, steps)
+        size = rotate(segment, Arms(t, d, c, m, m), 0, state, Arms(*new, m.copy(), m), steps)
         if size < 0:
             continue
         made += 1
@@ -162,9 +163,8 @@ def test_prior_of_one_table_is_beta_binomial() -> None:
     d, r = (array[0] for array in one.tables())
 
     def part(arm: int, low: int, high: int) -> float:
-        found: float = log_prior(
-            problem.prior, one.levels[0], one.t[0], one.d[0], one.c[0], arm, one.m[0, arm], one.n[arm], 6, low, high
-        )
+        arms = Arms(one.t[0], one.d[0], one.c[0], one.m[0], one.n)
+        found: float = log_prior(problem.prior, one.levels[0], arms, arm, 6, low, high)
         return found
 
     for arm in range(2):

@@ -26,6 +26,7 @@ from retrial.tables.kernel.comparison import (
     log_rank_sums,
 )
 from retrial.tables.kernel.compiled import inlined, uncounted
+from retrial.tables.kernel.entries import Arms
 from retrial.tables.kernel.kaplan_meier import DENSITY_BAND, GREENWOOD_DENSITY, LOG_LOG, TOLERANCE, distance_from_half
 from retrial.tables.kernel.problem import (
     BETA,
@@ -199,14 +200,13 @@ def limit_energy(first: int, last: int, least_before: float, last_at: float, edg
 
 
 @uncounted
-def curve_energy(
-    t: np.ndarray, d: np.ndarray, c: np.ndarray, a: int, m: int, n: int, curve: np.ndarray, inverse: np.ndarray, limit: float
-) -> float:
+def curve_energy(arms: Arms, a: int, curve: np.ndarray, inverse: np.ndarray, limit: float) -> float:
     """Energy of Ŝ(t) against a digitised curve and printed percentages, and of the numbers censored, from an arm's entries: the sum of the
     distances in tolerances (in patients); may stop early with any value above `limit`. No root, under which one step far off is cheap: few
     at risk, and a curve that falls at its end, trapped the sampler.
     """
-    s, energy, i, at_risk, censored = 1.0, 0.0, 0, n, 0
+    t, d, c, m = arms.t, arms.d, arms.c, arms.m[a]
+    s, energy, i, at_risk, censored = 1.0, 0.0, 0, arms.n[a], 0
     for p in range(curve.shape[1]):
         while i < m and t[a, i] <= curve[a, p, 0]:
             s *= 1.0 - d[a, i] * inverse[at_risk]

@@ -7,12 +7,34 @@ patients at risk there, r[., k] = 0 after the last of k columns.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from retrial.tables.kernel.compiled import compiled, uncounted
 
 NEVER = 1 << 40
 """After every time."""
+
+
+class Arms(NamedTuple):
+    """Entries t, d, c (2, M) of both arms with m (2,) of them, n (2,) patients."""
+
+    t: np.ndarray
+    d: np.ndarray
+    c: np.ndarray
+    m: np.ndarray
+    n: np.ndarray
+
+
+class Columns(NamedTuple):
+    """Room for columns: of an arm alone times t (of both in row 2), events d, at risk r; side by side and together `both_d`, `both_r`."""
+
+    t: np.ndarray
+    d: np.ndarray
+    r: np.ndarray
+    both_d: np.ndarray
+    both_r: np.ndarray
 
 
 @uncounted
@@ -58,26 +80,23 @@ def change(t: np.ndarray, d: np.ndarray, c: np.ndarray, a: int, m: int, kind: in
 
 
 @uncounted
-def arm_columns(
-    t: np.ndarray, d: np.ndarray, c: np.ndarray, a: int, m: int, n: int, ct: np.ndarray, cd: np.ndarray, cr: np.ndarray
-) -> int:
-    """Columns of one arm of n patients, into row a; returns their number."""
-    k, at_risk = 0, n
-    for i in range(m):
+def arm_columns(arms: Arms, a: int, columns: Columns) -> int:
+    """Columns of one arm, into row a; returns their number."""
+    t, d, c, k, at_risk = arms.t, arms.d, arms.c, 0, arms.n[a]
+    for i in range(arms.m[a]):
         if d[a, i] > 0:
-            ct[a, k], cd[a, k], cr[a, k] = t[a, i], d[a, i], at_risk
+            columns.t[a, k], columns.d[a, k], columns.r[a, k] = t[a, i], d[a, i], at_risk
             k += 1
         at_risk -= d[a, i] + c[a, i]
-    cr[a, k] = 0
+    columns.r[a, k] = 0
     return k
 
 
 @uncounted
-def joint_columns(
-    t: np.ndarray, d: np.ndarray, c: np.ndarray, m: np.ndarray, n0: int, n1: int, ct: np.ndarray, jd: np.ndarray, jr: np.ndarray
-) -> int:
-    """Columns of both arms side by side (rows 0, 1) and together (row 2, times in row 2 of `ct`); returns their number."""
-    i, j, k, r0, r1 = 0, 0, 0, n0, n1
+def joint_columns(arms: Arms, columns: Columns) -> int:
+    """Columns of both arms side by side (rows 0, 1) and together (row 2, times in row 2 of `t`); returns their number."""
+    t, d, c, m, jd, jr = arms.t, arms.d, arms.c, arms.m, columns.both_d, columns.both_r
+    i, j, k, r0, r1 = 0, 0, 0, arms.n[0], arms.n[1]
     while i < m[0] or j < m[1]:
         first = t[0, i] if i < m[0] else NEVER
         second = t[1, j] if j < m[1] else NEVER
@@ -89,7 +108,7 @@ def joint_columns(
             e1, x1 = d[1, j], c[1, j]
             j += 1
         if e0 + e1 > 0:
-            ct[2, k] = time
+            columns.t[2, k] = time
             jd[0, k], jd[1, k], jd[2, k] = e0, e1, e0 + e1
             jr[0, k], jr[1, k], jr[2, k] = r0, r1, r0 + r1
             k += 1
@@ -97,6 +116,33 @@ def joint_columns(
         r1 -= e1 + x1
     jr[0, k], jr[1, k], jr[2, k] = 0, 0, 0
     return k
+
+
+@compiled
+def room_for(width: int, n: np.ndarray) -> Arms:
+    """Arms of n patients with room for `width` entries."""
+    shape = (2, width)
+    return Arms(np.empty(shape, np.int64), np.empty(shape, np.int64), np.empty(shape, np.int64), np.zeros(2, np.int64), n)
+
+
+@uncounted
+def copy_arm(source: Arms, target: Arms, a: int) -> None:
+    """Put one arm's entries into another's place."""
+    target.m[a] = source.m[a]
+    for i in range(source.m[a]):
+        target.t[a, i], target.d[a, i], target.c[a, i] = source.t[a, i], source.d[a, i], source.c[a, i]
+
+
+@compiled
+def columns_for(width: int) -> Columns:
+    """Room for the columns of arms of `width` entries."""
+    return Columns(
+        np.empty((3, 2 * width), np.int64),
+        np.empty((2, width), np.int64),
+        np.empty((2, width + 1), np.int64),
+        np.empty((3, 2 * width), np.int64),
+        np.empty((3, 2 * width + 1), np.int64),
+    )
 
 
 @compiled

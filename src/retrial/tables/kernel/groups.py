@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from retrial.tables.kernel.compiled import inlined, next_bits, uncounted, uniform
-from retrial.tables.kernel.entries import NEVER, change, count, position
+from retrial.tables.kernel.entries import NEVER, Arms, change, count, position
 from retrial.tables.kernel.moves import length_of, write
 
 ROTATED = 0.3
@@ -21,25 +21,14 @@ EVENTS_ALONE, CENSORINGS_ALONE = 1, 2
 
 
 @uncounted
-def rotate(
-    segment: np.ndarray,
-    t: np.ndarray,
-    d: np.ndarray,
-    c: np.ndarray,
-    m: np.ndarray,
-    a: int,
-    state: np.ndarray,
-    t2: np.ndarray,
-    d2: np.ndarray,
-    c2: np.ndarray,
-    steps: np.ndarray,
-) -> int:
-    """Put into row `a` of t2, d2, c2 an arm in which two neighbouring stretches of time have changed places, for events, for censorings or
+def rotate(segment: np.ndarray, arms: Arms, a: int, state: np.ndarray, new: Arms, steps: np.ndarray) -> int:
+    """Put into row `a` of `new` an arm in which two neighbouring stretches of time have changed places, for events, for censorings or
     for both; returns its number of entries, -1 where the draw is no move.
 
     Every such exchange of lengths (x, y) is undone by that of (y, x) at the same place, which is as likely: the proposal is symmetrical.
     It moves many patients by a little and so whole curves, which single patients only do by diffusion.
     """
+    t, d, c, m, t2, d2, c2 = arms.t, arms.d, arms.c, arms.m, new.t, new.d, new.c
     n_times = segment.shape[1]
     start = min(int(uniform(state) * n_times), n_times - 1)
     first, second = length_of(n_times, uniform(state)), length_of(n_times, uniform(state))
@@ -101,30 +90,17 @@ def drawn_from(left: int, wanted: int, held: int, state: np.ndarray) -> int:
 
 
 @uncounted
-def exchange(
-    segment: np.ndarray,
-    t: np.ndarray,
-    d: np.ndarray,
-    c: np.ndarray,
-    m: np.ndarray,
-    n: np.ndarray,
-    a: int,
-    state: np.ndarray,
-    t2: np.ndarray,
-    d2: np.ndarray,
-    c2: np.ndarray,
-    m2: np.ndarray,
-    steps: np.ndarray,
-) -> float:
-    """Several patients at once between two neighbouring stretches of time of one length, into row `a` of t2, d2, c2, m2: either k events of the
+def exchange(segment: np.ndarray, arms: Arms, a: int, state: np.ndarray, new: Arms, steps: np.ndarray) -> float:
+    """Several patients at once between two neighbouring stretches of time of one length, into row `a` of `new`: either k events of the
     one become censorings and k censorings of the other events, or k patients of one kind go over, each to the same place in the other.
 
     Returns the log ratio of the two directions' densities, patients of a cell being alike: with (E, C) patients to draw from and (E', C') after
     it, Π (E - j)(C - j) / ((E' + k - j)(C' + k - j)), and for each patient the number in its new cell over that in its old one. -inf: no move.
     """
+    t, d, c, m, t2, d2, c2, m2 = arms.t, arms.d, arms.c, arms.m, new.t, new.d, new.c, new.m
     n_times = segment.shape[1]
     length = length_of(n_times, 1.0 - uniform(state) * uniform(state))
-    middle, k = int(uniform(state) * n_times), 1 + int(uniform(state) * (1 + n[a] // PER_EXCHANGED))
+    middle, k = int(uniform(state) * n_times), 1 + int(uniform(state) * (1 + arms.n[a] // PER_EXCHANGED))
     low, high = max(middle - length, 0), min(middle + length, n_times)
     write(steps, 0, a, 0, low, 0, high - 1, 0)
     first, second, last = position(t, a, m[a], low), position(t, a, m[a], middle), position(t, a, m[a], high)

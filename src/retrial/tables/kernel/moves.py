@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from retrial.tables.kernel.compiled import inlined, uncounted, uniform
-from retrial.tables.kernel.entries import NEVER, change, count
+from retrial.tables.kernel.entries import NEVER, Arms, change, count
 from retrial.tables.kernel.problem import BLOCK, EVENT_MODE, EVENTS_CONTROL, EVENTS_FREE, EVENTS_TOTAL, FIRST_HELD, LAST_HELD
 
 STEP_FIELDS = 6
@@ -28,9 +28,9 @@ BOTH = 2
 
 
 @inlined
-def pick(d: np.ndarray, c: np.ndarray, n: np.ndarray, scope: int, u: float) -> tuple[int, int, int]:
+def pick(arms: Arms, scope: int, u: float) -> tuple[int, int, int]:
     """Arm, kind and entry of a patient drawn from those in scope by a number from [0, 1)."""
-    arm = scope
+    d, c, n, arm = arms.d, arms.c, arms.n, scope
     if scope == BOTH:
         rank = int(u * (n[0] + n[1]))
         arm = 1 if rank >= n[0] else 0
@@ -100,10 +100,7 @@ def propose(
     whole: np.ndarray,
     segment: np.ndarray,
     printed: np.ndarray,
-    t: np.ndarray,
-    d: np.ndarray,
-    c: np.ndarray,
-    n: np.ndarray,
+    arms: Arms,
     scope: int,
     state: np.ndarray,
     steps: np.ndarray,
@@ -122,8 +119,8 @@ def propose(
     if block > 1 and uniform(state) < 0.5:
         amount = 1 + int(uniform(state) * block)
     u = uniform(state)
-    arm, kind, i = pick(d, c, n, scope, uniform(state))
-    time = t[arm, i]
+    arm, kind, i = pick(arms, scope, uniform(state))
+    time = arms.t[arm, i]
     if u < SHIFT:
         target = shift_target(n_times, printed, arm, time, state)
         if target == time or not (0 <= target < n_times) or not inside(segment, arm, time, target):
@@ -134,8 +131,8 @@ def propose(
     if u < FLIP and (free0 if arm == 0 else free1):
         write(steps, 0, arm, kind, time, 1 - kind, time, amount)
         return 1, 1.0
-    arm2, kind2, i2 = pick(d, c, n, scope, uniform(state))
-    time2 = t[arm2, i2]
+    arm2, kind2, i2 = pick(arms, scope, uniform(state))
+    time2 = arms.t[arm2, i2]
     if u < PARALLEL_SHIFTS:
         length = any_length(n_times, state)
         length2 = -length if u < OPPOSED_SHIFTS else length
@@ -163,15 +160,13 @@ def propose(
 
 
 @uncounted
-def ways(
-    t: np.ndarray, d: np.ndarray, c: np.ndarray, m: np.ndarray, steps: np.ndarray, n_steps: int, after: bool, least: bool
-) -> float:
+def ways(arms: Arms, steps: np.ndarray, n_steps: int, after: bool, least: bool) -> float:
     """Patients product by which the cells of the proposal (or, after it, of its reverse) are drawn; 0 where `least` is asked for and a
     cell has fewer patients than the steps take from it.
     """
     product, shift = 1.0, 2 if after else 0
     for i in range(n_steps):
-        held = count(t, d, c, steps[i, 0], m[steps[i, 0]], steps[i, 1 + shift], steps[i, 2 + shift])
+        held = count(arms.t, arms.d, arms.c, steps[i, 0], arms.m[steps[i, 0]], steps[i, 1 + shift], steps[i, 2 + shift])
         if least:
             taken = steps[i, 5]
             if n_steps == 2 and steps[0, 0] == steps[1, 0] and steps[0, 1] == steps[1, 1] and steps[0, 2] == steps[1, 2]:
@@ -183,8 +178,9 @@ def ways(
 
 
 @uncounted
-def apply(t: np.ndarray, d: np.ndarray, c: np.ndarray, m: np.ndarray, steps: np.ndarray, n_steps: int) -> None:
+def apply(arms: Arms, steps: np.ndarray, n_steps: int) -> None:
     """Make a proposal: first all are taken, then all are put."""
+    t, d, c, m = arms.t, arms.d, arms.c, arms.m
     for i in range(n_steps):
         a = steps[i, 0]
         m[a] = change(t, d, c, a, m[a], steps[i, 1], steps[i, 2], -steps[i, 5])
@@ -214,18 +210,18 @@ def last_touched(steps: np.ndarray, n_steps: int, a: int) -> int:
 
 
 @inlined
-def arm_ends_held(whole: np.ndarray, t: np.ndarray, m: np.ndarray, a: int) -> bool:
+def arm_ends_held(whole: np.ndarray, arms: Arms, a: int) -> bool:
     """Whether somebody of an arm leaves by its printed shortest time, and somebody stays until its longest."""
-    first, last = whole[FIRST_HELD + a], whole[LAST_HELD + a]
+    t, m, first, last = arms.t, arms.m, whole[FIRST_HELD + a], whole[LAST_HELD + a]
     if first >= 0 and (m[a] == 0 or t[a, 0] > first):
         return False
     return last < 0 or (m[a] > 0 and t[a, m[a] - 1] >= last)
 
 
 @inlined
-def ends_held(whole: np.ndarray, t: np.ndarray, m: np.ndarray) -> bool:
+def ends_held(whole: np.ndarray, arms: Arms) -> bool:
     """The same of both arms, and of all patients together."""
-    first, last = whole[FIRST_HELD + 2], whole[LAST_HELD + 2]
+    t, m, first, last = arms.t, arms.m, whole[FIRST_HELD + 2], whole[LAST_HELD + 2]
     left = first < 0 or (m[0] > 0 and t[0, 0] <= first) or (m[1] > 0 and t[1, 0] <= first)
     stays = last < 0 or (m[0] > 0 and t[0, m[0] - 1] >= last) or (m[1] > 0 and t[1, m[1] - 1] >= last)
-    return left and stays and arm_ends_held(whole, t, m, 0) and arm_ends_held(whole, t, m, 1)
+    return left and stays and arm_ends_held(whole, arms, 0) and arm_ends_held(whole, arms, 1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from retrial.tables.kernel.compiled import compiled, uncounted
+from retrial.tables.kernel.compiled import compiled
 from retrial.tables.kernel.energy import N_ESTIMATORS, N_PARTS, group_energy, joint_parts
-from retrial.tables.kernel.entries import from_table, joint_columns, to_table
+from retrial.tables.kernel.entries import Arms, columns_for, from_table, joint_columns, room_for, to_table
 from retrial.tables.kernel.problem import ESTIMATOR, TEST, Problem
 from retrial.tables.kernel.walk import TOTAL, energies, walk
 
@@ -41,11 +41,7 @@ def walk_all(
             problem,
             readings,
             reading[i, column : column + 1],
-            n,
-            t[i],
-            d[i],
-            c[i],
-            m[i],
+            Arms(t[i], d[i], c[i], m[i], n),
             levels[i],
             energy[i],
             cold,
@@ -71,29 +67,7 @@ def energies_all(
 ) -> None:
     """`walk.energies` of every particle under its own reading, into `energy` (N, 4)."""
     for i in range(t.shape[0]):
-        energies(problem, reading[i, scope % 2], n, t[i], d[i], c[i], m[i], scope, energy[i])
-
-
-@uncounted
-def parts_of_both(
-    whole: np.ndarray,
-    real: np.ndarray,
-    times: np.ndarray,
-    inverse: np.ndarray,
-    n: np.ndarray,
-    t: np.ndarray,
-    d: np.ndarray,
-    c: np.ndarray,
-    m: np.ndarray,
-    ct: np.ndarray,
-    jd: np.ndarray,
-    jr: np.ndarray,
-    parts: np.ndarray,
-) -> float:
-    """Energy of both arms together; `parts` those of every estimator and test (`energy.joint_parts`)."""
-    k = joint_columns(t, d, c, m, n[0], n[1], ct, jd, jr)
-    joint_parts(real, inverse, jd, jr, parts)
-    return group_energy(whole, real, times, inverse, ct, jd, jr, TOTAL, k)
+        energies(problem, reading[i, scope % 2], Arms(t[i], d[i], c[i], m[i], n), scope, energy[i])
 
 
 @compiled
@@ -113,19 +87,21 @@ def pair_energies(
     """(P, R) energies of what belongs to both arms, of particle first[k]'s control and second[k]'s experimental arm under each of the readings
     `readings_of` (rules, R) of its rule (infinite for `NOT_A_READING`); every estimator and test is computed once.
     """
-    width = t.shape[2]
-    t2, d2, c2, m2 = np.empty((2, width), np.int64), np.empty((2, width), np.int64), np.empty((2, width), np.int64), m[0].copy()
-    ct, jd, jr = np.empty((3, 2 * width), np.int64), np.empty((3, 2 * width), np.int64), np.empty((3, 2 * width + 1), np.int64)
-    parts = np.zeros(N_PARTS)
+    width, parts = t.shape[2], np.zeros(N_PARTS)
+    both, columns = room_for(width, n), columns_for(width)
     for k in range(first.size):
         readings = readings_of[rule[first[k]]]
         for a in range(2):
             p = first[k] if a == 0 else second[k]
-            m2[a] = m[p, a]
-            for i in range(m2[a]):
-                t2[a, i], d2[a, i], c2[a, i] = t[p, a, i], d[p, a, i], c[p, a, i]
+            both.m[a] = m[p, a]
+            for i in range(m[p, a]):
+                both.t[a, i], both.d[a, i], both.c[a, i] = t[p, a, i], d[p, a, i], c[p, a, i]
         whole, real = problem.whole[readings[0]], problem.real[readings[0]]
-        total = parts_of_both(whole, real, problem.times, problem.inverse, n, t2, d2, c2, m2, ct, jd, jr, parts)
+        n_columns = joint_columns(both, columns)
+        joint_parts(real, problem.inverse, columns.both_d, columns.both_r, parts)
+        total = group_energy(
+            whole, real, problem.times, problem.inverse, columns.t, columns.both_d, columns.both_r, TOTAL, n_columns
+        )
         for q in range(readings.size):
             out[k, q] = np.inf
             if readings[q] != NOT_A_READING:

@@ -19,6 +19,7 @@ from scipy.special import gammaln
 
 from retrial.errors import ConfigError
 from retrial.tables.kernel.compiled import inlined, uncounted
+from retrial.tables.kernel.entries import Arms
 
 LEAST_LEAVING, LARGEST_MEAN = 0.05, 0.5
 """Lowest mean: a twentieth of the patients leaves over the whole grid; highest: half of those at risk at each time."""
@@ -130,22 +131,19 @@ def piece_of(t: int, n_times: int, pieces: int) -> int:
 def log_prior(
     factors: np.ndarray,
     levels: np.ndarray,
-    t: np.ndarray,
-    d: np.ndarray,
-    c: np.ndarray,
+    arms: Arms,
     a: int,
-    m: int,
-    n: int,
     n_times: int,
     low: int,
     high: int,
 ) -> float:
-    """Log prior probability of what happens in one arm of n patients at the grid times low, ..., high - 1 given those who are still at risk,
+    """Log prior probability of what happens in one arm at the grid times low, ..., high - 1 given those who are still at risk,
     from its entries (`retrial.tables.kernel.entries`): of two tables that differ there alone the prior's ratio, at the cost of what differs.
 
     Times at which nobody leaves come in runs with the same number at risk: a run of k counts k times log P(0 events, 0 censorings).
     """
-    pieces, i, at_risk = levels.shape[2], 0, n
+    t, d, c, m = arms.t, arms.d, arms.c, arms.m[a]
+    pieces, i, at_risk = levels.shape[2], 0, arms.n[a]
     while i < m and t[a, i] < low:
         at_risk -= d[a, i] + c[a, i]
         i += 1
@@ -188,11 +186,11 @@ def log_prior(
 
 
 @uncounted
-def tilt_of(tilt: np.ndarray, t: np.ndarray, d: np.ndarray, a: int, m: int) -> float:
+def tilt_of(tilt: np.ndarray, arms: Arms, a: int) -> float:
     """Log of an arm's tilt: [a, 0] where somebody leaves by the time [a, 2], [a, 1] where somebody stays until [a, 3], less [a, 4] for every event
     more or less than [a, 5] (`retrial.tables.kernel.island`).
     """
-    total = 0.0
+    t, m, total = arms.t, arms.m[a], 0.0
     if m > 0 and t[a, 0] <= tilt[a, 2]:
         total += tilt[a, 0]
     if m > 0 and t[a, m - 1] >= tilt[a, 3]:
@@ -200,6 +198,6 @@ def tilt_of(tilt: np.ndarray, t: np.ndarray, d: np.ndarray, a: int, m: int) -> f
     if tilt[a, 4] > 0.0:
         events = 0
         for i in range(m):
-            events += d[a, i]
+            events += arms.d[a, i]
         total -= tilt[a, 4] * abs(events - tilt[a, 5])
     return total

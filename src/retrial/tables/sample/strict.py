@@ -18,6 +18,7 @@ import numpy as np
 from retrial.errors import ReconstructionError
 from retrial.tables.ensemble import Drawn, Ensemble, ReconstructionSettings
 from retrial.tables.kernel.compiled import compiled
+from retrial.tables.kernel.entries import Arms
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.problem import BETA, MEDIAN_SE, SCALARS, Problem
 from retrial.tables.kernel.walk import AT_TARGET, N_ENERGIES, energies
@@ -87,7 +88,7 @@ def widths(
         for bisection in range(_BISECTIONS + 1):
             middle = 0.5 * (low + high) if bisection > 0 else 0.0
             narrowed(problem, strict, middle, at.real)
-            energies(at, 0, n, t[i], d[i], c[i], m[i], BOTH, energy)
+            energies(at, 0, Arms(t[i], d[i], c[i], m[i], n), BOTH, energy)
             if energy.sum() == 0.0:
                 high = middle
             else:
