@@ -93,19 +93,21 @@ def arm_columns(arms: Arms, a: int, columns: Columns) -> int:
 
 
 @uncounted
-def joint_columns(arms: Arms, columns: Columns) -> int:
-    """Columns of both arms side by side (rows 0, 1) and together (row 2, times in row 2 of `t`); returns their number."""
-    t, d, c, m, jd, jr = arms.t, arms.d, arms.c, arms.m, columns.both_d, columns.both_r
-    i, j, k, r0, r1 = 0, 0, 0, arms.n[0], arms.n[1]
-    while i < m[0] or j < m[1]:
-        first = t[0, i] if i < m[0] else NEVER
-        second = t[1, j] if j < m[1] else NEVER
+def joint_columns(control: Arms, experimental: Arms, columns: Columns) -> int:
+    """Columns of both arms side by side (rows 0, 1) and together (row 2, times in row 2 of `t`), each arm out of its own table; returns their
+    number.
+    """
+    jd, jr, m0, m1 = columns.both_d, columns.both_r, control.m[0], experimental.m[1]
+    i, j, k, r0, r1 = 0, 0, 0, control.n[0], control.n[1]
+    while i < m0 or j < m1:
+        first = control.t[0, i] if i < m0 else NEVER
+        second = experimental.t[1, j] if j < m1 else NEVER
         time, e0, e1, x0, x1 = min(first, second), 0, 0, 0, 0
         if first == time:
-            e0, x0 = d[0, i], c[0, i]
+            e0, x0 = control.d[0, i], control.c[0, i]
             i += 1
         if second == time:
-            e1, x1 = d[1, j], c[1, j]
+            e1, x1 = experimental.d[1, j], experimental.c[1, j]
             j += 1
         if e0 + e1 > 0:
             columns.t[2, k] = time

@@ -219,9 +219,9 @@ def arm_ends_held(whole: np.ndarray, arms: Arms, a: int) -> bool:
 
 
 @inlined
-def ends_held(whole: np.ndarray, arms: Arms) -> bool:
-    """The same of both arms, and of all patients together."""
-    t, m, first, last = arms.t, arms.m, whole[FIRST_HELD + 2], whole[LAST_HELD + 2]
-    left = first < 0 or (m[0] > 0 and t[0, 0] <= first) or (m[1] > 0 and t[1, 0] <= first)
-    stays = last < 0 or (m[0] > 0 and t[0, m[0] - 1] >= last) or (m[1] > 0 and t[1, m[1] - 1] >= last)
-    return left and stays and arm_ends_held(whole, arms, 0) and arm_ends_held(whole, arms, 1)
+def ends_held(whole: np.ndarray, control: Arms, experimental: Arms) -> bool:
+    """The same of both arms, each out of its own table, and of all patients together."""
+    first, last, m0, m1 = whole[FIRST_HELD + 2], whole[LAST_HELD + 2], control.m[0], experimental.m[1]
+    left = first < 0 or (m0 > 0 and control.t[0, 0] <= first) or (m1 > 0 and experimental.t[1, 0] <= first)
+    stays = last < 0 or (m0 > 0 and control.t[0, m0 - 1] >= last) or (m1 > 0 and experimental.t[1, m1 - 1] >= last)
+    return left and stays and arm_ends_held(whole, control, 0) and arm_ends_held(whole, experimental, 1)

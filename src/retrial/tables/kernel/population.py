@@ -97,7 +97,7 @@ def pair_energies(
             for i in range(m[p, a]):
                 both.t[a, i], both.d[a, i], both.c[a, i] = t[p, a, i], d[p, a, i], c[p, a, i]
         whole, real = problem.whole[readings[0]], problem.real[readings[0]]
-        n_columns = joint_columns(both, columns)
+        n_columns = joint_columns(both, both, columns)
         joint_parts(real, problem.inverse, columns.both_d, columns.both_r, parts)
         total = group_energy(
             whole, real, problem.times, problem.inverse, columns.t, columns.both_d, columns.both_r, TOTAL, n_columns

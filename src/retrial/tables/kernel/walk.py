@@ -78,7 +78,8 @@ def energy_within(
     problem: Problem,
     whole: np.ndarray,
     real: np.ndarray,
-    arms: Arms,
+    control: Arms,
+    experimental: Arms,
     columns: Columns,
     changed: tuple[bool, bool, bool],
     cold: np.ndarray,
@@ -86,14 +87,15 @@ def energy_within(
     new: np.ndarray,
     budget: float,
 ) -> bool:
-    """Whether Σ cold · energy of a changed table is at most `budget`; then `new` holds its energies. `changed` says which arms changed and
-    whether what belongs to both is asked for. The cheapest parts come first.
+    """Whether Σ cold · energy of a changed table, each arm out of its own, is at most `budget`; then `new` holds its energies. `changed` says
+    which arms changed and whether what belongs to both is asked for. The cheapest parts come first.
     """
     times, inverse = problem.times, problem.inverse
     for g in range(N_ENERGIES):
         new[g] = energy[g]
     for g in range(2):
         if changed[0] if g == 0 else changed[1]:
+            arms = control if g == 0 else experimental
             k = arm_columns(arms, g, columns)
             new[g] = group_energy(whole, real, times, inverse, columns.t, columns.d, columns.r, g, k)
             if real[SCALARS, CURVE_SCALE] > 0.0 and cold[g] * new[g] <= budget:
@@ -102,7 +104,7 @@ def energy_within(
         if budget < 0.0:
             return False
     if changed[2]:
-        k = joint_columns(arms, columns)
+        k = joint_columns(control, experimental, columns)
         new[TOTAL] = group_energy(whole, real, times, inverse, columns.t, columns.both_d, columns.both_r, TOTAL, k)
         budget -= cold[TOTAL] * new[TOTAL]
         if budget < 0.0:
@@ -122,7 +124,7 @@ def weighted(cold: np.ndarray, energy: np.ndarray) -> float:
 def proposed(
     problem: Problem, whole: np.ndarray, arms: Arms, new: Arms, scope: int, state: np.ndarray, steps: np.ndarray
 ) -> tuple[int, float]:
-    """Put a proposal into `new` (the arms in scope) and what it touches into `steps`; returns their number, 0 where the draw is no move, and the
+    """Put a proposal into `new` (the arms that it changes) and what it touches into `steps`; returns their number (0: no move) and the
     log ratio of the two directions' densities.
     """
     u, n_steps, log_ratio = uniform(state), 1, 0.0
@@ -138,8 +140,6 @@ def proposed(
             log_ratio = exchange(problem.segment, arms, arm, state, new, steps)
             if log_ratio == -np.inf:
                 return 0, 0.0
-        if scope == BOTH:
-            copy_arm(arms, new, 1 - arm)
     else:
         n_steps, densities = propose(whole, problem.segment, problem.printed, arms, scope, state, steps)
         if n_steps == 0:
@@ -147,13 +147,10 @@ def proposed(
         drawn = ways(arms, steps, n_steps, False, True)
         if drawn == 0.0:
             return 0, 0.0
-        for a in range(2):
-            if scope in (a, BOTH):
-                copy_arm(arms, new, a)
+        for i in range(n_steps):
+            copy_arm(arms, new, steps[i, 0])
         apply(new, steps, n_steps)
         log_ratio = math.log(densities * ways(new, steps, n_steps, True, False) / drawn)
-    if not (ends_held(whole, new) if scope == BOTH else arm_ends_held(whole, new, scope)):
-        return 0, 0.0
     return n_steps, log_ratio
 
 
@@ -186,6 +183,9 @@ def stretch(
         if n_steps == 0:
             continue
         first, second = last_touched(steps, n_steps, 0) >= 0, last_touched(steps, n_steps, 1) >= 0
+        control, experimental = new if first else arms, new if second else arms
+        if not (ends_held(whole, control, experimental) if scope == BOTH else arm_ends_held(whole, new, scope)):
+            continue
         log_ratio -= math.log(1.0 - uniform(state))
         for a in range(2):
             if first if a == 0 else second:
@@ -197,7 +197,7 @@ def stretch(
             continue
         changed = (first, second, scope == BOTH)
         if not hot:
-            if not energy_within(problem, whole, real, new, columns, changed, cold, energy, new_energy, budget):
+            if not energy_within(problem, whole, real, control, experimental, columns, changed, cold, energy, new_energy, budget):
                 continue
             for g in range(N_ENERGIES):
                 energy[g] = new_energy[g]
@@ -224,6 +224,7 @@ def energies(problem: Problem, reading: int, arms: Arms, scope: int, out: np.nda
         problem,
         problem.whole[reading],
         problem.real[reading],
+        arms,
         arms,
         columns,
         changed,
@@ -270,7 +271,7 @@ def walk(
             # with the same rule of the medians' intervals, only what the arms' comparison says is another
             another = whole[RULE] != problem.whole[reading[0], RULE]
             changed = (another and scope != 1, another and scope != 0, scope == BOTH)
-            if energy_within(problem, whole, real, arms, columns, changed, cold, energy, new_energy, budget):
+            if energy_within(problem, whole, real, arms, arms, columns, changed, cold, energy, new_energy, budget):
                 reading[0] = other
                 energy[:] = new_energy
         length, now = min(STRETCH, n_proposals - made), reading[0]
