@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from retrial.tables.kernel.compiled import inlined, next_bits, uncounted, uniform
-from retrial.tables.kernel.entries import NEVER, Arms, change, count, position
+from retrial.tables.kernel.entries import NEVER, Arms, change, copy_arm, count, position
 from retrial.tables.kernel.moves import length_of, write
 
 ROTATED = 0.3
@@ -90,75 +90,78 @@ def drawn_from(left: int, wanted: int, held: int, state: np.ndarray) -> int:
 
 
 @uncounted
+def held_between(arms: Arms, a: int, kind: int, start: int, stop: int) -> int:
+    """Patients of a kind in an arm's entries start, ..., stop - 1."""
+    total = 0
+    for i in range(start, stop):
+        total += arms.d[a, i] if kind == 1 else arms.c[a, i]
+    return total
+
+
+@uncounted
+def take_over(
+    arms: Arms,
+    new: Arms,
+    a: int,
+    start: int,
+    stop: int,
+    kind: int,
+    to_kind: int,
+    shift: int,
+    k: int,
+    there: int,
+    state: np.ndarray,
+) -> float:
+    """Make k patients of one kind, drawn from an arm's entries start, ..., stop - 1, patients of `to_kind` a `shift` later, in `new`.
+
+    Returns the ratio of the two directions' densities, patients of a cell being alike: Π (E - j) / (E' + k - j) with E to draw from and
+    E' = `there` of the other kind where they come to, and for each patient the number in its new cell over that in its old one; 0 where E < k.
+    """
+    left, wanted, ratio = held_between(arms, a, kind, start, stop), k, 1.0
+    if left < k:
+        return 0.0
+    for j in range(k):
+        ratio *= (left - j) / (there + k - 1.0 * j)
+    for i in range(start, stop):
+        held, time = arms.d[a, i] if kind == 1 else arms.c[a, i], arms.t[a, i]
+        taken = drawn_from(left, wanted, held, state)
+        left, wanted = left - held, wanted - taken
+        for _ in range(taken):
+            before = count(new.t, new.d, new.c, a, new.m[a], kind, time)
+            ratio *= (count(new.t, new.d, new.c, a, new.m[a], to_kind, time + shift) + 1.0) / before
+            new.m[a] = change(new.t, new.d, new.c, a, new.m[a], to_kind, time + shift, 1)
+            new.m[a] = change(new.t, new.d, new.c, a, new.m[a], kind, time, -1)
+        if wanted == 0:
+            break
+    return ratio
+
+
+@uncounted
 def exchange(segment: np.ndarray, arms: Arms, a: int, state: np.ndarray, new: Arms, steps: np.ndarray) -> float:
     """Several patients at once between two neighbouring stretches of time of one length, into row `a` of `new`: either k events of the
     one become censorings and k censorings of the other events, or k patients of one kind go over, each to the same place in the other.
 
-    Returns the log ratio of the two directions' densities, patients of a cell being alike: with (E, C) patients to draw from and (E', C') after
-    it, Π (E - j)(C - j) / ((E' + k - j)(C' + k - j)), and for each patient the number in its new cell over that in its old one. -inf: no move.
+    Returns the log ratio of the two directions' densities; -inf where the draw is no move.
     """
-    t, d, c, m, t2, d2, c2, m2 = arms.t, arms.d, arms.c, arms.m, new.t, new.d, new.c, new.m
-    n_times = segment.shape[1]
+    n_times, t, m = segment.shape[1], arms.t, arms.m[a]
     length = length_of(n_times, 1.0 - uniform(state) * uniform(state))
     middle, k = int(uniform(state) * n_times), 1 + int(uniform(state) * (1 + arms.n[a] // PER_EXCHANGED))
     low, high = max(middle - length, 0), min(middle + length, n_times)
-    write(steps, 0, a, 0, low, 0, high - 1, 0)
-    first, second, last = position(t, a, m[a], low), position(t, a, m[a], middle), position(t, a, m[a], high)
     bits = np.int64(next_bits(state) >> np.uint64(1))
     statuses, later, kind = bits & 1 == 1, bits & 2 == 2, (bits >> 2) & 1
-    events0, censored0, events1, censored1 = 0, 0, 0, 0
-    for i in range(first, second):
-        events0 += d[a, i]
-        censored0 += c[a, i]
-    for i in range(second, last):
-        events1 += d[a, i]
-        censored1 += c[a, i]
+    if not statuses and (high - low != 2 * length or segment[a, low, 1] < high - 1):
+        return -np.inf
+    write(steps, 0, a, 0, low, 0, high - 1, 0)
+    start, stop, end = position(t, a, m, low), position(t, a, m, middle), position(t, a, m, high)
+    other = stop
     if later:  # from the later stretch to the earlier one
-        events0, censored0, events1, censored1 = events1, censored1, events0, censored0
-    ratio = 1.0
+        start, stop, other, end = stop, end, start, stop
+    copy_arm(arms, new, a)
     if statuses:
-        if events0 < k or censored1 < k:
-            return -np.inf
-        for j in range(k):
-            ratio *= (events0 - j) * (censored1 - j) / ((events1 + k - j) * (1.0 * (censored0 + k - j)))
+        ratio = take_over(arms, new, a, start, stop, 1, 0, 0, k, held_between(arms, a, 0, start, stop), state)
+        if ratio > 0.0:
+            ratio *= take_over(arms, new, a, other, end, 0, 1, 0, k, held_between(arms, a, 1, other, end), state)
     else:
-        held, there = (events0, events1) if kind == 1 else (censored0, censored1)
-        if held < k or low != middle - length or high != middle + length or segment[a, low, 1] < high - 1:
-            return -np.inf
-        for j in range(k):
-            ratio *= (held - j) / (there + k - 1.0 * j)
-    m2[a] = m[a]
-    for i in range(m[a]):
-        t2[a, i], d2[a, i], c2[a, i] = t[a, i], d[a, i], c[a, i]
-    start, stop = (second, last) if later else (first, second)
-    other, end = (first, second) if later else (second, last)
-    wanted, left = k, events0 if statuses or kind == 1 else censored0
-    for i in range(start, stop):
-        if wanted == 0:
-            break
-        held = d[a, i] if statuses or kind == 1 else c[a, i]
-        taken = drawn_from(left, wanted, held, state)
-        left, wanted = left - held, wanted - taken
-        if statuses:
-            for _ in range(taken):
-                ratio *= (c2[a, i] + 1.0) / d2[a, i]
-                d2[a, i] -= 1
-                c2[a, i] += 1
-            continue
-        for _ in range(taken):
-            target = t[a, i] + (-length if later else length)
-            ratio *= (count(t2, d2, c2, a, m2[a], kind, target) + 1.0) / count(t2, d2, c2, a, m2[a], kind, t[a, i])
-            m2[a] = change(t2, d2, c2, a, m2[a], kind, t[a, i], -1)
-            m2[a] = change(t2, d2, c2, a, m2[a], kind, target, 1)
-    if statuses:
-        wanted, left = k, censored1
-        for i in range(other, end):
-            if wanted == 0:
-                break
-            taken = drawn_from(left, wanted, c[a, i], state)
-            left, wanted = left - c[a, i], wanted - taken
-            for _ in range(taken):
-                ratio *= (d2[a, i] + 1.0) / c2[a, i]
-                c2[a, i] -= 1
-                d2[a, i] += 1
-    return math.log(ratio)
+        there, shift = held_between(arms, a, kind, other, end), -length if later else length
+        ratio = take_over(arms, new, a, start, stop, kind, kind, shift, k, there, state)
+    return math.log(ratio) if ratio > 0.0 else -np.inf

@@ -105,9 +105,7 @@ def propose(
     state: np.ndarray,
     steps: np.ndarray,
 ) -> tuple[int, float]:
-    """Write a proposal to `steps`; returns its number of steps, 0 where the draw is no move, and the ratio of the two directions' target
-    densities. `printed` (2, S + 1) has the number of an arm's printed times, then their grid indices.
-    """
+    """Write a proposal to `steps`; returns its number of steps (0: no move) and the ratio of the two directions' target densities."""
     mode, block, n_times = whole[EVENT_MODE], whole[BLOCK], segment.shape[1]
     if scope == BOTH:
         free0 = mode == EVENTS_FREE or mode > EVENTS_CONTROL
