@@ -76,3 +76,9 @@ class StoreError(RetrialError):
     """A run folder cannot be read or written: `output_dir` is bad input."""
 
     exit_status = 2
+
+
+class DiskError(StoreError):
+    """The disk is full or broken: nothing in what was asked is wrong."""
+
+    exit_status = 1

@@ -1,4 +1,4 @@
-"""Folders that are whole or not there: checksums, writing through to the disk, and one folder put in another's place."""
+"""Files that are whole or not there: checksums, writing through to the disk, one file put in another's place."""
 
 from __future__ import annotations
 
@@ -23,43 +23,27 @@ def file_digest(path: Path) -> str:
 def write_through(folder: Path) -> None:
     """Have all files below a folder, and the folder itself, on the disk before anything says that they are there."""
     for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(path)
 
 
-def empty_folder(folder: Path) -> Path:
-    """The folder, made anew."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+def sync(path: Path) -> None:
+    """Have a file's content, or a folder's names, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def put_in_place(new: Path, place: Path) -> None:
-    """Rename a folder to its place; what is there stays, under another name, until the new one is there.
-
-    Where that is interrupted between the two renames, `recover` brings the earlier one back.
-    """
-    place.parent.mkdir(parents=True, exist_ok=True)
-    earlier = _earlier(place)
-    shutil.rmtree(earlier, ignore_errors=True)
-    if place.exists():
-        place.rename(earlier)
-    new.rename(place)
-    shutil.rmtree(earlier, ignore_errors=True)
-
-
-def recover(place: Path) -> None:
-    """Undo a `put_in_place` that was interrupted."""
-    earlier = _earlier(place)
-    if earlier.is_dir() and not place.exists():
-        earlier.rename(place)
-
-
-def _earlier(place: Path) -> Path:
-    return place.with_name(f".{place.name}.earlier")
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file that lies in no run folder: all of it, or none where that fails, and what was there before stays."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+        sync(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def link(source: Path, target: Path) -> None:

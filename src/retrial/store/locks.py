@@ -31,6 +31,21 @@ def held(path: Path, what: str) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def held_if_free(path: Path) -> Iterator[bool]:
+    """Hold a lock that nobody has; whether it is held now. False too where the file system has no locks of this kind."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except (Timeout, OSError):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
 def _acquired(path: Path, what: str) -> BaseFileLock:
     try:
         return _waited(FileLock(path), what)

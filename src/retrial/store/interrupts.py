@@ -1,0 +1,48 @@
+"""Signals that end a run, and the places where a run looks whether one came.
+
+Python turns a signal into an exception wherever the program then is, and compiled code that calls back into Python drops it: the run would
+go on. So a signal is also noted, and the note is read between two stages and after every fit.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Ctrl-C; a batch system's, `timeout`'s; a terminal that is closed."""
+_CAME: list[int] = []
+
+
+def _note(number: int, _frame: FrameType | None) -> None:
+    _CAME.append(number)
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def noticed() -> Iterator[None]:
+    """While this is open every one of `SIGNALS` raises `KeyboardInterrupt`, and is noted; one that is ignored (`nohup`, `&`) stays so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _CAME.clear()
+    # a handler that Python did not set is None, and cannot be put back
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    changed = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+    for number in changed:
+        signal.signal(number, _note)
+    try:
+        yield
+        check()
+    finally:
+        for number, handler in changed.items():
+            signal.signal(number, handler)
+
+
+def check() -> None:
+    """Raise `KeyboardInterrupt` where a signal came that something swallowed."""
+    if _CAME:
+        raise KeyboardInterrupt
