@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+from retrial.app.process.surroundings import lost, of_the_system, settle, with_home
+from retrial.errors import InputError
+from retrial.store.interrupts import noticed
+
 VERBS: dict[str, str] = {
     "reanalyse": "all of it: audit, reconstruction, models, answers and the report (the main job)",
     "audit": "recompute every printed number that can be recomputed",
@@ -24,19 +28,37 @@ VERBS: dict[str, str] = {
     "doctor": "versions, sampler, storage, caches",
 }
 _CONFIGURED = ("reanalyse", "audit", "reconstruct", "fit", "sensitivity", "report")
-USAGE_ERROR = 2
+USAGE_ERROR, INTERRUPTED = 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of the `retrial` command; exits with 0, 1 (a fit or check failed), 2 (bad input) or 130 (interrupted)."""
+    """Entry point of the `retrial` command; exits with 0, 1 (a fit or check failed, or the disk is full), 2 (bad input) or 130 (interrupted)."""
     try:
-        status = run(list(sys.argv[1:] if arguments is None else arguments))
-        sys.stdout.flush()
-    except BrokenPipeError:
+        with noticed():
+            settle()
+            status = run(list(sys.argv[1:] if arguments is None else arguments))
+            sys.stdout.flush()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = error.exit_status
+    except KeyboardInterrupt:
+        print("interrupted: what is finished is kept, and the same command goes on from there", file=sys.stderr)
+        status = INTERRUPTED
+    except (OSError, MemoryError) as error:
+        status = _ended_by(error)
+    sys.exit(max(status, _ended_by(lost())))
+
+
+def _ended_by(error: OSError | MemoryError | None) -> int:
+    """Exit status after something that is not the program's and not the user's doing, which is said."""
+    if error is None:
+        return 0
+    if isinstance(error, BrokenPipeError):
         # the reader of our output has gone (`| head`): nothing to tell anybody
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
-    sys.exit(status)
+    else:
+        print(f"error: {of_the_system(error)}", file=sys.stderr)
+    return 1
 
 
 def run(arguments: list[str]) -> int:
@@ -64,6 +86,8 @@ def _dispatch(verb: str, rest: list[str]) -> int:
         from retrial.app import check, new
 
         return (new if verb == "new" else check).run(rest)
+    if verb != "doctor" and (said := with_home()):  # which says it itself
+        print(said, file=sys.stderr)
     if verb in ("list", "doctor"):
         from retrial.app import information
 

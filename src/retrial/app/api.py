@@ -19,6 +19,7 @@ Errors are those of `retrial.errors`: `InputError` (a study, key or prior that c
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -140,7 +141,10 @@ def _carried_out(
     verb: str, study: Study | MultiArmStudy, keys: Mapping[str, Any], config_dir: str | Path | None, kept: bool
 ) -> Results:
     from retrial.app.application import carried_out
+    from retrial.app.process.surroundings import with_home
 
+    if said := with_home():
+        logging.getLogger("retrial").warning("%s", said)
     asked = _composed(verb, study, keys, config_dir)
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
         folder = carried_out(verb, asked, study)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import re
-import signal
 import sys
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
@@ -24,7 +23,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from retrial.app.composed import CUSTOM, plain, question
 from retrial.app.find import find_study
+from retrial.app.process.jobs import Jobs, jobs
+from retrial.app.process.surroundings import of_the_system, say
 from retrial.errors import ConfigError, FitError, InputError, RetrialError
+from retrial.store import interrupts
 from retrial.store.folders import MANIFEST, fingerprint, finish, is_finished, open_run, read_manifest
 from retrial.study.arms.many import MultiArmStudy
 from retrial.study.loader import load_study
@@ -34,9 +36,9 @@ if TYPE_CHECKING:
     from retrial.run_config import RunConfig
 
 log = logging.getLogger("retrial")
-INTERRUPTED = 130
 CONFIG_OF = {"report": "reanalyse"}
 """Verbs that are asked the same as another."""
+_TRIES = 3
 
 Work = Callable[["RunConfig", "Study | MultiArmStudy", Path], Sequence[str]]
 """A verb: does its work in the run folder and returns what failed, in words."""
@@ -50,53 +52,53 @@ def launch(verb: str, arguments: Sequence[str]) -> int:
 def run_jobs(verb: str, arguments: Sequence[str]) -> tuple[int, list[Path]]:
     """Run a verb under Hydra; the exit status, and the finished run folders (several in a multirun)."""
     sys.argv = [f"retrial {verb}", *arguments]
-    with tempfile.TemporaryDirectory(prefix="retrial-") as scratch:
-        told = Path(scratch) / "jobs"
+    with jobs() as told:
         status = _hydra(verb, told)
-        # jobs of a multirun may run in other processes: each adds its folder or its exit status to the file
-        lines = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
-    statuses = [int(line) for line in lines if line.isdigit()]
-    return max([status, *statuses]), [Path(line) for line in lines if not line.isdigit()]
+        return max(status, told.status), told.folders
 
 
-def _hydra(verb: str, told: Path) -> int:
-    def tell(line: object) -> None:
-        with told.open("a", encoding="utf-8") as stream:
-            stream.write(f"{line}\n")
-
+def _hydra(verb: str, told: Jobs) -> int:
     def task(config: DictConfig) -> None:
         try:
             folder = _run(verb, config)
-            tell(folder)
+            told.tell(folder)
             _conclude(folder)
         except RetrialError as error:
             # not raised further: Hydra would end a multirun with the first one, and add lines of its own
             log.error("error: %s", error)
-            tell(error.exit_status)
+            told.tell(error.exit_status)
+        except (OSError, MemoryError) as error:
+            log.error("error: %s", of_the_system(error))
+            told.tell(RetrialError.exit_status)
 
     try:
-        with _termination_interrupts():
-            hydra.main(version_base="1.3", config_path="pkg://retrial.conf", config_name=CONFIG_OF.get(verb, verb))(task)()
+        _again_after_kills(
+            hydra.main(version_base="1.3", config_path="pkg://retrial.conf", config_name=CONFIG_OF.get(verb, verb))(task), told
+        )
     except (HydraException, OmegaConfBaseException) as error:
         print(f"error: cannot use the configuration\n  - {first_lines(error)}", file=sys.stderr)
         return InputError.exit_status
-    except KeyboardInterrupt:
-        print("interrupted: nothing half-written is left", file=sys.stderr)
-        return INTERRUPTED
+    except FitError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
     return 0
 
 
-@contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    """SIGTERM (a batch system's, `timeout`'s) ends a run as Ctrl-C does, so that it too leaves nothing half-written."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _again_after_kills(call: Callable[[], None], told: Jobs) -> None:
+    """Call; where a process among several is killed (memory, most often) all of them end, and what is not finished is begun again.
+
+    Raises `FitError` where that happens `_TRIES` times without a job that comes to its end.
+    """
+    tries, finished = 0, 0
+    while True:
+        try:
+            return call()
+        except BrokenProcessPool as error:
+            interrupts.check()
+            tries, finished = (tries + 1, finished) if len(told.folders) == finished else (1, len(told.folders))
+            if tries == _TRIES:
+                raise FitError("processes of the run are killed, most often for want of memory; take fewer at a time") from error
+            print("a process of the run was killed; what is not finished is begun again", file=sys.stderr)
 
 
 _NO_SUCH_KEY = re.compile(r"Could not override '(?P<key>[^']+)'")
@@ -177,8 +179,12 @@ def _work(verb: str, asked: Asked, study: Study | MultiArmStudy, folder: Path) -
     with open_run(folder, run.force) as place:
         if place is not None:
             work: Work = import_module(f"retrial.pipeline.{verb}").work
-            failures = list(work(run, study, place))
+            with redirect_stdout(io.StringIO()) as words:
+                failures = list(work(run, study, place))
             finish(place, describe(run, study, failures, time.monotonic() - started))
+    # not before: what stdout cannot take must not undo what is done
+    if place is not None and words.getvalue():
+        say(words.getvalue().removesuffix("\n"))
 
 
 def _conclude(folder: Path) -> None:
@@ -188,7 +194,7 @@ def _conclude(folder: Path) -> None:
         if (folder / name).exists():
             log.info("%s: %s", name, folder / name)
     sys.stderr.flush()
-    print(folder, flush=True)
+    say(str(folder))
     if failures:
         raise FitError("\n  - ".join([f"{len(failures)} result(s) failed and are shown as failed:", *failures]))
 

@@ -15,6 +15,7 @@ from hydra.errors import HydraException
 
 from retrial.app.catalogue import GROUP, NO_EXPERIMENT, read_experiment
 from retrial.app.composed import plain
+from retrial.app.process.surroundings import with_home
 from retrial.errors import InputError, RetrialError
 from retrial.priors.prior_set import PriorSet, implied
 from retrial.priors.scales import COMMON, Parameter
@@ -130,6 +131,7 @@ def _doctor() -> int:
     for name, value in versions().items():
         print(f"{name:<14} {value}")
     print(f"{'commit':<14} {commit() or 'not a checkout'}")
+    print(f"{'home':<14} {with_home() or 'can be written'}")
     working = [_check("storage", _storage), _check("compiled code", _compiled), _check("sampler", _sampler)]
     return 0 if all(working) else 1
 

@@ -94,5 +94,7 @@ def cannot_write(folder: Path, error: OSError) -> StoreError:
     where = folder if error.filename is None else error.filename
     # numpy says of a full disk how many items it wrote, and no number of an error
     if error.errno in _DISK or error.errno is None:
-        return DiskError(f"cannot write to {where}: {error.strerror or error}; make room, or change output_dir. Finished stages are kept")
+        return DiskError(
+            f"cannot write to {where}: {error.strerror or error}; make room, or change output_dir. Finished stages are kept"
+        )
     return StoreError(f"cannot write to {where}: {error.strerror}; change output_dir")

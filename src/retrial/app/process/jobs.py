@@ -1,0 +1,69 @@
+"""What the jobs of a run tell of themselves, also from other processes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_PREFIX = "retrial-jobs-"
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """Finished run folders and exit statuses: kept in the process that started the jobs, and in a file for jobs elsewhere."""
+
+    parent: int
+    path: Path
+    here: list[str] = field(default_factory=list)
+
+    def tell(self, line: object) -> None:
+        """A run folder, or an exit status."""
+        if os.getpid() == self.parent:
+            self.here.append(str(line))
+            return
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "a", encoding="utf-8") as stream:
+            stream.write(f"{line}\n")
+
+    def _lines(self) -> list[str]:
+        elsewhere = self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
+        return list(dict.fromkeys([*self.here, *elsewhere]))
+
+    @property
+    def folders(self) -> list[Path]:
+        """Of the jobs that came to their end, each once."""
+        return [Path(line) for line in self._lines() if not line.isdigit()]
+
+    @property
+    def status(self) -> int:
+        """The worst."""
+        return max([0, *(int(line) for line in self._lines() if line.isdigit())])
+
+
+@contextmanager
+def jobs() -> Iterator[Jobs]:
+    """What jobs tell while this is open; their file is gone afterwards, and so are those of processes that were killed."""
+    folder, mine = Path(tempfile.gettempdir()), os.getpid()
+    found = Jobs(mine, folder / f"{_PREFIX}{mine}-{secrets.token_hex(8)}")
+    try:
+        yield found
+    finally:
+        for path in folder.glob(f"{_PREFIX}*"):
+            if path == found.path or not _alive(path.name.removeprefix(_PREFIX).partition("-")[0]):
+                with suppress(OSError):
+                    path.unlink()
+
+
+def _alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
