@@ -19,6 +19,7 @@ from yaml import YAMLError
 from retrial.errors import ConfigError, StoreError
 from retrial.report.format import probability as shown_probability
 from retrial.report.format import ratio as shown
+from retrial.store.files import write_whole
 
 GROUP = "experiment"
 NO_EXPERIMENT = "none"
@@ -170,7 +171,7 @@ def _probabilities(table: pd.DataFrame, chosen: pd.DataFrame, selection: Selecti
 
 def write_answer(frame: pd.DataFrame, path: Path) -> None:
     """An answer as CSV, numbers to the digits that a reader compares."""
-    frame.to_csv(path, index=False, float_format=_DIGITS, lineterminator="\n")
+    write_whole(path, frame.to_csv(index=False, float_format=_DIGITS, lineterminator="\n"))
 
 
 def read_answer(path: Path) -> pd.DataFrame:

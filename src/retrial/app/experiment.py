@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from retrial.app.catalogue import (
     write_answer,
 )
 from retrial.errors import ConfigError, InputError, RetrialError
+from retrial.store.files import write_whole
 
 ALL = "all"
 RESULTS = "results"
@@ -114,7 +114,7 @@ def _one(experiment: Experiment, asked: Asked) -> int:
     if not frames:
         return status
     write_answer(pd.concat(frames, ignore_index=True), folder / ANSWER)
-    (folder / PAGE).write_text(page(experiment, read_answer(folder / ANSWER), ""), encoding="utf-8")
+    write_whole(folder / PAGE, page(experiment, read_answer(folder / ANSWER), ""))
     if asked.catalogue is not None:
         _publish(experiment, folder, asked.catalogue, asked.own)
     print(folder, flush=True)
@@ -163,8 +163,8 @@ def _publish(experiment: Experiment, folder: Path, catalogue: Path, own: Path | 
     if experiment.program:
         (target / RESULTS).mkdir(exist_ok=True)
         for path in (path for path in sorted(folder.iterdir()) if path.suffix in _KEPT and path.name != ANSWER):
-            shutil.copyfile(path, target / RESULTS / path.name)
-    shutil.copyfile(folder / ANSWER, target / ANSWER)
+            write_whole(target / RESULTS / path.name, path.read_bytes())
+    write_whole(target / ANSWER, (folder / ANSWER).read_bytes())
     write_pages([experiment], catalogue, own)
 
 
@@ -174,7 +174,7 @@ def write_pages(experiments: Sequence[Experiment], catalogue: Path, own: Path | 
         path = catalogue / item.name / PAGE
         before = path.read_text(encoding="utf-8") if path.is_file() else ""
         answer = read_answer(path.with_name(ANSWER)) if path.with_name(ANSWER).is_file() else None
-        path.write_text(page(item, answer, before), encoding="utf-8")
+        write_whole(path, page(item, answer, before))
     known = [read_experiment(file) for name, file in experiment_files(own).items() if (catalogue / name).is_dir()]
     front = catalogue / PAGE
-    front.write_text(index(known, catalogue, front.read_text(encoding="utf-8") if front.is_file() else ""), encoding="utf-8")
+    write_whole(front, index(known, catalogue, front.read_text(encoding="utf-8") if front.is_file() else ""))

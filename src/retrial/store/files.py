@@ -35,21 +35,30 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file that lies in no run folder: all of it, or none where that fails, and what was there before stays."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+def write_whole(path: Path, content: str | bytes, *, new: bool = False) -> None:
+    """Write a file that lies in no run folder: all of it, or none where that fails, and what was there before stays.
+
+    Raises `OSError`; `new`: `FileExistsError` where there is one.
+    """
+    beside = path.with_name(f".{os.getpid()}.unfinished")
     try:
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
         sync(beside)
-        beside.replace(path)
+        if new:
+            link(beside, path, new=True)
+        else:
+            beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
 
 
-def link(source: Path, target: Path) -> None:
-    """A second name for the same file, or a copy where the file system has no such thing."""
-    target.unlink(missing_ok=True)
+def link(source: Path, target: Path, *, new: bool = False) -> None:
+    """A second name for the same file, or a copy where the file system has no such thing; `new`: raises where the name is taken."""
+    if not new:
+        target.unlink(missing_ok=True)
     try:
         target.hardlink_to(source)
+    except FileExistsError:
+        raise
     except OSError:
         shutil.copyfile(source, target)
