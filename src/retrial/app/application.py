@@ -59,6 +59,7 @@ def run_jobs(verb: str, arguments: Sequence[str]) -> tuple[int, list[Path]]:
 
 def _hydra(verb: str, told: Jobs) -> int:
     def task(config: DictConfig) -> None:
+        interrupts.check()
         try:
             folder = _run(verb, config)
             told.tell(folder)

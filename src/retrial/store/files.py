@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import shutil
 from pathlib import Path
+
+_MINE, _UNFINISHED = f".{platform.node()}-", ".unfinished"
+"""Around a process's number: names of files that are being written on this machine."""
 
 
 def checksums(folder: Path, without: tuple[str, ...] = ()) -> dict[str, str]:
@@ -40,7 +44,10 @@ def write_whole(path: Path, content: str | bytes, *, new: bool = False) -> None:
 
     Raises `OSError`; `new`: `FileExistsError` where there is one.
     """
-    beside = path.with_name(f".{os.getpid()}.unfinished")
+    beside = path.with_name(f"{_MINE}{os.getpid()}{_UNFINISHED}")
+    for other in path.parent.glob(f"{_MINE}*{_UNFINISHED}"):
+        if not alive(other.name.removeprefix(_MINE).removesuffix(_UNFINISHED)):
+            other.unlink(missing_ok=True)
     try:
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
         sync(beside)
@@ -50,6 +57,17 @@ def write_whole(path: Path, content: str | bytes, *, new: bool = False) -> None:
             beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def alive(process: str) -> bool:
+    """Whether a process of this machine, by its number, is at work."""
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def link(source: Path, target: Path, *, new: bool = False) -> None:

@@ -1,7 +1,8 @@
 """Signals that end a run, and the places where a run looks whether one came.
 
-Python turns a signal into an exception wherever the program then is, and compiled code that calls back into Python drops it: the run would
-go on. So a signal is also noted, and the note is read between two stages and after every fit.
+Python turns a signal into an exception wherever the program then is, and compiled code that calls back into Python drops it, or a
+library makes another exception of it: the run would go on, or seem to fail. So a signal is also noted. The note is read before and after every
+stage and every fit, before a result is kept, and at the end.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ def _note(number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def noticed() -> Iterator[None]:
-    """While this is open every one of `SIGNALS` raises `KeyboardInterrupt`, and is noted; one that is ignored (`nohup`, `&`) stays so."""
+    """While this is open every one of `SIGNALS` raises `KeyboardInterrupt`, whatever is made of it on the way out, and is noted.
+
+    One that is ignored (`nohup`, `&`) stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -36,10 +40,10 @@ def noticed() -> Iterator[None]:
         signal.signal(number, _note)
     try:
         yield
-        check()
     finally:
         for number, handler in changed.items():
             signal.signal(number, handler)
+        check()
 
 
 def check() -> None:

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from retrial.store.files import alive
+
 _PREFIX = "retrial-jobs-"
 
 
@@ -54,16 +56,6 @@ def jobs() -> Iterator[Jobs]:
         yield found
     finally:
         for path in folder.glob(f"{_PREFIX}*"):
-            if path == found.path or not _alive(path.name.removeprefix(_PREFIX).partition("-")[0]):
+            if path == found.path or not alive(path.name.removeprefix(_PREFIX).partition("-")[0]):
                 with suppress(OSError):
                     path.unlink()
-
-
-def _alive(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True

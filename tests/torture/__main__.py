@@ -1,0 +1,42 @@
+"""Kills, full disks and flipped bits: `python -m tests.torture [--short] [--seed 1] [--only kill,disks,flips]`; exit status 1 where one is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # a process with threads cannot be forked
+
+from tests.torture import disks, flips, kill, runs
+
+PARTS = {"kill": kill.tortured, "disks": disks.tortured, "flips": flips.tortured}
+
+
+def main() -> int:
+    """Run the parts; print a line a case."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default=",".join(PARTS))
+    options = parser.parse_args()
+    wrong, started = 0, time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="torture-"))  # forks would remove a TemporaryDirectory on their way out
+    try:
+        runs.prepare(folder)
+        for name in options.only.split(","):
+            for line in PARTS[name](folder, random.Random(options.seed), options.short):
+                print(f"{time.monotonic() - started:6.0f} s  {name}: {line}", flush=True)
+                wrong += line.startswith("WRONG")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
