@@ -1,4 +1,7 @@
-"""Kills, full disks and flipped bits: `python -m tests.torture [--short] [--seed 1] [--only kill,disks,flips]`; exit status 1 where one is wrong."""
+"""Streams, kills, full disks and flipped bits: exit status 1 where anything was wrong.
+
+python -m tests.torture [--short] [--seed 1] [--only streams,kill,disks,flips]
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a process with threads cannot be forked
 
-from tests.torture import disks, flips, kill, runs
+from tests.torture import disks, flips, kill, runs, streams
 
-PARTS = {"kill": kill.tortured, "disks": disks.tortured, "flips": flips.tortured}
+PARTS = {"streams": streams.tortured, "kill": kill.tortured, "disks": disks.tortured, "flips": flips.tortured}
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -44,7 +45,8 @@ def tortured(folder: Path, rng: random.Random, short: bool) -> Iterator[str]:
 def _limited(folder: Path, command: tuple[str, ...], limit: int, expected: dict[str, bytes]) -> Iterator[str]:
     at = f"files of at most {limit} bytes"
     shutil.rmtree(folder / "out", ignore_errors=True)
-    yield from _judged(at, start(folder, (*command, "output_dir=out"), limit).end(), folder / "out")
+    ended = start(folder, (*command, "output_dir=out"), lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))).end()
+    yield from _judged(at, ended, folder / "out")
     start(folder, (*command, "output_dir=out")).end()
     yield from _same(f"{at}, then any", folder / "out", expected)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -45,7 +46,7 @@ def _mine(verb: str, study: str, *more: str) -> tuple[str, ...]:
 
 
 CASES = (
-    Case("audit", ("audit", "study=yao2025"), short=1),
+    Case("audit", ("audit", "study=yao2025")),
     Case("audit, four processes", _mine("audit", "counts"), processes=4),
     Case("sensitivity", _mine("sensitivity", "hr")),
     Case("sensitivity, two processes", _mine("sensitivity", "hr"), processes=2, short=1),
@@ -72,6 +73,8 @@ def tortured(folder: Path, rng: random.Random, short: bool) -> Iterator[str]:
         moments = case.short if short else case.moments
         if moments:
             yield from _case(folder, case, moments, rng)
+    for case in [] if short else [case for case in CASES if JOBLIB[1] in case.arguments and case.processes == 1]:
+        yield from _workers(folder, case, rng)
 
 
 def _case(folder: Path, case: Case, moments: int, rng: random.Random) -> Iterator[str]:
@@ -140,3 +143,24 @@ def _to_the_end(folder: Path, case: Case, first: Ended, expected: dict[str, byte
         yield "resumed: other stages than of an undisturbed run"
     if last.status != first.status and case.arguments[0] != "new":
         yield f"resumed: exit status {last.status}, undisturbed {first.status}: {last.err[-500:]}"
+
+
+def _workers(folder: Path, case: Case, rng: random.Random) -> Iterator[str]:
+    """One of the processes that do the jobs is killed, as for want of memory: no job may be lost."""
+    _clear(folder)
+    first = start(folder, case.command).end(case.within)
+    expected, wrong, killed = contents(folder / "out"), [], 0
+    for _ in range(case.moments):
+        _clear(folder)
+        run = start(folder, case.command)
+        time.sleep(first.seconds * rng.uniform(0.2, 0.9))
+        found = Path(f"/proc/{run.process}/task/{run.process}/children").read_text().split()
+        workers = [int(one) for one in found if b"popen_loky" in Path(f"/proc/{one}/cmdline").read_bytes()]
+        if workers:
+            os.kill(rng.choice(workers), signal.SIGKILL)
+            killed += 1
+        ended = run.end(case.within)
+        if ended.status != first.status or "Traceback" in ended.err or contents(folder / "out") != expected:
+            wrong.append(f"a worker killed: exit status {ended.status}: {ended.err[-800:]}")
+    yield f"{case.name}: {killed} workers killed, {len(wrong)} wrong"
+    yield from (f"WRONG {case.name}: {line}" for line in wrong)

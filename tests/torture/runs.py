@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -79,18 +79,18 @@ class Run:
         return Ended(os.waitstatus_to_exitcode(found[1]), words, seconds)
 
 
-def start(folder: Path, arguments: Sequence[str], limit: int | None = None) -> Run:
-    """Begin `retrial ARGUMENTS` in a folder, with a TMPDIR of its own; `limit`: bytes that no file of it may exceed."""
+def start(folder: Path, arguments: Sequence[str], around: Callable[[], None] | None = None) -> Run:
+    """Begin `retrial ARGUMENTS` in a folder, with a TMPDIR of its own; `around` makes the process's surroundings worse first."""
     descriptor, said = tempfile.mkstemp(prefix="said-", dir=folder)
     started = time.monotonic()
     process = os.fork()
     if process == 0:
-        _be(folder, descriptor, arguments, limit)
+        _be(folder, descriptor, arguments, around)
     os.close(descriptor)
     return Run(process, Path(said), started)
 
 
-def _be(folder: Path, said: int, arguments: Sequence[str], limit: int | None) -> None:
+def _be(folder: Path, said: int, arguments: Sequence[str], around: Callable[[], None] | None) -> None:
     """What the fork does instead of starting Python."""
     status = BROKEN
     try:
@@ -101,10 +101,8 @@ def _be(folder: Path, said: int, arguments: Sequence[str], limit: int | None) ->
         os.dup2(said, 2)
         os.chdir(folder)
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
-        if limit is not None:
-            import resource
-
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        if around is not None:
+            around()
         cli.main(arguments)
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1

@@ -96,7 +96,7 @@ def _again_after_kills(call: Callable[[], None], told: Jobs) -> None:
             return call()
         except BrokenProcessPool as error:
             interrupts.check()
-            tries, finished = (tries + 1, finished) if len(told.folders) == finished else (1, len(told.folders))
+            tries, finished = (tries + 1, finished) if len(told.folders) == finished else (0, len(told.folders))
             if tries == _TRIES:
                 raise FitError("processes of the run are killed, most often for want of memory; take fewer at a time") from error
             print("a process of the run was killed; what is not finished is begun again", file=sys.stderr)
