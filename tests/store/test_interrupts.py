@@ -37,6 +37,20 @@ def test_what_a_library_makes_of_an_interrupt_is_one() -> None:
         raise ValueError("as pydantic does it")
 
 
+class Swallowing:
+    """Python itself drops what is raised here, and says so."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_no_traceback_is_shown_of_a_swallowed_signal(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), noticed():
+        Swallowing()
+    assert capfd.readouterr().err == ""
+
+
 def test_nothing_is_kept_of_a_stage_that_was_interrupted(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), noticed():
         Stages(tmp_path).run("probe", swallowed)

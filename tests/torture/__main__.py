@@ -1,6 +1,6 @@
 """Streams, kills, full disks and flipped bits: exit status 1 where anything was wrong.
 
-python -m tests.torture [--short] [--seed 1] [--only streams,kill,disks,flips]
+python -m tests.torture [--short] [--seed 1] [--moments 40] [--only streams,kill,disks,flips]
 """
 
 from __future__ import annotations
@@ -12,13 +12,20 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a process with threads cannot be forked
 
 from tests.torture import disks, flips, kill, runs, streams
 
-PARTS = {"streams": streams.tortured, "kill": kill.tortured, "disks": disks.tortured, "flips": flips.tortured}
+Part = Callable[..., Iterator[str]]
+PARTS: dict[str, Part] = {
+    "streams": streams.tortured,
+    "kill": kill.tortured,
+    "disks": disks.tortured,
+    "flips": flips.tortured,
+}
 
 
 def main() -> int:
@@ -26,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--moments", type=int, default=40, help="of a signal, at most")
     parser.add_argument("--only", default=",".join(PARTS))
     options = parser.parse_args()
     wrong, started = 0, time.monotonic()
@@ -33,7 +41,8 @@ def main() -> int:
     try:
         runs.prepare(folder)
         for name in options.only.split(","):
-            for line in PARTS[name](folder, random.Random(options.seed), options.short):
+            more = (options.moments,) if name == "kill" else ()
+            for line in PARTS[name](folder, random.Random(options.seed), options.short, *more):
                 print(f"{time.monotonic() - started:6.0f} s  {name}: {line}", flush=True)
                 wrong += line.startswith("WRONG")
     finally:

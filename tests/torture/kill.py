@@ -47,34 +47,34 @@ def _mine(verb: str, study: str, *more: str) -> tuple[str, ...]:
 
 CASES = (
     Case("audit", ("audit", "study=yao2025")),
-    Case("audit, four processes", _mine("audit", "counts"), processes=4),
+    Case("audit, four processes", _mine("audit", "counts"), processes=4, moments=10),
     Case("sensitivity", _mine("sensitivity", "hr")),
-    Case("sensitivity, two processes", _mine("sensitivity", "hr"), processes=2, short=1),
+    Case("sensitivity, two processes", _mine("sensitivity", "hr"), processes=2, moments=10, short=1),
     Case("reconstruct, patients", _mine("reconstruct", "pat")),
-    Case("fit, closed form, three processes", _mine("fit", "hr", "model=log_hazard_ratio"), processes=3),
-    Case("fit, sampled", _mine("fit", "pat", *FAST), moments=20),
+    Case("fit, closed form, three processes", _mine("fit", "hr", "model=log_hazard_ratio"), processes=3, moments=20),
+    Case("fit, sampled", _mine("fit", "pat", *FAST), moments=10),
     Case("reanalyse", _mine("reanalyse", "counts")),
-    Case("reanalyse, force, an earlier result there", _mine("reanalyse", "hr", "force=true")),
+    Case("reanalyse, force, an earlier result there", _mine("reanalyse", "hr", "force=true"), moments=20),
     Case("sensitivity, force, an earlier result there", _mine("sensitivity", "hr", "force=true"), short=2),
-    Case("reanalyse, two processes", _mine("reanalyse", "counts"), processes=2),
+    Case("reanalyse, two processes", _mine("reanalyse", "counts"), processes=2, moments=10),
     Case("report", _mine("report", "hr")),
     Case("experiment", ("experiment", "scepticism", "catalogue=catalogue"), moments=20),
     Case("new", ("new", "study=mytrial", "kind=patients", "--config-dir", "out"), short=1),
     Case("several, one after the other", _mine("audit", "hr,counts", "-m")),
     Case("several, joblib", _mine("fit", "hr", "model=log_hazard_ratio", *JOBLIB), moments=13, within=240),
-    Case("several, joblib, two processes", _mine("audit", "counts", *JOBLIB), processes=2, moments=6, within=240),
-    Case("reconstruct, sampled", ("reconstruct", "study=yao2025", "endpoints=[os]", *YAO), moments=6, within=600),
+    Case("several, joblib, two processes", _mine("audit", "counts", *JOBLIB), processes=2, moments=4, within=240),
+    Case("reconstruct, sampled", ("reconstruct", "study=yao2025", "endpoints=[os]", *YAO), moments=4, within=600),
 )
 
 
-def tortured(folder: Path, rng: random.Random, short: bool) -> Iterator[str]:
-    """Lines on each case: how many kills, then what was wrong, each begun with "WRONG"."""
+def tortured(folder: Path, rng: random.Random, short: bool, most: int = 40) -> Iterator[str]:
+    """Lines on each case: how many kills, then what was wrong, each begun with "WRONG"; `most`: moments of a signal."""
     for case in CASES:
-        moments = case.short if short else case.moments
+        moments = min(case.short if short else case.moments, most)
         if moments:
             yield from _case(folder, case, moments, rng)
     for case in [] if short else [case for case in CASES if JOBLIB[1] in case.arguments and case.processes == 1]:
-        yield from _workers(folder, case, rng)
+        yield from _workers(folder, case, min(case.moments, most), rng)
 
 
 def _case(folder: Path, case: Case, moments: int, rng: random.Random) -> Iterator[str]:
@@ -145,12 +145,12 @@ def _to_the_end(folder: Path, case: Case, first: Ended, expected: dict[str, byte
         yield f"resumed: exit status {last.status}, undisturbed {first.status}: {last.err[-500:]}"
 
 
-def _workers(folder: Path, case: Case, rng: random.Random) -> Iterator[str]:
+def _workers(folder: Path, case: Case, moments: int, rng: random.Random) -> Iterator[str]:
     """One of the processes that do the jobs is killed, as for want of memory: no job may be lost."""
     _clear(folder)
     first = start(folder, case.command).end(case.within)
     expected, wrong, killed = contents(folder / "out"), [], 0
-    for _ in range(case.moments):
+    for _ in range(moments):
         _clear(folder)
         run = start(folder, case.command)
         time.sleep(first.seconds * rng.uniform(0.2, 0.9))

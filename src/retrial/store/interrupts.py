@@ -8,6 +8,7 @@ stage and every fit, before a result is kept, and at the end.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,12 @@ def _note(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _untold(swallowed: sys.UnraisableHookArgs) -> None:
+    """Python tells of what is swallowed; of an interrupt that is noted nothing needs to be told."""
+    if not (_CAME and issubclass(swallowed.exc_type, KeyboardInterrupt)):
+        sys.__unraisablehook__(swallowed)
+
+
 @contextmanager
 def noticed() -> Iterator[None]:
     """While this is open every one of `SIGNALS` raises `KeyboardInterrupt`, whatever is made of it on the way out, and is noted.
@@ -36,11 +43,13 @@ def noticed() -> Iterator[None]:
     # a handler that Python did not set is None, and cannot be put back
     before = {number: signal.getsignal(number) for number in SIGNALS}
     changed = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+    tells, sys.unraisablehook = sys.unraisablehook, _untold
     for number in changed:
         signal.signal(number, _note)
     try:
         yield
     finally:
+        sys.unraisablehook = tells
         for number, handler in changed.items():
             signal.signal(number, handler)
         check()
