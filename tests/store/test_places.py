@@ -11,7 +11,8 @@ import xarray as xr
 
 from retrial.errors import DiskError, StoreError
 from retrial.store import stages
-from retrial.store.places import Place, cannot_write, sweep
+from retrial.store.files import cannot_write
+from retrial.store.places import Place, sweep
 
 
 @pytest.fixture

@@ -255,21 +255,26 @@ def _read(verb: str, study: Study | MultiArmStudy, folder: Path, kept: bool) -> 
     """The files of a run, in memory."""
     import xarray as xr
 
-    from retrial.store.artefacts import TABLES
-    from retrial.store.folders import read_manifest
+    from retrial.store.artefacts import ARTEFACTS, TABLES
+    from retrial.store.folders import FILES, read_manifest
     from retrial.store.tables import read_table
 
-    arrays = {}
-    for path in sorted([*folder.glob("*.nc"), *folder.glob("*_vs_*/*.nc")]):
-        with xr.open_datatree(path, engine="h5netcdf") as stored:
-            arrays[path.relative_to(folder).with_suffix("").as_posix()] = stored.load()
+    # what the manifest lists, which was checked: not what somebody has put beside it
+    manifest, arrays = read_manifest(folder), {}
+    for name in sorted(name for name in manifest[FILES] if name.endswith(".nc")):
+        with xr.open_datatree(folder / name, engine="h5netcdf") as stored:
+            arrays[name.removesuffix(".nc")] = stored.load()
     page = folder / "report.html"
     return Results(
         verb=verb,
         study=study,
-        tables={name: frame for name in TABLES if (frame := read_table(folder, name)) is not None},
+        tables={
+            name: table
+            for name in TABLES
+            if ARTEFACTS[name].pattern in manifest[FILES] and (table := read_table(folder, name)) is not None
+        },
         arrays=arrays,
         report=page.read_text(encoding="utf-8") if page.is_file() else "",
-        failures=tuple(read_manifest(folder)["failures"]),
+        failures=tuple(manifest["failures"]),
         folder=folder if kept else None,
     )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import platform
 import shutil
 from pathlib import Path
 
+from retrial.errors import DiskError, StoreError
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _MINE, _UNFINISHED = f".{platform.node()}-", ".unfinished"
 """Around a process's number: names of files that are being written on this machine."""
 
@@ -80,3 +84,14 @@ def link(source: Path, target: Path, *, new: bool = False) -> None:
         raise
     except OSError:
         shutil.copyfile(source, target)
+
+
+def cannot_write(folder: Path, error: OSError) -> StoreError:
+    """What to tell of a folder, or of a file of ours elsewhere, that cannot be written."""
+    where = folder if error.filename is None else error.filename
+    # numpy says of a full disk how many items it wrote, and no number of an error
+    if error.errno in _DISK or error.errno is None:
+        return DiskError(
+            f"cannot write to {where}: {error.strerror or error}; make room, or change output_dir. Finished stages are kept"
+        )
+    return StoreError(f"cannot write to {where}: {error.strerror}; change output_dir")

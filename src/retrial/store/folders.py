@@ -13,8 +13,8 @@ from typing import Any
 
 from retrial.errors import StoreError
 from retrial.store import interrupts
-from retrial.store.files import checksums, file_digest
-from retrial.store.places import Place, cannot_write, sweep
+from retrial.store.files import cannot_write, checksums, file_digest
+from retrial.store.places import Place, sweep
 
 log = logging.getLogger("retrial")
 MANIFEST = "manifest.json"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from retrial.errors import DiskError, StoreError
 from retrial.store.files import sync, write_through
 from retrial.store.locks import held, held_if_free
 
 LOCKS, UNFINISHED = ".locks", ".unfinished"
 """Folders of a root: lock files, which stay, and what is being made, which is of no use to anybody once its process is gone."""
 _EARLIER = ".earlier"
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @dataclass(frozen=True)
@@ -87,14 +84,3 @@ def sweep(root: Path, depth: int) -> None:
         with held_if_free(place._lock) as free:
             if free:
                 place._tidy()
-
-
-def cannot_write(folder: Path, error: OSError) -> StoreError:
-    """What to tell of a folder, or of a file of ours elsewhere, that cannot be written."""
-    where = folder if error.filename is None else error.filename
-    # numpy says of a full disk how many items it wrote, and no number of an error
-    if error.errno in _DISK or error.errno is None:
-        return DiskError(
-            f"cannot write to {where}: {error.strerror or error}; make room, or change output_dir. Finished stages are kept"
-        )
-    return StoreError(f"cannot write to {where}: {error.strerror}; change output_dir")

@@ -14,10 +14,10 @@ import xarray as xr
 from retrial.errors import StoreError
 from retrial.store import interrupts
 from retrial.store.code import code_digest
-from retrial.store.files import checksums, link
+from retrial.store.files import cannot_write, checksums, link
 from retrial.store.folders import STAGES
 from retrial.store.manifest import PROGRAM, versions
-from retrial.store.places import Place, cannot_write
+from retrial.store.places import Place
 from retrial.store.saved import Decoder, Encoder, digest, document, file_of, read_all, remember, write_all
 
 if TYPE_CHECKING:
