@@ -1,6 +1,6 @@
 """Streams, kills, full disks and flipped bits: exit status 1 where anything was wrong.
 
-python -m tests.torture [--short] [--seed 1] [--moments 40] [--only streams,kill,disks,flips]
+python -m tests.torture [--short] [--seed 1] [--most 40] [--only streams,kill,disks,flips] [--cases WORD]
 """
 
 from __future__ import annotations
@@ -33,16 +33,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--moments", type=int, default=40, help="of a signal, at most")
+    parser.add_argument("--most", type=int, default=40, help="moments of a signal, or sizes of a disk")
     parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--cases", default="", help="those whose name or command has this word")
     options = parser.parse_args()
+    asked = runs.Asked(options.short, options.most, options.cases)
     wrong, started = 0, time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="torture-"))  # forks would remove a TemporaryDirectory on their way out
     try:
         runs.prepare(folder)
         for name in options.only.split(","):
-            more = (options.moments,) if name == "kill" else ()
-            for line in PARTS[name](folder, random.Random(options.seed), options.short, *more):
+            for line in PARTS[name](folder, random.Random(options.seed), asked):
                 print(f"{time.monotonic() - started:6.0f} s  {name}: {line}", flush=True)
                 wrong += line.startswith("WRONG")
     finally:

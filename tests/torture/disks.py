@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.torture.kill import FAST
-from tests.torture.runs import Ended, contents, start, wrong_folders
+from tests.torture.runs import Asked, Ended, contents, start, wrong_folders
 
 COMMANDS = (
     ("fit", "--config-dir", "mine", "study=hr", "model=log_hazard_ratio"),
@@ -23,20 +23,20 @@ COMMANDS = (
 SIZES = 20
 
 
-def tortured(folder: Path, rng: random.Random, short: bool) -> Iterator[str]:
+def tortured(folder: Path, rng: random.Random, asked: Asked) -> Iterator[str]:
     """Lines as those of `kill`: each command on disks from nothing to all that it needs, then with room."""
-    for command in COMMANDS[:1] if short else COMMANDS:
+    for command in COMMANDS[:1] if asked.short else asked.among(COMMANDS):
         shutil.rmtree(folder / "out", ignore_errors=True)
         whole = start(folder, (*command, "output_dir=out")).end(600)
         expected = contents(folder / "out")
         sizes = [path.stat().st_blocks // 2 for path in (folder / "out").rglob("*")]
         largest = max(path.stat().st_size for path in (folder / "out").rglob("*") if path.is_file())
         wrong: list[str] = [] if expected else [f"the run itself fails: {whole.err[-500:]}"]
-        steps = 2 if short else SIZES
+        steps = 2 if asked.short else min(SIZES, asked.most)
         for step in range(steps):
             share = (step + rng.random()) / steps
             wrong += _limited(folder, command, int(largest * share), expected)
-            if not short:
+            if not asked.short:
                 wrong += _small(folder, command, max(int(sum(sizes) * share), 4), expected)
         yield f"{command[0]}: {steps} sizes up to {sum(sizes)} KiB, {len(wrong)} wrong"
         yield from (f"WRONG {command[0]}: {line}" for line in dict.fromkeys(wrong))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from retrial.store.folders import MANIFEST
 from tests.torture.kill import FAST
-from tests.torture.runs import VERBS, contents, start
+from tests.torture.runs import VERBS, Asked, contents, start
 
 COMMANDS = (
     ("fit", "--config-dir", "mine", "study=hr", "model=log_hazard_ratio"),
@@ -22,9 +22,9 @@ COMMANDS = (
 NAMED = ("doing it again", "computing it again")
 
 
-def tortured(folder: Path, rng: random.Random, short: bool) -> Iterator[str]:
+def tortured(folder: Path, rng: random.Random, asked: Asked) -> Iterator[str]:
     """Lines as those of `kill`."""
-    for command in COMMANDS[:1] if short else COMMANDS:
+    for command in COMMANDS[:1] if asked.short else asked.among(COMMANDS):
         shutil.rmtree(folder / "out", ignore_errors=True)
         whole = (*command, "output_dir=out")
         first = start(folder, whole).end(600)
@@ -33,7 +33,7 @@ def tortured(folder: Path, rng: random.Random, short: bool) -> Iterator[str]:
         served, kept = (
             [path for path in (folder / "out" / part).rglob("*") if _is_result(path)] for part in (command[0], "stages")
         )
-        if short:
+        if asked.short:
             served, kept = (rng.sample(sorted(paths), min(1, len(paths))) for paths in (served, kept))
         for path in sorted(served):
             wrong += _flipped(folder, whole, path, rng, expected)

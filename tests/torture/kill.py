@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.torture.runs import Ended, contents, run_folders, stages, start, wrong_folders
+from tests.torture.runs import Asked, Ended, contents, run_folders, stages, start, wrong_folders
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 YAO = ("reconstruction.n_tables=4", "reconstruction.islands=2", "reconstruction.particles=60", "sampler.pooled_draws=2000")
@@ -67,14 +67,16 @@ CASES = (
 )
 
 
-def tortured(folder: Path, rng: random.Random, short: bool, most: int = 40) -> Iterator[str]:
-    """Lines on each case: how many kills, then what was wrong, each begun with "WRONG"; `most`: moments of a signal."""
-    for case in CASES:
-        moments = min(case.short if short else case.moments, most)
+def tortured(folder: Path, rng: random.Random, asked: Asked) -> Iterator[str]:
+    """Lines on each case: how many kills, then what was wrong, each begun with "WRONG"."""
+    for case in asked.among(CASES):
+        moments = min(case.short if asked.short else case.moments, asked.most)
         if moments:
             yield from _case(folder, case, moments, rng)
-    for case in [] if short else [case for case in CASES if JOBLIB[1] in case.arguments and case.processes == 1]:
-        yield from _workers(folder, case, min(case.moments, most), rng)
+    for case in (
+        [] if asked.short else [case for case in asked.among(CASES) if JOBLIB[1] in case.arguments and case.processes == 1]
+    ):
+        yield from _workers(folder, case, min(case.moments, asked.most), rng)
 
 
 def _case(folder: Path, case: Case, moments: int, rng: random.Random) -> Iterator[str]:

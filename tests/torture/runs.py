@@ -30,6 +30,19 @@ BROKEN = 70
 """Exit status of a run that ended with an exception that the program does not know."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The short form, or the long one: at most so many moments or sizes, and of the cases those that have the word."""
+
+    short: bool
+    most: int
+    word: str = ""
+
+    def among[T](self, cases: Sequence[T]) -> list[T]:
+        """Those that are asked for."""
+        return [case for case in cases if self.word in str(case)]
+
+
 def prepare(folder: Path) -> None:
     """Import what runs need, and write the studies that they are about."""
     for name in (*HEAVY, *(f"pipeline.{verb}" for verb in VERBS)):

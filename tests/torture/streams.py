@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.torture.runs import contents, start
+from tests.torture.runs import Asked, contents, start
 
 COMMANDS = (
     ("sensitivity", "--config-dir", "mine", "study=hr"),
@@ -65,9 +65,9 @@ PLACES = {"/proc/nowhere": 2, "/dev/null/x": 2, "a" * 300: 1, "a/" * 2500: 1}
 """Output folders that cannot be."""
 
 
-def tortured(folder: Path, _rng: random.Random, short: bool) -> Iterator[str]:
+def tortured(folder: Path, _rng: random.Random, asked: Asked) -> Iterator[str]:
     """Lines as those of `kill`."""
-    for command in COMMANDS[:1] if short else COMMANDS:
+    for command in COMMANDS[:1] if asked.short else asked.among(COMMANDS):
         wrong: list[str] = []
         shutil.rmtree(folder / "out", ignore_errors=True)
         start(folder, (*command, "output_dir=out")).end()
