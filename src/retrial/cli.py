@@ -12,7 +12,7 @@ from pathlib import Path
 
 from retrial.app.process.surroundings import lost, of_the_system, settle, with_home
 from retrial.errors import InputError
-from retrial.store.interrupts import noticed
+from retrial.store.interrupts import at_once, noticed
 
 VERBS: dict[str, str] = {
     "reanalyse": "all of it: audit, reconstruction, models, answers and the report (the main job)",
@@ -34,19 +34,17 @@ USAGE_ERROR, INTERRUPTED = 2, 130
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `retrial` command; exits with 0, 1 (a fit or check failed, or the disk is full), 2 (bad input) or 130 (interrupted)."""
     try:
-        with noticed():
-            settle()
-            status = run(list(sys.argv[1:] if arguments is None else arguments))
-            sys.stdout.flush()
+        settle()
+        status = run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         status = error.exit_status
-    except KeyboardInterrupt:
-        print("interrupted: what is finished is kept, and the same command goes on from there", file=sys.stderr)
-        status = INTERRUPTED
     except (OSError, MemoryError) as error:
         status = _ended_by(error)
-    sys.exit(max(status, _ended_by(lost())))
+    status = max(status, _ended_by(lost()))
+    at_once()
+    sys.exit(status)
 
 
 def _ended_by(error: OSError | MemoryError | None) -> int:
@@ -62,7 +60,16 @@ def _ended_by(error: OSError | MemoryError | None) -> int:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit status."""
+    """Run one command and return its exit status; an interrupt is one."""
+    try:
+        with noticed():
+            return _run(arguments)
+    except KeyboardInterrupt:
+        print("interrupted: what is finished is kept, and the same command goes on from there", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
         return 0 if arguments else USAGE_ERROR

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -103,3 +105,10 @@ def test_another_thread_has_no_signals() -> None:
     thread.start()
     thread.join()
     assert found == [True]
+
+
+@pytest.mark.parametrize("number", interrupts.SIGNALS)
+def test_after_the_end_a_signal_ends_the_process_without_words(number: int) -> None:
+    code = f"import os; from retrial.store.interrupts import at_once; at_once(); os.kill(os.getpid(), {int(number)}); print(1)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-number, "", "")

@@ -59,3 +59,10 @@ def check() -> None:
     """Raise `KeyboardInterrupt` where a signal came that something swallowed."""
     if _CAME:
         raise KeyboardInterrupt
+
+
+def at_once() -> None:
+    """From now on a signal ends the process as it does any other: nothing is left to be told or kept."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
