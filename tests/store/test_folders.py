@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -76,6 +77,15 @@ def test_a_forced_run_that_fails_leaves_the_earlier_result(folder: Path) -> None
         raise KeyboardInterrupt
     assert is_finished(folder)
     assert (folder / "result.csv").read_text() == "1,2,3"
+
+
+@pytest.mark.parametrize(("number", "status"), [(errno.ENOSPC, 1), (errno.EFBIG, 1), (errno.EACCES, 2)])
+def test_what_cannot_be_written_is_a_named_error_whoever_writes_it(folder: Path, number: int, status: int) -> None:
+    with pytest.raises(StoreError, match="cannot write to") as told, open_run(folder, force=False) as work:
+        raise OSError(number, os.strerror(number), str(work))
+    assert told.value.exit_status == status
+    assert "change output_dir" in str(told.value)
+    assert _results(folder) == []
 
 
 def test_work_without_finish_is_not_kept(folder: Path) -> None:

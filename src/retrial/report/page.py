@@ -13,7 +13,6 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from retrial.audit.check import to_frame as checks_to_frame
-from retrial.errors import StoreError
 from retrial.estimate import to_frame as estimates_to_frame
 from retrial.report.data import ReportData
 from retrial.report.figures.picture import Picture
@@ -76,24 +75,19 @@ class Layout:
 def write_report(data: ReportData, folder: Path) -> Path:
     """Write `folder`/report.html (self-contained), figures/*.svg and *.png, tables/*.csv; return the page's path.
 
-    The same data give the same bytes. Raises `StoreError` where the folder cannot be written.
+    The same data give the same bytes.
     """
     with models_called(data.model_labels), arms_called(data.study.names):
         layout = lay_out(data)
         text = render(data, layout)
     page = path_of(folder, "report")
-    try:
-        write_pictures(layout.pictures, folder)
-        (folder / TABLES).mkdir(exist_ok=True)
-        frames = _frames(data, layout)
-        for key, frame in frames.items():
-            shown = key.startswith("page_") and not data.study.names.are_roles
-            (frame.map(data.study.names.prose) if shown else frame).to_csv(
-                path_of(folder, "tables", key), index=False, lineterminator="\n"
-            )
-        page.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise StoreError(f"cannot write the report to {folder}: {error}; change output_dir") from error
+    write_pictures(layout.pictures, folder)
+    (folder / TABLES).mkdir(exist_ok=True)
+    for key, frame in _frames(data, layout).items():
+        shown = key.startswith("page_") and not data.study.names.are_roles
+        named = frame.map(data.study.names.prose) if shown else frame
+        named.to_csv(path_of(folder, "tables", key), index=False, lineterminator="\n")
+    page.write_text(text, encoding="utf-8", newline="\n")
     return page
 
 
