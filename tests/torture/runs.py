@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -124,6 +125,8 @@ def _be(folder: Path, said: int, arguments: Sequence[str], around: Callable[[], 
     except BaseException:  # noqa: BLE001 - as Python itself ends
         sys.excepthook(*sys.exc_info())
     finally:
+        # as the interpreter ends: pools first, which the threads' own exit functions close
+        threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         os._exit(status)
 
