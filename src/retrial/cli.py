@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from retrial.app.process.surroundings import lost, of_the_system, settle, with_home
+from retrial.app.process.surroundings import lost, of_the_system, settle, tell, with_home
 from retrial.errors import InputError
 from retrial.store.interrupts import at_once, noticed
 
@@ -55,7 +55,7 @@ def _ended_by(error: OSError | MemoryError | None) -> int:
         # the reader of our output has gone (`| head`): nothing to tell anybody
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     else:
-        print(f"error: {of_the_system(error)}", file=sys.stderr)
+        tell(f"error: {of_the_system(error)}")
     return 1
 
 
@@ -65,7 +65,7 @@ def run(arguments: list[str]) -> int:
         with noticed():
             return _run(arguments)
     except KeyboardInterrupt:
-        print("interrupted: what is finished is kept, and the same command goes on from there", file=sys.stderr)
+        tell("interrupted: what is finished is kept, and the same command goes on from there")
         return INTERRUPTED
 
 
@@ -94,7 +94,7 @@ def _dispatch(verb: str, rest: list[str]) -> int:
 
         return (new if verb == "new" else check).run(rest)
     if verb != "doctor" and (said := with_home()):  # which says it itself
-        print(said, file=sys.stderr)
+        tell(said)
     if verb in ("list", "doctor"):
         from retrial.app import information
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import random
 import shutil
@@ -22,14 +21,21 @@ COMMANDS = (
 )
 
 
+def _onto(descriptor: int, name: str, encoding: str = "utf-8") -> None:
+    """A stream of the process on another file, made anew as Python makes it at the start."""
+    number = ("stdin", "stdout", "stderr").index(name)
+    os.dup2(descriptor, number)
+    setattr(sys, name, open(number, "w", encoding=encoding, closefd=False))  # noqa: SIM115
+
+
 def _full() -> None:
-    os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+    _onto(os.open("/dev/full", os.O_WRONLY), "stdout")
 
 
 def _unread() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    os.dup2(writer, 1)
+    _onto(writer, "stdout")
 
 
 def _closed() -> None:
@@ -39,11 +45,11 @@ def _closed() -> None:
 
 
 def _letters() -> None:
-    sys.stdout = io.TextIOWrapper(os.fdopen(os.dup(1), "wb"), encoding="ascii")
+    _onto(os.open(os.devnull, os.O_WRONLY), "stdout", "ascii")
 
 
 def _deaf() -> None:
-    os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
+    _onto(os.open("/dev/full", os.O_WRONLY), "stderr")
 
 
 def _nowhere() -> None:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from retrial.app.composed import CUSTOM, plain, question
 from retrial.app.find import find_study
 from retrial.app.process.jobs import Jobs, jobs
-from retrial.app.process.surroundings import of_the_system, say
+from retrial.app.process.surroundings import of_the_system, say, tell
 from retrial.errors import ConfigError, FitError, InputError, RetrialError
 from retrial.store import interrupts
 from retrial.store.folders import MANIFEST, fingerprint, finish, is_finished, open_run, read_manifest
@@ -99,7 +99,7 @@ def _again_after_kills(call: Callable[[], None], told: Jobs) -> None:
             tries, finished = (tries + 1, finished) if len(told.folders) == finished else (0, len(told.folders))
             if tries == _TRIES:
                 raise FitError("processes of the run are killed, most often for want of memory; take fewer at a time") from error
-            print("a process of the run was killed; what is not finished is begun again", file=sys.stderr)
+            tell("a process of the run was killed; what is not finished is begun again")
 
 
 _NO_SUCH_KEY = re.compile(r"Could not override '(?P<key>[^']+)'")
@@ -194,7 +194,8 @@ def _conclude(folder: Path) -> None:
     for name in ("report.html", MANIFEST):
         if (folder / name).exists():
             log.info("%s: %s", name, folder / name)
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stderr.flush()
     say(str(folder))
     if failures:
         raise FitError("\n  - ".join([f"{len(failures)} result(s) failed and are shown as failed:", *failures]))

@@ -25,6 +25,7 @@ from retrial.app.catalogue import (
     select,
     write_answer,
 )
+from retrial.app.process.surroundings import tell
 from retrial.errors import ConfigError, InputError, RetrialError
 from retrial.store.files import write_whole
 
@@ -67,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _say(words: str) -> None:
     # between two runs there is no logging: Hydra sets it up for each
-    print(words, file=sys.stderr, flush=True)
+    tell(words)
 
 
 def parse(arguments: Sequence[str]) -> Asked:

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from retrial.errors import InputError
@@ -47,6 +48,12 @@ def say(text: str) -> None:
     except OSError as error:
         _LOST.append(OSError(error.errno, error.strerror, "cannot write to stdout"))
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell(text: str) -> None:
+    """Print to stderr; where that cannot be written there is nobody to tell, and the run goes on."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def lost() -> OSError | None:
