@@ -283,8 +283,9 @@ def read_arms(tree: dict[str, Any], written: dict[str, Any], check: Check) -> Ch
 
 def _called(others: Sequence[str], tree: Mapping[str, Any]) -> tuple[str, ...]:
     """What arms are called: their names, their labels, and what files of patients have for them."""
-    found = list(others)
-    found += [str(node["label"]) for arm in others if isinstance(node := tree["arms"][arm], dict) and node.get("label")]
+    found, arms = list(others), tree.get("arms")
+    nodes = [arms.get(arm) for arm in others] if isinstance(arms, dict) else []
+    found += [str(node["label"]) for node in nodes if isinstance(node, dict) and node.get("label")]
     endpoints = tree.get("endpoints")
     for endpoint in endpoints.values() if isinstance(endpoints, dict) else ():
         patients = endpoint.get("patients") if isinstance(endpoint, dict) else None
