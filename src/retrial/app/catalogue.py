@@ -8,20 +8,18 @@ import string
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from yaml import YAMLError
 
+from retrial.app.door.own_folder import EXPERIMENT as GROUP
+from retrial.app.door.own_folder import NO_EXPERIMENT, read_own
 from retrial.errors import ConfigError, StoreError
 from retrial.report.format import probability as shown_probability
 from retrial.report.format import ratio as shown
 
-GROUP = "experiment"
-NO_EXPERIMENT = "none"
+PROGRAMS = "retrial.experiments"
 ANSWER, PAGE = "answer.csv", "README.md"
 CELL = "run"
 """Column of an answer: what was chosen for the run that a number is of; empty where there is one run."""
@@ -45,7 +43,7 @@ class Selection(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    file: str = "estimates.csv"
+    file: str = Field(default="estimates.csv", pattern=r"^[A-Za-z0-9_*][A-Za-z0-9_.*-]*\.csv$")
     where: dict[str, list[Any]] = Field(default_factory=dict)
     columns: list[str] = ["endpoint", "quantity", "time", "contrast", "adjusted_for", "model", "prior", "variant"]
     values: dict[str, str] = Field(default_factory=dict)
@@ -67,9 +65,9 @@ class Experiment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
     question: str
-    verb: str = ""
-    program: str = Field(default="", pattern=r"^(retrial\.experiments\.[a-z_.]+)?$")
-    settings: dict[str, int | float | str] = Field(default_factory=dict)
+    verb: Literal["", "reanalyse", "audit", "reconstruct", "fit", "sensitivity"] = ""
+    program: str = Field(default="", pattern=r"^(retrial\.experiments\.[a-z_]+\.study)?$")
+    settings: dict[str, bool | int | float | str] = Field(default_factory=dict)
     choices: dict[str, list[Any]] = Field(default_factory=dict)
     answer: list[Selection]
     sentence: str
@@ -100,20 +98,18 @@ def experiment_files(own: Path | None = None) -> dict[str, Path]:
 def read_experiment(path: Path) -> Experiment:
     """One experiment. Raises `ConfigError` with all its problems."""
     title = f"cannot use the experiment {path}"
-    try:
-        raw = OmegaConf.to_container(OmegaConf.load(path))
-    except (OSError, YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(title, [" ".join(str(error).split())]) from error
-    section = raw.get(GROUP) if isinstance(raw, dict) else None
+    section = read_own(path, GROUP, path.parents[1]).get(GROUP)
     if not isinstance(section, dict):
         raise ConfigError(title, [f"{GROUP}: missing; needed are question, verb (or program), answer, sentence"])
     try:
-        found = Experiment(name=path.stem, **section)
+        found = Experiment.model_validate({**section, "name": path.stem})
     except ValidationError as error:
         problems = [f"{GROUP}.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
         raise ConfigError(title, problems) from error
     if bool(found.verb) == bool(found.program):
         raise ConfigError(title, [f"{GROUP}.verb: got {found.verb!r} and the program {found.program!r}; allowed is one of them"])
+    if found.program and not resources.files(PROGRAMS).joinpath(found.program.split(".")[-2], "study.py").is_file():
+        raise ConfigError(title, [f"{GROUP}.program: got {found.program!r}; there is no such file in experiments/"])
     return found
 
 

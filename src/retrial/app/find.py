@@ -10,11 +10,15 @@ from importlib import resources
 from pathlib import Path
 
 from retrial.errors import ConfigError, InputError, StudyError
+from retrial.study.problems import shown
+from retrial.study.text.files import LEADS_OUT, is_within
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
 _TEXT = (".yaml", ".yml", ".json")
 _ALLOWED = "allowed is a name in a study/ folder, or the path of a YAML file"
 _SHOWN = 12
+_LONGEST_NAME = 200
+"""Bytes of a study file's name: run folders are called after it, and file systems end at 255."""
 
 
 def folders_of(own: str | Path | None) -> list[Path]:
@@ -30,13 +34,25 @@ def find_study(name: str, folders: Sequence[Path]) -> Path:
     for stem in dict.fromkeys((name, name.removesuffix(".yaml"))):
         if _NAME.match(stem):
             for folder in folders:
-                if _is_file(folder / "study" / f"{stem}.yaml"):
-                    return folder / "study" / f"{stem}.yaml"
+                file = folder / "study" / f"{stem}.yaml"
+                if _is_file(file):
+                    return _usable(file, inside=folder)
     for written in dict.fromkeys((name, name.replace("\\", "/"))):
         for path in (Path(written), Path(f"{written}.yaml")):
             if _is_file(path) and path.suffix.lower() in _TEXT:
-                return path
+                return _usable(path)
     raise _not_found(name, folders)
+
+
+def _usable(file: Path, inside: Path | None = None) -> Path:
+    """The file, unless its name cannot be that of a folder of results, or it is a link out of the folder where it was found."""
+    title = f"cannot use the study file {shown(str(file))}"
+    if not file.stem.isprintable() or file.stem.startswith(".") or len(file.stem.encode()) > _LONGEST_NAME:
+        told = f"got the name {shown(file.name)}; allowed is one of up to {_LONGEST_NAME} bytes, not first a dot: rename it"
+        raise StudyError(title, [told])
+    if inside is not None and not is_within(file, inside):
+        raise StudyError(title, [LEADS_OUT])
+    return file
 
 
 def _not_found(name: str, folders: Sequence[Path]) -> InputError:
