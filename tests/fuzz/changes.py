@@ -59,10 +59,8 @@ def _near(old: Any, rng: Random) -> Any:
     """A value of the same kind as another."""
     if isinstance(old, bool) or old is None:
         return rng.choice((True, False, None))
-    if isinstance(old, (int, float)):
-        return rng.choice(
-            (old * 10 ** rng.randint(-9, 9), -old, old + 1, old * rng.uniform(0.1, 10), int(old) if old == old else 0)
-        )
+    if isinstance(old, (int, float)) and abs(old) < 1e300:
+        return rng.choice((old * 10 ** rng.randint(-9, 9), -old, old + 1, old * rng.uniform(0.1, 10), int(old)))
     return rng.choice(SCALARS) if isinstance(old, str) else value(rng)
 
 

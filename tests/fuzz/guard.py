@@ -68,10 +68,17 @@ class Watch:
         elif event == "open" and isinstance(args[0], (str, bytes)):
             flags = args[2] if isinstance(args[2], int) else 0
             self._file(os.fsdecode(args[0]), bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)))
-        elif event in _CHANGES:
+        elif event in _CHANGES and not self._is_known(event, args):
             for path in args[: 2 if event in ("os.rename", "os.link") else 1]:
                 if isinstance(path, (str, bytes, os.PathLike)):
                     self._file(os.fsdecode(path), True)
+
+    @staticmethod
+    def _is_known(event: str, args: tuple[object, ...]) -> bool:
+        """Whether a folder is made that is there, or a file taken away relative to an open folder, whose removal was noted."""
+        if event == "os.mkdir":
+            return os.path.isdir(str(args[0]))
+        return event in ("os.remove", "os.rmdir") and args[-1] not in (-1, None)
 
     def _file(self, name: str, writes: bool) -> None:
         path = os.path.realpath(name)
@@ -87,13 +94,14 @@ _WATCH: list[Watch] = []
 
 @contextlib.contextmanager
 def watched(folder: Path) -> Iterator[list[str]]:
-    """Notes of what is done outside a folder meanwhile."""
+    """Notes of what is done outside a folder meanwhile; temporary files go to it."""
     if not _WATCH:
         _WATCH.append(Watch())
     watch = _WATCH[0]
     watch.seen, watch.folder = [], folder.resolve()
     try:
-        yield watch.seen
+        with mock.patch.object(tempfile, "tempdir", str(folder)):
+            yield watch.seen
     finally:
         watch.folder = None
 
@@ -110,8 +118,7 @@ def fault_of(call: Callable[[], object], folder: Path, limit: float) -> str:
     before = signal.signal(signal.SIGALRM, _hung)
     signal.alarm(HANGS)
     started, wrong = time.process_time(), ""
-    scratch = mock.patch.object(tempfile, "tempdir", str(folder))
-    with scratch, watched(folder) as seen, contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    with watched(folder) as seen, contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
             wrong = _badly_said(call)
         except BaseException:  # noqa: BLE001 - that nothing else is raised is what is tested

@@ -26,7 +26,7 @@ from retrial.app.information import prior_lines
 from retrial.audit.run import audited
 from retrial.errors import ConfigError
 from retrial.frequentist.ratios import published_effects
-from retrial.pipeline.priors import check_stated, conflict_table
+from retrial.pipeline.priors import conflict_table
 from retrial.pipeline.tables import check_inputs, missing_of
 from retrial.priors.evidence import parse_evidence
 from retrial.priors.historical import parse_historical
@@ -60,12 +60,20 @@ def written(folder: Path, name: str, tree: Any, rng: Random) -> Path:
 # ---- studies
 
 
+_AUDITED = 0.25
+"""Share of the studies that are audited where they are right."""
+
+
 def studies(folder: Path) -> Case:
     """Study files: read, audited, summed up and held against priors where they are right."""
     for name in ("patients.csv", "mytrial_patients.csv", "curves/os.csv"):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(CONF / "template" / "patients.csv", folder / name)
-    files = [*sorted((CONF / "template").glob("*.yaml")), ROOT / "tests" / "study" / "full.yaml"]
+    files = [
+        *sorted((CONF / "template").glob("*.yaml")),
+        *sorted((ROOT / "tests/fuzz/seeds").glob("*.yaml")),
+        ROOT / "tests/study/full.yaml",
+    ]
     texts = [path.read_bytes() for path in files]
     trees = [read_yaml_text(path) for path in files]
     large = (CONF / "study" / "yao2025.yaml").read_bytes()
@@ -77,16 +85,17 @@ def studies(folder: Path) -> Case:
             path.write_bytes(raw)
         else:
             path = written(folder, "study.yaml", changed_tree(rng.choice(trees), rng), rng)
-        return lambda: use_study(load_study(path), path)
+        audits = rng.random() < _AUDITED
+        return lambda: use_study(load_study(path), audits)
 
     return case
 
 
-def use_study(study: Study | MultiArmStudy, path: Path) -> None:
-    """All that is computed of a study in closed form."""
+def use_study(study: Study | MultiArmStudy, audits: bool) -> None:
+    """All that is computed of a study in closed form, or its summary alone."""
     for line in summary(study, folders_of(None)):
         assert line.isprintable(), line
-    for pair in study.comparisons():
+    for pair in study.comparisons() if audits else ():
         _, used = audited(pair)
         published_effects(pair)
         [*e_value_estimates(used), *credibility_estimates(used)]
@@ -156,12 +165,17 @@ def example(folder: Path) -> tuple[Study, Path]:
     return study, path
 
 
+_FITTED = 0.1
+"""Share of the cases in which what is right is also fitted, which takes a hundred times as long."""
+
+
 def groups(folder: Path) -> Case:
     """Files of every group of `conf/` but studies: read, checked, and used as far as it takes no sampling."""
     study, path = example(folder)
     names = {"ratio": "log_hazard_ratio", "counts": "response_binomial", "cohorts": "response_borrowing"}
     bases = {kind: base("fit", f"model={name}", "prior=flat") for kind, name in names.items()}
     trees = {group: [yaml.safe_load(file.read_text(encoding="utf-8")) for file in _files(group)] for group in GROUPS}
+    no_data = study.model_copy(update={"effects": {}, "binary": {}, "response": None})
     weights = {"prior": 5, "evidence": 4, "model": 3, "answers": 3, "sampler": 1, "reconstruction": 1, "experiment": 1}
 
     def case(rng: Random) -> Callable[[], object]:
@@ -169,7 +183,8 @@ def groups(folder: Path) -> Case:
         file = written(folder, f"{group}/mine.yaml", changed_tree(rng.choice(trees[group]), rng), rng)
         asked = copy.deepcopy(rng.choice(list(bases.values())))
         evidence = copy.deepcopy(rng.choice(trees["evidence"]))
-        return lambda: use_group(group, read_own(file, group, folder), asked, evidence, study, path)
+        fits = rng.random() < _FITTED
+        return lambda: use_group(group, read_own(file, group, folder), asked, evidence, study if fits else no_data, path)
 
     return case
 
@@ -211,7 +226,6 @@ def use(asked: dict[str, Any], study: Study, path: Path) -> RunConfig:
         raise ConfigError("cannot use the configuration", wrong)
     run = run_config(asked, "fit", path, {"prior": "mine", "model": "mine"})
     check_inputs(run, study)
-    check_stated(run, [study])
     for prior_set in run.priors.values():
         prior_lines([prior_set], run.questions.level)
         density_rows(prior_set)

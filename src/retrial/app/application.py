@@ -73,7 +73,10 @@ def _hydra(verb: str, folders: Sequence[Path], told: Path) -> int:
         with told.open("a", encoding="utf-8") as stream:
             stream.write(f"{line}\n")
 
+    begun: list[bool] = []
+
     def task(config: DictConfig) -> None:
+        begun.append(True)
         try:
             folder = _run(verb, config, folders)
             tell(folder)
@@ -86,12 +89,14 @@ def _hydra(verb: str, folders: Sequence[Path], told: Path) -> int:
     try:
         with _termination_interrupts():
             hydra.main(version_base="1.3", config_path="pkg://retrial.conf", config_name=CONFIG_OF.get(verb, verb))(task)()
-    except (HydraException, OmegaConfBaseException) as error:
-        print(f"error: cannot use the configuration\n  - {first_lines(error)}", file=sys.stderr)
-        return InputError.exit_status
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
+    except NOT_COMPOSED as error:
+        if begun and not isinstance(error, (HydraException, OmegaConfBaseException)):
+            raise
+        print(f"error: {ConfigError('cannot use the configuration', [first_lines(error)])}", file=sys.stderr)
+        return InputError.exit_status
     except KeyboardInterrupt:
         print("interrupted: nothing half-written is left", file=sys.stderr)
         return INTERRUPTED
@@ -111,6 +116,17 @@ def _termination_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+NOT_COMPOSED = (
+    HydraException,
+    OmegaConfBaseException,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+)
+"""What Hydra and OmegaConf raise where the parts of a configuration do not go together, such as a key below a list."""
 _NO_SUCH_KEY = re.compile(r"Could not override '(?P<key>[^']+)'")
 
 

@@ -23,8 +23,8 @@ _LONGEST_NAME = 200
 
 def folders_of(own: str | Path | None) -> list[Path]:
     """Folders that have a study/ folder: the user's own first, then the package's. Raises `ConfigError`."""
-    if own is not None and not Path(own).is_dir():
-        raise ConfigError("cannot use the configuration", [f"--config-dir: got {str(own)!r}; there is no such folder"])
+    if own is not None and not is_folder(own):
+        raise ConfigError("cannot use the configuration", [f"--config-dir: got {shown(str(own))}; there is no such folder"])
     return [*([] if own is None else [Path(own).resolve()]), Path(str(resources.files("retrial.conf")))]
 
 
@@ -57,7 +57,7 @@ def _usable(file: Path, inside: Path | None = None) -> Path:
 
 def _not_found(name: str, folders: Sequence[Path]) -> InputError:
     path = Path(name)
-    if name and _exists(path) and path.is_dir():
+    if name and exists(path) and path.is_dir():
         inside = sorted(item.name for item in path.glob("*.yaml"))
         below = sorted(item.stem for item in path.glob("study/*.yaml"))
         told = f"study: got the folder {name}"
@@ -69,7 +69,7 @@ def _not_found(name: str, folders: Sequence[Path]) -> InputError:
         return StudyError("no study file", [told])
     known = sorted({item.stem for folder in folders for item in folder.glob("study/*.yaml")})
     if "/" in name or "\\" in name or path.suffix.lower() in _TEXT:
-        beside = sorted(item.name for item in path.parent.glob("*.yaml")) if _exists(path.parent) else []
+        beside = sorted(item.name for item in path.parent.glob("*.yaml")) if exists(path.parent) else []
         near = difflib.get_close_matches(path.name, beside, n=1)
         more = f"; did you mean {path.parent / near[0]}?" if near else ""
         return StudyError(f"no study file {name}", [f"study: got {name!r}, which is not there; {_ALLOWED}{more}"])
@@ -89,7 +89,8 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])])
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
+    """Whether there is such a file or folder; False for a path that no file system takes."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -99,6 +100,14 @@ def _exists(path: Path) -> bool:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether there is such a folder; False for a path that no file system takes."""
+    try:
+        return Path(path).is_dir()
     except (OSError, ValueError):
         return False
 

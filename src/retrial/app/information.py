@@ -15,12 +15,13 @@ from hydra.errors import HydraException
 from retrial.app.catalogue import GROUP, NO_EXPERIMENT, read_experiment
 from retrial.app.composed import plain
 from retrial.app.door.own_folder import read_own, searched_first
-from retrial.app.find import find_study, folders_of
+from retrial.app.find import find_study, folders_of, is_folder
 from retrial.errors import InputError, RetrialError
 from retrial.priors.prior_set import PriorSet, implied
 from retrial.priors.scales import COMMON, Parameter
 from retrial.priors.statements import parse_prior_set
 from retrial.study.loader import load_study
+from retrial.study.problems import listed, shown
 
 _WIDTH = 18
 
@@ -83,12 +84,12 @@ def run(verb: str, arguments: Sequence[str]) -> int:
     if verb == "list":
         parser.add_argument("what", nargs="*", help=f"any of {', '.join(_LISTED)}; all where none is named")
     options = parser.parse_args(list(arguments))
-    if options.config_dir is not None and not options.config_dir.is_dir():
-        print(f"error: --config-dir: got {options.config_dir}; allowed is a folder", file=sys.stderr)
+    if options.config_dir is not None and not is_folder(options.config_dir):
+        print(f"error: --config-dir: got {shown(str(options.config_dir))}; allowed is a folder", file=sys.stderr)
         return 2
     unknown = [name for name in getattr(options, "what", []) if name not in _LISTED]
     if unknown:
-        print(f"error: got {', '.join(unknown)}; allowed are {', '.join(_LISTED)}", file=sys.stderr)
+        print(f"error: got {listed(unknown)}; allowed are {', '.join(_LISTED)}", file=sys.stderr)
         return 2
     return _doctor() if verb == "doctor" else _list(options.what, options.config_dir)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from retrial.app.find import Arguments, parsed
+from retrial.app.find import Arguments, exists, parsed
 from retrial.errors import ConfigError, InputError
 
 KINDS = ("one_ratio", "counts", "patients", "full")
@@ -51,7 +51,7 @@ def new_study(asked: Arguments) -> Written:
     files = {folder / "study" / f"{name}.yaml": f"{kind}.yaml"}
     if kind == "patients":
         files[folder / "study" / f"{name}_patients.csv"] = "patients.csv"
-    problems += [f"study: {path} is there already; choose another name, or delete it" for path in files if path.exists()]
+    problems += [f"study: {path} is there already; choose another name, or delete it" for path in files if exists(path)]
     if problems:
         raise ConfigError("cannot write a new study", problems)
     try:

@@ -15,6 +15,7 @@ from hydra.errors import HydraException
 
 from retrial.app.door.own_folder import EXPERIMENT, GROUPS, is_name, is_place
 from retrial.app.door.values import place_problems, value_problems
+from retrial.app.find import is_folder
 from retrial.errors import ConfigError
 from retrial.study.problems import one_line, printable, shown
 
@@ -27,7 +28,24 @@ _LONGEST, _DEEPEST = 4_000, 20
 """Characters and brackets within brackets of an override: no more than anybody types."""
 _FOLDERS = ("study", "template")
 """Folders of `conf/` whose files are no configuration."""
-_LAUNCHER_KEY = re.compile(r"hydra\.launcher\.[a-z][A-Za-z0-9_]*(\.[A-Za-z0-9-][A-Za-z0-9_-]*)*")
+LAUNCHER_KEYS = (
+    *("n_jobs", "backend", "prefer", "verbose", "batch_size"),
+    *(
+        "partition",
+        "qos",
+        "account",
+        "constraint",
+        "exclude",
+        "comment",
+        "name",
+        "timeout_min",
+        "max_num_timeout",
+        "signal_delay_s",
+    ),
+    *("nodes", "tasks_per_node", "cpus_per_task", "gpus_per_node", "mem_gb", "mem_per_cpu", "array_parallelism"),
+)
+"""What may be said to them; none of it is a command (`setup`, `python`), a place to write to, or an expression."""
+_LAUNCHER = "hydra.launcher."
 _LONG_NUMBER = re.compile(r"[0-9_]{100,}")
 _OPTIONS = "--config-dir DIR, -m (--multirun) and --cfg job"
 
@@ -87,11 +105,7 @@ def _folder_problems(folders: Sequence[str]) -> Iterator[str]:
     if len(folders) > 1:
         yield "--config-dir: got it twice; allowed is once"
     for folder in folders:
-        try:
-            there = Path(folder).is_dir()
-        except (OSError, ValueError):
-            there = False
-        if not there:
+        if not is_folder(folder):
             yield f"--config-dir: got {shown(folder)}; there is no such folder"
 
 
@@ -182,7 +196,7 @@ def _key(override: Override) -> str:
 def _problems(override: Override, values: Sequence[Any]) -> Iterator[str]:
     """What is wrong with the key of an override, and with its values."""
     key, text = override.key_or_group, _key(override)
-    if key.split(".")[0].split(".")[0] == "hydra":
+    if re.split(r"[./]", key)[0] == "hydra":
         yield from _launcher_problems(override, values)
         return
     if key in _FOLDERS:
@@ -213,8 +227,9 @@ def _launcher_problems(override: Override, values: Sequence[Any]) -> Iterator[st
     elif key == "hydra/launcher":
         if bad := [value for value in values if value not in LAUNCHERS]:
             yield f"{key}: got {shown(bad[0])}; allowed are {', '.join(LAUNCHERS)}"
-    elif not _LAUNCHER_KEY.fullmatch(key):
-        yield f"{_key(override)}: got one of Hydra's own keys; allowed are hydra/launcher=NAME and hydra.launcher.KEY=VALUE"
+    elif not key.startswith(_LAUNCHER) or key.removeprefix(_LAUNCHER) not in LAUNCHER_KEYS:
+        told = f"hydra/launcher=NAME and hydra.launcher.KEY=VALUE with a KEY of {', '.join(LAUNCHER_KEYS)}"
+        yield f"{_key(override)}: got one of Hydra's own keys; allowed are {told}"
     else:
         for value in values:
             yield from value_problems(_nested(key, value))

@@ -79,7 +79,9 @@ def arms_of(tree: Mapping[str, Any]) -> tuple[str, ...]:
         return ARMS
     if len(names) == 1 and names[0] in ARMS:
         used = set(_used(tree, Study))
-        files = any(isinstance(item, dict) and item.get("patients") for item in (tree.get("endpoints") or {}).values())
+        endpoints = tree.get("endpoints")
+        listed_endpoints = endpoints.values() if isinstance(endpoints, dict) else ()
+        files = any(isinstance(item, dict) and item.get("patients") for item in listed_endpoints)
         return (names[0],) if used == {names[0]} and not files and not _treated(tree) else ARMS
     return tuple(sorted(names, key=lambda name: name != CONTROL))
 
@@ -138,7 +140,8 @@ def _bad_comparisons(tree: Mapping[str, Any], arms: Sequence[str]) -> Iterator[P
         yield Problem((COMPARISONS,), f"got {shown(asked)}; allowed is {allowed}")
         return
     for number, pair in enumerate(asked):
-        if not (isinstance(pair, list) and len(pair) == len(set(map(str, pair))) == len(ARMS) and set(pair) <= set(arms)):
+        names = [name for name in pair if isinstance(name, str)] if isinstance(pair, list) else []
+        if not (isinstance(pair, list) and len(pair) == len(set(names)) == len(ARMS) and set(names) <= set(arms)):
             got = f"[{listed([str(name) for name in pair])}]" if isinstance(pair, list) else shown(pair)
             yield Problem((COMPARISONS, number), f"got {got}; allowed is {allowed}")
 
