@@ -133,6 +133,8 @@ _NO_SUCH_KEY = re.compile(r"Could not override '(?P<key>[^']+)'")
 def first_lines(error: Exception) -> str:
     """Hydra's words, but for a key that is not there: most often misspelt, and adding it would not help."""
     words = " ".join(str(error).split())[:600]
+    if not isinstance(error, (HydraException, OmegaConfBaseException)):
+        return f"got keys or values that do not go together, such as a key below a list ({words})"
     found = _NO_SUCH_KEY.search(words)
     if found is None:
         return words

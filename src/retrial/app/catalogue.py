@@ -18,6 +18,7 @@ from retrial.app.door.own_folder import NO_EXPERIMENT, read_own
 from retrial.errors import ConfigError, StoreError
 from retrial.report.format import probability as shown_probability
 from retrial.report.format import ratio as shown
+from retrial.store.tables import as_said, spelled_out
 
 PROGRAMS = "retrial.experiments"
 ANSWER, PAGE = "answer.csv", "README.md"
@@ -166,12 +167,12 @@ def _probabilities(table: pd.DataFrame, chosen: pd.DataFrame, selection: Selecti
 
 def write_answer(frame: pd.DataFrame, path: Path) -> None:
     """An answer as CSV, numbers to the digits that a reader compares."""
-    frame.to_csv(path, index=False, float_format=_DIGITS, lineterminator="\n")
+    spelled_out(frame).to_csv(path, index=False, float_format=_DIGITS, lineterminator="\n")
 
 
 def read_answer(path: Path) -> pd.DataFrame:
     """An answer: numbers as such, all else as the text that stands there."""
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame = as_said(pd.read_csv(path, dtype=str, keep_default_na=False))
     return frame.assign(**{name: pd.to_numeric(frame[name]) for name in NUMBERS})
 
 

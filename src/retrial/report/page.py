@@ -32,6 +32,7 @@ from retrial.report.tables.priors import implied_table, predictive_table, prior_
 from retrial.report.tables.reconstruction import reconstruction_section
 from retrial.report.tables.run import diagnostics_tables, fidelity_table, prior_table
 from retrial.store.artefacts import FRAMES, path_of
+from retrial.store.tables import spelled_out
 from retrial.study.study import Study
 
 FIGURES, TABLES = "figures", "tables"
@@ -88,7 +89,7 @@ def write_report(data: ReportData, folder: Path) -> Path:
         frames = _frames(data, layout)
         for key, frame in frames.items():
             shown = key.startswith("page_") and not data.study.names.are_roles
-            (frame.map(data.study.names.prose) if shown else frame).to_csv(
+            spelled_out(frame.map(data.study.names.prose) if shown else frame).to_csv(
                 path_of(folder, "tables", key), index=False, lineterminator="\n"
             )
         page.write_text(text, encoding="utf-8", newline="\n")

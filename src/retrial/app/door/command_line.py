@@ -170,11 +170,10 @@ class _Values:
 
 def _values(override: Override) -> _Values:
     raw = override.value()
+    if isinstance(raw, Glob):
+        return _Values(2, (*raw.include, *raw.exclude))
     if isinstance(raw, ChoiceSweep):
-        items = raw.list
-        if isinstance(items, Glob):
-            return _Values(2, (*items.include, *items.exclude))
-        return _Values(len(items), tuple(Override._convert_value(item) for item in items))
+        return _Values(len(raw.list), tuple(Override._convert_value(item) for item in raw.list))
     if isinstance(raw, RangeSweep):
         return _range(raw)
     # an interval, which no multirun can run through
