@@ -55,7 +55,7 @@ def write_table(folder: Path, name: str, frame: pd.DataFrame) -> None:
 
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_NUMBERS = re.compile(r"[+\-]?(?:[0-9.,()%\s±–−]|to)*")
+_NUMBERS = re.compile(r"[+\-]?(?:[0-9.,()%\s±–−-]|to)*")
 
 
 def spelled_out(frame: pd.DataFrame) -> pd.DataFrame:
