@@ -54,7 +54,7 @@ def write_table(folder: Path, name: str, frame: pd.DataFrame) -> None:
     complete.to_csv(folder / artefact.pattern, index=False, float_format=artefact.digits, lineterminator="\n")
 
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_FORMULA = re.compile(r"'*[=+\-@\t]")
 _NUMBERS = re.compile(r"[+\-]?(?:[0-9.,()%\s±–−-]|to)*")
 
 
