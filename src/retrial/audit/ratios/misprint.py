@@ -17,6 +17,7 @@ NOT_WALD = 0.25
 """Asymmetry (in standard errors) up to which an interval may be of another kind (profile likelihood, exact, bootstrap);
 those seldom shift the middle by a tenth of a standard error at the sample sizes that are published."""
 AUDIT = "audit"
+_MOST_DECIMALS = 12
 _SMALLEST, _LARGEST = 1e-12, 999_999_999_999.0
 """Ratios that can be written with 12 digits on each side of the point."""
 _DIGITS = 6
@@ -146,14 +147,14 @@ def _implied(ratio: Ratio, part: Part) -> Reported:
         "lower": ratio.estimate.value**2 / ratio.upper.value,
         "upper": ratio.estimate.value**2 / ratio.lower.value,
     }[part]
-    text = f"{value:.{getattr(ratio, part).decimals + 1}f}"
-    # a ratio is above 0, however few decimals are printed
-    return Reported(text, AUDIT) if float(text) > 0 else _written(value)
+    return _written(value, min(getattr(ratio, part).decimals + 1, _MOST_DECIMALS))
 
 
-def _written(value: float) -> Reported:
-    """A ratio that the audit writes: above 0, and in as many digits as a number may have."""
-    return Reported(significant(min(max(value, _SMALLEST), _LARGEST), _DIGITS), AUDIT)
+def _written(value: float, decimals: int | None = None) -> Reported:
+    """A ratio that the audit writes: above 0, however few `decimals` it is to have, and in as many digits as a number may have."""
+    value = min(max(value, _SMALLEST), _LARGEST)
+    text = significant(value, _DIGITS) if decimals is None else f"{value:.{decimals}f}"
+    return Reported(text if float(text) > 0 else significant(value, _DIGITS), AUDIT)
 
 
 def _path(key: str, effect: Effect, part: Part) -> str:
