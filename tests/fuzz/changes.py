@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from random import Random
 from typing import Any
 
@@ -61,6 +62,8 @@ def _near(old: Any, rng: Random) -> Any:
         return rng.choice((True, False, None))
     if isinstance(old, (int, float)) and abs(old) < 1e300:
         return rng.choice((old * 10 ** rng.randint(-9, 9), -old, old + 1, old * rng.uniform(0.1, 10), int(old)))
+    if isinstance(old, str) and re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", old):
+        return f"{float(old) * 10 ** rng.choice((-12, -3, -1, 0, 0, 0, 1, 2, 9)) * rng.choice((1, 1, 0.5, 1.1, 3)):.{rng.randint(0, 12)}f}"
     return rng.choice(SCALARS) if isinstance(old, str) else value(rng)
 
 

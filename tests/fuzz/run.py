@@ -18,7 +18,7 @@ from random import Random
 from tests.fuzz.guard import fault_of
 from tests.fuzz.targets import TARGETS
 
-_EVERY = 5_000
+_EVERY = 1_000
 """Cases between two lines of progress."""
 
 
