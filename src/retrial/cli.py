@@ -86,12 +86,13 @@ def _remind_of_study(arguments: list[str]) -> None:
     """Say so where somebody names a folder with studies and none of them: what is analysed then is the default study."""
     if any(argument.startswith(("study.name=", "+experiment=", "experiment=")) for argument in arguments):
         return
+    from retrial.errors import printable
+
     for option, value in itertools.pairwise(arguments):
         names = sorted(path.stem for path in Path(value).glob("study/*.yaml")) if option in ("--config-dir", "-cd") else []
         if names:
-            print(
-                f"no study= is given: the default study is analysed; {value}/study/ has {', '.join(names[:12])}", file=sys.stderr
-            )
+            told = f"no study= is given: the default study is analysed; {value}/study/ has {', '.join(names[:12])}"
+            print(printable(told), file=sys.stderr)
 
 
 def _study_override(argument: str, several: bool) -> str:

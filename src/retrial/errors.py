@@ -21,6 +21,9 @@ class RetrialError(Exception):
 
     exit_status = 1
 
+    def __str__(self) -> str:
+        return printable(super().__str__())
+
 
 class InputError(RetrialError):
     """Bad input, with every problem found, each "key: message"."""

@@ -66,6 +66,8 @@ def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / group / "huge.yaml").write_text("# " + "x" * 3_000_000, encoding="utf-8")
         (folder / group / "binary.yaml").write_bytes(bytes(range(256)))
         (folder / group / "....yaml").write_text("title: t\ndescription: d\n", encoding="utf-8")
+    for group in ("prior", "study", "experiment", "model"):
+        (folder / group / "name\x1b[2J\u202e.yaml").write_text("title: t\ndata: ratio\ndescription: d\n", encoding="utf-8")
     (folder / "sampler" / "an_engine_of_its_own.yaml").chmod(0o644)
     shutil.rmtree(folder / "evidence")
     (folder / "evidence").symlink_to(outside)
@@ -181,6 +183,11 @@ def test_its_other_files_are_not_there(sent: Path, capsys: pytest.CaptureFixture
 
 def test_it_can_be_listed(sent: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["list", "--config-dir", str(sent)]) == 0
+    assert cli.run(["list", "priors", "--config-dir", str(sent)]) == 0
+    (sent / "study" / "right.yaml").write_text(
+        "title: t\neffects: {a: {hazard_ratio: 0.75, ci: [0.60, 0.94]}}\n", encoding="utf-8"
+    )
+    assert cli.run(["check", "--config-dir", str(sent), "study=right"]) == 0
     said = capsys.readouterr()
     assert SECRET not in said.out
     assert OUTSIDE[:12] not in said.out

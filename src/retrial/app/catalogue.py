@@ -14,7 +14,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from retrial.app.door.own_folder import EXPERIMENT as GROUP
-from retrial.app.door.own_folder import NO_EXPERIMENT, read_own
+from retrial.app.door.own_folder import NO_EXPERIMENT, is_name, read_own
 from retrial.errors import ConfigError, StoreError
 from retrial.report.format import probability as shown_probability
 from retrial.report.format import ratio as shown
@@ -93,7 +93,7 @@ def experiment_files(own: Path | None = None) -> dict[str, Path]:
     """Files of the built-in group and of a folder of one's own, which comes first, by name."""
     folders = [Path(str(resources.files("retrial.conf"))), *([own] if own is not None else [])]
     files = {path.stem: path for folder in folders for path in sorted(folder.glob(f"{GROUP}/*.yaml"))}
-    return {name: path for name, path in sorted(files.items()) if name != NO_EXPERIMENT}
+    return {name: path for name, path in sorted(files.items()) if name != NO_EXPERIMENT and is_name(name)}
 
 
 def read_experiment(path: Path) -> Experiment:

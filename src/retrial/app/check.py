@@ -176,7 +176,7 @@ def _given(study: Study, key: str, endpoint: Endpoint) -> dict[str, bool]:
 def _models(kinds: Set[str], folders: Sequence[Path]) -> Iterator[str]:
     """The models of each folder's model/ that the study has data for; those that borrow from other studies say themselves of which."""
     files = {path.stem: path for folder in reversed(folders) for path in sorted(folder.glob("model/*.yaml"))}
-    fitting = [name for name, path in sorted(files.items()) if _data_of(path) in kinds]
+    fitting = [name for name, path in sorted(files.items()) if name.isprintable() and _data_of(path) in kinds]
     yield f"  models that it has data for: {', '.join(fitting) or 'none: add endpoints, effects, response, binary or adverse_events'}"
 
 

@@ -16,7 +16,7 @@ from retrial.app.catalogue import GROUP, NO_EXPERIMENT, read_experiment
 from retrial.app.composed import plain
 from retrial.app.door.own_folder import read_own, searched_first
 from retrial.app.find import find_study, folders_of, is_folder
-from retrial.errors import InputError, RetrialError
+from retrial.errors import InputError, RetrialError, printable
 from retrial.priors.prior_set import PriorSet, implied
 from retrial.priors.scales import COMMON, Parameter
 from retrial.priors.statements import parse_prior_set
@@ -102,12 +102,12 @@ def _list(wanted: Sequence[str], own: Path | None) -> int:
         print(f"{plural}:")
         files = {path.stem: path for folder in reversed(folders_of(own)) for path in sorted(folder.glob(f"{group}/*.yaml"))}
         for name, path in sorted(files.items()):
-            print(f"  {name:<24} {_describe(group, path)}")
+            print(printable(f"  {name:<24} {' '.join(_describe(group, path).split())}"))
         if group == "prior" and "priors" in wanted:
             # composing and solving every set takes seconds, so only when it is asked for
             from retrial.app.information import listed_priors
 
-            print("\n".join(["", *listed_priors(sorted(files), own)]))
+            print("\n".join(["", *map(printable, listed_priors(sorted(files), own))]))
         print()
     return 0
 
