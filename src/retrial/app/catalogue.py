@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
+import math
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from retrial.app.door.command_line import MOST_RUNS
 from retrial.app.door.own_folder import EXPERIMENT as GROUP
 from retrial.app.door.own_folder import NO_EXPERIMENT, is_name, read_own
 from retrial.errors import ConfigError, StoreError
 from retrial.report.format import probability as shown_probability
 from retrial.report.format import ratio as shown
 from retrial.store.tables import as_said, spelled_out
+from retrial.validate import is_number
 
 PROGRAMS = "retrial.experiments"
 ANSWER, PAGE = "answer.csv", "README.md"
@@ -28,6 +31,7 @@ NUMBERS = ("point", "lower", "upper", "probability")
 STATUS = "status"
 OK = "ok"
 NOT_RUN, OUTDATED = "Not run yet.", "Of an earlier version of the question: run it again."
+_FORMS = ("least", "most", "count")
 _DIGITS = "%.6g"
 _ROWS_SHOWN = 60
 _BEGIN, _END = "<!-- written by `{command}` from here -->", "<!-- to here; what stands outside is kept -->"
@@ -49,6 +53,13 @@ class Selection(BaseModel):
     columns: list[str] = ["endpoint", "quantity", "time", "contrast", "adjusted_for", "model", "prior", "variant"]
     values: dict[str, str] = Field(default_factory=dict)
     probability: dict[str, list[Any]] = Field(default_factory=dict)
+
+    @field_validator("columns")
+    @classmethod
+    def _each_once(cls, columns: list[str]) -> list[str]:
+        if len(set(columns)) < len(columns) or {*columns} & {CELL, *NUMBERS, STATUS}:
+            raise ValueError(f"allowed are columns of the table, each once, but {', '.join((CELL, *NUMBERS, STATUS))}")
+        return columns
 
 
 class Experiment(BaseModel):
@@ -107,11 +118,28 @@ def read_experiment(path: Path) -> Experiment:
     except ValidationError as error:
         problems = [f"{GROUP}.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
         raise ConfigError(title, problems) from error
+    wrong = list(_sentence_problems(found.sentence))
+    if (runs := math.prod(map(len, found.choices.values()))) > MOST_RUNS:
+        wrong.append(f"{GROUP}.choices: got {runs:.3g} combinations; allowed are {MOST_RUNS}")
+    if wrong:
+        raise ConfigError(title, wrong)
     if bool(found.verb) == bool(found.program):
         raise ConfigError(title, [f"{GROUP}.verb: got {found.verb!r} and the program {found.program!r}; allowed is one of them"])
     if found.program and not resources.files(PROGRAMS).joinpath(found.program.split(".")[-2], "study.py").is_file():
         raise ConfigError(title, [f"{GROUP}.program: got {found.program!r}; there is no such file in experiments/"])
     return found
+
+
+def _sentence_problems(text: str) -> Iterator[str]:
+    allowed = ", ".join((*NUMBERS, *_FORMS))
+    try:
+        forms = [form for _, field, form, _ in string.Formatter().parse(text) if field is not None]
+    except ValueError as error:
+        yield f"{GROUP}.sentence: {error}; allowed are {{cells}} and {{cells:FORM}}, with a FORM of {allowed}"
+        return
+    for form in forms:
+        if form and form not in (*NUMBERS, *_FORMS):
+            yield f"{GROUP}.sentence: got the form {form!r}; allowed are {allowed}"
 
 
 def select(selection: Selection, folder: Path, cell: str = "") -> pd.DataFrame:
@@ -134,7 +162,10 @@ def select(selection: Selection, folder: Path, cell: str = "") -> pd.DataFrame:
     found.insert(0, CELL, cell)
     for name in NUMBERS:
         column = selection.values.get(name, name)
-        found[name] = pd.to_numeric(chosen[column]) if column in chosen else float("nan")
+        try:
+            found[name] = pd.to_numeric(chosen[column]) if column in chosen else float("nan")
+        except ValueError as error:
+            raise StoreError(f"{folder}: the column {column} of {selection.file} holds no numbers") from error
     found[STATUS] = chosen.get(selection.values.get(STATUS, STATUS), OK)
     if selection.probability:
         found["probability"] = _probabilities(table, chosen, selection)
@@ -152,7 +183,11 @@ def _rows(table: pd.DataFrame, where: Mapping[str, Sequence[Any]]) -> pd.DataFra
     for column, allowed in where.items():
         values = table[column]
         number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-        kept &= values.isin([float(item) for item in allowed]) if number else values.astype(str).isin(list(map(str, allowed)))
+        kept &= (
+            values.isin([float(item) for item in allowed if is_number(item)])
+            if number
+            else values.astype(str).isin(list(map(str, allowed)))
+        )
     return table[kept]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import shutil
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
@@ -56,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         asked = parse(arguments)
         files = experiment_files(asked.own)
-        chosen = _chosen(asked.names, {name: read_experiment(path) for name, path in files.items()})
+        chosen = _chosen(asked.names, files)
         for experiment in chosen:
             found = _one(experiment, asked)
             status = max(status, found)
@@ -97,15 +97,16 @@ def _checkout() -> Path | None:
     return folder if (folder.parent / "pyproject.toml").is_file() else None
 
 
-def _chosen(names: Sequence[str], known: dict[str, Experiment]) -> list[Experiment]:
+def _chosen(names: Sequence[str], files: Mapping[str, Path]) -> list[Experiment]:
     """Those named, or all that are runs of verbs: the studies of the method take hours and are named."""
     if names == (ALL,):
+        known = {name: read_experiment(path) for name, path in files.items()}
         left_out = [name for name, item in known.items() if item.program]
         _say(f"left out, because they take hours: {', '.join(left_out)}")
         return [item for item in known.values() if not item.program]
-    if unknown := [name for name in names if name not in known]:
-        raise ConfigError("no such experiment", [f"got {', '.join(unknown)}; allowed are {', '.join(known)}, or {ALL}"])
-    return [known[name] for name in names]
+    if unknown := [name for name in names if name not in files]:
+        raise ConfigError("no such experiment", [f"got {', '.join(unknown)}; allowed are {', '.join(files)}, or {ALL}"])
+    return [read_experiment(files[name]) for name in names]
 
 
 def _one(experiment: Experiment, asked: Asked) -> int:

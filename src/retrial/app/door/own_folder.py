@@ -39,6 +39,8 @@ _NONE = (EXPERIMENT, NO_EXPERIMENT)
 _SCHEME = "own"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _PLACE = re.compile(rf"(?:{'|'.join(PLACES)})(?:\.[A-Za-z0-9][A-Za-z0-9_-]*)*")
+_CHOICE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[.@][A-Za-z0-9_]+)*")
+"""A key, or a group with the place of its file."""
 _DEFAULT = re.compile(r"(?:(?:override|optional) +)?/?(?P<group>[^@/ ]+)(?:@(?P<place>[^@]*))?")
 _HEADER = re.compile(r"^\s*#\s*@\s*(?P<said>.*?)\s*$", re.MULTILINE)
 _GLOBAL = "package _global_"
@@ -65,10 +67,27 @@ def read_own(path: Path, group: str, root: Path) -> dict[str, Any]:
     problems += [line for key, value in tree.items() if key != DEFAULTS for line in value_problems({key: value})]
     problems += list(_defaults_problems(tree.get(DEFAULTS, [])))
     if group == EXPERIMENT:
-        problems += [f"{key}: got it in a file; allowed on the command line alone" for key in _NOT_IN_FILES if key in tree]
+        problems += list(_experiment_problems(tree))
     if problems:
         raise ConfigError(title, list(dict.fromkeys(problems)))
     return tree
+
+
+def _experiment_problems(tree: Mapping[str, Any]) -> Iterator[str]:
+    """An experiment sets keys of a verb, itself and by its choices: what is asked, not how, where to, or of a file elsewhere."""
+    section = tree.get(EXPERIMENT)
+    choices = section.get("choices") if isinstance(section, Mapping) else None
+    chosen = choices if isinstance(choices, Mapping) else {}
+    for at, keys in (("", tree), (f"{EXPERIMENT}.choices.", chosen)):
+        for key in keys:
+            if not _CHOICE.fullmatch(key) or key.split(".")[0] in _NOT_IN_FILES:
+                yield f"{at}{key}: got it in a file; allowed on the command line alone"
+    study = tree.get("study")
+    names = [study.get("name")] if isinstance(study, Mapping) else []
+    some = [chosen[key] for key in ("study", "study.name") if key in chosen]
+    listed = [value for values in some for value in (values if isinstance(values, list) else [values])]
+    if bad := [name for name in (*names, *listed) if not is_name(name)]:
+        yield f"study.name: got {shown(bad[0])} in a file; allowed is the name of a study, the path of one on the command line alone"
 
 
 def _header_problems(text: str, group: str) -> Iterator[str]:
