@@ -233,7 +233,9 @@ def test_key_paths_are_those_of_the_file() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["[a]", "{a: 1}", "true", "5", "x", "[[a], b]", "[[[a], b]]", "null"])
-@pytest.mark.parametrize("key", ["endpoints", "effects", "comparisons", "binary", "arms", "effects.os.numerator", "arms.low"])
+@pytest.mark.parametrize(
+    "key", ["endpoints", "effects", "comparisons", "binary", "arms", "effects.os.numerator", "arms.low", "arms.a_b.c"]
+)
 def test_what_is_of_another_kind_is_refused_in_a_study_of_any_arms(load: Load, key: str, wrong: str) -> None:
     """Arms are found in the tree as it is typed, before anything of it was checked."""
     for others in (
@@ -245,6 +247,8 @@ def test_what_is_of_another_kind_is_refused_in_a_study_of_any_arms(load: Load, k
         whole = {"arms": others, "effects": "{os: {hazard_ratio: 0.5, ci: [0.2, 0.9], numerator: low, denominator: control}}"}
         if "." not in key:
             whole[key] = wrong
+        elif key == "arms.a_b.c":
+            whole["arms"] = f"{{low: {{n: 5}}, '': {wrong}, _x_: {wrong}, 'a b': {{n: 7}}}}"
         elif key == "arms.low":
             whole["arms"] = f"{{low: {wrong}, high: {{n: 6}}, control: {{n: 7}}}}"
         else:

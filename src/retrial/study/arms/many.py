@@ -187,6 +187,12 @@ def _bad_tests(node: Any, arms: Sequence[str], at: KeyPath) -> Iterator[tuple[Ke
             yield from _bad_tests(item, arms, (*at, key))
 
 
+def nodes_of(tree: Mapping[str, Any], arms: Sequence[str]) -> dict[str, Any]:
+    """What a tree has at each arm; None where the arm, or all of them, were refused."""
+    nodes = tree.get("arms")
+    return {arm: nodes.get(arm) if isinstance(nodes, dict) else None for arm in arms}
+
+
 def with_sides(tree: dict[str, Any], arms: Sequence[str]) -> dict[str, Any]:
     """The tree whose effects say their arms, where their own words tell.
 
@@ -203,7 +209,7 @@ def with_sides(tree: dict[str, Any], arms: Sequence[str]) -> dict[str, Any]:
         if isinstance(node, dict) and "numerator" not in node and "denominator" not in node:
             measure = next((name for name in ("hazard_ratio", "odds_ratio", "risk_ratio") if name in node), "")
             groups.setdefault((str(node.get("endpoint")), measure, str(node.get("adjusted_for"))), []).append(key)
-    nodes = {arm: tree["arms"].get(arm) for arm in arms}
+    nodes = nodes_of(tree, arms)
     labels = {arm: str(node.get("label", "")) if isinstance(node, dict) else "" for arm, node in nodes.items()}
     told: dict[str, str] = {}
     for keys in groups.values():
@@ -286,9 +292,8 @@ def read_arms(tree: dict[str, Any], written: dict[str, Any], check: Check) -> Ch
 
 def _called(others: Sequence[str], tree: Mapping[str, Any]) -> tuple[str, ...]:
     """What arms are called: their names, their labels, and what files of patients have for them."""
-    found, arms = list(others), tree.get("arms")
-    nodes = [arms.get(arm) for arm in others] if isinstance(arms, dict) else []
-    found += [str(node["label"]) for node in nodes if isinstance(node, dict) and node.get("label")]
+    found = list(others)
+    found += [str(node["label"]) for node in nodes_of(tree, others).values() if isinstance(node, dict) and node.get("label")]
     endpoints = tree.get("endpoints")
     for endpoint in endpoints.values() if isinstance(endpoints, dict) else ():
         patients = endpoint.get("patients") if isinstance(endpoint, dict) else None
