@@ -23,6 +23,7 @@ from retrial.priors.prior import Mixture, Prior
 from retrial.priors.pymc_priors import effect_prior
 from retrial.priors.scales import LOG_HAZARD_RATIO, LOG_ODDS_RATIO
 
+DATA = "ratio"
 PARAMETERS = (LOG_HAZARD_RATIO, LOG_ODDS_RATIO)
 _RANGE_SD = 60.0
 """Standard errors and prior scales on either side that surely hold the posterior of a proper prior."""

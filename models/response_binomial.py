@@ -26,6 +26,7 @@ from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior
 from retrial.priors.scales import ARMS_PROBABILITIES, CONTROL_LOGIT, LOG_ODDS_RATIO
 
+DATA = "counts"
 PARAMETERS = (CONTROL_LOGIT, LOG_ODDS_RATIO, *ARMS_PROBABILITIES)
 _LOGIT_LIMIT = 400.0
 """Widest logit looked at: the logistic function is 0 or 1 to the last bit long before."""

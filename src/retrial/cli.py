@@ -102,7 +102,7 @@ def _dispatch(verb: str, rest: list[str]) -> int:
     # Hydra otherwise swallows exceptions and exits by itself with status 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
     several = bool({"-m", "--multirun"} & set(rest))
-    rest = _options_first([_study_override(argument, several) for argument in rest])
+    rest = [_study_override(argument, several) for argument in rest]
     if verb == "experiment":
         from retrial.app import experiment
 
@@ -113,47 +113,17 @@ def _dispatch(verb: str, rest: list[str]) -> int:
     return launch(verb, rest)
 
 
-_WITH_VALUE = (
-    "--config-dir",
-    "-cd",
-    "--config-path",
-    "-cp",
-    "--config-name",
-    "-cn",
-    "--package",
-    "-p",
-    "--cfg",
-    "-c",
-    "--experimental-rerun",
-)
-"""Options whose value is the next argument."""
-
-
-def _options_first(arguments: list[str]) -> list[str]:
-    """Options before keys, in any order of the two: the parser of the configuration takes keys in one row only."""
-    options: list[str] = []
-    keys: list[str] = []
-    rest = list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        takes_next = argument in _WITH_VALUE or (argument == "--info" and "=" not in "".join(rest[:1]))
-        if takes_next and rest:
-            options += [argument, rest.pop(0)]
-        else:
-            (options if argument.startswith("-") else keys).append(argument)
-    return [*options, *keys]
-
-
 def _remind_of_study(arguments: list[str]) -> None:
     """Say so where somebody names a folder with studies and none of them: what is analysed then is the default study."""
     if any(argument.startswith(("study.name=", "+experiment=", "experiment=")) for argument in arguments):
         return
+    from retrial.errors import printable
+
     for option, value in itertools.pairwise(arguments):
         names = sorted(path.stem for path in Path(value).glob("study/*.yaml")) if option in ("--config-dir", "-cd") else []
         if names:
-            print(
-                f"no study= is given: the default study is analysed; {value}/study/ has {', '.join(names[:12])}", file=sys.stderr
-            )
+            told = f"no study= is given: the default study is analysed; {value}/study/ has {', '.join(names[:12])}"
+            print(printable(told), file=sys.stderr)
 
 
 def _study_override(argument: str, several: bool) -> str:

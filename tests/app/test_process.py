@@ -67,6 +67,23 @@ def test_workers_that_are_always_killed_are_an_error() -> None:
         application._again_after_kills(Workers(told, *([0] * 9)), told)
 
 
+def test_only_what_is_wrong_before_a_job_begins_is_the_configuration(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wrong() -> None:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(application.hydra, "main", lambda **_: lambda _: wrong)
+    with jobs() as told:
+        assert application._hydra("fit", [], told) == 2
+        assert "cannot use the configuration" in capsys.readouterr().err
+        other = multiprocessing.get_context("spawn").Process(target=tell, args=(told, "0"))
+        other.start()
+        other.join()
+        with pytest.raises(ValueError, match="a fault"):
+            application._hydra("fit", [], told)
+
+
 def test_a_home_that_can_be_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PYTENSOR_FLAGS", "")

@@ -84,8 +84,8 @@ def test_power_and_robust_sets_by_endpoint(thymosin: dict[str, Any]) -> None:
     [
         ({"outcome": "xx"}, "the table has os, rfs"),
         ({"outcome": "os", "method": "guess"}, "allowed are power, robust, pooled"),
-        ({"outcome": "os", "exponent": 1.5}, "at most 1"),
-        ({"outcome": "os", "method": "robust", "weight": 0}, "above 0 and at most 1"),
+        ({"outcome": "os", "exponent": 1.5}, "from 0.0001 to 1"),
+        ({"outcome": "os", "method": "robust", "weight": 0}, "from 0.0001 to 1"),
         ({"outcome": "os", "method": "robust", "exponent": 0.2}, "robust takes outcome"),
         ({"outcome": "os", "pool": "both"}, "allowed are fixed, random"),
     ],

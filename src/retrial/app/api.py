@@ -166,30 +166,30 @@ def _refuse_study_key(study: Study | MultiArmStudy, keys: Mapping[str, Any], kep
 
 
 def _folders(config_dir: str | Path | None) -> list[Path]:
-    from importlib import resources
+    from retrial.app.find import folders_of
 
-    own = [] if config_dir is None else [Path(config_dir).resolve()]
-    return [*own, Path(str(resources.files(_OWN_CONF)))]
+    return folders_of(config_dir)
 
 
 def _composed(verb: str, study: Study | MultiArmStudy, keys: Mapping[str, Any], config_dir: str | Path | None) -> Asked:
     """The verb's configuration with the keys set, as `retrial VERB` composes it. Raises `ConfigError`."""
     from hydra import compose
-    from hydra.errors import HydraException
     from omegaconf import open_dict
-    from omegaconf.errors import OmegaConfBaseException
 
-    from retrial.app.application import CONFIG_OF, Asked, first_lines
+    from retrial.app.application import CONFIG_OF, NOT_COMPOSED, Asked, first_lines
     from retrial.app.composed import plain
+    from retrial.app.door.command_line import override_problems
+    from retrial.app.door.own_folder import searched_first
     from retrial.errors import ConfigError
 
     folders = _folders(config_dir)
-    search = [] if config_dir is None else [f"hydra.searchpath=[{_written(f'file://{folders[0]}')}]"]
-    overrides = [f"study.name={_written(_name_of(study, folders))}", *_overrides(keys), *search]
+    overrides = [f"study.name={_written(_name_of(study, folders))}", *_overrides(keys)]
+    if wrong := override_problems(overrides, multirun=False):
+        raise ConfigError("cannot use the keys", wrong)
     try:
-        with _hydra():
+        with searched_first(None if config_dir is None else folders[0]), _hydra():
             config = compose(CONFIG_OF.get(verb, verb), overrides, return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except NOT_COMPOSED as error:
         raise ConfigError("cannot use the configuration", [first_lines(error)]) from error
     choices, told = dict(config.hydra.runtime.choices), list(config.hydra.overrides.task)
     with open_dict(config):

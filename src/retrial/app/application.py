@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
-from importlib import import_module, resources
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,11 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from retrial.app.composed import CUSTOM, plain, question
-from retrial.app.find import find_study
+from retrial.app.door import command_line
+from retrial.app.door.command_line import CommandLine
+from retrial.app.door.own_folder import searched_first
+from retrial.app.door.values import key_problems, section_problems
+from retrial.app.find import find_study, folders_of
 from retrial.app.process.jobs import Jobs, jobs
 from retrial.app.process.surroundings import of_the_system, say, tell
 from retrial.errors import ConfigError, FitError, InputError, RetrialError
@@ -46,22 +50,27 @@ Work = Callable[["RunConfig", "Study | MultiArmStudy", Path], Sequence[str]]
 
 def launch(verb: str, arguments: Sequence[str]) -> int:
     """Run a verb under Hydra and return the exit status."""
-    return run_jobs(verb, arguments)[0]
+    try:
+        return run_jobs(verb, command_line.read(arguments))[0]
+    except InputError as error:
+        tell(f"error: {error}")
+        return error.exit_status
 
 
-def run_jobs(verb: str, arguments: Sequence[str]) -> tuple[int, list[Path]]:
+def run_jobs(verb: str, line: CommandLine) -> tuple[int, list[Path]]:
     """Run a verb under Hydra; the exit status, and the finished run folders (several in a multirun)."""
-    sys.argv = [f"retrial {verb}", *arguments]
-    with jobs() as told:
-        status = _hydra(verb, told)
+    sys.argv = [f"retrial {verb}", *line.arguments]
+    with jobs() as told, searched_first(line.own):
+        status = _hydra(verb, folders_of(line.own), told)
         return max(status, told.status), told.folders
 
 
-def _hydra(verb: str, told: Jobs) -> int:
+def _hydra(verb: str, folders: Sequence[Path], told: Jobs) -> int:
     def task(config: DictConfig) -> None:
         interrupts.check()
+        told.tell(0)
         try:
-            folder = _run(verb, config)
+            folder = _run(verb, config, folders)
             told.tell(folder)
             _conclude(folder)
         except RetrialError as error:
@@ -76,12 +85,14 @@ def _hydra(verb: str, told: Jobs) -> int:
         _again_after_kills(
             hydra.main(version_base="1.3", config_path="pkg://retrial.conf", config_name=CONFIG_OF.get(verb, verb))(task), told
         )
-    except (HydraException, OmegaConfBaseException) as error:
-        print(f"error: cannot use the configuration\n  - {first_lines(error)}", file=sys.stderr)
-        return InputError.exit_status
-    except FitError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except RetrialError as error:
+        tell(f"error: {error}")
         return error.exit_status
+    except NOT_COMPOSED as error:
+        if told.begun and not isinstance(error, (HydraException, OmegaConfBaseException)):
+            raise
+        tell(f"error: {ConfigError('cannot use the configuration', [first_lines(error)])}")
+        return InputError.exit_status
     return 0
 
 
@@ -102,12 +113,25 @@ def _again_after_kills(call: Callable[[], None], told: Jobs) -> None:
             tell("a process of the run was killed; what is not finished is begun again")
 
 
+NOT_COMPOSED = (
+    HydraException,
+    OmegaConfBaseException,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+)
+"""What Hydra and OmegaConf raise where the parts of a configuration do not go together, such as a key below a list."""
 _NO_SUCH_KEY = re.compile(r"Could not override '(?P<key>[^']+)'")
 
 
 def first_lines(error: Exception) -> str:
     """Hydra's words, but for a key that is not there: most often misspelt, and adding it would not help."""
     words = " ".join(str(error).split())[:600]
+    if not isinstance(error, (HydraException, OmegaConfBaseException)):
+        return f"got keys or values that do not go together, such as a key below a list ({words})"
     found = _NO_SUCH_KEY.search(words)
     if found is None:
         return words
@@ -120,16 +144,18 @@ def first_lines(error: Exception) -> str:
     return f"{key}: got a key that is not in the configuration; allowed are those that --cfg job shows{allowed}; +{key}=VALUE adds one"
 
 
-def _run(verb: str, config: DictConfig) -> Path:
+def _run(verb: str, config: DictConfig, folders: Sequence[Path]) -> Path:
     """Do what is asked, where it is not done; returns the run folder."""
-    _refuse_other_verbs(verb, config)
     composed = HydraConfig.get()
-    return carried_out(verb, Asked(plain(config), composed.runtime.choices, composed.overrides.task, _search_path()))
+    asked = Asked(plain(config), composed.runtime.choices, composed.overrides.task, folders)
+    _refuse_other_verbs(verb, config)
+    return carried_out(verb, asked)
 
 
 def _refuse_other_verbs(verb: str, config: DictConfig) -> None:
     """An experiment says which verb answers it; under another one part of it would be without effect."""
-    of = (config.get("experiment") or {}).get("verb")
+    experiment = config.get("experiment")
+    of = experiment.get("verb") if isinstance(experiment, DictConfig) else None
     if of not in (None, verb, CONFIG_OF.get(verb)):
         raise ConfigError(
             "cannot use the configuration", [f"experiment: got one of `retrial {of}`; allowed is one of `retrial {verb}`"]
@@ -148,13 +174,17 @@ class Asked:
     @property
     def study_file(self) -> Path:
         """File of the study that is asked about. Raises `StudyError`."""
-        return find_study(str((self.config.get("study") or {}).get("name")), self.folders)
+        return find_study(str(self.config["study"]["name"]), self.folders)
 
 
 def carried_out(verb: str, asked: Asked, study: Study | MultiArmStudy | None = None) -> Path:
     """Finished run folder of what is asked; the work is done where it is not there yet. `study` where it was read before."""
+    if wrong := list(section_problems(asked.config)):
+        raise ConfigError("cannot use the configuration", wrong)
     study_file = asked.study_file
     study = load_study(study_file) if study is None else study
+    if any(key_problems(asked.config)):
+        _configured(verb, asked)  # says it, and all else that is wrong
     experiment = asked.choices.get("experiment")
     label = experiment if experiment not in (None, "none") else study_file.stem
     named = fingerprint(question(dict(asked.config)), _files(study_file, study))
@@ -164,15 +194,21 @@ def carried_out(verb: str, asked: Asked, study: Study | MultiArmStudy | None = N
     return folder
 
 
+def _configured(verb: str, asked: Asked) -> RunConfig:
+    """The configuration as frozen values. Raises `ConfigError`."""
+    from retrial.app.config import run_config  # brings PyMC
+
+    return run_config(asked.config, verb, asked.study_file, _names(asked))
+
+
 def _work(verb: str, asked: Asked, study: Study | MultiArmStudy, folder: Path) -> None:
     """Check the configuration, and do the verb's work in its folder."""
     # imported here: they bring PyMC, and a finished run needs none of it
-    from retrial.app.config import run_config
     from retrial.pipeline.priors import check_stated
     from retrial.pipeline.tables import check_inputs
     from retrial.store.manifest import describe
 
-    run = run_config(asked.config, verb, asked.study_file, _names(asked))
+    run = _configured(verb, asked)
     for pair in study.comparisons():
         check_inputs(run, pair)
     check_stated(run, study.comparisons())
@@ -210,17 +246,6 @@ def _names(asked: Asked) -> dict[str, str]:
             names[group] = CUSTOM if any(key.startswith(f"{group}.") for key in changed) else str(asked.choices[group])
     names["prior_changed"] = ",".join(sorted({key.split(".")[1] for key in changed if key.startswith("prior.")}))
     return names
-
-
-def _search_path() -> list[Path]:
-    """Folders that Hydra composes from, the user's own first."""
-    found = []
-    for source in HydraConfig.get().runtime.config_sources:
-        if source.schema == "file":
-            found.append(Path(source.path))
-        elif source.schema == "pkg":
-            found.append(Path(str(resources.files(source.path))))
-    return found
 
 
 def _files(study_file: Path, study: Study | MultiArmStudy) -> dict[str, Path]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from retrial.app.find import Arguments, parsed
+from retrial.app.find import Arguments, exists, parsed
 from retrial.errors import ConfigError, InputError
 from retrial.store.files import write_whole
 
@@ -54,13 +54,17 @@ def new_study(asked: Arguments) -> Written:
     if kind == "patients":
         # first, so that an interrupted call can be given again
         texts = {folder / "study" / f"{name}_patients.csv": _template("patients.csv", name), **texts}
-    there = [path for path in texts if path.exists() and (path == study or path.read_bytes() != texts[path].encode())]
+    there = [
+        path
+        for path in texts
+        if exists(path) and (path == study or not path.is_file() or path.read_bytes() != texts[path].encode())
+    ]
     problems += [f"study: {path} is there already; choose another name, or delete it" for path in there]
     if problems:
         raise ConfigError("cannot write a new study", problems)
     try:
         study.parent.mkdir(parents=True, exist_ok=True)
-        for path in (path for path in texts if not path.exists()):
+        for path in (path for path in texts if not exists(path)):
             write_whole(path, texts[path], new=True)
     except OSError as error:
         told = f"--config-dir: {error.strerror or error} ({error.filename or folder}); name a folder that can be written to"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
+from typing import ClassVar
 
 
 class Sampler(StrEnum):
@@ -32,6 +35,10 @@ class SamplerSettings:
     times; k times as long is in steps so small that only the kth part as many proposals are refused (divergences come from steps
     that are too large). What the last run gives stands.
     """
+
+    MOST: ClassVar[Mapping[str, float]] = MappingProxyType(
+        {"chains": 100, "tune": 1e6, "pooled_draws": 1e8, "min_draws": 1e6, "retry": 64, "threads": 1024}
+    )
 
     engine: Sampler = Sampler.NUTPIE
     chains: int = 4
@@ -68,6 +75,8 @@ class SamplerSettings:
 @dataclass(frozen=True, slots=True)
 class DiagnosticLimits:
     """R-hat, effective sample sizes and divergences beyond which a fit is shown as failed (METHODS 10)."""
+
+    MOST: ClassVar[Mapping[str, float]] = MappingProxyType({"rhat": 10, "ess": 1e8, "divergences": 1e8})
 
     rhat: float = 1.01
     ess: float = 400.0

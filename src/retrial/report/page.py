@@ -31,6 +31,7 @@ from retrial.report.tables.priors import implied_table, predictive_table, prior_
 from retrial.report.tables.reconstruction import reconstruction_section
 from retrial.report.tables.run import diagnostics_tables, fidelity_table, prior_table
 from retrial.store.artefacts import FRAMES, path_of
+from retrial.store.tables import spelled_out
 from retrial.study.study import Study
 
 FIGURES, TABLES = "figures", "tables"
@@ -86,7 +87,7 @@ def write_report(data: ReportData, folder: Path) -> Path:
     for key, frame in _frames(data, layout).items():
         shown = key.startswith("page_") and not data.study.names.are_roles
         named = frame.map(data.study.names.prose) if shown else frame
-        named.to_csv(path_of(folder, "tables", key), index=False, lineterminator="\n")
+        spelled_out(named).to_csv(path_of(folder, "tables", key), index=False, lineterminator="\n")
     page.write_text(text, encoding="utf-8", newline="\n")
     return page
 

@@ -37,6 +37,11 @@ class Jobs:
         return list(dict.fromkeys([*self.here, *elsewhere]))
 
     @property
+    def begun(self) -> bool:
+        """Whether a job has told anything: each tells 0 when it begins."""
+        return bool(self._lines())
+
+    @property
     def folders(self) -> list[Path]:
         """Of the jobs that came to their end, each once."""
         return [Path(line) for line in self._lines() if not line.isdigit()]
