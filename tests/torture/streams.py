@@ -67,8 +67,8 @@ AROUND: dict[Callable[[], None], tuple[int, str, bool]] = {
     _nowhere: (2, "the working folder was deleted", False),
 }
 """Surroundings: exit status, what is said, whether the work is done."""
-PLACES = {"/proc/nowhere": 2, "/dev/null/x": 2, "a" * 300: 1, "a/" * 2500: 1}
-"""Output folders that cannot be."""
+PLACES = ("/proc/nowhere", "/dev/null/x", "a" * 300, "a/" * 2500)
+"""Output folders that cannot be: bad input."""
 
 
 def tortured(folder: Path, _rng: random.Random, asked: Asked) -> Iterator[str]:
@@ -85,9 +85,9 @@ def tortured(folder: Path, _rng: random.Random, asked: Asked) -> Iterator[str]:
                 wrong.append(f"{around.__name__}: exit status {ended.status}: {ended.err[-800:]}")
             if contents(folder / "out") != (expected if done else {}):
                 wrong.append(f"{around.__name__}: other files")
-        for place, status in PLACES.items():
+        for place in PLACES:
             ended = start(folder, (*command, f"output_dir={place}")).end()
-            if ended.status != status or ended.err.count("error:") != 1 or len(ended.err) > 1000:
+            if ended.status != 2 or ended.err.count("error:") != 1 or len(ended.err) > 1000:
                 wrong.append(f"output_dir {place[:20]}: exit status {ended.status}: {ended.err[-800:]}")
         yield f"{command[0]}: {len(AROUND) + len(PLACES)} surroundings, {len(wrong)} wrong"
         yield from (f"WRONG {command[0]}: {line}" for line in wrong)
