@@ -41,6 +41,11 @@ def test_jobs_tell_from_here_and_elsewhere(tmp_path: Path, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_job_whose_parent_was_killed_leaves_no_file(tmp_path: Path) -> None:
+    Jobs(2**30, tmp_path / "jobs").tell(0)
+    assert list(tmp_path.iterdir()) == []
+
+
 class Workers:
     """Jobs of which some end before a worker is killed: so many a call."""
 

@@ -24,9 +24,11 @@ class Jobs:
     here: list[str] = field(default_factory=list)
 
     def tell(self, line: object) -> None:
-        """A run folder, or an exit status."""
+        """A run folder, or an exit status; nobody is told where the process that started the jobs was killed."""
         if os.getpid() == self.parent:
             self.here.append(str(line))
+            return
+        if not alive(str(self.parent)):
             return
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "a", encoding="utf-8") as stream:
