@@ -47,6 +47,33 @@ def test_a_finished_folder_is_not_run_again(folder: Path) -> None:
     assert is_finished(folder)
 
 
+def test_the_folder_of_another_question_is_redone(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Every file of it is whole, but it answers what was asked under another name."""
+    other = folder.with_name("def")
+    assert run(other, "of another question")
+    other.rename(folder)
+    assert not is_finished(folder)
+    assert run(folder)
+    assert (folder / "result.csv").read_text() == "1,2,3"
+    assert "it holds what was asked as audit/study/def" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "file"])
+def test_what_is_no_folder_gives_way_to_one_again_and_again(folder: Path, tmp_path: Path, kind: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    assert run(folder, "first")
+    folder.rename(elsewhere)
+    if kind == "file":
+        folder.write_text("no run")
+    else:
+        folder.symlink_to(elsewhere if kind == "link" else tmp_path / "nowhere")
+    for text in ("second", "third"):
+        assert run(folder, text, force=True)
+        assert (folder / "result.csv").read_text() == text
+    assert not folder.is_symlink()
+    assert (elsewhere / "result.csv").read_text() == "first"
+
+
 def test_a_folder_without_a_manifest_is_redone(folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "old.csv").write_text("half")

@@ -18,8 +18,8 @@ from retrial.store.places import Place, sweep
 
 log = logging.getLogger("retrial")
 MANIFEST = "manifest.json"
-FILES, CHECKSUM = "files", "manifest_sha256"
-"""Keys of the manifest: SHA-256 of every other file, and of the manifest's own content without this line."""
+FILES, CHECKSUM, FOLDER = "files", "manifest_sha256", "folder"
+"""Keys of the manifest: SHA-256 of every other file, and of the manifest's own content without this line; VERB/STUDY/HASH, the question."""
 _HASH_LENGTH = 12
 """Hexadecimal digits of a folder's name: 48 bits, no accidental collision among any number of runs a person makes."""
 STAGES = "stages"
@@ -54,8 +54,21 @@ def source_digest() -> str:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a folder has its manifest, and every file that the manifest lists as it was written."""
-    return folder.is_dir() and not damage(folder)
+    """Whether a run folder has its manifest, and every file that the manifest lists as it was written."""
+    return folder.is_dir() and not _wrong(folder)
+
+
+def _question(folder: Path) -> str:
+    """VERB/STUDY/HASH of the run folder that was asked for."""
+    return "/".join(folder.parts[-_DEPTH:])
+
+
+def _wrong(folder: Path) -> str:
+    """Why a run folder does not answer the question that it is named by, in words; empty where it does."""
+    if wrong := damage(folder):
+        return wrong
+    other = read_manifest(folder).get(FOLDER)
+    return "" if other == _question(folder) else f"it holds what was asked as {other}"
 
 
 def damage(folder: Path) -> str:
@@ -94,7 +107,7 @@ def open_run(folder: Path, force: bool) -> Iterator[Path | None]:
     with place.held():
         for around, depth in ((root, _DEPTH), (root / STAGES, STAGE_DEPTH)):
             sweep(around, depth)
-        if folder.is_dir() and (wrong := damage(folder)):
+        if folder.is_dir() and (wrong := _wrong(folder)):
             log.warning("%s: %s; doing it again", folder, wrong)
         elif folder.is_dir() and not force:
             yield None
@@ -111,7 +124,7 @@ def open_run(folder: Path, force: bool) -> Iterator[Path | None]:
 
 def finish(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write the manifest, with the checksums of all files: nothing is written after it."""
-    full = {**manifest, FILES: checksums(folder)}
+    full = {**manifest, FOLDER: _question(folder), FILES: checksums(folder)}
     (folder / MANIFEST).write_text(_text({**full, CHECKSUM: _own_checksum(json.loads(_text(full)))}), encoding="utf-8")
 
 

@@ -53,7 +53,7 @@ class Place:
 
     def empty(self) -> Path:
         """The folder `work`, made anew."""
-        shutil.rmtree(self.work, ignore_errors=True)
+        remove(self.work)
         self.work.mkdir(parents=True)
         return self.work
 
@@ -64,7 +64,9 @@ class Place:
         """
         write_through(self.work)
         self.final.parent.mkdir(parents=True, exist_ok=True)
-        if self.final.exists():
+        if self.final.is_symlink() or self.final.is_file():
+            self.final.unlink()  # no result of ours
+        elif self.final.exists():
             self.final.rename(self._earlier)
         self.work.rename(self.final)
         sync(self.final.parent)
@@ -72,8 +74,16 @@ class Place:
     def _tidy(self) -> None:
         if self._earlier.is_dir() and not self.final.exists():
             self._earlier.rename(self.final)
-        for folder in (self.work, self._earlier):
-            shutil.rmtree(folder, ignore_errors=True)
+        for path in (self.work, self._earlier):
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Whatever is there, a folder with all that is in it, of a link the link."""
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def sweep(root: Path, depth: int) -> None:

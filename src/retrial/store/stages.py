@@ -53,7 +53,7 @@ class Stages:
         with place.held():
             if (place in self._fresh or not self._force) and place.final.is_dir():
                 try:
-                    value = self._read(place.final)
+                    value = self._read(place)
                 except StoreError as error:
                     log.warning("%s: the stored result is damaged (%s); computing it again", name, error)
                 else:
@@ -64,7 +64,7 @@ class Stages:
             interrupts.check()
             self._write(place, value)
             self._fresh.add(place)
-            return self._read(place.final)
+            return self._read(place)
 
     def _write(self, place: Place, value: Any) -> None:
         encoder = Encoder()
@@ -76,21 +76,22 @@ class Stages:
                 write_all(encoder.arrays, stream)
             for number, tree in enumerate(encoder.trees):
                 _write_netcdf(tree, folder / f"tree_{number}.nc")
-            (folder / SUMS).write_text(_text(checksums(folder)), encoding="utf-8")
+            (folder / SUMS).write_text(_text(place, checksums(folder)), encoding="utf-8")
             place.put()
         except OSError as error:
             raise cannot_write(self._folder, error) from error
 
-    def _read(self, place: Path) -> Any:
-        """Raises `StoreError` where a file is missing, or other than it was written."""
+    def _read(self, place: Place) -> Any:
+        """Raises `StoreError` where a file is missing, other than it was written, or of another stage."""
+        folder = place.final
         try:
-            sums = checksums(place, without=(SUMS,))
-            if (place / SUMS).read_text(encoding="utf-8") != _text(sums):
-                raise StoreError("a file has other content than was written")
-            plain = json.loads((place / VALUE).read_text(encoding="utf-8"))
-            with (place / ARRAYS).open("rb") as stream:
+            sums = checksums(folder, without=(SUMS,))
+            if (folder / SUMS).read_text(encoding="utf-8") != _text(place, sums):
+                raise StoreError("a file has other content than was written, or is of another stage")
+            plain = json.loads((folder / VALUE).read_text(encoding="utf-8"))
+            with (folder / ARRAYS).open("rb") as stream:
                 arrays = read_all(stream)
-            paths = [place / f"tree_{number}.nc" for number in range(len(list(place.glob("tree_*.nc"))))]
+            paths = [folder / f"tree_{number}.nc" for number in range(len(list(folder.glob("tree_*.nc"))))]
             # opened, not loaded: most of a posterior is asked for by nobody
             trees = [xr.open_datatree(path, engine="h5netcdf") for path in paths]
         except (OSError, ValueError) as error:
@@ -129,6 +130,6 @@ def stage_key(name: str, function: Callable[..., Any], *args: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:_KEY_LENGTH]
 
 
-def _text(sums: Mapping[str, str]) -> str:
-    """As `sha256sum` prints and checks them."""
-    return "".join(f"{value}  {name}\n" for name, value in sums.items())
+def _text(place: Place, sums: Mapping[str, str]) -> str:
+    """Whose files they are, and their sums as `sha256sum` prints and checks them (`#` begins a comment)."""
+    return f"# {place.inside.as_posix()}\n" + "".join(f"{value}  {name}\n" for name, value in sums.items())
