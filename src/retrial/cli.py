@@ -93,7 +93,7 @@ def _dispatch(verb: str, rest: list[str]) -> int:
         from retrial.app import check, new
 
         return (new if verb == "new" else check).run(rest)
-    if verb != "doctor" and (said := with_home()):  # which says it itself
+    if (said := with_home()) and verb != "doctor":  # which says it itself
         tell(said)
     if verb in ("list", "doctor"):
         from retrial.app import information

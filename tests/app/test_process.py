@@ -118,6 +118,17 @@ def test_without_a_home_fits_work_and_leave_nothing(tmp_path: Path) -> None:
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+def test_doctor_works_with_what_runs_work_with() -> None:
+    """A folder that its permissions let be written, and that cannot be."""
+    call = "from retrial import cli; raise SystemExit(cli.main(['doctor']))"
+    environment = {**os.environ, "HOME": "/proc"}
+    environment.pop("PYTENSOR_FLAGS", None)
+    done = subprocess.run([sys.executable, "-c", call], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "/proc cannot be written" in done.stdout
+    assert "does not work" not in done.stdout
+
+
 def test_the_api_says_so_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     import retrial
 

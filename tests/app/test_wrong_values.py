@@ -178,3 +178,17 @@ def test_plain_words_are_read_as_everybody_means_them(word: str, value: Any, tmp
     found = read_own(path, "answers", tmp_path)["a"]
     assert found == value
     assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("+model.priors.log_hazard_ratio={family: normal, mu: 9, sigma: 0.01, source: s}", "allowed in a prior set alone"),
+        ("sampler.min_draws=1", "min_draws: got 1; allowed is at least 10"),
+        ("sampler.tune=1", "tune: got 1; allowed is at least 10"),
+    ],
+)
+def test_what_would_not_be_used_or_not_be_judged_is_refused(override: str, words: str) -> None:
+    asked = composed("model=log_hazard_ratio", override)
+    with pytest.raises(ConfigError, match=words):
+        run_config(asked, "fit", Path("yao2025.yaml"), {})

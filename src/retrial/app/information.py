@@ -16,7 +16,7 @@ from retrial.app.catalogue import GROUP, NO_EXPERIMENT, read_experiment
 from retrial.app.composed import plain
 from retrial.app.door.own_folder import read_own, searched_first
 from retrial.app.find import find_study, folders_of, is_folder
-from retrial.app.process.surroundings import with_home
+from retrial.app.process.surroundings import of_home
 from retrial.errors import InputError, RetrialError, printable
 from retrial.priors.prior_set import PriorSet, implied
 from retrial.priors.scales import COMMON, Parameter
@@ -131,7 +131,7 @@ def _doctor() -> int:
     for name, value in versions().items():
         print(f"{name:<14} {value}")
     print(f"{'commit':<14} {commit() or 'not a checkout'}")
-    print(f"{'home':<14} {with_home() or 'can be written'}")
+    print(f"{'home':<14} {of_home() or 'can be written'}")
     working = [_check("storage", _storage), _check("compiled code", _compiled), _check("sampler", _sampler)]
     return 0 if all(working) else 1
 

@@ -17,7 +17,7 @@ from retrial.errors import InputError
 from retrial.priors.evidence import STUDIES
 from retrial.priors.meta_analysis import EVIDENCE
 from retrial.priors.prior import Prior
-from retrial.priors.scales import COMMON, Parameter
+from retrial.priors.scales import COMMON, LOG_HAZARD_RATIO, LOG_ODDS_RATIO, Parameter
 from retrial.priors.statements import is_about, parse_prior_set
 from retrial.run_config import Fitting, ModelSpec
 from retrial.validate import Problems, as_text, build_dataclass
@@ -125,6 +125,11 @@ def model(name: str, raw: Any, key: str, problems: Problems) -> ModelSpec | None
         settings = kind.settings(raw, key)
     except InputError as error:
         problems.extend(error.problems)
+    problems.extend(
+        f"{key}.priors.{name}: got a prior of the effect; allowed in a prior set alone, as prior.{name}"
+        for name in priors
+        if name in (LOG_HAZARD_RATIO.name, LOG_ODDS_RATIO.name)
+    )
     stated = {*priors, *COMMON} if problems.count == before else parameters.keys()
     problems.extend(
         f"{key}.priors.{name}: missing; needed by the model"

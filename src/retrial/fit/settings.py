@@ -50,8 +50,18 @@ class SamplerSettings:
     adaptation: Adaptation = Adaptation.MODEL
     threads: int = field(default=2, metadata={"in_key": False})  # the results do not depend on it
 
+    LEAST: ClassVar[Mapping[str, int]] = MappingProxyType({"tune": 10, "min_draws": 10})
+    """Below these there is nothing to diagnose."""
+
     def problems(self) -> list[str]:
-        """An engine that is not installed, an acceptance that no sampler has."""
+        """An engine that is not installed, an acceptance that no sampler has, chains too short to be halved and ranked."""
+        short = [
+            f"{name}: got {getattr(self, name)}; allowed is at least {least}"
+            for name, least in self.LEAST.items()
+            if getattr(self, name) < least
+        ]
+        if short:
+            return short
         if not 0.0 < self.target_accept < 1.0:
             return [f"target_accept: got {self.target_accept}; allowed is above 0 and below 1"]
         if self.engine is Sampler.NUMPYRO and importlib.util.find_spec("numpyro") is None:

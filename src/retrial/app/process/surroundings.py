@@ -18,6 +18,8 @@ _IN_HOME = (".", ".pytensor", ".cache", ".config")
 """Where compiled code and caches of the libraries go."""
 _LONGEST = 200
 """Characters of a path that are shown."""
+_OF_HOME: list[str] = []
+"""What was said of the home folder."""
 _LOST: list[OSError] = []
 """Why stdout could not be written."""
 
@@ -79,7 +81,13 @@ def home_problem() -> str:
     if not home.is_dir():
         return f"the home folder {home} is not there"
     bad = [home / name for name in _IN_HOME if (home / name).exists() and not os.access(home / name, os.W_OK | os.X_OK)]
-    return f"{bad[0]} cannot be written" if bad else ""
+    if bad:
+        return f"{bad[0]} cannot be written"
+    try:
+        with tempfile.TemporaryDirectory(prefix=".retrial-", dir=home):
+            return ""
+    except OSError:  # what may be written by its permissions, and cannot: /proc
+        return f"{home} cannot be written"
 
 
 def with_home() -> str:
@@ -97,7 +105,14 @@ def with_home() -> str:
         os.environ.pop(name, None)
     atexit.register(_remove, folder, os.getpid())
     _keep_sources()
-    return f"{problem}: compiled code is kept until the end of this run only, so each run compiles again; set HOME to a folder of yours"
+    said = f"{problem}: compiled code is kept until the end of this run only, so each run compiles again; set HOME to a folder of yours"
+    _OF_HOME.append(said)
+    return said
+
+
+def of_home() -> str:
+    """What was last said of the home folder, or ""."""
+    return _OF_HOME[-1] if _OF_HOME else ""
 
 
 def _keep_sources() -> None:
