@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from retrial.app import application
 from retrial.app.process import surroundings
-from retrial.app.process.jobs import Jobs, jobs
+from retrial.app.process.jobs import Jobs, jobs, leave_with
 from retrial.errors import FitError
+from retrial.store.files import alive
 
 STUDY = "title: One ratio\neffects: {death: {where: Abstract, hazard_ratio: 0.75, ci: [0.60, 0.94]}}\n"
 
@@ -116,6 +120,41 @@ def test_without_a_home_fits_work_and_leave_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "the home folder /proc/nowhere is not there: compiled code is kept until the end of this run only" in done.stderr
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def _start_and_leave(pids: Any) -> None:
+    """A process that starts another, which would run for long, and is killed."""
+    child = multiprocessing.get_context("spawn").Process(target=_wait_with, args=(os.getpid(), pids))
+    child.start()
+    child.join()
+
+
+def _wait_with(parent: int, pids: Any) -> None:
+    leave_with(parent)
+    pids.put((parent, os.getpid()))
+    time.sleep(60)
+
+
+def _ended(process: int) -> bool:
+    """Gone, or left to be counted by a process that does not."""
+    state = Path(f"/proc/{process}/stat")
+    return not alive(str(process)) or (state.is_file() and state.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def test_a_worker_ends_with_the_process_that_started_it() -> None:
+    context = multiprocessing.get_context("spawn")
+    pids = context.SimpleQueue()
+    first = context.Process(target=_start_and_leave, args=(pids,))
+    first.start()
+    parent, worker = pids.get()
+    assert parent == first.pid
+    os.kill(parent, signal.SIGKILL)
+    first.join()
+    for _ in range(100):
+        if _ended(worker):
+            break
+        time.sleep(0.1)
+    assert _ended(worker)
 
 
 def test_doctor_works_with_what_runs_work_with() -> None:

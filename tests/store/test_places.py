@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -75,3 +76,18 @@ def test_a_disk_that_is_full_while_arrays_are_written_is_an_error_of_the_system(
     """HDF5 itself would end the process."""
     with pytest.raises(OSError, match="No space left"):
         stages._write_netcdf(xr.Dataset({"x": ("i", np.arange(1000.0))}), Path("/dev/full"))
+
+
+def test_a_place_on_another_disk_is_refused_before_the_work(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.final.parent.mkdir(parents=True)
+    own = Path.stat
+
+    def elsewhere(self: Path, **more: bool) -> object:
+        found = own(self, **more)
+        return SimpleNamespace(st_dev=found.st_dev + (self == place.final.parent), st_mode=found.st_mode)
+
+    with place.held():
+        monkeypatch.setattr(Path, "stat", elsewhere)
+        with pytest.raises(StoreError, match="is on another disk"):
+            place.empty()
+        monkeypatch.undo()

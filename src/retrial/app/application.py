@@ -27,7 +27,7 @@ from retrial.app.door.command_line import CommandLine
 from retrial.app.door.own_folder import searched_first
 from retrial.app.door.values import key_problems, section_problems
 from retrial.app.find import find_study, folders_of
-from retrial.app.process.jobs import Jobs, jobs
+from retrial.app.process.jobs import Jobs, jobs, leave_with
 from retrial.app.process.surroundings import of_the_system, say, tell
 from retrial.errors import ConfigError, FitError, InputError, RetrialError
 from retrial.store import interrupts
@@ -68,6 +68,7 @@ def run_jobs(verb: str, line: CommandLine) -> tuple[int, list[Path]]:
 def _hydra(verb: str, folders: Sequence[Path], told: Jobs) -> int:
     def task(config: DictConfig) -> None:
         interrupts.check()
+        leave_with(told.parent)
         told.tell(0)
         try:
             folder = _run(verb, config, folders)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from retrial.errors import StoreError
 from retrial.store.files import sync, write_through
 from retrial.store.locks import held, held_if_free
 
@@ -52,9 +53,13 @@ class Place:
                 self._tidy()
 
     def empty(self) -> Path:
-        """The folder `work`, made anew."""
+        """The folder `work`, made anew. Raises `StoreError` where it could not be renamed to `final`."""
         remove(self.work)
         self.work.mkdir(parents=True)
+        around = self.final.parent
+        if around.exists() and around.stat().st_dev != self.work.stat().st_dev:
+            problem = f"{around} is on another disk than {self.root}, so that results cannot be put there whole"
+            raise StoreError(f"{problem}; change output_dir to a folder whose subfolders are all on one disk")
         return self.work
 
     def put(self) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,6 +16,25 @@ from pathlib import Path
 from retrial.store.files import alive
 
 _PREFIX = "retrial-jobs-"
+_LOOK = 2.0
+"""Seconds between looks at whether the parent is there."""
+
+
+@functools.cache
+def leave_with(parent: int) -> None:
+    """Have this process end when the one that started it does (killed, it tells nobody); of other processes nothing is asked.
+
+    A worker of joblib would wait for more work for minutes, with all the memory of its last job.
+    """
+    if os.getppid() != parent:
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @dataclass(frozen=True)
