@@ -61,6 +61,13 @@ def is_place(text: str) -> bool:
     return _PLACE.fullmatch(text) is not None
 
 
+def names_in(group: str, own: Path | None) -> list[str]:
+    """Names of the files of a group, the package's and those of a folder of one's own; none of what is no group."""
+    folders = [Path(str(resources.files("retrial.conf"))), *([own] if own is not None and is_within(own / group, own) else [])]
+    names = {path.stem for folder in folders if group in GROUPS for path in (folder / group).glob("*.yaml")}
+    return sorted(filter(is_name, names))
+
+
 def read_own(path: Path, group: str, root: Path) -> dict[str, Any]:
     """The mapping in a file of a group of a folder `root`. Raises `ConfigError` that names every problem."""
     title = f"cannot use the file {path}"
