@@ -192,3 +192,90 @@ def test_it_can_be_listed(sent: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert SECRET not in said.out
     assert OUTSIDE[:12] not in said.out
     assert all(text.isprintable() for text in said.out.splitlines())
+
+
+CIRCLES: dict[str, dict[str, str]] = {
+    "a prior that names itself": {"prior/x": "defaults: [/prior@prior: x, _self_]"},
+    "a prior that names itself with its ending": {"prior/x": "defaults: [x.yaml, _self_]"},
+    "two priors": {"prior/x": "defaults: [y, _self_]", "prior/y": "defaults: [optional /prior@prior.a: x, _self_]"},
+    "evidence that names itself": {
+        "prior/x": "defaults: [/evidence@evidence: e, _self_]",
+        "evidence/e": "defaults: [/evidence@evidence: e, _self_]",
+    },
+    "through a file of the package": {
+        "prior/x": "defaults: [/prior@prior: historical, _self_]",
+        "evidence/thymosin": "defaults: [/prior@prior: historical, _self_]",
+    },
+    "an experiment by its name": {"experiment/x": "defaults: [x, _self_]"},
+    "an experiment by its group": {"experiment/x": "defaults: [/experiment: x, _self_]"},
+    "an override that leads back": {"prior/x": "defaults: [/prior@prior.a: flat, override /prior@prior.a: x]"},
+    "an override within a file": {"experiment/x": "defaults: [override /prior@prior.prior.a: flat]"},
+    "a choice within a file": {"experiment/x": "experiment: {choices: {prior@prior.prior.a: [flat]}}"},
+    "a bomb": {
+        name: f"defaults: [/prior@prior.a: b{level}, /prior@prior.b: b{level}a, _self_]"
+        for level in range(1, 15)
+        for name in (("prior/x",) if level == 1 else (f"prior/b{level - 1}", f"prior/b{level - 1}a"))
+    },
+    "more files than anybody needs": {"prior/x": f"defaults: [{'/prior@prior.a: flat, ' * 101}_self_]"},
+}
+
+
+@pytest.mark.parametrize("files", CIRCLES.values(), ids=CIRCLES)
+def test_files_that_build_on_each_other_come_to_an_end(
+    files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = "\nexperiment: {question: q, verb: fit, answer: [{file: estimates.csv}], sentence: s}"
+    for name, text in files.items():
+        path = tmp_path / f"{name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        asked = question if name.startswith("experiment") and "experiment: {choices" not in text else ""
+        path.write_text(f"{text}{asked}\n", encoding="utf-8")
+    own, out = ["--config-dir", str(tmp_path)], f"output_dir={tmp_path / 'out'}"
+    if "experiment/x" in files:
+        lines = [["experiment", *own, "x", out], ["fit", *own, "experiment=x", out]]
+    else:
+        lines = [["fit", *own, "prior=x", "study=yao2025", out]]
+    for line in lines:
+        assert cli.run(line) == 2
+        said = capsys.readouterr().err
+        assert "cannot use the file" in said
+        assert "x.yaml" in said or "thymosin" in said
+        assert "allowed" in said or "by its name alone" in said
+
+
+def test_a_circle_is_listed_as_what_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "prior").mkdir()
+    (tmp_path / "prior" / "x.yaml").write_text("defaults: [/prior@prior: x, _self_]\n", encoding="utf-8")
+    assert cli.run(["list", "priors", "--config-dir", str(tmp_path)]) == 0
+    assert "(prior/x -> prior/x)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("settings", "overrides", "said"),
+    [
+        ("{workers: 0}", [], "settings.workers: got it in a file of --config-dir; allowed on the command line alone"),
+        ("{workers: two}", [], "settings.workers: got it in a file"),
+        ("{workers: 1, studies: 0}", [], "settings.workers: got it in a file"),
+        ("{studies: 1.5}", [], "studies: got 1.5; allowed is a value such as 210"),
+        ("{studies: true}", [], "studies: got true; allowed is a value such as 210"),
+        ("{studies: 0}", [], "studies: got 0; allowed is a whole number from 1 to"),
+        ("{studies: 100000000000}", [], "studies: got 100000000000; allowed is a whole number from 1 to"),
+        ("{folder: x}", [], "folder: unknown; allowed are workers, studies"),
+        ("{}", ["workers=0"], "workers: got 0; allowed is a whole number from 1 to"),
+        ("{}", ["workers=100000"], "workers: got 100000; allowed is a whole number from 1 to"),
+        ("{}", ["studies=[1]"], "studies: got a list of 1; allowed is a value such as 210"),
+    ],
+)
+def test_settings_of_a_program_are_of_its_kinds(
+    settings: str, overrides: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "x.yaml").write_text(
+        "experiment: {question: q, program: retrial.experiments.coverage.study, "
+        f"settings: {settings}, answer: [{{file: coverage_summary.csv}}], sentence: x}}\n",
+        encoding="utf-8",
+    )
+    own, out = ["--config-dir", str(tmp_path)], tmp_path / "out"
+    assert cli.run(["experiment", "x", *own, *overrides, f"output_dir={out}", f"catalogue={tmp_path / 'cat'}"]) == 2
+    assert said in capsys.readouterr().err
+    assert not out.exists()

@@ -95,6 +95,11 @@ def test_any_value_in_a_table_of_evidence() -> None:
         ((f"output_dir={'x' * 300}",), "200 bytes a name"),
         (("seed=1.5",), "seed: got 1.5; allowed is a whole number from 0"),
         (("seed=99999999999999999999",), "allowed is a whole number from 0 to 9223372036854775807"),
+        (("~model",), "model: got nothing; needed is a model to fit"),
+        (("~prior",), "prior: got nothing; needed is a prior to fit under"),
+        (("@prior=flat",), "@prior=flat: got no key before the @; allowed are GROUP=NAME, such as prior=flat"),
+        (("+@prior=flat",), "+@prior=flat: got no key before the @"),
+        (("~@prior",), "~@prior: got no key before the @"),
         (("~seed",), "~seed: got a key to be taken away that every run needs"),
         (("endpoints=os",), "endpoints: got 'os'; allowed is a list"),
         (("prior=[flat,sceptical]",), "prior: got a list of 2; allowed is the name of one file in prior/"),
@@ -163,6 +168,7 @@ def test_a_multirun_and_its_launchers() -> None:
     assert override_problems(["hydra.launcher.n_jobs=4", "hydra.launcher.partition=long"], multirun=True) == []
     assert override_problems(["seed=range(1,1000)", "sampler.tune=range(1,1000)"], multirun=True) != []
     assert override_problems(["sampler.target_accept=interval(0,1)"], multirun=True) != []
+    assert override_problems(["prior=glob(*)", "seed=range(0,9000)"], multirun=True) != []
 
 
 @pytest.mark.parametrize(

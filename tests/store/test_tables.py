@@ -11,7 +11,26 @@ import pytest
 from retrial.store.tables import as_said, read_table, spelled_out, write_table
 
 FORMULAS = ("=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3+cmd|x", "\t=1", "'=1", "''=1", "=", "+x", "-x", "@")
-PLAIN = ("", "a", "-", "+", "-0.5", "+1", "-0.2 (-0.4 to 0.1)", "−0.3", "'a", "it's", "a=b", "-12.5 %", "-1 ± 2")
+BLANKS = (" ", "\u00a0", "\u2003", "\u3000", " \t", "\u200b", "\ufeff", "\n")
+FORMULAS = (*FORMULAS, *(f"{blank}{text}" for blank in BLANKS for text in ("=1+1", "@x")), "'\u00a0=1")
+PLAIN = (
+    "",
+    "a",
+    "-",
+    "+",
+    "-0.5",
+    "+1",
+    "-0.2 (-0.4 to 0.1)",
+    "−0.3",
+    "'a",
+    "it's",
+    "a=b",
+    "-12.5 %",
+    "-1 ± 2",
+    " a",
+    "\u00a0",
+    " -0.5",
+)
 
 
 @pytest.mark.parametrize("text", FORMULAS)

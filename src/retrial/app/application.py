@@ -123,6 +123,7 @@ NOT_COMPOSED = (
     IndexError,
     AttributeError,
     AssertionError,
+    RecursionError,
 )
 """What Hydra and OmegaConf raise where the parts of a configuration do not go together, such as a key below a list."""
 _NO_SUCH_KEY = re.compile(r"Could not override '(?P<key>[^']+)'")

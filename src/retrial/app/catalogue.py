@@ -29,6 +29,8 @@ ANSWER, PAGE = "answer.csv", "README.md"
 CELL = "run"
 """Column of an answer: what was chosen for the run that a number is of; empty where there is one run."""
 NUMBERS = ("point", "lower", "upper", "probability")
+WORKERS = "workers"
+"""Setting of a program: how many processes it starts."""
 STATUS = "status"
 OK = "ok"
 NOT_RUN, OUTDATED = "Not run yet.", "Of an earlier version of the question: run it again."
@@ -101,9 +103,13 @@ def _hydra_value(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
+def _package() -> Path:
+    return Path(str(resources.files("retrial.conf")))
+
+
 def experiment_files(own: Path | None = None) -> dict[str, Path]:
     """Files of the built-in group and of a folder of one's own, which comes first, by name."""
-    folders = [Path(str(resources.files("retrial.conf"))), *([own] if own is not None else [])]
+    folders = [_package(), *([own] if own is not None else [])]
     files = {path.stem: path for folder in folders for path in sorted(folder.glob(f"{GROUP}/*.yaml"))}
     return {name: path for name, path in sorted(files.items()) if name != NO_EXPERIMENT and is_name(name)}
 
@@ -120,6 +126,8 @@ def read_experiment(path: Path) -> Experiment:
         problems = [f"{GROUP}.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
         raise ConfigError(title, problems) from error
     wrong = list(_sentence_problems(found.sentence))
+    if WORKERS in found.settings and not path.resolve().is_relative_to(_package().resolve()):
+        wrong.append(f"{GROUP}.settings.{WORKERS}: got it in a file of --config-dir; allowed on the command line alone")
     if (runs := math.prod(map(len, found.choices.values()))) > MOST_RUNS:
         wrong.append(f"{GROUP}.choices: got {runs:.3g} combinations; allowed are {MOST_RUNS}")
     if wrong:

@@ -33,6 +33,10 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
     problems.raise_if_any("cannot use the configuration")
     problems.extend(key_problems(asked))
     raws = raw_models(asked, names.get("model", CUSTOM))
+    if verb == "fit" and not raws:
+        problems.add("model: got nothing; needed is a model to fit, model=NAME")
+    if verb == "fit" and asked.get("prior") is None and not asked.get("priors"):
+        problems.add("prior: got nothing; needed is a prior to fit under, prior=NAME")
     parsed = {name: spec for name, (key, raw) in raws.items() if (spec := model(name, raw, key, problems)) is not None}
     own = {item.name: item for spec in parsed.values() for item in spec.parameters if item.name in spec.priors}
     models, left_out = about(parsed, raws, study_file.stem, problems)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
@@ -16,6 +17,7 @@ from retrial.app.application import run_jobs
 from retrial.app.catalogue import (
     ANSWER,
     PAGE,
+    WORKERS,
     Experiment,
     experiment_files,
     index,
@@ -30,7 +32,7 @@ from retrial.app.door.values import place_problems
 from retrial.app.process.surroundings import tell
 from retrial.errors import ConfigError, InputError, RetrialError
 from retrial.store.files import write_whole
-from retrial.study.problems import printable
+from retrial.study.problems import printable, shown
 
 ALL = "all"
 RESULTS = "results"
@@ -38,6 +40,8 @@ RESULTS = "results"
 _OWN_KEYS = ("catalogue", "output_dir", "force")
 """Keys that say where to and whether, not what is asked: with these the answer is still the catalogue's."""
 _KEPT = (".csv", ".png")
+_MOST = 100_000
+"""Studies or simulations of a program: more than any takes in a month."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +117,10 @@ def _chosen(names: Sequence[str], files: Mapping[str, Path]) -> list[Experiment]
 def _one(experiment: Experiment, asked: Asked) -> int:
     """Run an experiment and write its answer; a run that did not finish leaves none."""
     folder = asked.output_dir / "experiment" / experiment.name
-    folder.mkdir(parents=True, exist_ok=True)
     status, frames = _program(experiment, asked, folder) if experiment.program else _runs(experiment, asked)
     if not frames:
         return status
+    folder.mkdir(parents=True, exist_ok=True)
     write_answer(pd.concat(frames, ignore_index=True), folder / ANSWER)
     write_whole(folder / PAGE, page(experiment, read_answer(folder / ANSWER), ""))
     if asked.catalogue is not None:
@@ -145,24 +149,32 @@ def _program(experiment: Experiment, asked: Asked, folder: Path) -> tuple[int, l
     """A study of the method: its program writes tables, and says what failed."""
     main = import_module(experiment.program).main
     settings = _settings(experiment, asked.overrides, inspect.signature(main).parameters)
+    folder.mkdir(parents=True, exist_ok=True)
     failures: list[str] = main(folder, **settings)
     for failure in failures:
         _say(f"failed: {failure}")
     return int(bool(failures)), [select(part, folder) for part in experiment.answer]
 
 
-def _settings(experiment: Experiment, overrides: Sequence[str], taken: Collection[str]) -> dict[str, Any]:
+def _settings(experiment: Experiment, overrides: Sequence[str], taken: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
     """Settings of the file, changed by the command line; `taken` are the parameters of the program, its folder first."""
     changed = {key: value for key, value in command_line.pairs(overrides).items() if key not in _OWN_KEYS}
     settings = {**experiment.settings, **changed}
-    known = list(taken)[1:]
-    if unknown := sorted({*settings} - {*known} | {*changed} - {*experiment.settings}):
-        allowed = ", ".join((*experiment.settings, *_OWN_KEYS))
-        raise ConfigError(f"experiment {experiment.name}", [f"{', '.join(unknown)}: unknown; allowed are {allowed}"])
-    if wrong := [key for key, value in changed.items() if type(value) is not type(experiment.settings[key])]:
-        told = [f"{key}: got {changed[key]!r}; allowed is a value such as {experiment.settings[key]!r}" for key in wrong]
-        raise ConfigError(f"experiment {experiment.name}", told)
+    usual = {name: item.default for name, item in list(taken.items())[1:]}
+    if wrong := [line for key, value in settings.items() for line in _setting_problems(key, value, usual)]:
+        raise ConfigError(f"experiment {experiment.name}", wrong)
     return settings
+
+
+def _setting_problems(key: str, value: Any, usual: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a setting, whose kind is that of the program's own value."""
+    most = max(2, os.cpu_count() or 1) if key == WORKERS else _MOST
+    if key not in usual:
+        yield f"{key}: unknown; allowed are {', '.join((*usual, *_OWN_KEYS))}"
+    elif type(value) is not type(usual[key]):
+        yield f"{key}: got {value if isinstance(value, float) else shown(value)}; allowed is a value such as {usual[key]!r}"
+    elif type(value) is int and not 1 <= value <= most:
+        yield f"{key}: got {value}; allowed is a whole number from 1 to {most}"
 
 
 def _publish(experiment: Experiment, folder: Path, catalogue: Path, own: Path | None) -> None:

@@ -54,12 +54,12 @@ def write_table(folder: Path, name: str, frame: pd.DataFrame) -> None:
     complete.to_csv(folder / artefact.pattern, index=False, float_format=artefact.digits, lineterminator="\n")
 
 
-_FORMULA = re.compile(r"'*[=+\-@\t]")
+_FORMULA = re.compile(r"'*(?:[\s\u200b-\u200f\u2060\ufeff]*[=+\-@]|\t)")
 _NUMBERS = re.compile(r"[+\-]?(?:[0-9.,()%\s±–−-]|to)*")
 
 
 def spelled_out(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table with an apostrophe before each text that a spreadsheet would take for a formula: `=1+1`, `+x`, `@x`, not `-0.2 to 0.1`."""
+    """The table with an apostrophe before each text that a spreadsheet would take for a formula: `=1+1`, `+x`, ` @x`, not `-0.2 to 0.1`."""
     return _each_text(frame, lambda text: f"'{text}" if _FORMULA.match(text) and not _NUMBERS.fullmatch(text) else text)
 
 

@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString, RangeSweep, Sweep
 from hydra.errors import HydraException
 
-from retrial.app.door.own_folder import EXPERIMENT, GROUPS, is_name, is_place
+from retrial.app.door.own_folder import EXPERIMENT, GROUPS, is_name, is_place, names_in
 from retrial.app.door.values import place_problems, value_problems
 from retrial.app.find import is_folder
 from retrial.errors import ConfigError
@@ -93,7 +93,7 @@ def read(arguments: Sequence[str], named: bool = False) -> CommandLine:
     if len(flags) > 1:
         problems.append("--multirun: got it beside --cfg; allowed is one of them")
     problems += _folder_problems(folders)
-    problems += override_problems(overrides, "multirun" in flags)
+    problems += override_problems(overrides, "multirun" in flags, Path(folders[0]) if folders else None)
     if problems:
         raise ConfigError(TITLE, list(dict.fromkeys(problems)))
     return CommandLine(
@@ -109,8 +109,8 @@ def _folder_problems(folders: Sequence[str]) -> Iterator[str]:
             yield f"--config-dir: got {shown(folder)}; there is no such folder"
 
 
-def override_problems(overrides: Iterable[str], multirun: bool) -> list[str]:
-    """One line for every override that is none, or not admitted."""
+def override_problems(overrides: Iterable[str], multirun: bool, own: Path | None = None) -> list[str]:
+    """One line for every override that is none, or not admitted; `own` is the folder of `--config-dir`."""
     problems: list[str] = []
     runs = 1.0
     for text in overrides:
@@ -119,7 +119,7 @@ def override_problems(overrides: Iterable[str], multirun: bool) -> list[str]:
         except ConfigError as error:
             problems += error.problems
             continue
-        values = _values(override)
+        values = _values(override, own)
         runs *= max(1, values.number)
         if values.number > 1 and not multirun:
             problems.append(
@@ -168,10 +168,10 @@ class _Values:
     some: tuple[Any, ...]
 
 
-def _values(override: Override) -> _Values:
+def _values(override: Override, own: Path | None) -> _Values:
     raw = override.value()
     if isinstance(raw, Glob):
-        return _Values(2, (*raw.include, *raw.exclude))
+        return _Values(max(2, len(raw.filter(names_in(override.key_or_group, own)))), (*raw.include, *raw.exclude))
     if isinstance(raw, ChoiceSweep):
         return _Values(len(raw.list), tuple(Override._convert_value(item) for item in raw.list))
     if isinstance(raw, RangeSweep):
@@ -195,6 +195,9 @@ def _key(override: Override) -> str:
 def _problems(override: Override, values: Sequence[Any]) -> Iterator[str]:
     """What is wrong with the key of an override, and with its values."""
     key, text = override.key_or_group, _key(override)
+    if not key:
+        yield f"{printable(override.input_line or text)}: got no key before the @; allowed are GROUP=NAME, such as prior=flat, and GROUP@KEY=NAME"
+        return
     if re.split(r"[./]", key)[0] == "hydra":
         yield from _launcher_problems(override, values)
         return
