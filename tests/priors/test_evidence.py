@@ -151,3 +151,13 @@ def test_robust_part_is_the_predictive_of_the_next_study(thymosin: dict[str, Any
     expected = np.average(mu, weights=weight)
     assert mean == pytest.approx(expected, abs=0.01)
     assert sd == pytest.approx(np.sqrt(np.average((mu - expected) ** 2 + tau**2, weights=weight)), abs=0.01)
+
+
+@pytest.mark.parametrize("ratios", [(0.5, 0.5), (0.5, 0.5, 0.5), (0.5, 0.501)])
+def test_studies_that_agree_pool_alike_with_random_and_fixed_effects(ratios: tuple[float, ...]) -> None:
+    rows = {
+        f"r{i}": {"source": "x", "verified": "source", "effects": {"os": {"ratio": ratio, "ci": [0.3, 0.8]}}}
+        for i, ratio in enumerate(ratios)
+    }
+    effects = parse_evidence({"description": "d", "studies": ["s"], "rows": rows}, "t", "e").effects("os", "k")
+    assert pooled(effects, "random") == pytest.approx(pooled(effects, "fixed"), rel=1e-14)

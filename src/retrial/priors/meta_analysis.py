@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from statsmodels.stats.meta_analysis import combine_effects
 
 from retrial.errors import PriorError
 from retrial.priors.evidence import Effect, EvidenceTable
@@ -32,16 +31,29 @@ METHODS: dict[str, tuple[str, ...]] = {
 
 
 def pooled(effects: Mapping[str, Effect], kind: str) -> tuple[float, float]:
-    """Inverse-variance pool (fixed) or DerSimonian-Laird pool (random): log ratio and SE."""
+    """Inverse-variance pool (fixed) or DerSimonian-Laird pool (random): log ratio and SE.
+
+    Random effects of studies that agree (Cochran's Q no larger than its degrees of freedom) have τ² = 0: the fixed-effect pool.
+    """
     if len(effects) == 1:
         (only,) = effects.values()
         return only.log_ratio, only.se
     y = np.array([effect.log_ratio for effect in effects.values()])
     variance = np.array([effect.se**2 for effect in effects.values()])
-    result = combine_effects(y, variance, method_re="dl", use_t=False)
+    mean, se = _weighted(y, variance)
     if kind == "fixed":
-        return float(result.mean_effect_fe), float(result.sd_eff_w_fe)
-    return float(result.mean_effect_re), float(result.sd_eff_w_re)
+        return mean, se
+    weight = 1 / variance
+    excess = float(weight @ (y - mean) ** 2) - (y.size - 1)
+    # Σw - Σw² / Σw without its cancellation
+    room = (np.outer(weight, weight).sum(where=~np.eye(y.size, dtype=bool))) / weight.sum()
+    return _weighted(y, variance + max(0.0, excess / room))
+
+
+def _weighted(y: np.ndarray, variance: np.ndarray) -> tuple[float, float]:
+    """Inverse-variance mean and its SE."""
+    weight = 1 / variance
+    return float(weight @ y / weight.sum()), float(weight.sum() ** -0.5)
 
 
 def from_evidence(statement: Any, table: EvidenceTable | None, key: str) -> dict[str, Any]:

@@ -37,7 +37,16 @@ class Mixture:
     def ppf(self, q: np.ndarray | float) -> np.ndarray:
         low = min(float(component.ppf(_EDGE)) for component in self.components)
         high = max(float(component.isf(_EDGE)) for component in self.components)
-        flat = [optimize.brentq(lambda x, p=p: float(self.cdf(x)) - p, low, high, xtol=1e-13) for p in np.ravel(q)]
+        # a quantile beyond the bracket is nearer to its end than floats lie apart (a beta's below 1e-308, say)
+        below, above = float(self.cdf(low)), float(self.cdf(high))
+        flat = [
+            low
+            if p <= below
+            else high
+            if p >= above
+            else optimize.brentq(lambda x, p=p: float(self.cdf(x)) - p, low, high, xtol=1e-13)
+            for p in np.ravel(q)
+        ]
         return np.reshape(flat, np.shape(q))
 
     def mean(self) -> float:
