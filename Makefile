@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 # Test processes: as many as the cores that the project is for; a file's tests stay together and share their fits.
 JOBS ?= 2
 
-.PHONY: reanalysis experiments test lint types docs bench validate constraints clean
+.PHONY: reanalysis experiments test torture lint types docs bench validate fuzz constraints clean
 
 reanalysis: $(READY)  ## the main job: Yao et al. 2025, from the study file to the report
 	$(BIN)/retrial reanalyse study=yao2025
@@ -16,6 +16,9 @@ experiments: $(READY)  ## the questions of experiments/: answers and pages (most
 
 test: $(READY)  ## everything but what `make validate` runs
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
+
+torture: $(READY)  ## kills, full disks, flipped bits, closed streams (most of an hour); a short form is in `make test`
+	$(BIN)/python -m tests.torture
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -34,6 +37,9 @@ bench: $(READY)  ## speeds, as ratios against plain alternatives in the same run
 validate: $(READY)  ## calibration, fidelity and coverage studies (hours)
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/retrial experiment calibration fidelity coverage
+
+fuzz: $(READY)  ## changed studies, CSVs, configurations and command lines (hours): nothing but answers and errors in words
+	$(BIN)/python -m tests.fuzz.run
 
 $(READY): pyproject.toml constraints.txt
 	python=$$(.ci/find-python) && rm -rf $(VENV) && "$$python" -m venv $(VENV)

@@ -29,6 +29,7 @@ from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
 from retrial.priors.scales import LOG_ODDS_RATIO, Parameter, Scale
 
+DATA = "adverse_events"
 PARAMETERS = (
     Parameter("baseline_mean", "m", "real", Scale("logit"), "Typical term of a grade, logit"),
     Parameter("baseline_sd", "s", "positive", Scale("SD of logits"), "SD between terms, logit"),

@@ -17,15 +17,19 @@ import numpy as np
 import pymc as pm
 from scipy import stats
 
-from retrial.fit.grid import GridDistribution
+from retrial.fit.mesh import MeshDistribution
 from retrial.frequentist.ratios import LogRatio
+from retrial.priors.implied.effective_size import posterior_weights
 from retrial.priors.prior import Mixture, Prior
 from retrial.priors.pymc_priors import effect_prior
 from retrial.priors.scales import LOG_HAZARD_RATIO, LOG_ODDS_RATIO
 
+DATA = "ratio"
 PARAMETERS = (LOG_HAZARD_RATIO, LOG_ODDS_RATIO)
 _RANGE_SD = 60.0
 """Standard errors and prior scales on either side that surely hold the posterior of a proper prior."""
+_PEAK = float(stats.norm.pdf(0))
+"""Over the density at its median: the SD of a normal prior, and the width of the peak of any symmetric one."""
 
 
 def posterior(data: LogRatio, prior: Prior) -> Any:
@@ -38,13 +42,16 @@ def posterior(data: LogRatio, prior: Prior) -> Any:
     if prior.family == "normal":
         return stats.norm(*_conjugate(y, s, prior.number("mu"), prior.number("sigma")))
     if prior.family == "normal_mixture":
-        weights, mu, sigma = (np.array(prior[name]) for name in ("weights", "mu", "sigma"))
-        evidence = weights * stats.norm.pdf(y, mu, np.hypot(s, sigma))
-        parts = [stats.norm(*_conjugate(y, s, m, t)) for m, t in zip(mu, sigma, strict=True)]
-        return Mixture(evidence / evidence.sum(), parts)
-    distribution = prior.distribution
-    reach = _RANGE_SD * s + abs(y - float(distribution.ppf(0.5)))
-    return GridDistribution.from_log_density(lambda x: stats.norm.logpdf(y, x, s) + distribution.logpdf(x), y - reach, y + reach)
+        parts = [
+            stats.norm(*_conjugate(y, s, m, t)) for m, t in zip(*(np.array(prior[name]) for name in ("mu", "sigma")), strict=True)
+        ]
+        return Mixture(posterior_weights(prior, y, s), parts)
+    distribution, middle = prior.distribution, float(prior.distribution.ppf(0.5))
+    reach = _RANGE_SD * s + abs(y - middle)
+    places = [(y, s), (middle, _PEAK / float(distribution.pdf(middle)))]
+    return MeshDistribution.from_log_density(
+        lambda x: stats.norm.logpdf(y, x, s) + distribution.logpdf(x), y - reach, y + reach, places
+    )
 
 
 def build(data: LogRatio, prior: Prior) -> pm.Model:

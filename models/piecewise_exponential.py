@@ -38,11 +38,14 @@ from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
 from retrial.priors.scales import LOG, LOG_HAZARD_RATIO, Parameter, Scale
 
+DATA = "life_table"
 PARAMETERS = (
     Parameter("log_baseline_hazard", "a", "real", Scale("events per patient-month", LOG), "Log baseline hazard"),
     Parameter("walk_scale", "s", "positive", Scale("SD of steps of the log hazard"), "Walk scale"),
     LOG_HAZARD_RATIO,
-    Parameter("effect_walk_scale", "u", "positive", Scale("SD of steps of the log hazard ratio"), "Effect walk scale"),
+    Parameter(
+        "effect_walk_scale", "u", "positive", Scale("SD of steps of the log hazard ratio"), "Effect walk scale", unless="varying"
+    ),
 )
 INTERVAL, STEP = "interval", "step"
 

@@ -17,7 +17,7 @@ import functools
 
 import numpy as np
 import pymc as pm
-from scipy.special import betaln, logsumexp
+from scipy.special import betaln, logit, logsumexp
 
 from retrial.data.two_arms import TwoArms
 from retrial.fit.grid import Axis, LogDensity, TwoArmPosterior
@@ -26,6 +26,7 @@ from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior
 from retrial.priors.scales import ARMS_PROBABILITIES, CONTROL_LOGIT, LOG_ODDS_RATIO
 
+DATA = "counts"
 PARAMETERS = (CONTROL_LOGIT, LOG_ODDS_RATIO, *ARMS_PROBABILITIES)
 _LOGIT_LIMIT = 400.0
 """Widest logit looked at: the logistic function is 0 or 1 to the last bit long before."""
@@ -34,14 +35,14 @@ _LOGIT_LIMIT = 400.0
 def posterior(data: TwoArms, priors: PriorSet) -> TwoArmPosterior:
     """Posterior of both logits on a grid, exact to the grid's quadrature."""
     if "control_probability" in priors.priors:
-        margins = [
-            _beta_margin(data, arm, priors[name]) for arm, name in enumerate(("control_probability", "experimental_probability"))
-        ]
+        stated = [priors[name] for name in ("control_probability", "experimental_probability")]
+        margins = [_beta_margin(data, arm, prior) for arm, prior in enumerate(stated)]
         axes = [Axis.over(margin, -_LOGIT_LIMIT, _LOGIT_LIMIT) for margin in margins]
-        return TwoArmPosterior(axes[0], axes[1], margins[0](axes[0].x)[:, None] + margins[1](axes[1].x))
+        seen = all(axis.sees(prior.distribution, of=logit) for axis, prior in zip(axes, stated, strict=True))
+        return TwoArmPosterior(axes[0], axes[1], margins[0](axes[0].x)[:, None] + margins[1](axes[1].x), sees_priors=seen)
     alpha, effect = priors["control_logit"].distribution, data.oriented(priors["log_odds_ratio"]).distribution
     control, experimental = (functools.partial(data.log_likelihood, arm) for arm in (0, 1))
-    return TwoArmPosterior.of_effect(lambda x: control(x) + alpha.logpdf(x), experimental, effect, _LOGIT_LIMIT)
+    return TwoArmPosterior.of_effect(lambda x: control(x) + alpha.logpdf(x), experimental, effect, _LOGIT_LIMIT, alpha)
 
 
 def build(data: TwoArms, priors: PriorSet) -> pm.Model:
@@ -49,8 +50,8 @@ def build(data: TwoArms, priors: PriorSet) -> pm.Model:
     with pm.Model(coords={"arm": ["control", "experimental"]}) as model:
         alpha = effect_prior("control_logit", priors["control_logit"])
         theta = effect_prior("log_odds_ratio", data.oriented(priors["log_odds_ratio"]))
-        logit = pm.math.stack([alpha, alpha + theta])
-        pm.Binomial("events", n=np.array(data.n), logit_p=logit, observed=np.array(data.events), dims="arm")
+        logits = pm.math.stack([alpha, alpha + theta])
+        pm.Binomial("events", n=np.array(data.n), logit_p=logits, observed=np.array(data.events), dims="arm")
     return model
 
 
@@ -60,8 +61,8 @@ def _beta_margin(data: TwoArms, arm: int, prior: Prior) -> LogDensity:
         np.atleast_1d(prior[name]) if name in prior.names else np.ones(1) for name in ("weights", "alpha", "beta")
     )
 
-    def margin(logit: np.ndarray) -> np.ndarray:
-        yes, no = -np.logaddexp(0.0, -logit)[..., None], -np.logaddexp(0.0, logit)[..., None]
-        return data.log_likelihood(arm, logit) + logsumexp(alpha * yes + beta * no - betaln(alpha, beta), b=weights, axis=-1)
+    def margin(x: np.ndarray) -> np.ndarray:
+        yes, no = -np.logaddexp(0.0, -x)[..., None], -np.logaddexp(0.0, x)[..., None]
+        return data.log_likelihood(arm, x) + logsumexp(alpha * yes + beta * no - betaln(alpha, beta), b=weights, axis=-1)
 
     return margin

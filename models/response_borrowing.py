@@ -28,6 +28,7 @@ from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
 from retrial.priors.scales import ARMS_PROBABILITIES, CONTROL_LOGIT, LOG_ODDS_RATIO, Parameter, Scale
 
+DATA = "cohorts"
 PARAMETERS = (
     CONTROL_LOGIT,
     LOG_ODDS_RATIO,

@@ -30,6 +30,7 @@ from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
 from retrial.priors.scales import LOG_ODDS_RATIO, Parameter, Scale
 
+DATA = "categories"
 PARAMETERS = (
     Parameter("baseline_logit", "α", "real", Scale("logit"), "Steps' logit, from equal categories"),
     LOG_ODDS_RATIO,

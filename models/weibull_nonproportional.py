@@ -26,6 +26,7 @@ from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
 from retrial.priors.scales import LOG, LOG_HAZARD_RATIO, Parameter, Scale
 
+DATA = "life_table"
 PARAMETERS = (
     Parameter("control_median", "m", "positive", Scale("months"), "Control median, months"),
     Parameter("shape", "k", "positive", Scale("Weibull shape"), "Weibull shape"),

@@ -100,6 +100,18 @@ def test_a_study_by_its_path(mine: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert "<html" in retrial.report(path, tmp_path / "out", prior={"log_hazard_ratio": {"mu": -0.1, "sigma": 0.2}}).report
 
 
+def test_what_somebody_puts_into_a_run_folder_is_no_result(mine: Path, tmp_path: Path) -> None:
+    keys = {"config_dir": mine, "output_dir": tmp_path / "out"}
+    first = retrial.sensitivity("ratio", **keys)
+    assert first.folder is not None
+    (first.folder / "agreement.csv").write_bytes((first.folder / "estimates.csv").read_bytes())
+    (first.folder / "reconstruction_os.nc").write_bytes(b"nothing")
+    again = retrial.sensitivity("ratio", **keys)
+    assert again.folder == first.folder
+    assert set(again.tables) == set(first.tables)
+    assert again.arrays == {}
+
+
 def test_bad_input_is_told_with_its_key(mine: Path) -> None:
     with pytest.raises(retrial.errors.StudyError, match="no study 'nothing'"):
         retrial.load_study("nothing")

@@ -58,7 +58,7 @@ ROOMS = (
 """Rooms of `src/retrial` from the bottom up: each may import those before it."""
 MODELS_MAY_IMPORT = {"dims", "errors", "priors", "tables", "fit", "frequentist", "data"}
 FULL_FOLDER = 12
-NOT_ROOMS = {"goldens", "models", "experiments", "torture"}
+NOT_ROOMS = {"goldens", "models", "experiments", "torture", "fuzz"}
 """Folders of `tests/` that mirror no room of `src/retrial`."""
 
 

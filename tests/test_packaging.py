@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from retrial.store.folders import source_digest
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.packaging
@@ -75,7 +78,10 @@ def test_the_installed_wheel_runs(built: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     assert str(target) in done.stdout
-    assert Path(done.stdout.strip().splitlines()[-1], "audit.csv").is_file()
+    folder = Path(done.stdout.strip().splitlines()[-1])
+    assert (folder / "audit.csv").is_file()
+    # a checkout and what is installed from it ask the same question
+    assert json.loads((folder / "manifest.json").read_text())["source_sha256"] == source_digest()
 
 
 def test_the_editable_install_is_the_checkout() -> None:

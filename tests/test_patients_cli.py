@@ -101,3 +101,19 @@ def test_numbers_at_risk_that_rise_need_late_entry_and_are_not_reconstructed(
     assert run(mine, "audit", text + EFFECT) == 0
     checks = pd.read_csv(folder_of(capfd.readouterr().out) / "audit.csv")
     assert "inconsistent" not in set(checks["verdict"])
+
+
+def test_more_times_than_models_can_take_are_refused_with_the_remedy(
+    mine: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrial.pipeline.tables.MOST_TIMES", 3)
+    study = "title: t\ntime_unit: weeks\nendpoints: {os: {patients: p.csv}}\n"
+    for verb in ("fit", "reanalyse"):
+        assert run(mine, verb, study, p=ROWS) == 2
+        told = "endpoints.os.patients: got 5 different times in p.csv; allowed are 3, at which a fit takes minutes"
+        assert f"{told}; round the times in the file to whole 5 weeks" in capfd.readouterr().err
+    assert run(mine, "reconstruct", study, p=ROWS) == 0  # fits no model
+    capfd.readouterr()
+    rounded = ROWS.replace("2,1", "5,1").replace("4,1", "5,1").replace("9,0", "10,0")
+    assert run(mine, "fit", study, "sampler.pooled_draws=400", "sampler.tune=100", "sampler.min_draws=100", p=rounded) in (0, 1)
+    assert "too many" not in capfd.readouterr().err

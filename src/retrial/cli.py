@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+from retrial.app.process.surroundings import lost, of_the_system, settle, tell, with_home
+from retrial.errors import InputError
+from retrial.store.interrupts import at_once, noticed
+
 VERBS: dict[str, str] = {
     "reanalyse": "all of it: audit, reconstruction, models, answers and the report (the main job)",
     "audit": "recompute every printed number that can be recomputed",
@@ -24,23 +28,48 @@ VERBS: dict[str, str] = {
     "doctor": "versions, sampler, storage, caches",
 }
 _CONFIGURED = ("reanalyse", "audit", "reconstruct", "fit", "sensitivity", "report")
-USAGE_ERROR = 2
+USAGE_ERROR, INTERRUPTED = 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of the `retrial` command; exits with 0, 1 (a fit or check failed), 2 (bad input) or 130 (interrupted)."""
+    """Entry point of the `retrial` command; exits with 0, 1 (a fit or check failed, or the disk is full), 2 (bad input) or 130 (interrupted)."""
     try:
+        settle()
         status = run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
-    except BrokenPipeError:
-        # the reader of our output has gone (`| head`): nothing to tell anybody
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = error.exit_status
+    except (OSError, MemoryError) as error:
+        status = _ended_by(error)
+    status = max(status, _ended_by(lost()))
+    at_once()
     sys.exit(status)
 
 
+def _ended_by(error: OSError | MemoryError | None) -> int:
+    """Exit status after something that is not the program's and not the user's doing, which is said."""
+    if error is None:
+        return 0
+    if isinstance(error, BrokenPipeError):
+        # the reader of our output has gone (`| head`): nothing to tell anybody
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    else:
+        tell(f"error: {of_the_system(error)}")
+    return 1
+
+
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit status."""
+    """Run one command and return its exit status; an interrupt is one."""
+    try:
+        with noticed():
+            return _run(arguments)
+    except KeyboardInterrupt:
+        tell("interrupted: what is finished is kept, and the same command goes on from there")
+        return INTERRUPTED
+
+
+def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
         return 0 if arguments else USAGE_ERROR
@@ -64,6 +93,8 @@ def _dispatch(verb: str, rest: list[str]) -> int:
         from retrial.app import check, new
 
         return (new if verb == "new" else check).run(rest)
+    if (said := with_home()) and verb != "doctor":  # which says it itself
+        tell(said)
     if verb in ("list", "doctor"):
         from retrial.app import information
 
@@ -71,7 +102,7 @@ def _dispatch(verb: str, rest: list[str]) -> int:
     # Hydra otherwise swallows exceptions and exits by itself with status 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
     several = bool({"-m", "--multirun"} & set(rest))
-    rest = _options_first([_study_override(argument, several) for argument in rest])
+    rest = [_study_override(argument, several) for argument in rest]
     if verb == "experiment":
         from retrial.app import experiment
 
@@ -82,47 +113,17 @@ def _dispatch(verb: str, rest: list[str]) -> int:
     return launch(verb, rest)
 
 
-_WITH_VALUE = (
-    "--config-dir",
-    "-cd",
-    "--config-path",
-    "-cp",
-    "--config-name",
-    "-cn",
-    "--package",
-    "-p",
-    "--cfg",
-    "-c",
-    "--experimental-rerun",
-)
-"""Options whose value is the next argument."""
-
-
-def _options_first(arguments: list[str]) -> list[str]:
-    """Options before keys, in any order of the two: the parser of the configuration takes keys in one row only."""
-    options: list[str] = []
-    keys: list[str] = []
-    rest = list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        takes_next = argument in _WITH_VALUE or (argument == "--info" and "=" not in "".join(rest[:1]))
-        if takes_next and rest:
-            options += [argument, rest.pop(0)]
-        else:
-            (options if argument.startswith("-") else keys).append(argument)
-    return [*options, *keys]
-
-
 def _remind_of_study(arguments: list[str]) -> None:
     """Say so where somebody names a folder with studies and none of them: what is analysed then is the default study."""
     if any(argument.startswith(("study.name=", "+experiment=", "experiment=")) for argument in arguments):
         return
+    from retrial.errors import printable
+
     for option, value in itertools.pairwise(arguments):
         names = sorted(path.stem for path in Path(value).glob("study/*.yaml")) if option in ("--config-dir", "-cd") else []
         if names:
-            print(
-                f"no study= is given: the default study is analysed; {value}/study/ has {', '.join(names[:12])}", file=sys.stderr
-            )
+            told = f"no study= is given: the default study is analysed; {value}/study/ has {', '.join(names[:12])}"
+            print(printable(told), file=sys.stderr)
 
 
 def _study_override(argument: str, several: bool) -> str:

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+_LONGEST = 2_000
+"""Characters of one problem: a refused value may be of any length."""
+
+
+def printable(text: str) -> str:
+    """A text with escapes for all but line ends that a terminal would obey, and not longer than anybody reads."""
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    lines = text.split("\n")
+    return "\n".join(line if line.isprintable() else repr(line)[1:-1] for line in lines)
+
 
 class RetrialError(Exception):
     """Base of all errors that a user can cause or must know of; `exit_status` is the command's."""
 
     exit_status = 1
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class InputError(RetrialError):
@@ -18,8 +31,8 @@ class InputError(RetrialError):
     exit_status = 2
 
     def __init__(self, title: str, problems: Iterable[str] = ()) -> None:
-        self.title = title
-        self.problems = tuple(problems)
+        self.title = printable(title)
+        self.problems = tuple(map(printable, problems))
         super().__init__(title, self.problems)
 
     def __str__(self) -> str:
@@ -43,7 +56,7 @@ class StudyError(InputError):
     def told(self) -> tuple[str, ...]:
         if callable(self._told):
             self._told = tuple(self._told())
-        return self.problems if self._told is None else tuple(self._told)
+        return self.problems if self._told is None else tuple(map(printable, self._told))
 
     def __str__(self) -> str:
         return "\n".join([self.title, *(f"  - {item}" for item in self.told)])
@@ -76,3 +89,9 @@ class StoreError(RetrialError):
     """A run folder cannot be read or written: `output_dir` is bad input."""
 
     exit_status = 2
+
+
+class DiskError(StoreError):
+    """The disk is full or broken: nothing in what was asked is wrong."""
+
+    exit_status = 1

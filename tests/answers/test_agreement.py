@@ -120,6 +120,6 @@ def test_a_failed_fit_keeps_its_status() -> None:
 
 
 def test_a_factor_that_is_none_is_refused() -> None:
-    asked = {"seed": 1, "force": False, "output_dir": "x", "answers": {"agreement": {"factor": 0.8}}}
+    asked = {"seed": 1, "force": False, "output_dir": "x", "study": {"name": "x"}, "answers": {"agreement": {"factor": 0.8}}}
     with pytest.raises(ConfigError, match=r"answers.agreement.factor: got 0.8; allowed is above 1"):
         run_config(asked, "fit", Path("x.yaml"))

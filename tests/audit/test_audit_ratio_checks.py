@@ -15,7 +15,8 @@ from retrial.audit.check import Check, Consequence, Verdict
 from retrial.audit.ratios import arithmetic as ratios
 from retrial.audit.ratios.checks import checks
 from retrial.audit.ratios.misprint import printed_ratio
-from retrial.audit.run import apply_decisions, run_audit
+from retrial.audit.run import apply_decisions, audited, run_audit
+from retrial.frequentist.ratios import log_ratio
 from retrial.study.study import Study
 
 ESTIMATE, P = "effects.e.hazard_ratio", "effects.e.p"
@@ -211,3 +212,28 @@ def test_level_of_the_interval_counts(level: float) -> None:
     lower, upper = (f"{0.47 * math.exp(sign * z * 0.319):.3f}" for sign in (-1, 1))
     found = list(checks(made(effect("0.470", lower, upper, "0.018", level=level))))
     assert [check.verdict for check in found] == [Verdict.CONSISTENT] * 2
+
+
+@pytest.mark.parametrize(
+    ("estimate", "ci"),
+    [
+        ("0.5", ("0.000000000001", "0.98")),
+        ("0.5", ("0.2", "999999999999")),
+        ("0.0004", ("0.0001", "999999999999")),
+        ("0.000000000002", ("0.000000000001", "0.5")),
+        ("900000000000", ("1.1", "999999999999")),
+        ("1", ("0.000000000001", "999999999999")),
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {"adjusted_for": ["age"]}, {"p": "0.04"}, {"p": "0.5"}, {"p": "<0.001"}])
+def test_a_ratio_of_any_size_is_audited_and_what_is_used_of_it_can_be_computed_with(
+    estimate: str, ci: tuple[str, str], more: dict[str, object]
+) -> None:
+    """A limit that the audit writes is above 0 and within the digits of a number, however far it is from the others."""
+    raw = {"title": "t", "effects": {"x": {"endpoint": "os", "hazard_ratio": estimate, "ci": list(ci), **more}}}
+    raw["effects"]["y"] = {"endpoint": "os", "hazard_ratio": "0.5", "ci": ["0.2", "0.9"]}  # type: ignore[index]
+    _, used = audited(Study.model_validate(raw))
+    for item in used.effects.values():
+        found = log_ratio(item)
+        assert math.isfinite(found.estimate)
+        assert 0 < found.se < math.inf

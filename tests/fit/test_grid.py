@@ -8,7 +8,8 @@ from scipy import integrate, stats
 
 from retrial.data.two_arms import TwoArms
 from retrial.errors import FitError
-from retrial.fit.grid import Axis, GridDistribution, TwoArmPosterior
+from retrial.fit.grid import Axis, TwoArmPosterior
+from retrial.fit.mesh import MeshDistribution
 from retrial.frequentist.ratios import LogRatio
 from retrial.models import log_hazard_ratio, response_binomial
 from retrial.priors.prior import Prior
@@ -104,8 +105,57 @@ def test_student_prior_on_a_grid_against_quadrature() -> None:
     assert posterior.cdf(posterior.ppf(0.975)) == pytest.approx(0.975, abs=1e-10)
 
 
+PRINTED = LogRatio("hazard_ratio", "", "", float(np.log(0.71)), 0.1667, 0.95, "")
+
+
+@pytest.mark.parametrize(
+    ("mu", "sigma", "nu"),
+    [
+        (0.3, 1e-5, 1),
+        (0.3, 1e-6, 1),
+        (0.3, 1e-10, 0.1),
+        (0.3, 2e-4, 1),
+        (0.5, 5e-4, 1),
+        (0, 1, 0.1),
+        (8, 0.1, 30),
+        (1000, 1e-10, 3),
+    ],
+)
+def test_a_spike_beside_wide_tails_against_a_fine_sum(mu: float, sigma: float, nu: float) -> None:
+    posterior = log_hazard_ratio.posterior(PRINTED, Prior("student_t", (mu, sigma, nu)))
+    y, s = PRINTED.estimate, PRINTED.se
+    v = np.linspace(-np.arcsinh(12 / sigma), np.arcsinh(12 / sigma), 300_001)
+    x = np.unique(np.concatenate([mu + sigma * np.sinh(v), np.linspace(y - 20 * s, y + 20 * s, 100_001)]))
+    log_density = stats.norm.logpdf(x, y, s) + stats.t.logpdf(x, nu, mu, sigma)
+    density = np.exp(log_density - log_density.max())
+    below = np.concatenate([[0.0], np.cumsum(np.diff(x) * (density[1:] + density[:-1]))])
+    for q in (0.025, 0.5, 0.975):
+        assert posterior.cdf(posterior.ppf(q)) == pytest.approx(q, abs=1e-5)
+        assert np.interp(posterior.ppf(q), x, below / below[-1]) == pytest.approx(q, abs=1e-5)
+
+
+def test_a_mesh_too_coarse_for_a_peak_is_a_named_error() -> None:
+    with pytest.raises(FitError, match="narrower than the points"):
+        MeshDistribution.from_log_density(
+            lambda x: np.logaddexp(stats.norm(0, 1).logpdf(x), stats.norm(0.3, 5e-4).logpdf(x)), -9, 9, [(0.0, 1.0)]
+        )
+
+
+@pytest.mark.parametrize("sigma", [(0.1, 0.1), (0.1, 0.02), (1e-3, 0.5)])
+def test_a_mixture_far_from_the_data_against_quadrature(sigma: tuple[float, float]) -> None:
+    prior = Prior("normal_mixture", ((0.9, 0.1), (8.0, -8.0), sigma))
+    posterior = log_hazard_ratio.posterior(PRINTED, prior)
+    x = np.linspace(-9, 9, 900_001)
+    log_density = stats.norm.logpdf(x, PRINTED.estimate, PRINTED.se) + prior.distribution.logpdf(x)
+    density = np.exp(log_density - log_density.max())
+    mean = x @ density / density.sum()
+    assert posterior.mean() == pytest.approx(mean, abs=1e-8)
+    assert posterior.std() == pytest.approx(np.sqrt((x - mean) ** 2 @ density / density.sum()), abs=1e-8)
+    assert np.interp(posterior.ppf(0.975), x, np.cumsum(density) / density.sum()) == pytest.approx(0.975, abs=1e-3)
+
+
 def test_grid_distribution_of_a_normal() -> None:
-    grid = GridDistribution.from_log_density(lambda x: stats.norm(1, 0.3).logpdf(x), -50, 50)
+    grid = MeshDistribution.from_log_density(stats.norm(1, 0.3).logpdf, -50, 50, [(1.0, 0.3)])
     assert grid.ppf(0.975) == pytest.approx(stats.norm(1, 0.3).ppf(0.975), abs=1e-9)
     assert (grid.mean(), grid.std()) == pytest.approx((1.0, 0.3), abs=1e-9)
 
@@ -187,3 +237,20 @@ def test_an_empty_cell_under_a_heavy_tailed_prior_against_quadrature(events: tup
             at = posterior.log_ppf(contrast, q)
             assert posterior.ppf(contrast, q) == pytest.approx(np.exp(at), rel=1e-12)
             assert integral((logs <= at) * density) / total == pytest.approx(q, abs=3e-3)
+
+
+SPIKE_AND_WIDE = Prior("normal_mixture", ((0.5, 0.5), (0.7, 0.0), (1e-6, 1.0)))
+
+
+@pytest.mark.parametrize("name", ["log_odds_ratio", "control_logit"])
+def test_a_narrow_part_between_the_points_is_named_not_missed(name: str) -> None:
+    wide = {"control_logit": Prior("normal", (0.0, 1.5)), "log_odds_ratio": Prior("normal", (0.0, 1.0))}
+    posterior = response_binomial.posterior(TwoArms((17, 24), (49, 43)), PriorSet("spike", wide | {name: SPIKE_AND_WIDE}))
+    with pytest.raises(FitError, match="narrower than the points"):
+        posterior.cdf("odds_ratio", 1.0)
+
+
+def test_parts_of_betas_at_the_ends_of_the_scale_have_every_contrast() -> None:
+    ends = Prior("beta_mixture", ((0.5, 0.5), (1e9, 1e-6), (1.0, 1e9)))
+    posterior = response_binomial.posterior(TwoArms((17, 24), (49, 43)), independent(ends, Prior("beta", (1e9, 1e-6))))
+    assert posterior.ppf("control", 0.5) == pytest.approx(stats.beta(17 + 1e-6, 32 + 1e9).ppf(0.5), rel=1e-6)

@@ -68,3 +68,14 @@ def test_the_vague_part_gains_weight_in_conflict() -> None:
     robust = Prior("normal_mixture", ((0.5, 0.5), (-0.8, 0.0), (0.2, 1.0)))
     assert conflict(robust, 1.0, 0.2)["vague_weight_posterior"] > 0.99
     assert np.isnan(conflict(Prior("normal", (0.0, 1.0)), 1.0, 0.2)["vague_weight_prior"])
+
+
+@pytest.mark.parametrize(("mu", "sigma"), [((0.0, 0.0), (1e-3, 900.0)), ((0.3, -700.0), (0.01, 900.0))])
+def test_a_narrow_part_beside_a_very_wide_one_against_a_fine_sum(mu: tuple[float, float], sigma: tuple[float, float]) -> None:
+    weights, se, estimate = np.array([0.9, 0.1]), 0.1667, 0.2
+    sd = np.hypot(se, sigma)
+    y = np.linspace(-12_000, 12_000, 6_000_001)
+    density = sum(w * stats.norm.pdf(y, m, s) for w, m, s in zip(weights, mu, sd, strict=True))
+    here = float(weights @ stats.norm.pdf(estimate, mu, sd))
+    expected = 1 - density[density > here].sum() * (y[1] - y[0])
+    assert box_p(Prior("normal_mixture", (tuple(weights), mu, sigma)), estimate, se) == pytest.approx(expected, abs=5e-3)

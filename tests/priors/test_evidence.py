@@ -84,8 +84,8 @@ def test_power_and_robust_sets_by_endpoint(thymosin: dict[str, Any]) -> None:
     [
         ({"outcome": "xx"}, "the table has os, rfs"),
         ({"outcome": "os", "method": "guess"}, "allowed are power, robust, pooled"),
-        ({"outcome": "os", "exponent": 1.5}, "at most 1"),
-        ({"outcome": "os", "method": "robust", "weight": 0}, "above 0 and at most 1"),
+        ({"outcome": "os", "exponent": 1.5}, "from 0.0001 to 1"),
+        ({"outcome": "os", "method": "robust", "weight": 0}, "from 0.0001 to 1"),
         ({"outcome": "os", "method": "robust", "exponent": 0.2}, "robust takes outcome"),
         ({"outcome": "os", "pool": "both"}, "allowed are fixed, random"),
     ],
@@ -151,3 +151,13 @@ def test_robust_part_is_the_predictive_of_the_next_study(thymosin: dict[str, Any
     expected = np.average(mu, weights=weight)
     assert mean == pytest.approx(expected, abs=0.01)
     assert sd == pytest.approx(np.sqrt(np.average((mu - expected) ** 2 + tau**2, weights=weight)), abs=0.01)
+
+
+@pytest.mark.parametrize("ratios", [(0.5, 0.5), (0.5, 0.5, 0.5), (0.5, 0.501)])
+def test_studies_that_agree_pool_alike_with_random_and_fixed_effects(ratios: tuple[float, ...]) -> None:
+    rows = {
+        f"r{i}": {"source": "x", "verified": "source", "effects": {"os": {"ratio": ratio, "ci": [0.3, 0.8]}}}
+        for i, ratio in enumerate(ratios)
+    }
+    effects = parse_evidence({"description": "d", "studies": ["s"], "rows": rows}, "t", "e").effects("os", "k")
+    assert pooled(effects, "random") == pytest.approx(pooled(effects, "fixed"), rel=1e-14)

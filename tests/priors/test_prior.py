@@ -88,3 +88,14 @@ def test_implied_rows_are_on_the_clinical_scale() -> None:
     assert rows[0]["implied_upper"] == pytest.approx(np.exp(stats.norm.ppf(0.975) * 0.355), abs=1e-12)
     assert rows[1]["implied_median"] == pytest.approx(12.0)
     assert rows[1]["scale"] == "months"
+
+
+def test_quantiles_of_a_mixture_that_lie_below_every_float_are_its_end() -> None:
+    mixture = Prior("beta_mixture", ((0.5, 0.5), (1e9, 1e-6), (1.0, 1e9))).distribution
+    low, high = mixture.ppf(np.array([0.025, 0.975]))
+    assert 0 <= low < 1e-300
+    assert mixture.cdf(high) == pytest.approx(0.975, abs=1e-3)
+
+
+def test_a_ratio_beyond_every_float_is_infinite_without_a_warning() -> None:
+    assert np.array_equal(Scale("ratio", "log").clinical(np.array([1e5, 0.0, -1e5])), [np.inf, 1.0, 0.0])

@@ -183,7 +183,12 @@ def test_a_table_and_a_prior_in_a_folder_of_ones_own(tmp_path: Path) -> None:
         path.write_text(text, encoding="utf-8")
     with initialize_config_dir(str(tmp_path), version_base="1.3"):
         raw = plain(compose("job"))
-    made = run_config(raw | {"seed": 1, "output_dir": "o", "force": False}, "fit", Path("s.yaml"), {"prior": "mine"})
+    made = run_config(
+        raw | {"study": {"name": "s"}, "seed": 1, "output_dir": "o", "force": False},
+        "sensitivity",
+        Path("s.yaml"),
+        {"prior": "mine"},
+    )
     assert made.priors["mine"]["log_hazard_ratio"].number("mu") == pytest.approx(-0.69314718, abs=1e-8)
 
 

@@ -10,7 +10,6 @@ import pytest
 from report_factory import report_data, study_record
 from report_pages import Written, plain, rendered, small
 
-from retrial.errors import StoreError
 from retrial.estimate import Estimate
 from retrial.report.data import ReportData
 from retrial.report.page import write_report
@@ -145,9 +144,3 @@ def test_every_table_names_its_interval(report: Written) -> None:
     results = [caption for caption in captions if "Bayesian: " in caption]
     assert len(results) >= 4
     assert all("95\N{NO-BREAK SPACE}% equal-tailed credible interval" in caption for caption in results)
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "figures").write_text("in the way")
-    with pytest.raises(StoreError, match="output_dir"):
-        write_report(small(), tmp_path)

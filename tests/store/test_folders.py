@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -14,7 +15,6 @@ from typing import Any
 import pytest
 
 from retrial.errors import StoreError
-from retrial.store import files
 from retrial.store.folders import CHECKSUM, FILES, MANIFEST, damage, fingerprint, finish, is_finished, open_run, read_manifest
 
 
@@ -45,6 +45,33 @@ def test_a_finished_folder_is_not_run_again(folder: Path) -> None:
     assert run(folder, "other", force=True)
     assert (folder / "result.csv").read_text() == "other"
     assert is_finished(folder)
+
+
+def test_the_folder_of_another_question_is_redone(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Every file of it is whole, but it answers what was asked under another name."""
+    other = folder.with_name("def")
+    assert run(other, "of another question")
+    other.rename(folder)
+    assert not is_finished(folder)
+    assert run(folder)
+    assert (folder / "result.csv").read_text() == "1,2,3"
+    assert "it holds what was asked as audit/study/def" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "file"])
+def test_what_is_no_folder_gives_way_to_one_again_and_again(folder: Path, tmp_path: Path, kind: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    assert run(folder, "first")
+    folder.rename(elsewhere)
+    if kind == "file":
+        folder.write_text("no run")
+    else:
+        folder.symlink_to(elsewhere if kind == "link" else tmp_path / "nowhere")
+    for text in ("second", "third"):
+        assert run(folder, text, force=True)
+        assert (folder / "result.csv").read_text() == text
+    assert not folder.is_symlink()
+    assert (elsewhere / "result.csv").read_text() == "first"
 
 
 def test_a_folder_without_a_manifest_is_redone(folder: Path) -> None:
@@ -79,6 +106,15 @@ def test_a_forced_run_that_fails_leaves_the_earlier_result(folder: Path) -> None
     assert (folder / "result.csv").read_text() == "1,2,3"
 
 
+@pytest.mark.parametrize(("number", "status"), [(errno.ENOSPC, 1), (errno.EFBIG, 1), (errno.EACCES, 2)])
+def test_what_cannot_be_written_is_a_named_error_whoever_writes_it(folder: Path, number: int, status: int) -> None:
+    with pytest.raises(StoreError, match="cannot write to") as told, open_run(folder, force=False) as work:
+        raise OSError(number, os.strerror(number), str(work))
+    assert told.value.exit_status == status
+    assert "change output_dir" in str(told.value)
+    assert _results(folder) == []
+
+
 def test_work_without_finish_is_not_kept(folder: Path) -> None:
     with open_run(folder, force=False) as work:
         assert work is not None
@@ -107,7 +143,9 @@ def test_an_interrupt_between_the_renames_loses_nothing(folder: Path, rename: in
 
 def test_a_kill_between_the_renames_loses_nothing(folder: Path) -> None:
     run(folder, "first")
-    folder.rename(files._earlier(folder))
+    earlier = folder.parents[2] / ".unfinished" / "audit" / "study" / "abc.earlier"
+    earlier.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(earlier)
     assert not run(folder, "second")
     assert (folder / "result.csv").read_text() == "first"
 
@@ -203,6 +241,6 @@ def test_a_damaged_folder_is_named_and_redone(folder: Path, caplog: pytest.LogCa
     assert run(folder)
     assert caplog.messages == [f"{folder}: other content than was written: result.csv; doing it again"]
     (folder / "figures" / "a.svg").unlink()
-    assert "a.svg: No such file" in damage(folder)
+    assert damage(folder) == "no longer there: figures/a.svg"
     assert run(folder)
     assert CHECKSUM in read_manifest(folder)

@@ -96,6 +96,23 @@ def test_checksums_are_those_of_sha256sum(tmp_path: Path) -> None:
     subprocess.run(["sha256sum", "--check", "--strict", "--quiet", SUMS], cwd=place, check=True)
 
 
+def test_a_stage_under_the_key_of_another_is_computed_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As copied folders, or backups put back in the wrong place, leave it: every file of it is whole."""
+    Stages(tmp_path).run("posterior", posterior, 50)
+    Stages(tmp_path).run("posterior", posterior, 60)
+    one, other = sorted((tmp_path / "posterior").glob("[!.]*"))
+    one.rename(tmp_path / "x")
+    other.rename(one)
+    (tmp_path / "x").rename(other)
+    for size in (50, 60):
+        found, _, _ = Stages(tmp_path).run("posterior", posterior, size)
+        fresh, _, _ = posterior(size)
+        assert {name: value.sizes for name, value in found.children.items()} == {
+            name: value.sizes for name, value in fresh.children.items()
+        }
+    assert len([line for line in caplog.messages if "of another stage" in line]) == 2
+
+
 def _flip(path: Path, place: float) -> None:
     content = bytearray(path.read_bytes())
     content[int(place * (len(content) - 1))] ^= 1 << int(7 * place)

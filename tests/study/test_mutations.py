@@ -17,6 +17,7 @@ from retrial.errors import StudyError
 from retrial.study.loader import load_study
 from retrial.study.study import Study
 from retrial.study.yaml_text import read_yaml_text
+from tests.fuzz.changes import entries
 
 YAO = Path(__file__).parents[2] / "conf" / "study" / "yao2025.yaml"
 SCALARS = (
@@ -48,19 +49,6 @@ def answer(path: Path) -> Study | StudyError:
     assert error.problems, "an error without a problem"
     assert all(problem.strip() and len(problem) < 2_000 and problem.isprintable() for problem in error.problems), error.problems
     return error
-
-
-def entries(tree: Any) -> list[tuple[Any, Any]]:
-    """(container, key) of every entry of a tree."""
-    found: list[tuple[Any, Any]] = []
-    pending = [tree]
-    while pending:
-        node = pending.pop()
-        keys = list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
-        for key in keys:
-            found.append((node, key))
-            pending.append(node[key])
-    return found
 
 
 def mutated(tree: Any, mutations: list[tuple[str, int, int, str, Any]]) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from retrial.study.yaml_text import MAX_LIST, MAX_TEXT, text_problems
+from retrial.study.text.plain import MAX_LIST, MAX_TEXT, text_problems
 
 Problems = Callable[[str | bytes], list[str]]
 

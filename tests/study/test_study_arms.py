@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from retrial.errors import StudyError
 from retrial.study.arms.many import MultiArmStudy
 from retrial.study.arms.names import ArmNames
 from retrial.study.arms.schema import arm_positions, reserved
@@ -228,3 +230,30 @@ def test_key_paths_are_those_of_the_file() -> None:
     )
     assert arm_positions(["arms", "control", "n"]) == {1}
     assert {"total", "label", "where", "p", "levels", "times"} <= reserved()
+
+
+@pytest.mark.parametrize("wrong", ["[a]", "{a: 1}", "true", "5", "x", "[[a], b]", "[[[a], b]]", "null"])
+@pytest.mark.parametrize(
+    "key", ["endpoints", "effects", "comparisons", "binary", "arms", "effects.os.numerator", "arms.low", "arms.a_b.c"]
+)
+def test_what_is_of_another_kind_is_refused_in_a_study_of_any_arms(load: Load, key: str, wrong: str) -> None:
+    """Arms are found in the tree as it is typed, before anything of it was checked."""
+    for others in (
+        "{low: {n: 5}, high: {n: 6}, control: {n: 7}}",
+        "{drug: {n: 5}}",
+        "{experimental: {n: 5}}",
+        "{a: {n: 5}, b: {n: 5}}",
+    ):
+        whole = {"arms": others, "effects": "{os: {hazard_ratio: 0.5, ci: [0.2, 0.9], numerator: low, denominator: control}}"}
+        if "." not in key:
+            whole[key] = wrong
+        elif key == "arms.a_b.c":
+            whole["arms"] = f"{{low: {{n: 5}}, '': {wrong}, _x_: {wrong}, 'a b': {{n: 7}}}}"
+        elif key == "arms.low":
+            whole["arms"] = f"{{low: {wrong}, high: {{n: 6}}, control: {{n: 7}}}}"
+        else:
+            whole["effects"] = f"{{os: {{hazard_ratio: 0.5, ci: [0.2, 0.9], numerator: {wrong}, denominator: control}}}}"
+        text = "title: t\n" + "".join(f"{name}: {text}\n" for name, text in whole.items())
+        # an empty section says nothing, and a word may be an arm's name; all else is an error in words
+        with contextlib.suppress(StudyError):
+            load(text)

@@ -15,7 +15,8 @@ from retrial.errors import StudyError
 from retrial.study import yaml_text
 from retrial.study.loader import load_study
 from retrial.study.study import Study
-from retrial.study.yaml_text import MAX_BYTES, MAX_DEPTH, parse_yaml_text, read_yaml_text
+from retrial.study.text.files import MAX_BYTES
+from retrial.study.yaml_text import MAX_DEPTH, parse_yaml_text, read_yaml_text
 
 Load = Callable[[str | bytes], Study]
 Problems = Callable[[str | bytes], list[str]]

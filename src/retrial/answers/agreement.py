@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
+from types import MappingProxyType
+from typing import ClassVar
 
 from retrial.estimate import Estimate, Subject
 
@@ -22,6 +24,8 @@ MOVED = "moved by the prior"
 @dataclass(frozen=True, slots=True)
 class AgreementRules:
     """`factor`: the ratios differ by less than this factor; `z`: |standardised difference| below this; `prior`: the set that is judged."""
+
+    MOST: ClassVar[Mapping[str, float]] = MappingProxyType({"factor": 1e6, "z": 1e3})
 
     factor: float = 1.25
     z: float = 1.96

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import ClassVar
 
 from retrial.answers.agreement import AgreementRules
+
+_LEVELS = (0.01, 0.99999)
+_SMALLEST, _LARGEST = 1e-6, 1e6
+"""Of thresholds and of months: beyond these a number was mistyped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
     """Thresholds on ratios, probability of the intervals, horizons in months (METHODS 8), and when a posterior agrees with the paper."""
+
+    MOST: ClassVar[Mapping[str, float]] = MappingProxyType({"rmst_months": 1e6})
 
     level: float = 0.95
     below: tuple[float, ...] = (1.0, 0.9, 0.8)
@@ -26,12 +35,14 @@ class Questions:
 
     def problems(self) -> list[str]:
         found = []
-        if not 0 < self.level < 1:
-            found.append(f"level: got {self.level}; allowed is between 0 and 1")
+        if not _LEVELS[0] <= self.level <= _LEVELS[1]:
+            found.append(f"level: got {self.level}; allowed is from {_LEVELS[0]:g} to {_LEVELS[1]:g}")
         for name in ("below", "above", "survival_months"):
-            bad = [value for value in getattr(self, name) if not isinstance(value, (int, float)) or not value > 0]
-            found += [f"{name}: got {value!r}; allowed is a number above 0" for value in bad]
+            bad = [value for value in getattr(self, name) if not _SMALLEST <= value <= _LARGEST]
+            found += [f"{name}: got {value!r}; allowed is a number from {_SMALLEST:g} to {_LARGEST:g}" for value in bad]
         for pair in self.between:
-            if not isinstance(pair, tuple) or len(pair) != 2 or not 0 < pair[0] < pair[1]:
-                found.append(f"between: got {pair!r}; allowed is a pair [low, high] with 0 < low < high")
+            if not _SMALLEST <= pair[0] < pair[1] <= _LARGEST:
+                found.append(
+                    f"between: got {list(pair)!r}; allowed is a pair [low, high] with {_SMALLEST:g} <= low < high <= {_LARGEST:g}"
+                )
         return found

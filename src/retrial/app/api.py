@@ -19,6 +19,7 @@ Errors are those of `retrial.errors`: `InputError` (a study, key or prior that c
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -140,7 +141,10 @@ def _carried_out(
     verb: str, study: Study | MultiArmStudy, keys: Mapping[str, Any], config_dir: str | Path | None, kept: bool
 ) -> Results:
     from retrial.app.application import carried_out
+    from retrial.app.process.surroundings import with_home
 
+    if said := with_home():
+        logging.getLogger("retrial").warning("%s", said)
     asked = _composed(verb, study, keys, config_dir)
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
         folder = carried_out(verb, asked, study)
@@ -162,30 +166,30 @@ def _refuse_study_key(study: Study | MultiArmStudy, keys: Mapping[str, Any], kep
 
 
 def _folders(config_dir: str | Path | None) -> list[Path]:
-    from importlib import resources
+    from retrial.app.find import folders_of
 
-    own = [] if config_dir is None else [Path(config_dir).resolve()]
-    return [*own, Path(str(resources.files(_OWN_CONF)))]
+    return folders_of(config_dir)
 
 
 def _composed(verb: str, study: Study | MultiArmStudy, keys: Mapping[str, Any], config_dir: str | Path | None) -> Asked:
     """The verb's configuration with the keys set, as `retrial VERB` composes it. Raises `ConfigError`."""
     from hydra import compose
-    from hydra.errors import HydraException
     from omegaconf import open_dict
-    from omegaconf.errors import OmegaConfBaseException
 
-    from retrial.app.application import CONFIG_OF, Asked, first_lines
+    from retrial.app.application import CONFIG_OF, NOT_COMPOSED, Asked, first_lines
     from retrial.app.composed import plain
+    from retrial.app.door.command_line import override_problems
+    from retrial.app.door.own_folder import searched_first
     from retrial.errors import ConfigError
 
     folders = _folders(config_dir)
-    search = [] if config_dir is None else [f"hydra.searchpath=[{_written(f'file://{folders[0]}')}]"]
-    overrides = [f"study.name={_written(_name_of(study, folders))}", *_overrides(keys), *search]
+    overrides = [f"study.name={_written(_name_of(study, folders))}", *_overrides(keys)]
+    if wrong := override_problems(overrides, multirun=False):
+        raise ConfigError("cannot use the keys", wrong)
     try:
-        with _hydra():
+        with searched_first(None if config_dir is None else folders[0]), _hydra():
             config = compose(CONFIG_OF.get(verb, verb), overrides, return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except NOT_COMPOSED as error:
         raise ConfigError("cannot use the configuration", [first_lines(error)]) from error
     choices, told = dict(config.hydra.runtime.choices), list(config.hydra.overrides.task)
     with open_dict(config):
@@ -251,21 +255,26 @@ def _read(verb: str, study: Study | MultiArmStudy, folder: Path, kept: bool) -> 
     """The files of a run, in memory."""
     import xarray as xr
 
-    from retrial.store.artefacts import TABLES
-    from retrial.store.folders import read_manifest
+    from retrial.store.artefacts import ARTEFACTS, TABLES
+    from retrial.store.folders import FILES, read_manifest
     from retrial.store.tables import read_table
 
-    arrays = {}
-    for path in sorted([*folder.glob("*.nc"), *folder.glob("*_vs_*/*.nc")]):
-        with xr.open_datatree(path, engine="h5netcdf") as stored:
-            arrays[path.relative_to(folder).with_suffix("").as_posix()] = stored.load()
+    # what the manifest lists, which was checked: not what somebody has put beside it
+    manifest, arrays = read_manifest(folder), {}
+    for name in sorted(name for name in manifest[FILES] if name.endswith(".nc")):
+        with xr.open_datatree(folder / name, engine="h5netcdf") as stored:
+            arrays[name.removesuffix(".nc")] = stored.load()
     page = folder / "report.html"
     return Results(
         verb=verb,
         study=study,
-        tables={name: frame for name in TABLES if (frame := read_table(folder, name)) is not None},
+        tables={
+            name: table
+            for name in TABLES
+            if ARTEFACTS[name].pattern in manifest[FILES] and (table := read_table(folder, name)) is not None
+        },
         arrays=arrays,
         report=page.read_text(encoding="utf-8") if page.is_file() else "",
-        failures=tuple(read_manifest(folder)["failures"]),
+        failures=tuple(manifest["failures"]),
         folder=folder if kept else None,
     )

@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
+import math
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from yaml import YAMLError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from retrial.app.door.command_line import MOST_RUNS
+from retrial.app.door.own_folder import EXPERIMENT as GROUP
+from retrial.app.door.own_folder import NO_EXPERIMENT, is_name, read_own
 from retrial.errors import ConfigError, StoreError
 from retrial.report.format import probability as shown_probability
 from retrial.report.format import ratio as shown
+from retrial.store.files import write_whole
+from retrial.store.tables import as_said, spelled_out
+from retrial.validate import is_number
 
-GROUP = "experiment"
-NO_EXPERIMENT = "none"
+PROGRAMS = "retrial.experiments"
 ANSWER, PAGE = "answer.csv", "README.md"
 CELL = "run"
 """Column of an answer: what was chosen for the run that a number is of; empty where there is one run."""
 NUMBERS = ("point", "lower", "upper", "probability")
+WORKERS = "workers"
+"""Setting of a program: how many processes it starts."""
 STATUS = "status"
 OK = "ok"
 NOT_RUN, OUTDATED = "Not run yet.", "Of an earlier version of the question: run it again."
+_FORMS = ("least", "most", "count")
 _DIGITS = "%.6g"
 _ROWS_SHOWN = 60
 _BEGIN, _END = "<!-- written by `{command}` from here -->", "<!-- to here; what stands outside is kept -->"
@@ -45,11 +51,18 @@ class Selection(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    file: str = "estimates.csv"
+    file: str = Field(default="estimates.csv", pattern=r"^[A-Za-z0-9_*][A-Za-z0-9_.*-]*\.csv$")
     where: dict[str, list[Any]] = Field(default_factory=dict)
     columns: list[str] = ["endpoint", "quantity", "time", "contrast", "adjusted_for", "model", "prior", "variant"]
     values: dict[str, str] = Field(default_factory=dict)
     probability: dict[str, list[Any]] = Field(default_factory=dict)
+
+    @field_validator("columns")
+    @classmethod
+    def _each_once(cls, columns: list[str]) -> list[str]:
+        if len(set(columns)) < len(columns) or {*columns} & {CELL, *NUMBERS, STATUS}:
+            raise ValueError(f"allowed are columns of the table, each once, but {', '.join((CELL, *NUMBERS, STATUS))}")
+        return columns
 
 
 class Experiment(BaseModel):
@@ -67,9 +80,9 @@ class Experiment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
     question: str
-    verb: str = ""
-    program: str = Field(default="", pattern=r"^(retrial\.experiments\.[a-z_.]+)?$")
-    settings: dict[str, int | float | str] = Field(default_factory=dict)
+    verb: Literal["", "reanalyse", "audit", "reconstruct", "fit", "sensitivity"] = ""
+    program: str = Field(default="", pattern=r"^(retrial\.experiments\.[a-z_]+\.study)?$")
+    settings: dict[str, bool | int | float | str] = Field(default_factory=dict)
     choices: dict[str, list[Any]] = Field(default_factory=dict)
     answer: list[Selection]
     sentence: str
@@ -90,31 +103,52 @@ def _hydra_value(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
+def _package() -> Path:
+    return Path(str(resources.files("retrial.conf")))
+
+
 def experiment_files(own: Path | None = None) -> dict[str, Path]:
     """Files of the built-in group and of a folder of one's own, which comes first, by name."""
-    folders = [Path(str(resources.files("retrial.conf"))), *([own] if own is not None else [])]
+    folders = [_package(), *([own] if own is not None else [])]
     files = {path.stem: path for folder in folders for path in sorted(folder.glob(f"{GROUP}/*.yaml"))}
-    return {name: path for name, path in sorted(files.items()) if name != NO_EXPERIMENT}
+    return {name: path for name, path in sorted(files.items()) if name != NO_EXPERIMENT and is_name(name)}
 
 
 def read_experiment(path: Path) -> Experiment:
     """One experiment. Raises `ConfigError` with all its problems."""
     title = f"cannot use the experiment {path}"
-    try:
-        raw = OmegaConf.to_container(OmegaConf.load(path))
-    except (OSError, YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(title, [" ".join(str(error).split())]) from error
-    section = raw.get(GROUP) if isinstance(raw, dict) else None
+    section = read_own(path, GROUP, path.parents[1]).get(GROUP)
     if not isinstance(section, dict):
         raise ConfigError(title, [f"{GROUP}: missing; needed are question, verb (or program), answer, sentence"])
     try:
-        found = Experiment(name=path.stem, **section)
+        found = Experiment.model_validate({**section, "name": path.stem})
     except ValidationError as error:
         problems = [f"{GROUP}.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
         raise ConfigError(title, problems) from error
+    wrong = list(_sentence_problems(found.sentence))
+    if WORKERS in found.settings and not path.resolve().is_relative_to(_package().resolve()):
+        wrong.append(f"{GROUP}.settings.{WORKERS}: got it in a file of --config-dir; allowed on the command line alone")
+    if (runs := math.prod(map(len, found.choices.values()))) > MOST_RUNS:
+        wrong.append(f"{GROUP}.choices: got {runs:.3g} combinations; allowed are {MOST_RUNS}")
+    if wrong:
+        raise ConfigError(title, wrong)
     if bool(found.verb) == bool(found.program):
         raise ConfigError(title, [f"{GROUP}.verb: got {found.verb!r} and the program {found.program!r}; allowed is one of them"])
+    if found.program and not resources.files(PROGRAMS).joinpath(found.program.split(".")[-2], "study.py").is_file():
+        raise ConfigError(title, [f"{GROUP}.program: got {found.program!r}; there is no such file in experiments/"])
     return found
+
+
+def _sentence_problems(text: str) -> Iterator[str]:
+    allowed = ", ".join((*NUMBERS, *_FORMS))
+    try:
+        forms = [form for _, field, form, _ in string.Formatter().parse(text) if field is not None]
+    except ValueError as error:
+        yield f"{GROUP}.sentence: {error}; allowed are {{cells}} and {{cells:FORM}}, with a FORM of {allowed}"
+        return
+    for form in forms:
+        if form and form not in (*NUMBERS, *_FORMS):
+            yield f"{GROUP}.sentence: got the form {form!r}; allowed are {allowed}"
 
 
 def select(selection: Selection, folder: Path, cell: str = "") -> pd.DataFrame:
@@ -137,7 +171,10 @@ def select(selection: Selection, folder: Path, cell: str = "") -> pd.DataFrame:
     found.insert(0, CELL, cell)
     for name in NUMBERS:
         column = selection.values.get(name, name)
-        found[name] = pd.to_numeric(chosen[column]) if column in chosen else float("nan")
+        try:
+            found[name] = pd.to_numeric(chosen[column]) if column in chosen else float("nan")
+        except ValueError as error:
+            raise StoreError(f"{folder}: the column {column} of {selection.file} holds no numbers") from error
     found[STATUS] = chosen.get(selection.values.get(STATUS, STATUS), OK)
     if selection.probability:
         found["probability"] = _probabilities(table, chosen, selection)
@@ -155,7 +192,11 @@ def _rows(table: pd.DataFrame, where: Mapping[str, Sequence[Any]]) -> pd.DataFra
     for column, allowed in where.items():
         values = table[column]
         number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-        kept &= values.isin([float(item) for item in allowed]) if number else values.astype(str).isin(list(map(str, allowed)))
+        kept &= (
+            values.isin([float(item) for item in allowed if is_number(item)])
+            if number
+            else values.astype(str).isin(list(map(str, allowed)))
+        )
     return table[kept]
 
 
@@ -170,12 +211,12 @@ def _probabilities(table: pd.DataFrame, chosen: pd.DataFrame, selection: Selecti
 
 def write_answer(frame: pd.DataFrame, path: Path) -> None:
     """An answer as CSV, numbers to the digits that a reader compares."""
-    frame.to_csv(path, index=False, float_format=_DIGITS, lineterminator="\n")
+    write_whole(path, spelled_out(frame).to_csv(index=False, float_format=_DIGITS, lineterminator="\n"))
 
 
 def read_answer(path: Path) -> pd.DataFrame:
     """An answer: numbers as such, all else as the text that stands there."""
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame = as_said(pd.read_csv(path, dtype=str, keep_default_na=False))
     return frame.assign(**{name: pd.to_numeric(frame[name]) for name in NUMBERS})
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
-from typing import Any
 
 from retrial.app.find import find_study, folders_of, parsed
 from retrial.data.direction import is_good
@@ -16,9 +16,10 @@ from retrial.study.arms.many import MultiArmStudy
 from retrial.study.loader import load_study
 from retrial.study.sections import Endpoint
 from retrial.study.study import Study
-from retrial.study.yaml_text import read_yaml_text
+from retrial.study.yaml_text import read_typed_yaml
 
 _VERB_WIDTH = 12
+_LINE_ENDS = re.compile(r"[\t\n]+")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -79,6 +80,10 @@ def _csv_problems(study: Study, folder: Path, key: str) -> Iterator[str]:
 
 def summary(study: Study | MultiArmStudy, folders: Sequence[Path]) -> Iterator[str]:
     """What a study holds, and what each part of it is good for; of three or more arms, each comparison by itself."""
+    yield from (_LINE_ENDS.sub(" ", line) for line in _summary(study, folders))
+
+
+def _summary(study: Study | MultiArmStudy, folders: Sequence[Path]) -> Iterator[str]:
     pairs = study.comparisons()
     yield f"  {study.title}"
     for pair in pairs:
@@ -171,13 +176,13 @@ def _given(study: Study, key: str, endpoint: Endpoint) -> dict[str, bool]:
 def _models(kinds: Set[str], folders: Sequence[Path]) -> Iterator[str]:
     """The models of each folder's model/ that the study has data for; those that borrow from other studies say themselves of which."""
     files = {path.stem: path for folder in reversed(folders) for path in sorted(folder.glob("model/*.yaml"))}
-    fitting = [name for name, path in sorted(files.items()) if _data_of(path) in kinds]
+    fitting = [name for name, path in sorted(files.items()) if name.isprintable() and _data_of(path) in kinds]
     yield f"  models that it has data for: {', '.join(fitting) or 'none: add endpoints, effects, response, binary or adverse_events'}"
 
 
 def _data_of(path: Path) -> str:
     try:
-        raw: Mapping[str, Any] = read_yaml_text(path)
+        _, raw, _ = read_typed_yaml(path, "file", path.parents[1])
     except InputError:
         return ""
     return str(raw.get("data", ""))

@@ -10,6 +10,7 @@ from typing import Any
 from retrial.answers.questions import Questions
 from retrial.app.chosen import chosen_sets
 from retrial.app.composed import CUSTOM, question
+from retrial.app.door.values import key_problems, section_problems
 from retrial.app.models import about, model, raw_models, refuse_foreign_targets
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.priors.scales import COMMON
@@ -28,8 +29,14 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
     problems = Problems()
     refuse_foreign_targets(asked, "", problems)
     _refuse_unknown_keys(asked, problems)
+    problems.extend(section_problems(asked))
     problems.raise_if_any("cannot use the configuration")
+    problems.extend(key_problems(asked))
     raws = raw_models(asked, names.get("model", CUSTOM))
+    if verb == "fit" and not raws:
+        problems.add("model: got nothing; needed is a model to fit, model=NAME")
+    if verb == "fit" and asked.get("prior") is None and not asked.get("priors"):
+        problems.add("prior: got nothing; needed is a prior to fit under, prior=NAME")
     parsed = {name: spec for name, (key, raw) in raws.items() if (spec := model(name, raw, key, problems)) is not None}
     own = {item.name: item for spec in parsed.values() for item in spec.parameters if item.name in spec.priors}
     models, left_out = about(parsed, raws, study_file.stem, problems)
@@ -40,14 +47,6 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
     engine = build_dataclass(SamplerSettings, sampler, "sampler", problems)
     questions = build_dataclass(Questions, asked.get("answers", {}), "answers", problems)
     reconstruction, probes = _reconstruction(asked.get("reconstruction", {}), problems)
-    endpoints = asked.get("endpoints", [])
-    if not isinstance(endpoints, list) or not all(isinstance(item, str) for item in endpoints):
-        problems.add(f"endpoints: got {endpoints!r}; allowed is a list of endpoint keys, such as [os,pfs]")
-    seed = asked.get("seed")
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        problems.add(f"seed: got {seed!r}; allowed is a whole number from 0")
-    if not isinstance(asked.get("force"), bool):
-        problems.add(f"force: got {asked.get('force')!r}; allowed is true or false")
     problems.raise_if_any("cannot use the configuration")
     return RunConfig(
         verb=verb,
@@ -56,7 +55,7 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
         output_dir=Path(str(asked["output_dir"])),
         force=bool(asked["force"]),
         asked=question(dict(asked)),
-        endpoints=tuple(endpoints),
+        endpoints=tuple(asked.get("endpoints", ())),
         priors=priors,
         models=models,
         stated=tuple(filter(None, names.get("prior_changed", "").split(","))),

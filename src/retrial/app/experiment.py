@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
+import inspect
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from retrial.app.application import run_jobs
 from retrial.app.catalogue import (
     ANSWER,
     PAGE,
+    WORKERS,
     Experiment,
     experiment_files,
     index,
@@ -26,7 +27,12 @@ from retrial.app.catalogue import (
     select,
     write_answer,
 )
+from retrial.app.door import command_line
+from retrial.app.door.values import place_problems
+from retrial.app.process.surroundings import tell
 from retrial.errors import ConfigError, InputError, RetrialError
+from retrial.store.files import write_whole
+from retrial.study.problems import printable, shown
 
 ALL = "all"
 RESULTS = "results"
@@ -34,6 +40,8 @@ RESULTS = "results"
 _OWN_KEYS = ("catalogue", "output_dir", "force")
 """Keys that say where to and whether, not what is asked: with these the answer is still the catalogue's."""
 _KEPT = (".csv", ".png")
+_MOST = 100_000
+"""Studies or simulations of a program: more than any takes in a month."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         asked = parse(arguments)
         files = experiment_files(asked.own)
-        chosen = _chosen(asked.names, {name: read_experiment(path) for name, path in files.items()})
+        chosen = _chosen(asked.names, files)
         for experiment in chosen:
             found = _one(experiment, asked)
             status = max(status, found)
@@ -67,26 +75,25 @@ def run(arguments: Sequence[str]) -> int:
 
 def _say(words: str) -> None:
     # between two runs there is no logging: Hydra sets it up for each
-    print(words, file=sys.stderr, flush=True)
+    tell(words)
 
 
 def parse(arguments: Sequence[str]) -> Asked:
     """Names, key=value overrides and --config-dir. The catalogue is written where no override changes what is asked, or where it is named."""
-    left, own = list(arguments), None
-    if "--config-dir" in left:
-        at = left.index("--config-dir")
-        own = Path(left[at + 1]) if at + 1 < len(left) else None
-        if own is None or not own.is_dir():
-            raise InputError("cannot use the command line", [f"--config-dir: got {own}; allowed is a folder"])
-        del left[at : at + 2]
-    pairs = {key.lstrip("+~"): value for key, sign, value in (item.partition("=") for item in left) if sign}
-    names = tuple(item for item in left if "=" not in item)
-    if not names or any(name.startswith("-") for name in names):
-        raise InputError("cannot use the command line", [f"got {' '.join(left) or 'no experiment'}; allowed are names, or {ALL}"])
-    as_it_is = own is None and set(pairs) <= set(_OWN_KEYS)
-    catalogue = Path(pairs["catalogue"]) if "catalogue" in pairs else (_checkout() if as_it_is else None)
-    overrides = tuple(item for item in left if "=" in item and not item.startswith("catalogue="))
-    return Asked(names, overrides, own, Path(pairs.get("output_dir", "outputs")), catalogue)
+    line = command_line.read(arguments, named=True)
+    if not line.names or line.multirun or line.shown:
+        got = " ".join(map(printable, arguments)) or "no experiment"
+        raise InputError(
+            "cannot use the command line", [f"got {got}; allowed are names, or {ALL}, KEY=VALUE and --config-dir DIR"]
+        )
+    keys = command_line.pairs(line.overrides)
+    for key in ("catalogue", "output_dir"):
+        if key in keys and (wrong := list(place_problems(keys[key], key))):
+            raise ConfigError("cannot use the command line", wrong)
+    as_it_is = line.own is None and set(keys) <= set(_OWN_KEYS)
+    catalogue = Path(str(keys["catalogue"])) if "catalogue" in keys else (_checkout() if as_it_is else None)
+    overrides = tuple(item for item in line.overrides if not item.lstrip("+").startswith("catalogue="))
+    return Asked(line.names, overrides, line.own, Path(str(keys.get("output_dir", "outputs"))), catalogue)
 
 
 def _checkout() -> Path | None:
@@ -95,26 +102,27 @@ def _checkout() -> Path | None:
     return folder if (folder.parent / "pyproject.toml").is_file() else None
 
 
-def _chosen(names: Sequence[str], known: dict[str, Experiment]) -> list[Experiment]:
+def _chosen(names: Sequence[str], files: Mapping[str, Path]) -> list[Experiment]:
     """Those named, or all that are runs of verbs: the studies of the method take hours and are named."""
     if names == (ALL,):
+        known = {name: read_experiment(path) for name, path in files.items()}
         left_out = [name for name, item in known.items() if item.program]
         _say(f"left out, because they take hours: {', '.join(left_out)}")
         return [item for item in known.values() if not item.program]
-    if unknown := [name for name in names if name not in known]:
-        raise ConfigError("no such experiment", [f"got {', '.join(unknown)}; allowed are {', '.join(known)}, or {ALL}"])
-    return [known[name] for name in names]
+    if unknown := [name for name in names if name not in files]:
+        raise ConfigError("no such experiment", [f"got {', '.join(unknown)}; allowed are {', '.join(files)}, or {ALL}"])
+    return [read_experiment(files[name]) for name in names]
 
 
 def _one(experiment: Experiment, asked: Asked) -> int:
     """Run an experiment and write its answer; a run that did not finish leaves none."""
     folder = asked.output_dir / "experiment" / experiment.name
-    folder.mkdir(parents=True, exist_ok=True)
     status, frames = _program(experiment, asked, folder) if experiment.program else _runs(experiment, asked)
     if not frames:
         return status
+    folder.mkdir(parents=True, exist_ok=True)
     write_answer(pd.concat(frames, ignore_index=True), folder / ANSWER)
-    (folder / PAGE).write_text(page(experiment, read_answer(folder / ANSWER), ""), encoding="utf-8")
+    write_whole(folder / PAGE, page(experiment, read_answer(folder / ANSWER), ""))
     if asked.catalogue is not None:
         _publish(experiment, folder, asked.catalogue, asked.own)
     print(folder, flush=True)
@@ -129,7 +137,7 @@ def _runs(experiment: Experiment, asked: Asked) -> tuple[int, list[pd.DataFrame]
         _say(f"{experiment.name}: run {number} of {len(runs)}{cell and ', '}{cell}")
         own = ["--config-dir", str(asked.own)] if asked.own is not None else []
         chosen = [f"experiment={experiment.name}", *(f"{key}={value}" for key, value in choices.items())]
-        found, folders = run_jobs(experiment.verb, [*own, *chosen, *asked.overrides])
+        found, folders = run_jobs(experiment.verb, command_line.read([*own, *chosen, *asked.overrides]))
         status = max(status, found)
         if found > 1 or not folders:
             return status, []
@@ -139,21 +147,34 @@ def _runs(experiment: Experiment, asked: Asked) -> tuple[int, list[pd.DataFrame]
 
 def _program(experiment: Experiment, asked: Asked, folder: Path) -> tuple[int, list[pd.DataFrame]]:
     """A study of the method: its program writes tables, and says what failed."""
-    settings = _settings(experiment, asked.overrides)
-    failures: list[str] = import_module(experiment.program).main(folder, **settings)
+    main = import_module(experiment.program).main
+    settings = _settings(experiment, asked.overrides, inspect.signature(main).parameters)
+    folder.mkdir(parents=True, exist_ok=True)
+    failures: list[str] = main(folder, **settings)
     for failure in failures:
         _say(f"failed: {failure}")
     return int(bool(failures)), [select(part, folder) for part in experiment.answer]
 
 
-def _settings(experiment: Experiment, overrides: Sequence[str]) -> dict[str, Any]:
-    """Settings of the file, changed by the command line."""
-    pairs = [item.partition("=") for item in overrides]
-    changed = {key: yaml.safe_load(value) for key, _, value in pairs if key not in _OWN_KEYS}
-    if unknown := sorted(set(changed) - set(experiment.settings)):
-        allowed = ", ".join((*experiment.settings, *_OWN_KEYS))
-        raise ConfigError(f"experiment {experiment.name}", [f"{', '.join(unknown)}: unknown; allowed are {allowed}"])
-    return {**experiment.settings, **changed}
+def _settings(experiment: Experiment, overrides: Sequence[str], taken: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+    """Settings of the file, changed by the command line; `taken` are the parameters of the program, its folder first."""
+    changed = {key: value for key, value in command_line.pairs(overrides).items() if key not in _OWN_KEYS}
+    settings = {**experiment.settings, **changed}
+    usual = {name: item.default for name, item in list(taken.items())[1:]}
+    if wrong := [line for key, value in settings.items() for line in _setting_problems(key, value, usual)]:
+        raise ConfigError(f"experiment {experiment.name}", wrong)
+    return settings
+
+
+def _setting_problems(key: str, value: Any, usual: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a setting, whose kind is that of the program's own value."""
+    most = max(2, os.cpu_count() or 1) if key == WORKERS else _MOST
+    if key not in usual:
+        yield f"{key}: unknown; allowed are {', '.join((*usual, *_OWN_KEYS))}"
+    elif type(value) is not type(usual[key]):
+        yield f"{key}: got {value if isinstance(value, float) else shown(value)}; allowed is a value such as {usual[key]!r}"
+    elif type(value) is int and not 1 <= value <= most:
+        yield f"{key}: got {value}; allowed is a whole number from 1 to {most}"
 
 
 def _publish(experiment: Experiment, folder: Path, catalogue: Path, own: Path | None) -> None:
@@ -163,8 +184,8 @@ def _publish(experiment: Experiment, folder: Path, catalogue: Path, own: Path | 
     if experiment.program:
         (target / RESULTS).mkdir(exist_ok=True)
         for path in (path for path in sorted(folder.iterdir()) if path.suffix in _KEPT and path.name != ANSWER):
-            shutil.copyfile(path, target / RESULTS / path.name)
-    shutil.copyfile(folder / ANSWER, target / ANSWER)
+            write_whole(target / RESULTS / path.name, path.read_bytes())
+    write_whole(target / ANSWER, (folder / ANSWER).read_bytes())
     write_pages([experiment], catalogue, own)
 
 
@@ -174,7 +195,7 @@ def write_pages(experiments: Sequence[Experiment], catalogue: Path, own: Path | 
         path = catalogue / item.name / PAGE
         before = path.read_text(encoding="utf-8") if path.is_file() else ""
         answer = read_answer(path.with_name(ANSWER)) if path.with_name(ANSWER).is_file() else None
-        path.write_text(page(item, answer, before), encoding="utf-8")
+        write_whole(path, page(item, answer, before))
     known = [read_experiment(file) for name, file in experiment_files(own).items() if (catalogue / name).is_dir()]
     front = catalogue / PAGE
-    front.write_text(index(known, catalogue, front.read_text(encoding="utf-8") if front.is_file() else ""), encoding="utf-8")
+    write_whole(front, index(known, catalogue, front.read_text(encoding="utf-8") if front.is_file() else ""))

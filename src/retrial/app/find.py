@@ -10,17 +10,21 @@ from importlib import resources
 from pathlib import Path
 
 from retrial.errors import ConfigError, InputError, StudyError
+from retrial.study.problems import shown
+from retrial.study.text.files import LEADS_OUT, is_within
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
 _TEXT = (".yaml", ".yml", ".json")
 _ALLOWED = "allowed is a name in a study/ folder, or the path of a YAML file"
 _SHOWN = 12
+_LONGEST_NAME = 200
+"""Bytes of a study file's name: run folders are called after it, and file systems end at 255."""
 
 
 def folders_of(own: str | Path | None) -> list[Path]:
     """Folders that have a study/ folder: the user's own first, then the package's. Raises `ConfigError`."""
-    if own is not None and not Path(own).is_dir():
-        raise ConfigError("cannot use the configuration", [f"--config-dir: got {str(own)!r}; there is no such folder"])
+    if own is not None and not is_folder(own):
+        raise ConfigError("cannot use the configuration", [f"--config-dir: got {shown(str(own))}; there is no such folder"])
     return [*([] if own is None else [Path(own).resolve()]), Path(str(resources.files("retrial.conf")))]
 
 
@@ -30,18 +34,30 @@ def find_study(name: str, folders: Sequence[Path]) -> Path:
     for stem in dict.fromkeys((name, name.removesuffix(".yaml"))):
         if _NAME.match(stem):
             for folder in folders:
-                if _is_file(folder / "study" / f"{stem}.yaml"):
-                    return folder / "study" / f"{stem}.yaml"
+                file = folder / "study" / f"{stem}.yaml"
+                if _is_file(file):
+                    return _usable(file, inside=folder)
     for written in dict.fromkeys((name, name.replace("\\", "/"))):
         for path in (Path(written), Path(f"{written}.yaml")):
             if _is_file(path) and path.suffix.lower() in _TEXT:
-                return path
+                return _usable(path)
     raise _not_found(name, folders)
+
+
+def _usable(file: Path, inside: Path | None = None) -> Path:
+    """The file, unless its name cannot be that of a folder of results, or it is a link out of the folder where it was found."""
+    title = f"cannot use the study file {shown(str(file))}"
+    if not file.stem.isprintable() or file.stem.startswith(".") or len(file.stem.encode()) > _LONGEST_NAME:
+        told = f"got the name {shown(file.name)}; allowed is one of up to {_LONGEST_NAME} bytes, not first a dot: rename it"
+        raise StudyError(title, [told])
+    if inside is not None and not is_within(file, inside):
+        raise StudyError(title, [LEADS_OUT])
+    return file
 
 
 def _not_found(name: str, folders: Sequence[Path]) -> InputError:
     path = Path(name)
-    if name and _exists(path) and path.is_dir():
+    if name and exists(path) and path.is_dir():
         inside = sorted(item.name for item in path.glob("*.yaml"))
         below = sorted(item.stem for item in path.glob("study/*.yaml"))
         told = f"study: got the folder {name}"
@@ -53,7 +69,7 @@ def _not_found(name: str, folders: Sequence[Path]) -> InputError:
         return StudyError("no study file", [told])
     known = sorted({item.stem for folder in folders for item in folder.glob("study/*.yaml")})
     if "/" in name or "\\" in name or path.suffix.lower() in _TEXT:
-        beside = sorted(item.name for item in path.parent.glob("*.yaml")) if _exists(path.parent) else []
+        beside = sorted(item.name for item in path.parent.glob("*.yaml")) if exists(path.parent) else []
         near = difflib.get_close_matches(path.name, beside, n=1)
         more = f"; did you mean {path.parent / near[0]}?" if near else ""
         return StudyError(f"no study file {name}", [f"study: got {name!r}, which is not there; {_ALLOWED}{more}"])
@@ -73,7 +89,8 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])])
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
+    """Whether there is such a file or folder; False for a path that no file system takes."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -83,6 +100,14 @@ def _exists(path: Path) -> bool:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether there is such a folder; False for a path that no file system takes."""
+    try:
+        return Path(path).is_dir()
     except (OSError, ValueError):
         return False
 

@@ -6,8 +6,7 @@ import argparse
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from importlib import resources
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hydra import compose, initialize_config_module
@@ -15,12 +14,15 @@ from hydra.errors import HydraException
 
 from retrial.app.catalogue import GROUP, NO_EXPERIMENT, read_experiment
 from retrial.app.composed import plain
-from retrial.errors import InputError, RetrialError
+from retrial.app.door.own_folder import read_own, searched_first
+from retrial.app.find import find_study, folders_of, is_folder
+from retrial.app.process.surroundings import of_home
+from retrial.errors import InputError, RetrialError, printable
 from retrial.priors.prior_set import PriorSet, implied
 from retrial.priors.scales import COMMON, Parameter
 from retrial.priors.statements import parse_prior_set
 from retrial.study.loader import load_study
-from retrial.study.yaml_text import read_yaml_text
+from retrial.study.problems import listed, shown
 
 _WIDTH = 18
 
@@ -47,11 +49,10 @@ def listed_priors(names: Sequence[str], own: Path | None) -> list[str]:
     """
     lines: list[str] = []
     parameters = _declared(own)
-    search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own is not None else []
-    with initialize_config_module("retrial.conf", version_base="1.3"):
+    with searched_first(own), initialize_config_module("retrial.conf", version_base="1.3"):
         for name in names:
             try:
-                raw = plain(compose("fit", [f"prior={name}", *search]))["prior"]
+                raw = plain(compose("fit", [f"prior={name}"]))["prior"]
                 lines += prior_lines([parse_prior_set(raw, f"prior {name}", name, parameters)])
             except (InputError, HydraException) as error:
                 lines.append(f"{name}: {' '.join(str(error).split())}")
@@ -63,9 +64,13 @@ def _declared(own: Path | None) -> dict[str, Parameter]:
     from retrial.app.models import declared  # brings PyMC
 
     found = dict(COMMON)
-    for path in (path for folder in _folders(own) for path in sorted(folder.glob("model/*.yaml"))):
-        raw = read_yaml_text(path)
-        found |= {name: item for name, item in declared(raw).items() if name in (raw.get("priors") or {})}
+    for path in (path for folder in folders_of(own) for path in sorted(folder.glob("model/*.yaml"))):
+        try:
+            raw = read_own(path, "model", path.parents[1])
+        except InputError:
+            continue  # said where it is chosen
+        priors = raw.get("priors")
+        found |= {name: item for name, item in declared(raw).items() if isinstance(priors, Mapping) and name in priors}
     return found
 
 
@@ -80,18 +85,14 @@ def run(verb: str, arguments: Sequence[str]) -> int:
     if verb == "list":
         parser.add_argument("what", nargs="*", help=f"any of {', '.join(_LISTED)}; all where none is named")
     options = parser.parse_args(list(arguments))
-    if options.config_dir is not None and not options.config_dir.is_dir():
-        print(f"error: --config-dir: got {options.config_dir}; allowed is a folder", file=sys.stderr)
+    if options.config_dir is not None and not is_folder(options.config_dir):
+        print(f"error: --config-dir: got {shown(str(options.config_dir))}; allowed is a folder", file=sys.stderr)
         return 2
     unknown = [name for name in getattr(options, "what", []) if name not in _LISTED]
     if unknown:
-        print(f"error: got {', '.join(unknown)}; allowed are {', '.join(_LISTED)}", file=sys.stderr)
+        print(f"error: got {listed(unknown)}; allowed are {', '.join(_LISTED)}", file=sys.stderr)
         return 2
     return _doctor() if verb == "doctor" else _list(options.what, options.config_dir)
-
-
-def _folders(own: Path | None) -> list[Path]:
-    return [*([own] if own is not None else []), Path(str(resources.files("retrial.conf")))]
 
 
 def _list(wanted: Sequence[str], own: Path | None) -> int:
@@ -100,14 +101,14 @@ def _list(wanted: Sequence[str], own: Path | None) -> int:
         if wanted and plural not in wanted and not (group == "study" and "endpoints" in wanted):
             continue
         print(f"{plural}:")
-        files = {path.stem: path for folder in reversed(_folders(own)) for path in sorted(folder.glob(f"{group}/*.yaml"))}
+        files = {path.stem: path for folder in reversed(folders_of(own)) for path in sorted(folder.glob(f"{group}/*.yaml"))}
         for name, path in sorted(files.items()):
-            print(f"  {name:<24} {_describe(group, path)}")
+            print(printable(f"  {name:<24} {' '.join(_describe(group, path).split())}"))
         if group == "prior" and "priors" in wanted:
             # composing and solving every set takes seconds, so only when it is asked for
             from retrial.app.information import listed_priors
 
-            print("\n".join(["", *listed_priors(sorted(files), own)]))
+            print("\n".join(["", *map(printable, listed_priors(sorted(files), own))]))
         print()
     return 0
 
@@ -117,9 +118,9 @@ def _describe(group: str, path: Path) -> str:
         if group == GROUP:
             return read_experiment(path).question if path.stem != NO_EXPERIMENT else "the verb's defaults"
         if group == "study":
-            study = load_study(path)
+            study = load_study(find_study(path.stem, [path.parents[1]]))
             return f"{study.title}  [endpoints: {', '.join(study.endpoints) or 'none'}]"
-        return str(read_yaml_text(path).get("description", ""))
+        return str(read_own(path, group, path.parents[1]).get("description", ""))
     except RetrialError:
         return f"cannot be used as it is: {path}"
 
@@ -130,6 +131,7 @@ def _doctor() -> int:
     for name, value in versions().items():
         print(f"{name:<14} {value}")
     print(f"{'commit':<14} {commit() or 'not a checkout'}")
+    print(f"{'home':<14} {of_home() or 'can be written'}")
     working = [_check("storage", _storage), _check("compiled code", _compiled), _check("sampler", _sampler)]
     return 0 if all(working) else 1
 

@@ -10,19 +10,19 @@ from typing import Any
 
 import hydra.utils
 
+from retrial.app.door.values import PARTIAL, TARGET
 from retrial.data import kinds
 from retrial.data.kind import Kind
 from retrial.errors import InputError
 from retrial.priors.evidence import STUDIES
 from retrial.priors.meta_analysis import EVIDENCE
 from retrial.priors.prior import Prior
-from retrial.priors.scales import Parameter
+from retrial.priors.scales import COMMON, LOG_HAZARD_RATIO, LOG_ODDS_RATIO, Parameter
 from retrial.priors.statements import is_about, parse_prior_set
 from retrial.run_config import Fitting, ModelSpec
-from retrial.validate import Problems, build_dataclass
+from retrial.validate import Problems, as_text, build_dataclass
 
 PACKAGE = "retrial.models"
-TARGET = "_target_"
 BUILD = "build"
 
 
@@ -65,7 +65,11 @@ def declared(raw: Mapping[str, Any]) -> dict[str, Parameter]:
 
 def _has(raw: Mapping[str, Any], parameter: Parameter) -> bool:
     """Whether a model has a parameter as it is built (`Parameter.unless`)."""
-    return not parameter.unless or raw[BUILD].get(parameter.unless, True) is True
+    if not parameter.unless:
+        return True
+    function = vars(module_of(raw[BUILD][TARGET]))[BUILD]
+    stated: bool = raw[BUILD].get(parameter.unless, inspect.signature(function).parameters[parameter.unless].default)
+    return stated
 
 
 def raw_models(asked: Mapping[str, Any], main_name: str) -> dict[str, tuple[str, Any]]:
@@ -105,19 +109,33 @@ def model(name: str, raw: Any, key: str, problems: Problems) -> ModelSpec | None
         problems.add(f"{key}.data: got {raw.get('data')!r}; allowed are {', '.join(kinds())}")
         return None
     problems.extend(f"{key}.{part}: missing; needed for data: {kind.name}" for part in (BUILD, *kind.needed) if part not in raw)
-    problems.extend(
-        f"{key}.{part}: got {raw[part]!r}; allowed is {{{TARGET}: FUNCTION, _partial_: true}}"
-        for part in _parts(kind, raw)
-        if not isinstance(raw[part], Mapping) or TARGET not in raw[part] or raw[part].get("_partial_") is not True
-    )
+    allowed_keys = (*_KEYS, BUILD, *kind.needed, *kind.optional, *kind.reads)
+    problems.extend(f"{key}.{name}: unknown; allowed are {', '.join(allowed_keys)}" for name in raw if name not in allowed_keys)
+    for part in _parts(kind, raw):
+        problems.extend(_function_problems(part, raw[part], kind, f"{key}.{part}"))
+    problems.extend(_set_problems(raw, kind, key))
+    said = _words(raw, key, problems)
     if problems.count > before:
         return None
     parameters, settings, priors = declared(raw), None, dict[str, Prior]()
     try:
-        priors = dict(parse_prior_set(raw.get("priors") or {}, f"{key}.priors", name, parameters).priors)
+        priors = dict(
+            parse_prior_set({} if raw.get("priors") is None else raw["priors"], f"{key}.priors", name, parameters).priors
+        )
         settings = kind.settings(raw, key)
     except InputError as error:
         problems.extend(error.problems)
+    problems.extend(
+        f"{key}.priors.{name}: got a prior of the effect; allowed in a prior set alone, as prior.{name}"
+        for name in priors
+        if name in (LOG_HAZARD_RATIO.name, LOG_ODDS_RATIO.name)
+    )
+    stated = {*priors, *COMMON} if problems.count == before else parameters.keys()
+    problems.extend(
+        f"{key}.priors.{name}: missing; needed by the model"
+        for name, item in parameters.items()
+        if name not in stated and _has(raw, item)
+    )
     told = {part: raw[part] for part in ("adaptation", "prior_sets") if part in raw}
     fitting = build_dataclass(Fitting, told, key, problems)
     if problems.count > before:
@@ -130,13 +148,70 @@ def model(name: str, raw: Any, key: str, problems: Problems) -> ModelSpec | None
         functions=functions,
         priors={name: prior for name, prior in priors.items() if _has(raw, parameters[name])},
         settings=settings,
-        label=str(raw.get("label", name.replace("_", " "))),
-        short=str(raw.get("short", "")),
-        proportional=raw.get("proportional", True) is True,
+        label=said["label"] or name.replace("_", " "),
+        short=said["short"],
+        proportional=raw.get("proportional", True),
         fitting=fitting,
         parameters=tuple(item for item in parameters.values() if _has(raw, item)),
         card=inspect.getdoc(module_of(raw[BUILD][TARGET])) or "",
     )
+
+
+_KEYS = ("data", "label", "short", "description", "proportional", "adaptation", "prior_sets", "priors")
+"""Keys of a model's YAML, whatever its kind of data."""
+
+
+def _words(raw: Mapping[str, Any], key: str, problems: Problems) -> dict[str, str]:
+    """What a model says of itself."""
+    found: list[str] = []
+    said = {name: as_text(raw.get(name), f"{key}.{name}", found) for name in ("label", "short", "description")}
+    if not isinstance(raw.get("proportional", True), bool):
+        found.append(f"{key}.proportional: got {raw['proportional']!r}; allowed is true or false")
+    problems.extend(found)
+    return said
+
+
+def _function_problems(part: str, raw: Any, kind: Kind, key: str) -> Iterator[str]:
+    """What is wrong with one function of a model: it is the function of this name, of a file for this kind of data, and takes what is set."""
+    if not isinstance(raw, Mapping) or TARGET not in raw or raw.get(PARTIAL) is not True:
+        yield f"{key}: got {raw!r}; allowed is {{{TARGET}: FUNCTION, {PARTIAL}: true}}"
+        return
+    module = module_of(raw[TARGET])
+    if module is None or raw[TARGET].rpartition(".")[2] != part:
+        yield f"{key}.{TARGET}: got {raw[TARGET]!r}; allowed is {PACKAGE}.FILE.{part}"
+        return
+    if kind.name != module.DATA:
+        yield f"{key}.{TARGET}: got {raw[TARGET]!r}, which is for data: {module.DATA}; allowed are functions for data: {kind.name}"
+        return
+    taken = {
+        name: item.default
+        for name, item in inspect.signature(vars(module)[part]).parameters.items()
+        if item.default is not inspect.Parameter.empty
+    }
+    for name, value in raw.items():
+        if name not in (TARGET, PARTIAL, *taken):
+            yield f"{key}.{name}: unknown; allowed are {', '.join(taken) or 'no others'}"
+        elif name in taken and type(value) is not type(taken[name]):
+            yield f"{key}.{name}: got {value!r}; allowed is a value such as {str(taken[name]).lower()}"
+
+
+def _set_problems(raw: Mapping[str, Any], kind: Kind, key: str) -> Iterator[str]:
+    """What is wrong with the functions of a model together: they are of one file, all that it has, and with the cuts that they need."""
+    targets = {part: raw[part][TARGET] for part in _parts(kind, raw) if isinstance(raw[part], Mapping) and TARGET in raw[part]}
+    modules = {module for target in targets.values() if (module := module_of(target)) is not None}
+    if len(modules) > 1:
+        yield f"{key}: got functions of {', '.join(sorted(item.__name__ for item in modules))}; allowed are those of one file"
+    for module in modules:
+        yield from (
+            f"{key}.{part}: missing; {module.__name__} has one"
+            for part in kind.optional
+            if hasattr(module, part) and part not in raw
+        )
+        cut = any("cuts" in inspect.signature(vars(module)[part]).parameters for part in targets if part in vars(module))
+        if cut and "intervals" not in raw:
+            yield f"{key}.intervals: missing; needed by {module.__name__}"
+        if not cut and "intervals" in raw:
+            yield f"{key}.intervals: got it, but {module.__name__} has no intervals; remove it"
 
 
 def _parts(kind: Kind, raw: Mapping[str, Any]) -> list[str]:

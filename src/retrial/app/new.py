@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from retrial.app.find import Arguments, parsed
+from retrial.app.find import Arguments, exists, parsed
 from retrial.errors import ConfigError, InputError
+from retrial.store.files import write_whole
 
 KINDS = ("one_ratio", "counts", "patients", "full")
 DEFAULT_FOLDER = Path("mine")
@@ -48,22 +49,29 @@ def new_study(asked: Arguments) -> Written:
         problems.append(f"study: {f'got {name!r}' if name else 'missing'}; {told} (the folder goes to --config-dir)")
     if kind not in KINDS:
         problems.append(f"kind: {f'got {kind!r}' if kind else 'missing'}; allowed are {', '.join(KINDS)}")
-    files = {folder / "study" / f"{name}.yaml": f"{kind}.yaml"}
+    study = folder / "study" / f"{name}.yaml"
+    texts = {study: _template(f"{kind}.yaml", name)} if kind in KINDS else {}
     if kind == "patients":
-        files[folder / "study" / f"{name}_patients.csv"] = "patients.csv"
-    problems += [f"study: {path} is there already; choose another name, or delete it" for path in files if path.exists()]
+        # first, so that an interrupted call can be given again
+        texts = {folder / "study" / f"{name}_patients.csv": _template("patients.csv", name), **texts}
+    there = [
+        path
+        for path in texts
+        if exists(path) and (path == study or not path.is_file() or path.read_bytes() != texts[path].encode())
+    ]
+    problems += [f"study: {path} is there already; choose another name, or delete it" for path in there]
     if problems:
         raise ConfigError("cannot write a new study", problems)
     try:
-        (folder / "study").mkdir(parents=True, exist_ok=True)
-        for path, template in files.items():
-            with path.open("x", encoding="utf-8") as file:
-                file.write(_template(template).replace("patients.csv", f"{name}_patients.csv"))
+        study.parent.mkdir(parents=True, exist_ok=True)
+        for path in (path for path in texts if not exists(path)):
+            write_whole(path, texts[path], new=True)
     except OSError as error:
         told = f"--config-dir: {error.strerror or error} ({error.filename or folder}); name a folder that can be written to"
         raise ConfigError("cannot write a new study", [told]) from error
-    return Written(folder, name, list(files))
+    return Written(folder, name, list(texts))
 
 
-def _template(name: str) -> str:
-    return resources.files("retrial.conf").joinpath("template", name).read_text(encoding="utf-8")
+def _template(file: str, name: str) -> str:
+    text = resources.files("retrial.conf").joinpath("template", file).read_text(encoding="utf-8")
+    return text.replace("patients.csv", f"{name}_patients.csv")

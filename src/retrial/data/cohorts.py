@@ -209,6 +209,7 @@ def _control_logit(spec: ModelSpec, study: Study, path: str, priors: PriorSet, r
 KIND = Kind(
     "cohorts",
     needed=("posterior", "robust_weight", "control_log_prior"),
+    reads=("historical", "evidence"),
     effects=effects,
     fit=fit,
     settings=settings,

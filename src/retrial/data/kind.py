@@ -76,6 +76,7 @@ class Kind:
     needed    functions that a model must give beside `build`;  optional: that it may give
     effects   parameters of a named prior set that models of this kind speak of, given the study
     fit       posteriors of one model under its prior sets; `tables` are the life tables of the run's endpoints
+    reads     further keys of a model's YAML that the kind reads
     settings  the kind's own part of a model's YAML, checked; arguments are the raw mapping and its key in errors
     from_tables  whether it is fitted to life tables
     predict   what a model implies before the data under one prior set
@@ -92,6 +93,7 @@ class Kind:
     effects: Callable[[Study], tuple[str, ...]]
     fit: Callable[[RunConfig, ModelSpec, Study, Sequence[EndpointTables]], Fits]
     optional: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
     settings: Callable[[Mapping[str, Any], str], Any] = nothing_more
     from_tables: bool = False
     alone: bool = False

@@ -300,6 +300,7 @@ KIND = Kind(
     "life_table",
     needed=("hazard",),
     optional=("prepare",),
+    reads=("intervals",),
     effects=effects,
     fit=fit,
     settings=settings,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +15,7 @@ from retrial.answers.rows import Subject, ratio_rows
 from retrial.data.direction import is_good
 from retrial.data.kind import Fits, Kind, Place, Row, failed_in_words
 from retrial.data.prior_checks import CHAINS, DRAWS, scaled_row, scaling_seed
-from retrial.errors import DataError
+from retrial.errors import DataError, FitError
 from retrial.estimate import Estimate
 from retrial.frequentist.ratios import LogRatio, effect_endpoint, log_ratio
 from retrial.priors.implied.conflict import conflict
@@ -30,6 +32,8 @@ log = logging.getLogger("retrial")
 HAZARD_RATIO = "hazard_ratio"
 _GRID, _TAIL = 8001, 1e-6
 """Points of a posterior's CDF, and the probability left off at either end."""
+_CELL = 0.01
+"""Most probability between two of these points; a spike beside wide tails gets more points."""
 
 
 def parameter_of(effect: Effect) -> str:
@@ -109,7 +113,11 @@ def _ratio(run: RunConfig, spec: ModelSpec, study: Study, key: str, data: LogRat
             endpoint = effect_endpoint(effect, key)
             note = "; ".join(part for part in (direction_note(priors, study, key), data.note) if part)
             subject = Subject(endpoint, data.contrast, spec.name, name, data.source, note=note, adjusted_for=data.adjusted_for)
-            yield from ratio_rows(subject, effect.measure, spec.closed_form(data, prior), run.questions)
+            try:
+                yield from ratio_rows(subject, effect.measure, spec.closed_form(data, prior), run.questions)
+            except FitError as error:
+                failed = dataclasses.replace(subject, status=f"failed: {error}")
+                yield failed.row(effect.measure, "ratio", math.nan, run.questions, (math.nan, math.nan))
 
 
 def scale(run: RunConfig, spec: ModelSpec, study: Study, _posteriors: Mapping[Place, xr.DataTree]) -> Iterator[Row]:
@@ -120,7 +128,11 @@ def scale(run: RunConfig, spec: ModelSpec, study: Study, _posteriors: Mapping[Pl
         for name, priors in run.sets_for(spec).items():
             if (prior := prior_of(priors, study, key)) is None:
                 continue
-            draws = _quantiles(spec.closed_form(data, prior), scaling_seed(run, key, name))
+            try:
+                posterior = spec.closed_form(data, prior)
+            except FitError:
+                continue  # the estimates name the posterior that does not fit on its grid
+            draws = _quantiles(posterior, scaling_seed(run, key, name))
             named = {
                 "endpoint": effect_endpoint(effect, key),
                 "quantity": f"log_{effect.measure}",
@@ -135,8 +147,12 @@ def _quantiles(posterior: Any, seed: int) -> np.ndarray:
     """Evenly spaced quantiles, (draw,), by inverting the CDF on a grid."""
     low, high = (float(posterior.ppf(q)) for q in (_TAIL, 1 - _TAIL))
     x = np.linspace(low, high, _GRID)
+    cdf = posterior.cdf(x)
+    while (full := np.flatnonzero((np.diff(cdf) > _CELL) & (np.diff(x) > 4 * np.spacing(np.abs(x[1:]))))).size:
+        x = np.union1d(x, np.linspace(x[full], x[full + 1], _GRID // 100))
+        cdf = posterior.cdf(x)
     q = (np.arange(CHAINS * DRAWS) + 0.5) / (CHAINS * DRAWS)
-    return np.random.default_rng(seed).permutation(np.interp(q, posterior.cdf(x), x))
+    return np.random.default_rng(seed).permutation(np.interp(q, cdf, x))
 
 
 def conflicts(run: RunConfig, study: Study) -> Iterator[Row]:

@@ -29,6 +29,8 @@ _SAME_SUMS = 1e-4
 """Largest difference between the sums over even and over odd points, line by line along both axes, relative to the integral. The
 trapezoidal rule's error over all points is its fourth power where a ridge of normal shape is just resolved; the cubic splines of the
 cumulated density, the coarser part, are then right to 1e-6 (tested)."""
+_STEP_OF_PART = 2.0
+"""Widest step beside a part of a mixture, in distances between its quartiles: a normal part then has a point within 1.4 SD."""
 _BRACKET = 1e-12
 _TAIL = 1e-15
 """Prior probability of θ on either side that a grid over θ may leave out."""
@@ -44,19 +46,6 @@ class GridDistribution:
     x: np.ndarray
     density: np.ndarray
 
-    @classmethod
-    def from_log_density(cls, log_density: Callable[[np.ndarray], np.ndarray], low: float, high: float) -> GridDistribution:
-        """Normalise exp(log_density) on [low, high], narrowed to where it matters."""
-        x = np.linspace(low, high, POINTS)
-        for _ in range(3):
-            values = log_density(x)
-            kept = np.flatnonzero(values > values.max() - DROP)
-            left, right = max(kept[0] - 1, 0), min(kept[-1] + 1, x.size - 1)
-            x = np.linspace(x[left], x[right], POINTS)
-        values = log_density(x)
-        density = np.exp(values - values.max())
-        return cls(x, density / np.trapezoid(density, x))
-
     @cached_property
     def _cumulative(self) -> CubicHermiteSpline:
         rough = CubicSpline(self.x, self.density).antiderivative()
@@ -68,12 +57,6 @@ class GridDistribution:
     def ppf(self, q: np.ndarray | float) -> np.ndarray:
         flat = [optimize.brentq(lambda x, p=p: float(self.cdf(x)) - p, self.x[0], self.x[-1], xtol=_BRACKET) for p in np.ravel(q)]
         return np.reshape(flat, np.shape(q))
-
-    def mean(self) -> float:
-        return float(np.trapezoid(self.x * self.density, self.x))
-
-    def std(self) -> float:
-        return float(np.sqrt(np.trapezoid((self.x - self.mean()) ** 2 * self.density, self.x)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +90,19 @@ class Axis:
         scale, span = (third - first) / 2, min(max(high - center, center - low), reach)
         return cls(center, scale, np.linspace(-np.arcsinh(span / scale), np.arcsinh(span / scale), ARM_POINTS))
 
+    def sees(self, distribution: Any, shift: float = 0.0, of: Callable[[float], float] = float) -> bool:
+        """Whether points lie close enough that no part of a mixture, shifted, falls between them; `of` turns its values to the axis's.
+
+        Where a part has one or more points, even and odd ones tell whether they are enough.
+        """
+        step = float(self.u[1] - self.u[0])
+        for part, weight in zip(getattr(distribution, "components", ()), getattr(distribution, "weights", ()), strict=True):
+            low, middle, high = (float(of(float(part.ppf(q)))) + shift for q in (0.25, 0.5, 0.75))
+            wide = _STEP_OF_PART * (high - low) < step * np.hypot(self.scale, middle - self.center)
+            if weight > 0 and self.x[0] < middle < self.x[-1] and wide:
+                return False
+        return True
+
     @cached_property
     def x(self) -> np.ndarray:
         return self.center + self.scale * np.sinh(self.u)
@@ -132,27 +128,42 @@ class TwoArmPosterior:
     other: Axis
     log_density: np.ndarray
     relative: bool = False
+    sees_priors: bool = True
+    """Whether no narrow part of a prior lies between the points (`Axis.sees`)."""
 
     @classmethod
-    def of_effect(cls, control: LogDensity, experimental: LogDensity, effect: Any, reach: float) -> TwoArmPosterior:
+    def of_effect(
+        cls, control: LogDensity, experimental: LogDensity, effect: Any, reach: float, alpha: Any = None
+    ) -> TwoArmPosterior:
         """Posterior from the log posterior of the control logit alone, the experimental arm's log likelihood (both of a logit within
-        ± `reach`), and the prior of θ (a distribution with logpdf and ppf).
+        ± `reach`), and the prior of θ (a distribution with logpdf and ppf); `alpha` is the control logit's own, where there is one.
 
         Over (α_c, α_e); over (α_c, θ) where the prior of θ is narrower than points of the former lie apart.
         """
         axis, centre = Axis.over(control, -reach, reach), float(effect.ppf(0.5))
-        margin = control(axis.x)[:, None]
+        margin, seen = control(axis.x)[:, None], axis.sees(alpha)
 
         def at_best(x: np.ndarray) -> np.ndarray:
             # the most that the prior of θ can allow at x, over the control logits that matter
             return experimental(x) + effect.logpdf(x - np.clip(x - centre, axis.x[0], axis.x[-1]))
 
         direct = Axis.over(at_best, -reach, reach)
-        joint = cls(axis, direct, margin + experimental(direct.x) + effect.logpdf(direct.x - axis.x[:, None]))
+        joint = cls(
+            axis,
+            direct,
+            margin + experimental(direct.x) + effect.logpdf(direct.x - axis.x[:, None]),
+            sees_priors=seen and direct.sees(effect, axis.center),
+        )
         if joint.is_resolved:
             return joint
         own = Axis.about(effect, 2 * reach)
-        return cls(axis, own, margin + experimental(axis.x[:, None] + own.x) + effect.logpdf(own.x), relative=True)
+        return cls(
+            axis,
+            own,
+            margin + experimental(axis.x[:, None] + own.x) + effect.logpdf(own.x),
+            relative=True,
+            sees_priors=seen and own.sees(effect),
+        )
 
     @property
     def experimental(self) -> np.ndarray:
@@ -167,6 +178,8 @@ class TwoArmPosterior:
     @cached_property
     def is_resolved(self) -> bool:
         """Whether no ridge falls between the points: along both axes, line by line, even and odd points give the same sums."""
+        if not self.sees_priors:
+            return False
         even_odd = [abs(2 * part[..., 1::2].sum(-1) - part.sum(-1)).sum() for part in (self._density, self._density.T)]
         return max(even_odd) <= _SAME_SUMS * self._density.sum()
 

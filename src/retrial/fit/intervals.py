@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,6 +33,8 @@ class CutRule(StrEnum):
 @dataclass(frozen=True, slots=True)
 class IntervalRule:
     """`count` intervals, the last one open: each `width` months long, or (then `width` says nothing) each with as many events."""
+
+    MOST: ClassVar[Mapping[str, float]] = MappingProxyType({"count": 1000, "width": 1e6})
 
     rule: CutRule = CutRule.EQUAL_WIDTH
     count: int = 8

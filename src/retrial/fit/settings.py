@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
+from typing import ClassVar
 
 
 class Sampler(StrEnum):
@@ -33,6 +36,10 @@ class SamplerSettings:
     that are too large). What the last run gives stands.
     """
 
+    MOST: ClassVar[Mapping[str, float]] = MappingProxyType(
+        {"chains": 100, "tune": 1e6, "pooled_draws": 1e8, "min_draws": 1e6, "retry": 64, "threads": 1024}
+    )
+
     engine: Sampler = Sampler.NUTPIE
     chains: int = 4
     tune: int = 200
@@ -43,8 +50,18 @@ class SamplerSettings:
     adaptation: Adaptation = Adaptation.MODEL
     threads: int = field(default=2, metadata={"in_key": False})  # the results do not depend on it
 
+    LEAST: ClassVar[Mapping[str, int]] = MappingProxyType({"tune": 10, "min_draws": 10})
+    """Below these there is nothing to diagnose."""
+
     def problems(self) -> list[str]:
-        """An engine that is not installed, an acceptance that no sampler has."""
+        """An engine that is not installed, an acceptance that no sampler has, chains too short to be halved and ranked."""
+        short = [
+            f"{name}: got {getattr(self, name)}; allowed is at least {least}"
+            for name, least in self.LEAST.items()
+            if getattr(self, name) < least
+        ]
+        if short:
+            return short
         if not 0.0 < self.target_accept < 1.0:
             return [f"target_accept: got {self.target_accept}; allowed is above 0 and below 1"]
         if self.engine is Sampler.NUMPYRO and importlib.util.find_spec("numpyro") is None:
@@ -68,6 +85,8 @@ class SamplerSettings:
 @dataclass(frozen=True, slots=True)
 class DiagnosticLimits:
     """R-hat, effective sample sizes and divergences beyond which a fit is shown as failed (METHODS 10)."""
+
+    MOST: ClassVar[Mapping[str, float]] = MappingProxyType({"rhat": 10, "ess": 1e8, "divergences": 1e8})
 
     rhat: float = 1.01
     ess: float = 400.0

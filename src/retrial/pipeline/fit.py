@@ -16,7 +16,7 @@ from retrial.pipeline.arms.single import for_arms_of, keep_own
 from retrial.pipeline.audit import audit_stage
 from retrial.pipeline.priors import missing_effects
 from retrial.pipeline.results import audit_files, criticism_files, result_files, table_files
-from retrial.pipeline.tables import Reconstructions, endpoint_tables, patient_checks, refused
+from retrial.pipeline.tables import Reconstructions, endpoint_tables, patient_checks, refuse_too_many_times, refused
 from retrial.run_config import RunConfig
 from retrial.store.stages import Stages, stages_of
 from retrial.store.tables import read_rows
@@ -49,6 +49,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     run = for_arms_of(run, study)
     if missing := missing_effects(run, study):
         raise PriorError(f"cannot fit under the prior {run.main_prior}", missing)
+    refuse_too_many_times(run, study)
     stages = stages_of(run)
     checks, used = audit_stage(stages, study)
     audit_files([*checks, *patient_checks(run, study)]).write(folder)

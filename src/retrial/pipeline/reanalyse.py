@@ -16,7 +16,7 @@ from retrial.pipeline.layout import lay_out_report
 from retrial.pipeline.priors import prior_checks
 from retrial.pipeline.probes import probed
 from retrial.pipeline.results import Files, audit_files, criticism_files, probe_files, result_files, table_files
-from retrial.pipeline.tables import endpoint_tables, patient_checks, refused
+from retrial.pipeline.tables import endpoint_tables, patient_checks, refuse_too_many_times, refused
 from retrial.run_config import RunConfig
 from retrial.store.progress import step
 from retrial.store.stages import stages_of
@@ -29,6 +29,7 @@ log = logging.getLogger("retrial")
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     """Audit, tables, frequentist twins, posteriors, report; returns what failed."""
     run = for_arms_of(run, study)
+    refuse_too_many_times(run, study)
     stages = stages_of(run)
     with step("audit"):
         printed, used = audit_stage(stages, study)

@@ -87,9 +87,8 @@ def _least(fidelity: pd.DataFrame) -> float:
 
 
 def _summary(run: RunConfig, item: EndpointTables) -> str:
-    """One line: how many tables, and in how many every printed number agrees."""
-    shared = float("nan") if item.fidelity is None else _least(item.fidelity)
-    horizon = horizon_of(item.table, run.questions)
-    return (
-        f"{item.endpoint}: {item.source}; least agreement of a statistic {shared:.0%}; follow-up of both arms {horizon:g} months"
-    )
+    """One line: how many tables, and in how many every printed number agrees; patients that were given have nothing to agree with."""
+    parts = [f"{item.endpoint}: {item.source}"]
+    if item.fidelity is not None and len(item.fidelity):
+        parts.append(f"least agreement of a statistic {_least(item.fidelity):.0%}")
+    return "; ".join([*parts, f"follow-up of both arms {horizon_of(item.table, run.questions):g} months"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,8 @@ PERCENT = 100
 MINUTE = 60.0
 LONG = 4 * MINUTE
 """CPU seconds of an endpoint's tables above which it is worth a word before the start."""
+MOST_TIMES = 20_000
+"""Different times of patients that survival models are fitted to: two minutes and 0.5 GB a fit with its criticism."""
 LATE_ENTRY = "no tables are reconstructed of patients with late entry; a file of patients with its column of entries is analysed"
 
 
@@ -75,6 +78,26 @@ def check_inputs(run: RunConfig, study: Study) -> None:
 def _patients_said(run: RunConfig, study: Study, key: str) -> None:
     for words in _from_patients(run, study, key).notes:
         log.info("%s: %s", key, words)
+
+
+def refuse_too_many_times(run: RunConfig, study: Study) -> None:
+    """Raises `DataError` where survival models would take too long: their work grows with the different times, not with the patients."""
+    fitted = any(spec.kind.from_tables for spec in run.models.values())
+    found = [_too_many_times(run, study, key) for key in chosen_endpoints(run, study) if fitted and study.endpoints[key].patients]
+    if wrong := [line for line in found if line]:
+        raise DataError("too many different times", wrong)
+
+
+def _too_many_times(run: RunConfig, study: Study, key: str) -> str:
+    times = patients_of(run, study, key).table.times / MONTHS_PER_UNIT[study.time_unit]
+    if times.size <= MOST_TIMES:
+        return ""
+    least = float(times[-1]) / MOST_TIMES
+    unit = next(step for step in (k * 10.0 ** math.floor(math.log10(least)) for k in (1, 2, 5, 10)) if step >= least)
+    name = study.endpoints[key].data_files["patients"]
+    told = f"endpoints.{key}.patients: got {times.size} different times in {name}; allowed are {MOST_TIMES}, at which a fit takes minutes"
+    remedy = f"round the times in the file to whole {unit:g} {study.time_unit}"
+    return f"{told}; {remedy}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from typing import Any
 from scipy import stats
 
 from retrial.errors import PriorError
+from retrial.validate import as_list, as_mapping, as_text, is_number
 
 VERIFIED = ("source", "secondary", "memory", "derived")
 """How a number was checked: read at its source, in a secondary source, quoted from memory, derived from printed numbers."""
@@ -17,6 +18,9 @@ STUDIES = "studies"
 """Key of a table, or of a prior set, whose evidence is about the treatment of certain studies only: their names."""
 _KEYS = ("description", STUDIES, "rows", "dependent", "excluded")
 _CI_LEVEL = 0.975
+LARGEST_LOG_RATIO, SMALLEST_SE, LARGEST_SE = 20.0, 1e-5, 20.0
+"""Of an effect: beyond these a number was mistyped, or is another number."""
+MOST_PATIENTS = 10_000_000
 _ROW_KEYS = ("label", "source", "verified", "design", "note", "criteria", "n", "events")
 
 
@@ -107,17 +111,23 @@ def parse_evidence(raw: Any, name: str, key: str) -> EvidenceTable:
     dependent: [{rows: [..], choose: KEY or merge, why: ..}]; excluded: {KEY: reason}.
     """
     if not isinstance(raw, Mapping) or not isinstance(raw.get("rows"), Mapping) or not raw["rows"]:
-        raise PriorError(f"cannot use the evidence {key}", [f"{key}.rows: missing; needed are publications by key"])
+        got = raw.get("rows") if isinstance(raw, Mapping) else raw
+        raise PriorError(
+            f"cannot use the evidence {key}", [f"{key}.rows: got {got!r}; needed is a mapping of publications by key"]
+        )
     problems: list[str] = [f"{key}.{item}: unknown; allowed are {', '.join(_KEYS)}" for item in raw if item not in _KEYS]
     named_studies(raw, key, problems)
     rows = {str(item): _row(str(item), value, f"{key}.rows.{item}", problems) for item, value in raw["rows"].items()}
     dependent = tuple(
-        _dependence(item, f"{key}.dependent.{i}", rows, problems) for i, item in enumerate(raw.get("dependent") or [])
+        _dependence(item, f"{key}.dependent.{i}", rows, problems)
+        for i, item in enumerate(as_list(raw.get("dependent"), f"{key}.dependent", problems, "groups of rows"))
     )
+    said = as_mapping(raw.get("excluded"), f"{key}.excluded", problems, "publications to reasons")
+    excluded = {str(item): as_text(why, f"{key}.excluded.{item}", problems) for item, why in said.items()}
+    description = as_text(raw.get("description"), f"{key}.description", problems)
     if problems:
         raise PriorError(f"cannot use the evidence {key}", problems)
-    excluded = {str(item): str(why) for item, why in (raw.get("excluded") or {}).items()}
-    return EvidenceTable(name, str(raw.get("description", "")), rows, dependent, excluded)
+    return EvidenceTable(name, description, rows, dependent, excluded)
 
 
 def named_studies(raw: Mapping[str, Any], key: str, problems: list[str]) -> None:
@@ -135,51 +145,64 @@ def _row(name: str, raw: Any, key: str, problems: list[str]) -> EvidenceRow:
     problems += [f"{key}.{item}: unknown; allowed are {', '.join(allowed)}" for item in raw if item not in allowed]
     if not raw.get("source"):
         problems.append(f"{key}.source: missing; needed to trace the row")
-    if raw.get("verified") not in VERIFIED:
+    if not isinstance(raw.get("verified"), str) or raw["verified"] not in VERIFIED:
         problems.append(f"{key}.verified: got {raw.get('verified')!r}; allowed are {', '.join(VERIFIED)}")
-    effects = {str(item): _effect(value, f"{key}.effects.{item}", problems) for item, value in (raw.get("effects") or {}).items()}
-    counts = {str(item): _count(value, f"{key}.counts.{item}", problems) for item, value in (raw.get("counts") or {}).items()}
+    told = {part: as_mapping(raw.get(part), f"{key}.{part}", problems, "outcomes to numbers") for part in ("effects", "counts")}
+    effects = {str(item): _effect(value, f"{key}.effects.{item}", problems) for item, value in told["effects"].items()}
+    counts = {str(item): _count(value, f"{key}.counts.{item}", problems) for item, value in told["counts"].items()}
     if not effects and not counts:
         problems.append(f"{key}: no effects and no counts; allowed is one of them at least (or move it to excluded)")
-    label, source, verified = (str(raw.get(item, "")) for item in ("label", "source", "verified"))
+    said = {item: as_text(raw.get(item), f"{key}.{item}", problems) for item in _ROW_KEYS}
     return EvidenceRow(
-        name, label or name, source, verified, effects, counts, str(raw.get("criteria", "")), str(raw.get("note", ""))
+        key=name,
+        label=said["label"] or name,
+        source=said["source"],
+        verified=said["verified"],
+        effects=effects,
+        counts=counts,
+        criteria=said["criteria"],
+        note=said["note"],
     )
 
 
 def _effect(raw: Any, key: str, problems: list[str]) -> Effect:
-    raw = raw if isinstance(raw, Mapping) else {}
-    note = str(raw.get("note", ""))
-    if {"log_ratio", "se"} <= set(raw) and _numbers(raw["log_ratio"], raw["se"]) and raw["se"] > 0:
-        return Effect(float(raw["log_ratio"]), float(raw["se"]), note)
-    ci = raw.get("ci")
-    if isinstance(ci, (list, tuple)) and len(ci) == 2 and _numbers(raw.get("ratio"), *ci) and 0 < ci[0] < raw["ratio"] < ci[1]:
-        se = (math.log(ci[1]) - math.log(ci[0])) / (2 * float(stats.norm.ppf(_CI_LEVEL)))
-        return Effect(math.log(raw["ratio"]), se, note)
-    problems.append(
-        f"{key}: got {dict(raw)!r}; allowed are {{ratio, ci: [low, high]}} with 0 < low < ratio < high, or {{log_ratio, se}} with se > 0"
-    )
-    return Effect(0.0, 1.0)
+    said = dict(as_mapping(raw, key, problems, "ratio and ci, or log_ratio and se, to numbers"))
+    note = as_text(said.pop("note", None), f"{key}.note", problems)
+    found = None
+    if set(said) == {"log_ratio", "se"} and is_number(said["log_ratio"]) and is_number(said["se"]):
+        found = float(said["log_ratio"]), float(said["se"])
+    elif set(said) == {"ratio", "ci"} and _is_interval(said["ci"], said["ratio"]):
+        low, high = said["ci"]
+        found = math.log(said["ratio"]), (math.log(high) - math.log(low)) / (2 * float(stats.norm.ppf(_CI_LEVEL)))
+    if found is None or abs(found[0]) > LARGEST_LOG_RATIO or not SMALLEST_SE <= found[1] <= LARGEST_SE:
+        problems.append(
+            f"{key}: got {said!r}; allowed are {{ratio, ci: [low, high]}} with 0 < low < ratio < high, or {{log_ratio, se}}, with a log"
+            f" ratio from -{LARGEST_LOG_RATIO:g} to {LARGEST_LOG_RATIO:g} and a standard error from {SMALLEST_SE:g} to {LARGEST_SE:g}"
+        )
+        return Effect(0.0, 1.0)
+    return Effect(*found, note)
+
+
+def _is_interval(ci: Any, ratio: Any) -> bool:
+    return isinstance(ci, (list, tuple)) and len(ci) == 2 and all(map(is_number, (*ci, ratio))) and 0 < ci[0] < ratio < ci[1]
 
 
 def _count(raw: Any, key: str, problems: list[str]) -> tuple[int, int]:
-    if isinstance(raw, (list, tuple)) and len(raw) == 2 and all(type(item) is int for item in raw) and 0 <= raw[0] <= raw[1] > 0:
-        return raw[0], raw[1]
-    problems.append(f"{key}: got {raw!r}; allowed is [events, n], whole numbers with 0 <= events <= n")
+    pair = raw if isinstance(raw, (list, tuple)) and len(raw) == 2 and all(type(item) is int for item in raw) else (0, 0)
+    if 0 <= pair[0] <= pair[1] and 0 < pair[1] <= MOST_PATIENTS:
+        return pair[0], pair[1]
+    problems.append(f"{key}: got {raw!r}; allowed is [events, n], whole numbers with 0 <= events <= n <= {MOST_PATIENTS}")
     return 0, 1
 
 
-def _numbers(*values: Any) -> bool:
-    return all(isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) for value in values)
-
-
 def _dependence(raw: Any, key: str, rows: Mapping[str, Any], problems: list[str]) -> Dependence:
-    raw = raw if isinstance(raw, Mapping) else {}
-    members = tuple(str(item) for item in raw.get("rows") or ())
+    raw = as_mapping(raw, key, problems, "rows, choose and why to values")
+    problems += [f"{key}.{item}: unknown; allowed are rows, choose, why" for item in raw if item not in ("rows", "choose", "why")]
+    members = tuple(str(item) for item in as_list(raw.get("rows"), f"{key}.rows", problems, "rows"))
     unknown = [item for item in members if item not in rows]
     if len(members) < 2 or unknown:
         problems.append(f"{key}.rows: got {list(members)}; allowed are two or more of {', '.join(rows)}")
-    choice = str(raw.get("choose", ""))
+    choice = as_text(raw.get("choose"), f"{key}.choose", problems)
     if choice not in (*members, "merge"):
         problems.append(f"{key}.choose: got {choice!r}; allowed are {', '.join(members)}, merge")
-    return Dependence(members, choice, str(raw.get("why", "")))
+    return Dependence(members, choice, as_text(raw.get("why"), f"{key}.why", problems))

@@ -8,6 +8,7 @@ from typing import Any
 
 from retrial.errors import PriorError
 from retrial.priors.evidence import EvidenceTable, parse_evidence
+from retrial.validate import as_text, is_number
 
 UNKNOWN_CRITERIA = 0.5
 """Share of the difference between criteria given to a cohort whose criteria could not be read: halfway."""
@@ -50,19 +51,20 @@ def parse_historical(raw: Mapping[str, Any], key: str) -> HistoricalControls | N
     allowed = ("outcome", "robust_weight", "more_generous")
     problems = [f"{key}.historical.{name}: unknown; allowed are {', '.join(allowed)}" for name in said if name not in allowed]
     weight = said.get("robust_weight", DEFAULT_ROBUST_WEIGHT)
-    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= 1:
+    if not is_number(weight) or not 0 <= weight <= 1:
         problems.append(
             f"{key}.historical.robust_weight: got {weight!r}; allowed is a number from 0 (no robust part) to 1 (no borrowing)"
         )
     table = parse_evidence(raw.get("evidence"), f"evidence of {key}", f"{key}.evidence")
-    outcome = str(said.get("outcome", ""))
+    outcome = as_text(said.get("outcome"), f"{key}.historical.outcome", problems)
+    generous = as_text(said.get("more_generous"), f"{key}.historical.more_generous", problems)
     counts = table.counts(outcome)
     if not counts:
         known = sorted({name for row in table.rows.values() for name in row.counts})
         problems.append(f"{key}.historical.outcome: got {outcome!r}; the table has counts of {', '.join(known) or 'nothing'}")
     if problems:
         raise PriorError(f"cannot use {key}", problems)
-    return _controls(table, counts, outcome, float(weight), str(said.get("more_generous", "")))
+    return _controls(table, counts, outcome, float(weight), generous)
 
 
 def _controls(

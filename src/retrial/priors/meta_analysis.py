@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from statsmodels.stats.meta_analysis import combine_effects
 
 from retrial.errors import PriorError
 from retrial.priors.evidence import Effect, EvidenceTable
 from retrial.priors.prior import Prior
 from retrial.priors.two_level import normal_studies
+from retrial.validate import as_text, is_number
 
 EVIDENCE = "evidence"
 """Key of a statement by evidence, {outcome, method, ...}, in place of a family."""
@@ -31,16 +31,29 @@ METHODS: dict[str, tuple[str, ...]] = {
 
 
 def pooled(effects: Mapping[str, Effect], kind: str) -> tuple[float, float]:
-    """Inverse-variance pool (fixed) or DerSimonian-Laird pool (random): log ratio and SE."""
+    """Inverse-variance pool (fixed) or DerSimonian-Laird pool (random): log ratio and SE.
+
+    Random effects of studies that agree (Cochran's Q no larger than its degrees of freedom) have τ² = 0: the fixed-effect pool.
+    """
     if len(effects) == 1:
         (only,) = effects.values()
         return only.log_ratio, only.se
     y = np.array([effect.log_ratio for effect in effects.values()])
     variance = np.array([effect.se**2 for effect in effects.values()])
-    result = combine_effects(y, variance, method_re="dl", use_t=False)
+    mean, se = _weighted(y, variance)
     if kind == "fixed":
-        return float(result.mean_effect_fe), float(result.sd_eff_w_fe)
-    return float(result.mean_effect_re), float(result.sd_eff_w_re)
+        return mean, se
+    weight = 1 / variance
+    excess = float(weight @ (y - mean) ** 2) - (y.size - 1)
+    # Σw - Σw² / Σw without its cancellation
+    room = (np.outer(weight, weight).sum(where=~np.eye(y.size, dtype=bool))) / weight.sum()
+    return _weighted(y, variance + max(0.0, excess / room))
+
+
+def _weighted(y: np.ndarray, variance: np.ndarray) -> tuple[float, float]:
+    """Inverse-variance mean and its SE."""
+    weight = 1 / variance
+    return float(weight @ y / weight.sum()), float(weight.sum() ** -0.5)
 
 
 def from_evidence(statement: Any, table: EvidenceTable | None, key: str) -> dict[str, Any]:
@@ -93,8 +106,8 @@ _DEFAULTS: dict[str, Any] = {
     "between_sd": DEFAULT_TAU.number("sigma"),
     "vague_sd": VAGUE_SD,
 }
-_UPPER = {"exponent": 1.0, "weight": 1.0}
-"""Largest value of a share; other numbers are only above 0."""
+_RANGES = {"exponent": (1e-4, 1.0), "weight": (1e-4, 1.0), "between_sd": (1e-4, 20.0), "vague_sd": (1e-4, 100.0)}
+"""Shares, and SDs of a log ratio, that mean something and can be computed with."""
 
 
 def _checked(statement: Any, key: str) -> dict[str, Any]:
@@ -104,23 +117,22 @@ def _checked(statement: Any, key: str) -> dict[str, Any]:
             [f"{key}: got {statement!r}; allowed is {{outcome: .., method: {' | '.join(METHODS)}}}"],
         )
     method = statement.get("method", "power")
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise PriorError(f"cannot use the prior {key}", [f"{key}.method: got {method!r}; allowed are {', '.join(METHODS)}"])
     allowed = ("outcome", "method", *METHODS[method])
     problems = [f"{key}.{name}: unknown; {method} takes {', '.join(allowed)}" for name in statement if name not in allowed]
-    said = {"method": method, "outcome": str(statement.get("outcome", ""))} | {
+    said = {"method": method, "outcome": as_text(statement.get("outcome"), f"{key}.outcome", problems)} | {
         name: statement.get(name, _DEFAULTS[name]) for name in METHODS[method]
     }
     for name, value in said.items():
-        if name == "pool" and value not in ("fixed", "random"):
+        if name == "pool" and (not isinstance(value, str) or value not in ("fixed", "random")):
             problems.append(f"{key}.pool: got {value!r}; allowed are fixed, random")
-        if name in _DEFAULTS and name != "pool" and not _within(value, _UPPER.get(name, math.inf)):
-            upper = f" and at most {_UPPER[name]:g}" if name in _UPPER else ""
-            problems.append(f"{key}.{name}: got {value!r}; allowed is a number above 0{upper}")
+        if name in _RANGES and not _within(value, *_RANGES[name]):
+            problems.append(f"{key}.{name}: got {value!r}; allowed is a number from {_RANGES[name][0]:g} to {_RANGES[name][1]:g}")
     if problems:
         raise PriorError(f"cannot use the prior {key}", problems)
     return said
 
 
-def _within(value: Any, upper: float) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= upper and math.isfinite(value)
+def _within(value: Any, lower: float, upper: float) -> bool:
+    return is_number(value) and lower <= value <= upper

@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 
 from retrial.errors import PriorError
 from retrial.priors.scales import Scale
+from retrial.validate import as_text
 
 _EDGE = 1e-15
 """Component tail probability that brackets every quantile asked for."""
@@ -36,7 +37,16 @@ class Mixture:
     def ppf(self, q: np.ndarray | float) -> np.ndarray:
         low = min(float(component.ppf(_EDGE)) for component in self.components)
         high = max(float(component.isf(_EDGE)) for component in self.components)
-        flat = [optimize.brentq(lambda x, p=p: float(self.cdf(x)) - p, low, high, xtol=1e-13) for p in np.ravel(q)]
+        # a quantile beyond the bracket is nearer to its end than floats lie apart (a beta's below 1e-308, say)
+        below, above = float(self.cdf(low)), float(self.cdf(high))
+        flat = [
+            low
+            if p <= below
+            else high
+            if p >= above
+            else optimize.brentq(lambda x, p=p: float(self.cdf(x)) - p, low, high, xtol=1e-13)
+            for p in np.ravel(q)
+        ]
         return np.reshape(flat, np.shape(q))
 
     def mean(self) -> float:
@@ -83,6 +93,15 @@ SUPPORT: dict[str, str] = {
     "beta_mixture": "probability",
 }
 
+_LIMITS: dict[str, tuple[float, float]] = {
+    "mu": (-1000.0, 1000.0),
+    "sigma": (1e-10, 1000.0),
+    "nu": (0.1, 1e6),
+    **dict.fromkeys(("alpha", "beta", "rate"), (1e-6, 1e9)),
+}
+"""Hyper-parameters that can be computed with: their densities and quantiles are finite, whatever the scale."""
+_LOG_LIMITS = {"mu": (-100.0, 100.0), "sigma": (1e-10, 100.0)}
+"""Those of a lognormal, whose values are exponentials."""
 MOST_COMPONENTS = 4
 """Components of a normal mixture: as many as a compiled model has places for."""
 _WEIGHT_SUM_TOLERANCE = 1e-6
@@ -109,7 +128,7 @@ class Prior:
     def parse(cls, raw: Mapping[str, Any], key: str, scale: Scale | None = None) -> Prior:
         """Read {family: normal, mu: 0, sigma: 0.355, source: ...}; `key` names the place in errors."""
         family = raw.get("family")
-        if family not in FAMILIES:
+        if not isinstance(family, str) or family not in FAMILIES:
             raise PriorError(f"cannot use the prior {key}", [f"{key}.family: got {family!r}; allowed are {', '.join(FAMILIES)}"])
         needed = FAMILIES[family]
         unknown = [
@@ -118,13 +137,14 @@ class Prior:
             if name not in (*needed, "family", "source")
         ]
         missing = [f"{key}.{name}: missing; {family} takes {', '.join(needed)}" for name in needed if name not in raw]
+        source = as_text(raw.get("source"), f"{key}.source", unknown)
         if unknown or missing:
             raise PriorError(f"cannot use the prior {key}", unknown + missing)
         values = tuple(_value(raw[name], f"{key}.{name}", family) for name in needed)
         problems = _problems(family, dict(zip(needed, values, strict=True)), key)
         if problems:
             raise PriorError(f"cannot use the prior {key}", problems)
-        return cls(family, values, str(raw.get("source", "")), scale)
+        return cls(family, values, source, scale)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -211,6 +231,10 @@ def _problems(family: str, values: dict[str, Value], key: str) -> list[str]:
         items = value if isinstance(value, tuple) else (value,)
         if name in _POSITIVE and min(items) <= 0:
             found.append(f"{key}.{name}: got {_shown(value)}; allowed is above 0")
+        elif (limits := {**_LIMITS, **(_LOG_LIMITS if family == "lognormal" else {})}.get(name)) is not None:
+            low, high = limits
+            if not (low <= min(items) and max(items) <= high):
+                found.append(f"{key}.{name}: got {_shown(value)}; allowed is from {low:g} to {high:g}")
         if name == "weights" and (min(items) < 0 or abs(sum(items) - 1) > _WEIGHT_SUM_TOLERANCE):
             found.append(
                 f"{key}.weights: got {_shown(value)} (sum {sum(items):.6g}); allowed are weights of 0 or more that add to 1"

@@ -16,7 +16,7 @@ from retrial.priors.prior import MOST_COMPONENTS, Prior
 COMPONENTS = MOST_COMPONENTS
 """Places for components in a compiled model."""
 _LOG_ZERO = -1e6
-"""Log weight of an unused component: its share is 0 in floating point, and its gradient too."""
+"""Log weight of an unused component, a copy of the last used one: its share is 0 in floating point wherever the variable is, and its gradient too."""
 
 
 def effect_prior(name: str, prior: Prior, dims: str | None = None, shift: Any = None) -> Any:
@@ -50,15 +50,15 @@ def effect_updates(name: str, prior: Prior) -> dict[str, np.ndarray]:
     weights = np.atleast_1d(prior["weights"]) if "weights" in prior.names else np.ones(1)
     if weights.size > COMPONENTS:
         raise PriorError(f"the prior of {name}", [f"got {weights.size} components; allowed are up to {COMPONENTS}"])
-    padding = (0, COMPONENTS - weights.size)
-    with np.errstate(divide="ignore"):
-        log_weight = np.maximum(np.log(weights), _LOG_ZERO)
+    used = weights > 0
+    # copies of a used component: one of its own would be all that is left far from the used ones, and take their place
+    padding = (0, COMPONENTS - int(used.sum()))
+    mu, sigma = (np.pad(np.atleast_1d(prior[part])[used], padding, mode="edge") for part in ("mu", "sigma"))
+    log_weight = np.pad(np.log(weights[used]), padding, constant_values=_LOG_ZERO)
     nu = prior.number("nu") if prior.family == "student_t" else 1.0
-    sigma = np.pad(np.atleast_1d(prior["sigma"]), padding, constant_values=1.0)
-    log_weight = np.pad(log_weight, padding, constant_values=_LOG_ZERO)
     values = {
         "log_weight": log_weight,
-        "mu": np.pad(np.atleast_1d(prior["mu"]), padding),
+        "mu": mu,
         "sigma": sigma,
         "nu": np.full(COMPONENTS, nu),
         "is_t": np.full(COMPONENTS, float(prior.family == "student_t")),

@@ -11,6 +11,7 @@ from scipy import optimize, stats
 
 from retrial.errors import PriorError
 from retrial.priors.scales import LOG, LOGIT, Scale, scale_of
+from retrial.validate import as_text, is_number
 
 QUANTILES = "quantiles"
 """Key of a statement by quantiles: a list of pairs [probability, value]."""
@@ -34,8 +35,12 @@ def solved(raw: Mapping[str, Any], parameter: str, key: str, declared: Scale | N
     no member of the family has.
     """
     family = raw.get("family")
-    if family not in SOLVED:
+    if not isinstance(family, str) or family not in SOLVED:
         raise _refused(key, f"{key}.family: got {family!r}; quantiles determine {', '.join(SOLVED)}")
+    wrong: list[str] = []
+    stated = as_text(raw.get("source"), f"{key}.source", wrong)
+    if wrong:
+        raise _refused(key, *wrong)
     beside = [name for name in raw if name not in ("family", "source", QUANTILES, "nu")]
     if beside:
         raise _refused(
@@ -49,7 +54,7 @@ def solved(raw: Mapping[str, Any], parameter: str, key: str, declared: Scale | N
     points = [(p, _on_model_scale(parameter, scale_of(parameter, declared), value, f"{key}.{QUANTILES}")) for p, value in pairs]
     found = _SOLVERS[family](points, raw, key)
     said = ", ".join(f"{100 * p:g} % at {value:g}" for p, value in pairs)
-    source = "; ".join(part for part in (str(raw.get("source", "")), f"stated by quantiles: {said}") if part)
+    source = "; ".join(part for part in (stated, f"stated by quantiles: {said}") if part)
     return {"family": family, **found, "source": source}
 
 
@@ -95,9 +100,9 @@ def _normal(points: Pairs, _raw: Mapping[str, Any], _key: str) -> dict[str, floa
 
 
 def _student_t(points: Pairs, raw: Mapping[str, Any], key: str) -> dict[str, float]:
-    nu = raw.get("nu")
-    if isinstance(nu, bool) or not isinstance(nu, (int, float)) or not nu > 0:
-        raise _refused(key, f"{key}.nu: got {nu!r}; allowed is a number above 0 (the quantiles determine mu and sigma)")
+    nu: Any = raw.get("nu")
+    if not is_number(nu) or not 0.1 <= nu <= 1e6:
+        raise _refused(key, f"{key}.nu: got {nu!r}; allowed is a number from 0.1 to 1e6 (the quantiles determine mu and sigma)")
     return {**_location_scale(stats.t(nu), points), "nu": float(nu)}
 
 

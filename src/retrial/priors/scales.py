@@ -20,8 +20,9 @@ class Scale:
     kind: str = OWN
 
     def clinical(self, parameter: Any) -> Any:
-        """Clinical value of a parameter's value."""
-        return np.exp(parameter) if self.kind == LOG else expit(parameter) if self.kind == LOGIT else np.asarray(parameter)
+        """Clinical value of a parameter's value; a ratio too large for a float is infinite."""
+        with np.errstate(over="ignore"):
+            return np.exp(parameter) if self.kind == LOG else expit(parameter) if self.kind == LOGIT else np.asarray(parameter)
 
     def parameter(self, clinical: Any) -> Any:
         """Parameter's value of a clinical value (a ratio above 0, a probability between 0 and 1)."""

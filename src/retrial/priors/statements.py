@@ -14,6 +14,7 @@ from retrial.priors.prior import Prior
 from retrial.priors.prior_set import BY_ENDPOINT, PriorSet, parse_priors
 from retrial.priors.quantiles import QUANTILES, solved
 from retrial.priors.scales import Parameter, Scale
+from retrial.validate import as_text
 
 _NOT_PARAMETERS = ("description", EVIDENCE, STUDIES)
 
@@ -24,6 +25,8 @@ def parse_prior_set(raw: Mapping[str, Any], key: str, name: str, declared: Mappi
     A statement is {family, its parameters}, {family, quantiles: [[p, value], ..]}, {evidence: {outcome, method, ..}}, or
     {by_endpoint: {ENDPOINT: statement}} where the evidence differs by endpoint: the set then says nothing of other endpoints.
     """
+    if not isinstance(raw, Mapping):
+        raise PriorError(f"cannot use the priors {key}", [f"{key}: got {raw!r}; allowed is a mapping of parameters to priors"])
     table = parse_evidence(raw[EVIDENCE], f"evidence of {name}", f"{key}.{EVIDENCE}") if raw.get(EVIDENCE) is not None else None
     general: dict[str, Any] = {}
     special: dict[str, dict[str, Any]] = {}
@@ -41,6 +44,7 @@ def parse_prior_set(raw: Mapping[str, Any], key: str, name: str, declared: Mappi
             for endpoint, statement in value[BY_ENDPOINT].items():
                 special.setdefault(str(endpoint), {})[parameter] = statement
     named_studies(raw, key, problems)
+    description = as_text(raw.get("description"), f"{key}.description", problems)
     priors = _collected(general, key, declared, table, problems)
     by_endpoint = {
         endpoint: _collected(values, f"{key}.{BY_ENDPOINT}.{endpoint}", declared, table, problems)
@@ -48,7 +52,7 @@ def parse_prior_set(raw: Mapping[str, Any], key: str, name: str, declared: Mappi
     }
     if problems:
         raise PriorError(f"cannot use the priors {key}", [_as_written(text, key) for text in problems])
-    return PriorSet(name, priors, str(raw.get("description", "")), MappingProxyType(by_endpoint))
+    return PriorSet(name, priors, description, MappingProxyType(by_endpoint))
 
 
 def _as_written(problem: str, key: str) -> str:

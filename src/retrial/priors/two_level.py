@@ -8,6 +8,7 @@ Source: Gelman et al., Bayesian Data Analysis, 3rd ed., 5.4; Neuenschwander et a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -166,10 +167,16 @@ def _averaged(likelihood: np.ndarray, mu: np.ndarray, tau: np.ndarray) -> np.nda
 
 def _tau_nodes(prior: Prior, points: int, tail: float) -> tuple[np.ndarray, np.ndarray]:
     """Gauss-Legendre nodes of τ over its prior, and the log of weight x prior there; never 0 itself."""
-    x, weight = np.polynomial.legendre.leggauss(points)
+    x, weight = _legendre(points)
     half = float(prior.distribution.isf(tail)) / 2
     tau = half * (x + 1)
     return tau, np.log(half * weight) + np.asarray(prior.distribution.logpdf(tau), dtype=float)
+
+
+@functools.cache
+def _legendre(points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights, which take a second to find."""
+    return np.polynomial.legendre.leggauss(points)
 
 
 def _normalised(log_weight: np.ndarray) -> np.ndarray:

@@ -12,7 +12,6 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from retrial.audit.check import Check, Verdict
-from retrial.errors import StoreError
 from retrial.estimate import Estimate
 from retrial.report.key_results import cautions
 from retrial.report.labels import RATIOS, endpoint_label, is_comparison, model_label, prior_label, quantity_label, upper_first
@@ -74,7 +73,7 @@ def write_joint_report(
     manifest: Mapping[str, Any],
     folder: Path,
 ) -> Path:
-    """Write report.html of all comparisons; `checks` are of all arms. Raises `StoreError` where it cannot be written.
+    """Write report.html of all comparisons; `checks` are of all arms.
 
     Models are called as `labels.models_called` says.
     """
@@ -97,10 +96,7 @@ def write_joint_report(
         manifest=manifest_text(manifest),
     )
     page = path_of(folder, "report")
-    try:
-        page.write_text(text.lstrip() + "\n", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise StoreError(f"cannot write the report to {folder}: {error}; change output_dir") from error
+    page.write_text(text.lstrip() + "\n", encoding="utf-8", newline="\n")
     return page
 
 

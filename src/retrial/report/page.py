@@ -13,7 +13,6 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from retrial.audit.check import to_frame as checks_to_frame
-from retrial.errors import StoreError
 from retrial.estimate import to_frame as estimates_to_frame
 from retrial.report.data import ReportData
 from retrial.report.figures.picture import Picture
@@ -32,6 +31,7 @@ from retrial.report.tables.priors import implied_table, predictive_table, prior_
 from retrial.report.tables.reconstruction import reconstruction_section
 from retrial.report.tables.run import diagnostics_tables, fidelity_table, prior_table
 from retrial.store.artefacts import FRAMES, path_of
+from retrial.store.tables import spelled_out
 from retrial.study.study import Study
 
 FIGURES, TABLES = "figures", "tables"
@@ -76,24 +76,19 @@ class Layout:
 def write_report(data: ReportData, folder: Path) -> Path:
     """Write `folder`/report.html (self-contained), figures/*.svg and *.png, tables/*.csv; return the page's path.
 
-    The same data give the same bytes. Raises `StoreError` where the folder cannot be written.
+    The same data give the same bytes.
     """
     with models_called(data.model_labels), arms_called(data.study.names):
         layout = lay_out(data)
         text = render(data, layout)
     page = path_of(folder, "report")
-    try:
-        write_pictures(layout.pictures, folder)
-        (folder / TABLES).mkdir(exist_ok=True)
-        frames = _frames(data, layout)
-        for key, frame in frames.items():
-            shown = key.startswith("page_") and not data.study.names.are_roles
-            (frame.map(data.study.names.prose) if shown else frame).to_csv(
-                path_of(folder, "tables", key), index=False, lineterminator="\n"
-            )
-        page.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise StoreError(f"cannot write the report to {folder}: {error}; change output_dir") from error
+    write_pictures(layout.pictures, folder)
+    (folder / TABLES).mkdir(exist_ok=True)
+    for key, frame in _frames(data, layout).items():
+        shown = key.startswith("page_") and not data.study.names.are_roles
+        named = frame.map(data.study.names.prose) if shown else frame
+        spelled_out(named).to_csv(path_of(folder, "tables", key), index=False, lineterminator="\n")
+    page.write_text(text, encoding="utf-8", newline="\n")
     return page
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
-from retrial.errors import StoreError
+from retrial.store.files import cannot_write
 
 log = logging.getLogger("retrial")
 _NO_LOCKS_HERE = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
@@ -24,9 +24,24 @@ def held(path: Path, what: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = _acquired(path, what)
     except OSError as error:
-        raise StoreError(f"cannot write to {path.parent}: {error.strerror}; change output_dir") from error
+        raise cannot_write(path.parent, error) from error
     try:
         yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def held_if_free(path: Path) -> Iterator[bool]:
+    """Hold a lock that nobody has; whether it is held now. False too where the file system has no locks of this kind."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except (Timeout, OSError):
+        yield False
+        return
+    try:
+        yield True
     finally:
         lock.release()
 

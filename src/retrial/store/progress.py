@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from retrial.store import interrupts
+
 log = logging.getLogger("retrial")
 
 
@@ -22,7 +24,12 @@ def counter(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda count: bar.advance(task, count)
+
+        def one_more(count: int) -> None:
+            interrupts.check()
+            bar.advance(task, count)
+
+        yield one_more
     seconds = time.monotonic() - started
     log.info("%s: %d %s in %.1f s (%.1f a second)", what, total, unit, seconds, total / max(seconds, 1e-9))
 

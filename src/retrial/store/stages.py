@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from retrial.errors import StoreError
+from retrial.store import interrupts
 from retrial.store.code import code_digest
-from retrial.store.files import checksums, empty_folder, link, put_in_place, write_through
-from retrial.store.locks import held
+from retrial.store.files import cannot_write, checksums, link
+from retrial.store.folders import STAGES
 from retrial.store.manifest import PROGRAM, versions
+from retrial.store.places import Place
 from retrial.store.saved import Decoder, Encoder, digest, document, file_of, read_all, remember, write_all
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ class Stages:
 
     def __init__(self, folder: Path, force: bool = False) -> None:
         self._folder, self._force = folder, force
-        self._fresh: set[Path] = set()
+        self._fresh: set[Place] = set()
 
     def run[T](self, name: str, function: Callable[..., T], *args: Any) -> T:
         """`function(*args)`, read from the folder where an earlier run has left it.
@@ -46,9 +48,10 @@ class Stages:
         and the libraries. What comes back was always stored and read again, so that a resumed run cannot differ from another. Raises what
         the function raises, which is not kept.
         """
-        place = self._folder / name / stage_key(name, function, *args)
-        with held(self._folder / ".locks" / f"{name}.{place.name}.lock", name):
-            if (place in self._fresh or not self._force) and place.is_dir():
+        place = Place(self._folder, Path(name) / stage_key(name, function, *args))
+        interrupts.check()
+        with place.held():
+            if (place in self._fresh or not self._force) and place.final.is_dir():
                 try:
                     value = self._read(place)
                 except StoreError as error:
@@ -57,36 +60,38 @@ class Stages:
                     if place not in self._fresh:
                         log.info("%s: taken from an earlier run", name)
                     return value
-            self._write(place, function(*args))
+            value = function(*args)
+            interrupts.check()
+            self._write(place, value)
             self._fresh.add(place)
             return self._read(place)
 
-    def _write(self, place: Path, value: Any) -> None:
+    def _write(self, place: Place, value: Any) -> None:
         encoder = Encoder()
         plain = encoder.plain(value)
         try:
-            folder = empty_folder(place.with_name(f".{place.name}.unfinished"))
+            folder = place.empty()
             (folder / VALUE).write_text(document(plain), encoding="utf-8")
             with (folder / ARRAYS).open("wb") as stream:
                 write_all(encoder.arrays, stream)
             for number, tree in enumerate(encoder.trees):
-                tree.to_netcdf(folder / f"tree_{number}.nc", engine="h5netcdf")
-            (folder / SUMS).write_text(_text(checksums(folder)), encoding="utf-8")
-            write_through(folder)
-            put_in_place(folder, place)
+                _write_netcdf(tree, folder / f"tree_{number}.nc")
+            (folder / SUMS).write_text(_text(place, checksums(folder)), encoding="utf-8")
+            place.put()
         except OSError as error:
-            raise StoreError(f"cannot write to {place.parent}: {error.strerror or error}; change output_dir") from error
+            raise cannot_write(self._folder, error) from error
 
-    def _read(self, place: Path) -> Any:
-        """Raises `StoreError` where a file is missing, or other than it was written."""
+    def _read(self, place: Place) -> Any:
+        """Raises `StoreError` where a file is missing, other than it was written, or of another stage."""
+        folder = place.final
         try:
-            sums = checksums(place, without=(SUMS,))
-            if (place / SUMS).read_text(encoding="utf-8") != _text(sums):
-                raise StoreError("a file has other content than was written")
-            plain = json.loads((place / VALUE).read_text(encoding="utf-8"))
-            with (place / ARRAYS).open("rb") as stream:
+            sums = checksums(folder, without=(SUMS,))
+            if (folder / SUMS).read_text(encoding="utf-8") != _text(place, sums):
+                raise StoreError("a file has other content than was written, or is of another stage")
+            plain = json.loads((folder / VALUE).read_text(encoding="utf-8"))
+            with (folder / ARRAYS).open("rb") as stream:
                 arrays = read_all(stream)
-            paths = [place / f"tree_{number}.nc" for number in range(len(list(place.glob("tree_*.nc"))))]
+            paths = [folder / f"tree_{number}.nc" for number in range(len(list(folder.glob("tree_*.nc"))))]
             # opened, not loaded: most of a posterior is asked for by nobody
             trees = [xr.open_datatree(path, engine="h5netcdf") for path in paths]
         except (OSError, ValueError) as error:
@@ -102,12 +107,17 @@ def write_arrays(arrays: xr.Dataset | xr.DataTree, path: Path) -> None:
     if known is not None and known.path.is_file():
         link(known.path, path)
     else:
-        arrays.to_netcdf(path, engine="h5netcdf")
+        _write_netcdf(arrays, path)
+
+
+def _write_netcdf(arrays: xr.Dataset | xr.DataTree, path: Path) -> None:
+    """By way of memory: HDF5 that cannot write to a disk ends the process, or leaves what looks whole."""
+    path.write_bytes(arrays.to_netcdf(engine="h5netcdf"))
 
 
 def stages_of(run: RunConfig) -> Stages:
     """The stages that all runs with the same output folder share."""
-    return Stages(run.output_dir / "stages", run.force)
+    return Stages(run.output_dir / STAGES, run.force)
 
 
 def stage_key(name: str, function: Callable[..., Any], *args: Any) -> str:
@@ -120,6 +130,6 @@ def stage_key(name: str, function: Callable[..., Any], *args: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:_KEY_LENGTH]
 
 
-def _text(sums: Mapping[str, str]) -> str:
-    """As `sha256sum` prints and checks them."""
-    return "".join(f"{value}  {name}\n" for name, value in sums.items())
+def _text(place: Place, sums: Mapping[str, str]) -> str:
+    """Whose files they are, and their sums as `sha256sum` prints and checks them (`#` begins a comment)."""
+    return f"# {place.inside.as_posix()}\n" + "".join(f"{value}  {name}\n" for name, value in sums.items())

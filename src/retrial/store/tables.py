@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -49,8 +50,31 @@ def write_table(folder: Path, name: str, frame: pd.DataFrame) -> None:
         raise StoreError(
             f"{artefact.pattern} has no columns {', '.join(map(str, unknown))}; list them in retrial.store.artefacts"
         )
-    complete = frame.reindex(columns=columns)
+    complete = spelled_out(frame.reindex(columns=columns))
     complete.to_csv(folder / artefact.pattern, index=False, float_format=artefact.digits, lineterminator="\n")
+
+
+_FORMULA = re.compile(r"'*(?:[\s\u200b-\u200f\u2060\ufeff]*[=+\-@]|\t)")
+_NUMBERS = re.compile(r"[+\-]?(?:[0-9.,()%\s±–−-]|to)*")
+
+
+def spelled_out(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with an apostrophe before each text that a spreadsheet would take for a formula: `=1+1`, `+x`, ` @x`, not `-0.2 to 0.1`."""
+    return _each_text(frame, lambda text: f"'{text}" if _FORMULA.match(text) and not _NUMBERS.fullmatch(text) else text)
+
+
+def as_said(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table that was spelled out, as it was before."""
+    return _each_text(frame, lambda text: text[1:] if text.startswith("'") and _FORMULA.match(text) else text)
+
+
+def _each_text(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    changed = frame.copy()
+    for position, kind in enumerate(frame.dtypes):
+        if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)):
+            texts = frame.iloc[:, position].map(lambda item: change(item) if isinstance(item, str) else item)
+            changed.isetitem(position, texts.astype(kind).array)
+    return changed
 
 
 def _columns(name: str, given: Iterable[str]) -> list[str]:
@@ -80,7 +104,7 @@ def read_table(folder: Path, name: str) -> pd.DataFrame | None:
         raise StoreError(f"cannot read {path}: {error}") from error
     if list(frame.columns) != _columns(name, frame.columns):
         raise StoreError(f"{path} has other columns than this version writes: run it again")
-    return frame
+    return as_said(frame)
 
 
 def read_rows[T](folder: Path, name: str, kind: type[T]) -> list[T]:

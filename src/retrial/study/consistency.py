@@ -12,6 +12,7 @@ from retrial.study.fields import CountRow
 from retrial.study.problems import Problem, listed, shown
 from retrial.study.sections import AdverseEvents, Endpoint
 from retrial.study.study import Study
+from retrial.study.text.files import LEADS_OUT, is_within
 
 _YEAR_MONTH = len("2020-01")
 
@@ -155,6 +156,8 @@ def _endpoint(study: Study, path: str, endpoint: Endpoint, folder: Path) -> _Fou
     for name, file in endpoint.data_files.items():
         if not _is_file(folder / file):
             yield f"{path}.{name}", f"got {shown(file)}; there is no such file in {folder}"
+        elif not is_within(folder / file, folder / ".."):
+            yield f"{path}.{name}", f"got {shown(file)}, {LEADS_OUT.removeprefix('got ')}"
 
 
 def _medians(path: str, endpoint: Endpoint) -> _Found:

@@ -17,7 +17,9 @@ from retrial.study.consistency import problems_of
 from retrial.study.corrections.keys import allowed_keys
 from retrial.study.problems import UNKNOWN_KEY, Clash, KeyPath, Problem, shown
 from retrial.study.study import Study
-from retrial.study.yaml_text import not_a_mapping, not_yaml, parse_yaml_text, read_text, text_problems
+from retrial.study.text.files import read_text
+from retrial.study.text.plain import text_problems
+from retrial.study.yaml_text import not_a_mapping, not_yaml, parse_yaml_text
 
 _ALLOWED = {
     "model_type": "a mapping of keys to values; leave the key out when there is nothing to say",

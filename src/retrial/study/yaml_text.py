@@ -6,9 +6,9 @@ text, true/false or None, and there is no other branch that a tag could reach.
 
 from __future__ import annotations
 
+import math
 import re
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -17,66 +17,8 @@ import yaml
 
 from retrial.errors import StudyError
 from retrial.study.problems import KeyPath, Problem, one_line, shown
+from retrial.study.text.files import read_text
 
-MAX_TEXT = 4_000
-"""Longest text read, in characters; the longest note that somebody types is far shorter."""
-MAX_LIST = 1_000
-"""Longest list read; the longest that a paper prints is a row of numbers at risk."""
-_MARKUP = re.compile(r"<[A-Za-z/!?]")
-_DIRECTION_MARKS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""They turn the reading direction, so that a title can look like another one."""
-_BUILDER_KEY = re.compile(r"^_.*_$", re.DOTALL)
-"""`_target_`, `_partial_`, `_args_`...: the keys by which Hydra builds objects."""
-
-
-def text_problems(node: Any, at: KeyPath = ()) -> Iterator[Problem]:
-    """Every key and every text of a parsed study file that is more than plain text."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            message = _key_message(key)
-            if message:
-                yield Problem((*at, key), message)
-            else:
-                yield from text_problems(value, (*at, key))
-    elif isinstance(node, list) and len(node) > MAX_LIST:
-        yield Problem(at, f"got a list of {len(node)}; allowed are {MAX_LIST} entries")
-    elif isinstance(node, list):
-        for position, value in enumerate(node):
-            yield from text_problems(value, (*at, position))
-    elif isinstance(node, str):
-        message = _text_message(node)
-        if message:
-            yield Problem(at, message)
-
-
-def _key_message(key: str) -> str:
-    if _BUILDER_KEY.match(key):
-        return f"got the key {shown(key)}; a study file is data and cannot build objects: remove this key"
-    return _text_message(key)
-
-
-def _text_message(text: str) -> str:
-    """What is wrong with a text; empty when nothing is."""
-    if len(text) > MAX_TEXT:
-        return f"got {len(text)} characters; allowed are {MAX_TEXT}"
-    markup = _MARKUP.search(text)
-    if markup:
-        found = shown(text[markup.start() : markup.start() + 20])
-        return f"got markup ({found}); allowed is plain text ('<' before a number, or followed by a space)"
-    if "${" in text:
-        return "got an interpolation (${...}); allowed is plain text: a study file is read as it stands"
-    control = "" if text.isprintable() else next((character for character in text if _is_control(character)), "")
-    return f"got the control character U+{ord(control):04X}; allowed is printable text" if control else ""
-
-
-def _is_control(character: str) -> bool:
-    if character.isprintable() or character in "\n\t":
-        return False
-    return unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTION_MARKS
-
-
-MAX_BYTES = 2_000_000
-"""A study file is typed by a person; a larger file is a mistake."""
 MAX_DEPTH = 30
 """Deepest nesting read; the schema needs 8."""
 
@@ -113,40 +55,6 @@ class _Open:
         elif self.key is not None:
             self.node.setdefault(self.key, value)
             self.key = None
-
-
-_TYPED = "allowed is a text file with the numbers typed in (`retrial new study=NAME kind=full` writes one to fill in)"
-_OTHER_FILES = {
-    b"%PDF": f"a PDF; {_TYPED}",
-    b"PK\x03\x04": f"a document, spreadsheet or archive (Word, Excel, zip); {_TYPED}",
-    b"\xd0\xcf\x11\xe0": f"an old Word or Excel document; {_TYPED}",
-    b"\xff\xfe": "text in UTF-16; save the file as UTF-8 (an editor's Save as, encoding UTF-8)",
-    b"\xfe\xff": "text in UTF-16; save the file as UTF-8 (an editor's Save as, encoding UTF-8)",
-}
-"""What a file is that starts so, and what to do."""
-
-
-def read_text(path: Path) -> str:
-    """Text of a study file; raises `StudyError` where there is none."""
-    try:
-        if path.exists() and not path.is_file():
-            raise StudyError(f"cannot read the study file {path}", ["got a folder or a device; allowed is a file"])
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-        if len(raw) > MAX_BYTES:
-            raise StudyError(f"cannot use the study file {path}", [f"got more than {MAX_BYTES} bytes; allowed are {MAX_BYTES}"])
-        other = next((words for start, words in _OTHER_FILES.items() if raw.startswith(start)), "")
-        if other:
-            raise StudyError(f"cannot use the study file {path}", [f"got {other}"])
-        return raw.decode("utf-8-sig")
-    except OSError as error:
-        raise StudyError(f"cannot read the study file {path}", [error.strerror or str(error)]) from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        wrong = f"line {line}: got a byte that is not UTF-8 text; save the file as UTF-8 (an editor's Save as, encoding UTF-8)"
-        raise StudyError(f"cannot use the study file {path}", [wrong]) from error
-    except ValueError as error:
-        raise StudyError(f"cannot read the study file {str(path)!r}", [str(error)]) from error
 
 
 def read_yaml_text(path: Path) -> dict[str, Any]:
@@ -293,8 +201,13 @@ def _is_open_interval(before: list[yaml.Event], end: yaml.Event, source: str) ->
 
 def parse_yaml_text(text: str) -> tuple[Any, list[Problem]]:
     """Tree of a YAML text and its problems; raises `yaml.YAMLError` or `ValueError` where no tree can be made."""
+    return _tree(events(text), lambda word: _WORDS.get(word, word))
+
+
+def _tree(stream: Iterable[yaml.Event], value_of: Callable[[str], Any]) -> tuple[Any, list[Problem]]:
+    """Tree and problems of a stream of events; `value_of` a plain word is what it stands for."""
     stack, problems, documents = [_Open([])], [], 0
-    for event in events(text):
+    for event in stream:
         documents += isinstance(event, yaml.DocumentStartEvent)
         if documents > 1:
             raise ValueError(f"got a second document (---) on line {_line(event)}; allowed is one")
@@ -305,9 +218,39 @@ def parse_yaml_text(text: str) -> tuple[Any, list[Problem]]:
         elif isinstance(event, yaml.CollectionEndEvent):
             stack.pop()
         elif isinstance(event, yaml.NodeEvent):
-            _leaf(stack[-1], event, problems)
+            _leaf(stack[-1], event, problems, value_of)
     tree = stack[0].node
     return (tree[0] if isinstance(tree, list) and tree else None), problems
+
+
+_WHOLE = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,99})")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][+-]?[0-9]+)?")
+_NO_NUMBERS = {".nan": math.nan, ".inf": math.inf, "+.inf": math.inf, "-.inf": -math.inf}
+
+
+def _typed(word: str) -> Any:
+    """A plain word of a configuration: null, true, false, a number as everybody writes it, else text."""
+    if word in _WORDS:
+        return _WORDS[word]
+    if _WHOLE.fullmatch(word):
+        return int(word)
+    return float(word) if _DECIMAL.fullmatch(word) else _NO_NUMBERS.get(word.lower(), word)
+
+
+def read_typed_yaml(path: Path, what: str, inside: Path | None = None) -> tuple[str, dict[str, Any], list[str]]:
+    """Text of a YAML file, the mapping in it with numbers as numbers and keys as text, and what in it is no plain YAML.
+
+    Raises `StudyError` where the file cannot be read at all; an empty file is an empty mapping.
+    """
+    text = read_text(path, what, inside)
+    try:
+        tree, problems = _tree(yaml.parse(text, Loader=_PARSER), _typed)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        raise StudyError(f"cannot use the {what} {path}", [not_yaml(error)]) from error
+    tree = {} if tree is None else tree
+    if not isinstance(tree, dict):
+        raise StudyError(f"cannot use the {what} {path}", [not_a_mapping(tree)])
+    return text, tree, [str(problem) for problem in problems]
 
 
 def _place(stack: list[_Open], event: yaml.NodeEvent) -> KeyPath:
@@ -327,12 +270,12 @@ def _open(stack: list[_Open], event: yaml.CollectionStartEvent) -> None:
     stack.append(child)
 
 
-def _leaf(top: _Open, event: yaml.NodeEvent, problems: list[Problem]) -> None:
+def _leaf(top: _Open, event: yaml.NodeEvent, problems: list[Problem], value_of: Callable[[str], Any]) -> None:
     """Take a key or a value; an alias, which `_tricks` has refused, stands for nothing."""
     text = event.value if isinstance(event, yaml.ScalarEvent) else ""
     if not top.wants_key:
         is_plain = isinstance(event, yaml.ScalarEvent) and event.style in (None, "")
-        top.put(_WORDS.get(text, text) if is_plain else text)
+        top.put(value_of(text) if is_plain else text)
         return
     if text in top.node:
         problems.append(Problem((*top.at, text), f"got this key twice (again on line {_line(event)}); allowed is once"))

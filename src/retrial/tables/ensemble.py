@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +23,10 @@ MIN_PROPOSALS, PROPOSALS_PER_PATIENT, MANY_PATIENTS = 300, 2, 400
 
 EFFORTS = {"quick": (4, 100), "standard": (8, 400), "thorough": (24, 400)}
 """Islands and particles of each effort: Monte Carlo errors of docs/methods.md, section 4."""
+
+
+_MOST_PIECES = 100
+"""Pieces of the grid: more than there are recorded times says nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,20 @@ class ReconstructionSettings:
     threads       of the computation; the result does not depend on it
     relaxed       where no reading is attained: deliver the closest tables instead of raising `ReconstructionError`
     """
+
+    MOST: ClassVar[Mapping[str, float]] = MappingProxyType(
+        {
+            "n_tables": 1e5,
+            "islands": 1e4,
+            "particles": 1e6,
+            "proposals": 1e8,
+            "target_proposals": 1e4,
+            "last_temperature": 1e6,
+            "pilot_particles": 1e6,
+            "least_tables": 1e5,
+            "threads": 1024,
+        }
+    )
 
     n_tables: int = 100
     agreement: str = "default"
@@ -89,6 +109,13 @@ class ReconstructionSettings:
             for name in ("share", "pilot_share")
             if not 0 < getattr(self, name) < 1
         ]
+        problems += [
+            f"reconstruction.{name}: got []; allowed is at least one"
+            for name in ("ratios", "tests", "medians")
+            if not getattr(self, name)
+        ]
+        if self.prior.pieces > _MOST_PIECES:
+            problems.append(f"reconstruction.prior.pieces: got {self.prior.pieces}; allowed is at most {_MOST_PIECES}")
         if self.agreement not in ("default", "strict"):
             problems.append(f"reconstruction.agreement: got {self.agreement!r}; allowed are default and strict")
         if problems:

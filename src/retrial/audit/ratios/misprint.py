@@ -17,6 +17,9 @@ NOT_WALD = 0.25
 """Asymmetry (in standard errors) up to which an interval may be of another kind (profile likelihood, exact, bootstrap);
 those seldom shift the middle by a tenth of a standard error at the sample sizes that are published."""
 AUDIT = "audit"
+_MOST_DECIMALS = 12
+_SMALLEST, _LARGEST = 1e-12, 999_999_999_999.0
+"""Ratios that can be written with 12 digits on each side of the point."""
 _DIGITS = 6
 """Significant digits of a limit that the audit writes: its rounding must not show in the SE."""
 
@@ -106,7 +109,7 @@ def _widened(key: str, ratio: Ratio, apart: str) -> Diagnosis:
     """Symmetric interval about the estimate with the longer of the two printed sides: its SE claims no more than either."""
     middle = math.log(ratio.estimate.value)
     side = max(math.log(ratio.upper.value) - middle, middle - math.log(ratio.lower.value))
-    limits = [Quantity((Reported(significant(math.exp(middle + sign * side), _DIGITS), AUDIT),)) for sign in (-1, 1)]
+    limits = [Quantity((_written(math.exp(middle + sign * side)),)) for sign in (-1, 1)]
     mild = ratios.asymmetry(ratio) <= NOT_WALD
     reading = "an interval of another kind than Wald's (profile likelihood, exact, bootstrap)" if mild else ""
     note = f"{apart}; SE taken from the longer side, {side / ratio.quantile:.4f}, not {ratio.standard_error:.4f}"
@@ -144,7 +147,14 @@ def _implied(ratio: Ratio, part: Part) -> Reported:
         "lower": ratio.estimate.value**2 / ratio.upper.value,
         "upper": ratio.estimate.value**2 / ratio.lower.value,
     }[part]
-    return Reported(f"{value:.{getattr(ratio, part).decimals + 1}f}", AUDIT)
+    return _written(value, min(getattr(ratio, part).decimals + 1, _MOST_DECIMALS))
+
+
+def _written(value: float, decimals: int | None = None) -> Reported:
+    """A ratio that the audit writes: above 0, however few `decimals` it is to have, and in as many digits as a number may have."""
+    value = min(max(value, _SMALLEST), _LARGEST)
+    text = significant(value, _DIGITS) if decimals is None else f"{value:.{decimals}f}"
+    return Reported(text if float(text) > 0 else significant(value, _DIGITS), AUDIT)
 
 
 def _path(key: str, effect: Effect, part: Part) -> str:

@@ -18,6 +18,8 @@ NOTABLE, STRONG = 3.0, 10.0
 """Bayes factors of a mixture's vague part against the rest: above the first the data lean away from what the prior states
 ("substantial"), above the second they have all but discarded it ("strong"; Jeffreys, Theory of Probability, 1961, appendix B)."""
 _POINTS = 20_001
+_FINE = 0.1
+"""Steps between even points that see every normal part, in SDs of the narrowest."""
 _REACH = 12.0
 """Predictive SDs on either side that hold every density worth comparing."""
 
@@ -31,12 +33,26 @@ def box_p(prior: Prior, estimate: float, se: float) -> float:
     if prior.family == "normal":
         return float(2 * stats.norm.sf(abs(estimate - prior.number("mu")) / np.hypot(se, prior.number("sigma"))))
     weights, mu, sd = _predictive(prior, se)
-    spread = float(np.max(sd)) * _REACH
-    y = np.linspace(min(mu.min() - spread, estimate), max(mu.max() + spread, estimate), _POINTS)
+    y = _estimates(mu, sd, estimate)
     density = stats.norm.pdf(y[:, None], mu, sd) @ weights
     here = float(stats.norm.pdf(estimate, mu, sd) @ weights)
     inside = np.where(density > here, density, 0.0)
     return float(min(1.0, max(0.0, 1 - np.trapezoid(inside, y))))
+
+
+def _estimates(mu: np.ndarray, sd: np.ndarray, estimate: float) -> np.ndarray:
+    """Points (point,) over a mixture of normals and the estimate: even, or dense about every mean where even ones would miss a part."""
+    spread = float(np.max(sd)) * _REACH
+    low, high = min(mu.min() - spread, estimate), max(mu.max() + spread, estimate)
+    if (high - low) / _POINTS < _FINE * sd.min():
+        return np.linspace(low, high, _POINTS)
+    parts = {center: float(sd[mu == center].min()) for center in np.unique(mu)}
+
+    def around(center: float, width: float) -> np.ndarray:
+        ends = np.arcsinh((low - center) / width), np.arcsinh((high - center) / width)
+        return np.clip(center + width * np.sinh(np.linspace(*ends, _POINTS)), low, high)
+
+    return np.unique([around(center, width) for center, width in parts.items()])
 
 
 def _predictive(prior: Prior, se: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -79,7 +79,9 @@ def arms_of(tree: Mapping[str, Any]) -> tuple[str, ...]:
         return ARMS
     if len(names) == 1 and names[0] in ARMS:
         used = set(_used(tree, Study))
-        files = any(isinstance(item, dict) and item.get("patients") for item in (tree.get("endpoints") or {}).values())
+        endpoints = tree.get("endpoints")
+        listed_endpoints = endpoints.values() if isinstance(endpoints, dict) else ()
+        files = any(isinstance(item, dict) and item.get("patients") for item in listed_endpoints)
         return (names[0],) if used == {names[0]} and not files and not _treated(tree) else ARMS
     return tuple(sorted(names, key=lambda name: name != CONTROL))
 
@@ -138,7 +140,8 @@ def _bad_comparisons(tree: Mapping[str, Any], arms: Sequence[str]) -> Iterator[P
         yield Problem((COMPARISONS,), f"got {shown(asked)}; allowed is {allowed}")
         return
     for number, pair in enumerate(asked):
-        if not (isinstance(pair, list) and len(pair) == len(set(map(str, pair))) == len(ARMS) and set(pair) <= set(arms)):
+        names = [name for name in pair if isinstance(name, str)] if isinstance(pair, list) else []
+        if not (isinstance(pair, list) and len(pair) == len(set(names)) == len(ARMS) and set(names) <= set(arms)):
             got = f"[{listed([str(name) for name in pair])}]" if isinstance(pair, list) else shown(pair)
             yield Problem((COMPARISONS, number), f"got {got}; allowed is {allowed}")
 
@@ -184,6 +187,12 @@ def _bad_tests(node: Any, arms: Sequence[str], at: KeyPath) -> Iterator[tuple[Ke
             yield from _bad_tests(item, arms, (*at, key))
 
 
+def nodes_of(tree: Mapping[str, Any], arms: Sequence[str]) -> dict[str, Any]:
+    """What a tree has at each arm; None where the arm, or all of them, were refused."""
+    nodes = tree.get("arms")
+    return {arm: nodes.get(arm) if isinstance(nodes, dict) else None for arm in arms}
+
+
 def with_sides(tree: dict[str, Any], arms: Sequence[str]) -> dict[str, Any]:
     """The tree whose effects say their arms, where their own words tell.
 
@@ -200,7 +209,7 @@ def with_sides(tree: dict[str, Any], arms: Sequence[str]) -> dict[str, Any]:
         if isinstance(node, dict) and "numerator" not in node and "denominator" not in node:
             measure = next((name for name in ("hazard_ratio", "odds_ratio", "risk_ratio") if name in node), "")
             groups.setdefault((str(node.get("endpoint")), measure, str(node.get("adjusted_for"))), []).append(key)
-    nodes = {arm: tree["arms"].get(arm) for arm in arms}
+    nodes = nodes_of(tree, arms)
     labels = {arm: str(node.get("label", "")) if isinstance(node, dict) else "" for arm, node in nodes.items()}
     told: dict[str, str] = {}
     for keys in groups.values():
@@ -284,7 +293,7 @@ def read_arms(tree: dict[str, Any], written: dict[str, Any], check: Check) -> Ch
 def _called(others: Sequence[str], tree: Mapping[str, Any]) -> tuple[str, ...]:
     """What arms are called: their names, their labels, and what files of patients have for them."""
     found = list(others)
-    found += [str(node["label"]) for arm in others if isinstance(node := tree["arms"][arm], dict) and node.get("label")]
+    found += [str(node["label"]) for node in nodes_of(tree, others).values() if isinstance(node, dict) and node.get("label")]
     endpoints = tree.get("endpoints")
     for endpoint in endpoints.values() if isinstance(endpoints, dict) else ():
         patients = endpoint.get("patients") if isinstance(endpoint, dict) else None

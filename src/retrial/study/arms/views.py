@@ -190,7 +190,9 @@ def comparisons_of(item: Any, arms: Sequence[str]) -> Iterator[str]:
 
 def sides_of(node: Mapping[str, Any], arms: Sequence[str]) -> tuple[Any, Any]:
     """Numerator and denominator of an effect; in a study of two arms the second over the first where the file does not say."""
-    numerator, denominator = node.get("numerator"), node.get("denominator")
+    # what is no text is no arm: it stays in the file's tree, and is refused there
+    said = (node.get("numerator"), node.get("denominator"))
+    numerator, denominator = (side if side is None or isinstance(side, str) else str(side) for side in said)
     if len(arms) != len(ARMS):
         return numerator, denominator
     if numerator is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from retrial.errors import ConfigError
 from retrial.tables.printed.targets import Targets
@@ -27,6 +28,8 @@ class Probes:
     compare_strict         whether to make tables that carry every printed digit, and to compare answers with those of the others
     strict_tables          how many of them an endpoint
     """
+
+    MOST: ClassVar[Mapping[str, float]] = MappingProxyType({"leave_one_out_islands": 1e4, "strict_tables": 1e5})
 
     leave_one_out: tuple[str, ...] = ()
     leave_one_out_islands: int = 4
