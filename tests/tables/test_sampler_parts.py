@@ -116,6 +116,14 @@ def entries(random: np.random.Generator, n_times: int, most: int) -> tuple[np.nd
     return t, d, c, np.array([size, 0])
 
 
+def in_all_slots(
+    n_times: int, t: np.ndarray, d: np.ndarray, c: np.ndarray, m: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The same with an entry for every grid time."""
+    both = [np.stack([dense(t, counts, m[0], n_times), np.zeros(n_times, int)]) for counts in (d, c)]
+    return np.tile(np.arange(n_times), (2, 1)), *both, np.array([n_times, n_times])
+
+
 def dense(t: np.ndarray, counts: np.ndarray, m: int, n_times: int) -> np.ndarray:
     """(T,) counts at every grid time of the first arm."""
     out = np.zeros(n_times, int)
@@ -123,23 +131,27 @@ def dense(t: np.ndarray, counts: np.ndarray, m: int, n_times: int) -> np.ndarray
     return out
 
 
-def test_stretches_that_change_places_are_those_of_plain_slices() -> None:
+@pytest.mark.parametrize("slots", [False, True])
+def test_stretches_that_change_places_are_those_of_plain_slices(slots: bool) -> None:
     random, n_times = np.random.default_rng(1), 40
     segment = np.zeros((2, n_times, 2), np.int64)
     segment[:, :, 1] = n_times - 1
     state, made = random_state(np.random.SeedSequence(2)), 0
     steps = np.zeros((2, STEP_FIELDS), np.int64)
     for _ in range(1000):
-        t, d, c, m = entries(random, n_times, 12)
+        t, d, c, m = in_all_slots(n_times, *entries(random, n_times, 12)) if slots else entries(random, n_times, 12)
         new = tuple(np.zeros_like(t) for _ in range(3))
         before = state.copy()
-        size = rotate(segment, Arms(t, d, c, m, m), 0, state, Arms(*new, m.copy(), m), steps)
+        size = rotate(segment, Arms(t, d, c, m, m, slots), 0, state, Arms(*new, m.copy(), m, slots), steps)
         if size < 0:
             continue
         made += 1
-        draws = [uniform(before) for _ in range(4)]
-        start, track = int(draws[0] * n_times), int(draws[3] * 3)
-        first, second = (int(n_times**u) for u in draws[1:3])
+        draws = [uniform(before) for _ in range(5)]
+        start = int(draws[0] * n_times)
+        if start == n_times - 1:  # it had to draw again
+            start, draws = int(draws[1] * n_times), draws[1:]
+        track = int(draws[3] * 3)
+        first, second = (min(int((n_times - start) ** u), n_times - start - 1) for u in draws[1:3])
 
         def turned(
             counts: np.ndarray, start: int = start, middle: int = start + first, stop: int = start + first + second
@@ -163,7 +175,7 @@ def test_prior_of_one_table_is_beta_binomial() -> None:
     d, r = (array[0] for array in one.tables())
 
     def part(arm: int, low: int, high: int) -> float:
-        arms = Arms(one.t[0], one.d[0], one.c[0], one.m[0], one.n)
+        arms = Arms(one.t[0], one.d[0], one.c[0], one.m[0], one.n, one.slots)
         found: float = log_prior(problem.prior, one.levels[0], arms, arm, 6, low, high)
         return found
 

@@ -1,6 +1,7 @@
 """Tables as lists of the times at which somebody leaves: the sampler's own form, whose cost follows patients and not the grid (compiled).
 
-Arm a has m[a] entries in the order of their grid index t[a, i], with d[a, i] events and c[a, i] censorings, at least one patient each.
+Arm a has m[a] entries in the order of their grid index t[a, i], with d[a, i] events and c[a, i] censorings, at least one patient each; on
+a grid of no more times than an arm has patients every time keeps an entry, a slot, so that none has to be looked for or moved.
 A cell is (arm, kind, time), kind 1 event, 0 censoring. Columns are what the statistics read: the times with events only, with the
 patients at risk there, r[., k] = 0 after the last of k columns.
 """
@@ -11,20 +12,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from retrial.tables.kernel.compiled import compiled, uncounted
+from retrial.tables.kernel.compiled import compiled, inlined, uncounted
 
 NEVER = 1 << 40
 """After every time."""
+SPARE = 4
+"""Entries beyond an arm's patients, for a proposal that puts before it takes."""
 
 
 class Arms(NamedTuple):
-    """Entries t, d, c (2, M) of both arms with m (2,) of them, n (2,) patients."""
+    """Entries t, d, c (2, M) of both arms with m (2,) of them, n (2,) patients; `slots`: one for every grid time."""
 
     t: np.ndarray
     d: np.ndarray
     c: np.ndarray
     m: np.ndarray
     n: np.ndarray
+    slots: bool
 
 
 class Columns(NamedTuple):
@@ -38,9 +42,11 @@ class Columns(NamedTuple):
 
 
 @uncounted
-def position(t: np.ndarray, a: int, m: int, time: int) -> int:
+def position(arms: Arms, a: int, time: int) -> int:
     """Number of the arm's entries before a time (bisection)."""
-    low, high = 0, m
+    if arms.slots:
+        return time
+    t, low, high = arms.t, 0, arms.m[a]
     while low < high:
         middle = (low + high) >> 1
         if t[a, middle] < time:
@@ -51,32 +57,52 @@ def position(t: np.ndarray, a: int, m: int, time: int) -> int:
 
 
 @uncounted
-def count(t: np.ndarray, d: np.ndarray, c: np.ndarray, a: int, m: int, kind: int, time: int) -> int:
+def count(arms: Arms, a: int, kind: int, time: int) -> int:
     """Patients of a cell."""
-    i = position(t, a, m, time)
-    if i == m or t[a, i] != time:
+    i = position(arms, a, time)
+    if i == arms.m[a] or arms.t[a, i] != time:
         return 0
-    return d[a, i] if kind == 1 else c[a, i]
+    return arms.d[a, i] if kind == 1 else arms.c[a, i]
 
 
 @uncounted
-def change(t: np.ndarray, d: np.ndarray, c: np.ndarray, a: int, m: int, kind: int, time: int, amount: int) -> int:
-    """Add `amount` patients (below 0: take them away) to a cell; returns the arm's new number of entries."""
-    i = position(t, a, m, time)
-    if i == m or t[a, i] != time:
-        for k in range(m, i, -1):
+def change(arms: Arms, a: int, kind: int, time: int, amount: int) -> int:
+    """Add `amount` patients (below 0: take them away) to a cell; returns how many it has then."""
+    t, d, c, m, i = arms.t, arms.d, arms.c, arms.m, position(arms, a, time)
+    if not arms.slots and (i == m[a] or t[a, i] != time):
+        for k in range(m[a], i, -1):
             t[a, k], d[a, k], c[a, k] = t[a, k - 1], d[a, k - 1], c[a, k - 1]
         t[a, i], d[a, i], c[a, i] = time, 0, 0
-        m += 1
+        m[a] += 1
     if kind == 1:
         d[a, i] += amount
+        held = d[a, i]
     else:
         c[a, i] += amount
-    if d[a, i] == 0 and c[a, i] == 0:
-        m -= 1
-        for k in range(i, m):
+        held = c[a, i]
+    if not arms.slots and d[a, i] == 0 and c[a, i] == 0:
+        m[a] -= 1
+        for k in range(i, m[a]):
             t[a, k], d[a, k], c[a, k] = t[a, k + 1], d[a, k + 1], c[a, k + 1]
-    return m
+    return held
+
+
+@inlined
+def leaves_by(arms: Arms, a: int, time: int) -> bool:
+    """Whether somebody of an arm leaves by a time."""
+    i, m = 0, arms.m[a]
+    while i < m and arms.d[a, i] + arms.c[a, i] == 0:
+        i += 1
+    return i < m and arms.t[a, i] <= time
+
+
+@inlined
+def stays_until(arms: Arms, a: int, time: int) -> bool:
+    """Whether somebody of an arm leaves no sooner than a time."""
+    i = arms.m[a] - 1
+    while i >= 0 and arms.d[a, i] + arms.c[a, i] == 0:
+        i -= 1
+    return i >= 0 and arms.t[a, i] >= time
 
 
 @uncounted
@@ -121,10 +147,11 @@ def joint_columns(control: Arms, experimental: Arms, columns: Columns) -> int:
 
 
 @compiled
-def room_for(width: int, n: np.ndarray) -> Arms:
-    """Arms of n patients with room for `width` entries."""
-    shape = (2, width)
-    return Arms(np.empty(shape, np.int64), np.empty(shape, np.int64), np.empty(shape, np.int64), np.zeros(2, np.int64), n)
+def room_like(arms: Arms) -> Arms:
+    """Room for as many entries of the same patients."""
+    shape = arms.t.shape
+    t, d, c = np.empty(shape, np.int64), np.empty(shape, np.int64), np.empty(shape, np.int64)
+    return Arms(t, d, c, np.zeros(2, np.int64), arms.n, arms.slots)
 
 
 @uncounted
@@ -147,19 +174,24 @@ def columns_for(width: int) -> Columns:
     )
 
 
-@compiled
+def in_slots(first_r: np.ndarray) -> bool:
+    """Whether arms of a table (., T + 1) at risk keep an entry for every grid time."""
+    return bool(first_r.shape[1] - 1 <= first_r[:2, 0].max())
+
+
 def room(first_r: np.ndarray) -> int:
-    """Entries that an arm can have, and two to spare for a proposal's."""
-    return min(first_r.shape[1] - 1, max(first_r[0, 0], first_r[1, 0])) + 4
+    """Entries that an arm can have, and some to spare for a proposal's."""
+    n_times = first_r.shape[1] - 1
+    return n_times if in_slots(first_r) else int(min(n_times, first_r[:2, 0].max())) + SPARE
 
 
 @compiled
-def from_table(d: np.ndarray, r: np.ndarray, a: int, t: np.ndarray, dd: np.ndarray, cc: np.ndarray) -> int:
+def from_table(d: np.ndarray, r: np.ndarray, a: int, slots: bool, t: np.ndarray, dd: np.ndarray, cc: np.ndarray) -> int:
     """Entries of row a of a table of (., T) events and (., T + 1) at risk; returns their number."""
     k = 0
     for time in range(d.shape[1]):
         leaving = r[a, time] - r[a, time + 1]
-        if leaving > 0:
+        if leaving > 0 or slots:
             t[a, k], dd[a, k], cc[a, k] = time, d[a, time], leaving - d[a, time]
             k += 1
     return k

@@ -9,8 +9,8 @@ import math
 import numpy as np
 
 from retrial.tables.kernel.compiled import inlined, next_bits, uncounted, uniform
-from retrial.tables.kernel.entries import NEVER, Arms, change, copy_arm, count, position
-from retrial.tables.kernel.moves import length_of, write
+from retrial.tables.kernel.entries import NEVER, Arms, change, copy_arm, position
+from retrial.tables.kernel.moves import TRIES, length_of, write
 
 ROTATED = 0.3
 """Share of the proposals in which two stretches of time change places, see `rotate`."""
@@ -29,14 +29,20 @@ def rotate(segment: np.ndarray, arms: Arms, a: int, state: np.ndarray, new: Arms
     It moves many patients by a little and so whole curves, which single patients only do by diffusion.
     """
     t, d, c, m, t2, d2, c2 = arms.t, arms.d, arms.c, arms.m, new.t, new.d, new.c
-    n_times = segment.shape[1]
-    start = min(int(uniform(state) * n_times), n_times - 1)
-    first, second = length_of(n_times, uniform(state)), length_of(n_times, uniform(state))
+    n_times, start, room = segment.shape[1], 0, 1
+    for _ in range(TRIES):
+        start = min(int(uniform(state) * n_times), n_times - 1)
+        room = segment[a, start, 1] - start + 1
+        if room > 1:
+            break
+    if room < 2:
+        return -1
+    first, second = length_of(room - 1, uniform(state)), length_of(room - 1, uniform(state))
     stop, track = start + first + second, int(uniform(state) * 3)
-    if stop > n_times or segment[a, start, 1] < stop - 1:
+    if first + second > room:
         return -1
     write(steps, 0, a, 0, start, 0, stop - 1, 0)
-    i, middle, end = position(t, a, m[a], start), position(t, a, m[a], start + first), position(t, a, m[a], stop)
+    i, middle, end = position(arms, a, start), position(arms, a, start + first), position(arms, a, stop)
     if i == end:
         return -1
     for k in range(i):
@@ -53,6 +59,10 @@ def rotate(segment: np.ndarray, arms: Arms, a: int, state: np.ndarray, new: Arms
             ix = i + x
         elif track == CENSORINGS_ALONE:
             ie = i + e
+        if arms.slots:
+            t2[a, k], d2[a, k], c2[a, k] = t[a, k], d[a, ie], c[a, ix]
+            k, e, x = k + 1, e + 1, x + 1
+            continue
         if e < width and d[a, ie] == 0:
             e += 1
             continue
@@ -127,10 +137,8 @@ def take_over(
         taken = drawn_from(left, wanted, held, state)
         left, wanted = left - held, wanted - taken
         for _ in range(taken):
-            before = count(new.t, new.d, new.c, a, new.m[a], kind, time)
-            ratio *= (count(new.t, new.d, new.c, a, new.m[a], to_kind, time + shift) + 1.0) / before
-            new.m[a] = change(new.t, new.d, new.c, a, new.m[a], to_kind, time + shift, 1)
-            new.m[a] = change(new.t, new.d, new.c, a, new.m[a], kind, time, -1)
+            arrived = change(new, a, to_kind, time + shift, 1)
+            ratio *= arrived / (change(new, a, kind, time, -1) + 1.0)
         if wanted == 0:
             break
     return ratio
@@ -143,16 +151,17 @@ def exchange(segment: np.ndarray, arms: Arms, a: int, state: np.ndarray, new: Ar
 
     Returns the log ratio of the two directions' densities; -inf where the draw is no move.
     """
-    n_times, t, m = segment.shape[1], arms.t, arms.m[a]
-    length = length_of(n_times, 1.0 - uniform(state) * uniform(state))
+    n_times = segment.shape[1]
     middle, k = int(uniform(state) * n_times), 1 + int(uniform(state) * (1 + arms.n[a] // PER_EXCHANGED))
-    low, high = max(middle - length, 0), min(middle + length, n_times)
     bits = np.int64(next_bits(state) >> np.uint64(1))
     statuses, later, kind = bits & 1 == 1, bits & 2 == 2, (bits >> 2) & 1
-    if not statuses and (high - low != 2 * length or segment[a, low, 1] < high - 1):
+    longest = n_times if statuses else min(middle - segment[a, middle, 0], segment[a, middle, 1] - middle + 1)
+    if longest < 1:
         return -np.inf
+    length = length_of(longest, 1.0 - uniform(state) * uniform(state))
+    low, high = max(middle - length, 0), min(middle + length, n_times)
     write(steps, 0, a, 0, low, 0, high - 1, 0)
-    start, stop, end = position(t, a, m, low), position(t, a, m, middle), position(t, a, m, high)
+    start, stop, end = position(arms, a, low), position(arms, a, middle), position(arms, a, high)
     other = stop
     if later:  # from the later stretch to the earlier one
         start, stop, other, end = stop, end, start, stop

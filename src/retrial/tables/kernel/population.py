@@ -6,7 +6,7 @@ import numpy as np
 
 from retrial.tables.kernel.compiled import compiled
 from retrial.tables.kernel.energy import N_ESTIMATORS, N_PARTS, group_energy, joint_parts
-from retrial.tables.kernel.entries import Arms, columns_for, from_table, joint_columns, room_for, to_table
+from retrial.tables.kernel.entries import Arms, columns_for, from_table, joint_columns, room_like, to_table
 from retrial.tables.kernel.problem import ESTIMATOR, TEST, Problem
 from retrial.tables.kernel.walk import TOTAL, energies, walk
 
@@ -24,6 +24,7 @@ def walk_all(
     d: np.ndarray,
     c: np.ndarray,
     m: np.ndarray,
+    slots: bool,
     levels: np.ndarray,
     energy: np.ndarray,
     cold: np.ndarray,
@@ -41,7 +42,7 @@ def walk_all(
             problem,
             readings,
             reading[i, column : column + 1],
-            Arms(t[i], d[i], c[i], m[i], n),
+            Arms(t[i], d[i], c[i], m[i], n, slots),
             levels[i],
             energy[i],
             cold,
@@ -62,12 +63,13 @@ def energies_all(
     d: np.ndarray,
     c: np.ndarray,
     m: np.ndarray,
+    slots: bool,
     scope: int,
     energy: np.ndarray,
 ) -> None:
     """`walk.energies` of every particle under its own reading, into `energy` (N, 4)."""
     for i in range(t.shape[0]):
-        energies(problem, reading[i, scope % 2], Arms(t[i], d[i], c[i], m[i], n), scope, energy[i])
+        energies(problem, reading[i, scope % 2], Arms(t[i], d[i], c[i], m[i], n, slots), scope, energy[i])
 
 
 @compiled
@@ -80,6 +82,7 @@ def pair_energies(
     d: np.ndarray,
     c: np.ndarray,
     m: np.ndarray,
+    slots: bool,
     first: np.ndarray,
     second: np.ndarray,
     out: np.ndarray,
@@ -88,7 +91,7 @@ def pair_energies(
     `readings_of` (rules, R) of its rule (infinite for `NOT_A_READING`); every estimator and test is computed once.
     """
     width, parts = t.shape[2], np.zeros(N_PARTS)
-    both, columns = room_for(width, n), columns_for(width)
+    both, columns = room_like(Arms(t[0], d[0], c[0], m[0], n, slots)), columns_for(width)
     for k in range(first.size):
         readings = readings_of[rule[first[k]]]
         for a in range(2):
@@ -112,10 +115,10 @@ def pair_energies(
 
 
 @compiled
-def to_entries(d: np.ndarray, r: np.ndarray, t: np.ndarray, dd: np.ndarray, cc: np.ndarray, m: np.ndarray) -> None:
+def to_entries(d: np.ndarray, r: np.ndarray, slots: bool, t: np.ndarray, dd: np.ndarray, cc: np.ndarray, m: np.ndarray) -> None:
     """Entries (N, 1, M) and their numbers (N, 1) of one arm's tables: (N, T) events and (N, T + 1) at risk."""
     for i in range(d.shape[0]):
-        m[i, 0] = from_table(d[i : i + 1], r[i : i + 1], 0, t[i], dd[i], cc[i])
+        m[i, 0] = from_table(d[i : i + 1], r[i : i + 1], 0, slots, t[i], dd[i], cc[i])
 
 
 @compiled

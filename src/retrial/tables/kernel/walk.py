@@ -8,7 +8,7 @@ import numpy as np
 
 from retrial.tables.kernel.compiled import compiled, inlined, next_bits, uncounted, uniform
 from retrial.tables.kernel.energy import curve_energy, group_energy, joint_energy
-from retrial.tables.kernel.entries import Arms, Columns, arm_columns, columns_for, copy_arm, joint_columns, room_for
+from retrial.tables.kernel.entries import Arms, Columns, arm_columns, columns_for, copy_arm, joint_columns, room_like
 from retrial.tables.kernel.groups import EXCHANGED, ROTATED, exchange, rotate
 from retrial.tables.kernel.moves import (
     BOTH,
@@ -19,7 +19,6 @@ from retrial.tables.kernel.moves import (
     first_touched,
     last_touched,
     propose,
-    ways,
 )
 from retrial.tables.kernel.prior import log_prior, tilt_of
 from retrial.tables.kernel.problem import CURVE_SCALE, RULE, SCALARS, Problem
@@ -144,13 +143,12 @@ def proposed(
         n_steps, densities = propose(whole, problem.segment, problem.printed, arms, scope, state, steps)
         if n_steps == 0:
             return 0, 0.0
-        drawn = ways(arms, steps, n_steps, False, True)
-        if drawn == 0.0:
-            return 0, 0.0
         for i in range(n_steps):
             copy_arm(arms, new, steps[i, 0])
-        apply(new, steps, n_steps)
-        log_ratio = math.log(densities * ways(new, steps, n_steps, True, False) / drawn)
+        cells = apply(new, steps, n_steps)
+        if cells == 0.0:
+            return 0, 0.0
+        log_ratio = math.log(densities * cells)
     return n_steps, log_ratio
 
 
@@ -258,7 +256,7 @@ def walk(
     accepted, made, width, hot = 0, 0, arms.t.shape[1], infinite(cold)
     if scope != BOTH and arms.n[scope] == 0:
         return 0
-    new, columns = room_for(width, arms.n), columns_for(width)
+    new, columns = room_like(arms), columns_for(width)
     steps, new_energy = np.zeros((2, STEP_FIELDS), np.int64), np.zeros(N_ENERGIES)
     while made < n_proposals:
         if problem.prior.shape[0] > 1:

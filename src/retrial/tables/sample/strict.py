@@ -78,6 +78,7 @@ def widths(
     d: np.ndarray,
     c: np.ndarray,
     m: np.ndarray,
+    slots: bool,
     known: float,
     out: np.ndarray,
 ) -> None:
@@ -88,7 +89,7 @@ def widths(
         for bisection in range(_BISECTIONS + 1):
             middle = 0.5 * (low + high) if bisection > 0 else 0.0
             narrowed(problem, strict, middle, at.real)
-            energies(at, 0, Arms(t[i], d[i], c[i], m[i], n), BOTH, energy)
+            energies(at, 0, Arms(t[i], d[i], c[i], m[i], n, slots), BOTH, energy)
             if energy.sum() == 0.0:
                 high = middle
             else:
@@ -108,7 +109,7 @@ def narrow(population: Population, strict: np.ndarray, n_proposals: int, most_pr
     p.walk(reading, BOTH, n_proposals)
     for _ in range(MOST_STAGES):
         tick(0.0)
-        widths(p.problem, at, strict, p.n, p.t, p.d, p.c, p.m, reached, width)
+        widths(p.problem, at, strict, p.n, p.t, p.d, p.c, p.m, p.slots, reached, width)
         least = float(np.sort(width)[int(KEPT * p.size)])
         if least == 0.0:
             break

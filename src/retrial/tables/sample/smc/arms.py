@@ -27,7 +27,7 @@ from retrial.tables.kernel.problem import (
 from retrial.tables.sample.smc.population import Population
 from retrial.tables.sample.smc.weights import drawn_places, effective, largest_step, resample
 
-POOL = 6
+POOL = 20
 """Tables drawn forward per particle."""
 EXACT = 0.2
 """Share of an arm's particles with the printed number of events at which the others are let go."""
@@ -118,7 +118,7 @@ def draw_arm(population: Population, first: tuple[np.ndarray, np.ndarray], arm: 
     side = slice(arm, arm + 1)
     arrays = (np.ascontiguousarray(array[:, side]) for array in (population.t, population.d, population.c, population.m))
     t, dd, cc, m = arrays
-    to_entries(d[places], r[places], t, dd, cc, m)
+    to_entries(d[places], r[places], population.slots, t, dd, cc, m)
     population.t[:, side], population.d[:, side], population.c[:, side], population.m[:, side] = t, dd, cc, m
     population.levels[:, :, arm] = levels[places]
     return True

@@ -33,7 +33,7 @@ from retrial.tables.sample.smc.weights import effective, largest_step, resample
 
 HARVEST = 0.1
 """Share of particles in agreement at which the temperature stays: lower, and visits are rare; higher, and walks freeze."""
-LOOKS, BETWEEN = 40, 4
+LOOKS, BETWEEN = 20, 4
 """Looks at every particle there, and how many of them fit into one level's proposals."""
 ACCEPTED = 0.1
 """Share of proposals taken that a level's number of proposals is made for."""

@@ -111,7 +111,7 @@ def join(
     size, rule = population.size, rules.number(population.reading[:, 0])
     first, second = draw_pairs(population, *classes, mass, max(min(PAIRS * size, MANY_PAIRS), LEAST_PAIRS * size))
     p, found = population, np.empty((first.size, rules.readings.shape[1]))
-    pair_energies(p.problem, rules.readings, rule, p.n, p.t, p.d, p.c, p.m, first, second, found)
+    pair_energies(p.problem, rules.readings, rule, p.n, p.t, p.d, p.c, p.m, p.slots, first, second, found)
     above = found - found.min()
 
     def enough(step: float) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from retrial.tables.kernel.compiled import random_state
-from retrial.tables.kernel.entries import from_table, room
+from retrial.tables.kernel.entries import from_table, in_slots, room
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.population import energies_all, to_tables, walk_all
 from retrial.tables.kernel.problem import FIRST_HELD, LAST_HELD, PIECES, Problem
@@ -29,6 +29,7 @@ class Population:
     ancestor     (N, 2) the particle that each arm descends from
     cold         (4,) inverse temperatures; tilt (2, 6)
     state        of the random numbers of compiled walks, random of everything else
+    slots        whether an arm keeps an entry for every grid time
     proposals    made so far
     """
 
@@ -46,6 +47,7 @@ class Population:
     tilt: np.ndarray
     state: np.ndarray
     random: np.random.Generator
+    slots: bool
     proposals: int = 0
 
     @classmethod
@@ -70,12 +72,13 @@ class Population:
             tilt,
             random_state(key),
             np.random.default_rng(key),
+            in_slots(first_r),
         )
 
     def put(self, table: tuple[np.ndarray, np.ndarray], arms: tuple[int, ...] = (0, 1)) -> None:
         """Make the first particle's arms those of a table, (3, T) events and (3, T + 1) at risk, at the middle levels."""
         for arm in arms:
-            self.m[0, arm] = from_table(*table, arm, self.t[0], self.d[0], self.c[0])
+            self.m[0, arm] = from_table(*table, arm, self.slots, self.t[0], self.d[0], self.c[0])
             self.levels[0, :, arm] = len(self.problem.prior) // 2
 
     @property
@@ -93,6 +96,7 @@ class Population:
             self.d[only],
             self.c[only],
             self.m[only],
+            self.slots,
             self.levels[only],
             self.energy[only],
             self.cold,
@@ -106,7 +110,7 @@ class Population:
 
     def look(self, scope: int) -> None:
         """Compute the energies of what belongs to the scope."""
-        energies_all(self.problem, self.reading, self.n, self.t, self.d, self.c, self.m, scope, self.energy)
+        energies_all(self.problem, self.reading, self.n, self.t, self.d, self.c, self.m, self.slots, scope, self.energy)
 
     def held(self, arm: int) -> np.ndarray:
         """(N, M) which places of an arm's entries are in use."""
@@ -118,7 +122,10 @@ class Population:
 
     def ends(self, arm: int) -> tuple[np.ndarray, np.ndarray]:
         """(N,) first and last grid time at which somebody of one arm leaves."""
-        return self.t[:, arm, 0], self.t[np.arange(self.size), arm, self.m[:, arm] - 1]
+        leaving = (self.d[:, arm] + self.c[:, arm] > 0) & self.held(arm)
+        first, last = leaving.argmax(axis=1), leaving.shape[1] - 1 - leaving[:, ::-1].argmax(axis=1)
+        rows = np.arange(self.size)
+        return self.t[rows, arm, first], self.t[rows, arm, last]
 
     def take(self, parents: np.ndarray, scope: int) -> None:
         """Every particle (its arm in scope) becomes a copy of its parent."""
