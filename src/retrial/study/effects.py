@@ -11,11 +11,12 @@ from pydantic import Field, model_validator
 
 from retrial.dims import ARMS
 from retrial.study.fields import (
-    AnyNumber,
     ConfidenceInterval,
     Interval,
     Key,
     Level,
+    LogError,
+    LogRatio,
     OneLimit,
     Positive,
     PValue,
@@ -53,10 +54,10 @@ class Effect(Tested):
     hazard_ratio: Positive | None = None
     odds_ratio: Positive | None = None
     risk_ratio: Positive | None = None
-    log_hazard_ratio: AnyNumber | None = None
-    log_odds_ratio: AnyNumber | None = None
-    log_risk_ratio: AnyNumber | None = None
-    se: Positive | None = None
+    log_hazard_ratio: LogRatio | None = None
+    log_odds_ratio: LogRatio | None = None
+    log_risk_ratio: LogRatio | None = None
+    se: LogError | None = None
     ci: ConfidenceInterval | None = None
     level: Level = 0.95
     p: PValue | None = None

@@ -69,7 +69,22 @@ Count = Annotated[
 Positive = Annotated[
     InstanceOf[Quantity], _quantity("a number above 0", lambda printed: not printed.relation and printed.value > 0)
 ]
-AnyNumber = Annotated[InstanceOf[Quantity], _quantity("a number", lambda printed: not printed.relation)]
+LARGEST_LOG, LARGEST_SE = 27, 50
+"""Of the logarithm of a ratio (of no more digits than a number may have), and of its standard error: with any level e to them is a number."""
+LogRatio = Annotated[
+    InstanceOf[Quantity],
+    _quantity(
+        f"the logarithm of a ratio, from -{LARGEST_LOG} to {LARGEST_LOG}",
+        lambda printed: not printed.relation and abs(printed.value) <= LARGEST_LOG,
+    ),
+]
+LogError = Annotated[
+    InstanceOf[Quantity],
+    _quantity(
+        f"the standard error of the log ratio, above 0 and at most {LARGEST_SE}",
+        lambda printed: not printed.relation and 0 < printed.value <= LARGEST_SE,
+    ),
+]
 Time = Annotated[
     InstanceOf[Quantity], _quantity("a time of 0 or more", lambda printed: not printed.relation and printed.value >= 0)
 ]
