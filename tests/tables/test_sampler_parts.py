@@ -11,7 +11,7 @@ from retrial.tables.kernel.compiled import random_state, uniform
 from retrial.tables.kernel.entries import Arms
 from retrial.tables.kernel.groups import CENSORINGS_ALONE, EVENTS_ALONE, rotate
 from retrial.tables.kernel.moves import BOTH, STEP_FIELDS
-from retrial.tables.kernel.prior import TablePrior, log_prior
+from retrial.tables.kernel.prior import TablePrior, at_risk_from, log_prior
 from retrial.tables.printed.agreement import violated
 from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading, all_readings
 from retrial.tables.printed.statistics import Table
@@ -176,7 +176,7 @@ def test_prior_of_one_table_is_beta_binomial() -> None:
 
     def part(arm: int, low: int, high: int) -> float:
         arms = Arms(one.t[0], one.d[0], one.c[0], one.m[0], one.n, one.slots)
-        found: float = log_prior(problem.prior, one.levels[0], arms, arm, 6, low, high)
+        found: float = log_prior(problem.prior, one.levels[0], arms, arm, 6, low, high, *at_risk_from(arms, arm, low))
         return found
 
     for arm in range(2):

@@ -19,7 +19,7 @@ from scipy.special import gammaln
 
 from retrial.errors import ConfigError
 from retrial.tables.kernel.compiled import inlined, uncounted
-from retrial.tables.kernel.entries import Arms, leaves_by, stays_until
+from retrial.tables.kernel.entries import Arms, leaves_by, position, stays_until
 
 LEAST_LEAVING, LARGEST_MEAN = 0.05, 0.5
 """Lowest mean: a twentieth of the patients leaves over the whole grid; highest: half of those at risk at each time."""
@@ -128,6 +128,15 @@ def piece_of(t: int, n_times: int, pieces: int) -> int:
 
 
 @uncounted
+def at_risk_from(arms: Arms, a: int, time: int) -> tuple[int, int]:
+    """Entries of an arm before a time, and patients at risk there."""
+    i, left = position(arms, a, time), 0
+    for k in range(i):
+        left += arms.d[a, k] + arms.c[a, k]
+    return i, arms.n[a] - left
+
+
+@uncounted
 def log_prior(
     factors: np.ndarray,
     levels: np.ndarray,
@@ -136,17 +145,17 @@ def log_prior(
     n_times: int,
     low: int,
     high: int,
+    i: int,
+    at_risk: int,
 ) -> float:
     """Log prior probability of what happens in one arm at the grid times low, ..., high - 1 given those who are still at risk,
-    from its entries (`retrial.tables.kernel.entries`): of two tables that differ there alone the prior's ratio, at the cost of what differs.
+    from its entries (`retrial.tables.kernel.entries`), of which i come before `low`: of two tables that differ there alone the prior's ratio,
+    at the cost of what differs.
 
     Times at which nobody leaves come in runs with the same number at risk: a run of k counts k times log P(0 events, 0 censorings).
     """
     t, d, c, m = arms.t, arms.d, arms.c, arms.m[a]
-    pieces, i, at_risk = levels.shape[2], 0, arms.n[a]
-    while i < m and t[a, i] < low:
-        at_risk -= d[a, i] + c[a, i]
-        i += 1
+    pieces = levels.shape[2]
     total, time, piece = 0.0, low, piece_of(low, n_times, pieces)
     stop = ((piece + 1) * n_times + pieces - 1) // pieces
     event, censoring = levels[EVENT, a, piece], levels[CENSORING, a, piece]

@@ -20,7 +20,7 @@ from retrial.tables.kernel.moves import (
     last_touched,
     propose,
 )
-from retrial.tables.kernel.prior import log_prior, tilt_of
+from retrial.tables.kernel.prior import at_risk_from, log_prior, tilt_of
 from retrial.tables.kernel.problem import CURVE_SCALE, RULE, SCALARS, Problem
 
 TOTAL, JOINT = 2, 3
@@ -63,9 +63,10 @@ def move_level(problem: Problem, levels: np.ndarray, arms: Arms, scope: int, sta
         return False
     change = walk_change(problem.steps, levels, kind, arm, piece, new)
     low, high = (piece * n_times + pieces - 1) // pieces, ((piece + 1) * n_times + pieces - 1) // pieces
-    change -= log_prior(factors, levels, arms, arm, n_times, low, high)
+    i, at_risk = at_risk_from(arms, arm, low)
+    change -= log_prior(factors, levels, arms, arm, n_times, low, high, i, at_risk)
     levels[kind, arm, piece] = new
-    change += log_prior(factors, levels, arms, arm, n_times, low, high)
+    change += log_prior(factors, levels, arms, arm, n_times, low, high, i, at_risk)
     if change < 0.0 and math.log(1.0 - uniform(state)) > change:
         levels[kind, arm, piece] = old
         return False
@@ -188,8 +189,9 @@ def stretch(
         for a in range(2):
             if first if a == 0 else second:
                 low, high = first_touched(steps, n_steps, a), last_touched(steps, n_steps, a) + 1
-                log_ratio += log_prior(factors, levels, new, a, n_times, low, high) + tilt_of(tilt, new, a)
-                log_ratio -= log_prior(factors, levels, arms, a, n_times, low, high) + tilt_of(tilt, arms, a)
+                i, at_risk = at_risk_from(arms, a, low)
+                log_ratio += log_prior(factors, levels, new, a, n_times, low, high, i, at_risk) + tilt_of(tilt, new, a)
+                log_ratio -= log_prior(factors, levels, arms, a, n_times, low, high, i, at_risk) + tilt_of(tilt, arms, a)
         budget = weighted(cold, energy) + log_ratio
         if budget < 0.0:
             continue

@@ -29,7 +29,7 @@ class Sampler(NamedTuple):
 
 PILOT, FULL = 0, 1
 """First entries of a seed's spawn key."""
-BURN_IN_PER_PATIENT = 12
+BURN_IN_PER_PATIENT = 4
 """Proposals per patient from one table of the prior to the next: at a third taken, every patient moves several times."""
 COLDER_FOR_CURVES = 5.0
 """A curve whose energy falls straight to 0 needs this multiple of the settings' last inverse temperature."""

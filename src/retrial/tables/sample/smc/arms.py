@@ -27,8 +27,10 @@ from retrial.tables.kernel.problem import (
 from retrial.tables.sample.smc.population import Population
 from retrial.tables.sample.smc.weights import drawn_places, effective, largest_step, resample
 
-POOL = 20
-"""Tables drawn forward per particle."""
+POOL, POOL_OF_COPIES = 6, 20
+"""Tables drawn forward per particle; where numbers at risk are printed, which copies of few tables meet."""
+MORE_FOR_COPIES = 3
+"""How much longer a walk is that has to part copies."""
 EXACT = 0.2
 """Share of an arm's particles with the printed number of events at which the others are let go."""
 MAX_LEVELS = 400
@@ -54,7 +56,8 @@ def start_arm(
     """
     population.reading[:, arm] = readings[np.arange(population.size) % readings.size]
     if draw_arm(population, first, arm) and reach_events(population, arm, n_proposals, share, tick):
-        population.walk(population.reading[:1, arm].copy(), arm, n_burn_in)
+        more = MORE_FOR_COPIES if are_copies(population.problem, arm) else 1
+        population.walk(population.reading[:1, arm].copy(), arm, more * n_burn_in)
         return
     one_long_walk(population, first, (arm,), readings, n_burn_in, tick)
 
@@ -80,6 +83,11 @@ def one_long_walk(
         p.walk(readings[:1], arms[0] if len(arms) == 1 else BOTH, n_burn_in * WALK_ALONE, only=slice(i, i + 1))
 
 
+def are_copies(problem: Problem, arm: int) -> bool:
+    """Whether tables drawn forward had to meet a number at risk on their way, so that many of them are copies of a few."""
+    return bool(problem.segment[arm, -1, 0] > 0)
+
+
 def events_printed(problem: Problem, arm: int) -> bool:
     """Whether the number of an arm's own events is printed."""
     return problem.whole[0, EVENT_MODE] in (EVENTS_PER_ARM, EVENTS_EXPERIMENTAL if arm else EVENTS_CONTROL)
@@ -90,7 +98,8 @@ def draw_arm(population: Population, first: tuple[np.ndarray, np.ndarray], arm: 
     it, where the pool holds none.
     """
     problem, (first_d, first_r) = population.problem, first
-    d, r, levels, found = arm_pool(problem, first_r, arm, POOL * population.size, population.state)
+    pool = POOL_OF_COPIES if are_copies(problem, arm) else POOL
+    d, r, levels, found = arm_pool(problem, first_r, arm, pool * population.size, population.state)
     if not found:
         return False
     weights = np.ones(len(d))
