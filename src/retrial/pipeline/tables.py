@@ -300,7 +300,7 @@ def percent(advance: Callable[[int], None]) -> Callable[[float, str], None]:
     shown = [0]
 
     def report(done: float, _message: str) -> None:
-        percent = int(PERCENT * done)
+        percent = max(int(PERCENT * done), shown[0])
         advance(percent - shown[0])
         shown[0] = percent
 

@@ -28,7 +28,6 @@ def rotate(segment: np.ndarray, arms: Arms, a: int, state: np.ndarray, new: Arms
     Every such exchange of lengths (x, y) is undone by that of (y, x) at the same place, which is as likely: the proposal is symmetrical.
     It moves many patients by a little and so whole curves, which single patients only do by diffusion.
     """
-    t, d, c, m, t2, d2, c2 = arms.t, arms.d, arms.c, arms.m, new.t, new.d, new.c
     n_times, start, room = segment.shape[1], 0, 1
     for _ in range(TRIES):
         start = min(int(uniform(state) * n_times), n_times - 1)
@@ -46,15 +45,23 @@ def rotate(segment: np.ndarray, arms: Arms, a: int, state: np.ndarray, new: Arms
     if i == end:
         return -1
     for k in range(i):
-        t2[a, k], d2[a, k], c2[a, k] = t[a, k], d[a, k], c[a, k]
-    # the order of a rotated track: entries middle, ..., end - 1, then i, ..., middle - 1
-    width, k = end - i, i
-    e, x = 0, 0
+        new.t[a, k], new.d[a, k], new.c[a, k] = arms.t[a, k], arms.d[a, k], arms.c[a, k]
+    k = turn(arms, new, a, (i, middle, end), (first, second), track)
+    for j in range(end, arms.m[a]):
+        new.t[a, k], new.d[a, k], new.c[a, k] = arms.t[a, j], arms.d[a, j], arms.c[a, j]
+        k += 1
+    return k
+
+
+@uncounted
+def turn(arms: Arms, new: Arms, a: int, places: tuple[int, int, int], lengths: tuple[int, int], track: int) -> int:
+    """The part of `rotate` that changes: entries i, ..., middle - 1 and middle, ..., end - 1 change places. Returns where it ends in `new`."""
+    t, d, c, t2, d2, c2 = arms.t, arms.d, arms.c, new.t, new.d, new.c
+    (i, middle, end), (first, second) = places, lengths
+    # the order of a turned track: entries middle, ..., end - 1, then i, ..., middle - 1
+    later, width, k, e, x = end - middle, end - i, i, 0, 0
     while e < width or x < width:
-        ie, ix = (
-            (middle + e if e < end - middle else e - (end - middle) + i),
-            (middle + x if x < end - middle else x - (end - middle) + i),
-        )
+        ie, ix = middle + e if e < later else e - later + i, middle + x if x < later else x - later + i
         if track == EVENTS_ALONE:
             ix = i + x
         elif track == CENSORINGS_ALONE:
@@ -82,9 +89,6 @@ def rotate(segment: np.ndarray, arms: Arms, a: int, state: np.ndarray, new: Arms
         if censored == time:
             c2[a, k] = c[a, ix]
             x += 1
-        k += 1
-    for j in range(end, m[a]):
-        t2[a, k], d2[a, k], c2[a, k] = t[a, j], d[a, j], c[a, j]
         k += 1
     return k
 

@@ -107,9 +107,7 @@ def printed_inside(printed: np.ndarray, arm: int, low: int, high: int) -> int:
 
 
 @uncounted
-def shift(
-    printed: np.ndarray, arm: int, time: int, low: int, high: int, state: np.ndarray
-) -> tuple[int, float]:
+def shift(printed: np.ndarray, arm: int, time: int, low: int, high: int, state: np.ndarray) -> tuple[int, float]:
     """Another time for one patient within low, ..., high, and the ratio of the two directions' densities; -1 for none."""
     n_printed = printed_inside(printed, arm, low, high)
     near = 1.0 - ANYWHERE - (PRINTED if n_printed > 0 else 0.0)
@@ -128,7 +126,10 @@ def shift(
     if target == time:
         return -1, 0.0
     by_length, anywhere = near * math.log1p(1.0 / abs(target - time)), ANYWHERE / (high - low + 1)
-    forth, back = by_length / scales(time - low, high - time) + anywhere, by_length / scales(target - low, high - target) + anywhere
+    forth, back = (
+        by_length / scales(time - low, high - time) + anywhere,
+        by_length / scales(target - low, high - target) + anywhere,
+    )
     for i in range(1, printed[arm, 0] + 1):
         if printed[arm, i] == target:
             forth += PRINTED / n_printed
@@ -201,9 +202,7 @@ def swap_status(arms: Arms, scope: int, between: bool, amount: int, state: np.nd
 
 
 @uncounted
-def change_places(
-    segment: np.ndarray, arms: Arms, between: bool, amount: int, state: np.ndarray, steps: np.ndarray
-) -> int:
+def change_places(segment: np.ndarray, arms: Arms, between: bool, amount: int, state: np.ndarray, steps: np.ndarray) -> int:
     """A patient of one arm and one of the other, both within both arms' numbers at risk, change places; as `propose`."""
     arm = drawn_arm(arms.n, BOTH, state)
     kind, i = pick(arms, arm, uniform(state))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from retrial.tables.ensemble import ReconstructionSettings
 
-LEVELS = 60
+LEVELS = 45
 """Levels of proposals that an island makes, about: of each arm, of pairs, and while it looks at them."""
-SECONDS, SECONDS_PER_PATIENT = 0.4e-6, 3e-9
+SECONDS, SECONDS_PER_PATIENT = 0.5e-6, 2.5e-9
 """CPU seconds of a proposal (two cores, 2026)."""
 
 
