@@ -122,8 +122,10 @@ def _killed(folder: Path, case: Case, number: int, wait: float, expected: dict[s
     yield from (f"{at}: {name} differs" for name in found if name in expected and found[name] != expected[name])
     if case.forced and not run_folders(folder / "out"):
         yield f"{at}: the earlier result is gone"
-    if number != signal.SIGKILL:
-        yield from (f"{at}: TMPDIR holds {path.name}" for path in (folder / "tmp").iterdir())
+    if number == signal.SIGKILL:  # nothing can be tidied by what is killed so
+        shutil.rmtree(folder / "tmp")
+        (folder / "tmp").mkdir()
+    yield from (f"{at}: TMPDIR holds {path.name}" for path in (folder / "tmp").iterdir())
 
 
 def _said(run: Ended, number: int) -> Iterator[str]:

@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 
 from retrial import cli
+from retrial.app.process.surroundings import with_home
 from retrial.store.folders import CHECKSUM, MANIFEST, damage
 
 HEAVY = ("app.application", "app.config", "app.experiment", "app.check", "app.new", "app.information")
@@ -45,7 +46,8 @@ class Asked:
 
 
 def prepare(folder: Path) -> None:
-    """Import what runs need, and write the studies that they are about."""
+    """Import what runs need, its surroundings set before as a run does it, and write the studies that they are about."""
+    with_home()
     for name in (*HEAVY, *(f"pipeline.{verb}" for verb in VERBS)):
         import_module(f"retrial.{name}")
     (folder / "mine" / "study").mkdir(parents=True, exist_ok=True)
