@@ -61,18 +61,15 @@ def test_the_output_says_the_unit_and_where_it_comes_from(tmp_path: Path, capsys
     assert audit["note"].astype(str).str.contains("Recording unit 0.1 years").any()
 
 
-def test_a_slow_grid_names_a_faster_one_at_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_slow_tables_name_a_faster_effort_at_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from retrial.pipeline import tables
 
-    text = YEARS.replace("longest: 4.0", "longest: 4.00, shortest: 0.13")
-    assert run(tmp_path, "reconstruct", text, *SMALL) == 0
-    assert "endpoints.os.recording_unit" not in capsys.readouterr().err  # few particles
+    assert run(tmp_path, "reconstruct", YEARS, *SMALL) == 0
+    assert "reconstruction.effort" not in capsys.readouterr().err  # few particles
     with pytest.MonkeyPatch.context() as changed:
         changed.setattr(tables, "LONG", 1e-3)
-        assert run(tmp_path, "reconstruct", text, *SMALL, "seed=2") == 0
-    said = capsys.readouterr().err
-    assert "388 recorded times" in said
-    assert "endpoints.os.recording_unit: 0.25 (years)" in said
+        assert run(tmp_path, "reconstruct", YEARS, *SMALL, "seed=2") == 0
+    assert "of one core; reconstruction.effort=quick" in capsys.readouterr().err
 
 
 def test_a_curve_counts_as_one_number_an_arm() -> None:

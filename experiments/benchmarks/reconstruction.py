@@ -10,10 +10,8 @@ import numpy as np
 
 from retrial.dims import ARMS, TOTAL
 from retrial.tables.ensemble import ReconstructionSettings
-from retrial.tables.kernel.compiled import random_state
+from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.prior import TablePrior
-from retrial.tables.kernel.problem import PIECES
-from retrial.tables.kernel.walk import energies, walk
 from retrial.tables.printed.agreement import violated
 from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
 from retrial.tables.printed.statistics import Table
@@ -21,6 +19,7 @@ from retrial.tables.printed.targets import Target, Targets
 from retrial.tables.sample.build import build_problem
 from retrial.tables.sample.engine import reconstruct
 from retrial.tables.sample.pool import leaving_of
+from retrial.tables.sample.smc.population import Population
 from retrial.tables.sample.structure import first_table
 
 RATIO, TEST, MEDIAN = RatioReading.MANTEL_HAENSZEL, TestReading.SCORE_BRESLOW, MedianReading.GREENWOOD_DENSITY
@@ -87,13 +86,13 @@ def proposals(name: str, size: tuple[int, int], inverse_temperature: float) -> R
     n_times, n_patients = size
     targets = endpoint(n_times, n_patients, READINGS[name])
     problem = build_problem(targets, READINGS[name], TablePrior())
-    d, r = first_table(targets)
-    state, energy, which = random_state(np.random.SeedSequence(1)), np.zeros(4), np.zeros(1, np.int64)
-    levels = np.full((2, 2, problem.whole[0, PIECES]), len(problem.prior) // 2, np.int64)
-    energies(problem, 0, d, r, energy)
+    population, reading = Population.empty(problem, first_table(targets)[1], 1, np.random.SeedSequence(1)), np.zeros(1, np.int64)
+    population.put(first_table(targets))
+    population.cold[:] = inverse_temperature
+    population.look(BOTH)
 
     def walked(count: int) -> int:
-        return walk(problem, which, d, r, levels, energy, inverse_temperature, count, state)
+        return population.walk(reading, BOTH, count)
 
     walked(50 * (n_patients + n_times))
     accepted, taken = 0, []
@@ -102,6 +101,7 @@ def proposals(name: str, size: tuple[int, int], inverse_temperature: float) -> R
         accepted = walked(PROPOSALS)
         taken.append(time.perf_counter() - start)
     rate = PROPOSALS / min(taken)
+    d, r = (array[0] for array in population.tables())
     ratio = rate / plain_looks(Table(targets.times, d[:2], leaving_of(r[:2]) - d[:2]), targets, READINGS[name])
     key = ("proposals", name, str(n_times), str(n_patients), f"{inverse_temperature:g}")
     return key, (rate / 1e6, ratio, accepted / PROPOSALS)

@@ -7,14 +7,13 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from retrial.tables.kernel.compiled import random_state
-from retrial.tables.kernel.island import run_island
 from retrial.tables.kernel.prior import TablePrior
 from retrial.tables.kernel.problem import together
 from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.build import build_problem
 from retrial.tables.sample.pool import leaving_of
+from retrial.tables.sample.smc.island import Sizes, run_island
 from retrial.tables.sample.structure import first_table
 from tests.tables.toy import Counts, exact, key, number, total_variation, toy_targets
 
@@ -32,14 +31,12 @@ def sample(
     mass: list[dict[Counts, float]] = [defaultdict(float) for _ in readings]
     evidence = np.zeros((len(readings), islands))
     for island in range(islands):
-        state = random_state(np.random.SeedSequence(7, spawn_key=(island,)))
-        which, d, r, _, energy, _, summary, _ = run_island(
-            problem, *start, particles, 200, proposals, proposals, 150, 0.6, 60.0, state
-        )
-        if np.isfinite(summary[0]):
-            assert energy.sum() == 0.0
-            weight = np.exp(summary[0]) * len(readings) / particles
-            for reading, events, leaving in zip(which, d[:, :2], leaving_of(r[:, :2]), strict=True):
+        sizes = Sizes(particles, 200, proposals, proposals, 150, 0.6, 60.0)
+        found = run_island(problem, start, sizes, np.random.SeedSequence(7, spawn_key=(island,)))
+        if np.isfinite(found.log_evidence):
+            assert found.energy.sum() == 0.0
+            weight = np.exp(found.log_evidence) * len(readings) / particles
+            for reading, events, leaving in zip(found.reading, found.d[:, :2], leaving_of(found.r[:, :2]), strict=True):
                 mass[reading][key(events, leaving - events)] += weight
                 evidence[reading, island] += weight
     return [{k: v / sum(found.values()) for k, v in found.items()} for found in mass], evidence
@@ -80,10 +77,9 @@ def test_prior_is_sampled_under_every_structure(targets: Targets, prior: TablePr
     """Energy is 0 everywhere: what is left is the prior on the structure, by the moves alone."""
     (expected,), _ = exact(targets, (PLAIN,), prior)
     problem, start = build_problem(targets, PLAIN, prior), first_table(targets)
-    state = random_state(np.random.SeedSequence(3))
-    _, d, r, *_ = run_island(problem, *start, 40_000, 60, 10, 10, 0, 0.6, 10.0, state)
-    mass: dict[Counts, float] = defaultdict(float)
-    for events, leaving in zip(d[:, :2], leaving_of(r[:, :2]), strict=True):
+    found = run_island(problem, start, Sizes(40_000, 60, 10, 10, 0, 0.6, 10.0), np.random.SeedSequence(3))
+    d, mass = found.d, defaultdict(float)
+    for events, leaving in zip(d[:, :2], leaving_of(found.r[:, :2]), strict=True):
         mass[key(events, leaving - events)] += 1 / len(d)
     # Noise alone gives about sqrt(K / (2π N)) for K equally likely tables; unknown means move slowly, as if draws were fewer.
     noise = np.sqrt(len(expected) / (2 * np.pi * len(d)))

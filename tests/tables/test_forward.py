@@ -8,16 +8,14 @@ from scipy import stats
 
 from retrial.dims import CONTROL, EXPERIMENTAL
 from retrial.tables.kernel.compiled import random_state
-from retrial.tables.kernel.forward import beta_binomial, draw_forward
-from retrial.tables.kernel.island import draw_prior
+from retrial.tables.kernel.forward import beta_binomial
 from retrial.tables.kernel.prior import TablePrior, prior_factors
-from retrial.tables.kernel.problem import PIECES, Problem
-from retrial.tables.kernel.walk import N_ENERGIES
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.statistics import Table
-from retrial.tables.printed.targets import Target, Targets
+from retrial.tables.printed.targets import Target
 from retrial.tables.sample.build import build_problem
 from retrial.tables.sample.pool import leaving_of
+from retrial.tables.sample.smc.island import Sizes, prior_pairs
 from retrial.tables.sample.structure import first_table
 from tests.tables.toy import number, toy_targets
 
@@ -36,11 +34,9 @@ KINDS = {
 }
 
 
-def arrays(problem: Problem, targets: Targets, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    d = np.empty((n, 3, targets.n_times), np.int64)
-    r = np.empty((n, 3, targets.n_times + 1), np.int64)
-    d[0], r[0] = first_table(targets)
-    return d, r, np.zeros((n, 2, 2, problem.whole[0, PIECES]), np.int64)
+def sizes(particles: int) -> Sizes:
+    """Of a small island."""
+    return Sizes(particles, burn_in=50, proposals=50, most=50, target=0, share=0.6, last_temperature=10.0)
 
 
 def holds(table: Table, item: Target) -> bool:
@@ -57,15 +53,15 @@ def holds(table: Table, item: Target) -> bool:
 def test_every_table_has_the_structure_and_its_own_totals(kind: str) -> None:
     targets = toy_targets((12, 14), 6, KINDS[kind])
     problem = build_problem(targets, Reading(None, None, None), PRIOR)
-    d, r, levels = arrays(problem, targets, 300)
-    assert draw_forward(problem, *first_table(targets), d, r, levels, random_state(np.random.SeedSequence(1)))
+    population = prior_pairs(problem, first_table(targets), sizes(300), np.random.SeedSequence(1))
+    d, r = population.tables()
     assert (d[:, 2] == d[:, 0] + d[:, 1]).all()
     assert (r[:, 2] == r[:, 0] + r[:, 1]).all()
     assert (r[:, :2, 0] == [12, 14]).all()
     leaving = leaving_of(r[:, :2])
     assert (leaving >= d[:, :2]).all()
     assert (leaving.sum(axis=-1) == [12, 14]).all()
-    assert 0 <= levels.min() <= levels.max() < problem.prior.shape[0]
+    assert 0 <= population.levels.min() <= population.levels.max() < problem.prior.shape[0]
     for events, gone in zip(d[:, :2], leaving, strict=True):
         table = Table(targets.times, events, gone - events)
         assert all(holds(table, item) for item in targets.targets)
@@ -83,14 +79,11 @@ def test_beta_binomial_is_scipys() -> None:
 
 
 def test_a_walk_where_the_pools_hold_nothing() -> None:
-    """Numbers at risk that no pool of 40 tables meets (300 patients, exact at five times): every table has them nevertheless."""
+    """Numbers at risk that no pool of a dozen tables meets (300 patients, exact at five times): every table has them nevertheless."""
     at_risk = [number("at_risk", text, CONTROL, time=t) for text, t in (("287", 2.0), ("211", 3.0), ("150", 4.0), ("93", 5.0))]
     targets = toy_targets((300, 300), 6, [*at_risk, number("events", "137", CONTROL), number("events", "91", EXPERIMENTAL)])
     problem = build_problem(targets, Reading(None, None, None), PRIOR)
-    d, r, levels = arrays(problem, targets, 2)
-    state = random_state(np.random.SeedSequence(3))
-    assert not draw_forward(problem, *first_table(targets), d, r, levels, state)
-    draw_prior(problem, np.zeros(2, np.int64), d, r, levels, np.zeros((2, N_ENERGIES)), 50, state)
+    d, r = prior_pairs(problem, first_table(targets), sizes(2), np.random.SeedSequence(3)).tables()
     assert (d[:, 0].sum(axis=-1) == 137).all()
     assert (d[:, 1].sum(axis=-1) == 91).all()
     assert (r[:, 0, 1:5] == [287, 211, 150, 93]).all()

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from retrial.study.study import Study
 from retrial.tables.kernel.prior import TablePrior
-from retrial.tables.kernel.walk import energies
 from retrial.tables.printed.agreement import violated
 from retrial.tables.printed.from_study import targets_from_study
 from retrial.tables.printed.readings import MedianReading, Reading
@@ -19,6 +18,7 @@ from retrial.tables.printed.statistics import Table
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.build import UnattainableError, build_problem
 from retrial.tables.sample.structure import contradictions, with_totals
+from tests.tables.toy import at_table
 
 CROWLEY = [rule for rule in MedianReading if rule is not MedianReading.GREENWOOD_DENSITY]
 
@@ -57,9 +57,8 @@ def test_energy_is_zero_exactly_where_the_table_keeps_the_bound(
         ci = ["2", "NE"]
     asked = targets({"value": value} | ({"ci": ci} if ci else {}))
     one, reading = table(seed), Reading(None, None, rule)
-    energy = np.zeros(4)
-    energies(build_problem(asked, reading, TablePrior()), 0, *with_totals(one.d[:2], -np.diff(one.r[:2])), energy)
-    assert (energy.sum() == 0.0) == (violated(one, asked, reading) == ())
+    same = at_table(build_problem(asked, reading, TablePrior()), with_totals(one.d[:2], -np.diff(one.r[:2])))
+    assert (same.energy.sum() == 0.0) == (violated(one, asked, reading) == ())
 
 
 @pytest.mark.parametrize(("value", "last"), [("NR", 12), (">5", 5), ("≥5", 4)])

@@ -9,7 +9,6 @@ from retrial.study.study import Study
 from retrial.tables.printed.digitised import ArmCurve, Curve
 from retrial.tables.printed.from_study import targets_from_study
 from retrial.tables.printed.targets import Targets
-from retrial.tables.sample.cost import coarser_unit, seconds_of
 
 ARMS = {"control": {"n": "40"}, "experimental": {"n": "41"}}
 
@@ -179,14 +178,3 @@ def test_the_grid_ends_one_step_after_the_curve() -> None:
     found = targets({"at_risk": table}, curve=curve(QUARTERS[QUARTERS <= 22], BETWEEN))
     assert found.last == 24.25
     assert "one step after the curve" in " ".join(found.notes)
-
-
-def test_a_grid_that_takes_long_has_a_coarser_one() -> None:
-    from retrial.tables.ensemble import ReconstructionSettings
-
-    settings = ReconstructionSettings()
-    fine = targets({**medians("4.90", "2.92"), "longest": "13.08"})
-    assert seconds_of(fine, settings) > 1000
-    unit = coarser_unit(fine, settings, 180)
-    assert unit == 0.1
-    assert seconds_of(targets({**medians("4.90", "2.92"), "longest": "13.08", "recording_unit": str(unit)}), settings) < 180

@@ -8,26 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrial.tables.kernel.compiled import random_state, uniform
-from retrial.tables.kernel.island import level_step, resample
-from retrial.tables.kernel.moves import STEP_FIELDS, apply, propose
-from retrial.tables.kernel.prior import TablePrior
-from retrial.tables.kernel.problem import PIECES, Problem
-from retrial.tables.kernel.walk import energies, log_prior, walk
+from retrial.tables.kernel.entries import Arms
+from retrial.tables.kernel.groups import CENSORINGS_ALONE, EVENTS_ALONE, rotate
+from retrial.tables.kernel.moves import BOTH, STEP_FIELDS
+from retrial.tables.kernel.prior import TablePrior, at_risk_from, log_prior
 from retrial.tables.printed.agreement import violated
 from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading, all_readings
 from retrial.tables.printed.statistics import Table
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.build import build_problem
 from retrial.tables.sample.pool import evidence_error, leaving_of
+from retrial.tables.sample.smc.weights import effective, largest_step, resample
 from retrial.tables.sample.structure import first_table, with_totals
-from tests.tables.toy import number, toy_targets
+from tests.tables.toy import at_table, number, toy_targets
+from tests.tables.toy import log_prior as by_scipy
 
 EVERYTHING = all_readings(tuple(RatioReading), tuple(TestReading), tuple(MedianReading))
-
-
-def middle_levels(problem: Problem) -> np.ndarray:
-    """(2, 2, pieces) levels of the prior to start from."""
-    return np.full((2, 2, problem.whole[0, PIECES]), len(problem.prior) // 2, np.int64)
 
 
 def targets_of(table: Table, reading: Reading, width: float, coarse: float = 0.0) -> Targets:
@@ -72,17 +68,15 @@ def test_energy_is_zero_exactly_where_the_plain_statistics_agree(
         return
     targets = targets_of(table, reading, 0.02, coarse)
     problem = build_problem(targets, reading, TablePrior())
-    dd, rr = with_totals(d, d + c)
-    energy = np.zeros(4)
-    energies(problem, 0, dd, rr, energy)
-    assert energy.sum() == 0.0
+    one = at_table(problem, with_totals(d, d + c), seed)
+    assert one.energy.sum() == 0.0
     assert violated(table, targets, reading) == ()
     # One patient moved: both sides must judge alike, whatever the judgement.
-    state = random_state(np.random.SeedSequence(seed))
-    walk(problem, np.zeros(1, np.int64), dd, rr, middle_levels(problem), energy, 0.0, 3, state)
-    energies(problem, 0, dd, rr, energy)
+    one.walk(np.zeros(1, np.int64), BOTH, 3)
+    one.look(BOTH)
+    dd, rr = (array[0] for array in one.tables())
     moved = Table(table.times, dd[:2], leaving_of(rr[:2]) - dd[:2])
-    assert (energy.sum() == 0.0) == (violated(moved, targets, reading) == ())
+    assert (one.energy.sum() == 0.0) == (violated(moved, targets, reading) == ())
 
 
 @settings(derandomize=True, max_examples=60, deadline=None)
@@ -94,52 +88,102 @@ def test_walk_keeps_counts_and_its_own_books(seed: int, inverse_temperature: flo
         [number("events", "12"), number("at_risk", "6", "control", time=4), number("longest", "8"), number("median", "4")],
     )
     problem = build_problem(targets, Reading(None, None, None), TablePrior())
-    d, r = first_table(targets)
-    energy = np.zeros(4)
-    energies(problem, 0, d, r, energy)
-    levels, state = middle_levels(problem), random_state(np.random.SeedSequence(seed))
-    walk(problem, np.zeros(1, np.int64), d, r, levels, energy, inverse_temperature, 400, state)
-    assert (levels >= 0).all()
-    assert (levels < len(problem.prior)).all()
+    one = at_table(problem, first_table(targets), seed)
+    one.cold[:] = inverse_temperature
+    one.walk(np.zeros(1, np.int64), BOTH, 400)
+    assert (one.levels >= 0).all()
+    assert (one.levels < len(problem.prior)).all()
+    d, r = (array[0] for array in one.tables())
     assert (d >= 0).all()
     assert (leaving_of(r) >= d).all()
     assert np.array_equal(d[2], d[0] + d[1])
     assert np.array_equal(r[2], r[0] + r[1])
     assert (r[0, 0], r[1, 0], d[2].sum(), r[0, 3]) == (11, 9, 12, 6)
     assert leaving_of(r)[2, -1] > 0
-    fresh = np.zeros(4)
-    energies(problem, 0, d, r, fresh)
+    kept = one.energy.copy()
+    one.look(BOTH)
     if inverse_temperature > 0:
-        np.testing.assert_array_equal(energy, fresh)
+        np.testing.assert_array_equal(kept, one.energy)
 
 
-def test_moves_are_undone_exactly() -> None:
-    targets = toy_targets((15, 15), 10, [])
-    problem = build_problem(targets, Reading(None, None, None), TablePrior())
-    d, r = first_table(targets)
-    state, steps = random_state(np.random.SeedSequence(1)), np.zeros((2, STEP_FIELDS), np.int64)
-    for _ in range(500):
-        before = d.copy(), r.copy()
-        n_steps = propose(problem.whole[0], problem.segment, d, r, state, steps)
-        for i in range(n_steps):
-            apply(d, r, steps, i, 1)
-        for i in range(n_steps):
-            apply(d, r, steps, i, -1)
-        assert np.array_equal(d, before[0])
-        assert np.array_equal(r, before[1])
+def entries(random: np.random.Generator, n_times: int, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(2, M) grid indices, events and censorings of a first arm, and (2,) numbers of entries."""
+    size = random.integers(1, most)
+    t, d, c = (np.zeros((2, 4 * most), np.int64) for _ in range(3))
+    t[0, :size] = np.sort(random.choice(n_times, size, replace=False))
+    d[0, :size], c[0, :size] = random.integers(0, 3, (2, size))
+    c[0, :size] += (d[0, :size] + c[0, :size]) == 0
+    return t, d, c, np.array([size, 0])
+
+
+def in_all_slots(
+    n_times: int, t: np.ndarray, d: np.ndarray, c: np.ndarray, m: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The same with an entry for every grid time."""
+    both = [np.stack([dense(t, counts, m[0], n_times), np.zeros(n_times, int)]) for counts in (d, c)]
+    return np.tile(np.arange(n_times), (2, 1)), *both, np.array([n_times, n_times])
+
+
+def dense(t: np.ndarray, counts: np.ndarray, m: int, n_times: int) -> np.ndarray:
+    """(T,) counts at every grid time of the first arm."""
+    out = np.zeros(n_times, int)
+    out[t[0, :m]] = counts[0, :m]
+    return out
+
+
+@pytest.mark.parametrize("slots", [False, True])
+def test_stretches_that_change_places_are_those_of_plain_slices(slots: bool) -> None:
+    random, n_times = np.random.default_rng(1), 40
+    segment = np.zeros((2, n_times, 2), np.int64)
+    segment[:, :, 1] = n_times - 1
+    state, made = random_state(np.random.SeedSequence(2)), 0
+    steps = np.zeros((2, STEP_FIELDS), np.int64)
+    for _ in range(1000):
+        t, d, c, m = in_all_slots(n_times, *entries(random, n_times, 12)) if slots else entries(random, n_times, 12)
+        new = tuple(np.zeros_like(t) for _ in range(3))
+        before = state.copy()
+        size = rotate(segment, Arms(t, d, c, m, m, slots), 0, state, Arms(*new, m.copy(), m, slots), steps)
+        if size < 0:
+            continue
+        made += 1
+        draws = [uniform(before) for _ in range(5)]
+        start = int(draws[0] * n_times)
+        if start == n_times - 1:  # it had to draw again
+            start, draws = int(draws[1] * n_times), draws[1:]
+        track = int(draws[3] * 3)
+        first, second = (min(int((n_times - start) ** u), n_times - start - 1) for u in draws[1:3])
+
+        def turned(
+            counts: np.ndarray, start: int = start, middle: int = start + first, stop: int = start + first + second
+        ) -> np.ndarray:
+            return np.concatenate([counts[:start], counts[middle:stop], counts[start:middle], counts[stop:]])
+
+        events, censored = dense(t, d, m[0], n_times), dense(t, c, m[0], n_times)
+        assert (np.diff(new[0][0, :size]) > 0).all()
+        assert np.array_equal(dense(new[0], new[1], size, n_times), events if track == CENSORINGS_ALONE else turned(events))
+        assert np.array_equal(dense(new[0], new[2], size, n_times), censored if track == EVENTS_ALONE else turned(censored))
+        assert (steps[0, 2], steps[0, 4]) == (start, start + first + second - 1)
+    assert made > 300
 
 
 def test_prior_of_one_table_is_beta_binomial() -> None:
-    from tests.tables.toy import log_prior as by_scipy
-
+    """The whole, and by parts."""
     prior = TablePrior(event_mean=0.2, event_shape=0.7, censoring_mean=0.1)
     targets = toy_targets((9, 7), 6, [])
     problem = build_problem(targets, Reading(None, None, None), prior)
-    d, r = first_table(targets)
-    out = np.zeros((2, 6))
-    log_prior(problem.prior, middle_levels(problem), d, r, out)
+    one = at_table(problem, first_table(targets))
+    d, r = (array[0] for array in one.tables())
+
+    def part(arm: int, low: int, high: int) -> float:
+        arms = Arms(one.t[0], one.d[0], one.c[0], one.m[0], one.n, one.slots)
+        found: float = log_prior(problem.prior, one.levels[0], arms, arm, 6, low, high, *at_risk_from(arms, arm, low))
+        return found
+
     for arm in range(2):
-        assert out[arm].sum() == pytest.approx(by_scipy(d[arm], leaving_of(r)[arm] - d[arm], prior), abs=1e-8)
+        expected = by_scipy(d[arm], leaving_of(r)[arm] - d[arm], prior)
+        assert part(arm, 0, 6) == pytest.approx(expected, abs=1e-8)
+        for cut in range(1, 6):
+            assert part(arm, 0, cut) + part(arm, cut, 6) == pytest.approx(expected, abs=1e-8)
 
 
 def test_random_numbers_are_uniform_and_reproducible() -> None:
@@ -156,14 +200,14 @@ def test_random_numbers_are_uniform_and_reproducible() -> None:
 def test_resampling_is_systematic() -> None:
     weights = np.array([0.5, 0.25, 0.25, 0.0])
     for seed in range(20):
-        copies = np.bincount(resample(weights, random_state(np.random.SeedSequence(seed))), minlength=4)
+        copies = np.bincount(resample(weights, (seed + 0.5) / 20), minlength=4)
         assert copies.sum() == 4
         assert list(copies) == [2, 1, 1, 0]
 
 
 def test_level_keeps_the_asked_share() -> None:
     energy = np.random.default_rng(1).exponential(3, 400)
-    step = level_step(energy, 0.7)
+    step = largest_step(lambda step: effective(np.exp(-step * energy)) > 0.7 * 400)
     weights = np.exp(-step * energy)
     assert weights.sum() ** 2 / (weights**2).sum() / 400 == pytest.approx(0.7, abs=1e-6)
 

@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
+from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.prior import TablePrior
+from retrial.tables.kernel.problem import Problem
 from retrial.tables.printed.agreement import violated
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.statistics import Table
 from retrial.tables.printed.targets import Target, Targets
+from retrial.tables.sample.smc.population import Population
 
 Counts = tuple[tuple[int, ...], ...]
 
@@ -111,3 +114,11 @@ def row_of(frame: pd.DataFrame, quantity: str, arm: str, time: float | None = No
     found = frame[(frame["quantity"] == quantity) & (frame["arm"] == arm) & (True if time is None else frame["time"] == time)]
     assert len(found) == 1
     return found.iloc[0]
+
+
+def at_table(problem: Problem, table: tuple[np.ndarray, np.ndarray], seed: int = 0) -> Population:
+    """A population of one particle, which is the table."""
+    population = Population.empty(problem, table[1], 1, np.random.SeedSequence(seed))
+    population.put(table)
+    population.look(BOTH)
+    return population

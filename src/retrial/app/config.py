@@ -73,7 +73,11 @@ def _reconstruction(raw: Any, problems: Problems) -> tuple[ReconstructionSetting
     names = [item.name for item in dataclasses.fields(Probes)]
     asked = plain_probes(raw) if isinstance(raw, Mapping) else {}
     further = {key: value for key, value in asked.items() if key in names}
-    settings = {key: value for key, value in asked.items() if key not in names} if isinstance(raw, Mapping) else raw
+    settings = (
+        {key: value for key, value in asked.items() if key not in names and value is not None}
+        if isinstance(raw, Mapping)
+        else raw
+    )
     probes = build_dataclass(Probes, further, "reconstruction", problems)
     return build_dataclass(ReconstructionSettings, settings, "reconstruction", problems), probes
 

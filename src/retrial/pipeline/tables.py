@@ -35,13 +35,13 @@ from retrial.tables.printed.agreement import fidelity
 from retrial.tables.printed.digitised import Curve, read_curve
 from retrial.tables.printed.from_study import is_adjusted, targets_from_study, treatment_effect
 from retrial.tables.printed.targets import Targets
-from retrial.tables.sample.cost import coarser_unit, seconds_of
+from retrial.tables.sample.cost import seconds_of
 from retrial.tables.sample.engine import reconstruct
 
 log = logging.getLogger("retrial")
 PERCENT = 100
 MINUTE = 60.0
-LONG = 3 * MINUTE
+LONG = 4 * MINUTE
 """CPU seconds of an endpoint's tables above which it is worth a word before the start."""
 MOST_TIMES = 20_000
 """Different times of patients that survival models are fitted to: two minutes and 0.5 GB a fit with its criticism."""
@@ -213,17 +213,17 @@ def _as_recorded(table: LifeTable, study: Study, key: str) -> LifeTable:
 
 
 def _targets(run: RunConfig, study: Study, key: str) -> Targets:
-    """What is printed, on its grid; says the grid, and what to do where it is so fine that tables take long."""
+    """What is printed, on its grid; says the grid, and what to do where tables take long."""
     targets = targets_from_study(study, key, curve=_curve(run, study, key))
     for note in targets.notes:
         log.info("%s: %s", key, note)
-    slow = seconds_of(targets, run.reconstruction)
+    n_patients = targets.n_control + targets.n_experimental
+    slow = seconds_of(n_patients, run.reconstruction)
     if slow > LONG:
-        unit = coarser_unit(targets, run.reconstruction, LONG)
-        fewer = seconds_of(targets, run.reconstruction, round((targets.last - targets.first) / unit) + 1)
+        quick = seconds_of(n_patients, ReconstructionSettings(effort="quick"))
         log.warning(
-            "%s: %d recorded times: the tables take about %.0f minutes of one core; endpoints.%s.recording_unit: %g (%s) takes about %.0f",
-            *(key, targets.n_times, slow / MINUTE, key, unit, study.time_unit, max(fewer / MINUTE, 1)),
+            "%s: %d patients: the tables take about %.0f minutes of one core; reconstruction.effort=quick about %.1f",
+            *(key, n_patients, slow / MINUTE, quick / MINUTE),
         )
     return targets
 
@@ -300,7 +300,7 @@ def percent(advance: Callable[[int], None]) -> Callable[[float, str], None]:
     shown = [0]
 
     def report(done: float, _message: str) -> None:
-        percent = int(PERCENT * done)
+        percent = max(int(PERCENT * done), shown[0])
         advance(percent - shown[0])
         shown[0] = percent
 

@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, one line at the end elsewhere; never on stdout."""
+"""Progress on stderr: a bar on a terminal, elsewhere a line every few seconds and one at the end; never on stdout."""
 
 from __future__ import annotations
 
@@ -9,25 +9,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from retrial.store import interrupts
 
 log = logging.getLogger("retrial")
+SAY_EVERY = 5.0
+"""Seconds between two lines where there is no terminal."""
 
 
 @contextmanager
 def counter(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Yield a function that counts finished pieces; says the rate at the end."""
-    started = time.monotonic()
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    """Yield a function that counts finished pieces; says the time left now and then, and the rate at the end."""
+    started = said = time.monotonic()
+    done, console = 0, Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=total)
 
         def one_more(count: int) -> None:
+            nonlocal done, said
             interrupts.check()
             bar.advance(task, count)
+            done, now = done + count, time.monotonic()
+            if bar.disable and now - said >= SAY_EVERY:
+                said = now
+                left = f"about {(total - done) * (now - started) / done:.0f} s left" if done else "time left not known yet"
+                log.info("%s: %d of %d %s, %s", what, done, total, unit, left)
 
         yield one_more
     seconds = time.monotonic() - started

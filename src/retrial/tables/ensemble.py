@@ -17,9 +17,12 @@ from retrial.tables.kernel.prior import TablePrior
 from retrial.tables.life_table import LifeTable
 from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
 
-MIN_PROPOSALS, PROPOSALS_PER_SIZE, MANY_PATIENTS = 300, 4, 400
-"""Default proposals per level; beyond `MANY_PATIENTS` patients move in blocks. With half as many the variance of a
-sampler's answers is three to five times as large (restricted means and events; 92 patients, 21 months), where twice the samplers only halve it."""
+MIN_PROPOSALS, PROPOSALS_PER_PATIENT, MANY_PATIENTS = 300, 2, 400
+"""Default proposals per level; beyond `MANY_PATIENTS` patients no more, because groups move. The grid's fineness asks for none."""
+
+
+EFFORTS = {"quick": (4, 100), "standard": (8, 400), "thorough": (24, 400)}
+"""Islands and particles of each effort: Monte Carlo errors of docs/methods.md, section 4."""
 
 
 _MOST_PIECES = 100
@@ -34,6 +37,7 @@ class ReconstructionSettings:
     agreement     "default" or "strict" (every printed digit), METHODS 4
     prior         of the tables
     ratios, tests, medians  readings that are tried
+    effort        "quick" (an answer in seconds, to look at), "standard" or "thorough": how many islands and particles, where these are None
     islands       independent samplers of an endpoint, each over all readings; their spread is the answers' Monte Carlo error
     particles     tables per island
     proposals     Metropolis-Hastings proposals per table and level (half to twice as many, by acceptance); None: by the table's size
@@ -66,8 +70,9 @@ class ReconstructionSettings:
     ratios: tuple[RatioReading, ...] = tuple(RatioReading)
     tests: tuple[TestReading, ...] = tuple(TestReading)
     medians: tuple[MedianReading, ...] = tuple(MedianReading)
-    islands: int = 8
-    particles: int = 400
+    effort: str = field(default="standard", metadata={"in_key": False})
+    islands: int = None  # type: ignore[assignment]  # filled from the effort
+    particles: int = None  # type: ignore[assignment]
     proposals: int | None = None
     target_proposals: int = 2
     share: float = 0.9
@@ -79,6 +84,12 @@ class ReconstructionSettings:
     relaxed: bool = False
 
     def __post_init__(self) -> None:
+        if self.effort not in EFFORTS:
+            problem = f"reconstruction.effort: got {self.effort!r}; allowed are {', '.join(EFFORTS)}"
+            raise ConfigError("cannot reconstruct with these settings", [problem])
+        for name, value in zip(("islands", "particles"), EFFORTS[self.effort], strict=True):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
         least = {
             "n_tables": 1,
             "islands": 1,
@@ -110,9 +121,9 @@ class ReconstructionSettings:
         if problems:
             raise ConfigError("cannot reconstruct with these settings", problems)
 
-    def proposals_for(self, n_patients: int, n_times: int) -> int:
-        """Proposals per level: about four for every patient and cell unless set."""
-        return self.proposals or max(MIN_PROPOSALS, PROPOSALS_PER_SIZE * (min(n_patients, MANY_PATIENTS) + 4 * n_times))
+    def proposals_for(self, n_patients: int) -> int:
+        """Proposals per level: about two for every patient unless set."""
+        return self.proposals or max(MIN_PROPOSALS, PROPOSALS_PER_PATIENT * min(n_patients, MANY_PATIENTS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ def log_rank_sums(d: np.ndarray, r: np.ndarray, inverse: np.ndarray) -> tuple[fl
     observed, expected, total, variance, untied = 0, 0.0, 0, 0.0, 0.0
     for t in range(d.shape[1]):
         events, at_risk = d[2, t], r[2, t]
+        if at_risk == 0:
+            break
         share = r[1, t] * inverse[at_risk]
         observed += d[1, t]
         total += events
@@ -54,6 +56,8 @@ def breslow_score(d: np.ndarray, r: np.ndarray, beta: float) -> tuple[float, flo
     """U(β) and I(β) of the Cox partial likelihood, Breslow's ties."""
     observed, expected, information, ratio = 0, 0.0, 0.0, math.exp(beta)
     for t in range(d.shape[1]):
+        if r[2, t] == 0:
+            break
         events = d[2, t]
         if events == 0:
             continue
@@ -90,6 +94,8 @@ def efron_score(d: np.ndarray, r: np.ndarray, beta: float) -> tuple[float, float
     """
     score, information, ratio = 0.0, 0.0, math.exp(beta)
     for t in range(d.shape[1]):
+        if r[2, t] == 0:
+            break
         events = d[2, t]
         if events == 0:
             continue
@@ -156,6 +162,8 @@ def likelihood_ratio(d: np.ndarray, r: np.ndarray, ties: int, beta: float) -> fl
     """χ² = 2 (l(β̂) - l(0)) of the Cox partial likelihood."""
     gain, ratio = 0.0, math.exp(beta)
     for t in range(d.shape[1]):
+        if r[2, t] == 0:
+            break
         events = d[2, t]
         if events == 0:
             continue

@@ -1,6 +1,6 @@
 """Distance of a life table from agreement with everything printed (compiled); 0 if and only if it agrees.
 
-Tables are (d, r): d (3, T) events and r (3, T + 1) at risk of control, experimental and both, r[:, T] = 0.
+Statistics read columns (`retrial.tables.kernel.entries`): grid index t, events d and patients at risk r at the times with events.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from retrial.tables.kernel.comparison import (
     LOG_RANK,
     MANTEL_HAENSZEL,
     OBSERVED_EXPECTED,
+    RATIO_BRESLOW,
     SCORE_BRESLOW,
     SCORE_EFRON,
     WALD_BRESLOW,
@@ -25,11 +26,11 @@ from retrial.tables.kernel.comparison import (
     log_rank_sums,
 )
 from retrial.tables.kernel.compiled import inlined, uncounted
-from retrial.tables.kernel.kaplan_meier import DENSITY_BAND, GREENWOOD_DENSITY, TOLERANCE, distance_from_half
+from retrial.tables.kernel.entries import Arms
+from retrial.tables.kernel.kaplan_meier import DENSITY_BAND, GREENWOOD_DENSITY, LOG_LOG, TOLERANCE, distance_from_half
 from retrial.tables.kernel.problem import (
     BETA,
     CHI_SQUARE,
-    CURVE_SCALE,
     ESTIMATOR,
     LIMITS,
     MEDIAN,
@@ -86,32 +87,43 @@ def crossing_energy(before: float, at: float) -> float:
 
 @uncounted
 def density_energy(
-    d: np.ndarray, r: np.ndarray, g: int, times: np.ndarray, inverse: np.ndarray, first: int, last: int, real: np.ndarray
+    t: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    g: int,
+    k: int,
+    n_times: int,
+    times: np.ndarray,
+    inverse: np.ndarray,
+    first: int,
+    last: int,
+    real: np.ndarray,
 ) -> float:
     """Energy of a median printed for the times first to last and its SE by the density rule (the SE taken at the table's median, or at the
     nearest of these times where it is none of them; T: not reached).
-
-    The loop has no branch on the counts: they are unpredictable, and a missed branch costs more than the arithmetic.
     """
-    s, greenwood, before, at, median, se_at, greenwood_at = 1.0, 0.0, 1.0, 0.0, -1, 0.0, 0.0
+    s, greenwood, before, at, median, se_at, greenwood_at = 1.0, 0.0, 1.0, 1.0 if last < n_times else 0.0, -1, 0.0, 0.0
     upper_time, upper_survival, lower_time, lower_survival = 0.0, 1.0, -1.0, 0.0
-    for t in range(d.shape[1]):
-        events = d[g, t]
-        s *= 1.0 - events * inverse[r[g, t]]
-        greenwood += events * inverse[r[g, t]] * inverse[r[g, t] - events]
-        high = events > 0 and s >= UPPER_LEVEL
-        upper_time = times[t] if high else upper_time
-        upper_survival = s if high else upper_survival
-        low = events > 0 and lower_time < 0.0 and s <= LOWER_LEVEL
-        lower_time = times[t] if low else lower_time
-        lower_survival = s if low else lower_survival
-        before = s if t < first else before
-        if t >= first:
-            if median < 0 and (t == last or s <= 0.5 + TOLERANCE):
-                median, se_at, greenwood_at = t, s, greenwood
-            at = s if t == last else at
-            if t >= last and lower_time >= 0.0:
-                break
+    for i in range(k):
+        time, events, at_risk = t[g, i], d[g, i], r[g, i]
+        if median < 0 and time > first and (s <= 0.5 + TOLERANCE or time > last):
+            median, se_at, greenwood_at = first if s <= 0.5 + TOLERANCE else last, s, greenwood
+        if time > last and lower_time >= 0.0:
+            break
+        s *= 1.0 - events * inverse[at_risk]
+        greenwood += events * inverse[at_risk] * inverse[at_risk - events]
+        if s >= UPPER_LEVEL:
+            upper_time, upper_survival = times[time], s
+        if lower_time < 0.0 and s <= LOWER_LEVEL:
+            lower_time, lower_survival = times[time], s
+        if time < first:
+            before = s
+        if time <= last and last < n_times:
+            at = s
+        if median < 0 and first <= time <= last and s <= 0.5 + TOLERANCE:
+            median, se_at, greenwood_at = time, s, greenwood
+    if median < 0 and (s <= 0.5 + TOLERANCE or last < n_times):
+        median, se_at, greenwood_at = first if s <= 0.5 + TOLERANCE else last, s, greenwood
     energy = crossing_energy(before, at)
     lower, upper = MEDIAN_SE + 2 * g, MEDIAN_SE + 2 * g + 1
     if math.isnan(real[lower, 0]) and math.isnan(real[upper, 0]):
@@ -124,33 +136,54 @@ def density_energy(
 
 
 @uncounted
-def crowley_energy(d: np.ndarray, r: np.ndarray, g: int, whole: np.ndarray, z: float) -> float:
-    """Energy of a median and its Brookmeyer-Crowley limits, each printed for one grid time or several."""
-    s, greenwood, before, at = 1.0, 0.0, 1.0, 1.0
+def crowley_energy(
+    t: np.ndarray,
+    d: np.ndarray,
+    r: np.ndarray,
+    g: int,
+    k: int,
+    n_times: int,
+    inverse: np.ndarray,
+    whole: np.ndarray,
+    z: float,
+) -> float:
+    """Energy of a median and its Brookmeyer-Crowley limits, each printed for one grid time or several.
+
+    The distance of Ŝ from 1/2 in standard errors is computed where it can decide. Above 1/2 it falls from event to event under the plain
+    and the logarithmic rule, so that its least value before the lower limit is the last; and it is above 0, and so above -z, as long as Ŝ is.
+    """
+    s, greenwood, before, at, rule = 1.0, 0.0, 1.0, 1.0, whole[RULE]
     first, last = whole[MEDIAN + 2 * g], whole[MEDIAN + 2 * g + 1]
-    low, high = LIMITS + 4 * g, LIMITS + 4 * g + 2
+    low, low_last = whole[LIMITS + 4 * g], whole[LIMITS + 4 * g + 1]
+    high, high_last = whole[LIMITS + 4 * g + 2], whole[LIMITS + 4 * g + 3]
+    end = max(last, low_last, high_last)
     least_low, least_high, last_low, last_high = np.inf, np.inf, np.inf, np.inf
-    for t in range(d.shape[1]):
-        if d[g, t] == 0:
-            continue
-        s *= 1.0 - d[g, t] / r[g, t]
-        greenwood += d[g, t] / (r[g, t] * (1.0 * r[g, t] - d[g, t]))
-        distance = distance_from_half(s, greenwood, whole[RULE])
-        if t < first:
+    for i in range(k):
+        time, events, at_risk = t[g, i], d[g, i], r[g, i]
+        if time > end:
+            break
+        s *= 1.0 - events * inverse[at_risk]
+        greenwood += events * inverse[at_risk] * inverse[at_risk - events]
+        if time < first:
             before = s
-        if t <= last:
+        if time <= last:
             at = s
-        if t < whole[low]:
+        following = t[g, i + 1] if i + 1 < k else n_times
+        decides = s < 0.5 or (rule == LOG_LOG and time < low) or time < low <= following
+        if not (decides or time <= low_last < following or time <= high_last < following):
+            continue
+        distance = distance_from_half(s, greenwood, rule)
+        if time < low:
             least_low = min(least_low, distance)
-        if t < whole[high]:
-            least_high = min(least_high, distance)
-        if t <= whole[low + 1]:
+        if time <= low_last:
             last_low = distance
-        if t <= whole[high + 1]:
+        if time < high:
+            least_high = min(least_high, distance)
+        if time <= high_last:
             last_high = distance
-    energy = crossing_energy(before, at if last < d.shape[1] else 0.0)
-    energy += limit_energy(whole[low], whole[low + 1], least_low, last_low, z, d.shape[1])
-    return energy + limit_energy(whole[high], whole[high + 1], least_high, last_high, -z, d.shape[1])
+    energy = crossing_energy(before, at if last < n_times else 0.0)
+    energy += limit_energy(low, low_last, least_low, last_low, z, n_times)
+    return energy + limit_energy(high, high_last, least_high, last_high, -z, n_times)
 
 
 @uncounted
@@ -167,22 +200,25 @@ def limit_energy(first: int, last: int, least_before: float, last_at: float, edg
 
 
 @uncounted
-def curve_energy(d: np.ndarray, r: np.ndarray, g: int, curve: np.ndarray, inverse: np.ndarray, limit: float) -> float:
-    """Energy of Ŝ(t) against a digitised curve and printed percentages, and of the numbers censored: the sum of the distances in tolerances
-    (in patients); may stop early with any value above `limit`. No root, under which one step far off is cheap: few at risk, and a curve
-    that falls at its end, trapped the sampler.
+def curve_energy(arms: Arms, a: int, curve: np.ndarray, inverse: np.ndarray, limit: float) -> float:
+    """Energy of Ŝ(t) against a digitised curve and printed percentages, and of the numbers censored, from an arm's entries: the sum of the
+    distances in tolerances (in patients); may stop early with any value above `limit`. No root, under which one step far off is cheap: few
+    at risk, and a curve that falls at its end, trapped the sampler.
     """
-    s, energy, events = 1.0, 0.0, 0
-    for t in range(d.shape[1]):
-        s *= 1.0 - d[g, t] * inverse[r[g, t]]
-        events += d[g, t]
-        if s < curve[g, t, 0]:
-            energy += (curve[g, t, 0] - s) / curve[g, t, 2]
-        elif s > curve[g, t, 1]:
-            energy += (s - curve[g, t, 1]) / curve[g, t, 2]
-        if curve[g, t, 3] >= 0.0:
-            censored = r[g, 0] - r[g, t + 1] - events
-            energy += max(curve[g, t, 3] - censored, censored - curve[g, t, 4], 0.0)
+    t, d, c, m = arms.t, arms.d, arms.c, arms.m[a]
+    s, energy, i, at_risk, censored = 1.0, 0.0, 0, arms.n[a], 0
+    for p in range(curve.shape[1]):
+        while i < m and t[a, i] <= curve[a, p, 0]:
+            s *= 1.0 - d[a, i] * inverse[at_risk]
+            at_risk -= d[a, i] + c[a, i]
+            censored += c[a, i]
+            i += 1
+        if s < curve[a, p, 1]:
+            energy += (curve[a, p, 1] - s) / curve[a, p, 3]
+        elif s > curve[a, p, 2]:
+            energy += (s - curve[a, p, 2]) / curve[a, p, 3]
+        if curve[a, p, 4] >= 0.0:
+            energy += max(curve[a, p, 4] - censored, censored - curve[a, p, 5], 0.0)
         if energy > limit:
             break
     return energy
@@ -198,22 +234,19 @@ def group_energy(
     real: np.ndarray,
     times: np.ndarray,
     inverse: np.ndarray,
-    curve: np.ndarray,
+    t: np.ndarray,
     d: np.ndarray,
     r: np.ndarray,
     g: int,
-    limit: float,
+    k: int,
 ) -> float:
-    """Energy of what one arm (0, 1) or both together (2) print alone; may stop early with any value above `limit`."""
-    energy, median = 0.0, whole[MEDIAN + 2 * g]
-    if median >= 0:
-        if whole[RULE] == GREENWOOD_DENSITY:
-            energy += density_energy(d, r, g, times, inverse, median, whole[MEDIAN + 2 * g + 1], real)
-        else:
-            energy += crowley_energy(d, r, g, whole, real[Z_MEDIAN, g])
-    if g < 2 and real[SCALARS, CURVE_SCALE] > 0.0:
-        energy += curve_energy(d, r, g, curve, inverse, limit - energy)
-    return energy
+    """Energy of the median and its limits of one arm (0, 1) or of both together (2), from row g of k columns."""
+    median = whole[MEDIAN + 2 * g]
+    if median < 0:
+        return 0.0
+    if whole[RULE] == GREENWOOD_DENSITY:
+        return density_energy(t, d, r, g, k, times.size, times, inverse, median, whole[MEDIAN + 2 * g + 1], real)
+    return crowley_energy(t, d, r, g, k, times.size, inverse, whole, real[Z_MEDIAN, g])
 
 
 @uncounted
@@ -270,3 +303,27 @@ def joint_energy(whole: np.ndarray, real: np.ndarray, inverse: np.ndarray, d: np
         beta, information = cox(d, r, ties, start)
     wald = test in (WALD_BRESLOW, WALD_EFRON)
     return energy + excess(beta * beta * information if wald else likelihood_ratio(d, r, ties, beta), real, CHI_SQUARE)
+
+
+N_ESTIMATORS, N_PARTS = 4, 11
+"""Estimators of the hazard ratio; these and tests."""
+
+
+@uncounted
+def joint_parts(real: np.ndarray, inverse: np.ndarray, d: np.ndarray, r: np.ndarray, out: np.ndarray) -> None:
+    """(11,) energies of the hazard ratio by each estimator, then of the χ² by each test: `joint_energy` of every reading is a sum of two."""
+    start = real[SCALARS, START]
+    observed, expected, expected_control, variance, untied = log_rank_sums(d, r, inverse)
+    control = expected + expected_control - observed
+    score, information = efron_score(d, r, 0.0)
+    out[N_ESTIMATORS + LOG_RANK] = excess((observed - expected) ** 2 / variance, real, CHI_SQUARE)
+    out[N_ESTIMATORS + SCORE_BRESLOW] = excess((observed - expected) ** 2 / untied, real, CHI_SQUARE)
+    out[N_ESTIMATORS + SCORE_EFRON] = excess(score * score / information, real, CHI_SQUARE)
+    out[MANTEL_HAENSZEL] = ratio_energy(real, (observed - expected) / variance, 1.0 / math.sqrt(variance))
+    beta = math.log(observed * expected_control / (control * expected)) if observed * control > 0.0 else np.inf
+    out[OBSERVED_EXPECTED] = ratio_energy(real, beta, math.sqrt(1.0 / expected + 1.0 / expected_control))
+    for ties in (BRESLOW, EFRON):
+        beta, information = cox(d, r, ties, start)
+        out[ties] = ratio_energy(real, beta, 1.0 / math.sqrt(information))
+        out[N_ESTIMATORS + WALD_BRESLOW + ties] = excess(beta * beta * information, real, CHI_SQUARE)
+        out[N_ESTIMATORS + RATIO_BRESLOW + ties] = excess(likelihood_ratio(d, r, ties, beta), real, CHI_SQUARE)

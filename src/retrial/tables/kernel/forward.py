@@ -1,10 +1,9 @@
-"""Tables of the prior with the printed structure, drawn forward in time instead of by a walk (compiled).
+"""One arm's tables of the prior with its printed numbers at risk, drawn forward in time instead of by a walk (compiled).
 
 A walk at temperature 0 forgets its start slowly: hazards are integrated out, so that patients of an arm keep together, and under
 unknown means one independent table takes some 10^5 proposals. Forward in time a table is easy: levels of a piece given those of the
-piece before, then BetaBin events and censorings of each time given the patients at risk. Every arm has a pool of such tables. Where
-a number at risk is printed, those that meet it are kept and copied (a particle filter: exact as the pool grows). Arms are then
-joined: their events must be the printed ones, or add to the printed total, and somebody must leave at the printed extremes.
+piece before, then BetaBin events and censorings of each time given the patients at risk. Where a number at risk is printed, tables
+of the pool that meet it are kept and copied (a particle filter: exact as the pool grows).
 """
 
 from __future__ import annotations
@@ -13,23 +12,9 @@ import math
 
 import numpy as np
 
-from retrial.tables.kernel.compiled import compiled, inlined, uncounted, uniform
-from retrial.tables.kernel.moves import ends_held
+from retrial.tables.kernel.compiled import compiled, uncounted, uniform
 from retrial.tables.kernel.prior import CENSORING, EVENT, piece_of
-from retrial.tables.kernel.problem import (
-    EVENT_MODE,
-    EVENTS_CONTROL,
-    EVENTS_EXPERIMENTAL,
-    EVENTS_PER_ARM,
-    EVENTS_TOTAL,
-    PIECES,
-    Problem,
-)
-
-POOL = 20
-"""Tables of an arm's pool per particle asked for: one of forty patients' tables in forty has the printed events."""
-TRIES = 500
-"""Pairs of arms drawn for a particle until the printed extremes hold; after that the prior hardly allows them, and a walk must do."""
+from retrial.tables.kernel.problem import PIECES, Problem
 
 
 @uncounted
@@ -56,12 +41,6 @@ def next_level(steps: np.ndarray, kind: int, before: int, state: np.ndarray) -> 
         if left < 0.0:
             return level
     return n_levels - 1
-
-
-@inlined
-def draw_index(n: int, state: np.ndarray) -> int:
-    """A whole number from 0 to n - 1, each equally likely."""
-    return min(int(uniform(state) * n), n - 1)
 
 
 @compiled
@@ -95,73 +74,3 @@ def arm_pool(
             parents = kept[(np.arange(n_pool) * kept.size) // n_pool]
             d, r, levels = d[parents], r[parents], levels[parents]
     return d, r, levels, True
-
-
-@compiled
-def by_events(d: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tables of a pool in the order of their events, and (n + 2,) where those with 0, 1, ... events start."""
-    events = d.sum(axis=1)
-    starts = np.zeros(n + 2, np.int64)
-    for value in events:
-        starts[value + 1] += 1
-    return np.argsort(events), np.cumsum(starts)
-
-
-@compiled
-def joint_weights(mode: int, printed: np.ndarray, starts: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(n_control + 1,) pairs of the two pools by the control arm's events, cumulated; `printed` events of control, experimental."""
-    weights = np.zeros(starts.size - 1)
-    for e in range(weights.size):
-        if mode in (EVENTS_PER_ARM, EVENTS_CONTROL) and e != printed[0]:
-            continue
-        weights[e] = starts[e + 1] - starts[e]
-        if mode == EVENTS_TOTAL:
-            rest = printed.sum() - e
-            weights[e] *= other[rest + 1] - other[rest] if 0 <= rest < other.size - 1 else 0
-    return np.cumsum(weights)
-
-
-@compiled
-def draw_forward(
-    problem: Problem,
-    first_d: np.ndarray,
-    first_r: np.ndarray,
-    d: np.ndarray,
-    r: np.ndarray,
-    levels: np.ndarray,
-    state: np.ndarray,
-) -> bool:
-    """Fill (N, 3, T) events, (N, 3, T + 1) at risk and (N, 2, 2, pieces) levels; False, with nothing of use in them, where the pools
-    hold no table with the structure of the first one.
-    """
-    n, mode = d.shape[0], problem.whole[0, EVENT_MODE]
-    d0, r0, levels0, found0 = arm_pool(problem, first_r, 0, POOL * n, state)
-    d1, r1, levels1, found1 = arm_pool(problem, first_r, 1, POOL * n, state)
-    if not (found0 and found1):
-        return False
-    printed = first_d[:2].sum(axis=1)
-    order0, starts0 = by_events(d0, first_r[0, 0])
-    order1, starts1 = by_events(d1, first_r[1, 0])
-    weights = joint_weights(mode, printed, starts0, starts1)
-    only = mode in (EVENTS_PER_ARM, EVENTS_EXPERIMENTAL)
-    if weights[-1] == 0.0 or (only and starts1[printed[1] + 1] == starts1[printed[1]]):
-        return False
-    at_risk = np.empty_like(first_r)
-    for i in range(n):
-        for attempt in range(TRIES + 1):
-            if attempt == TRIES:
-                return False
-            e0 = np.searchsorted(weights, uniform(state) * weights[-1], side="right")
-            e1 = printed.sum() - e0 if mode == EVENTS_TOTAL else printed[1]
-            a = order0[starts0[e0] + draw_index(starts0[e0 + 1] - starts0[e0], state)]
-            if only or mode == EVENTS_TOTAL:
-                b = order1[starts1[e1] + draw_index(starts1[e1 + 1] - starts1[e1], state)]
-            else:
-                b = draw_index(order1.size, state)
-            at_risk[0], at_risk[1], at_risk[2] = r0[a], r1[b], r0[a] + r1[b]
-            if ends_held(problem.whole[0], at_risk):
-                break
-        d[i, 0], d[i, 1], d[i, 2] = d0[a], d1[b], d0[a] + d1[b]
-        r[i] = at_risk
-        levels[i, :, 0], levels[i, :, 1] = levels0[a], levels1[b]
-    return True

@@ -18,7 +18,8 @@ import numpy as np
 from scipy.special import gammaln
 
 from retrial.errors import ConfigError
-from retrial.tables.kernel.compiled import inlined
+from retrial.tables.kernel.compiled import inlined, uncounted
+from retrial.tables.kernel.entries import Arms, leaves_by, position, stays_until
 
 LEAST_LEAVING, LARGEST_MEAN = 0.05, 0.5
 """Lowest mean: a twentieth of the patients leaves over the whole grid; highest: half of those at risk at each time."""
@@ -90,13 +91,23 @@ class TablePrior:
 
 
 def prior_factors(prior: TablePrior, n_times: int, n_patients: int) -> np.ndarray:
-    """(K, 6, n + 1) factors: log BetaBin(k; m) = F[k] + G[m - k] + N[m], rows F, G, N of events, then of censorings."""
-    return np.stack(
-        [
-            np.concatenate([_factors(a_d, b_d, n_patients), _factors(a_c, b_c, n_patients)])
-            for a_d, b_d, a_c, b_c in prior.parameters(n_times)
+    """(K, 10, n + 1) factors: log BetaBin(k; m) = F[k] + G[m - k] + N[m], rows F, G, N of events, then of censorings; then by m the log
+    probabilities of no event, one event, no censoring, one censoring: the commonest, as one look-up each.
+    """
+    out = []
+    for a_d, b_d, a_c, b_c in prior.parameters(n_times):
+        rows = np.concatenate([_factors(a_d, b_d, n_patients), _factors(a_c, b_c, n_patients)])
+        few = [
+            rows[row][k] + np.concatenate([np.full(k, -np.inf), rows[row + 1, : n_patients + 1 - k]]) + rows[row + 2]
+            for row in (0, 3)
+            for k in (0, 1)
         ]
-    )
+        out.append(np.concatenate([rows, few]))
+    return np.stack(out)
+
+
+NO_EVENT, ONE_EVENT, NO_CENSORING, ONE_CENSORING = 6, 7, 8, 9
+"""Rows of the factors, see `prior_factors`."""
 
 
 def _factors(a: float, b: float, n: int) -> np.ndarray:
@@ -116,15 +127,86 @@ def piece_of(t: int, n_times: int, pieces: int) -> int:
     return t * pieces // n_times
 
 
-@inlined
-def log_prior_at(factors: np.ndarray, levels: np.ndarray, d: np.ndarray, r: np.ndarray, arm: int, t: int) -> float:
-    """Log prior probability of what happens in one arm at one time; r has a further column of 0 after the last time."""
-    piece = piece_of(t, d.shape[1], levels.shape[2])
-    event, censoring = levels[EVENT, arm, piece], levels[CENSORING, arm, piece]
-    at_risk, events = r[arm, t], d[arm, t]
-    staying = at_risk - events
-    total = factors[event, 0, events] + factors[event, 1, staying] + factors[event, 2, at_risk]
-    if t == d.shape[1] - 1:
-        return total
-    censored = staying - r[arm, t + 1]
-    return total + factors[censoring, 3, censored] + factors[censoring, 4, staying - censored] + factors[censoring, 5, staying]
+@uncounted
+def at_risk_from(arms: Arms, a: int, time: int) -> tuple[int, int]:
+    """Entries of an arm before a time, and patients at risk there."""
+    i, left = position(arms, a, time), 0
+    for k in range(i):
+        left += arms.d[a, k] + arms.c[a, k]
+    return i, arms.n[a] - left
+
+
+@uncounted
+def log_prior(
+    factors: np.ndarray,
+    levels: np.ndarray,
+    arms: Arms,
+    a: int,
+    n_times: int,
+    low: int,
+    high: int,
+    i: int,
+    at_risk: int,
+) -> float:
+    """Log prior probability of what happens in one arm at the grid times low, ..., high - 1 given those who are still at risk,
+    from its entries (`retrial.tables.kernel.entries`), of which i come before `low`: of two tables that differ there alone the prior's ratio,
+    at the cost of what differs.
+
+    Times at which nobody leaves come in runs with the same number at risk: a run of k counts k times log P(0 events, 0 censorings).
+    """
+    t, d, c, m = arms.t, arms.d, arms.c, arms.m[a]
+    pieces = levels.shape[2]
+    total, time, piece = 0.0, low, piece_of(low, n_times, pieces)
+    stop = ((piece + 1) * n_times + pieces - 1) // pieces
+    event, censoring = levels[EVENT, a, piece], levels[CENSORING, a, piece]
+    while True:
+        until = min(t[a, i], high) if i < m else high
+        while True:
+            end = min(until, stop)
+            empty = end - time
+            if empty > 0:
+                total += empty * factors[event, NO_EVENT, at_risk]
+                empty -= end == n_times  # at the last time everybody who is left leaves
+                total += empty * factors[censoring, NO_CENSORING, at_risk]
+                time = end
+            if time < stop or time == high:
+                break
+            piece += 1
+            stop = ((piece + 1) * n_times + pieces - 1) // pieces
+            event, censoring = levels[EVENT, a, piece], levels[CENSORING, a, piece]
+        if time == high:
+            return total
+        events, censored = d[a, i], c[a, i]
+        if events <= 1:
+            total += factors[event, NO_EVENT + events, at_risk]
+        else:
+            total += factors[event, 0, events] + factors[event, 1, at_risk - events] + factors[event, 2, at_risk]
+        at_risk -= events
+        if time < n_times - 1:
+            if censored <= 1:
+                total += factors[censoring, NO_CENSORING + censored, at_risk]
+            else:
+                total += (
+                    factors[censoring, 3, censored] + factors[censoring, 4, at_risk - censored] + factors[censoring, 5, at_risk]
+                )
+        at_risk -= censored
+        time += 1
+        i += 1
+
+
+@uncounted
+def tilt_of(tilt: np.ndarray, arms: Arms, a: int) -> float:
+    """Log of an arm's tilt: [a, 0] where somebody leaves by the time [a, 2], [a, 1] where somebody stays until [a, 3], less [a, 4] for every event
+    more or less than [a, 5] (`retrial.tables.kernel.island`).
+    """
+    total = 0.0
+    if tilt[a, 0] != 0.0 and leaves_by(arms, a, tilt[a, 2]):
+        total += tilt[a, 0]
+    if tilt[a, 1] != 0.0 and stays_until(arms, a, tilt[a, 3]):
+        total += tilt[a, 1]
+    if tilt[a, 4] > 0.0:
+        events = 0
+        for i in range(arms.m[a]):
+            events += arms.d[a, i]
+        total -= tilt[a, 4] * abs(events - tilt[a, 5])
+    return total

@@ -32,7 +32,9 @@ class Problem(NamedTuple):
     inverse  (N + 1,) 0, 1, 1/2, ..., 1/N
     segment  (2, T, 2) first and last index to which a patient recorded at t may move: printed numbers at risk hold by
     construction
-    curve    (2, T, 5) limits of S(t) from a digitised curve or a printed percentage with their scale, and of the censored up to t
+    printed  (2, S + 1) the number of printed times of each arm, then their grid indices: where shifts may go straight to
+    curve    (2, P, 6) readings of a digitised curve and printed percentages: grid index, limits of S there with their scale, and of the
+             censored up to there; NaN where not printed, index T where there is no more
     prior    (K, 6, N + 1) logarithms of the beta-binomial factors at each level, see `retrial.tables.kernel.prior`
     steps    (2, K, K) log probabilities of the walks of levels
     whole    (R, 30) EVENT_MODE which events are printed, one of EVENTS_*; RULE of the medians' intervals, ESTIMATOR of the hazard
@@ -49,6 +51,7 @@ class Problem(NamedTuple):
     times: np.ndarray
     inverse: np.ndarray
     segment: np.ndarray
+    printed: np.ndarray
     curve: np.ndarray
     prior: np.ndarray
     steps: np.ndarray

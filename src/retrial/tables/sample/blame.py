@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
 from retrial.errors import ReconstructionError
 from retrial.tables.ensemble import Island, ReadingResult, ReconstructionSettings
 from retrial.tables.findings.words import misses, reading_words
-from retrial.tables.kernel.compiled import random_state
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.build import UnattainableError, build_problem
-from retrial.tables.sample.sampler import PILOT, one_island
-from retrial.tables.sample.structure import contradictions, first_table
+from retrial.tables.sample.sampler import PILOT, in_threads, one_island
+from retrial.tables.sample.smc.island import Tick
+from retrial.tables.sample.structure import contradictions
 
 BLAME = 4
 """First entry of the seed's spawn key."""
@@ -58,16 +56,19 @@ def closest_readings(pilots: dict[Reading, Island]) -> list[Reading]:
 def sufficient(targets: Targets, settings: ReconstructionSettings, seed: int, readings: list[Reading]) -> list[str]:
     """Names (of `Targets.names`) without which one pilot of a close reading arrives."""
 
-    def arrives(job: tuple[int, str]) -> bool:
+    def arrives(job: tuple[int, str], tick: Tick) -> bool:
         number, name = job
-        return any(_arrives(targets.without(name), settings, reading, seed, (number, i)) for i, reading in enumerate(readings))
+        return any(
+            _arrives(targets.without(name), settings, reading, seed, (number, i), tick) for i, reading in enumerate(readings)
+        )
 
     jobs = list(enumerate(targets.names))
-    with ThreadPoolExecutor(max_workers=settings.threads) as workers:
-        return [name for (_, name), found in zip(jobs, workers.map(arrives, jobs), strict=True) if found]
+    return [name for (_, name), found in zip(jobs, in_threads(jobs, arrives, settings.threads), strict=True) if found]
 
 
-def _arrives(targets: Targets, settings: ReconstructionSettings, reading: Reading, seed: int, key: tuple[int, int]) -> bool:
+def _arrives(
+    targets: Targets, settings: ReconstructionSettings, reading: Reading, seed: int, key: tuple[int, int], tick: Tick
+) -> bool:
     if contradictions(targets):
         return False
     known = Reading(
@@ -79,5 +80,5 @@ def _arrives(targets: Targets, settings: ReconstructionSettings, reading: Readin
         problem = build_problem(targets, known, settings.prior)
     except UnattainableError:
         return False
-    state = random_state(np.random.SeedSequence(seed, spawn_key=(BLAME, *key)))
-    return one_island((known,), problem, first_table(targets), settings, PILOT, state).arrived
+    place = np.random.SeedSequence(seed, spawn_key=(BLAME, *key))
+    return one_island((known,), problem, targets, settings, PILOT, place, tick).arrived

@@ -65,8 +65,23 @@ def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, stri
     real[codes.SCALARS] = quantile(ratio), math.log(ratio.value) if ratio is not None else 0.0, float(curve is not None)
     whole[codes.PIECES] = min(prior.pieces, targets.n_times)
     factors, steps = prior_factors(prior, targets.n_times, n), prior.steps(targets.n_times)
-    limits = np.full((2, targets.n_times, codes.CURVE_COLUMNS), NAN) if curve is None else curve
-    return Problem(np.array(targets.times), inverses(n), segments(targets), limits, factors, steps, whole[None], real[None])
+    points = np.full((2, 0, 1 + codes.CURVE_COLUMNS), NAN) if curve is None else curve
+    arrays = (np.array(targets.times), inverses(n), segments(targets), printed_times(targets), points, factors, steps)
+    return Problem(*arrays, whole[None], real[None])
+
+
+def printed_times(targets: Targets) -> np.ndarray:
+    """(2, S + 1): for each arm the number of printed times that a patient's may be, and their grid indices."""
+    names = ("shortest", "longest", "median", "median_lower", "median_upper")
+    found = []
+    for arm in ARMS:
+        items = [item for name in names for group in (arm, TOTAL) for item in targets.all(name, group)]
+        places = {place for item in items for place in targets.places(item.strict_low, item.strict_high)}
+        found.append(sorted(place for place in places if 0 <= place < targets.n_times))
+    out = np.zeros((2, 1 + max(map(len, found))), np.int64)
+    for row, times in enumerate(found):
+        out[row, : 1 + len(times)] = len(times), *times
+    return out
 
 
 def quantile(limit: Target | None) -> float:
@@ -196,7 +211,8 @@ def _test_interval(targets: Targets, strict: bool) -> np.ndarray:
 
 
 def curve_limits(targets: Targets, strict: bool) -> np.ndarray | None:
-    """(2, T, 5) limits of S(t) with their scale, and of the censored up to t, NaN where nothing is printed; None where nothing is anywhere.
+    """(2, P, 6) grid indices, limits of S(t) there with their scale, and of the censored up to t, NaN where nothing is printed; None where
+    nothing is anywhere.
 
     A percentage is approached in steps of a quarter of a patient where it is printed more finely.
     """
@@ -216,4 +232,11 @@ def curve_limits(targets: Targets, strict: bool) -> np.ndarray | None:
         index = targets.places(item.time, math.inf)[0] - 1
         if index >= 0:
             limits[ARMS.index(item.arm), index, 3:] = interval_of(item, strict)
-    return None if np.isnan(limits).all() else limits
+    printed = [np.flatnonzero(~np.isnan(rows).all(axis=1)) for rows in limits]
+    if not any(map(len, printed)):
+        return None
+    out = np.full((2, max(map(len, printed)), 1 + codes.CURVE_COLUMNS), NAN)
+    out[..., 0] = targets.n_times
+    for row, places in enumerate(printed):
+        out[row, : len(places), 0], out[row, : len(places), 1:] = places, limits[row, places]
+    return out

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from retrial.tables.ensemble import MANY_PATIENTS, Island, ReconstructionSettings
-from retrial.tables.kernel.compiled import random_state
-from retrial.tables.kernel.island import run_island
 from retrial.tables.kernel.problem import CURVE_SCALE, SCALARS, Problem
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.targets import Targets
+from retrial.tables.sample.smc.island import Sizes, Tick, run_island
 from retrial.tables.sample.structure import first_table
 
 Progress = Callable[[float, str], None]
@@ -29,12 +29,14 @@ class Sampler(NamedTuple):
 
 PILOT, FULL = 0, 1
 """First entries of a seed's spawn key."""
-BURN_IN_PER_PATIENT = 20
+BURN_IN_PER_PATIENT = 4
 """Proposals per patient from one table of the prior to the next: at a third taken, every patient moves several times."""
 COLDER_FOR_CURVES = 5.0
 """A curve whose energy falls straight to 0 needs this multiple of the settings' last inverse temperature."""
 FULL_PER_PILOT = 2
 """A pilot only has to arrive: it makes this many times fewer proposals a level."""
+LOOK_EVERY = 1.0
+"""Seconds between looks at what the islands have done."""
 MOST_PROPOSALS = 2
 """A level makes at most this multiple of the settings' proposals where few are taken."""
 
@@ -42,37 +44,55 @@ MOST_PROPOSALS = 2
 def run_islands(
     targets: Targets, samplers: list[Sampler], settings: ReconstructionSettings, seed: int, stage: int, progress: Progress
 ) -> list[Island]:
-    """One island of every sampler, in order, on `settings.threads` threads; each has its own seed."""
-    start = first_table(targets)
+    """One island of every sampler, in order; each has its own seed."""
 
-    def run(sampler: Sampler) -> Island:
-        state = random_state(np.random.SeedSequence(seed, spawn_key=(stage, *sampler.key)))
-        return one_island(sampler.readings, sampler.problem, start, settings, stage, state)
+    def run(sampler: Sampler, tick: Tick) -> Island:
+        key = np.random.SeedSequence(seed, spawn_key=(stage, *sampler.key))
+        return one_island(sampler.readings, sampler.problem, targets, settings, stage, key, tick)
 
-    with ThreadPoolExecutor(max_workers=settings.threads) as workers:
-        return list(_reported(workers.map(run, samplers), len(samplers), targets.endpoint, progress))
+    return in_threads(samplers, run, settings.threads, lambda done: progress(done, targets.endpoint))
 
 
-def _reported(islands: Iterable[Island], total: int, endpoint: str, progress: Progress) -> Iterable[Island]:
-    for done, island in enumerate(islands, start=1):
-        progress(done / total, endpoint)
-        yield island
+def in_threads[Job, Result](
+    jobs: Sequence[Job], run: Callable[[Job, Tick], Result], threads: int, progress: Callable[[float], None] = lambda _: None
+) -> list[Result]:
+    """What `run` makes of every job, in order, on some threads. An exception here, such as that of Ctrl-C, ends them at their next tick, within
+    about a second.
+    """
+    done, stop = [0.0] * len(jobs), threading.Event()
+
+    def ticking(number: int) -> Result:
+        def tick(share: float) -> None:
+            done[number] = share
+            if stop.is_set():
+                raise CancelledError
+
+        tick(0.0)
+        result = run(jobs[number], tick)
+        done[number] = 1.0
+        return result
+
+    with ThreadPoolExecutor(max_workers=threads) as workers:
+        try:
+            found = [workers.submit(ticking, number) for number in range(len(jobs))]
+            while wait(found, timeout=LOOK_EVERY, return_when=FIRST_EXCEPTION).not_done and not any(map(failed, found)):
+                progress(sum(done) / max(len(done), 1))
+        finally:
+            stop.set()
+    progress(1.0)
+    return [future.result() for future in found]
 
 
-def one_island(
-    readings: tuple[Reading, ...],
-    problem: Problem,
-    start: tuple[np.ndarray, np.ndarray],
-    settings: ReconstructionSettings,
-    stage: int,
-    state: np.ndarray,
-) -> Island:
-    """Run one island over all of `readings` (those of `problem`, in order), of pilot's or of full size."""
-    pilot, n_patients = stage == PILOT, int(start[1][2, 0])
-    proposals = settings.proposals_for(n_patients, problem.times.size) // (FULL_PER_PILOT if pilot else 1)
-    which, d, r, _, energy, ancestor, summary, counts = run_island(
-        problem,
-        *start,
+def failed(future: Future[Any]) -> bool:
+    """Whether it has ended with an exception."""
+    return future.done() and future.exception() is not None
+
+
+def sizes_of(targets: Targets, problem: Problem, settings: ReconstructionSettings, *, pilot: bool = False) -> Sizes:
+    """Work of one island, of a pilot's or of full size."""
+    n_patients = targets.n_control + targets.n_experimental
+    proposals = settings.proposals_for(n_patients) // (FULL_PER_PILOT if pilot else 1)
+    return Sizes(
         settings.pilot_particles if pilot else settings.particles,
         BURN_IN_PER_PATIENT * min(n_patients, MANY_PATIENTS),
         proposals,
@@ -80,8 +100,19 @@ def one_island(
         settings.target_proposals * proposals,
         settings.pilot_share if pilot else settings.share,
         settings.last_temperature * (COLDER_FOR_CURVES if problem.real[0, SCALARS, CURVE_SCALE] > 0 else 1.0),
-        state,
     )
-    log_evidence, temperature, acceptance = (float(value) for value in summary)
-    found = (which, d[:, :2], r[:, :2], energy, ancestor)
-    return Island(readings, *found, log_evidence, temperature, acceptance, int(counts[2]), len(d))
+
+
+def one_island(
+    readings: tuple[Reading, ...],
+    problem: Problem,
+    targets: Targets,
+    settings: ReconstructionSettings,
+    stage: int,
+    key: np.random.SeedSequence,
+    tick: Tick = lambda _: None,
+) -> Island:
+    """Run one island over all of `readings` (those of `problem`, in order), of pilot's or of full size."""
+    found = run_island(problem, first_table(targets), sizes_of(targets, problem, settings, pilot=stage == PILOT), key, tick)
+    arrays = (found.reading, found.d[:, :2], found.r[:, :2], found.energy, found.ancestor)
+    return Island(readings, *arrays, found.log_evidence, found.temperature, found.acceptance, found.proposals, len(found.d))

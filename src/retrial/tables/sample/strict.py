@@ -11,21 +11,25 @@ Engineering Mechanics 16:263). That answers do not care is checked (`spread.comp
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
 from retrial.errors import ReconstructionError
 from retrial.tables.ensemble import Drawn, Ensemble, ReconstructionSettings
-from retrial.tables.kernel.compiled import compiled, random_state
-from retrial.tables.kernel.island import resample, run_island
+from retrial.tables.kernel.compiled import compiled
+from retrial.tables.kernel.entries import Arms
+from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.problem import BETA, MEDIAN_SE, SCALARS, Problem
-from retrial.tables.kernel.walk import AT_TARGET, N_ENERGIES, energies, walk
+from retrial.tables.kernel.walk import AT_TARGET, N_ENERGIES, energies
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.build import UnattainableError, build_problem
 from retrial.tables.sample.pool import ensemble_of
-from retrial.tables.sample.sampler import BURN_IN_PER_PATIENT
+from retrial.tables.sample.sampler import in_threads, sizes_of
+from retrial.tables.sample.smc.island import Tick, run
+from retrial.tables.sample.smc.population import Population
+from retrial.tables.sample.smc.weights import resample
 from retrial.tables.sample.structure import first_table
 
 STRICT = 3
@@ -65,77 +69,65 @@ def narrowed(problem: Problem, strict: np.ndarray, share: float, out: np.ndarray
 
 
 @compiled
-def width_of(
-    problem: Problem, at: Problem, strict: np.ndarray, d: np.ndarray, r: np.ndarray, known: float, energy: np.ndarray
-) -> float:
-    """Smallest λ at which a table agrees (from above, to 2^-30), given that it does at `known`; `at` is scratch."""
-    narrowed(problem, strict, 0.0, at.real)
-    energies(at, 0, d, r, energy)
-    if energy.sum() == 0.0:
-        return 0.0
-    low, high = 0.0, known
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        narrowed(problem, strict, middle, at.real)
-        energies(at, 0, d, r, energy)
-        if energy.sum() == 0.0:
-            high = middle
-        else:
-            low = middle
-    return high
-
-
-@compiled
-def narrow(
+def widths(
     problem: Problem,
     at: Problem,
     strict: np.ndarray,
+    n: np.ndarray,
+    t: np.ndarray,
     d: np.ndarray,
-    r: np.ndarray,
-    levels: np.ndarray,
-    ancestor: np.ndarray,
-    n_proposals: int,
-    most_proposals: int,
-    state: np.ndarray,
-) -> np.ndarray:
-    """Narrow a population (N, ...) of tables in agreement with `problem`, in place; (N,) the λ at which each agrees in the end."""
-    n = d.shape[0]
-    energy, reading, proposals = np.zeros(N_ENERGIES), np.zeros(1, np.int64), n_proposals
-    width = np.ones(n)
-    for i in range(n):
-        walk(problem, reading, d[i], r[i], levels[i], energy, AT_TARGET, n_proposals, state)
-    reached, stalled = 1.0, 0
+    c: np.ndarray,
+    m: np.ndarray,
+    slots: bool,
+    known: float,
+    out: np.ndarray,
+) -> None:
+    """Smallest λ at which each table agrees (from above, to 2^-30), given that it does at `known`, into `out` (N,); `at` is scratch."""
+    energy = np.zeros(N_ENERGIES)
+    for i in range(t.shape[0]):
+        low, high = 0.0, known
+        for bisection in range(_BISECTIONS + 1):
+            middle = 0.5 * (low + high) if bisection > 0 else 0.0
+            narrowed(problem, strict, middle, at.real)
+            energies(at, 0, Arms(t[i], d[i], c[i], m[i], n, slots), BOTH, energy)
+            if energy.sum() == 0.0:
+                high = middle
+            else:
+                low = middle
+            if high == 0.0:
+                break
+        out[i] = high
+
+
+def narrow(population: Population, strict: np.ndarray, n_proposals: int, most_proposals: int, tick: Tick) -> np.ndarray:
+    """Narrow a population of tables in agreement with its problem, in place; (N,) the λ at which each agrees in the end."""
+    p, reading, proposals = population, np.zeros(1, np.int64), n_proposals
+    at = p.problem._replace(real=p.problem.real.copy())
+    width, reached, stalled = np.ones(p.size), 1.0, 0
+    p.cold[:] = AT_TARGET
+    p.look(BOTH)
+    p.walk(reading, BOTH, n_proposals)
     for _ in range(MOST_STAGES):
-        for i in range(n):
-            width[i] = width_of(problem, at, strict, d[i], r[i], reached, energy)
-        least = np.sort(width)[int(KEPT * n)]
+        tick(0.0)
+        widths(p.problem, at, strict, p.n, p.t, p.d, p.c, p.m, p.slots, reached, width)
+        least = float(np.sort(width)[int(KEPT * p.size)])
         if least == 0.0:
             break
         # Widths come in steps: where more than the share stands on the highest, what is below it is kept, and with nothing there
         # the same population walks on.
         if least > NARROWER * reached:
-            least = 0.0
-            for value in width:
-                if least < value <= NARROWER * reached:
-                    least = value
+            least = float(width[width <= NARROWER * reached].max(initial=0.0))
         if least > 0.0 or (width == 0.0).any():
             reached, stalled = least, 0
         else:
             stalled += 1
             if stalled == PATIENCE:
                 break
-        kept = (width <= reached).astype(np.float64)
-        parents = resample(kept, state)
-        for i in range(n):
-            if parents[i] != i:
-                d[i], r[i], levels[i] = d[parents[i]], r[parents[i]], levels[parents[i]]
-                ancestor[i] = ancestor[parents[i]]
-        narrowed(problem, strict, reached, at.real)
-        taken = 0
-        for i in range(n):
-            energy[:] = 0.0
-            taken += walk(at, reading, d[i], r[i], levels[i], energy, AT_TARGET, proposals, state)
-        proposals = int(min(max(n_proposals, ACCEPTED * proposals * n / max(taken, 1)), most_proposals))
+        p.take(resample((width <= reached) * 1.0, p.random.random()), BOTH)
+        narrowed(p.problem, strict, reached, at.real)
+        p.energy[:] = 0.0
+        taken = p.walk(reading, BOTH, proposals, problem=at)
+        proposals = int(min(max(n_proposals, ACCEPTED * proposals * p.size / max(taken, 1)), most_proposals))
     return width
 
 
@@ -147,15 +139,14 @@ def strict_ensemble(ensemble: Ensemble, targets: Targets, settings: Reconstructi
     """
     readings = [result.reading for result in ensemble.attained if result.share >= LEAST_SHARE]
     found: dict[bytes, Drawn] = {}
-    with ThreadPoolExecutor(max_workers=settings.threads) as workers:
-        for number in range(MOST_POPULATIONS):
-            jobs = [(targets, reading, settings, seed, number) for reading in readings]
-            for place, tables in enumerate(workers.map(lambda job: strict_population(*job), jobs)):
-                for item in tables:
-                    named = item._replace(island=number * len(readings) + place)
-                    found.setdefault(item.d.tobytes() + item.r.tobytes(), named)
-            if len(found) >= n_tables:
-                break
+    for number in range(MOST_POPULATIONS):
+        jobs = [(targets, reading, settings, seed, number) for reading in readings]
+        for place, tables in enumerate(in_threads(jobs, lambda job, tick: strict_population(*job, tick), settings.threads)):
+            for item in tables:
+                named = item._replace(island=number * len(readings) + place)
+                found.setdefault(item.d.tobytes() + item.r.tobytes(), named)
+        if len(found) >= n_tables:
+            break
     if not found:
         raise ReconstructionError(f"no life table was found that carries every printed digit of {targets.endpoint}")
     return ensemble_of(targets, chosen(list(found.values()), n_tables, seed), ensemble.results, seed)
@@ -168,7 +159,7 @@ def chosen(found: list[Drawn], n_tables: int, seed: int) -> list[Drawn]:
 
 
 def strict_population(
-    targets: Targets, reading: Reading, settings: ReconstructionSettings, seed: int, number: int
+    targets: Targets, reading: Reading, settings: ReconstructionSettings, seed: int, number: int, tick: Tick
 ) -> list[Drawn]:
     """Strict tables of one population under one reading, at most `PER_ANCESTOR` of one particle's descendants."""
     try:
@@ -177,29 +168,20 @@ def strict_population(
         return []
     problem = build_problem(targets, reading, settings.prior)
     key = np.random.SeedSequence(seed, spawn_key=(STRICT, *reading.codes, number))
-    random, state = np.random.default_rng(key), random_state(key)
     problem.real[0, MEDIAN_SE:BETA] = strict.real[0, MEDIAN_SE:BETA]
-    n_patients = targets.n_control + targets.n_experimental
-    proposals = settings.proposals_for(n_patients, targets.n_times)
+    proposals = settings.proposals_for(targets.n_control + targets.n_experimental)
     slow = int(SLOWER * proposals)
-    _, d, r, levels, *_, summary, _ = run_island(
-        problem,
-        *first_table(targets),
-        POPULATION,
-        BURN_IN_PER_PATIENT * n_patients,
-        slow,
-        slow,
-        slow,
-        SHARE,
-        LAST_TEMPERATURE,
-        state,
+    usual = sizes_of(targets, problem, settings)
+    sizes = replace(
+        usual, particles=POPULATION, proposals=slow, most=slow, target=slow, share=SHARE, last_temperature=LAST_TEMPERATURE
     )
-    if not np.isfinite(summary[0]):
+    population, log_evidence = run(problem, first_table(targets), sizes, key, tick)
+    if not np.isfinite(log_evidence):
         return []
-    ancestor = np.arange(len(d))
-    at = problem._replace(real=problem.real.copy())
-    sizes = WALK * proposals, WALK_MOST * proposals
-    width = narrow(problem, at, strict.real[0], d, r, levels, ancestor, *sizes, state)
-    reached = random.permutation(np.flatnonzero(width == 0.0))
+    population.ancestor[:] = np.arange(population.size)[:, None]
+    width = narrow(population, strict.real[0], WALK * proposals, WALK_MOST * proposals, tick)
+    d, r = population.tables()
+    ancestor = population.ancestor[:, 0]
+    reached = population.random.permutation(np.flatnonzero(width == 0.0))
     rank = {int(i): int((ancestor[reached[:k]] == ancestor[i]).sum()) for k, i in enumerate(reached)}
     return [Drawn(reading, 1.0, d[i, :2], r[i, :2], number) for i in reached if rank[int(i)] < PER_ANCESTOR]

@@ -1,0 +1,154 @@
+"""`Population`: the particles of one sampler, tables as entries with their levels, energies, readings and ancestors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from retrial.tables.kernel.compiled import random_state
+from retrial.tables.kernel.entries import from_table, in_slots, room
+from retrial.tables.kernel.moves import BOTH
+from retrial.tables.kernel.population import energies_all, to_tables, walk_all
+from retrial.tables.kernel.problem import FIRST_HELD, LAST_HELD, PIECES, Problem
+from retrial.tables.kernel.walk import N_ENERGIES
+
+ALL = slice(None)
+TILTS = 6
+"""Columns of a tilt, see `kernel.prior.tilt_of`."""
+
+
+@dataclass(slots=True)
+class Population:
+    """N particles.
+
+    problem      what is printed; n (2,) patients an arm
+    t, d, c, m   (N, 2, M) entries of each arm (`kernel.entries`) and (N, 2) their numbers
+    levels       (N, 2, 2, pieces) of the prior
+    energy       (N, 4); reading (N, 2): of each arm while it is alone, in its first column for pairs
+    ancestor     (N, 2) the particle that each arm descends from
+    cold         (4,) inverse temperatures; tilt (2, 6)
+    state        of the random numbers of compiled walks, random of everything else
+    slots        whether an arm keeps an entry for every grid time
+    proposals    made so far
+    """
+
+    problem: Problem
+    n: np.ndarray
+    t: np.ndarray
+    d: np.ndarray
+    c: np.ndarray
+    m: np.ndarray
+    levels: np.ndarray
+    energy: np.ndarray
+    reading: np.ndarray
+    ancestor: np.ndarray
+    cold: np.ndarray
+    tilt: np.ndarray
+    state: np.ndarray
+    random: np.random.Generator
+    slots: bool
+    proposals: int = 0
+
+    @classmethod
+    def empty(cls, problem: Problem, first_r: np.ndarray, size: int, key: np.random.SeedSequence) -> Population:
+        """Particles without entries, untilted, at infinite temperature."""
+        shape, n_times = (size, 2, room(first_r)), first_r.shape[1] - 1
+        tilt = np.zeros((2, TILTS))
+        tilt[:, 2] = problem.whole[0, FIRST_HELD + 2]
+        tilt[:, 3] = problem.whole[0, LAST_HELD + 2] if problem.whole[0, LAST_HELD + 2] >= 0 else n_times
+        return cls(
+            problem,
+            np.ascontiguousarray(first_r[:2, 0]),
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int64),
+            np.zeros((size, 2), np.int64),
+            np.zeros((size, 2, 2, problem.whole[0, PIECES]), np.int64),
+            np.zeros((size, N_ENERGIES)),
+            np.zeros((size, 2), np.int64),
+            np.repeat(np.arange(size)[:, None], 2, axis=1),
+            np.zeros(N_ENERGIES),
+            tilt,
+            random_state(key),
+            np.random.default_rng(key),
+            in_slots(first_r),
+        )
+
+    def put(self, table: tuple[np.ndarray, np.ndarray], arms: tuple[int, ...] = (0, 1)) -> None:
+        """Make the first particle's arms those of a table, (3, T) events and (3, T + 1) at risk, at the middle levels."""
+        for arm in arms:
+            self.m[0, arm] = from_table(*table, arm, self.slots, self.t[0], self.d[0], self.c[0])
+            self.levels[0, :, arm] = len(self.problem.prior) // 2
+
+    @property
+    def size(self) -> int:
+        return len(self.t)
+
+    def walk(self, readings: np.ndarray, scope: int, n_proposals: int, problem: Problem | None = None, only: slice = ALL) -> int:
+        """Every particle (of `only`) makes so many proposals; returns how many were taken in all."""
+        taken: int = walk_all(
+            problem or self.problem,
+            readings,
+            self.reading[only],
+            self.n,
+            self.t[only],
+            self.d[only],
+            self.c[only],
+            self.m[only],
+            self.slots,
+            self.levels[only],
+            self.energy[only],
+            self.cold,
+            self.tilt,
+            scope,
+            n_proposals,
+            self.state,
+        )
+        self.proposals += n_proposals * len(self.t[only])
+        return taken
+
+    def look(self, scope: int) -> None:
+        """Compute the energies of what belongs to the scope."""
+        energies_all(self.problem, self.reading, self.n, self.t, self.d, self.c, self.m, self.slots, scope, self.energy)
+
+    def held(self, arm: int) -> np.ndarray:
+        """(N, M) which places of an arm's entries are in use."""
+        return np.asarray(np.arange(self.t.shape[2]) < self.m[:, arm, None])
+
+    def events(self, arm: int) -> np.ndarray:
+        """(N,) events of one arm."""
+        return np.asarray((self.d[:, arm] * self.held(arm)).sum(axis=1))
+
+    def ends(self, arm: int) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) first and last grid time at which somebody of one arm leaves."""
+        leaving = (self.d[:, arm] + self.c[:, arm] > 0) & self.held(arm)
+        first, last = leaving.argmax(axis=1), leaving.shape[1] - 1 - leaving[:, ::-1].argmax(axis=1)
+        rows = np.arange(self.size)
+        return self.t[rows, arm, first], self.t[rows, arm, last]
+
+    def take(self, parents: np.ndarray, scope: int) -> None:
+        """Every particle (its arm in scope) becomes a copy of its parent."""
+        if scope == BOTH:
+            self.take_pairs(parents, parents)
+            self.energy[:, BOTH:], self.reading[:, 0] = self.energy[parents, BOTH:], self.reading[parents, 0]
+            return
+        moved = np.flatnonzero(parents != np.arange(self.size))
+        from_ = parents[moved]
+        for array in (self.t, self.d, self.c, self.m, self.energy, self.reading, self.ancestor):
+            array[moved, scope] = array[from_, scope]
+        self.levels[moved, :, scope] = self.levels[from_, :, scope]
+
+    def take_pairs(self, first: np.ndarray, second: np.ndarray) -> None:
+        """Every particle gets the control arm of the one and the experimental arm of the other."""
+        for arm, parents in enumerate((first, second)):
+            for array in (self.t, self.d, self.c, self.m, self.energy, self.ancestor):
+                array[:, arm] = array[parents, arm]
+            self.levels[:, :, arm] = self.levels[parents, :, arm]
+
+    def tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """(N, 3, T) events and (N, 3, T + 1) at risk."""
+        n_times = self.problem.times.size
+        d, r = np.zeros((self.size, 3, n_times), np.int64), np.zeros((self.size, 3, n_times + 1), np.int64)
+        to_tables(self.t, self.d, self.c, self.m, d, r)
+        return d, r
