@@ -115,11 +115,16 @@ def run(
     problem: Problem, first: tuple[np.ndarray, np.ndarray], sizes: Sizes, key: np.random.SeedSequence, tick: Tick
 ) -> tuple[Population, float]:
     """A population of tables in agreement, and their log evidence; where none arrived -inf, and what came closest."""
-    population, rules, log_evidence = Population.empty(problem, first[1], sizes.particles, key), Rules.of(problem), 0.0
-    prior_mass = arms_of_prior(population, first, rules, sizes, tick)
+    told = Told(tick)
+    population, rules, log_evidence = (
+        Population.empty(problem, first[1], sizes.particles, key, told.again),
+        Rules.of(problem),
+        0.0,
+    )
+    prior_mass = arms_of_prior(population, first, rules, sizes, told)
     for arm in range(2):
         population.look(arm)
-        part = Part(tick, ARMS_WORK * (arm + 1) / 3, ARMS_WORK / 3)
+        part = Part(told, ARMS_WORK * (arm + 1) / 3, ARMS_WORK / 3)
         log_evidence += anneal(population, rules.first, arm, sizes, part).log_evidence
     control, experimental = (Classes.of(population, arm, rules.number(population.reading[:, arm])) for arm in range(2))
     mass = pair_mass(population, control, experimental, int(first[0][2].sum()))
@@ -131,8 +136,8 @@ def run(
     log_evidence += float(np.log(rules.readings.size / len(problem.whole)))
     population.tilt[:, :2] = 0.0
     everything = np.arange(len(problem.whole))
-    annealed = anneal(population, everything, BOTH, sizes, Part(tick, ARMS_WORK, LEVELS_WORK - ARMS_WORK))
-    visits = harvest(population, everything, max(1, annealed.proposals // BETWEEN), Part(tick, LEVELS_WORK, 1.0 - LEVELS_WORK))
+    annealed = anneal(population, everything, BOTH, sizes, Part(told, ARMS_WORK, LEVELS_WORK - ARMS_WORK))
+    visits = harvest(population, everything, max(1, annealed.proposals // BETWEEN), Part(told, LEVELS_WORK, 1.0 - LEVELS_WORK))
     if not visits.any():
         return population, -np.inf
     population.take(resample(visits, population.random.random()), BOTH)
@@ -155,6 +160,21 @@ def prior_pairs(problem: Problem, first: tuple[np.ndarray, np.ndarray], sizes: S
     population.take_pairs(first_arms[order], second_arms[order])
     population.walk(rules.first, BOTH, sizes.burn_in)
     return population
+
+
+class Told:
+    """Tells the share of the work that is done, and tells it again while nothing more is."""
+
+    def __init__(self, tick: Tick) -> None:
+        self.tick, self.share = tick, 0.0
+
+    def __call__(self, share: float) -> None:
+        self.share = share
+        self.tick(share)
+
+    def again(self) -> None:
+        """What was told last."""
+        self.tick(self.share)
 
 
 class Part:

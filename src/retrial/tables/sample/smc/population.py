@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from retrial.tables.kernel.problem import FIRST_HELD, LAST_HELD, PIECES, Problem
 from retrial.tables.kernel.walk import N_ENERGIES
 
 ALL = slice(None)
+AT_ONCE = 100_000
+"""Proposals between two pauses, in which a sampler can be asked to stop: about a tenth of a second."""
 TILTS = 6
 """Columns of a tilt, see `kernel.prior.tilt_of`."""
 
@@ -30,6 +33,7 @@ class Population:
     cold         (4,) inverse temperatures; tilt (2, 6)
     state        of the random numbers of compiled walks, random of everything else
     slots        whether an arm keeps an entry for every grid time
+    pause        called now and then; raises to stop
     proposals    made so far
     """
 
@@ -48,10 +52,18 @@ class Population:
     state: np.ndarray
     random: np.random.Generator
     slots: bool
+    pause: Callable[[], None]
     proposals: int = 0
 
     @classmethod
-    def empty(cls, problem: Problem, first_r: np.ndarray, size: int, key: np.random.SeedSequence) -> Population:
+    def empty(
+        cls,
+        problem: Problem,
+        first_r: np.ndarray,
+        size: int,
+        key: np.random.SeedSequence,
+        pause: Callable[[], None] = lambda: None,
+    ) -> Population:
         """Particles without entries, untilted, at infinite temperature."""
         shape, n_times = (size, 2, room(first_r)), first_r.shape[1] - 1
         tilt = np.zeros((2, TILTS))
@@ -73,6 +85,7 @@ class Population:
             random_state(key),
             np.random.default_rng(key),
             in_slots(first_r),
+            pause,
         )
 
     def put(self, table: tuple[np.ndarray, np.ndarray], arms: tuple[int, ...] = (0, 1)) -> None:
@@ -87,25 +100,30 @@ class Population:
 
     def walk(self, readings: np.ndarray, scope: int, n_proposals: int, problem: Problem | None = None, only: slice = ALL) -> int:
         """Every particle (of `only`) makes so many proposals; returns how many were taken in all."""
-        taken: int = walk_all(
-            problem or self.problem,
-            readings,
-            self.reading[only],
-            self.n,
-            self.t[only],
-            self.d[only],
-            self.c[only],
-            self.m[only],
-            self.slots,
-            self.levels[only],
-            self.energy[only],
-            self.cold,
-            self.tilt,
-            scope,
-            n_proposals,
-            self.state,
-        )
-        self.proposals += n_proposals * len(self.t[only])
+        taken, at_once = 0, max(1, AT_ONCE // max(n_proposals, 1))
+        first, stop, _ = only.indices(self.size)
+        for start in range(first, stop, at_once):
+            self.pause()
+            part = slice(start, min(start + at_once, stop))
+            taken += walk_all(
+                problem or self.problem,
+                readings,
+                self.reading[part],
+                self.n,
+                self.t[part],
+                self.d[part],
+                self.c[part],
+                self.m[part],
+                self.slots,
+                self.levels[part],
+                self.energy[part],
+                self.cold,
+                self.tilt,
+                scope,
+                n_proposals,
+                self.state,
+            )
+        self.proposals += n_proposals * (stop - first)
         return taken
 
     def look(self, scope: int) -> None:
