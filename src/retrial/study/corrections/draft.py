@@ -10,6 +10,7 @@ from functools import cached_property
 
 import yaml
 
+from retrial.dims import ARMS
 from retrial.study.problems import KeyPath
 from retrial.study.yaml_text import events
 
@@ -116,6 +117,10 @@ def _put(
         top.count, top.key = top.count + 1, None
 
 
+_A_READ = 1_000
+"""What a read costs beside its characters."""
+
+
 class Budget:
     """Characters that may be read again to try corrections: what is left of a large file's is soon spent."""
 
@@ -124,8 +129,14 @@ class Budget:
 
     def spend(self, text: str, problems: int = 0) -> bool:
         """Whether a text may still be read; one with many problems takes longer."""
-        self._left -= len(text) + 1_000 + 300 * problems
+        self._left -= len(text) + _A_READ + 300 * problems
         return self._left > 0
+
+    def has_read(self, text: str, tree: Mapping[str, object]) -> None:
+        """Pay for what a text turned out to be: one of more than two arms is read once for each pair of them and for each by itself."""
+        arms = tree.get("arms")
+        if isinstance(arms, Mapping) and len(arms) > len(ARMS):
+            self._left -= (len(text) + _A_READ) * (len(arms) * (len(arms) + 1) // 2)
 
 
 @dataclass(frozen=True)

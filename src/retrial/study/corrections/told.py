@@ -53,11 +53,16 @@ class Told:
 def told(text: str, root: type[BaseModel], check: Check) -> list[Told]:
     """Every problem of a study file's text; `root` is the schema, `check` reads a text again."""
 
+    budget = Budget()
+
     def judge(candidate: str) -> int:
         found = check(candidate)
-        return len(found[0]) if found is not None else _UNREADABLE
+        if found is None:
+            return _UNREADABLE
+        budget.has_read(candidate, found[1])
+        return len(found[0])
 
-    draft, slips, readable = mended(Draft.of(text), judge, Budget())
+    draft, slips, readable = mended(Draft.of(text), judge, budget)
     start = [_Placed(problem, line) for line, problem in slips]
     found = _of_draft(draft, check) if readable else None
     if found is None:
@@ -194,7 +199,10 @@ class _Work:
     def _correct(self, problem: Problem) -> None:
         for at, draft in self._drafts(problem):
             found = _of_draft(draft, self.check) if self.budget.spend(draft.text, len(self.left)) else None
-            if found is None or problem in found[0]:
+            if found is None:
+                continue
+            self.budget.has_read(draft.text, found[1])
+            if problem in found[0]:
                 continue
             new = [item for item in found[0] if item not in self.left]
             if at == problem.at and any(item.at[: len(at)] == at for item in new):
