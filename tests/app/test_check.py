@@ -13,6 +13,7 @@ from retrial import cli
 from retrial.app.find import find_study, folders_of
 from retrial.app.new import KINDS
 from retrial.errors import InputError
+from retrial.store import files
 
 
 @pytest.fixture
@@ -41,10 +42,13 @@ def test_nothing_is_overwritten(here: Path, capsys: pytest.CaptureFixture[str]) 
     assert "--config-dir 'other folder' study=mytrial" in capsys.readouterr().out
     path = here / "other folder" / "study" / "mytrial.yaml"
     path.write_text("mine")
+    left = path.with_name(f"{files._MINE}{2**30}{files._UNFINISHED}")
+    left.write_text("of a call that was killed")
     for kind in ("patients", "counts"):
         assert cli.run(["new", "study=mytrial", f"kind={kind}", "--config-dir", "other folder"]) == 2
     assert "is there already" in capsys.readouterr().err
     assert path.read_text() == "mine"
+    assert not left.exists()
 
 
 @pytest.mark.usefixtures("here")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from retrial.app.find import Arguments, exists, parsed
 from retrial.errors import ConfigError, InputError
-from retrial.store.files import write_whole
+from retrial.store.files import tidy, write_whole
 
 KINDS = ("one_ratio", "counts", "patients", "full")
 DEFAULT_FOLDER = Path("mine")
@@ -54,6 +55,9 @@ def new_study(asked: Arguments) -> Written:
     if kind == "patients":
         # first, so that an interrupted call can be given again
         texts = {folder / "study" / f"{name}_patients.csv": _template("patients.csv", name), **texts}
+    if not problems:
+        with contextlib.suppress(OSError):
+            tidy(study.parent)  # what a call left that was killed after its last file
     there = [
         path
         for path in texts

@@ -49,9 +49,7 @@ def write_whole(path: Path, content: str | bytes, *, new: bool = False) -> None:
     Raises `OSError`; `new`: `FileExistsError` where there is one.
     """
     beside = path.with_name(f"{_MINE}{os.getpid()}{_UNFINISHED}")
-    for other in path.parent.glob(f"{_MINE}*{_UNFINISHED}"):
-        if not alive(other.name.removeprefix(_MINE).removesuffix(_UNFINISHED)):
-            other.unlink(missing_ok=True)
+    tidy(path.parent)
     try:
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
         sync(beside)
@@ -61,6 +59,13 @@ def write_whole(path: Path, content: str | bytes, *, new: bool = False) -> None:
             beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what processes that were killed have left of `write_whole`."""
+    for path in folder.glob(f"{_MINE}*{_UNFINISHED}"):
+        if not alive(path.name.removeprefix(_MINE).removesuffix(_UNFINISHED)):
+            path.unlink(missing_ok=True)
 
 
 def alive(process: str) -> bool:
