@@ -129,14 +129,18 @@ class Budget:
 
     def spend(self, text: str, problems: int = 0) -> bool:
         """Whether a text may still be read; one with many problems takes longer."""
-        self._left -= len(text) + _A_READ + 300 * problems
+        self._left -= self._price(text, problems)
         return self._left > 0
 
-    def has_read(self, text: str, tree: Mapping[str, object]) -> None:
+    @staticmethod
+    def _price(text: str, problems: int) -> int:
+        return len(text) + _A_READ + 300 * problems
+
+    def has_read(self, text: str, problems: int, tree: Mapping[str, object]) -> None:
         """Pay for what a text turned out to be: one of more than two arms is read once for each pair of them and for each by itself."""
         arms = tree.get("arms")
         if isinstance(arms, Mapping) and len(arms) > len(ARMS):
-            self._left -= (len(text) + _A_READ) * (len(arms) * (len(arms) + 1) // 2)
+            self._left -= self._price(text, problems) * (len(arms) * (len(arms) + 1) // 2)
 
 
 @dataclass(frozen=True)

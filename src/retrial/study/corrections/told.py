@@ -59,7 +59,7 @@ def told(text: str, root: type[BaseModel], check: Check) -> list[Told]:
         found = check(candidate)
         if found is None:
             return _UNREADABLE
-        budget.has_read(candidate, found[1])
+        budget.has_read(candidate, len(found[0]), found[1])
         return len(found[0])
 
     draft, slips, readable = mended(Draft.of(text), judge, budget)
@@ -201,7 +201,7 @@ class _Work:
             found = _of_draft(draft, self.check) if self.budget.spend(draft.text, len(self.left)) else None
             if found is None:
                 continue
-            self.budget.has_read(draft.text, found[1])
+            self.budget.has_read(draft.text, len(found[0]), found[1])
             if problem in found[0]:
                 continue
             new = [item for item in found[0] if item not in self.left]
