@@ -22,7 +22,7 @@ MIN_PROPOSALS, PROPOSALS_PER_PATIENT, MANY_PATIENTS = 300, 2, 400
 
 
 EFFORTS = {"quick": (4, 100), "standard": (8, 400), "thorough": (24, 400)}
-"""Islands and particles of each effort: Monte Carlo errors of docs/methods.md, section 4."""
+"""Islands and particles of each effort; the Monte Carlo error that it left is in every run's readings.csv and spread.csv."""
 
 
 _MOST_PIECES = 100

@@ -56,13 +56,13 @@ def position(arms: Arms, a: int, time: int) -> int:
     return low
 
 
-@uncounted
-def count(arms: Arms, a: int, kind: int, time: int) -> int:
-    """Patients of a cell."""
-    i = position(arms, a, time)
-    if i == arms.m[a] or arms.t[a, i] != time:
-        return 0
-    return arms.d[a, i] if kind == 1 else arms.c[a, i]
+@inlined
+def events_of(arms: Arms, a: int) -> int:
+    """Events of an arm."""
+    total = 0
+    for i in range(arms.m[a]):
+        total += arms.d[a, i]
+    return total
 
 
 @uncounted

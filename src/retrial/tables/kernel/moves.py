@@ -2,7 +2,7 @@
 
 A step takes `amount` patients from one cell of an arm to another cell of it; a proposal is one step or two. Cells are drawn in
 proportion to their patients, which `apply` pays back. Kept by construction: patients per arm, printed events, printed numbers at
-risk; `held` checks the printed shortest and longest times. Draws are made among what the printed numbers at risk leave open: patients
+risk; `ends_held` checks the printed shortest and longest times. Draws are made among what the printed numbers at risk leave open: patients
 who can move at all, lengths that stay between two of them, patients whose places can be changed. Shifts come in all lengths, from one
 grid time to the whole follow-up, so that a fine grid costs no more moves than a coarse one; some go straight to a printed time.
 """
@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from retrial.tables.kernel.compiled import inlined, uncounted, uniform
-from retrial.tables.kernel.entries import NEVER, Arms, change, leaves_by, stays_until
+from retrial.tables.kernel.entries import NEVER, Arms, change, events_of, leaves_by, stays_until
 from retrial.tables.kernel.problem import BLOCK, EVENT_MODE, EVENTS_CONTROL, EVENTS_FREE, EVENTS_TOTAL, FIRST_HELD, LAST_HELD
 
 STEP_FIELDS = 6
@@ -47,15 +47,6 @@ def pick(arms: Arms, arm: int, u: float) -> tuple[int, int]:
         rank -= d[arm, i] + c[arm, i]
         i += 1
     return (1 if rank < d[arm, i] else 0), i
-
-
-@inlined
-def events_of(arms: Arms, arm: int) -> int:
-    """Events of an arm."""
-    total = 0
-    for i in range(arms.m[arm]):
-        total += arms.d[arm, i]
-    return total
 
 
 @inlined

@@ -19,7 +19,7 @@ from scipy.special import gammaln
 
 from retrial.errors import ConfigError
 from retrial.tables.kernel.compiled import inlined, uncounted
-from retrial.tables.kernel.entries import Arms, leaves_by, position, stays_until
+from retrial.tables.kernel.entries import Arms, events_of, leaves_by, position, stays_until
 
 LEAST_LEAVING, LARGEST_MEAN = 0.05, 0.5
 """Lowest mean: a twentieth of the patients leaves over the whole grid; highest: half of those at risk at each time."""
@@ -197,7 +197,7 @@ def log_prior(
 @uncounted
 def tilt_of(tilt: np.ndarray, arms: Arms, a: int) -> float:
     """Log of an arm's tilt: [a, 0] where somebody leaves by the time [a, 2], [a, 1] where somebody stays until [a, 3], less [a, 4] for every event
-    more or less than [a, 5] (`retrial.tables.kernel.island`).
+    more or less than [a, 5] (`retrial.tables.sample.smc.arms`).
     """
     total = 0.0
     if tilt[a, 0] != 0.0 and leaves_by(arms, a, tilt[a, 2]):
@@ -205,8 +205,5 @@ def tilt_of(tilt: np.ndarray, arms: Arms, a: int) -> float:
     if tilt[a, 1] != 0.0 and stays_until(arms, a, tilt[a, 3]):
         total += tilt[a, 1]
     if tilt[a, 4] > 0.0:
-        events = 0
-        for i in range(arms.m[a]):
-            events += arms.d[a, i]
-        total -= tilt[a, 4] * abs(events - tilt[a, 5])
+        total -= tilt[a, 4] * abs(events_of(arms, a) - tilt[a, 5])
     return total
