@@ -17,8 +17,11 @@ from retrial.tables.sample.smc.island import Sizes, run_island
 from retrial.tables.sample.structure import first_table
 from tests.tables.toy import Counts, exact, key, number, total_variation, toy_targets
 
-PRIOR = TablePrior(event_mean=0.3, event_shape=1.5, censoring_mean=0.2, censoring_shape=0.8)
-UNKNOWN_MEANS = TablePrior(pieces=2)
+PRIOR = TablePrior(
+    pieces=1, level_scale=0.02, walk_scale=0.02, effect_scale=0.02, effect_walk_scale=0.02, censoring_walk_scale=0.02
+)
+"""Hazards that are as good as known."""
+UNKNOWN_MEANS = TablePrior(pieces=2, level_scale=1.0, overdispersion=0.3)
 PLAIN = Reading(None, None, None)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import stats
 
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.prior import TablePrior
@@ -18,6 +19,8 @@ from retrial.tables.printed.statistics import Table
 from retrial.tables.printed.targets import Target, Targets
 from retrial.tables.sample.smc.population import Population
 
+Arm = list[tuple[np.ndarray, np.ndarray]]
+"""Tables (events, censored) of one arm."""
 Counts = tuple[tuple[int, ...], ...]
 
 
@@ -39,25 +42,51 @@ def arm_tables(n: int, n_times: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return found
 
 
-def log_prior(d: np.ndarray, c: np.ndarray, prior: TablePrior) -> float:
-    """One arm's prior by scipy: beta-binomials at each level of the mean, summed over all walks of levels (forward sums);
-    the last time's remainder leaves with certainty.
+def log_table(d: np.ndarray, c: np.ndarray, h: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Log probability of one arm's table by scipy's binomials, given (..., T) hazards of events and censorings at each time; the last time's
+    remainder leaves with certainty.
     """
-    n_times, pieces = d.size, min(prior.pieces, d.size)
-    at_risk = np.append(np.cumsum((d + c)[::-1])[::-1], 0)
-    parameters, steps = prior.parameters(n_times), prior.steps(n_times)
-    total = 0.0
-    for kind, (counts, available, columns) in enumerate(
-        [(c[:-1], (at_risk[:-1] - d)[:-1], parameters[:, 2:]), (d, at_risk[:-1], parameters[:, :2])]
-    ):
-        by_piece = np.zeros((pieces, len(parameters)))
-        for t in range(counts.size):
-            by_piece[t * pieces // n_times] += stats.betabinom.logpmf(counts[t], available[t], columns[:, 0], columns[:, 1])
-        forward = by_piece[0] - np.log(len(parameters))
-        for piece in by_piece[1:]:
-            forward = special.logsumexp(forward[:, None] + steps[kind], axis=0) + piece
-        total += float(special.logsumexp(forward))
-    return total
+    at_risk = np.append(np.cumsum((d + c)[::-1])[::-1], 0)[:-1]
+    events = stats.binom.logpmf(d, at_risk, -np.expm1(-h)).sum(axis=-1)
+    return np.asarray(events + stats.binom.logpmf(c[:-1], (at_risk - d)[:-1], -np.expm1(-q[..., :-1])).sum(axis=-1))
+
+
+NODES = 14
+"""Of Gauss-Hermite quadrature in each dimension: enough for probabilities to 1e-4 with the toys' few patients (see their test)."""
+
+
+def grid_of(dimension: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """(K, dimension) standard normal nodes and (K,) weights."""
+    x, w = np.polynomial.hermite_e.hermegauss(nodes)
+    points = np.stack(np.meshgrid(*[x] * dimension, indexing="ij"), axis=-1).reshape(-1, dimension)
+    weights = np.stack(np.meshgrid(*[w / w.sum()] * dimension, indexing="ij"), axis=-1).reshape(-1, dimension).prod(axis=-1)
+    return points, weights
+
+
+def arm_parts(d: np.ndarray, c: np.ndarray, events: np.ndarray, censorings: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(K,) one arm's probabilities at K paths of the event hazard, averaged over the censorings' with `weights`."""
+    of_censorings = np.exp(log_table(d, c, np.full(d.size, 1.0), censorings)) @ weights / np.exp(
+        log_table(d, c, np.full(d.size, 1.0), np.full(d.size, 1.0))
+    )
+    return np.asarray(np.exp(log_table(d, c, events, np.full(d.size, 1.0))) * of_censorings)
+
+
+def pair_probabilities(arms: Sequence[Arm], n_times: int, prior: TablePrior, nodes: int = NODES) -> tuple[np.ndarray, np.ndarray]:
+    """(K0, K1) prior probabilities of every pair of arms' tables: of both arms' prior, and of each arm's own, by quadrature over hazards."""
+    pieces = min(prior.pieces, n_times)
+    at, mean = np.arange(n_times) * pieces // n_times, np.log(np.log(2.0) / n_times)
+    censoring, same, across = prior.covariances(pieces)
+    z, weights = grid_of(pieces, nodes)
+    censorings = np.exp(mean + z @ np.linalg.cholesky(censoring).T)[:, at]
+    own = np.exp(mean + z @ np.linalg.cholesky(same).T)[:, at]
+    z2, weights2 = grid_of(2 * pieces, nodes)
+    both = np.exp(mean + z2 @ np.linalg.cholesky(np.block([[same, across], [across, same]])).T)
+    paths = [both[:, :pieces][:, at], both[:, pieces:][:, at]]
+    alone = [np.array([weights @ arm_parts(d, c, own, censorings, weights) for d, c in arm]) for arm in arms]
+    together = [
+        np.array([arm_parts(d, c, path, censorings, weights) for d, c in arm]) for arm, path in zip(arms, paths, strict=True)
+    ]
+    return (together[0] * weights2) @ together[1].T, np.outer(*alone)
 
 
 def key(d: np.ndarray, c: np.ndarray) -> Counts:
@@ -69,23 +98,22 @@ STRUCTURE = ("events", "shortest", "longest", "at_risk")
 
 
 def exact(targets: Targets, readings: tuple[Reading, ...], prior: TablePrior) -> tuple[list[dict[Counts, float]], np.ndarray]:
-    """Exact distribution over the tables in agreement and evidence P(agreement | structure), per reading."""
-    arms = [
-        [(d, c, log_prior(d, c, prior)) for d, c in arm_tables(n, targets.n_times)]
-        for n in (targets.n_control, targets.n_experimental)
-    ]
+    """Exact distribution over the tables in agreement and evidence per reading: P(agreement and structure) of both arms' prior, over
+    P(structure) of each arm's own.
+    """
+    arms = [arm_tables(n, targets.n_times) for n in (targets.n_control, targets.n_experimental)]
+    together, alone = pair_probabilities(arms, targets.n_times, prior)
     weights: list[dict[Counts, float]] = [{} for _ in readings]
     structure = 0.0
-    for (d0, c0, p0), (d1, c1, p1) in itertools.product(*arms):
+    for (i, (d0, c0)), (j, (d1, c1)) in itertools.product(*(enumerate(arm) for arm in arms)):
         d, c = np.stack([d0, d1]), np.stack([c0, c1])
         table = Table(targets.times, d, c)
         if not _structured(table, targets):
             continue
-        probability = math.exp(p0 + p1)
-        structure += probability
+        structure += alone[i, j]
         for found, reading in zip(weights, readings, strict=True):
             if not violated(table, targets, reading):
-                found[key(d, c)] = probability
+                found[key(d, c)] = together[i, j]
     evidence = np.array([sum(found.values()) for found in weights])
     return [
         {k: v / total for k, v in found.items()} for found, total in zip(weights, evidence, strict=True)

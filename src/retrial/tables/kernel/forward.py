@@ -1,9 +1,9 @@
-"""One arm's tables of the prior with its printed numbers at risk, drawn forward in time instead of by a walk (compiled).
+"""Patients drawn from the prior given their arm's hazards, within the numbers at risk: whole arms to start from, and a few patients of a table
+anew (compiled).
 
-A walk at temperature 0 forgets its start slowly: hazards are integrated out, so that patients of an arm keep together, and under
-unknown means one independent table takes some 10^5 proposals. Forward in time a table is easy: levels of a piece given those of the
-piece before, then BetaBin events and censorings of each time given the patients at risk. Where a number at risk is printed, tables
-of the pool that meet it are kept and copied (a particle filter: exact as the pool grows).
+Given the hazards patients are independent, so that a draw within what the numbers at risk leave open is exact, by inversion of the
+piecewise exponential time to leaving. Hazards are drawn piece by piece; where a number at risk is printed, a particle filter weights
+them by the binomial probability of those who left until then. Cells are drawn when all hazards are, so that no two tables are copies.
 """
 
 from __future__ import annotations
@@ -12,65 +12,191 @@ import math
 
 import numpy as np
 
-from retrial.tables.kernel.compiled import compiled, uncounted, uniform
-from retrial.tables.kernel.prior import CENSORING, EVENT, piece_of
+from retrial.tables.kernel.compiled import compiled, inlined, uncounted, uniform
+from retrial.tables.kernel.entries import NEVER, Arms, change
+from retrial.tables.kernel.moves import pick, write
+from retrial.tables.kernel.prior import CENSORING, EVENT, LEAST_HAZARD, centre, edge, normal
 from retrial.tables.kernel.problem import PIECES, Problem
 
-
-@uncounted
-def beta_binomial(factors: np.ndarray, row: int, m: int, state: np.ndarray) -> int:
-    """A draw of BetaBin(m, a, b) by inversion, from its factors' rows `row` to `row` + 2 (`prior.prior_factors`)."""
-    left, k, base = uniform(state), 0, factors[row + 2, m]
-    probability = math.exp(factors[row, 0] + factors[row + 1, m] + base)
-    while left >= probability and k < m:
-        left -= probability
-        k += 1
-        probability = math.exp(factors[row, k] + factors[row + 1, m - k] + base)
-    return k
+LEAVING, EVENTS, CENSORINGS, LAST = range(4)
+"""Columns of `rates`: h + q; log-free weights of an event, of a censoring, of a censoring at the last time, among those at risk."""
 
 
 @uncounted
-def next_level(steps: np.ndarray, kind: int, before: int, state: np.ndarray) -> int:
-    """The level after `before` by the walk, uniform where `before` is -1."""
-    n_levels = steps.shape[1]
-    left = uniform(state)
-    if before < 0:
-        return min(int(left * n_levels), n_levels - 1)
-    for level in range(n_levels - 1):
-        left -= math.exp(steps[kind, before, level])
-        if left < 0.0:
-            return level
-    return n_levels - 1
+def fill_rates(hazards: np.ndarray, a: int, rates: np.ndarray) -> None:
+    """(P, 4) rates of one arm's pieces from log hazards (2, 2, P), see `LEAVING`."""
+    for piece in range(rates.shape[0]):
+        h, q = math.exp(hazards[EVENT, a, piece]), math.exp(hazards[CENSORING, a, piece])
+        rates[piece, LEAVING], rates[piece, EVENTS] = h + q, -math.expm1(-h)
+        rates[piece, CENSORINGS], rates[piece, LAST] = -math.exp(-h) * math.expm1(-q), math.exp(-h)
+
+
+@inlined
+def within(rate: float, length: int, u: float) -> int:
+    """A number 0, ..., length - 1 with probability in proportion to exp(-rate k), by a number of [0, 1)."""
+    return min(int(-math.log1p(u * math.expm1(-rate * length)) / rate), length - 1)
+
+
+@uncounted
+def drawn_time(rates: np.ndarray, kind: int, low: int, high: int, n_times: int, weights: np.ndarray, state: np.ndarray) -> int:
+    """Grid time low, ..., high of a patient who leaves there by one kind, in proportion to the prior's cells; -1 where they have no mass."""
+    pieces, before, total = rates.shape[0], 0.0, 0.0
+    first = (low * pieces) // n_times
+    last_atom = kind == CENSORING and high == n_times - 1
+    top = high - 1 if last_atom else high
+    piece, start = first, low
+    while piece < pieces and start <= top:
+        stop = min(edge(piece + 1, n_times, pieces), top + 1)
+        rate = rates[piece, LEAVING]
+        gone = -math.expm1(-rate * (stop - start))
+        weights[piece] = math.exp(-before) * rates[piece, EVENTS if kind == EVENT else CENSORINGS] * gone / -math.expm1(-rate)
+        total += weights[piece]
+        before += rate * (stop - start)
+        piece, start = piece + 1, stop
+    at_last = math.exp(-before) * rates[pieces - 1, LAST] if last_atom else 0.0
+    if not total + at_last > 0.0:
+        return -1
+    u = uniform(state) * (total + at_last)
+    piece, start = first, low
+    while start <= top:
+        stop = min(edge(piece + 1, n_times, pieces), top + 1)
+        if u < weights[piece] or (stop > top and not last_atom):
+            return start + within(rates[piece, LEAVING], stop - start, uniform(state))
+        u -= weights[piece]
+        piece, start = piece + 1, stop
+    return high
+
+
+@uncounted
+def redraw(
+    segment: np.ndarray,
+    rates: np.ndarray,
+    arms: Arms,
+    a: int,
+    count: int,
+    n_times: int,
+    weights: np.ndarray,
+    state: np.ndarray,
+    steps: np.ndarray,
+) -> bool:
+    """Draw so many of an arm's patients anew in place, each at a time that the prior gives those who leave as it did between the same
+    printed numbers at risk: reversible against the prior. False where somebody cannot be drawn.
+    """
+    low, high = NEVER, -1
+    for _ in range(count):
+        kind, i = pick(arms, a, uniform(state))
+        old = arms.t[a, i]
+        new = drawn_time(rates, kind, segment[a, old, 0], segment[a, old, 1], n_times, weights, state)
+        if new < 0:
+            return False
+        if new != old:
+            change(arms, a, kind, old, -1)
+            change(arms, a, kind, new, 1)
+            low, high = min(low, old, new), max(high, old, new)
+    write(steps, 0, a, 0, low, 0, high)
+    return high >= 0
+
+
+@uncounted
+def left_between(rates: np.ndarray, low: int, high: int, n_times: int) -> float:
+    """Σ (h + q) over the grid times low, ..., high - 1."""
+    pieces, total, start = rates.shape[0], 0.0, low
+    piece = (low * pieces) // n_times
+    while start < high:
+        stop = min(edge(piece + 1, n_times, pieces), high)
+        total += rates[piece, LEAVING] * (stop - start)
+        piece, start = piece + 1, stop
+    return total
+
+
+@uncounted
+def drawn_leaving(rates: np.ndarray, low: int, high: int, n_times: int, state: np.ndarray) -> tuple[int, int]:
+    """Kind and time of a patient at risk at `low` who leaves by the grid time `high`."""
+    pieces, start, u = rates.shape[0], low, uniform(state)
+    if high < n_times - 1:
+        left = -math.log1p(u * math.expm1(-left_between(rates, low, high + 1, n_times)))
+    else:
+        left = -math.log(1.0 - u)
+    piece, time = (low * pieces) // n_times, high
+    while start <= high:
+        stop = min(edge(piece + 1, n_times, pieces), high + 1)
+        rate = rates[piece, LEAVING]
+        if left < rate * (stop - start):
+            time = min(start + int(left / rate), stop - 1)
+            break
+        left -= rate * (stop - start)
+        piece, start = piece + 1, stop
+    piece = (time * pieces) // n_times
+    other = rates[piece, LAST if time == n_times - 1 else CENSORINGS]
+    return (EVENT if uniform(state) * (rates[piece, EVENTS] + other) < rates[piece, EVENTS] else CENSORING), time
+
+
+@compiled
+def draw_hazards(problem: Problem, number: np.ndarray, arm: int, piece: int, hazards: np.ndarray) -> None:
+    """Log hazards of one arm on a piece, from the standard normal numbers (2, P) of all pieces up to it."""
+    mean = centre(problem.times.size)
+    for kind in range(2):
+        total = mean
+        for other in range(piece + 1):
+            total += problem.roots[kind, piece, other] * number[kind, other]
+        hazards[kind, arm, piece] = max(total, LEAST_HAZARD)
 
 
 @compiled
 def arm_pool(
     problem: Problem, first_r: np.ndarray, arm: int, n_pool: int, state: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
-    """(P, T) events, (P, T + 1) at risk and (P, 2, pieces) levels of one arm with its printed numbers at risk, which `first_r` has;
-    False where no table of the pool meets them.
-    """
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(P, T) events, (P, T + 1) at risk and (P, 2, pieces) log hazards of one arm with its printed numbers at risk, which `first_r` has."""
     n_times, pieces = first_r.shape[1] - 1, problem.whole[0, PIECES]
-    d, r = np.zeros((n_pool, n_times), np.int64), np.zeros((n_pool, n_times + 1), np.int64)
-    levels = np.zeros((n_pool, 2, pieces), np.int64)
-    r[:, 0] = first_r[arm, 0]
-    for t in range(n_times):
-        piece = piece_of(t, n_times, pieces)
-        entered = t == 0 or piece_of(t - 1, n_times, pieces) != piece
+    number, hazards = np.empty((n_pool, 2, pieces)), np.empty((n_pool, 2, 2, pieces))
+    for i in range(n_pool):
+        for kind in range(2):
+            for piece in range(pieces):
+                number[i, kind, piece] = normal(state)
+        for piece in range(pieces):
+            draw_hazards(problem, number[i], arm, piece, hazards[i])
+    rates, weights = np.empty((n_pool, pieces, 4)), np.empty(n_pool)
+    low = 0
+    while low < n_times:
+        high = problem.segment[arm, low, 1]
         for i in range(n_pool):
-            if entered:
-                for kind in range(2):
-                    levels[i, kind, piece] = next_level(
-                        problem.steps, kind, levels[i, kind, piece - 1] if piece > 0 else -1, state
-                    )
-            d[i, t] = beta_binomial(problem.prior[levels[i, EVENT, piece]], 0, r[i, t], state)
-            if t < n_times - 1:
-                staying = r[i, t] - d[i, t]
-                r[i, t + 1] = staying - beta_binomial(problem.prior[levels[i, CENSORING, piece]], 3, staying, state)
-        if t < n_times - 1 and problem.segment[arm, t + 1, 0] == t + 1:
-            kept = np.flatnonzero(r[:, t + 1] == first_r[arm, t + 1])
-            if kept.size == 0:
-                return d, r, levels, False
-            parents = kept[(np.arange(n_pool) * kept.size) // n_pool]
-            d, r, levels = d[parents], r[parents], levels[parents]
-    return d, r, levels, True
+            fill_rates(hazards[i], arm, rates[i])
+        if high < n_times - 1:
+            staying, going = first_r[arm, high + 1], first_r[arm, low] - first_r[arm, high + 1]
+            for i in range(n_pool):
+                left = left_between(rates[i], low, high + 1, n_times)
+                weights[i] = (going * math.log(-math.expm1(-left)) if going > 0 else 0.0) - staying * left
+            weights = np.exp(weights - weights.max())
+            reached = ((high + 1) * pieces - 1) // n_times + 1  # pieces that the data have spoken of
+            resample_pool(problem, arm, weights, reached, number, hazards, state)
+        low = high + 1
+    d, r = np.zeros((n_pool, n_times), np.int64), np.zeros((n_pool, n_times + 1), np.int64)
+    for i in range(n_pool):
+        fill_rates(hazards[i], arm, rates[i])
+        low = 0
+        while low < n_times:
+            high = problem.segment[arm, low, 1]
+            after = first_r[arm, high + 1] if high < n_times - 1 else 0
+            for _ in range(first_r[arm, low] - after):
+                kind, time = drawn_leaving(rates[i], low, high, n_times, state)
+                d[i, time] += kind
+                r[i, time] += 1
+            low = high + 1
+        for time in range(n_times - 1, -1, -1):
+            r[i, time] += r[i, time + 1]
+    return d, r, hazards[:, :, arm].copy()
+
+
+@compiled
+def resample_pool(
+    problem: Problem, arm: int, weights: np.ndarray, reached: int, number: np.ndarray, hazards: np.ndarray, state: np.ndarray
+) -> None:
+    """Systematic resampling in place; later pieces than the first `reached` are drawn anew, which are not yet asked for."""
+    n_pool, edges = weights.size, np.cumsum(weights)
+    places = np.minimum(np.searchsorted(edges, (np.arange(n_pool) + uniform(state)) * edges[-1] / n_pool), n_pool - 1)
+    number[:], hazards[:] = number[places], hazards[places]
+    for i in range(n_pool):
+        for piece in range(reached, number.shape[2]):
+            for kind in range(2):
+                number[i, kind, piece] = normal(state)
+            draw_hazards(problem, number[i], arm, piece, hazards[i])

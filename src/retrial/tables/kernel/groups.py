@@ -40,7 +40,7 @@ def rotate(segment: np.ndarray, arms: Arms, a: int, state: np.ndarray, new: Arms
     stop, track = start + first + second, int(uniform(state) * 3)
     if first + second > room:
         return -1
-    write(steps, 0, a, 0, start, 0, stop - 1, 0)
+    write(steps, 0, a, 0, start, 0, stop - 1)
     i, middle, end = position(arms, a, start), position(arms, a, start + first), position(arms, a, stop)
     if i == end:
         return -1
@@ -164,7 +164,7 @@ def exchange(segment: np.ndarray, arms: Arms, a: int, state: np.ndarray, new: Ar
         return -np.inf
     length = length_of(longest, 1.0 - uniform(state) * uniform(state))
     low, high = max(middle - length, 0), min(middle + length, n_times)
-    write(steps, 0, a, 0, low, 0, high - 1, 0)
+    write(steps, 0, a, 0, low, 0, high - 1)
     start, stop, end = position(arms, a, low), position(arms, a, middle), position(arms, a, high)
     other = stop
     if later:  # from the later stretch to the earlier one

@@ -1,7 +1,7 @@
 """Integer moves on a two-arm life table, in the form of entries (compiled).
 
-A step takes `amount` patients from one cell of an arm to another cell of it; a proposal is one step or two. Cells are drawn in
-proportion to their patients, which `apply` pays back. Kept by construction: patients per arm, printed events, printed numbers at
+A step takes a patient from one cell of an arm to another cell of it; a proposal is one step or two, its density that of patients who can be
+told apart. Kept by construction: patients per arm, printed events, printed numbers at
 risk; `ends_held` checks the printed shortest and longest times. Draws are made among what the printed numbers at risk leave open: patients
 who can move at all, lengths that stay between two of them, patients whose places can be changed. Shifts come in all lengths, from one
 grid time to the whole follow-up, so that a fine grid costs no more moves than a coarse one; some go straight to a printed time.
@@ -15,10 +15,10 @@ import numpy as np
 
 from retrial.tables.kernel.compiled import inlined, uncounted, uniform
 from retrial.tables.kernel.entries import NEVER, Arms, change, events_of, leaves_by, stays_until
-from retrial.tables.kernel.problem import BLOCK, EVENT_MODE, EVENTS_CONTROL, EVENTS_FREE, EVENTS_TOTAL, FIRST_HELD, LAST_HELD
+from retrial.tables.kernel.problem import EVENT_MODE, EVENTS_CONTROL, EVENTS_FREE, EVENTS_TOTAL, FIRST_HELD, LAST_HELD
 
-STEP_FIELDS = 6
-"""arm, kind from, time from, kind to, time to, amount."""
+STEP_FIELDS = 5
+"""arm, kind from, time from, kind to, time to."""
 SHIFT, FLIP, OPPOSED_SHIFTS, PARALLEL_SHIFTS, STATUS_SWAP = 0.41, 0.50, 0.555, 0.61, 0.85
 """Cumulated shares of the proposals: one patient's time, one patient's status (where events are free), two times apart, two times alike
 (in both arms it leaves the hazard ratio about where it is), two patients' status; else two patients of different arms change places."""
@@ -60,10 +60,9 @@ def pick_kind(counts: np.ndarray, arm: int, rank: int) -> int:
 
 
 @inlined
-def write(steps: np.ndarray, i: int, arm: int, kind_from: int, t_from: int, kind_to: int, t_to: int, amount: int) -> None:
-    """Write a step that moves `amount` patients of an arm from one kind and time to another."""
-    steps[i, 0], steps[i, 1], steps[i, 2] = arm, kind_from, t_from
-    steps[i, 3], steps[i, 4], steps[i, 5] = kind_to, t_to, amount
+def write(steps: np.ndarray, i: int, arm: int, kind_from: int, t_from: int, kind_to: int, t_to: int) -> None:
+    """Write a step that moves a patient of an arm from one kind and time to another."""
+    steps[i, 0], steps[i, 1], steps[i, 2], steps[i, 3], steps[i, 4] = arm, kind_from, t_from, kind_to, t_to
 
 
 @inlined
@@ -144,7 +143,7 @@ def movable(segment: np.ndarray, arms: Arms, scope: int, state: np.ndarray) -> t
 
 @uncounted
 def two_shifts(
-    segment: np.ndarray, arms: Arms, scope: int, amount: int, opposed: bool, state: np.ndarray, steps: np.ndarray
+    segment: np.ndarray, arms: Arms, scope: int, opposed: bool, state: np.ndarray, steps: np.ndarray
 ) -> tuple[int, float]:
     """Shifts of two patients by one length, opposed or alike; as `propose`."""
     arm, kind, i = movable(segment, arms, scope, state)
@@ -162,13 +161,13 @@ def two_shifts(
         return 0, 0.0
     length = signed_length(down, up, uniform(state))
     length2 = -length if opposed else length
-    write(steps, 0, arm, kind, time, kind, time + length, amount)
-    write(steps, 1, arm2, kind2, time2, kind2, time2 + length2, amount)
+    write(steps, 0, arm, kind, time, kind, time + length)
+    write(steps, 1, arm2, kind2, time2, kind2, time2 + length2)
     return 2, scales(down, up) / scales(down + length, up - length)
 
 
 @uncounted
-def swap_status(arms: Arms, scope: int, between: bool, amount: int, state: np.ndarray, steps: np.ndarray) -> int:
+def swap_status(arms: Arms, scope: int, between: bool, state: np.ndarray, steps: np.ndarray) -> int:
     """An event and a censoring of one arm, or where it leaves what is printed of any, change their status; as `propose`."""
     if scope == BOTH and between:
         first = events_of(arms, 0)
@@ -187,13 +186,13 @@ def swap_status(arms: Arms, scope: int, between: bool, amount: int, state: np.nd
     time, time2 = arms.t[arm, pick_kind(arms.d, arm, rank)], arms.t[arm2, pick_kind(arms.c, arm2, other)]
     if arm == arm2 and time == time2:
         return 0
-    write(steps, 0, arm, 1, time, 0, time, amount)
-    write(steps, 1, arm2, 0, time2, 1, time2, amount)
+    write(steps, 0, arm, 1, time, 0, time)
+    write(steps, 1, arm2, 0, time2, 1, time2)
     return 2
 
 
 @uncounted
-def change_places(segment: np.ndarray, arms: Arms, between: bool, amount: int, state: np.ndarray, steps: np.ndarray) -> int:
+def change_places(segment: np.ndarray, arms: Arms, between: bool, state: np.ndarray, steps: np.ndarray) -> int:
     """A patient of one arm and one of the other, both within both arms' numbers at risk, change places; as `propose`."""
     arm = drawn_arm(arms.n, BOTH, state)
     kind, i = pick(arms, arm, uniform(state))
@@ -213,8 +212,8 @@ def change_places(segment: np.ndarray, arms: Arms, between: bool, amount: int, s
             rank -= held
     if time2 < 0 or (kind == kind2 and time == time2) or (kind != kind2 and not between):
         return 0
-    write(steps, 0, arm, kind, time, kind2, time2, amount)
-    write(steps, 1, other, kind2, time2, kind, time, amount)
+    write(steps, 0, arm, kind, time, kind2, time2)
+    write(steps, 1, other, kind2, time2, kind, time)
     return 2
 
 
@@ -229,11 +228,8 @@ def propose(
     steps: np.ndarray,
 ) -> tuple[int, float]:
     """Write a proposal to `steps`; returns its number of steps (0: no move) and the ratio of the two directions' target densities."""
-    mode, block = whole[EVENT_MODE], whole[BLOCK]
-    between, amount = mode in (EVENTS_TOTAL, EVENTS_FREE), 1
-    if block > 1 and uniform(state) < 0.5:
-        amount = 1 + int(uniform(state) * block)
-    u = uniform(state)
+    mode, u = whole[EVENT_MODE], uniform(state)
+    between = mode in (EVENTS_TOTAL, EVENTS_FREE)
     if u < SHIFT:
         arm, kind, i = movable(segment, arms, scope, state)
         if arm < 0:
@@ -242,19 +238,19 @@ def propose(
         target, ratio = shift(printed, arm, time, segment[arm, time, 0], segment[arm, time, 1], state)
         if target < 0:
             return 0, 0.0
-        write(steps, 0, arm, kind, time, kind, target, amount)
+        write(steps, 0, arm, kind, time, kind, target)
         return 1, ratio
     if u < FLIP:
         arm = drawn_arm(arms.n, scope, state)
         if flips(mode, scope, arm):
             kind, i = pick(arms, arm, uniform(state))
-            write(steps, 0, arm, kind, arms.t[arm, i], 1 - kind, arms.t[arm, i], amount)
+            write(steps, 0, arm, kind, arms.t[arm, i], 1 - kind, arms.t[arm, i])
             return 1, 1.0
     elif u < PARALLEL_SHIFTS:
-        return two_shifts(segment, arms, scope, amount, u < OPPOSED_SHIFTS, state, steps)
+        return two_shifts(segment, arms, scope, u < OPPOSED_SHIFTS, state, steps)
     elif u >= STATUS_SWAP and scope == BOTH:
-        return change_places(segment, arms, between, amount, state, steps), 1.0
-    return swap_status(arms, scope, between, amount, state, steps), 1.0
+        return change_places(segment, arms, between, state, steps), 1.0
+    return swap_status(arms, scope, between, state, steps), 1.0
 
 
 @inlined
@@ -267,26 +263,26 @@ def flips(mode: int, scope: int, arm: int) -> bool:
 
 @uncounted
 def apply(arms: Arms, steps: np.ndarray, n_steps: int) -> float:
-    """Make a proposal: first all are taken, then all are put. Returns the ratio of the numbers of patients by which its reverse and itself
-    draw their cells, 0 where a cell has fewer patients than are taken from it: then nothing but `arms` is of no use any more.
+    """Make a proposal: first all are taken, then all are put. Returns the ratio by which its reverse and itself draw two different patients
+    where both come from, or go to, one cell; 0 where there are not two: then `arms` is of no use any more.
     """
-    amount = steps[0, 5]
-    before = change(arms, steps[0, 0], steps[0, 1], steps[0, 2], -amount) + amount
-    ways = 1.0 * before
-    if before < amount:
+    left = change(arms, steps[0, 0], steps[0, 1], steps[0, 2], -1)
+    if left < 0:
         return 0.0
-    if n_steps == 2:
-        before2 = change(arms, steps[1, 0], steps[1, 1], steps[1, 2], -amount) + amount
-        if before2 < amount:
-            return 0.0
-        same = steps[0, 0] == steps[1, 0] and steps[0, 1] == steps[1, 1] and steps[0, 2] == steps[1, 2]
-        ways *= before if same else before2
-    after = change(arms, steps[0, 0], steps[0, 3], steps[0, 4], amount)
     if n_steps == 1:
-        return after / ways
-    after2 = change(arms, steps[1, 0], steps[1, 3], steps[1, 4], amount)
-    same = steps[0, 0] == steps[1, 0] and steps[0, 3] == steps[1, 3] and steps[0, 4] == steps[1, 4]
-    return (after2 if same else after) * after2 / ways
+        change(arms, steps[0, 0], steps[0, 3], steps[0, 4], 1)
+        return 1.0
+    ratio = 1.0
+    left2 = change(arms, steps[1, 0], steps[1, 1], steps[1, 2], -1)
+    if left2 < 0:
+        return 0.0
+    if steps[0, 0] == steps[1, 0] and steps[0, 1] == steps[1, 1] and steps[0, 2] == steps[1, 2]:
+        ratio *= left / (left + 1.0)
+    change(arms, steps[0, 0], steps[0, 3], steps[0, 4], 1)
+    held = change(arms, steps[1, 0], steps[1, 3], steps[1, 4], 1)
+    if steps[0, 0] == steps[1, 0] and steps[0, 3] == steps[1, 3] and steps[0, 4] == steps[1, 4]:
+        ratio *= held / (held - 1.0)
+    return ratio
 
 
 @inlined

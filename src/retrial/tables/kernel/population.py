@@ -25,12 +25,13 @@ def walk_all(
     c: np.ndarray,
     m: np.ndarray,
     slots: bool,
-    levels: np.ndarray,
+    hazards: np.ndarray,
     energy: np.ndarray,
     cold: np.ndarray,
     tilt: np.ndarray,
     scope: int,
     n_proposals: int,
+    redraws: np.ndarray,
     state: np.ndarray,
 ) -> int:
     """`walk.walk` of every particle (first axis), in place; returns how many proposals were taken. `reading` is (N, 2), of each arm while it is
@@ -43,12 +44,13 @@ def walk_all(
             readings,
             reading[i, column : column + 1],
             Arms(t[i], d[i], c[i], m[i], n, slots),
-            levels[i],
+            hazards[i],
             energy[i],
             cold,
             tilt,
             scope,
             n_proposals,
+            redraws,
             state,
         )
     return accepted

@@ -1,12 +1,18 @@
-"""Prior of a life table: beta-binomial events and censorings whose mean hazards follow a random walk over pieces of the grid.
+"""Prior of a life table: patients alike and independent given the hazards of their arm, which the two arms share up to a symmetrical effect.
 
-Given r at risk: d ~ BetaBin(r, a_d, b_d), c | d ~ BetaBin(r - d, a_c, b_c), independently over times and arms given the means;
-at the last grid time everybody who is left leaves. BetaBin(k; n, a, b) = C(n, k) B(k + a, n - k + b) / B(a, b): each time has its
-own hazard with a Beta(a, b) prior of mean a / (a + b), integrated out.
+At each grid time t a patient at risk has an event with probability 1 - exp(-h), else is censored with probability 1 - exp(-q); at the
+last grid time everybody who is left leaves. Hazards are constant on `pieces` equal parts of the grid, and so
 
-The mean is not known beforehand: early deaths, cures and follow-up that ends all at once are as possible as constant hazards.
-For events and censorings of each arm apart, the grid is cut into `pieces`; a piece has one of K means on a log scale, the first
-uniform over them, the next by a walk P(level j | level i) ∝ exp(-|log m_j - log m_i| / walk_scale). Where a mean is given, K is 1.
+    p(cell event, t) = exp(-K(t)) (1 - exp(-h)),   p(cell censored, t) = exp(-K(t) - h) (1 - exp(-q)),   K(t) = Σ_{s < t} (h + q)
+
+and an arm's table is multinomial: n! / Π d! c! · Π p(cell)^count. Log hazards are Gaussian about log(log 2 / T) (half of the patients over
+the whole grid of T times):
+
+    log h of arm a on piece j = α_j + (a - 1/2) (β + δ_j) + ε_aj    α a random walk from N(centre, level_scale²), β ~ N(0, effect_scale²),
+                                                                  δ a random walk from 0, ε ~ N(0, overdispersion²)
+    log q of arm a on piece j = γ_aj + ε'_aj                         each arm's own random walk, the same law for both
+
+Exchanging the arms leaves the prior as it is. Walks of `walk_scale` change by an SD of that over the whole grid, however many the pieces.
 """
 
 from __future__ import annotations
@@ -18,180 +24,213 @@ import numpy as np
 from scipy.special import gammaln
 
 from retrial.errors import ConfigError
-from retrial.tables.kernel.compiled import inlined, uncounted
+from retrial.tables.kernel.compiled import inlined, uncounted, uniform
 from retrial.tables.kernel.entries import Arms, events_of, leaves_by, position, stays_until
 
-LEAST_LEAVING, LARGEST_MEAN = 0.05, 0.5
-"""Lowest mean: a twentieth of the patients leaves over the whole grid; highest: half of those at risk at each time."""
-LEVEL_RATIO = 1.7
-"""About the ratio of two neighbouring means: finer is not seen in forty patients."""
 CENSORING, EVENT = 0, 1
-"""First index of the levels."""
+"""First index of hazards, kinds of cells."""
+SAME, ACROSS = 2, 3
+"""After the two kinds in `gaussians`: blocks of the precision of both arms' log event hazards, within an arm and across."""
+STEP_SD = 2.0
+"""SD of a proposal of a log hazard, in units of about its own given the table and the others."""
+LEAST_HAZARD = -30.0
+"""Log hazards are not followed below this: nobody leaves."""
 
 
 @dataclass(frozen=True, slots=True)
 class TablePrior:
-    """Hyper-parameters of the beta-binomial prior.
+    """Hyper-parameters.
 
-    event_mean, censoring_mean    mean hazard per grid step; None: unknown, by piece and arm (the random walk above)
-    event_shape, censoring_shape  a of Beta(a, b); 1 is weakly informative: the hazard's SD is about its mean
-    pieces                        of the grid
-    walk_scale                    mean change of the log hazard from one piece to the next
+    pieces               of the grid, on which hazards are constant
+    level_scale          SD of the log hazard on the first piece, of events and censorings
+    walk_scale           SD of the change of the log event hazard over the whole grid, shared by the arms
+    effect_scale         SD of the log hazard ratio on the first piece
+    effect_walk_scale    SD of its change over the whole grid
+    censoring_walk_scale SD of the change of the log hazard of censorings, each arm its own
+    overdispersion       SD of what every piece and arm has to itself
     """
 
-    event_mean: float | None = None
-    event_shape: float = 1.0
-    censoring_mean: float | None = None
-    censoring_shape: float = 1.0
     pieces: int = 6
-    walk_scale: float = 0.7
+    level_scale: float = 1.5
+    walk_scale: float = 1.1
+    effect_scale: float = 1.0
+    effect_walk_scale: float = 0.5
+    censoring_walk_scale: float = 1.5
+    overdispersion: float = 0.0
 
     def __post_init__(self) -> None:
+        above = ("pieces", "level_scale", "walk_scale", "effect_scale", "effect_walk_scale", "censoring_walk_scale")
         problems = [
-            f"reconstruction.prior.{name}: got {value}; allowed is above 0 and below 1"
-            for name, value in (("event_mean", self.event_mean), ("censoring_mean", self.censoring_mean))
-            if value is not None and not 0 < value < 1
-        ] + [
-            f"reconstruction.prior.{name}: got {value}; allowed is above 0"
-            for name, value in (
-                ("event_shape", self.event_shape),
-                ("censoring_shape", self.censoring_shape),
-                ("walk_scale", self.walk_scale),
-                ("pieces", self.pieces),
-            )
-            if not value > 0
+            f"reconstruction.prior.{name}: got {getattr(self, name)}; allowed is above 0"
+            for name in above
+            if not getattr(self, name) > 0
         ]
+        if not self.overdispersion >= 0:
+            problems.append(f"reconstruction.prior.overdispersion: got {self.overdispersion}; allowed is 0 or above")
         if problems:
             raise ConfigError("cannot use the prior of the life tables", problems)
 
-    def means(self, n_times: int) -> tuple[np.ndarray, np.ndarray]:
-        """(K,) possible means of censorings and of events on a grid of `n_times`; a given mean K times."""
-        given = (self.censoring_mean, self.event_mean)
-        least = LEAST_LEAVING / max(n_times, 1)
-        count = 1 if None not in given else 1 + round(math.log(LARGEST_MEAN / least) / math.log(LEVEL_RATIO))
-        free = np.geomspace(least, LARGEST_MEAN, count)
-        censoring, event = (free if mean is None else np.full(count, mean) for mean in given)
-        return censoring, event
+    def covariances(self, pieces: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(P, P) covariances of log hazards over the pieces: of an arm's censorings, of an arm's events, of events across the arms."""
+        number = np.arange(pieces)
+        walk, own = np.minimum.outer(number, number) / pieces, self.overdispersion**2 * np.eye(pieces)
+        level = self.level_scale**2
+        baseline, effect = level + self.walk_scale**2 * walk, self.effect_scale**2 + self.effect_walk_scale**2 * walk
+        return level + self.censoring_walk_scale**2 * walk + own, baseline + effect / 4 + own, baseline - effect / 4
 
-    def parameters(self, n_times: int) -> np.ndarray:
-        """(K, 4) a_d, b_d, a_c, b_c at each level."""
-        censoring, event = self.means(n_times)
-        a_d, a_c = self.event_shape, self.censoring_shape
-        return np.column_stack(
-            [np.full(event.size, a_d), a_d * (1 - event) / event, np.full(event.size, a_c), a_c * (1 - censoring) / censoring]
-        )
+    def gaussians(self, pieces: int) -> np.ndarray:
+        """(4, P, P) precisions: of an arm's censorings and events alone, and of both arms' events together, within an arm and across."""
+        censoring, same, across = self.covariances(pieces)
+        both = np.linalg.inv(np.block([[same, across], [across, same]]))
+        return np.stack([np.linalg.inv(censoring), np.linalg.inv(same), both[:pieces, :pieces], both[:pieces, pieces:]])
 
-    def steps(self, n_times: int) -> np.ndarray:
-        """(2, K, K) log P(level j | level i) of the walks of censorings and of events; uniform where the mean is given."""
-        found = []
-        for means in self.means(n_times):
-            logs = -np.abs(np.subtract.outer(np.log(means), np.log(means))) / self.walk_scale
-            found.append(logs - np.log(np.exp(logs).sum(axis=1, keepdims=True)))
-        return np.stack(found)
+    def roots(self, pieces: int) -> np.ndarray:
+        """(2, P, P) lower Cholesky factors of the covariances of one arm's censorings and events: hazards are drawn piece by piece."""
+        censoring, same, _ = self.covariances(pieces)
+        return np.stack([np.linalg.cholesky(censoring), np.linalg.cholesky(same)])
 
 
-def prior_factors(prior: TablePrior, n_times: int, n_patients: int) -> np.ndarray:
-    """(K, 10, n + 1) factors: log BetaBin(k; m) = F[k] + G[m - k] + N[m], rows F, G, N of events, then of censorings; then by m the log
-    probabilities of no event, one event, no censoring, one censoring: the commonest, as one look-up each.
-    """
-    out = []
-    for a_d, b_d, a_c, b_c in prior.parameters(n_times):
-        rows = np.concatenate([_factors(a_d, b_d, n_patients), _factors(a_c, b_c, n_patients)])
-        few = [
-            rows[row][k] + np.concatenate([np.full(k, -np.inf), rows[row + 1, : n_patients + 1 - k]]) + rows[row + 2]
-            for row in (0, 3)
-            for k in (0, 1)
-        ]
-        out.append(np.concatenate([rows, few]))
-    return np.stack(out)
+def log_factorials(n: int) -> np.ndarray:
+    """(n + 1,) log k!."""
+    return np.asarray(gammaln(np.arange(n + 1.0) + 1.0))
 
 
-NO_EVENT, ONE_EVENT, NO_CENSORING, ONE_CENSORING = 6, 7, 8, 9
-"""Rows of the factors, see `prior_factors`."""
-
-
-def _factors(a: float, b: float, n: int) -> np.ndarray:
-    k = np.arange(n + 1.0)
-    return np.array(
-        [
-            gammaln(k + a) - gammaln(k + 1) - gammaln(a),
-            gammaln(k + b) - gammaln(k + 1) - gammaln(b),
-            gammaln(k + 1) - gammaln(k + a + b) + gammaln(a + b),
-        ]
-    )
+def coupling_energy(gaussians: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """(N,) minus the log of p(both arms' event hazards) / Π p(one arm's), from (N, 2, P) log hazards less their centre."""
+    own, same, across = gaussians[EVENT], gaussians[SAME], gaussians[ACROSS]
+    joint = np.linalg.slogdet(np.block([[same, across], [across, same]]))[1] - 2 * np.linalg.slogdet(own)[1]
+    within = np.einsum("nai,ij,naj->n", deviations, same - own, deviations)
+    between = 2 * np.einsum("ni,ij,nj->n", deviations[:, 0], across, deviations[:, 1])
+    return np.asarray((within + between - joint) / 2)
 
 
 @inlined
-def piece_of(t: int, n_times: int, pieces: int) -> int:
-    """Piece of the grid that a time belongs to."""
-    return t * pieces // n_times
+def centre(n_times: int) -> float:
+    """Mean of a log hazard per grid time: half of the patients over the whole grid."""
+    return math.log(math.log(2.0) / n_times)
+
+
+@inlined
+def edge(piece: int, n_times: int, pieces: int) -> int:
+    """First grid time of a piece."""
+    return (piece * n_times + pieces - 1) // pieces
+
+
+@inlined
+def log_leaving(log_hazard: float) -> float:
+    """log(1 - exp(-h)) from log h."""
+    return math.log(-math.expm1(-math.exp(log_hazard)))
 
 
 @uncounted
-def at_risk_from(arms: Arms, a: int, time: int) -> tuple[int, int]:
-    """Entries of an arm before a time, and patients at risk there."""
-    i, left = position(arms, a, time), 0
-    for k in range(i):
-        left += arms.d[a, k] + arms.c[a, k]
-    return i, arms.n[a] - left
+def fill_cells(hazards: np.ndarray, a: int, n_times: int, cells: np.ndarray) -> None:
+    """Log probabilities of one arm's cells (2, 2, T: arm, kind, time) from log hazards (2, 2, P: kind, arm, piece)."""
+    pieces, left = hazards.shape[2], 0.0
+    for piece in range(pieces):
+        h, q = math.exp(hazards[EVENT, a, piece]), math.exp(hazards[CENSORING, a, piece])
+        event, censored = log_leaving(hazards[EVENT, a, piece]), log_leaving(hazards[CENSORING, a, piece]) - h
+        for t in range(edge(piece, n_times, pieces), edge(piece + 1, n_times, pieces)):
+            cells[a, EVENT, t] = event - left
+            cells[a, CENSORING, t] = censored - left
+            left += h + q
+        if piece == pieces - 1:
+            cells[a, CENSORING, n_times - 1] = q - left  # left counts the last time itself: its h stays
 
 
 @uncounted
-def log_prior(
-    factors: np.ndarray,
-    levels: np.ndarray,
+def log_prior(cells: np.ndarray, log_factorial: np.ndarray, arms: Arms, a: int, low: int, high: int) -> float:
+    """Log prior probability of what happens in one arm at the grid times low, ..., high - 1, given the hazards and how many leave there,
+    up to what that number alone decides.
+    """
+    t, d, c, i, m, total = arms.t, arms.d, arms.c, position(arms, a, low), arms.m[a], 0.0
+    while i < m and t[a, i] < high:
+        events, censored, time = d[a, i], c[a, i], t[a, i]
+        total += events * cells[a, EVENT, time] + censored * cells[a, CENSORING, time]
+        total -= log_factorial[events] + log_factorial[censored]
+        i += 1
+    return total
+
+
+@uncounted
+def count_pieces(arms: Arms, a: int, n_times: int, statistics: np.ndarray) -> None:
+    """Sufficient statistics of one arm's hazards, (2, P, 2: kind, piece, number who left so and times at which patients might have)."""
+    t, d, c, pieces = arms.t, arms.d, arms.c, statistics.shape[1]
+    piece, low, stop = 0, 0, edge(1, n_times, pieces)
+    statistics[:] = 0.0
+    for i in range(arms.m[a]):
+        time, events, censored = t[a, i], d[a, i], c[a, i]
+        while time >= stop:
+            piece += 1
+            low, stop = stop, edge(piece + 1, n_times, pieces)
+        statistics[EVENT, piece, 0] += events
+        statistics[EVENT, piece, 1] += (events + censored) * (time - low + 1)
+        statistics[CENSORING, piece, 1] += events * (time - low)
+        if time < n_times - 1:
+            statistics[CENSORING, piece, 0] += censored
+            statistics[CENSORING, piece, 1] += censored * (time - low + 1)
+        else:  # nothing is left to chance there
+            statistics[CENSORING, piece, 1] += censored * (time - low)
+    later, i = 0, arms.m[a] - 1
+    for piece in range(pieces - 1, -1, -1):
+        low, stop = edge(piece, n_times, pieces), edge(piece + 1, n_times, pieces)
+        statistics[EVENT, piece, 1] += later * (stop - low)
+        statistics[CENSORING, piece, 1] += later * (stop - low)
+        while i >= 0 and t[a, i] >= low:
+            later += d[a, i] + c[a, i]
+            i -= 1
+
+
+@inlined
+def log_likelihood(log_hazard: float, count: float, exposure: float) -> float:
+    """Of one hazard: `count` times left by it, `exposure` times at risk."""
+    return count * log_leaving(log_hazard) - math.exp(log_hazard) * (exposure - count)
+
+
+@uncounted
+def move_hazards(
+    gaussians: np.ndarray,
+    hazards: np.ndarray,
     arms: Arms,
     a: int,
     n_times: int,
-    low: int,
-    high: int,
-    i: int,
-    at_risk: int,
-) -> float:
-    """Log prior probability of what happens in one arm at the grid times low, ..., high - 1 given those who are still at risk,
-    from its entries (`retrial.tables.kernel.entries`), of which i come before `low`: of two tables that differ there alone the prior's ratio,
-    at the cost of what differs.
-
-    Times at which nobody leaves come in runs with the same number at risk: a run of k counts k times log P(0 events, 0 censorings).
+    coupling: float,
+    statistics: np.ndarray,
+    state: np.ndarray,
+) -> None:
+    """One Metropolis-Hastings proposal for every hazard of an arm given its table and, as far as they are coupled (0: not, 1: as in the prior of both
+    arms), the other arm's hazards.
     """
-    t, d, c, m = arms.t, arms.d, arms.c, arms.m[a]
-    pieces = levels.shape[2]
-    total, time, piece = 0.0, low, piece_of(low, n_times, pieces)
-    stop = ((piece + 1) * n_times + pieces - 1) // pieces
-    event, censoring = levels[EVENT, a, piece], levels[CENSORING, a, piece]
-    while True:
-        until = min(t[a, i], high) if i < m else high
-        while True:
-            end = min(until, stop)
-            empty = end - time
-            if empty > 0:
-                total += empty * factors[event, NO_EVENT, at_risk]
-                empty -= end == n_times  # at the last time everybody who is left leaves
-                total += empty * factors[censoring, NO_CENSORING, at_risk]
-                time = end
-            if time < stop or time == high:
-                break
-            piece += 1
-            stop = ((piece + 1) * n_times + pieces - 1) // pieces
-            event, censoring = levels[EVENT, a, piece], levels[CENSORING, a, piece]
-        if time == high:
-            return total
-        events, censored = d[a, i], c[a, i]
-        if events <= 1:
-            total += factors[event, NO_EVENT + events, at_risk]
-        else:
-            total += factors[event, 0, events] + factors[event, 1, at_risk - events] + factors[event, 2, at_risk]
-        at_risk -= events
-        if time < n_times - 1:
-            if censored <= 1:
-                total += factors[censoring, NO_CENSORING + censored, at_risk]
-            else:
-                total += (
-                    factors[censoring, 3, censored] + factors[censoring, 4, at_risk - censored] + factors[censoring, 5, at_risk]
-                )
-        at_risk -= censored
-        time += 1
-        i += 1
+    pieces, mean = hazards.shape[2], centre(n_times)
+    count_pieces(arms, a, n_times, statistics)
+    for kind in range(2):
+        together = coupling if kind == EVENT else 0.0
+        for piece in range(pieces):
+            own = gaussians[kind, piece, piece]
+            if together > 0.0:
+                own = (1.0 - together) * own + together * gaussians[SAME, piece, piece]
+            count, exposure, old = statistics[kind, piece, 0], statistics[kind, piece, 1], hazards[kind, a, piece]
+            new = old + STEP_SD * normal(state) / math.sqrt(own + count)
+            if new < LEAST_HAZARD:
+                continue
+            pull = 0.0
+            for other in range(pieces):
+                if other != piece:
+                    weight = gaussians[kind, piece, other]
+                    if together > 0.0:
+                        weight = (1.0 - together) * weight + together * gaussians[SAME, piece, other]
+                    pull += weight * (hazards[kind, a, other] - mean)
+                if together > 0.0:
+                    pull += together * gaussians[ACROSS, piece, other] * (hazards[kind, 1 - a, other] - mean)
+            change = -(new - old) * (pull + 0.5 * own * (new + old - 2.0 * mean))
+            change += log_likelihood(new, count, exposure) - log_likelihood(old, count, exposure)
+            if change >= 0.0 or math.log(1.0 - uniform(state)) <= change:
+                hazards[kind, a, piece] = new
+
+
+@uncounted
+def normal(state: np.ndarray) -> float:
+    """A standard normal number (Box and Muller 1958, Annals of Mathematical Statistics 29:610)."""
+    return math.sqrt(-2.0 * math.log(1.0 - uniform(state))) * math.cos(2.0 * math.pi * uniform(state))
 
 
 @uncounted

@@ -14,8 +14,8 @@ EVENTS_PER_ARM, EVENTS_TOTAL, EVENTS_FREE, EVENTS_CONTROL, EVENTS_EXPERIMENTAL =
 """What the paper prints about the number of events (both arms', the total, nothing, one arm's); the sampler's moves keep it."""
 
 
-EVENT_MODE, RULE, ESTIMATOR, TEST, BLOCK = range(5)
-FIRST_HELD, LAST_HELD, MEDIAN, LIMITS, PIECES, N_WHOLE = 5, 8, 11, 17, 29, 30
+EVENT_MODE, RULE, ESTIMATOR, TEST = 0, 1, 2, 3
+FIRST_HELD, LAST_HELD, MEDIAN, LIMITS, PIECES, N_WHOLE = 4, 7, 10, 16, 28, 29
 """Places in a row of `Problem.whole`."""
 MEDIAN_SE, BETA, CHI_SQUARE, SCALARS, Z_MEDIAN, N_REAL = 0, 6, 10, 11, 12, 13
 """Rows of a reading's part of `Problem.real`."""
@@ -35,10 +35,10 @@ class Problem(NamedTuple):
     printed  (2, S + 1) the number of printed times of each arm, then their grid indices: where shifts may go straight to
     curve    (2, P, 6) readings of a digitised curve and printed percentages: grid index, limits of S there with their scale, and of the
              censored up to there; NaN where not printed, index T where there is no more
-    prior    (K, 6, N + 1) logarithms of the beta-binomial factors at each level, see `retrial.tables.kernel.prior`
-    steps    (2, K, K) log probabilities of the walks of levels
-    whole    (R, 30) EVENT_MODE which events are printed, one of EVENTS_*; RULE of the medians' intervals, ESTIMATOR of the hazard
-             ratio and TEST of the χ² (codes of the readings, -1 none); BLOCK most patients that one proposal moves together;
+    gaussians  (4, P, P) precisions and roots (2, P, P) factors of covariances of log hazards, see `retrial.tables.kernel.prior`
+    log_factorial  (N + 1,)
+    whole    (R, 29) EVENT_MODE which events are printed, one of EVENTS_*; RULE of the medians' intervals, ESTIMATOR of the hazard
+             ratio and TEST of the χ² (codes of the readings, -1 none);
              FIRST_HELD (LAST_HELD) of each group the grid time up to (from) which somebody leaves, -1: no such time printed;
              MEDIAN first and last index of each group's printed median, -1 none (T: never reached); LIMITS the same of its lower
              and upper Brookmeyer-Crowley limit; PIECES of the grid in the prior
@@ -53,8 +53,9 @@ class Problem(NamedTuple):
     segment: np.ndarray
     printed: np.ndarray
     curve: np.ndarray
-    prior: np.ndarray
-    steps: np.ndarray
+    gaussians: np.ndarray
+    roots: np.ndarray
+    log_factorial: np.ndarray
     whole: np.ndarray
     real: np.ndarray
 

@@ -3,74 +3,63 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from retrial.tables.kernel.compiled import compiled, inlined, next_bits, uncounted, uniform
+from retrial.tables.kernel.compiled import compiled, inlined, uncounted, uniform
 from retrial.tables.kernel.energy import curve_energy, group_energy, joint_energy
 from retrial.tables.kernel.entries import Arms, Columns, arm_columns, columns_for, copy_arm, joint_columns, room_like
+from retrial.tables.kernel.forward import fill_rates, redraw
 from retrial.tables.kernel.groups import EXCHANGED, ROTATED, exchange, rotate
 from retrial.tables.kernel.moves import (
     BOTH,
     STEP_FIELDS,
     apply,
     arm_ends_held,
+    drawn_arm,
     ends_held,
     first_touched,
     last_touched,
+    length_of,
     propose,
 )
-from retrial.tables.kernel.prior import at_risk_from, log_prior, tilt_of
+from retrial.tables.kernel.prior import fill_cells, log_prior, move_hazards, tilt_of
 from retrial.tables.kernel.problem import CURVE_SCALE, RULE, SCALARS, Problem
 
 TOTAL, JOINT = 2, 3
 """Places of the energies of both arms together, and of the hazard ratio and χ², after the two arms'."""
-N_ENERGIES = 4
-STRETCH, LEVEL_MOVES = 16, 4
-"""Proposals of the table per proposal of another reading (which costs a whole energy), and proposals of levels per stretch."""
+N_ENERGIES, COUPLED, N_COLD = 4, 4, 5
+"""Energies; after their inverse temperatures the arms' coupling, from 0 (each arm's own prior) to 1 (the prior of both)."""
+STRETCH = 16
+"""Proposals of the table per proposal of another reading (which costs a whole energy) and of every hazard."""
+REDRAWN = 0.2
+"""Share of the proposals that draw patients anew from the prior, see `redraw`."""
+WIDEST, TRIED, TAKEN, WIDE, N_REDRAWS = 0, 1, 2, 3, 4
+"""Places in `redraws`: most patients drawn anew at once; of proposals of more than half as many how many were tried and taken; whether the
+last proposal was one."""
 GROUPS_OF_PAIRS = 0.25
 """Proposals of many patients at once for pairs of arms, per such proposal for an arm alone: against the hazard ratio fewer of them are taken."""
 AT_TARGET = 1e15
 """Inverse temperature of the target itself: energy above 0 is refused."""
-_LENGTHS = np.array([1, 1, 1, 1, 1, 2, 2, 3])
-"""Steps of a level, each as likely, up or down."""
 
 
-@inlined
-def walk_change(steps: np.ndarray, levels: np.ndarray, kind: int, arm: int, piece: int, new: int) -> float:
-    """Change of the walk's log probability when one level becomes `new`."""
-    old, change = levels[kind, arm, piece], 0.0
-    if piece > 0:
-        before = levels[kind, arm, piece - 1]
-        change += steps[kind, before, new] - steps[kind, before, old]
-    if piece < levels.shape[2] - 1:
-        after = levels[kind, arm, piece + 1]
-        change += steps[kind, new, after] - steps[kind, old, after]
-    return change
+class Given(NamedTuple):
+    """What a table's hazards say: cells (2, 2, T) log probabilities, rates (2, P, 4); and room for weights (P,), statistics (2, P, 2)."""
+
+    cells: np.ndarray
+    rates: np.ndarray
+    weights: np.ndarray
+    statistics: np.ndarray
 
 
 @uncounted
-def move_level(problem: Problem, levels: np.ndarray, arms: Arms, scope: int, state: np.ndarray) -> bool:
-    """One Metropolis-Hastings proposal: one level of one kind, arm and piece goes up or down."""
-    bits = np.int64(next_bits(state) >> np.uint64(1))
-    kind, length = bits & 1, _LENGTHS[(bits >> 2) & 7]
-    arm = (bits >> 1) & 1 if scope == BOTH else scope
-    factors, n_times, pieces = problem.prior, problem.times.size, levels.shape[2]
-    piece = (((bits >> 8) & 0xFFFFFF) * pieces) >> 24
-    old = levels[kind, arm, piece]
-    new = old + (length if (bits >> 5) & 1 else -length)
-    if new < 0 or new >= factors.shape[0]:
-        return False
-    change = walk_change(problem.steps, levels, kind, arm, piece, new)
-    low, high = (piece * n_times + pieces - 1) // pieces, ((piece + 1) * n_times + pieces - 1) // pieces
-    i, at_risk = at_risk_from(arms, arm, low)
-    change -= log_prior(factors, levels, arms, arm, n_times, low, high, i, at_risk)
-    levels[kind, arm, piece] = new
-    change += log_prior(factors, levels, arms, arm, n_times, low, high, i, at_risk)
-    if change < 0.0 and math.log(1.0 - uniform(state)) > change:
-        levels[kind, arm, piece] = old
-        return False
-    return True
+def look_up(hazards: np.ndarray, scope: int, n_times: int, given: Given) -> None:
+    """Fill `given` from log hazards (2, 2, P)."""
+    for a in range(2):
+        if scope in (a, BOTH):
+            fill_cells(hazards, a, n_times, given.cells)
+            fill_rates(hazards, a, given.rates[a])
 
 
 @uncounted
@@ -121,17 +110,44 @@ def weighted(cold: np.ndarray, energy: np.ndarray) -> float:
 
 
 @uncounted
+def by_steps(cells: np.ndarray, steps: np.ndarray, n_steps: int) -> float:
+    """Log ratio of the prior after and before some steps, for patients who can be told apart."""
+    total = 0.0
+    for i in range(n_steps):
+        arm = steps[i, 0]
+        total += cells[arm, steps[i, 3], steps[i, 4]] - cells[arm, steps[i, 1], steps[i, 2]]
+    return total
+
+
+@uncounted
 def proposed(
-    problem: Problem, whole: np.ndarray, arms: Arms, new: Arms, scope: int, state: np.ndarray, steps: np.ndarray
+    problem: Problem,
+    whole: np.ndarray,
+    given: Given,
+    arms: Arms,
+    new: Arms,
+    scope: int,
+    redraws: np.ndarray,
+    state: np.ndarray,
+    steps: np.ndarray,
 ) -> tuple[int, float]:
     """Put a proposal into `new` (the arms that it changes) and what it touches into `steps`; returns their number (0: no move) and the
-    log ratio of the two directions' densities.
+    log ratio of the prior and of the two directions' densities.
     """
-    u, n_steps, log_ratio = uniform(state), 1, 0.0
+    u, n_times = uniform(state), problem.times.size
+    redraws[WIDE] = 0
+    if u < REDRAWN:
+        arm, count = drawn_arm(arms.n, scope, state), length_of(redraws[WIDEST], u / REDRAWN)
+        redraws[WIDE] = count > redraws[WIDEST] // 2
+        redraws[TRIED] += redraws[WIDE]
+        copy_arm(arms, new, arm)
+        drawn = redraw(problem.segment, given.rates[arm], new, arm, count, n_times, given.weights, state, steps)
+        return (1 if drawn else 0), 0.0
+    u = (u - REDRAWN) / (1.0 - REDRAWN)
     if scope == BOTH:
         u /= GROUPS_OF_PAIRS
     if u < ROTATED + EXCHANGED:
-        arm = scope if scope != BOTH else int(uniform(state) * 2)
+        arm, log_ratio = scope if scope != BOTH else int(uniform(state) * 2), 0.0
         if u < ROTATED:
             new.m[arm] = rotate(problem.segment, arms, arm, state, new, steps)
             if new.m[arm] < 0:
@@ -140,17 +156,19 @@ def proposed(
             log_ratio = exchange(problem.segment, arms, arm, state, new, steps)
             if log_ratio == -np.inf:
                 return 0, 0.0
-    else:
-        n_steps, densities = propose(whole, problem.segment, problem.printed, arms, scope, state, steps)
-        if n_steps == 0:
-            return 0, 0.0
-        for i in range(n_steps):
-            copy_arm(arms, new, steps[i, 0])
-        cells = apply(new, steps, n_steps)
-        if cells == 0.0:
-            return 0, 0.0
-        log_ratio = math.log(densities * cells)
-    return n_steps, log_ratio
+        low, high = steps[0, 2], steps[0, 4] + 1
+        after = log_prior(given.cells, problem.log_factorial, new, arm, low, high)
+        return 1, log_ratio + after - log_prior(given.cells, problem.log_factorial, arms, arm, low, high)
+    n_steps, densities = propose(whole, problem.segment, problem.printed, arms, scope, state, steps)
+    if n_steps == 0:
+        return 0, 0.0
+    for a in range(2):
+        if last_touched(steps, n_steps, a) >= 0:
+            copy_arm(arms, new, a)
+    densities *= apply(new, steps, n_steps)
+    if densities == 0.0:
+        return 0, 0.0
+    return n_steps, math.log(densities) + by_steps(given.cells, steps, n_steps)
 
 
 @uncounted
@@ -159,12 +177,13 @@ def stretch(
     whole: np.ndarray,
     real: np.ndarray,
     arms: Arms,
-    levels: np.ndarray,
+    given: Given,
     energy: np.ndarray,
     cold: np.ndarray,
     tilt: np.ndarray,
     scope: int,
     n_proposals: int,
+    redraws: np.ndarray,
     state: np.ndarray,
     new: Arms,
     columns: Columns,
@@ -176,9 +195,9 @@ def stretch(
     The threshold on the energy is drawn before the energy is computed, so that a proposal is refused at the first partial sum
     above it: the same Markov chain, most of the work spared.
     """
-    factors, n_times, accepted, hot = problem.prior, problem.times.size, 0, infinite(cold)
+    accepted, hot = 0, infinite(cold)
     for _ in range(n_proposals):
-        n_steps, log_ratio = proposed(problem, whole, arms, new, scope, state, steps)
+        n_steps, log_ratio = proposed(problem, whole, given, arms, new, scope, redraws, state, steps)
         if n_steps == 0:
             continue
         first, second = last_touched(steps, n_steps, 0) >= 0, last_touched(steps, n_steps, 1) >= 0
@@ -188,10 +207,7 @@ def stretch(
         log_ratio -= math.log(1.0 - uniform(state))
         for a in range(2):
             if first if a == 0 else second:
-                low, high = first_touched(steps, n_steps, a), last_touched(steps, n_steps, a) + 1
-                i, at_risk = at_risk_from(arms, a, low)
-                log_ratio += log_prior(factors, levels, new, a, n_times, low, high, i, at_risk) + tilt_of(tilt, new, a)
-                log_ratio -= log_prior(factors, levels, arms, a, n_times, low, high, i, at_risk) + tilt_of(tilt, arms, a)
+                log_ratio += tilt_of(tilt, new, a) - tilt_of(tilt, arms, a)
         budget = weighted(cold, energy) + log_ratio
         if budget < 0.0:
             continue
@@ -202,6 +218,7 @@ def stretch(
             for g in range(N_ENERGIES):
                 energy[g] = new_energy[g]
         accepted += 1
+        redraws[TAKEN] += redraws[WIDE]
         for a in range(2):
             if first if a == 0 else second:
                 copy_arm(new, arms, a)
@@ -241,29 +258,33 @@ def walk(
     readings: np.ndarray,
     reading: np.ndarray,
     arms: Arms,
-    levels: np.ndarray,
+    hazards: np.ndarray,
     energy: np.ndarray,
     cold: np.ndarray,
     tilt: np.ndarray,
     scope: int,
     n_proposals: int,
+    redraws: np.ndarray,
     state: np.ndarray,
 ) -> int:
-    """Make `n_proposals` proposals in place at density prior(y, levels) exp(-Σ cold · E(y, reading)); returns how many were taken.
-    Proposals of levels and of another `reading` (1,) out of `readings` come between stretches of `STRETCH` proposals of the table.
+    """Make `n_proposals` proposals in place at density prior(y, hazards) exp(-Σ cold · E(y, reading)); returns how many were taken.
+    Proposals of hazards and of another `reading` (1,) out of `readings` come between stretches of `STRETCH` proposals of the table.
 
     `scope` 0 or 1: one arm alone, without what belongs to both. `energy` (4,) is kept up to date, and readings are moved, unless every
-    temperature is infinite (cold 0).
+    temperature is infinite (cold 0). `redraws` (4,) counts, see `WIDEST`.
     """
-    accepted, made, width, hot = 0, 0, arms.t.shape[1], infinite(cold)
+    accepted, made, hot, n_times = 0, 0, infinite(cold), problem.times.size
     if scope != BOTH and arms.n[scope] == 0:
         return 0
-    new, columns = room_like(arms), columns_for(width)
+    new, columns, pieces = room_like(arms), columns_for(arms.t.shape[1]), hazards.shape[2]
+    given = Given(np.empty((2, 2, n_times)), np.empty((2, pieces, 4)), np.empty(pieces), np.empty((2, pieces, 2)))
     steps, new_energy = np.zeros((2, STEP_FIELDS), np.int64), np.zeros(N_ENERGIES)
+    coupling = cold[COUPLED] if scope == BOTH else 0.0
     while made < n_proposals:
-        if problem.prior.shape[0] > 1:
-            for _ in range(LEVEL_MOVES):
-                move_level(problem, levels, arms, scope, state)
+        for a in range(2):
+            if scope in (a, BOTH):
+                move_hazards(problem.gaussians, hazards, arms, a, n_times, coupling, given.statistics, state)
+        look_up(hazards, scope, n_times, given)
         if readings.size > 1 and not hot:
             other = readings[min(int(uniform(state) * readings.size), readings.size - 1)]
             budget = weighted(cold, energy) - math.log(1.0 - uniform(state))
@@ -277,7 +298,7 @@ def walk(
         length, now = min(STRETCH, n_proposals - made), reading[0]
         whole, real = problem.whole[now], problem.real[now]
         accepted += stretch(
-            problem, whole, real, arms, levels, energy, cold, tilt, scope, length, state, new, columns, steps, new_energy
+            problem, whole, real, arms, given, energy, cold, tilt, scope, length, redraws, state, new, columns, steps, new_energy
         )
         made += length
     return accepted

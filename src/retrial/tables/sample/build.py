@@ -11,7 +11,7 @@ from scipy import stats
 from retrial.dims import ARMS, TOTAL
 from retrial.tables.kernel import problem as codes
 from retrial.tables.kernel.comparison import inverses
-from retrial.tables.kernel.prior import TablePrior, prior_factors
+from retrial.tables.kernel.prior import TablePrior, log_factorials
 from retrial.tables.kernel.problem import Problem
 from retrial.tables.printed.readings import MedianReading, Reading, code
 from retrial.tables.printed.targets import Target, Targets
@@ -20,8 +20,6 @@ GROUPS = (*ARMS, TOTAL)
 NAN = math.nan
 _LEAST_SCALE = 1e-6
 _OF_A_PATIENT = 0.25
-_BLOCK_PATIENTS = 400
-"""One proposal moves up to one patient per this many of the study, so that large studies mix as small ones."""
 
 
 class UnattainableError(Exception):
@@ -49,7 +47,6 @@ def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, stri
         max(code(reading.median), 0),
         code(reading.ratio) if with_ratio else -1,
         code(reading.test),
-        1 + n // _BLOCK_PATIENTS,
     )
     for row, group in enumerate(GROUPS):
         whole[codes.FIRST_HELD + row] = indices_of(targets, targets.find("shortest", group))[1]
@@ -63,10 +60,10 @@ def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, stri
     if reading.test is not None:
         real[codes.CHI_SQUARE] = _test_interval(targets, strict)
     real[codes.SCALARS] = quantile(ratio), math.log(ratio.value) if ratio is not None else 0.0, float(curve is not None)
-    whole[codes.PIECES] = min(prior.pieces, targets.n_times)
-    factors, steps = prior_factors(prior, targets.n_times, n), prior.steps(targets.n_times)
+    whole[codes.PIECES] = pieces = min(prior.pieces, targets.n_times)
     points = np.full((2, 0, 1 + codes.CURVE_COLUMNS), NAN) if curve is None else curve
-    arrays = (np.array(targets.times), inverses(n), segments(targets), printed_times(targets), points, factors, steps)
+    hazards = (prior.gaussians(pieces), prior.roots(pieces), log_factorials(n))
+    arrays = (np.array(targets.times), inverses(n), segments(targets), printed_times(targets), points, *hazards)
     return Problem(*arrays, whole[None], real[None])
 
 

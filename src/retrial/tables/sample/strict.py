@@ -104,7 +104,7 @@ def narrow(population: Population, strict: np.ndarray, n_proposals: int, most_pr
     p, reading, proposals = population, np.zeros(1, np.int64), n_proposals
     at = p.problem._replace(real=p.problem.real.copy())
     width, reached, stalled = np.ones(p.size), 1.0, 0
-    p.cold[:] = AT_TARGET
+    p.cold[:N_ENERGIES] = AT_TARGET
     p.look(BOTH)
     p.walk(reading, BOTH, n_proposals)
     for _ in range(MOST_STAGES):

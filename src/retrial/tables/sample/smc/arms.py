@@ -27,10 +27,8 @@ from retrial.tables.kernel.problem import (
 from retrial.tables.sample.smc.population import Population
 from retrial.tables.sample.smc.weights import drawn_places, effective, largest_step, resample
 
-POOL, POOL_OF_COPIES = 6, 20
-"""Tables drawn forward per particle; where numbers at risk are printed, which copies of few tables meet."""
-MORE_FOR_COPIES = 3
-"""How much longer a walk is that has to part copies."""
+POOL = 6
+"""Tables drawn forward per particle."""
 EXACT = 0.2
 """Share of an arm's particles with the printed number of events at which the others are let go."""
 MAX_LEVELS = 400
@@ -56,8 +54,7 @@ def start_arm(
     """
     population.reading[:, arm] = readings[np.arange(population.size) % readings.size]
     if draw_arm(population, first, arm) and reach_events(population, arm, n_proposals, share, tick):
-        more = MORE_FOR_COPIES if are_copies(population.problem, arm) else 1
-        population.walk(population.reading[:1, arm].copy(), arm, more * n_burn_in)
+        population.walk(population.reading[:1, arm].copy(), arm, n_burn_in)
         return
     one_long_walk(population, first, (arm,), readings, n_burn_in, tick)
 
@@ -79,13 +76,8 @@ def one_long_walk(
             if i > 0:
                 for array in (p.t, p.d, p.c, p.m):
                     array[i, arm] = array[i - 1, arm]
-                p.levels[i, :, arm] = p.levels[i - 1, :, arm]
+                p.hazards[i, :, arm] = p.hazards[i - 1, :, arm]
         p.walk(readings[:1], arms[0] if len(arms) == 1 else BOTH, n_burn_in * WALK_ALONE, only=slice(i, i + 1))
-
-
-def are_copies(problem: Problem, arm: int) -> bool:
-    """Whether tables drawn forward had to meet a number at risk on their way, so that many of them are copies of a few."""
-    return bool(problem.segment[arm, -1, 0] > 0)
 
 
 def events_printed(problem: Problem, arm: int) -> bool:
@@ -98,10 +90,7 @@ def draw_arm(population: Population, first: tuple[np.ndarray, np.ndarray], arm: 
     it, where the pool holds none.
     """
     problem, (first_d, first_r) = population.problem, first
-    pool = POOL_OF_COPIES if are_copies(problem, arm) else POOL
-    d, r, levels, found = arm_pool(problem, first_r, arm, pool * population.size, population.state)
-    if not found:
-        return False
+    d, r, hazards = arm_pool(problem, first_r, arm, POOL * population.size, population.state)
     weights = np.ones(len(d))
     for held, rows in ((FIRST_HELD, leaves_by), (LAST_HELD, stays_until)):
         place = problem.whole[0, held + arm]
@@ -129,7 +118,7 @@ def draw_arm(population: Population, first: tuple[np.ndarray, np.ndarray], arm: 
     t, dd, cc, m = arrays
     to_entries(d[places], r[places], population.slots, t, dd, cc, m)
     population.t[:, side], population.d[:, side], population.c[:, side], population.m[:, side] = t, dd, cc, m
-    population.levels[:, :, arm] = levels[places]
+    population.hazards[:, :, arm] = hazards[places]
     return True
 
 
@@ -168,6 +157,7 @@ def reach_events(population: Population, arm: int, n_proposals: int, share: floa
         population.take(resample(np.exp(-step * (miss - least)), population.random.random()), arm)
         tilt[4] += step
         population.walk(reading, arm, n_proposals, problem=free)
+        population.adapt()
     tilt[4] = 0.0
     exact = population.events(arm) == tilt[5]
     if not exact.any():

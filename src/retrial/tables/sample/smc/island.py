@@ -25,7 +25,7 @@ import numpy as np
 
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.problem import Problem
-from retrial.tables.kernel.walk import AT_TARGET, JOINT, TOTAL
+from retrial.tables.kernel.walk import AT_TARGET, COUPLED, JOINT, N_ENERGIES, TOTAL
 from retrial.tables.sample.smc.arms import MAX_LEVELS, one_long_walk, start_arm
 from retrial.tables.sample.smc.pairs import Classes, Rules, draw_pairs, join, pair_mass
 from retrial.tables.sample.smc.population import Population
@@ -39,6 +39,8 @@ ACCEPTED = 0.1
 """Share of proposals taken that a level's number of proposals is made for."""
 ARMS_WORK, LEVELS_WORK = 0.4, 0.7
 """Shares of the work done when the arms are there, and when the pairs are, about: for the progress bar."""
+FEWER_TO_COUPLE = 3
+"""Part of a level's proposals between two steps of the arms' coupling, which is about hazards alone."""
 USUAL_LEVELS = 15
 """Levels that a stage has, about."""
 
@@ -64,14 +66,14 @@ class Sizes:
 
 
 class Found(NamedTuple):
-    """Particles: (N,) readings, (N, 3, T) events d, (N, 3, T + 1) at risk r, (N, 2, 2, pieces) levels of the prior, (N, 4) energies, (N,)
+    """Particles: (N,) readings, (N, 3, T) events d, (N, 3, T + 1) at risk r, (N, 2, 2, pieces) log hazards, (N, 4) energies, (N,)
     ancestors; log evidence (-inf where nobody arrived), last inverse temperature, acceptance at the target, proposals made.
     """
 
     reading: np.ndarray
     d: np.ndarray
     r: np.ndarray
-    levels: np.ndarray
+    hazards: np.ndarray
     energy: np.ndarray
     ancestor: np.ndarray
     log_evidence: float
@@ -94,14 +96,14 @@ def run_island(
     population, log_evidence = run(problem, first, sizes, key, tick)
     temperature, acceptance = float(population.cold[JOINT]), 0.0
     if np.isfinite(log_evidence):
-        population.cold[:] = AT_TARGET
+        population.cold[:N_ENERGIES] = AT_TARGET
         taken = population.walk(np.arange(len(problem.whole)), BOTH, sizes.target)
         acceptance = taken / max(1, sizes.target * population.size)
     fewer = int(np.argmin([len(np.unique(population.ancestor[:, arm])) for arm in range(2)]))
     return Found(
         population.reading[:, 0].copy(),
         *population.tables(),
-        population.levels,
+        population.hazards,
         population.energy,
         population.ancestor[:, fewer].copy(),
         log_evidence,
@@ -136,6 +138,7 @@ def run(
     log_evidence += float(np.log(rules.readings.size / len(problem.whole)))
     population.tilt[:, :2] = 0.0
     everything = np.arange(len(problem.whole))
+    log_evidence += couple(population, everything, sizes, told)
     annealed = anneal(population, everything, BOTH, sizes, Part(told, ARMS_WORK, LEVELS_WORK - ARMS_WORK))
     visits = harvest(population, everything, max(1, annealed.proposals // BETWEEN), Part(told, LEVELS_WORK, 1.0 - LEVELS_WORK))
     if not visits.any():
@@ -158,6 +161,7 @@ def prior_pairs(problem: Problem, first: tuple[np.ndarray, np.ndarray], sizes: S
     order = population.random.permutation(population.size)  # they are drawn kind by kind
     first_arms, second_arms = draw_pairs(population, control, experimental, mass, population.size)
     population.take_pairs(first_arms[order], second_arms[order])
+    couple(population, rules.first, sizes, lambda _: None)
     population.walk(rules.first, BOTH, sizes.burn_in)
     return population
 
@@ -232,6 +236,7 @@ def anneal(population: Population, readings: np.ndarray, scope: int, sizes: Size
         else:
             cold[scope] += step
         taken = population.walk(readings, scope, proposals)
+        population.adapt()
         wanted = sizes.proposals * ACCEPTED * proposals * size / max(taken, 1)
         proposals = int(min(max(wanted, sizes.proposals / 2), sizes.most))
     return Annealed(log_evidence, proposals)
@@ -242,6 +247,23 @@ def least(exponent: np.ndarray) -> np.ndarray:
     return np.asarray(exponent.min() - exponent)
 
 
+def couple(population: Population, readings: np.ndarray, sizes: Sizes, tick: Tick) -> float:
+    """Bring pairs from each arm's own prior to that of both arms, whose baseline they share; returns the log of the mean weights."""
+    log_evidence, cold = 0.0, population.cold
+    while cold[COUPLED] < 1.0:
+        tick(0.0)
+        energy = population.coupling()
+        step = largest_step(lambda step: effective(np.exp(least(step * energy))) > sizes.share * population.size)
+        step = min(step, 1.0 - cold[COUPLED])
+        weights = np.exp(least(step * energy))
+        log_evidence += float(np.log(weights.mean()) - step * energy.min())
+        population.take(resample(weights, population.random.random()), BOTH)
+        cold[COUPLED] += step
+        population.walk(readings, BOTH, max(1, sizes.proposals // FEWER_TO_COUPLE))
+        population.adapt()
+    return log_evidence
+
+
 def harvest(population: Population, readings: np.ndarray, n_between: int, tick: Tick) -> np.ndarray:
     """Let every pair walk on at its temperatures, where it leaves agreement and comes back, and look at it `LOOKS` times.
 
@@ -249,7 +271,7 @@ def harvest(population: Population, readings: np.ndarray, n_between: int, tick: 
     visits, all as likely; returns their (N,) numbers.
     """
     visits = np.zeros(population.size)
-    arrays = (population.t, population.d, population.c, population.m, population.levels, population.energy, population.reading)
+    arrays = (population.t, population.d, population.c, population.m, population.hazards, population.energy, population.reading)
     kept = tuple(array.copy() for array in arrays)
     for look in range(LOOKS):
         tick(look / LOOKS)

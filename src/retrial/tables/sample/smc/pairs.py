@@ -11,7 +11,7 @@ import numpy as np
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.population import NOT_A_READING, pair_energies
 from retrial.tables.kernel.problem import EVENT_MODE, EVENTS_TOTAL, FIRST_HELD, LAST_HELD, RULE, Problem
-from retrial.tables.kernel.walk import JOINT, TOTAL
+from retrial.tables.kernel.walk import COUPLED, JOINT, TOTAL
 from retrial.tables.sample.smc.population import Population
 from retrial.tables.sample.smc.weights import drawn_places, largest_step
 
@@ -105,23 +105,31 @@ def join(
     share: float,
     last_temperature: float,
 ) -> float:
-    """Pair the arms, in place; returns the log of the mean weight exp(-b E) of what belongs to both, b as high as keeps `share` of the particles
-    effective, of the pairs and of each arm's among them.
+    """Pair the arms, in place; returns the log of the mean weight exp(-κ C - b E), C of the arms' coupling and E of what belongs to both: κ as
+    high, at most 1, and then b as high as keeps a `share` of what is effective, of the pairs and of each arm's particles among them, κ only
+    until half of the rest is lost.
     """
-    size, rule = population.size, rules.number(population.reading[:, 0])
+    p, size, rule = population, population.size, rules.number(population.reading[:, 0])
     first, second = draw_pairs(population, *classes, mass, max(min(PAIRS * size, MANY_PAIRS), LEAST_PAIRS * size))
-    p, found = population, np.empty((first.size, rules.readings.shape[1]))
+    found = np.empty((first.size, rules.readings.shape[1]))
     pair_energies(p.problem, rules.readings, rule, p.n, p.t, p.d, p.c, p.m, p.slots, first, second, found)
-    above = found - found.min()
+    apart = p.coupling_of(first, second)
 
-    def enough(step: float) -> bool:
-        weights = np.exp(-step * above).sum(axis=1)
+    def worth(weights: np.ndarray) -> float:
         by_arm = [np.bincount(arm, weights) for arm in (first, second)]
-        return bool(weights.sum() ** 2 / max(np.square(item).sum() for item in (weights, *by_arm)) > share * size)
+        return float(weights.sum() ** 2 / max(np.square(item).sum() for item in (weights, *by_arm)))
 
-    step = min(largest_step(enough, LEAST_STEP, last_temperature, HALVINGS), last_temperature)
-    weights = np.exp(-step * above)
-    log_mean = float(np.log(weights.mean()) - step * found.min())
+    whole = min(worth(np.ones(first.size)), size)
+    coupled, above = np.exp(apart.min() - apart), found - found.min()
+    coupling = largest_step(lambda power: worth(coupled**power) > (1.0 + share) / 2 * whole, LEAST_STEP, 1.0, HALVINGS)
+    log_mean = -coupling * apart.min()
+    coupled = coupled**coupling
+    step = largest_step(
+        lambda step: worth(np.exp(-step * above).sum(axis=1) * coupled) > share * whole, LEAST_STEP, last_temperature, HALVINGS
+    )
+    step = min(step, last_temperature)
+    weights = np.exp(-step * above) * coupled[:, None]
+    log_mean = float(np.log(weights.mean()) - step * found.min() + log_mean)
     by_pair = weights.sum(axis=1)
     places = drawn_places(by_pair, size, p.random.random())
     edges = np.cumsum(weights[places], axis=1)
@@ -129,5 +137,5 @@ def join(
     p.take_pairs(first[places], second[places])
     p.reading[:, 0] = rules.readings[rule[first[places]], (edges <= left[:, None]).sum(axis=1)]
     p.look(BOTH)
-    p.cold[TOTAL], p.cold[JOINT] = step, step
+    p.cold[TOTAL], p.cold[JOINT], p.cold[COUPLED] = step, step, coupling
     return log_mean

@@ -11,12 +11,17 @@ from retrial.tables.kernel.compiled import random_state
 from retrial.tables.kernel.entries import from_table, in_slots, room
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.population import energies_all, to_tables, walk_all
+from retrial.tables.kernel.prior import EVENT, centre, coupling_energy
 from retrial.tables.kernel.problem import FIRST_HELD, LAST_HELD, PIECES, Problem
-from retrial.tables.kernel.walk import N_ENERGIES
+from retrial.tables.kernel.walk import N_COLD, N_ENERGIES, N_REDRAWS, TAKEN, TRIED, WIDEST
 
 ALL = slice(None)
 AT_ONCE = 100_000
 """Proposals between two pauses, in which a sampler can be asked to stop: about a tenth of a second."""
+WIDE_AT_FIRST = 4
+"""At first up to this part of an arm is drawn anew at once."""
+ENOUGH_TRIED, RARELY, OFTEN = 200, 0.1, 0.3
+"""Proposals after which that is adapted, and shares of them taken below and above which it is halved and doubled."""
 TILTS = 6
 """Columns of a tilt, see `kernel.prior.tilt_of`."""
 
@@ -27,10 +32,11 @@ class Population:
 
     problem      what is printed; n (2,) patients an arm
     t, d, c, m   (N, 2, M) entries of each arm (`kernel.entries`) and (N, 2) their numbers
-    levels       (N, 2, 2, pieces) of the prior
+    hazards      (N, 2, 2, pieces) log hazards per grid time: kind, arm, piece
     energy       (N, 4); reading (N, 2): of each arm while it is alone, in its first column for pairs
     ancestor     (N, 2) the particle that each arm descends from
-    cold         (4,) inverse temperatures; tilt (2, 6)
+    cold         (5,) inverse temperatures and the arms' coupling; tilt (2, 6)
+    redraws      (4,) how many patients are drawn anew at once, and how often they were taken
     state        of the random numbers of compiled walks, random of everything else
     slots        whether an arm keeps an entry for every grid time
     pause        called now and then; raises to stop
@@ -43,12 +49,13 @@ class Population:
     d: np.ndarray
     c: np.ndarray
     m: np.ndarray
-    levels: np.ndarray
+    hazards: np.ndarray
     energy: np.ndarray
     reading: np.ndarray
     ancestor: np.ndarray
     cold: np.ndarray
     tilt: np.ndarray
+    redraws: np.ndarray
     state: np.ndarray
     random: np.random.Generator
     slots: bool
@@ -76,12 +83,13 @@ class Population:
             np.zeros(shape, np.int64),
             np.zeros(shape, np.int64),
             np.zeros((size, 2), np.int64),
-            np.zeros((size, 2, 2, problem.whole[0, PIECES]), np.int64),
+            np.full((size, 2, 2, problem.whole[0, PIECES]), centre(n_times)),
             np.zeros((size, N_ENERGIES)),
             np.zeros((size, 2), np.int64),
             np.repeat(np.arange(size)[:, None], 2, axis=1),
-            np.zeros(N_ENERGIES),
+            np.zeros(N_COLD),
             tilt,
+            np.array([max(1, int(first_r[:2, 0].max()) // WIDE_AT_FIRST)] + [0] * (N_REDRAWS - 1)),
             random_state(key),
             np.random.default_rng(key),
             in_slots(first_r),
@@ -89,10 +97,10 @@ class Population:
         )
 
     def put(self, table: tuple[np.ndarray, np.ndarray], arms: tuple[int, ...] = (0, 1)) -> None:
-        """Make the first particle's arms those of a table, (3, T) events and (3, T + 1) at risk, at the middle levels."""
+        """Make the first particle's arms those of a table, (3, T) events and (3, T + 1) at risk, at the prior's mean."""
         for arm in arms:
             self.m[0, arm] = from_table(*table, arm, self.slots, self.t[0], self.d[0], self.c[0])
-            self.levels[0, :, arm] = len(self.problem.prior) // 2
+            self.hazards[0, :, arm] = centre(self.problem.times.size)
 
     @property
     def size(self) -> int:
@@ -115,12 +123,13 @@ class Population:
                 self.c[part],
                 self.m[part],
                 self.slots,
-                self.levels[part],
+                self.hazards[part],
                 self.energy[part],
                 self.cold,
                 self.tilt,
                 scope,
                 n_proposals,
+                self.redraws,
                 self.state,
             )
         self.proposals += n_proposals * (stop - first)
@@ -129,6 +138,26 @@ class Population:
     def look(self, scope: int) -> None:
         """Compute the energies of what belongs to the scope."""
         energies_all(self.problem, self.reading, self.n, self.t, self.d, self.c, self.m, self.slots, scope, self.energy)
+
+    def adapt(self) -> None:
+        """Draw more or fewer patients anew at once, by how often that was taken since the last time."""
+        tried, taken = self.redraws[TRIED], self.redraws[TAKEN]
+        if tried >= ENOUGH_TRIED:
+            if taken < RARELY * tried:
+                self.redraws[WIDEST] = max(1, self.redraws[WIDEST] // 2)
+            elif taken > OFTEN * tried:
+                self.redraws[WIDEST] = min(2 * self.redraws[WIDEST], self.n.max())
+            self.redraws[[TRIED, TAKEN]] = 0
+
+    def coupling_of(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """(P,) energies of the coupling of particles' control and experimental arms."""
+        own = self.hazards[:, EVENT] - centre(self.problem.times.size)
+        return coupling_energy(self.problem.gaussians, np.stack([own[first, 0], own[second, 1]], axis=1))
+
+    def coupling(self) -> np.ndarray:
+        """(N,) the same of every particle's two arms."""
+        everyone = np.arange(self.size)
+        return self.coupling_of(everyone, everyone)
 
     def held(self, arm: int) -> np.ndarray:
         """(N, M) which places of an arm's entries are in use."""
@@ -155,14 +184,14 @@ class Population:
         from_ = parents[moved]
         for array in (self.t, self.d, self.c, self.m, self.energy, self.reading, self.ancestor):
             array[moved, scope] = array[from_, scope]
-        self.levels[moved, :, scope] = self.levels[from_, :, scope]
+        self.hazards[moved, :, scope] = self.hazards[from_, :, scope]
 
     def take_pairs(self, first: np.ndarray, second: np.ndarray) -> None:
         """Every particle gets the control arm of the one and the experimental arm of the other."""
         for arm, parents in enumerate((first, second)):
             for array in (self.t, self.d, self.c, self.m, self.energy, self.ancestor):
                 array[:, arm] = array[parents, arm]
-            self.levels[:, :, arm] = self.levels[parents, :, arm]
+            self.hazards[:, :, arm] = self.hazards[parents, :, arm]
 
     def tables(self) -> tuple[np.ndarray, np.ndarray]:
         """(N, 3, T) events and (N, 3, T + 1) at risk."""
