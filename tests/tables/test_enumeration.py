@@ -121,7 +121,7 @@ def test_two_readings_compete() -> None:
     targets = toy_targets(
         (3, 3),
         3,
-        [number("events", "5"), number("hazard_ratio", "0.6", half=0.06), number("chi_square", "0.4", half=0.15)],
+        [number("events", "5"), number("hazard_ratio", "0.7", half=0.06), number("chi_square", "0.4", half=0.15)],
     )
     readings = tuple(
         Reading(ratio, TestReading.LOG_RANK, None) for ratio in (RatioReading.COX_EFRON, RatioReading.OBSERVED_EXPECTED)

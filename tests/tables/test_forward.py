@@ -1,4 +1,4 @@
-"""Tables drawn forward in time: structure of every kind held, exact moments, a walk where nothing can be drawn."""
+"""Tables drawn forward in time: structure of every kind held, cells in proportion to the prior, many patients at risk."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from scipy import stats
 
 from retrial.dims import CONTROL, EXPERIMENTAL
 from retrial.tables.kernel.compiled import random_state
-from retrial.tables.kernel.forward import beta_binomial
-from retrial.tables.kernel.prior import TablePrior, prior_factors
+from retrial.tables.kernel.forward import drawn_leaving, drawn_time, fill_rates
+from retrial.tables.kernel.prior import CENSORING, EVENT, TablePrior, fill_cells
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.statistics import Table
 from retrial.tables.printed.targets import Target
@@ -61,25 +61,59 @@ def test_every_table_has_the_structure_and_its_own_totals(kind: str) -> None:
     leaving = leaving_of(r[:, :2])
     assert (leaving >= d[:, :2]).all()
     assert (leaving.sum(axis=-1) == [12, 14]).all()
-    assert 0 <= population.levels.min() <= population.levels.max() < problem.prior.shape[0]
+    assert np.isfinite(population.hazards).all()
     for events, gone in zip(d[:, :2], leaving, strict=True):
         table = Table(targets.times, events, gone - events)
         assert all(holds(table, item) for item in targets.targets)
 
 
-def test_beta_binomial_is_scipys() -> None:
-    prior = TablePrior(event_mean=0.2, event_shape=1.5, censoring_mean=0.1, censoring_shape=0.7)
-    factors, state = prior_factors(prior, 6, 20)[0], random_state(np.random.SeedSequence(2))
-    for row, (a, b) in ((0, (1.5, 6.0)), (3, (0.7, 6.3))):
-        drawn = np.bincount([beta_binomial(factors, row, 15, state) for _ in range(20_000)], minlength=16)
-        expected = 20_000 * stats.betabinom(15, a, b).pmf(np.arange(16))
-        many = expected >= 5
-        chi_square = ((drawn[many] - expected[many]) ** 2 / expected[many]).sum()
-        assert stats.chi2.sf(chi_square, many.sum() - 1) > 1e-3
+N_TIMES = 7
 
 
-def test_a_walk_where_the_pools_hold_nothing() -> None:
-    """Numbers at risk that no pool of a dozen tables meets (300 patients, exact at five times): every table has them nevertheless."""
+def hazards_of(seed: int, pieces: int = 3) -> np.ndarray:
+    """Log hazards (2, 2, pieces) of events and censorings in both arms."""
+    return np.log(np.random.default_rng(seed).uniform(0.05, 0.5, (2, 2, pieces)))
+
+
+def cells_of(hazards: np.ndarray) -> np.ndarray:
+    cells = np.empty((2, 2, N_TIMES))
+    for arm in range(2):
+        fill_cells(hazards, arm, N_TIMES, cells)
+    return cells
+
+
+def test_cells_are_a_probability() -> None:
+    assert np.exp(cells_of(hazards_of(1))).sum(axis=(1, 2)) == pytest.approx([1.0, 1.0], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high"), [(EVENT, 0, 6), (CENSORING, 0, 6), (EVENT, 2, 4), (CENSORING, 3, 6), (CENSORING, 1, 4)]
+)
+def test_times_are_drawn_as_the_cells_say(kind: int, low: int, high: int) -> None:
+    hazards, state = hazards_of(2), random_state(np.random.SeedSequence(2))
+    rates, weights = np.empty((3, 4)), np.empty(3)
+    fill_rates(hazards, 1, rates)
+    drawn = np.bincount([drawn_time(rates, kind, low, high, N_TIMES, weights, state) for _ in range(20_000)], minlength=N_TIMES)
+    expected = np.exp(cells_of(hazards)[1, kind])
+    expected[:low], expected[high + 1 :] = 0.0, 0.0
+    assert drawn[expected == 0].sum() == 0
+    assert stats.chisquare(drawn[low : high + 1], 20_000 * expected[low : high + 1] / expected.sum()).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 6), (2, 4), (3, 6)])
+def test_patients_leave_as_the_cells_say(low: int, high: int) -> None:
+    hazards, state = hazards_of(3), random_state(np.random.SeedSequence(3))
+    rates, drawn = np.empty((3, 4)), np.zeros((2, N_TIMES))
+    fill_rates(hazards, 0, rates)
+    for _ in range(20_000):
+        drawn[drawn_leaving(rates, low, high, N_TIMES, state)] += 1
+    expected = np.exp(cells_of(hazards)[0])[:, low : high + 1]
+    assert drawn[:, low : high + 1].sum() == 20_000
+    assert stats.chisquare(drawn[:, low : high + 1].ravel(), (20_000 * expected / expected.sum()).ravel()).pvalue > 1e-3
+
+
+def test_numbers_at_risk_of_many_patients_are_met() -> None:
+    """300 patients an arm, exact at five times, with events that few drawn tables have."""
     at_risk = [number("at_risk", text, CONTROL, time=t) for text, t in (("287", 2.0), ("211", 3.0), ("150", 4.0), ("93", 5.0))]
     targets = toy_targets((300, 300), 6, [*at_risk, number("events", "137", CONTROL), number("events", "91", EXPERIMENTAL)])
     problem = build_problem(targets, Reading(None, None, None), PRIOR)

@@ -19,7 +19,7 @@ from retrial.tables.sample.prior_predictive import prior_tables
 from tests.tables.toy import exact, key, number, total_variation, toy_targets
 
 
-@pytest.mark.parametrize("prior", [TablePrior(event_mean=0.3, event_shape=1.5, censoring_mean=0.2), TablePrior(pieces=2)])
+@pytest.mark.parametrize("prior", [TablePrior(pieces=1, level_scale=0.5, effect_scale=0.5), TablePrior(pieces=2)])
 def test_frequencies_are_those_of_the_prior_given_the_structure(prior: TablePrior) -> None:
     structure = [number("events", "3"), number("longest", "3"), number("at_risk", "2", "control", time=2.0)]
     targets = toy_targets((3, 3), 3, structure)
@@ -34,6 +34,23 @@ def test_frequencies_are_those_of_the_prior_given_the_structure(prior: TablePrio
         sampled[name] = sampled.get(name, 0.0) + 1 / 20_000
     assert set(sampled) <= set(expected)
     assert total_variation(sampled, expected) < 0.05
+
+
+def test_neither_arm_is_favoured_beforehand() -> None:
+    """Two arms of one size with the same printed structure: RMST differences and log ratios of rates are centred at 0, within 2 Monte Carlo
+    errors by the spread of independent runs.
+    """
+    targets = toy_targets((45, 45), 20, [number("events", "44"), number("longest", "20"), number("shortest", "2")])
+    means = []
+    for seed in range(10):
+        drawn = prior_tables(targets, ReconstructionSettings(particles=300), seed, 300)
+        rmst = table_answers(drawn, targets, 15.0, (6.0,))["rmst_difference", 15.0, TOTAL]
+        events = drawn.events.to_numpy()
+        rates = (events.sum(axis=-1) + 0.5) / ((events + drawn.censored.to_numpy()) * drawn.times).sum(axis=-1)
+        ratio = np.log(rates[:, 1] / rates[:, 0])
+        assert min(rmst.std(), ratio.std()) > 0.5
+        means.append((rmst.mean(), ratio.mean()))
+    assert (np.abs(np.mean(means, axis=0)) < 2 * np.std(means, axis=0, ddof=1) / np.sqrt(len(means))).all()
 
 
 def test_structure_of_a_paper_holds_and_the_rest_varies(os_targets: Targets) -> None:

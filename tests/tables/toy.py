@@ -52,7 +52,7 @@ def log_table(d: np.ndarray, c: np.ndarray, h: np.ndarray, q: np.ndarray) -> np.
 
 
 NODES = 14
-"""Of Gauss-Hermite quadrature in each dimension: enough for probabilities to 1e-4 with the toys' few patients (see their test)."""
+"""Of Gauss-Hermite quadrature in each dimension: errors of probabilities are about a hundredth of the largest with the default prior."""
 
 
 def grid_of(dimension: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -65,8 +65,10 @@ def grid_of(dimension: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
 
 def arm_parts(d: np.ndarray, c: np.ndarray, events: np.ndarray, censorings: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(K,) one arm's probabilities at K paths of the event hazard, averaged over the censorings' with `weights`."""
-    of_censorings = np.exp(log_table(d, c, np.full(d.size, 1.0), censorings)) @ weights / np.exp(
-        log_table(d, c, np.full(d.size, 1.0), np.full(d.size, 1.0))
+    of_censorings = (
+        np.exp(log_table(d, c, np.full(d.size, 1.0), censorings))
+        @ weights
+        / np.exp(log_table(d, c, np.full(d.size, 1.0), np.full(d.size, 1.0)))
     )
     return np.asarray(np.exp(log_table(d, c, events, np.full(d.size, 1.0))) * of_censorings)
 

@@ -132,7 +132,8 @@ class ReadingResult:
 
     status        "attained", "not attained" (no sampler arrived; `miss` and `violated` describe its closest table) or "impossible"
                   (`reason`: the reading cannot print the numbers whatever the table)
-    log_evidence  log P(agreement | printed structure, reading) under the prior, mean over islands on the natural scale
+    log_evidence  log of P(agreement, structure | reading) under the prior over P(structure) where each arm has hazards of its own, which is the
+                  same for every reading of an endpoint; mean over islands on the natural scale
     log_evidence_se  its standard error by the islands' spread; NaN where one small sampler is all there is
     share         posterior probability of the reading among the attained, each equally likely beforehand
     share_se      its standard error (jackknife over the islands)

@@ -19,7 +19,6 @@ from retrial.tables.kernel.moves import (
     arm_ends_held,
     drawn_arm,
     ends_held,
-    first_touched,
     last_touched,
     length_of,
     propose,

@@ -1,7 +1,7 @@
 """`reconstruct`: sample the life tables that carry an endpoint's printed numbers, under every reading of the estimators.
 
 Target: p(y, reading | printed) ∝ p(reading) p(y) 1[y has the printed structure] 1[every other printed number of y, computed by
-the reading's estimators, lies in its agreement interval]; p(reading) uniform, p(y) the beta-binomial prior. Tables and readings
+the reading's estimators, lies in its agreement interval]; p(reading) uniform, p(y) the prior of `kernel.prior`. Tables and readings
 are sampled together; a reading in which no island ends has a small sampler of its own, which tells rare from ruled out. Structure (kept by
 every move): patients, printed events, numbers at risk, shortest and longest time.
 """

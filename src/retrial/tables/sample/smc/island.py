@@ -6,10 +6,11 @@ that the effective sample size is a fixed share, resamples systematically, and m
 new b (Del Moral, Doucet and Jasra 2006, JRSS B 68:411). Most of what a paper prints is about one arm, and the arms are independent
 beforehand. So each arm is brought to what is printed about it alone, without the other (`arms`); then arms are paired, at random among
 the pairs whose events and extremes are the printed ones and whose median rules are the same, with weight exp(-b E) of what belongs to
-both (hazard ratio, test, both arms together: `pairs`); then the pairs go on as one population. It stops rising while the particles
+both (hazard ratio, test, both arms together: `pairs`); then the arms are coupled, from each one's own prior of hazards to that of both, and
+the pairs go on as one population. It stops rising while the particles
 still move freely: among states of π_b those with E = 0 are draws of the target, and they are harvested from walks at that b. The
-product of the mean weights, of the share of pairs with the structure (against the same share in the prior) and of the share of visits
-in agreement estimates the evidence P(agreement | structure), a mean over the readings. Readings are moved with the tables, so that they
+product of the mean weights, of the share of pairs with the structure (against the same share among arms of their own priors) and of the share
+of visits in agreement estimates the evidence: P(agreement, structure) over P(structure) without coupling, a mean over the readings. Readings are moved with the tables, so that they
 compete within one population while they still can: evidence from separate samplers has far larger relative errors than the shares of one.
 
 All that takes time is compiled (`kernel`), in calls of about a second, between which a sampler can be asked to stop.
@@ -37,8 +38,8 @@ LOOKS, BETWEEN = 20, 4
 """Looks at every particle there, and how many of them fit into one level's proposals."""
 ACCEPTED = 0.1
 """Share of proposals taken that a level's number of proposals is made for."""
-ARMS_WORK, LEVELS_WORK = 0.4, 0.7
-"""Shares of the work done when the arms are there, and when the pairs are, about: for the progress bar."""
+ARMS_WORK, PAIRS_WORK, LEVELS_WORK = 0.35, 0.4, 0.75
+"""Shares of the work done when the arms are there, when they are coupled, and when the pairs have cooled, about: for the progress bar."""
 FEWER_TO_COUPLE = 3
 """Part of a level's proposals between two steps of the arms' coupling, which is about hazards alone."""
 USUAL_LEVELS = 15
@@ -138,8 +139,8 @@ def run(
     log_evidence += float(np.log(rules.readings.size / len(problem.whole)))
     population.tilt[:, :2] = 0.0
     everything = np.arange(len(problem.whole))
-    log_evidence += couple(population, everything, sizes, told)
-    annealed = anneal(population, everything, BOTH, sizes, Part(told, ARMS_WORK, LEVELS_WORK - ARMS_WORK))
+    log_evidence += couple(population, everything, sizes, Part(told, ARMS_WORK, PAIRS_WORK - ARMS_WORK))
+    annealed = anneal(population, everything, BOTH, sizes, Part(told, PAIRS_WORK, LEVELS_WORK - PAIRS_WORK))
     visits = harvest(population, everything, max(1, annealed.proposals // BETWEEN), Part(told, LEVELS_WORK, 1.0 - LEVELS_WORK))
     if not visits.any():
         return population, -np.inf
@@ -225,10 +226,7 @@ def anneal(population: Population, readings: np.ndarray, scope: int, sizes: Size
             break
         step = largest_step(lambda step: effective(np.exp(least(exponents(population, step, scope)))) > sizes.share * size)
         step = min(step, sizes.last_temperature - cold[place])
-        exponent = exponents(population, step, scope)
-        weights = np.exp(least(exponent))
-        log_evidence += float(np.log(weights.mean()) - exponent.min())
-        population.take(resample(weights, population.random.random()), scope)
+        log_evidence += weigh(population, exponents(population, step, scope), scope)
         if scope == BOTH:
             cold[TOTAL] += step
             cold[JOINT] += step
@@ -251,17 +249,26 @@ def couple(population: Population, readings: np.ndarray, sizes: Sizes, tick: Tic
     """Bring pairs from each arm's own prior to that of both arms, whose baseline they share; returns the log of the mean weights."""
     log_evidence, cold = 0.0, population.cold
     while cold[COUPLED] < 1.0:
-        tick(0.0)
+        tick(float(cold[COUPLED]))
         energy = population.coupling()
-        step = largest_step(lambda step: effective(np.exp(least(step * energy))) > sizes.share * population.size)
-        step = min(step, 1.0 - cold[COUPLED])
-        weights = np.exp(least(step * energy))
-        log_evidence += float(np.log(weights.mean()) - step * energy.min())
-        population.take(resample(weights, population.random.random()), BOTH)
+        step = min(step_that_keeps(sizes.share, energy), 1.0 - cold[COUPLED])
+        log_evidence += weigh(population, step * energy, BOTH)
         cold[COUPLED] += step
         population.walk(readings, BOTH, max(1, sizes.proposals // FEWER_TO_COUPLE))
         population.adapt()
     return log_evidence
+
+
+def step_that_keeps(share: float, energy: np.ndarray) -> float:
+    """The step at which weights exp(-step · energy) keep a share of the particles effective."""
+    return largest_step(lambda step: effective(np.exp(least(step * energy))) > share * energy.size)
+
+
+def weigh(population: Population, exponent: np.ndarray, scope: int) -> float:
+    """Resample by weights exp(-exponent); returns the log of their mean."""
+    weights = np.exp(least(exponent))
+    population.take(resample(weights, population.random.random()), scope)
+    return float(np.log(weights.mean()) - exponent.min())
 
 
 def harvest(population: Population, readings: np.ndarray, n_between: int, tick: Tick) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""`Population`: the particles of one sampler, tables as entries with their levels, energies, readings and ancestors."""
+"""`Population`: the particles of one sampler, tables as entries with their hazards, energies, readings and ancestors."""
 
 from __future__ import annotations
 
