@@ -273,7 +273,7 @@ ARTEFACTS: dict[str, Artefact] = {
             endpoint
             hazard_ratio, chi_square, median_ci  the estimators
             status                  attained, not attained (no sampler arrived) or impossible (`reason`)
-            log_evidence, log_evidence_se  log P(agreement, structure | reading) up to a constant of the endpoint, and its standard error over the samplers
+            log_evidence, log_evidence_se  log P(agreement, structure | reading), up to a constant of the endpoint; its standard error
             share, share_se         posterior probability, each reading equally likely beforehand, and its standard error
             islands, chains_started, chains_arrived  independent samplers; their tables at the start and at the end
             unique_tables, unique_ancestors, effective_tables  different tables, starting tables with descendants, effective sample size

@@ -75,7 +75,7 @@ class ReconstructionSettings:
     particles: int = None  # type: ignore[assignment]
     proposals: int | None = None
     target_proposals: int = 2
-    share: float = 0.9
+    share: float = 0.8
     last_temperature: float = 30.0
     pilot_particles: int = 64
     pilot_share: float = 0.8

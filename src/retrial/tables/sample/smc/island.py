@@ -10,8 +10,9 @@ both (hazard ratio, test, both arms together: `pairs`); then the arms are couple
 the pairs go on as one population. It stops rising while the particles
 still move freely: among states of π_b those with E = 0 are draws of the target, and they are harvested from walks at that b. The
 product of the mean weights, of the share of pairs with the structure (against the same share among arms of their own priors) and of the share
-of visits in agreement estimates the evidence: P(agreement, structure) over P(structure) without coupling, a mean over the readings. Readings are moved with the tables, so that they
-compete within one population while they still can: evidence from separate samplers has far larger relative errors than the shares of one.
+of visits in agreement estimates the evidence: P(agreement, structure) over P(structure) without coupling, a mean over the readings.
+Readings are moved with the tables, so that they compete within one population while they still can: evidence from separate samplers has
+far larger relative errors than the shares of one.
 
 All that takes time is compiled (`kernel`), in calls of about a second, between which a sampler can be asked to stop.
 """
