@@ -15,7 +15,7 @@ import numpy as np
 from retrial.tables.kernel.compiled import compiled, inlined, uncounted, uniform
 from retrial.tables.kernel.entries import NEVER, Arms, change
 from retrial.tables.kernel.moves import pick, write
-from retrial.tables.kernel.prior import CENSORING, EVENT, LEAST_HAZARD, centre, edge, normal
+from retrial.tables.kernel.prior import CENSORING, EVENT, LEAST_HAZARD, centre, edge
 from retrial.tables.kernel.problem import PIECES, Problem
 
 LEAVING, EVENTS, CENSORINGS, LAST = range(4)
@@ -129,6 +129,12 @@ def drawn_leaving(rates: np.ndarray, low: int, high: int, n_times: int, state: n
     piece = (time * pieces) // n_times
     other = rates[piece, LAST if time == n_times - 1 else CENSORINGS]
     return (EVENT if uniform(state) * (rates[piece, EVENTS] + other) < rates[piece, EVENTS] else CENSORING), time
+
+
+@uncounted
+def normal(state: np.ndarray) -> float:
+    """A standard normal number (Box and Muller 1958, Annals of Mathematical Statistics 29:610)."""
+    return math.sqrt(-2.0 * math.log(1.0 - uniform(state))) * math.cos(2.0 * math.pi * uniform(state))
 
 
 @compiled

@@ -31,8 +31,8 @@ CENSORING, EVENT = 0, 1
 """First index of hazards, kinds of cells."""
 SAME, ACROSS = 2, 3
 """After the two kinds in `gaussians`: blocks of the precision of both arms' log event hazards, within an arm and across."""
-STEP_SD = 2.0
-"""SD of a proposal of a log hazard, in units of about its own given the table and the others."""
+STEP_WIDTH = 6.0
+"""Width of the uniform proposals of a log hazard, in units of about its SD given the table and the others."""
 LEAST_HAZARD = -30.0
 """Log hazards are not followed below this: nobody leaves."""
 
@@ -209,7 +209,7 @@ def move_hazards(
             if together > 0.0:
                 own = (1.0 - together) * own + together * gaussians[SAME, piece, piece]
             count, exposure, old = statistics[kind, piece, 0], statistics[kind, piece, 1], hazards[kind, a, piece]
-            new = old + STEP_SD * normal(state) / math.sqrt(own + count)
+            new = old + STEP_WIDTH * (uniform(state) - 0.5) / math.sqrt(own + count)
             if new < LEAST_HAZARD:
                 continue
             pull = 0.0
@@ -225,12 +225,6 @@ def move_hazards(
             change += log_likelihood(new, count, exposure) - log_likelihood(old, count, exposure)
             if change >= 0.0 or math.log(1.0 - uniform(state)) <= change:
                 hazards[kind, a, piece] = new
-
-
-@uncounted
-def normal(state: np.ndarray) -> float:
-    """A standard normal number (Box and Muller 1958, Annals of Mathematical Statistics 29:610)."""
-    return math.sqrt(-2.0 * math.log(1.0 - uniform(state))) * math.cos(2.0 * math.pi * uniform(state))
 
 
 @uncounted

@@ -30,7 +30,7 @@ TOTAL, JOINT = 2, 3
 """Places of the energies of both arms together, and of the hazard ratio and χ², after the two arms'."""
 N_ENERGIES, COUPLED, N_COLD = 4, 4, 5
 """Energies; after their inverse temperatures the arms' coupling, from 0 (each arm's own prior) to 1 (the prior of both)."""
-STRETCH = 16
+STRETCH = 32
 """Proposals of the table per proposal of another reading (which costs a whole energy) and of every hazard."""
 REDRAWN = 0.2
 """Share of the proposals that draw patients anew from the prior, see `redraw`."""
