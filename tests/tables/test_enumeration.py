@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from retrial.tables.kernel.prior import TablePrior
+from retrial.tables.kernel.prior import EVENT, TablePrior
 from retrial.tables.kernel.problem import together
 from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
 from retrial.tables.printed.targets import Targets
@@ -15,7 +15,7 @@ from retrial.tables.sample.build import build_problem
 from retrial.tables.sample.pool import leaving_of
 from retrial.tables.sample.smc.island import Sizes, run_island
 from retrial.tables.sample.structure import first_table
-from tests.tables.toy import Counts, exact, key, number, total_variation, toy_targets
+from tests.tables.toy import Counts, exact, exact_hazards, key, number, total_variation, toy_targets
 
 PRIOR = TablePrior(
     pieces=1, level_scale=0.02, walk_scale=0.02, effect_scale=0.02, effect_walk_scale=0.02, censoring_walk_scale=0.02
@@ -106,6 +106,25 @@ def test_unknown_means_are_summed_over() -> None:
         [number("events", "5"), number("median", "2", "control"), number("hazard_ratio", "0.5", half=0.05)],
     )
     check(targets, Reading(RatioReading.MANTEL_HAENSZEL, None, None), prior=UNKNOWN_MEANS, least=5)
+
+
+def test_hazards_are_those_of_the_exact_posterior() -> None:
+    """Means of the log hazards given all that is printed, of every arm and piece, against quadrature over the list of all tables."""
+    targets = toy_targets(
+        (4, 3), 3, [number("events", "5"), number("median", "2", "control"), number("hazard_ratio", "0.5", half=0.05)]
+    )
+    reading = Reading(RatioReading.MANTEL_HAENSZEL, None, None)
+    problem, means, weights = build_problem(targets, reading, UNKNOWN_MEANS), [], []
+    for island in range(12):
+        sizes = Sizes(1200, 200, 120, 120, 150, 0.6, 60.0)
+        found = run_island(problem, first_table(targets), sizes, np.random.SeedSequence(8, spawn_key=(island,)))
+        means.append(found.hazards[:, EVENT].mean(axis=0))
+        weights.append(np.exp(found.log_evidence))
+    expected, share = exact_hazards(targets, reading, UNKNOWN_MEANS), np.array(weights) / np.sum(weights)
+    mean = np.tensordot(share, means, axes=1)
+    error = np.sqrt(np.tensordot(share**2, (np.array(means) - mean) ** 2, axes=1))
+    assert error.max() < 0.1
+    assert (np.abs(mean - expected) < 3 * error + 0.02).all()
 
 
 def test_median_with_limits_and_test() -> None:

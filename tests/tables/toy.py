@@ -77,18 +77,46 @@ def pair_probabilities(arms: Sequence[Arm], n_times: int, prior: TablePrior, nod
     """(K0, K1) prior probabilities of every pair of arms' tables: of both arms' prior, and of each arm's own, by quadrature over hazards."""
     pieces = min(prior.pieces, n_times)
     at, mean = np.arange(n_times) * pieces // n_times, np.log(np.log(2.0) / n_times)
-    censoring, same, across = prior.covariances(pieces)
+    censoring, same, _ = prior.covariances(pieces)
     z, weights = grid_of(pieces, nodes)
     censorings = np.exp(mean + z @ np.linalg.cholesky(censoring).T)[:, at]
     own = np.exp(mean + z @ np.linalg.cholesky(same).T)[:, at]
-    z2, weights2 = grid_of(2 * pieces, nodes)
-    both = np.exp(mean + z2 @ np.linalg.cholesky(np.block([[same, across], [across, same]])).T)
-    paths = [both[:, :pieces][:, at], both[:, pieces:][:, at]]
     alone = [np.array([weights @ arm_parts(d, c, own, censorings, weights) for d, c in arm]) for arm in arms]
+    together, _, weights2 = coupled_parts(arms, n_times, prior, nodes)
+    return (together[0] * weights2) @ together[1].T, np.outer(*alone)
+
+
+def coupled_parts(
+    arms: Sequence[Arm], n_times: int, prior: TablePrior, nodes: int
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Of each arm (tables, K) probabilities at K nodes of both arms' log event hazards; these (K, 2 P), and their (K,) weights."""
+    pieces = min(prior.pieces, n_times)
+    at, mean = np.arange(n_times) * pieces // n_times, np.log(np.log(2.0) / n_times)
+    censoring, same, across = prior.covariances(pieces)
+    z, weights = grid_of(pieces, nodes)
+    censorings = np.exp(mean + z @ np.linalg.cholesky(censoring).T)[:, at]
+    z2, weights2 = grid_of(2 * pieces, nodes)
+    both = mean + z2 @ np.linalg.cholesky(np.block([[same, across], [across, same]])).T
+    paths = [np.exp(both[:, :pieces][:, at]), np.exp(both[:, pieces:][:, at])]
     together = [
         np.array([arm_parts(d, c, path, censorings, weights) for d, c in arm]) for arm, path in zip(arms, paths, strict=True)
     ]
-    return (together[0] * weights2) @ together[1].T, np.outer(*alone)
+    return together, both, weights2
+
+
+def exact_hazards(targets: Targets, reading: Reading, prior: TablePrior) -> np.ndarray:
+    """(2, P) means of the log event hazards given structure and agreement."""
+    arms, pieces = (
+        [arm_tables(n, targets.n_times) for n in (targets.n_control, targets.n_experimental)],
+        min(prior.pieces, targets.n_times),
+    )
+    together, paths, weights = coupled_parts(arms, targets.n_times, prior, NODES)
+    agrees = np.zeros([len(arm) for arm in arms])
+    for (i, (d0, c0)), (j, (d1, c1)) in itertools.product(*(enumerate(arm) for arm in arms)):
+        table = Table(targets.times, np.stack([d0, d1]), np.stack([c0, c1]))
+        agrees[i, j] = _structured(table, targets) and not violated(table, targets, reading)
+    mass = weights * np.einsum("ik,ij,jk->k", together[0], agrees, together[1])
+    return np.asarray((mass @ paths / mass.sum()).reshape(2, pieces))
 
 
 def key(d: np.ndarray, c: np.ndarray) -> Counts:

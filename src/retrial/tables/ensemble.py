@@ -165,13 +165,15 @@ class ReadingResult:
 @dataclass(frozen=True, slots=True, eq=False)
 class Island:
     """What one compiled island returned: the readings it sampled, (N,) `which` of them each particle ended in, (N, 2, T) events d
-    and at risk r, (N, 4) energies, (N,) ancestors, and its summary (log evidence: of the readings' mean; started: particles, N or more).
+    and at risk r, (N, 2, P) log event hazards per grid time, (N, 4) energies, (N,) ancestors, and its summary (log evidence: of the readings'
+    mean; started: particles, N or more).
     """
 
     readings: tuple[Reading, ...]
     which: np.ndarray
     d: np.ndarray
     r: np.ndarray
+    log_hazards: np.ndarray
     energy: np.ndarray
     ancestor: np.ndarray
     log_evidence: float
@@ -192,7 +194,7 @@ class Island:
     def renamed(self, reading: Reading) -> Island:
         """The nearest table alone, put down to a reading that it was not sampled under, infinitely far from agreement."""
         nearest = [int(self.energy.sum(axis=1).argmin())]
-        arrays = {name: getattr(self, name)[nearest] for name in ("d", "r", "ancestor")}
+        arrays = {name: getattr(self, name)[nearest] for name in ("d", "r", "log_hazards", "ancestor")}
         energy = np.full((1, self.energy.shape[1]), np.inf)
         return replace(self, readings=(reading,), which=np.zeros(1, int), energy=energy, log_evidence=-np.inf, **arrays)
 
@@ -207,6 +209,7 @@ class Island:
             which=np.zeros(mine.sum(), int),
             d=self.d[mine],
             r=self.r[mine],
+            log_hazards=self.log_hazards[mine],
             energy=self.energy[mine],
             ancestor=self.ancestor[mine],
             log_evidence=log_evidence,
@@ -226,13 +229,27 @@ class Drawn(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PrintedHazards:
+    """Hazards that were sampled with the tables: the posterior given what is printed, under the tables' own model (`kernel.prior`).
+
+    Draws are equally likely. `starts` (P,) months where each piece begins, before the first of which nobody leaves; `log_hazards` (draw, arm,
+    P) log events per patient-month; `island` (draw,) the sampler of each, whose draws share ancestors.
+    """
+
+    starts: np.ndarray
+    log_hazards: np.ndarray
+    island: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Ensemble:
     """Tables that carry the printed numbers of one endpoint.
 
     `table` has dims (reconstruction, arm, time), times in months; `readings` one per reconstruction; `weights` sum to 1 and
     make the pooled tables a draw from the posterior over readings and tables. `relaxed` says that no table agrees and these
     are the closest. `islands` (M,) numbers the independent sampler that each table comes from: tables of one sampler share ancestors, so
-    that Monte Carlo errors are taken over samplers. `pool` keeps every island that arrived, from which the tables were drawn.
+    that Monte Carlo errors are taken over samplers. `hazards` are those of the tables' model, None where it is relaxed. `pool` keeps every
+    island that arrived, from which the tables were drawn.
     """
 
     endpoint: str
@@ -243,6 +260,7 @@ class Ensemble:
     seed: int
     relaxed: bool = False
     islands: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    hazards: PrintedHazards | None = None
     pool: tuple[Island, ...] = ()
 
     @property

@@ -13,6 +13,7 @@ from retrial.tables.printed.agreement import miss, violated
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.statistics import Table
 from retrial.tables.printed.targets import Targets
+from retrial.tables.sample.hazards import printed_hazards
 
 POOL = 2
 """First entry of the seed's spawn key for choosing tables (0 and 1: the samplers)."""
@@ -65,7 +66,8 @@ def pool_islands(
         arrived = {first + k: part for k, part in enumerate(parts_of(reading, islands, pilots)) if part.arrived}
         chosen += draw_tables(reading, attained[reading], arrived, count, random)
     pool = tuple(island for island in (*islands, *pilots.values()) if island.arrived)
-    return dataclasses.replace(ensemble_of(targets, chosen, results, seed), pool=pool)
+    hazards = printed_hazards(targets, islands, list(pilots.values()), seed)
+    return dataclasses.replace(ensemble_of(targets, chosen, results, seed), pool=pool, hazards=hazards)
 
 
 def reading_result(targets: Targets, reading: Reading, parts: list[Island]) -> ReadingResult:

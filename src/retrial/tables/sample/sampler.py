@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from retrial.tables.ensemble import MANY_PATIENTS, Island, ReconstructionSettings
+from retrial.tables.kernel.prior import EVENT
 from retrial.tables.kernel.problem import CURVE_SCALE, SCALARS, Problem
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.targets import Targets
@@ -114,5 +115,5 @@ def one_island(
 ) -> Island:
     """Run one island over all of `readings` (those of `problem`, in order), of pilot's or of full size."""
     found = run_island(problem, first_table(targets), sizes_of(targets, problem, settings, pilot=stage == PILOT), key, tick)
-    arrays = (found.reading, found.d[:, :2], found.r[:, :2], found.energy, found.ancestor)
+    arrays = (found.reading, found.d[:, :2], found.r[:, :2], found.hazards[:, EVENT], found.energy, found.ancestor)
     return Island(readings, *arrays, found.log_evidence, found.temperature, found.acceptance, found.proposals, len(found.d))

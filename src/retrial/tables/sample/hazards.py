@@ -1,0 +1,42 @@
+"""Hazards of the sampled tables as draws of one posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from retrial.dims import MONTHS_PER_UNIT
+from retrial.tables.ensemble import Island, PrintedHazards
+from retrial.tables.kernel.prior import edge
+from retrial.tables.printed.targets import Targets
+from retrial.tables.sample.smc.weights import drawn_places
+
+HAZARDS = 4
+"""First entry of the seed's spawn key (0 to 3: samplers, pool, strict tables)."""
+DRAWS = 4_000
+"""Draws kept: about as many as all samplers have tables."""
+
+
+def printed_hazards(targets: Targets, islands: Sequence[Island], pilots: Sequence[Island], seed: int) -> PrintedHazards:
+    """Draws of all samplers in proportion to their evidence. The mean evidence over R equally likely readings is that of the joint samplers and,
+    for each reading that only its pilot reached, that pilot's over R.
+    """
+    n_readings = len({reading for island in (*islands, *pilots) for reading in island.readings})
+    shares = [-np.log(len(islands) or 1)] * len(islands) + [-np.log(n_readings)] * len(pilots)
+    parts = [
+        (number, island, island.log_evidence + share)
+        for number, (island, share) in enumerate(zip((*islands, *pilots), shares, strict=True))
+        if island.arrived
+    ]
+    weights = np.exp(np.array([log for _, _, log in parts]) - max(log for _, _, log in parts))
+    sizes = [len(island.d) for _, island, _ in parts]
+    mass, number = np.repeat(weights / sizes, sizes), np.repeat([number for number, _, _ in parts], sizes)
+    random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(HAZARDS,)))
+    places = drawn_places(mass, DRAWS, random.random())
+    log_hazards = np.concatenate([island.log_hazards for _, island, _ in parts])
+    pieces, unit = log_hazards.shape[-1], MONTHS_PER_UNIT[targets.time_unit]
+    starts = targets.first - targets.step + targets.step * np.array([edge(k, targets.n_times, pieces) for k in range(pieces)])
+    return PrintedHazards(
+        np.maximum(starts, 0.0) * unit, log_hazards[places] - np.log(targets.step * unit), number[places].astype(np.int64)
+    )
