@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from retrial.answers import curves
-from retrial.models import printed
+from retrial.models import printed_posterior as printed
 from retrial.tables.ensemble import Ensemble
 from retrial.tables.kernel.prior import TablePrior, centre
 from retrial.tables.printed.targets import Targets

@@ -1,4 +1,4 @@
-"""Model card: `printed`, piecewise constant hazards sampled with the life tables, given what the paper prints and nothing else.
+"""Model card: `printed_posterior`, piecewise constant hazards sampled with the life tables, given what the paper prints and nothing else.
 
     log h_a(t) = α_j + (a - ½)(β + δ_j)    t in piece j of the tables' grid, a = 0 control, 1 experimental
     α_1 ~ N(log(log 2 / T), 1.5²), a walk of SD 1.1 over the whole grid of T times;  β ~ N(0, 1);  δ a walk from 0 of SD 0.5
@@ -23,7 +23,7 @@ import pytensor.tensor as pt
 
 from retrial.tables.kernel.prior import TablePrior, centre
 
-DATA = "printed"
+DATA = "sampled_hazards"
 PARAMETERS = ()
 """None with a prior of its own: `reconstruction.prior` has them."""
 

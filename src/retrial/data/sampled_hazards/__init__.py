@@ -1,4 +1,4 @@
-"""Hazards that were sampled with the tables: answers of the `printed` posterior, with nothing fitted."""
+"""Hazards that were sampled with the tables: answers of the posterior given what is printed, with nothing fitted."""
 
 from __future__ import annotations
 
@@ -47,4 +47,4 @@ def rows_of(run: RunConfig, spec: ModelSpec, item: EndpointTables) -> list[Estim
     return survival_rows(subject, hazard, draws, horizon, run.questions, spec.proportional, follow_ups_of(item.table))
 
 
-KIND = Kind("printed", needed=("hazard",), effects=no_effects, fit=fit, from_tables=True, alone=True)
+KIND = Kind("sampled_hazards", needed=("hazard",), effects=no_effects, fit=fit, from_tables=True, alone=True)
