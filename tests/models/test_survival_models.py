@@ -29,6 +29,7 @@ from retrial.models import (
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.tables.life_table import LifeTable
+from retrial.tables.recorded import Recorded, unit_ends
 
 PRIORS = PriorSet(
     "test",
@@ -121,14 +122,19 @@ def columns(point: dict[str, Any]) -> dict[str, np.ndarray]:
     return {name: value[..., None, None] for name, value in as_draws(point).items()}
 
 
-def built(name: str, recorded: str, patients: LifeTable) -> Any:
-    data = survival_data(patients, 0, recorded)  # type: ignore[arg-type]
+def built(name: str, recorded: Recorded, patients: LifeTable) -> Any:
+    on_grid = recorded in ("nearest", "floor")
+    data = survival_data(patients.on_recording_grid(1.0, recorded) if on_grid else patients, 0, recorded)
     if name.startswith("piecewise"):
-        counts = interval_counts(data, CUTS)
+        counts = interval_counts(data, cuts_of(recorded))
         return data, piecewise_exponential.build(counts, PRIORS, varying=name.endswith("varying"))
     if name == "spline":
         return data, spline.build(spline.prepare(data, CUTS), PRIORS)
     return data, MODULES[name].build(data, PRIORS)
+
+
+def cuts_of(recorded: Recorded) -> tuple[float, ...]:
+    return CUTS if recorded == "exact" else tuple(unit_ends(np.array(CUTS), 1.0, recorded))
 
 
 def sampled_point(model: Any, point: dict[str, Any]) -> tuple[dict[str, Any], float]:
@@ -166,13 +172,24 @@ def log_prior(point: dict[str, Any]) -> float:
     return total
 
 
-@pytest.mark.parametrize("made", [table, late_table])
-@pytest.mark.parametrize("recorded", ["exact", "interval"])
+@pytest.mark.parametrize(
+    ("recorded", "made"),
+    [("exact", table), ("exact", late_table), ("ceiling", late_table), ("nearest", table), ("floor", late_table)],
+)
 @pytest.mark.parametrize("name", list(POINTS))
-def test_density_is_prior_plus_the_hazards_likelihood(name: str, recorded: str, made: Callable[[], LifeTable]) -> None:
+def test_density_is_prior_plus_the_hazards_likelihood(name: str, recorded: Recorded, made: Callable[[], LifeTable]) -> None:
     data, model = built(name, recorded, made())
     point = POINTS[name]
-    cells = cell_log_likelihood(HAZARDS[name], data.times, data.previous, columns(point), recorded, np, len(data.counts))
+    moved = partial(piecewise_exponential.hazard, cuts=cuts_of(recorded))
+    cells = cell_log_likelihood(
+        moved if name.startswith("piecewise") else HAZARDS[name],
+        data.times,
+        data.previous,
+        columns(point),
+        recorded,
+        np,
+        len(data.counts),
+    )
     expected = log_prior(point) + float((cells[0] * data.counts).sum())
     values, log_jacobian = sampled_point(model, point)
     assert float(model.compile_logp(jacobian=False, mode="FAST_COMPILE")(values)) == pytest.approx(
@@ -250,4 +267,4 @@ def test_months_before_a_late_entry_are_no_exposure() -> None:
 def test_recording_intervals_that_do_not_fit_are_refused() -> None:
     uneven = LifeTable.from_patients(np.array([1.0, 2.5, 7.0]), np.array([1, 1, 1]), np.array([0, 1, 1]))
     with pytest.raises(DataError, match="recording intervals"):
-        interval_counts(survival_data(uneven, 0, "interval"), CUTS)
+        interval_counts(survival_data(uneven, 0, "ceiling"), CUTS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -85,8 +87,8 @@ def survival_rows(
 def _medians(subject: Subject, values: np.ndarray, questions: Questions) -> list[Estimate]:
     """Rows of medians (draw, arm). One that does not exist in some draws counts as later than all others: limits and point may be infinite.
 
-    The difference is then that of infinite ends where one arm has no median, and has no value where neither has one: no row is given of it
-    where that can be told from a limit, in more draws than lie beyond one.
+    The difference is infinite in draws in which one arm has no median, and has no value in those in which neither has one: these count as
+    no difference, and there are no rows of it where they are more than lie beyond a limit.
     """
     names, without = ("median_survival", "median_difference"), np.isinf(values)
     if not without.any():
@@ -100,7 +102,7 @@ def _medians(subject: Subject, values: np.ndarray, questions: Questions) -> list
 
 
 _BEYOND_ALL = 1e3
-"""A median that does not exist counts as so many times the largest that does."""
+"""A median that does not exist counts as so many times the largest that does, so that differences keep their order."""
 
 
 def _open_ended(row: Estimate, end: float, share: float) -> Estimate:
@@ -110,10 +112,12 @@ def _open_ended(row: Estimate, end: float, share: float) -> Estimate:
     note = "; ".join(filter(None, (row.note, WITHOUT.format(share=share))))
     if row.statistic != "value":
         return dataclasses.replace(row, note=note)
-    ends = {name: getattr(row, name) for name in ("point", "lower", "upper")}
-    shown = {name: float(np.copysign(np.inf, value)) if abs(value) > end / 2 else value for name, value in ends.items()}
-    errors = {f"mcse_{name}": NAN for name, value in shown.items() if np.isinf(value)}
-    return dataclasses.replace(row, note=note, sd=NAN, **shown, **errors)
+    changed: dict[str, Any] = {}
+    for name in ("point", "lower", "upper"):
+        value = getattr(row, name)
+        if abs(value) > end / 2:
+            changed |= {name: math.copysign(math.inf, value), f"mcse_{name}": NAN}
+    return dataclasses.replace(row, note=note, sd=NAN, **changed)
 
 
 def _noted(medians: Sequence[Estimate], follow_ups: Sequence[float]) -> list[Estimate]:

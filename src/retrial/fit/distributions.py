@@ -190,10 +190,7 @@ def _exact_median(place: np.ndarray) -> np.ndarray:
     return np.log(special.gammaincinv(1 / squared, 0.5) * squared) / squared
 
 
-_MEDIAN = [
-    float(coefficient)
-    for coefficient in np.polynomial.chebyshev.cheb2poly(
-        np.polynomial.chebyshev.chebinterpolate(lambda x: _exact_median((x + 1) / 2 * _PLACE_OF_FAR), 24)
-    )
-]
+_POINTS = np.polynomial.chebyshev.chebpts1(25)
+_FITTED = np.polynomial.chebyshev.chebfit(_POINTS, _exact_median((_POINTS + 1) / 2 * _PLACE_OF_FAR), 24)
+_MEDIAN = [float(coefficient) for coefficient in np.polynomial.chebyshev.cheb2poly(_FITTED)]
 """Powers of 2 Q² / (1 + Q²) / `_PLACE_OF_FAR` - 1 that give the median over Q, to 3e-9 of a standard deviation."""

@@ -14,6 +14,7 @@ from retrial.dims import ARM, RECONSTRUCTION, TIME
 from retrial.errors import DataError
 from retrial.fit.survival_likelihood import SurvivalData
 from retrial.tables.life_table import LifeTable
+from retrial.tables.recorded import Recorded, recording_intervals, unit_ends
 
 _SAME_STEP = 1e-6
 """Largest relative difference between recording intervals that are taken for one length."""
@@ -40,11 +41,27 @@ class IntervalRule:
     count: int = 8
     width: float = 3.0
 
-    def cuts(self, table: LifeTable, weights: np.ndarray) -> tuple[float, ...]:
-        """The `count` - 1 inner cut points in months, common to all tables of an endpoint."""
+    def cuts(self, table: LifeTable, weights: np.ndarray, recorded: Recorded = "exact") -> tuple[float, ...]:
+        """The `count` - 1 inner cut points in months, common to all tables of an endpoint.
+
+        Where an event is known to a recording unit, each is at the end of the unit that was recorded at it or last before it: no unit
+        goes across. Raises `DataError` where two of them are then the same.
+        """
         if self.rule is CutRule.EQUAL_WIDTH:
-            return tuple(self.width * j for j in range(1, self.count))
-        return equal_event_cuts(table, weights, self.count)
+            found = tuple(self.width * j for j in range(1, self.count))
+        else:
+            found = equal_event_cuts(table, weights, self.count)
+        return found if recorded == "exact" else self._between_units(found, table, recorded)
+
+    def _between_units(self, found: tuple[float, ...], table: LifeTable, recorded: Recorded) -> tuple[float, ...]:
+        steps = np.diff(table.times[table.times > 0])
+        unit = float(steps.max()) if steps.size else float(table.times[-1])
+        moved = unit_ends(np.array(found), unit, recorded)
+        if moved[0] <= 0 or (np.diff(moved) <= 0).any():
+            wide = f"got intervals of {min(np.diff([0.0, *found])):g} months on units of {unit:g}"
+            problem = f"{wide}; allowed are intervals of a unit or more (intervals.width, or fewer by intervals.count)"
+            raise DataError(f"recorded: {recorded} with intervals shorter than the recording unit", [problem])
+        return tuple(float(time) for time in moved)
 
 
 def equal_event_cuts(table: LifeTable, weights: np.ndarray, count: int) -> tuple[float, ...]:
@@ -111,14 +128,15 @@ def interval_counts(data: SurvivalData, cuts: tuple[float, ...]) -> IntervalCoun
     """Collapse a life table to the intervals (0, cuts[0]], (cuts[0], cuts[1]], ..., the last one open.
 
     Months before a late entry are no exposure.
-    Raises `DataError` where `recorded: interval` meets recording intervals of different lengths, or that cross an interval's end.
+    Raises `DataError` where recording intervals have different lengths, or cross an interval's end.
     """
     starts, lengths = spans(cuts)
-    until = data.previous if data.recorded == "interval" else data.times
-    of_events, of_censored = (np.clip(times[:, None] - starts, 0.0, lengths) for times in (until, data.times))
-    member = (data.times[:, None] > starts) & (data.times[:, None] <= starts + lengths)
+    first, last, point = recording_intervals(data.times, data.previous, data.recorded)
+    of_events, of_censored = (np.clip(times[:, None] - starts, 0.0, lengths) for times in (first, point))
+    middle = ((first + last) / 2)[:, None]
+    member = (middle > starts) & (middle <= starts + lengths)
     exposure = np.maximum(data.events @ of_events + data.censored @ of_censored - data.entered @ of_censored, 0.0)
-    step = _recording_step(data, starts) if data.recorded == "interval" else 0.0
+    step = _recording_step(data, first, last, starts) if data.recorded != "exact" else 0.0
     return IntervalCounts(data.events @ member.astype(float), exposure, step)
 
 
@@ -128,13 +146,13 @@ def spans(cuts: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     return starts, np.append(np.diff(starts), np.inf)
 
 
-def _recording_step(data: SurvivalData, starts: np.ndarray) -> float:
+def _recording_step(data: SurvivalData, first: np.ndarray, last: np.ndarray, starts: np.ndarray) -> float:
     holding = data.events.sum(axis=0) > 0
-    steps = (data.times - data.previous)[holding]
-    crossing = ((data.previous[holding, None] < starts) & (data.times[holding, None] > starts)).any()
+    steps, room = (last - first)[holding], _SAME_STEP * np.maximum(starts, 1.0)
+    crossing = ((first[holding, None] < starts - room) & (last[holding, None] > starts + room)).any()
     if steps.size and (np.ptp(steps) > _SAME_STEP * steps.max() or crossing):
         raise DataError(
-            "recorded: interval with a piecewise exponential model",
+            f"recorded: {data.recorded} with a piecewise exponential model",
             [
                 f"got recording intervals of {steps.min():g} to {steps.max():g} months; allowed is one length, and cuts between them"
             ],

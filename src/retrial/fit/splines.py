@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import BSpline, PPoly
+from scipy.interpolate import PPoly
 
 from retrial.fit.survival_likelihood import SurvivalData
 
@@ -34,7 +34,7 @@ def pieces_of(cuts: tuple[float, ...]) -> Pieces:
     count = padded.size - DEGREE - 1
     coefficients = np.zeros((knots.size, count, DEGREE + 1))
     for j, unit in enumerate(np.eye(count)):
-        polynomials = PPoly.from_spline(BSpline(padded, unit, DEGREE)).c[::-1, DEGREE : DEGREE + knots.size - 1]
+        polynomials = PPoly.from_spline((padded, unit, DEGREE)).c[::-1, DEGREE : DEGREE + knots.size - 1]
         coefficients[:-1, j] = polynomials.T
     coefficients[-1, -1, 0] = 1.0
     return Pieces(knots, np.append(np.diff(knots), np.inf), coefficients)
