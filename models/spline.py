@@ -12,6 +12,7 @@ B_j  cubic B-splines on knots at 0 and at the cut points; beyond the last cut po
 
 An M-spline is a B-spline scaled to integrate to 1, so that this is the M-spline of the hazard whose weights are proportional to
 exp(a_j) times the integral of B_j. Equal a_j are a constant hazard (`exponential`), towards which u shrinks.
+Sampled as w = z √(1 + u² I), I about what the events tell of the step, as in `piecewise_exponential`; a half-normal u by its normal score.
 Assumes proportional hazards, a hazard that changes smoothly, constant beyond the last cut point, and censoring that says nothing of it.
 Conversions: survextrap's hscale η times its coefs p_j = log 2 exp(a_j) ∫B_j / ∫_0^m s; its knots are our cut points.
 Source: Jackson 2023, BMC Medical Research Methodology 23:282 (survextrap: M-splines about a constant hazard, random walk); Brilleman,
@@ -28,6 +29,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from retrial.dims import RAW
 from retrial.fit.splines import Pieces, SplineData, pieces_of, value_and_integral
 from retrial.fit.survival_likelihood import SurvivalData, coords, observe
 from retrial.priors.prior_set import PriorSet
@@ -74,10 +76,14 @@ def build(data: SplineData, priors: PriorSet) -> pm.Model:
     with pm.Model(coords={**coords(data.table), STEP: np.arange(1, count)}) as model:
         made = {name: pm.Data(name, value) for name, value in data.updates().items() if name.startswith("spline_")}
         pieces = Pieces(*(made[f"spline_{name}"] for name in ("start", "length", "coefficients")))
+        scale = scale_prior("walk_scale", priors["walk_scale"])
+        spread = pt.sqrt(1.0 + scale**2 * pm.Data("walk__information", data.information, dims=STEP))
         parameters = {
             "control_median": positive_prior("control_median", priors["control_median"]),
-            "walk_scale": scale_prior("walk_scale", priors["walk_scale"]),
-            "walk_steps": pm.Normal("walk_steps", dims=STEP),
+            "walk_scale": scale,
+            "walk_steps": pm.Deterministic(
+                "walk_steps", pm.Normal(f"walk_steps{RAW}", sigma=spread, dims=STEP) / spread, dims=STEP
+            ),
             "log_hazard_ratio": effect_prior("log_hazard_ratio", priors["log_hazard_ratio"]),
         }
 

@@ -88,17 +88,19 @@ def equal_event_cuts(table: LifeTable, weights: np.ndarray, count: int) -> tuple
 class IntervalCounts:
     """Sufficient statistics of a piecewise exponential model.
 
-    `events` D and `exposure` E, both (arm, interval): Σ D log h - E h. With `step` above 0, events are recorded at the end of
-    recording intervals of that length (months), each contributes log(1 - exp(-h step)), and E holds their time before it.
+    `events` D and `exposure` E, both (arm, interval): Σ D log h - E h. With `step` above 0, events are known to recording units
+    of that length (months), each contributes log(1 - exp(-h step)), and E holds their time before it. `at_zero` (arm,) are events
+    recorded at 0 to the nearest unit, in the first half of one, and not among `events`; None where there are none.
     """
 
     events: np.ndarray
     exposure: np.ndarray
     step: float
+    at_zero: np.ndarray | None = None
 
     @property
     def structure(self) -> tuple[object, ...]:
-        return (self.step > 0,)
+        return (self.step > 0, self.at_zero is not None)
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
@@ -107,13 +109,17 @@ class IntervalCounts:
         Halfway between the events and those of one common hazard (an interval without events says much where many were at risk);
         of the ratio, as a log rate ratio's: c e / (c + e).
         """
-        common = self.exposure * self.events.sum() / max(float(self.exposure.sum()), _TINY)
-        control, experimental = (self.events + common) / 2
+        events = self.events.copy()
+        events[:, 0] += 0.0 if self.at_zero is None else self.at_zero
+        common = self.exposure * events.sum() / max(float(self.exposure.sum()), _TINY)
+        control, experimental = (events + common) / 2
         both = control + experimental
         return {"walk": both, "effect_walk": control * experimental / np.maximum(both, _TINY)}
 
     def updates(self) -> dict[str, np.ndarray]:
         told = {f"{name}__{part}": value for name, w in self.weights.items() for part, value in share_and_information(w).items()}
+        if self.at_zero is not None:
+            told["events_at_zero"] = self.at_zero
         return {"events": self.events, "exposure": self.exposure, "step_months": np.asarray(self.step), **told}
 
 
@@ -136,8 +142,12 @@ def interval_counts(data: SurvivalData, cuts: tuple[float, ...]) -> IntervalCoun
     middle = ((first + last) / 2)[:, None]
     member = (middle > starts) & (middle <= starts + lengths)
     exposure = np.maximum(data.events @ of_events + data.censored @ of_censored - data.entered @ of_censored, 0.0)
-    step = _recording_step(data, first, last, starts) if data.recorded != "exact" else 0.0
-    return IntervalCounts(data.events @ member.astype(float), exposure, step)
+    if data.recorded == "exact":
+        return IntervalCounts(data.events @ member.astype(float), exposure, 0.0)
+    half = (data.recorded == "nearest") & (data.previous < 0)
+    whole, at_zero = np.where(half, 0.0, data.events), data.events[:, half].sum(axis=1)
+    step = _recording_step(whole, first, last, starts)
+    return IntervalCounts(whole @ member.astype(float), exposure, step, at_zero if at_zero.any() else None)
 
 
 def spans(cuts: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -146,13 +156,13 @@ def spans(cuts: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     return starts, np.append(np.diff(starts), np.inf)
 
 
-def _recording_step(data: SurvivalData, first: np.ndarray, last: np.ndarray, starts: np.ndarray) -> float:
-    holding = data.events.sum(axis=0) > 0
+def _recording_step(events: np.ndarray, first: np.ndarray, last: np.ndarray, starts: np.ndarray) -> float:
+    holding = events.sum(axis=0) > 0
     steps, room = (last - first)[holding], _SAME_STEP * np.maximum(starts, 1.0)
     crossing = ((first[holding, None] < starts - room) & (last[holding, None] > starts + room)).any()
     if steps.size and (np.ptp(steps) > _SAME_STEP * steps.max() or crossing):
         raise DataError(
-            f"recorded: {data.recorded} with a piecewise exponential model",
+            "recorded in units, with a piecewise exponential model",
             [
                 f"got recording intervals of {steps.min():g} to {steps.max():g} months; allowed is one length, and cuts between them"
             ],

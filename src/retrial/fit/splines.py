@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import PPoly
 
+from retrial.fit.intervals import share_and_information
 from retrial.fit.survival_likelihood import SurvivalData
 
 DEGREE = 3
@@ -63,9 +64,17 @@ class SplineData:
     pieces: Pieces
 
     @property
+    def information(self) -> np.ndarray:
+        """About what the events tell of the step from each spline to the next, (step,): they count where the splines are."""
+        times = np.maximum(self.table.points, 0.0)[:, None]
+        count = self.pieces.coefficients.shape[1]
+        each = np.stack([value_and_integral(self.pieces, unit, times[:, 0], np)[0] for unit in np.eye(count)])
+        return share_and_information(each @ self.table.events.sum(axis=0))["information"]
+
+    @property
     def structure(self) -> tuple[object, ...]:
         return self.table.structure
 
     def updates(self) -> dict[str, np.ndarray]:
         made = {f"spline_{name}": getattr(self.pieces, name) for name in ("start", "length", "coefficients")}
-        return {**self.table.updates(), **made}
+        return {**self.table.updates(), **made, "walk__information": self.information}
