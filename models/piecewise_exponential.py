@@ -18,8 +18,7 @@ Assumes a hazard that is constant within an interval, and censoring that says no
 Sampled as: w = z √(1 + s² I), I about what the events on both sides of a cut tell of the step (w ~ N(0, 1 + s² I)); in place of a the
 mean of the log hazard over the intervals, weighted by their events; a half-normal s by its normal score (names with `_raw`). The same
 model for any I and weights, without the funnel and the ridge that slow a sampler down; v, β where it varies, and u likewise.
-Source: Ibrahim, Chen, Sinha, Bayesian Survival Analysis, 2001, chapters 3.1 and 3.3; partial centring: Papaspiliopoulos, Roberts,
-Sköld 2007, Statistical Science 22:59.
+Source: Ibrahim, Chen, Sinha, Bayesian Survival Analysis, 2001, 3.1, 3.3; Papaspiliopoulos et al. 2007, Statistical Science 22:59.
 """
 
 from __future__ import annotations
