@@ -71,7 +71,7 @@ def effects(study: Study) -> tuple[str, ...]:
     return (EFFECT,) if study.endpoints else ()
 
 
-def on(spec: ModelSpec, table: LifeTable, weights: np.ndarray, recorded: Recorded) -> ModelSpec:
+def on(spec: ModelSpec, table: LifeTable, weights: np.ndarray, recorded: Recorded = "exact") -> ModelSpec:
     """The model for one endpoint's tables: with cut points where it has intervals, else as it is."""
     if spec.settings is None:
         return spec
