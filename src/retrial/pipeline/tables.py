@@ -35,6 +35,7 @@ from retrial.tables.printed.agreement import fidelity
 from retrial.tables.printed.digitised import Curve, read_curve
 from retrial.tables.printed.from_study import is_adjusted, targets_from_study, treatment_effect
 from retrial.tables.printed.targets import Targets
+from retrial.tables.recorded import IN_WORDS
 from retrial.tables.sample.cost import seconds_of
 from retrial.tables.sample.engine import reconstruct
 
@@ -200,6 +201,7 @@ def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
         table = patients.table.with_first_events_at(at_zero)
     about = patients_in_words(patients.table, at_zero, endpoint.reading)
     source = f"{FROM_PATIENTS}: {endpoint.data_files['patients']}, {patients.size} rows"
+    source += IN_WORDS[endpoint.reading]
     if patients.table.late is not None:
         source += f", {int(patients.table.late.count.sum())} with late entry"
     return EndpointTables(key, table, np.ones(1), endpoint.reading, source, notes=tuple(about))
@@ -248,6 +250,7 @@ def _from_ensemble(study: Study, targets: Targets, ensemble: Ensemble) -> Endpoi
     agrees = "the closest tables found, NOT in agreement with" if ensemble.relaxed else "tables that carry"
     source = f"{ensemble.table.n_reconstructions} {agrees} the printed numbers"
     recorded = study.endpoints[targets.endpoint].reading
+    source += IN_WORDS[recorded]
     table = _as_recorded(ensemble.table, study, targets.endpoint)
     doubts = tuple(unsettled(ensemble))
     for doubt in doubts:

@@ -8,6 +8,13 @@ import numpy as np
 
 Recorded = Literal["exact", "nearest", "floor", "ceiling"]
 """How times were recorded: as they were, to the nearest unit, in completed units, or at the end of the unit (the next visit)."""
+IN_WORDS: dict[Recorded, str] = {
+    "exact": "",
+    "nearest": ", times taken as recorded to the nearest unit",
+    "floor": ", times taken as recorded in completed units",
+    "ceiling": ", times taken as recorded at the end of their unit",
+}
+"""What is said of a reading where answers name their tables."""
 ZERO_SHARE = 0.25
 """Where events recorded at time 0 stand on a grid of recording units, in units: no other row is there."""
 _SAME = 1e-6
