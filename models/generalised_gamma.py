@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
-from retrial.fit.distributions import log_gamma_curves, log_gamma_median, log_gamma_median_density
+from retrial.fit.distributions import log_gamma_curves, log_gamma_density, log_gamma_median
 from retrial.fit.survival_likelihood import SurvivalData, coords, observe
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
@@ -44,9 +44,10 @@ _LOG_2_OVER_LOG_2 = float(np.log(2.0) - np.log(np.log(2.0)))
 def hazard(time: Any, experimental: Any, parameters: Mapping[str, Any], xp: Any) -> tuple[Any, Any]:
     """Log hazard and cumulative hazard at `time` (> 0), parameters broadcast against (arm, time)."""
     log_time, shape, q = xp.log(time), parameters["shape"], parameters["family_shape"]
-    log_sigma = _LOG_2_OVER_LOG_2 + log_gamma_median_density(q, xp) - xp.log(shape)
+    median = log_gamma_median(q, xp)
+    log_sigma = _LOG_2_OVER_LOG_2 + log_gamma_density(median, q, xp) - xp.log(shape)
     stretched = log_time - xp.log(parameters["control_median"]) + parameters["log_hazard_ratio"] / shape * experimental
-    log_hazard, log_survival = log_gamma_curves(log_gamma_median(q, xp) + stretched * xp.exp(-log_sigma), q, xp)
+    log_hazard, log_survival = log_gamma_curves(median + stretched * xp.exp(-log_sigma), q, xp)
     return log_hazard - log_sigma - log_time, -log_survival
 
 

@@ -12,7 +12,7 @@ from maximum import LogLikelihood, Maximum, maximum
 from scipy import optimize
 from scipy.special import expit
 
-from retrial.fit.distributions import log_gamma_median, log_gamma_median_density
+from retrial.fit.distributions import log_gamma_density, log_gamma_median
 from retrial.fit.survival_likelihood import cell_log_likelihood, survival_data
 from retrial.models import cure, exponential, generalised_gamma, gompertz, loglogistic, lognormal
 from retrial.priors.prior import Prior
@@ -69,7 +69,7 @@ def test_ovarian_by_gompertz() -> None:
 def prentice(x: np.ndarray) -> np.ndarray:
     """mu, sigma and Q of flexsurv from (log median, log shape, Q)."""
     q = float(x[2])
-    sigma = 2 * np.exp(log_gamma_median_density(q, np) - x[1]) / np.log(2)
+    sigma = 2 * np.exp(log_gamma_density(log_gamma_median(q, np), q, np) - x[1]) / np.log(2)
     return np.array([x[0] - sigma * log_gamma_median(q, np), sigma, q])
 
 
@@ -92,7 +92,7 @@ def test_ovarian_by_gamma() -> None:
 
     def minus(y: np.ndarray) -> float:
         q = float(np.exp(y[1]))
-        shape = 2 / np.log(2) * np.exp(log_gamma_median_density(q, np)) / q
+        shape = 2 / np.log(2) * np.exp(log_gamma_density(log_gamma_median(q, np), q, np)) / q
         point = {"control_median": np.exp(y[0]), "shape": shape, "family_shape": q, "log_hazard_ratio": 0.0}
         cells = cell_log_likelihood(generalised_gamma.hazard, data.times, data.previous, point, data.recorded, np)
         return -float((cells * data.counts).sum())

@@ -95,9 +95,8 @@ def log_gamma_median(q: Any, xp: Any) -> Any:
     return q * xp.where(squared <= _FAR**2, near, beyond)
 
 
-def log_gamma_median_density(q: Any, xp: Any) -> Any:
-    """Log density of w at its median."""
-    w = log_gamma_median(q, xp)
+def log_gamma_density(w: Any, q: Any, xp: Any) -> Any:
+    """Log density of the same distribution."""
     return _log_peak(q, xp) - w**2 * _second(q * w, xp)
 
 
