@@ -3,7 +3,8 @@
     log h_c(t) = a + s · (z_1 + ... + z_(j-1))            t in interval j = (t_(j-1), t_j], the last one open,   z_i ~ N(0, 1)
     log h_e(t) = log h_c(t) + β_j,   β_j = β                              (`piecewise_exponential`)
                                      β_j = β + u · (v_1 + ... + v_(j-1))  (`piecewise_exponential_varying`),    v_i ~ N(0, 1)
-    Σ D log h - E h                  D events, E patient-months, per interval and arm: exact by sufficient statistics
+    Σ D log h - E h                  D events, E patient-months, per interval and arm: exact by sufficient statistics; where events
+                                     are known to recording units u, Σ D log(1 - exp(-h u)) - E h, E up to an event's unit
 
 a  `log_baseline_hazard`   log events per patient-month of the control arm in the first interval     real
 s  `walk_scale`            SD of the step of the log hazard from one interval to the next            positive
@@ -13,13 +14,11 @@ u  `effect_walk_scale`     SD of the step of the log hazard ratio               
 v  `effect_walk_steps`     standardised steps of the log hazard ratio                                real, (step,)
 t_j  cut points: configuration, not parameters (`intervals`: equal widths, or equal numbers of events over the tables of the endpoint)
 
-Assumes a hazard that is constant within an interval, and censoring that says nothing of the hazard.
+Assumes a hazard that is constant within an interval, and censoring that says nothing of it.
 Sampled as: w = z √(1 + s² I), I about what the events on both sides of a cut tell of the step (w ~ N(0, 1 + s² I)); in place of a the
-mean of the log hazard over the intervals, weighted by their events; a half-normal s by its normal score. The same model whatever I and
-the weights are, without the funnel and the ridge that slow a sampler down; v, β where it varies, and u likewise. Names that end in `_raw`
-are sampled in place of a parameter.
-Source: Ibrahim, Chen, Sinha, Bayesian Survival Analysis, 2001, chapters 3.1 and 3.3; partial centring: Papaspiliopoulos, Roberts,
-Sköld 2007, Statistical Science 22:59.
+mean of the log hazard over the intervals, weighted by their events; a half-normal s by its normal score (names with `_raw`). The same
+model for any I and weights, without the funnel and the ridge that slow a sampler down; v, β where it varies, and u likewise.
+Source: Ibrahim, Chen, Sinha, Bayesian Survival Analysis, 2001, 3.1, 3.3; Papaspiliopoulos et al. 2007, Statistical Science 22:59.
 """
 
 from __future__ import annotations
@@ -85,8 +84,7 @@ def hazard(
 
 def build(data: IntervalCounts, priors: PriorSet, varying: bool = False) -> pm.Model:
     """PyMC model of one table's sufficient statistics; every count and hyper-parameter is `pm.Data`."""
-    intervals = data.events.shape[1]
-    coords = {ARM: list(ARMS), INTERVAL: np.arange(1, intervals + 1), STEP: np.arange(1, intervals)}
+    coords = {ARM: list(ARMS), INTERVAL: np.arange(data.events.shape[1]) + 1, STEP: np.arange(1, data.events.shape[1])}
     with pm.Model(coords=coords) as model:
         parameters = _random_walk("walk", "log_baseline_hazard", data, priors)
         if varying:
@@ -96,7 +94,11 @@ def build(data: IntervalCounts, priors: PriorSet, varying: bool = False) -> pm.M
         log_h = pt.stack(log_hazards(parameters, pt))
         events = pm.Data("events", data.events, dims=(ARM, INTERVAL))
         exposure = pm.Data("exposure", data.exposure, dims=(ARM, INTERVAL))
-        of_event = pt.log1mexp(-pt.exp(log_h) * pm.Data("step_months", data.step)) if data.step > 0 else log_h
+        step = pm.Data("step_months", data.step) if data.step > 0 else None
+        of_event = log_h if step is None else pt.log1mexp(-pt.exp(log_h) * step)
+        if data.at_zero is not None:
+            half, first = pt.log1mexp(-pt.exp(log_h[:, 0]) * step / 2), pm.Data("events_at_zero", data.at_zero, dims=ARM)
+            pm.CustomDist("at_zero", half, 0.0, logp=_log_density, signature="(),()->()", observed=first, dims=ARM)
         terms = (of_event, pt.exp(log_h) * exposure)
         pm.CustomDist("life_table", *terms, logp=_log_density, signature="(),()->()", observed=events, dims=(ARM, INTERVAL))
     return model

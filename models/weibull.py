@@ -1,7 +1,7 @@
 """Model card: `weibull`, proportional hazards on a Weibull baseline.
 
     H_c(t) = log 2 · (t / m)^k,     H_e(t) = exp(β) H_c(t),     h = dH/dt = k H / t
-    Σ d log h - Σ (d + c) H         (exact times; with `recorded: interval` an event contributes log(S(t-1) - S(t)))
+    Σ d log h - Σ (d + c) H         (exact times; where times were recorded in units an event contributes log(S(a) - S(b)), `recorded`)
 
 m  `control_median`     months, median survival of the control arm             positive
 k  `shape`              no unit; 1 is a constant hazard                         positive

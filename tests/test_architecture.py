@@ -81,8 +81,10 @@ def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
 
 
 # the model of a printed hazard ratio is called like its quantity, which src names as every paper does; `weibull` is also the distribution
-# that lifelines fits (`frequentist/weibull.py`): as a name of Python it may stand there, as a string nowhere
-QUANTITIES = {"log_hazard_ratio"}
+# that lifelines fits (`frequentist/weibull.py`): as a name of Python it may stand there, as a string nowhere; `lognormal` is also a family
+# of priors; WORDS are words of the field that texts use, and stand for a model where they are all of a string
+QUANTITIES = {"log_hazard_ratio", "lognormal"}
+WORDS = {"exponential", "spline", "cure"}
 MODELS = sorted({path.stem for folder in ("models", "conf/model") for path in (ROOT / folder).glob("[a-z]*.*")} - QUANTITIES)
 
 
@@ -94,8 +96,9 @@ def strings(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", sources("src"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_src_names_no_model(path: Path) -> None:
-    pattern = re.compile(rf"(?<!\w)({'|'.join(MODELS)})(?!\w)")
-    assert [found for text in strings(path) for found in pattern.findall(text)] == []
+    pattern = re.compile(rf"(?<!\w)({'|'.join(sorted({*MODELS} - WORDS))})(?!\w)")
+    texts = strings(path)
+    assert [found for text in texts for found in pattern.findall(text)] + [text for text in texts if text in WORDS] == []
 
 
 @pytest.mark.parametrize("path", [*sources("src/retrial/pipeline"), *sources("src/retrial/report")], ids=lambda path: path.name)
@@ -136,7 +139,8 @@ def test_nothing_in_src_or_models_imports_experiments() -> None:
 
 
 def test_no_folder_is_full() -> None:
-    folders = {path.parent for path in sources("src", "models", "experiments")}
+    # models/ is a catalogue, one file a model, as conf/model/ is: it has as many files as models
+    folders = {path.parent for path in sources("src", "models", "experiments")} - {ROOT / "models"}
     counts = {str(folder): len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) for folder in folders}
     assert {folder: count for folder, count in counts.items() if count > FULL_FOLDER} == {}
 

@@ -19,7 +19,18 @@ from retrial.fit.engine import Job, fit_many, fitter_for
 from retrial.fit.intervals import interval_counts
 from retrial.fit.settings import SamplerSettings
 from retrial.fit.survival_likelihood import Hazard, SurvivalData, survival_data
-from retrial.models import piecewise_exponential, weibull, weibull_nonproportional
+from retrial.models import (
+    cure,
+    exponential,
+    generalised_gamma,
+    gompertz,
+    loglogistic,
+    lognormal,
+    piecewise_exponential,
+    spline,
+    weibull,
+    weibull_nonproportional,
+)
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.tables.life_table import LifeTable
@@ -36,13 +47,15 @@ _BISECTIONS = 60
 
 @dataclass(frozen=True)
 class Case:
-    """A model under calibration: how to build it, its hazard, its priors, and vectors of standard normal steps."""
+    """A model under calibration: how to build it, its hazard, its priors, and vectors of standard normal steps (`length` each)."""
 
     build: Callable[..., Any]
     hazard: Hazard
     priors: PriorSet
     steps: tuple[str, ...] = ()
     prepare: Callable[[SurvivalData], Any] = lambda data: data
+    length: int = INTERVALS - 1
+    target_accept: float = 0.8
 
 
 def _priors(**own: Prior) -> PriorSet:
@@ -71,13 +84,42 @@ CASES: dict[str, Case] = {
         ("walk_steps", "effect_walk_steps"),
         _COUNTS,
     ),
+    "exponential": Case(exponential.build, exponential.hazard, _priors(control_median=_MEDIAN)),
+    "gompertz": Case(gompertz.build, gompertz.hazard, _priors(control_median=_MEDIAN, hazard_rise=Prior("normal", (0.0, 0.6)))),
+    "lognormal": Case(lognormal.build, lognormal.hazard, _priors(control_median=_MEDIAN, shape=_SHAPE)),
+    "loglogistic": Case(loglogistic.build, loglogistic.hazard, _priors(control_median=_MEDIAN, shape=_SHAPE)),
+    "generalised_gamma": Case(
+        generalised_gamma.build,
+        generalised_gamma.hazard,
+        _priors(control_median=_MEDIAN, shape=_SHAPE, family_shape=Prior("normal", (0.5, 0.75))),
+        target_accept=0.95,
+    ),
+    "cure": Case(
+        cure.build,
+        cure.hazard,
+        _priors(
+            uncured_median=_MEDIAN,
+            shape=_SHAPE,
+            control_cure_logit=Prior("normal", (-1.0, 1.0)),
+            log_cure_odds_ratio=Prior("normal", (0.0, 0.7)),
+        ),
+        target_accept=0.95,
+    ),
+    "spline": Case(
+        spline.build,
+        partial(spline.hazard, cuts=_CUTS),
+        _priors(control_median=_MEDIAN, walk_scale=_WALK),
+        ("walk_steps",),
+        partial(spline.prepare, cuts=_CUTS),
+        length=INTERVALS + 1,
+    ),
 }
 
 
 def truth(case: Case, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Parameters drawn from the prior."""
     values = {name: np.asarray(prior.distribution.rvs(size=1, random_state=rng))[0] for name, prior in case.priors.priors.items()}
-    return values | {name: rng.standard_normal(INTERVALS - 1) for name in case.steps}
+    return values | {name: rng.standard_normal(case.length) for name in case.steps}
 
 
 def cohort(case: Case, parameters: dict[str, np.ndarray], rng: np.random.Generator) -> SurvivalData:
@@ -100,7 +142,7 @@ def ranks(name: str, simulations: int, seed: int, factor: float = 1.0) -> dict[s
     """Rank of the truth among 99 thinned draws, per parameter. `factor` spoils the likelihood: every patient counts that often."""
     case = CASES[name]
     rng = np.random.default_rng(seed)
-    settings = SamplerSettings(tune=500, threads=2)
+    settings = SamplerSettings(tune=500, threads=2, target_accept=case.target_accept)
     truths = [truth(case, rng) for _ in range(simulations)]
     data = [cohort(case, parameters, rng) for parameters in truths]
     spoiled = [dataclasses.replace(item, counts=item.counts * factor) for item in data]

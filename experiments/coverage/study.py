@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,7 @@ from retrial.tables.life_table import LifeTable
 from retrial.tables.printed.agreement import tables_of
 from retrial.tables.printed.readings import RatioReading, TestReading
 from retrial.tables.printed.statistics import Table
+from retrial.tables.recorded import Recorded
 from retrial.tables.sample.engine import reconstruct
 
 PATIENTS = (49, 43)
@@ -50,7 +51,7 @@ SETTINGS = ReconstructionSettings(
     threads=1,
 )
 LEVEL = 0.95
-RECORDED: Literal["interval"] = "interval"
+RECORDED: Recorded = "ceiling"
 """A death of the month t happened after t - 1 and up to t, as months in papers mean."""
 RESULTS = Path(__file__).parent / "results"
 """The committed tables."""

@@ -31,9 +31,9 @@ class Estimate:
     """One number with its interval: the columns of estimates.csv, in their order.
 
     endpoint        key of the endpoint or outcome in the study file ("os", "ORR", "adverse_events.diarrhea.any")
-    quantity        what it is, by the field's name: hazard_ratio, log_hazard_ratio, median_survival, survival, survival_difference, rmst,
-                    rmst_difference, odds_ratio, risk_difference, number_needed_to_treat_to_benefit, p_value, chi_square, ...
-    time            months at which, or (rmst) up to which; NaN where the quantity has none
+    quantity        what it is, by the field's name: hazard_ratio, log_hazard_ratio, average_hazard_ratio, median_survival, survival, rmst,
+                    rmst_difference, survival_difference, odds_ratio, risk_difference, number_needed_to_treat_to_benefit, p_value, chi_square, ...
+    time            months at which, or (rmst, average_hazard_ratio) up to which; NaN where the quantity has none
     contrast        which comparison or group ("experimental / control", "control", "BCLC B / BCLC C")
     adjusted_for    covariates that a ratio is adjusted for, by a comma; empty: unadjusted
     statistic       value (point with its interval), probability (of `event`), range (point: median over the life tables; lower, upper: smallest

@@ -12,7 +12,7 @@ from retrial.answers.rows import Subject, ratio_rows
 from retrial.answers.survival import follow_ups_of, horizon_of, survival_rows
 from retrial.data.two_arms import TwoArms
 from retrial.estimate import Estimate
-from retrial.models import response_binomial, weibull, weibull_nonproportional
+from retrial.models import cure, response_binomial, weibull, weibull_nonproportional
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.tables.life_table import LifeTable
@@ -106,6 +106,11 @@ def test_ratios_of_a_nonproportional_model_have_their_time() -> None:
     assert times(rows, "hazard_ratio") == {6, 12}
     early, late = (find(rows, "hazard_ratio", time=time) for time in (6, 12))
     assert early.point == pytest.approx(late.point, abs=1e-12)
+    average = find(rows, "average_hazard_ratio", time=13)
+    assert average.point == pytest.approx(late.point, abs=1e-9)
+    assert chance(rows, "average_hazard_ratio", "below", 1).point == pytest.approx(
+        chance(rows, "hazard_ratio", "below", 1, 12).point
+    )
 
 
 def test_times_beyond_the_follow_up_are_not_answered() -> None:
@@ -153,3 +158,27 @@ def test_medians_beyond_the_follow_up_say_so() -> None:
     assert find(rows, "median_survival", "control").note == ""
     for found in (find(rows, "median_survival", "experimental"), find(rows, "median_difference")):
         assert found.note == "beyond the follow-up of 13 months: the model's extrapolation"
+
+
+def test_medians_that_do_not_exist_are_infinite_and_say_so() -> None:
+    """The experimental arm has no median in 30 % of the draws, the control arm in none; then both in 20 %."""
+    size = 1000
+    constant = {"uncured_median": 9.0, "shape": 1.3, "control_cure_logit": -2.0, "log_hazard_ratio": 0.0}
+    values = {name: np.full(size, value) for name, value in constant.items()}
+    values["log_cure_odds_ratio"] = np.where(np.arange(size) < 300, 4.0, 0.1)
+    rows = survival_rows(SUBJECT, cure.hazard, values, 18.0, QUESTIONS, proportional=False)
+    control, late, difference = (
+        find(rows, name, arm)
+        for name, arm in (("median_survival", "control"), ("median_survival", "experimental"), ("median_difference", None))
+    )
+    assert np.isfinite([control.point, control.upper, late.point, late.lower, difference.point, difference.lower]).all()
+    assert (late.upper, difference.upper) == (np.inf, np.inf)
+    assert control.note == ""
+    assert "no median in 30.0% of the draws" in late.note
+    assert "no median in 30.0% of the draws" in difference.note
+    assert np.isnan(late.sd)
+    assert chance(rows, "median_difference", "above", 0).point == pytest.approx(1.0)
+    values["control_cure_logit"] = np.where(np.arange(size) < 200, 1.0, -2.0)
+    rows = survival_rows(SUBJECT, cure.hazard, values, 18.0, QUESTIONS, proportional=False)
+    assert not [row for row in rows if row.quantity == "median_difference"]
+    assert find(rows, "median_survival", "control").upper == np.inf

@@ -5,9 +5,11 @@ from __future__ import annotations
 import lifelines
 import numpy as np
 import pytest
+from scipy import integrate
 from scipy.special import gamma, gammainc
 
 from retrial.answers import curves
+from retrial.models import cure, exponential, weibull_nonproportional
 from retrial.models.weibull import hazard
 from retrial.tables.life_table import LifeTable
 
@@ -64,3 +66,37 @@ def test_kaplan_meier_against_lifelines() -> None:
     for index in (0, 1):
         fitter = lifelines.KaplanMeierFitter().fit(time[arm == index], event[arm == index])
         np.testing.assert_allclose(ours[index], fitter.predict(table.times).to_numpy(), atol=1e-12)
+
+
+def test_average_hazard_ratio_is_the_ratio_where_that_is_constant() -> None:
+    for horizon in (0.1, 5.0, 40.0):
+        np.testing.assert_allclose(
+            curves.log_average_hazard_ratio(hazard, DRAWS, horizon), DRAWS["log_hazard_ratio"], rtol=1e-12, atol=1e-12
+        )
+
+
+@pytest.mark.parametrize(("shape", "shape_ratio"), [(0.3, 0.5), (1.0, 0.4), (1.3, -0.6), (8.0, -0.3)])
+def test_average_hazard_ratio_is_the_odds_of_the_first_event(shape: float, shape_ratio: float) -> None:
+    """P(T_e first) / P(T_c first), of pairs with an event by the horizon, by quadrature on the log scale of time."""
+    draws = {
+        name: np.array([v])
+        for name, v in (("control_median", 11.0), ("log_hazard_ratio", -0.6), ("log_shape_ratio", shape_ratio))
+    }
+    draws["shape"], own = np.array([shape]), weibull_nonproportional.hazard
+    columns = {name: value[..., None, None] for name, value in draws.items()}
+
+    def density(y: float, arm: int) -> float:
+        log_hazard, cumulative = own(np.array([np.exp(y)]), np.array([[0.0], [1.0]]), columns, np)
+        return float(np.exp(log_hazard[0, arm, 0] + y - cumulative[0].sum()))
+
+    first = [integrate.quad(density, -60, np.log(15.0), args=(arm,), limit=500, epsabs=1e-13)[0] for arm in (0, 1)]
+    assert curves.log_average_hazard_ratio(own, draws, 15.0)[0] == pytest.approx(np.log(first[1] / first[0]), abs=1e-4)
+
+
+def test_a_curve_with_a_plateau_above_a_half_has_no_median() -> None:
+    draws = {"uncured_median": 9.0, "shape": 1.3, "control_cure_logit": -0.2, "log_cure_odds_ratio": 0.4, "log_hazard_ratio": 0.0}
+    medians = curves.median_survival(cure.hazard, {name: np.array([value]) for name, value in draws.items()})
+    assert np.isfinite(medians[0, 0])
+    assert medians[0, 1] == np.inf
+    slow = {"control_median": np.array([1e9]), "log_hazard_ratio": np.array([0.0])}
+    assert curves.median_survival(exponential.hazard, slow)[0, 0] == pytest.approx(1e9)

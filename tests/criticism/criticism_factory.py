@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import arviz as az
 import numpy as np
@@ -13,6 +13,7 @@ from retrial.fit.engine import Draws
 from retrial.fit.ensemble import Fitted, Question
 from retrial.fit.survival_likelihood import SurvivalData
 from retrial.tables.life_table import LifeTable
+from retrial.tables.recorded import Recorded
 
 PRIOR_A, PRIOR_B = 2.0, 20.0
 """Gamma prior (shape, rate in months) of the rate that both arms share."""
@@ -23,7 +24,7 @@ def exponential(time: Any, experimental: Any, parameters: Mapping[str, Any], xp:
     return xp.log(rate) + 0.0 * time, rate * time
 
 
-def table_data(recorded: Literal["exact", "interval"] = "exact") -> SurvivalData:
+def table_data(recorded: Recorded = "exact") -> SurvivalData:
     """24 patients on a monthly grid, with ties, censorings and empty cells."""
     events = np.array([[2, 3, 0, 1, 1, 2], [1, 0, 2, 1, 0, 1]], dtype=float)
     censored = np.array([[0, 1, 0, 2, 0, 1], [1, 0, 0, 0, 2, 3]], dtype=float)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import Literal
 
 import arviz as az
 import numpy as np
@@ -17,6 +16,7 @@ from retrial.fit.intervals import interval_counts
 from retrial.fit.survival_likelihood import SurvivalData, cell_log_likelihood, survival_data
 from retrial.models import piecewise_exponential, weibull
 from retrial.tables.life_table import LifeTable
+from retrial.tables.recorded import Recorded
 
 
 def patients_of(cells: Cells) -> np.ndarray:
@@ -33,7 +33,7 @@ def test_cells_hold_every_patient() -> None:
     assert sorted(np.concatenate(list(cells.chunks()))) == list(range(cells.size))
 
 
-@pytest.mark.parametrize("recorded", ["exact", "interval"])
+@pytest.mark.parametrize("recorded", ["exact", "ceiling"])
 def test_pointwise_terms_are_the_models_own(recorded: str) -> None:
     data = table_data(recorded)  # type: ignore[arg-type]
     m, k, beta = 8.0, 1.3, -0.4
@@ -46,8 +46,8 @@ def test_pointwise_terms_are_the_models_own(recorded: str) -> None:
     assert found == pytest.approx(np.where(cells.is_event, event, -total), abs=1e-12)
 
 
-@pytest.mark.parametrize("recorded", ["exact", "interval"])
-def test_late_entry_is_conditioned_on_patient_by_patient(recorded: Literal["exact", "interval"]) -> None:
+@pytest.mark.parametrize("recorded", ["exact", "ceiling"])
+def test_late_entry_is_conditioned_on_patient_by_patient(recorded: Recorded) -> None:
     time, event = np.array([3.0, 5, 5, 6, 2, 6, 6, 1]), np.array([1, 0, 1, 1, 1, 0, 0, 1])
     arm, entry = np.array([0, 0, 0, 0, 1, 1, 1, 1]), np.array([1.0, 2, 0, 4, 0, 2, 2, 0])
     data = survival_data(LifeTable.from_patients(time, event, arm, entry), 0, recorded)
@@ -67,7 +67,7 @@ def test_late_entry_is_conditioned_on_patient_by_patient(recorded: Literal["exac
 def test_left_out_patients_with_late_entry_are_predicted_given_their_entry() -> None:
     """Exponential times forget the entry: P(T <= t | T > e) = 1 - E exp(-rate (t - e))."""
     time, entry, arm = np.array([3.0, 5, 9, 2]), np.array([1.0, 0, 6, 0]), np.array([0, 0, 1, 1])
-    data = survival_data(LifeTable.from_patients(time, np.ones(4), arm, entry), 0, "interval")
+    data = survival_data(LifeTable.from_patients(time, np.ones(4), arm, entry), 0, "ceiling")
     draws = {"rate": np.full(4000, 0.2)}
     left_out = leave_one_out(exponential, draws, data)
     t, e = data.times[left_out.cells.column], np.where(left_out.cells.entry >= 0, data.times[left_out.cells.entry], 0.0)

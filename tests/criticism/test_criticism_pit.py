@@ -45,11 +45,11 @@ def test_times_recorded_at_the_end_of_their_interval() -> None:
     )
     draws = {"rate": 0.25 + 1e-4 * rng.normal(size=400)}
     found = {}
-    for recorded in ("interval", "exact"):
+    for recorded in ("ceiling", "exact"):
         data = survival_data(table, 0, recorded)
         curve = pit_curve(leave_one_out(exponential, draws, data), TOTAL, recorded)
         found[recorded] = (curve.observed - PREDICTED)[40] / np.sqrt(null_variance(curve.at_risk)[40])
-    assert abs(found["interval"]) < 2.5
+    assert abs(found["ceiling"]) < 2.5
     assert abs(found["exact"]) > 4
 
 

@@ -37,7 +37,7 @@ def test_censoring_is_the_reverse_kaplan_meier_estimate() -> None:
     assert staying == pytest.approx(reverse)
     assert scheme.n.tolist() == [[8, 8]]
     assert scheme.until.tolist() == (time + 0.5).tolist()
-    assert scheme_of(table, "interval").until.tolist() == time.tolist()
+    assert scheme_of(table, "ceiling").until.tolist() == time.tolist()
 
 
 def test_follow_up_ends_with_the_arms_last_patient() -> None:
@@ -121,7 +121,7 @@ def test_long_tables_are_merged() -> None:
 def test_recording_intervals() -> None:
     start, end = recording_intervals(np.array([1.0, 2, 5]), np.array([0.0, 1, 2]), "exact")
     assert (start.tolist(), end.tolist()) == ([0, 1.5, 4.5], [1.5, 2.5, 5.5])
-    start, end = recording_intervals(np.array([1.0, 2, 5]), np.array([0.0, 1, 2]), "interval")
+    start, end = recording_intervals(np.array([1.0, 2, 5]), np.array([0.0, 1, 2]), "ceiling")
     assert (start.tolist(), end.tolist()) == ([0, 1, 2], [1, 2, 5])
     assert recording_intervals(np.array([4.0]), np.array([0.0]), "exact")[1].tolist() == [4.0]
 
@@ -173,7 +173,7 @@ def test_simulated_studies_let_patients_in_when_the_studys_did() -> None:
     rng = np.random.default_rng(4)
     entry, arm = rng.integers(0, 12, 4000).astype(float), np.arange(4000) % 2
     table = LifeTable.from_patients(np.minimum(np.ceil(entry + rng.exponential(10.0, 4000)), 24.0), np.ones(4000), arm, entry)
-    scheme = scheme_of(table, "interval")
+    scheme = scheme_of(table, "ceiling")
     assert scheme.n.sum() + scheme.entering.sum() == 4000
     studies = simulated_kaplan_meier(exponential, {"rate": np.full(50, 0.1)}, scheme, np.zeros(50, int), rng)
     inside = scheme.times < 24

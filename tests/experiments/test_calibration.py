@@ -10,11 +10,13 @@ import pytest
 from retrial.experiments.calibration.survival import CASES, ranks, uniformity
 
 SIMULATIONS, BINS = 40, 5
+QUICK = ("weibull", "weibull_nonproportional", "piecewise_exponential", "piecewise_exponential_varying")
+"""Each model takes its compilation and a minute of fits of two cores; the others wait for `make validate`."""
 LEAST_P = 1e-3
 """A fixed seed passes or fails for good; among the few dozen p-values of the models one below 0.001 would be a surprise."""
 
 
-@pytest.mark.parametrize("name", list(CASES))
+@pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES])
 def test_ranks_are_uniform(name: str) -> None:
     found = {key: uniformity(values, BINS) for key, values in ranks(name, SIMULATIONS, seed=20).items()}
     assert min(found.values()) > LEAST_P, found

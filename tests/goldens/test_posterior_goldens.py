@@ -145,7 +145,7 @@ def test_events_recorded_by_month_are_binomial(control_risk: float, experimental
     """Constant hazard, events known to the month: monthly risk 1 - exp(-λ), and d of n patient-months are Binomial(n, risk)."""
     at_risk, events = np.array([120, 150]), np.array([20, 12])
     counted = LifeTable.from_counts(np.arange(1.0, 7.0), *spread(at_risk, events, 6))
-    log_likelihood = LogLikelihood(weibull.build(survival_data(counted, 0, "interval"), FLAT))
+    log_likelihood = LogLikelihood(weibull.build(survival_data(counted, 0, "ceiling"), FLAT))
     risks = np.array([control_risk, experimental_risk])
     rates = -np.log1p(-risks)
     x = np.zeros(3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import get_args
 
 import lifelines
 import numpy as np
@@ -21,6 +22,7 @@ from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_updates
 from retrial.tables.life_table import LifeTable
+from retrial.tables.recorded import Recorded
 
 FLAT = PriorSet(
     "flat",
@@ -47,27 +49,27 @@ def fit(jobs: list[Job], settings: SamplerSettings, draws: int) -> list[Draws]:
     return fit_many(fitter_for(weibull.build, jobs, settings), jobs, draws, settings.tune, settings.threads)
 
 
-def by_hand(table: LifeTable, recorded: str) -> float:
-    """Log-likelihood patient by patient from SciPy's Weibull distribution."""
+def by_hand(table: LifeTable, recorded: Recorded) -> float:
+    """Log-likelihood patient by patient from SciPy's Weibull distribution; times in whole months."""
+    before, after, point = {"exact": (0, 0, 0), "nearest": (0.5, 0.5, 0), "floor": (0, 1, 0.5), "ceiling": (1, 0, 0)}[recorded]
     patients, total = table.patients(), 0.0
     for time, event, arm in zip(patients["time"], patients["event"], patients["experimental"], strict=True):
         k = PARAMETERS["shape"]
         scale = PARAMETERS["control_median"] * (np.log(2) * np.exp(PARAMETERS["log_hazard_ratio"] * arm)) ** (-1 / k)
         weibull_time = stats.weibull_min(k, scale=scale)
         if not event:
-            total += weibull_time.logsf(time)
+            total += weibull_time.logsf(time + point)
         elif recorded == "exact":
             total += weibull_time.logpdf(time)
         else:
-            earlier = table.times[table.times < time]
-            total += np.log(weibull_time.sf(earlier.max() if earlier.size else 0.0) - weibull_time.sf(time))
+            total += np.log(weibull_time.sf(max(time - before, 0.0)) - weibull_time.sf(time + after))
     return total
 
 
-@pytest.mark.parametrize("recorded", ["exact", "interval"])
-def test_likelihood_is_the_patients(recorded: str) -> None:
+@pytest.mark.parametrize("recorded", get_args(Recorded))
+def test_likelihood_is_the_patients(recorded: Recorded) -> None:
     table = cohort()
-    data = survival_data(table, 0, recorded)  # type: ignore[arg-type]
+    data = survival_data(table if recorded == "exact" else table.on_recording_grid(1.0, recorded), 0, recorded)
     cells = cell_log_likelihood(weibull.hazard, data.times, data.previous, PARAMETERS, recorded, np)
     assert (cells * data.counts).sum() == pytest.approx(by_hand(table, recorded), abs=1e-8)
 

@@ -150,7 +150,7 @@ def test_every_recording_unit_has_a_row() -> None:
     assert full.times == pytest.approx(np.arange(1, 13) * week, abs=1e-12)
     assert full.events.sum() == 4
     assert full.censored.sum() == 7
-    data = survival_data(full, 0, "interval")
+    data = survival_data(full, 0, "ceiling")
     assert (data.times - data.previous) == pytest.approx(np.full(12, week), abs=1e-12)
     assert data.events[:, [2, 11]].tolist() == [[1.0, 2.0], [0.0, 1.0]]
 

@@ -141,7 +141,7 @@ def test_time_zero_is_counted_and_said() -> None:
     said = words([0, 0, 0, 2, 3], [1, 1, 0, 1, 1], [0, 1, 1, 0, 1])
     assert said.startswith("2 events recorded at time 0: taken at 0.5 months, the middle of the first unit")
     assert said.endswith("1 patient censored at time 0: counted, but without any follow-up.")
-    assert "within the first unit, up to 0.5 months" in words([0, 2], [1, 1], [0, 1], recorded="interval")
+    assert "within the first unit, up to 0.5 months" in words([0, 2], [1, 1], [0, 1], recorded="ceiling")
     assert words([1, 2], [1, 1], [0, 1]) == ""
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +20,8 @@ from retrial.tables.life_table import LifeTable
 
 BEYOND = "beyond the follow-up of {months:.3g} months: the model's extrapolation"
 """Note of a median that the data do not reach."""
+WITHOUT = "no median in {share:.1%} of the draws, whose curve stays above 1/2"
+"""Note of a median that does not exist in some draws."""
 
 
 def follow_up_of(table: LifeTable) -> float:
@@ -57,8 +61,8 @@ def survival_rows(
 ) -> list[Estimate]:
     """Rows from pooled draws of a survival model's parameters; differences are experimental - control.
 
-    Where hazards are not proportional there is no one hazard ratio: HR(t) is given at the times of S(t). `follow_ups` (months) are those of the
-    arms, the horizon where they are not given.
+    Where hazards are not proportional there is no one hazard ratio: HR(t) is given at the times of S(t), and its average over the horizon.
+    `follow_ups` (months) are those of the arms, the horizon where they are not given.
     """
     ratio = dataclasses.replace(subject, contrast=RATIO)
     follow_ups = follow_ups or (horizon,) * len(ARMS)
@@ -70,13 +74,50 @@ def survival_rows(
         ratios = [
             row for i, time in enumerate(times) for row in ratio.ratio_from_draws("hazard_ratio", varying[:, i], questions, time)
         ]
-    medians = ("median_survival", "median_difference")
+        average = curves.log_average_hazard_ratio(hazard, draws, horizon)
+        ratios += ratio.ratio_from_draws("average_hazard_ratio", average, questions, horizon)
     return [
         *ratios,
-        *_noted(_by_arm(subject, medians, "months", curves.median_survival(hazard, draws), questions), follow_ups),
+        *_noted(_medians(subject, curves.median_survival(hazard, draws), questions), follow_ups),
         *_by_arm(subject, ("rmst", "rmst_difference"), "months", curves.rmst(hazard, draws, horizon), questions, horizon),
         *_survival_at(subject, hazard, draws, times, questions),
     ]
+
+
+def _medians(subject: Subject, values: np.ndarray, questions: Questions) -> list[Estimate]:
+    """Rows of medians (draw, arm). One that does not exist in some draws counts as later than all others: limits and point may be infinite.
+
+    The difference is infinite in draws in which one arm has no median, and has no value in those in which neither has one: these count as
+    no difference, and there are no rows of it where they are more than lie beyond a limit.
+    """
+    names, without = ("median_survival", "median_difference"), np.isinf(values)
+    if not without.any():
+        return _by_arm(subject, names, "months", values, questions)
+    end = float(values[~without].max(initial=1.0)) * _BEYOND_ALL
+    rows = _by_arm(subject, names, "months", np.where(without, end, values), questions)
+    shares = {**dict(zip(ARMS, without.mean(axis=0), strict=True)), DIFFERENCE: without.any(axis=1).mean()}
+    neither = float(without.all(axis=1).mean())
+    kept = [row for row in rows if row.contrast != DIFFERENCE or neither < questions.tail]
+    return [_open_ended(row, end, float(shares[row.contrast])) for row in kept]
+
+
+_BEYOND_ALL = 1e3
+"""A median that does not exist counts as so many times the largest that does, so that differences keep their order."""
+
+
+def _open_ended(row: Estimate, end: float, share: float) -> Estimate:
+    """The row of a quantity that is infinite in a share of its draws, where values beyond half of `end` stand for infinite ones."""
+    if share == 0:
+        return row
+    note = "; ".join(filter(None, (row.note, WITHOUT.format(share=share))))
+    if row.statistic != "value":
+        return dataclasses.replace(row, note=note)
+    changed: dict[str, Any] = {}
+    for name in ("point", "lower", "upper"):
+        value = getattr(row, name)
+        if abs(value) > end / 2:
+            changed |= {name: math.copysign(math.inf, value), f"mcse_{name}": NAN}
+    return dataclasses.replace(row, note=note, sd=NAN, **changed)
 
 
 def _noted(medians: Sequence[Estimate], follow_ups: Sequence[float]) -> list[Estimate]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from retrial.criticism.predictive import even_rows, scheme_of, simulated_kaplan_
 from retrial.errors import FitError
 from retrial.fit.ensemble import Fitted, Question
 from retrial.fit.survival_likelihood import Hazard, survival_data
+from retrial.tables.recorded import Recorded
 
 LOO_TABLES = 40
 """Tables of an ensemble that patients are left out of: the means over them have a Monte Carlo error of a sixth of the spread
@@ -124,7 +124,7 @@ class MeanPit:
     at_risk: np.ndarray
 
 
-def mean_pit(criticism: ModelCriticism, recorded: Literal["exact", "interval"]) -> list[MeanPit]:
+def mean_pit(criticism: ModelCriticism, recorded: Recorded) -> list[MeanPit]:
     """LOO-PIT distributions of each arm and of both; nothing where too few fits passed."""
     kept = criticism.usable
     if not criticism.enough:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from retrial.criticism.loo import LeaveOneOut
 from retrial.dims import ARMS, TOTAL
+from retrial.tables.recorded import Recorded
 
 GROUPS = (*ARMS, TOTAL)
 PREDICTED = np.linspace(0.0, 1.0, 101)[:-1]
@@ -41,7 +41,7 @@ def null_variance(at_risk: np.ndarray) -> np.ndarray:
     return (1 - PREDICTED) ** 2 * np.append(0.0, np.cumsum(steps))
 
 
-def pit_curve(left_out: LeaveOneOut, group: str, recorded: Literal["exact", "interval"]) -> PitCurve:
+def pit_curve(left_out: LeaveOneOut, group: str, recorded: Recorded) -> PitCurve:
     """Kaplan-Meier estimate of the distribution of the LOO-PIT values of one arm, or of both (`total`).
 
     A patient with an event has the value u = P(T <= t | y_-i), spread evenly over the probabilities of its recording interval
@@ -54,7 +54,7 @@ def pit_curve(left_out: LeaveOneOut, group: str, recorded: Literal["exact", "int
     mine = np.ones(cells.size, dtype=bool) if group == TOTAL else cells.arm == ARMS.index(group)
     start, end = left_out.pit_start[mine], left_out.pit_end[mine]
     is_event, counts = cells.is_event[mine], cells.counts[mine]
-    if recorded == "interval":
+    if recorded == "ceiling":
         # censored at the end of its interval, not within it
         start = np.where(is_event, start, end)
     share = (np.arange(_PIECES) + 0.5) / _PIECES

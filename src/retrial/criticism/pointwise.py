@@ -74,7 +74,7 @@ def occupied_cells(data: SurvivalData) -> Cells:
 
 
 def pointwise_log_likelihood(hazard: Hazard, draws: Mapping[str, np.ndarray], data: SurvivalData, cells: Cells) -> np.ndarray:
-    """log p(one patient of the cell | draw), shape (draw, cell): log h - H or log(S(previous) - S) of an event, -H of a censoring;
+    """log p(one patient of the cell | draw), shape (draw, cell): log h - H or log(S(a) - S(b)) of an event, -H of a censoring;
     given S at a late entry, + H there.
 
     `draws` are (draw,) or (draw, k). The same formula for every model, whatever it was fitted with (sufficient statistics, padded
@@ -95,7 +95,7 @@ def pointwise_log_likelihood(hazard: Hazard, draws: Mapping[str, np.ndarray], da
 def hazard_at_entry(hazard: Hazard, draws: Mapping[str, np.ndarray], data: SurvivalData, cells: Cells) -> np.ndarray:
     """H at the entry of every cell, (draw, cell); all of them entered late."""
     entries, place = np.unique(cells.entry, return_inverse=True)
-    return curves.cumulative_hazard(hazard, draws, data.times[entries])[:, cells.arm, place]
+    return curves.cumulative_hazard(hazard, draws, data.points[entries])[:, cells.arm, place]
 
 
 def patients_observed(hazard: Hazard, question: Question) -> Observed:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pymc as pm
@@ -16,6 +15,7 @@ from retrial.fit.engine import parameters_of
 from retrial.fit.survival_likelihood import Hazard
 from retrial.priors.prior_set import PriorSet
 from retrial.tables.life_table import LifeTable
+from retrial.tables.recorded import Recorded, grouped_times
 
 _MOST_EARLIER = 20
 """Times that are put before a table's first one."""
@@ -39,7 +39,7 @@ class Scheme:
     entering: np.ndarray
 
 
-def scheme_of(table: LifeTable, recorded: Literal["exact", "interval"]) -> Scheme:
+def scheme_of(table: LifeTable, recorded: Recorded) -> Scheme:
     """Sizes and censoring of every table: the reverse Kaplan-Meier estimate of each arm (Schemper, Smith 1996, Control Clin Trials 17:343).
 
     Censoring hazard c / (r - d): at a time, events leave first. Whoever is followed up to the last time of the arm's own table
@@ -47,7 +47,7 @@ def scheme_of(table: LifeTable, recorded: Literal["exact", "interval"]) -> Schem
     """
     early = _earlier(table.times)
     times = np.append(early, table.times)
-    until = np.append(early, recording_intervals(table.times, np.append(0.0, table.times[:-1]), recorded)[1])
+    until = np.append(early, _ends(table.times, recorded))
     nobody = ((0, 0), (0, 0), (early.size, 0))
     events, censored = (_merged(np.pad(counts.to_numpy(), nobody)).sum(axis=-1) for counts in (table.events, table.censored))
     leaving = events + censored
@@ -58,6 +58,15 @@ def scheme_of(table: LifeTable, recorded: Literal["exact", "interval"]) -> Schem
     hazard = np.divide(censored, staying, out=np.where(later > 0, 0.0, 1.0), where=staying > 0)
     n = table.n.to_numpy() - entered.sum(axis=-1)
     return Scheme(_merged(times).max(axis=-1), _merged(until).max(axis=-1), n, np.clip(hazard, 0.0, 1.0), entering)
+
+
+def _ends(times: np.ndarray, recorded: Recorded) -> np.ndarray:
+    """Ends of the intervals of a table's times."""
+    if recorded in ("exact", "ceiling"):
+        return recording_intervals(times, np.append(0.0, times[:-1]), recorded)[1]
+    # at time 0 itself there is nothing but censorings: events recorded there have a row of their own
+    own, previous = grouped_times(times[times > 0], recorded)
+    return np.append(times[times <= 0], recording_intervals(own, previous, recorded)[1])
 
 
 def _earlier(times: np.ndarray) -> np.ndarray:

@@ -40,6 +40,7 @@ from retrial.store.progress import counter, step
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 from retrial.tables.life_table import LifeTable
+from retrial.tables.recorded import Recorded
 from retrial.validate import Problems, build_dataclass
 
 log = logging.getLogger("retrial")
@@ -50,6 +51,9 @@ _BAND_POINTS = 121
 """Times of a posterior band: finer than a figure's pixels at print size."""
 _BAND_DRAWS = 4000
 """Draws behind a band: its limits move by less than a line's width with more."""
+
+_NO_MEDIAN = 1e12
+"""Months that stand for a median that does not exist in what a prior says: quantiles of infinite values cannot be interpolated."""
 
 
 def settings(raw: Mapping[str, Any], key: str) -> IntervalRule | None:
@@ -67,11 +71,11 @@ def effects(study: Study) -> tuple[str, ...]:
     return (EFFECT,) if study.endpoints else ()
 
 
-def on(spec: ModelSpec, table: LifeTable, weights: np.ndarray) -> ModelSpec:
+def on(spec: ModelSpec, table: LifeTable, weights: np.ndarray, recorded: Recorded = "exact") -> ModelSpec:
     """The model for one endpoint's tables: with cut points where it has intervals, else as it is."""
     if spec.settings is None:
         return spec
-    cuts = spec.settings.cuts(table, weights)
+    cuts = spec.settings.cuts(table, weights, recorded)
     bound = {name: functools.partial(function, cuts=cuts) for name, function in spec.functions.items()}
     return dataclasses.replace(spec, functions=bound, settings=None)
 
@@ -91,7 +95,7 @@ def fit(run: RunConfig, spec: ModelSpec, study: Study, tables: Sequence[Endpoint
     if not tables:
         return Fits()
     complete = {name: turned(value, study).over(spec.priors) for name, value in sets.items()}
-    specs = [on(spec, item.table, item.weights) for item in tables]
+    specs = [on(spec, item.table, item.weights, item.recorded) for item in tables]
     questions = [
         Question(item.endpoint, item.table, item.weights, item.recorded, own.prepare)
         for own, item in zip(specs, tables, strict=True)
@@ -201,13 +205,13 @@ def _band(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables)
 def predict(before: Before, general: ModelSpec, given: PriorSet) -> Values:
     """Medians, survival and the hazard ratio, with the cut points of each endpoint's tables."""
     for item in before.tables:
-        spec = on(general, item.table, item.weights)
+        spec = on(general, item.table, item.weights, item.recorded)
         mine = turned(given, before.study).over(spec.priors).for_endpoint(item.endpoint)
         if EFFECT not in mine.priors:
             continue
         data = spec.prepare(survival_data(item.table, 0, item.recorded))
         draws = before.drawn(spec, data, mine, EFFECT)
-        medians = curves.median_survival(spec.hazard_of(), draws)
+        medians = np.minimum(curves.median_survival(spec.hazard_of(), draws), _NO_MEDIAN)
         months = [time for time in before.run.questions.survival_months if time <= float(item.table.times[-1])]
         survival = curves.survival(spec.hazard_of(), draws, np.array(months))
         for index, arm in enumerate(ARMS):
@@ -224,8 +228,8 @@ def scale(run: RunConfig, spec: ModelSpec, study: Study, posteriors: Mapping[Pla
             continue
         posterior, observed = by_number(posteriors[endpoint, spec.name])
         table, weights = LifeTable(observed.drop_vars(WEIGHT)), observed[WEIGHT].to_numpy()
-        own = on(spec, table, weights)
-        recorded = study.endpoints[endpoint].recorded
+        recorded = study.endpoints[endpoint].reading
+        own = on(spec, table, weights, recorded)
         for name in (str(item) for item in posterior[PRIOR].to_numpy() if str(item) in run.priors):
             draws, share = _over_tables(posterior.sel({PRIOR: name}), weights)
             likelihood = np.empty(share.size)
@@ -266,7 +270,7 @@ def compare(run: RunConfig, spec: ModelSpec, item: EndpointTables, other: LifeTa
     name = next((name for name in order if run.priors[name].speaks_of(EFFECT, item.endpoint)), None)
     if name is None or not spec.proportional:
         return []
-    own, priors = on(spec, item.table, item.weights), {name: run.priors[name].over(spec.priors)}
+    own, priors = on(spec, item.table, item.weights, item.recorded), {name: run.priors[name].over(spec.priors)}
     both, first = _together(item.table, other), item.table.n_reconstructions
     size = both.n_reconstructions
     question = Question(item.endpoint, both, np.full(size, 1 / size), item.recorded, own.prepare)

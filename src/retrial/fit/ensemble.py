@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from retrial.fit.survival_likelihood import SurvivalData, survival_data
 from retrial.priors.prior_set import PriorSet
 from retrial.seeds import integer_seed
 from retrial.tables.life_table import LifeTable
+from retrial.tables.recorded import Recorded
 
 EFFECT = "log_hazard_ratio"
 """Parameter that every survival model has, and that a prior set must speak of to be fitted."""
@@ -32,7 +33,7 @@ class Question:
     endpoint: str
     table: LifeTable
     weights: np.ndarray
-    recorded: Literal["exact", "interval"] = "exact"
+    recorded: Recorded = "exact"
     prepare: Callable[[SurvivalData], FitData] = _as_it_is
 
 

@@ -14,6 +14,7 @@ from retrial.dims import ARM, RECONSTRUCTION, TIME
 from retrial.errors import DataError
 from retrial.fit.survival_likelihood import SurvivalData
 from retrial.tables.life_table import LifeTable
+from retrial.tables.recorded import Recorded, recording_intervals, unit_ends
 
 _SAME_STEP = 1e-6
 """Largest relative difference between recording intervals that are taken for one length."""
@@ -40,11 +41,27 @@ class IntervalRule:
     count: int = 8
     width: float = 3.0
 
-    def cuts(self, table: LifeTable, weights: np.ndarray) -> tuple[float, ...]:
-        """The `count` - 1 inner cut points in months, common to all tables of an endpoint."""
+    def cuts(self, table: LifeTable, weights: np.ndarray, recorded: Recorded = "exact") -> tuple[float, ...]:
+        """The `count` - 1 inner cut points in months, common to all tables of an endpoint.
+
+        Where an event is known to a recording unit, each is at the end of the unit that was recorded at it or last before it: no unit
+        goes across. Raises `DataError` where two of them are then the same.
+        """
         if self.rule is CutRule.EQUAL_WIDTH:
-            return tuple(self.width * j for j in range(1, self.count))
-        return equal_event_cuts(table, weights, self.count)
+            found = tuple(self.width * j for j in range(1, self.count))
+        else:
+            found = equal_event_cuts(table, weights, self.count)
+        return found if recorded == "exact" else self._between_units(found, table, recorded)
+
+    def _between_units(self, found: tuple[float, ...], table: LifeTable, recorded: Recorded) -> tuple[float, ...]:
+        steps = np.diff(table.times[table.times > 0])
+        unit = float(steps.max()) if steps.size else float(table.times[-1])
+        moved = unit_ends(np.array(found), unit, recorded)
+        if moved[0] <= 0 or (np.diff(moved) <= 0).any():
+            wide = f"got intervals of {min(np.diff([0.0, *found])):g} months on units of {unit:g}"
+            problem = f"{wide}; allowed are intervals of a unit or more (intervals.width, or fewer by intervals.count)"
+            raise DataError(f"recorded: {recorded} with intervals shorter than the recording unit", [problem])
+        return tuple(float(time) for time in moved)
 
 
 def equal_event_cuts(table: LifeTable, weights: np.ndarray, count: int) -> tuple[float, ...]:
@@ -71,17 +88,19 @@ def equal_event_cuts(table: LifeTable, weights: np.ndarray, count: int) -> tuple
 class IntervalCounts:
     """Sufficient statistics of a piecewise exponential model.
 
-    `events` D and `exposure` E, both (arm, interval): Σ D log h - E h. With `step` above 0, events are recorded at the end of
-    recording intervals of that length (months), each contributes log(1 - exp(-h step)), and E holds their time before it.
+    `events` D and `exposure` E, both (arm, interval): Σ D log h - E h. With `step` above 0, events are known to recording units
+    of that length (months), each contributes log(1 - exp(-h step)), and E holds their time before it. `at_zero` (arm,) are events
+    recorded at 0 to the nearest unit, in the first half of one, and not among `events`; None where there are none.
     """
 
     events: np.ndarray
     exposure: np.ndarray
     step: float
+    at_zero: np.ndarray | None = None
 
     @property
     def structure(self) -> tuple[object, ...]:
-        return (self.step > 0,)
+        return (self.step > 0, self.at_zero is not None)
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
@@ -90,13 +109,17 @@ class IntervalCounts:
         Halfway between the events and those of one common hazard (an interval without events says much where many were at risk);
         of the ratio, as a log rate ratio's: c e / (c + e).
         """
-        common = self.exposure * self.events.sum() / max(float(self.exposure.sum()), _TINY)
-        control, experimental = (self.events + common) / 2
+        events = self.events.copy()
+        events[:, 0] += 0.0 if self.at_zero is None else self.at_zero
+        common = self.exposure * events.sum() / max(float(self.exposure.sum()), _TINY)
+        control, experimental = (events + common) / 2
         both = control + experimental
         return {"walk": both, "effect_walk": control * experimental / np.maximum(both, _TINY)}
 
     def updates(self) -> dict[str, np.ndarray]:
         told = {f"{name}__{part}": value for name, w in self.weights.items() for part, value in share_and_information(w).items()}
+        if self.at_zero is not None:
+            told["events_at_zero"] = self.at_zero
         return {"events": self.events, "exposure": self.exposure, "step_months": np.asarray(self.step), **told}
 
 
@@ -111,15 +134,20 @@ def interval_counts(data: SurvivalData, cuts: tuple[float, ...]) -> IntervalCoun
     """Collapse a life table to the intervals (0, cuts[0]], (cuts[0], cuts[1]], ..., the last one open.
 
     Months before a late entry are no exposure.
-    Raises `DataError` where `recorded: interval` meets recording intervals of different lengths, or that cross an interval's end.
+    Raises `DataError` where recording intervals have different lengths, or cross an interval's end.
     """
     starts, lengths = spans(cuts)
-    until = data.previous if data.recorded == "interval" else data.times
-    of_events, of_censored = (np.clip(times[:, None] - starts, 0.0, lengths) for times in (until, data.times))
-    member = (data.times[:, None] > starts) & (data.times[:, None] <= starts + lengths)
+    first, last, point = recording_intervals(data.times, data.previous, data.recorded)
+    of_events, of_censored = (np.clip(times[:, None] - starts, 0.0, lengths) for times in (first, point))
+    middle = ((first + last) / 2)[:, None]
+    member = (middle > starts) & (middle <= starts + lengths)
     exposure = np.maximum(data.events @ of_events + data.censored @ of_censored - data.entered @ of_censored, 0.0)
-    step = _recording_step(data, starts) if data.recorded == "interval" else 0.0
-    return IntervalCounts(data.events @ member.astype(float), exposure, step)
+    if data.recorded == "exact":
+        return IntervalCounts(data.events @ member.astype(float), exposure, 0.0)
+    half = (data.recorded == "nearest") & (data.previous < 0)
+    whole, at_zero = np.where(half, 0.0, data.events), data.events[:, half].sum(axis=1)
+    step = _recording_step(whole, first, last, starts)
+    return IntervalCounts(whole @ member.astype(float), exposure, step, at_zero if at_zero.any() else None)
 
 
 def spans(cuts: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -128,13 +156,13 @@ def spans(cuts: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     return starts, np.append(np.diff(starts), np.inf)
 
 
-def _recording_step(data: SurvivalData, starts: np.ndarray) -> float:
-    holding = data.events.sum(axis=0) > 0
-    steps = (data.times - data.previous)[holding]
-    crossing = ((data.previous[holding, None] < starts) & (data.times[holding, None] > starts)).any()
+def _recording_step(events: np.ndarray, first: np.ndarray, last: np.ndarray, starts: np.ndarray) -> float:
+    holding = events.sum(axis=0) > 0
+    steps, room = (last - first)[holding], _SAME_STEP * np.maximum(starts, 1.0)
+    crossing = ((first[holding, None] < starts - room) & (last[holding, None] > starts + room)).any()
     if steps.size and (np.ptp(steps) > _SAME_STEP * steps.max() or crossing):
         raise DataError(
-            "recorded: interval with a piecewise exponential model",
+            "recorded in units, with a piecewise exponential model",
             [
                 f"got recording intervals of {steps.min():g} to {steps.max():g} months; allowed is one length, and cuts between them"
             ],

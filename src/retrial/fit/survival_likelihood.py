@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -13,6 +13,7 @@ import pytensor.tensor as pt
 from retrial.dims import ARM, ARMS, TIME
 from retrial.errors import DataError
 from retrial.tables.life_table import LateEntry, LifeTable
+from retrial.tables.recorded import Recorded, grouped_times, recording_intervals
 
 STATUS = "status"
 STATUSES = ("event", "censored", "entered")
@@ -29,8 +30,9 @@ Hazard = Callable[[Any, Any, Mapping[str, Any], Any], tuple[Any, Any]]
 class SurvivalData:
     """One life table as a likelihood wants it.
 
-    `times` (time,) months, above 0; `previous` (time,) start of the recording interval; `counts` (status, arm, time).
-    recorded = "exact": an event at t contributes log h(t) - H(t); "interval": log(S(previous) - S(t)). Censored: -H(t).
+    `times` (time,) months, above 0; `previous` (time,) the time before; `counts` (status, arm, time).
+    recorded = "exact": an event at t contributes log h(t) - H(t), a censoring -H(t). Else an event in (a, b] contributes log(S(a) - S(b)), a
+    censoring -H(c), with a, b and c by `recording_intervals`; `previous` is then one unit before the time, below 0 for events recorded at 0.
     A patient who entered late (left truncation) is conditioned on being free of the event at entry: + H(entry), a third status,
     which is there only where somebody did; `late` are then the patients themselves, with rows of `times`.
     """
@@ -38,7 +40,7 @@ class SurvivalData:
     times: np.ndarray
     previous: np.ndarray
     counts: np.ndarray
-    recorded: Literal["exact", "interval"]
+    recorded: Recorded
     late: LateEntry | None = None
 
     @property
@@ -55,6 +57,11 @@ class SurvivalData:
         return self.counts[2] if self.late is not None else np.zeros(self.events.shape)
 
     @property
+    def points(self) -> np.ndarray:
+        """(time,) months at which a censoring and an entry count."""
+        return np.asarray(recording_intervals(self.times, self.previous, self.recorded)[2])
+
+    @property
     def structure(self) -> tuple[object, ...]:
         return (self.recorded, len(self.counts))
 
@@ -63,7 +70,7 @@ class SurvivalData:
         return {"time_months": self.times, "previous_months": self.previous, "counts": self.counts}
 
 
-def survival_data(table: LifeTable, reconstruction: int = 0, recorded: Literal["exact", "interval"] = "exact") -> SurvivalData:
+def survival_data(table: LifeTable, reconstruction: int = 0, recorded: Recorded = "exact") -> SurvivalData:
     """One table of a `LifeTable`, without its time 0 (patients censored there say nothing of any hazard)."""
     events, censored = table.counts(reconstruction)
     times, at_zero = table.times, table.times <= 0
@@ -78,9 +85,9 @@ def survival_data(table: LifeTable, reconstruction: int = 0, recorded: Literal["
     late = table.late
     parts = [events, censored] if late is None else [events, censored, table.entered.to_numpy()]
     counts = np.stack([part[:, kept] for part in parts]).astype(float)
-    previous = np.concatenate([[0.0], times[kept][:-1]])
+    own, previous = grouped_times(times[kept], recorded)
     rows = np.cumsum(kept) - 1
-    return SurvivalData(times[kept], previous, counts, recorded, None if late is None else late.moved(rows))
+    return SurvivalData(own, previous, counts, recorded, None if late is None else late.moved(rows))
 
 
 def cell_log_likelihood(
@@ -88,21 +95,27 @@ def cell_log_likelihood(
     data_times: Any,
     previous: Any,
     parameters: Mapping[str, Any],
-    recorded: str,
+    recorded: Recorded,
     xp: Any,
     statuses: int = 2,
 ) -> Any:
     """Log-likelihood of one patient in each cell, shape (..., status, arm, time); of an entry what it adds to it, H."""
-    log_hazard, cumulative = hazard(data_times, EXPERIMENTAL_INDICATOR, parameters, xp)
-    if recorded == "interval":
-        _, before = hazard(xp.maximum(previous, _TINY_MONTHS), EXPERIMENTAL_INDICATOR, parameters, xp)
-        before = xp.where(previous > 0, before, 0.0)
-        event = -before + xp.log(-xp.expm1(-(cumulative - before)))
-    else:
+    start, end, point = recording_intervals(data_times, previous, recorded)
+    log_hazard, cumulative = hazard(point, EXPERIMENTAL_INDICATOR, parameters, xp)
+    if recorded == "exact":
         event = log_hazard - cumulative
+    else:
+        _, before = hazard(xp.maximum(start, _TINY_MONTHS), EXPERIMENTAL_INDICATOR, parameters, xp)
+        before = xp.where(start > 0, before, 0.0)
+        after = cumulative if recorded == "ceiling" else hazard(end, EXPERIMENTAL_INDICATOR, parameters, xp)[1]
+        lost = after - before <= _NO_DIGITS * after
+        gained = xp.where(lost, 1.0, after - before)
+        event = -before + xp.where(lost, log_hazard + xp.log(end - start), xp.log(-xp.expm1(-gained)))
     return xp.stack([event, -cumulative, cumulative][:statuses], axis=-3)
 
 
+_NO_DIGITS = 1e-11
+"""Share of H below which its increase has lost its digits (on a plateau): the hazard times the length of the interval stands for it."""
 _TINY_MONTHS = 1e-6
 """Stands for time 0 where a logarithm is taken; the result is then replaced."""
 
@@ -116,7 +129,7 @@ def observe(hazard: Hazard, data: SurvivalData, parameters: Mapping[str, Any]) -
     dims = (STATUS, ARM, TIME)
     times = pm.Data("time_months", data.times, dims=TIME)
     # a compiled model refuses data that it does not use
-    previous = pm.Data("previous_months", data.previous, dims=TIME) if data.recorded == "interval" else None
+    previous = pm.Data("previous_months", data.previous, dims=TIME) if data.recorded != "exact" else None
     counts = pm.Data("counts", data.counts, dims=dims)
     cells = cell_log_likelihood(hazard, times, previous, parameters, data.recorded, pt, len(data.counts))
     pm.CustomDist(OBSERVED, cells, logp=lambda value, cell: value * cell, signature="()->()", observed=counts, dims=dims)

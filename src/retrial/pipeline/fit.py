@@ -23,7 +23,7 @@ from retrial.store.tables import read_rows
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 
-_SHOWN = ("hazard_ratio", "odds_ratio", "risk_ratio", "common_odds_ratio", "effect_sd")
+_SHOWN = ("hazard_ratio", "average_hazard_ratio", "odds_ratio", "risk_ratio", "common_odds_ratio", "effect_sd")
 """Quantities that the command prints; estimates.csv has all."""
 _SHOWN_OF_ONE_ARM = ("median_survival", "proportion")
 log = logging.getLogger("retrial")

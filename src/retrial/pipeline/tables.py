@@ -35,6 +35,7 @@ from retrial.tables.printed.agreement import fidelity
 from retrial.tables.printed.digitised import Curve, read_curve
 from retrial.tables.printed.from_study import is_adjusted, targets_from_study, treatment_effect
 from retrial.tables.printed.targets import Targets
+from retrial.tables.recorded import IN_WORDS
 from retrial.tables.sample.cost import seconds_of
 from retrial.tables.sample.engine import reconstruct
 
@@ -192,24 +193,27 @@ def patient_checks(run: RunConfig, study: Study) -> list[Check]:
 def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
     endpoint, patients = study.endpoints[key], patients_of(run, study, key)
     unit = None if endpoint.recording_unit is None else endpoint.recording_unit.value * MONTHS_PER_UNIT[study.time_unit]
-    if endpoint.recorded == "interval":
+    if endpoint.reading != "exact":
         at_zero = unit or MONTHS_PER_UNIT[(endpoint.patients and endpoint.patients.time_unit) or study.time_unit]
-        table = patients.table.on_recording_grid(at_zero)
+        table = patients.table.on_recording_grid(at_zero, endpoint.reading)
     else:
         at_zero = first_event_time(patients, f"endpoints.{key}", unit)
         table = patients.table.with_first_events_at(at_zero)
-    about = patients_in_words(patients.table, at_zero, endpoint.recorded)
+    about = patients_in_words(patients.table, at_zero, endpoint.reading)
     source = f"{FROM_PATIENTS}: {endpoint.data_files['patients']}, {patients.size} rows"
+    source += IN_WORDS[endpoint.reading]
     if patients.table.late is not None:
         source += f", {int(patients.table.late.count.sum())} with late entry"
-    return EndpointTables(key, table, np.ones(1), endpoint.recorded, source, notes=tuple(about))
+    return EndpointTables(key, table, np.ones(1), endpoint.reading, source, notes=tuple(about))
 
 
 def _as_recorded(table: LifeTable, study: Study, key: str) -> LifeTable:
-    """With a row for every recording unit where events are recorded at the end of theirs."""
+    """With a row for every recording unit where events are known to their unit."""
     endpoint = study.endpoints[key]
     unit = 1.0 if endpoint.recording_unit is None else endpoint.recording_unit.value
-    return table.on_recording_grid(unit * MONTHS_PER_UNIT[study.time_unit]) if endpoint.recorded == "interval" else table
+    if endpoint.reading == "exact":
+        return table
+    return table.on_recording_grid(unit * MONTHS_PER_UNIT[study.time_unit], endpoint.reading)
 
 
 def _targets(run: RunConfig, study: Study, key: str) -> Targets:
@@ -245,7 +249,8 @@ def sampled(targets: Targets, settings: ReconstructionSettings, seed: int) -> En
 def _from_ensemble(study: Study, targets: Targets, ensemble: Ensemble) -> EndpointTables:
     agrees = "the closest tables found, NOT in agreement with" if ensemble.relaxed else "tables that carry"
     source = f"{ensemble.table.n_reconstructions} {agrees} the printed numbers"
-    recorded = study.endpoints[targets.endpoint].recorded
+    recorded = study.endpoints[targets.endpoint].reading
+    source += IN_WORDS[recorded]
     table = _as_recorded(ensemble.table, study, targets.endpoint)
     doubts = tuple(unsettled(ensemble))
     for doubt in doubts:

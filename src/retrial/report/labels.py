@@ -16,12 +16,14 @@ from retrial.frequentist.rows import DIFFERENCE, RATIO, TYPICAL
 from retrial.study.arms.names import ArmNames
 from retrial.study.study import Study
 
-RATIOS = ("hazard_ratio", "odds_ratio", "risk_ratio")
+RATIOS = ("hazard_ratio", "average_hazard_ratio", "odds_ratio", "risk_ratio")
 QUANTITIES = {
     "hazard_ratio": "hazard ratio",
+    "average_hazard_ratio": "average hazard ratio",
     "odds_ratio": "odds ratio",
     "risk_ratio": "risk ratio",
     "log_hazard_ratio": "log hazard ratio",
+    "log_average_hazard_ratio": "log average hazard ratio",
     "log_odds_ratio": "log odds ratio",
     "risk_difference": "risk difference",
     "number_needed_to_treat": "number needed to treat",
@@ -41,14 +43,20 @@ QUANTITIES = {
     "chi_square": "χ²",
 }
 _TOGETHER = {"adverse_events": "all adverse events together", "response": "all response categories together"}
-_TO_A_TIME = ("rmst", "rmst_difference")
+_TO_A_TIME = ("rmst", "rmst_difference", "average_hazard_ratio", "log_average_hazard_ratio")
 """Quantities up to a time, not at one."""
 _FAR_LIMITS = {
     f"number_needed_to_treat_to_{side}": f"the interval goes on through infinity, to {side} as few as"
     for side in ("benefit", "harm")
 }
 PRIORS = {"jeffreys": "Jeffreys"}
-SYMBOLS = {"hazard_ratio": "HR", "odds_ratio": "OR", "risk_ratio": "RR", "risk_difference": "RD"}
+SYMBOLS = {
+    "hazard_ratio": "HR",
+    "average_hazard_ratio": "average HR",
+    "odds_ratio": "OR",
+    "risk_ratio": "RR",
+    "risk_difference": "RD",
+}
 METHODS = {"published": "Published", "frequentist": "Frequentist", "bayes": "Bayesian"}
 TESTS = {
     "cox_efron": "Cox, Efron ties",
@@ -115,7 +123,7 @@ def estimate_label(estimate: Estimate) -> str:
 def _event(estimate: Estimate) -> str:
     """ "P(0.91 < HR < 1.1)"."""
     symbol = SYMBOLS.get(estimate.quantity) or quantity_label(estimate.quantity, estimate.time)
-    if estimate.quantity in SYMBOLS and not math.isnan(estimate.time):
+    if estimate.quantity in SYMBOLS and estimate.quantity not in _TO_A_TIME and not math.isnan(estimate.time):
         symbol = f"{symbol}({estimate.time:g})"
     if estimate.event == "between":
         return f"P({estimate.threshold:g} < {symbol} < {estimate.threshold_upper:g})"

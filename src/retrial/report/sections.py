@@ -37,10 +37,10 @@ _TITLES = {
 }
 _FOLDED = (ADVERSE, PROGNOSTIC, BASELINE, OTHER)
 """Sections whose tables are long and seldom the question."""
-_QUANTITIES = ("hazard_ratio", "risk_difference", "risk_ratio", "odds_ratio")
+_QUANTITIES = ("hazard_ratio", "average_hazard_ratio", "risk_difference", "risk_ratio", "odds_ratio")
 """These come first in a section, in this order."""
 _TESTS = ("p_value", "chi_square")
-_HAZARD_RATIOS = ("hazard_ratio", "log_hazard_ratio")
+_HAZARD_RATIOS = ("hazard_ratio", "log_hazard_ratio", "average_hazard_ratio", "log_average_hazard_ratio")
 _TABLES = {"hazard_ratio_by_month": "hazard ratio by month", "differences": "differences"}
 _BY_THEMSELVES = (*RATIOS, "risk_difference")
 """Quantities whose probabilities have a table of their own; the differences of times and rates share one."""

@@ -292,8 +292,13 @@ class Endpoint(Section):
     late_entry: bool = False
     patients: PatientFile | None = None
     curve: NearPath | None = None
-    recorded: Literal["exact", "interval"] = "exact"
+    recorded: Literal["exact", "nearest", "floor", "ceiling", "interval"] = "exact"
     recording_unit: Positive | None = None
+
+    @property
+    def reading(self) -> Literal["exact", "nearest", "floor", "ceiling"]:
+        """How recorded times are read; `interval` is the older name of `ceiling`."""
+        return "ceiling" if self.recorded == "interval" else self.recorded
 
     def longest_of(self, group: str) -> Quantity | None:
         """Longest time of an arm or of all (total), where printed."""

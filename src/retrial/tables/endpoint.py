@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ import pandas as pd
 from retrial.tables.ensemble import Ensemble
 from retrial.tables.life_table import LifeTable
 from retrial.tables.printed.targets import Targets
+from retrial.tables.recorded import Recorded
 
 FROM_PATIENTS = "patients"
 
@@ -25,7 +25,7 @@ class EndpointTables:
     endpoint: str
     table: LifeTable
     weights: np.ndarray
-    recorded: Literal["exact", "interval"]
+    recorded: Recorded
     source: str
     fidelity: pd.DataFrame | None = None
     ensemble: Ensemble | None = None

@@ -10,6 +10,7 @@ import xarray as xr
 
 from retrial.dims import ARM, ARMS, CENSORED, EVENTS, RECONSTRUCTION, TIME
 from retrial.errors import DataError
+from retrial.tables.recorded import ZERO_SHARE, Recorded
 
 LATE = "late"
 _LATE_FIELDS = ("status", "arm", "exit", "entry", "count")
@@ -159,10 +160,11 @@ class LifeTable:
             leaving = leaving - self.entered
         return leaving.isel({TIME: slice(None, None, -1)}).cumsum(TIME).isel({TIME: slice(None, None, -1)})
 
-    def on_recording_grid(self, unit: float) -> LifeTable:
+    def on_recording_grid(self, unit: float, recorded: Recorded = "ceiling") -> LifeTable:
         """The same tables with a row for every recording unit (months) up to the last, also those in which nobody leaves.
 
-        An event recorded at t then lies between its row and the one before it, one recorded at 0 in the first unit.
+        With `ceiling` an event recorded at t lies between its row and the one before it, one recorded at 0 in the first unit; else those
+        recorded at 0 have a row of their own before the first unit's (`ZERO_SHARE`).
         Raises `DataError` for times between whole units.
         """
         index = np.rint(self.times / unit).astype(int)
@@ -170,16 +172,17 @@ class LifeTable:
         if off.any():
             times = ", ".join(f"{time:g}" for time in (self.times / unit)[off][:5])
             problem = f"got {times} recording units; allowed are whole ones (or recorded: exact)"
-            raise DataError("recorded: interval with times between the units of recording", [problem])
+            raise DataError(f"recorded: {recorded} with times between the units of recording", [problem])
         grid = np.arange(min(1, index[0]), max(1, index[-1]) + 1)
         events, censored = (np.zeros((*counts.shape[:2], grid.size), np.int64) for counts in (self.events, self.censored))
         for full, counts in ((events, self.events), (censored, self.censored)):
             full[..., index - grid[0]] = counts.transpose(RECONSTRUCTION, ARM, TIME).to_numpy()
-        if grid[0] == 0:
+        if grid[0] == 0 and recorded == "ceiling":
             events[..., 1] += events[..., 0]
             events[..., 0] = 0
         table = LifeTable.from_counts(grid * unit, events, censored)
-        return table if self.late is None else table.with_late(self.late.moved(index - grid[0]))
+        table = table if self.late is None else table.with_late(self.late.moved(index - grid[0]))
+        return table.with_first_events_at(ZERO_SHARE * unit)
 
     def with_first_events_at(self, months: float) -> LifeTable:
         """The events recorded at time 0 taken at a time before every other; a censoring at 0, which says nothing, stays.

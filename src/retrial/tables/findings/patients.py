@@ -58,12 +58,13 @@ def _time_zero(table: LifeTable, at_zero: float, recorded: str) -> Iterator[str]
     if table.times[0] > 0:
         return
     events, censored = (int(counts.to_numpy()[..., 0].sum()) for counts in (table.events, table.censored))
-    if events and recorded == "interval":
-        yield f"{_count(events, 'event')} recorded at time 0: taken within the first unit, up to {at_zero:.3g} months."
+    if events and recorded != "exact":
+        end = at_zero / 2 if recorded == "nearest" else at_zero
+        yield f"{_count(events, 'event')} recorded at time 0: taken within the first unit, up to {end:.3g} months."
     elif events:
         yield (
             f"{_count(events, 'event')} recorded at time 0: taken at {at_zero:.3g} months, the middle of the first unit (recording_unit,"
-            " else the smallest step between the file's times); recorded: interval takes them anywhere within it."
+            " else the smallest step between the file's times); recorded: ceiling or floor takes them anywhere within it."
         )
     if censored:
         yield f"{_count(censored, 'patient')} censored at time 0: counted, but without any follow-up."

@@ -60,8 +60,8 @@ def recording_of(item: Endpoint, time_unit: str, follow_up: float, curve: Curve 
         unit = item.recording_unit.value
         whole = curve is None or any(_tells_whole(arm, unit) is True for arm in curve.arms.values())
         return Recording(unit, whole, "recording_unit of the study file")
-    if item.recorded == "interval":
-        return Recording(1.0, True, "recorded: interval, so that times are whole units")
+    if item.recorded != "exact":
+        return Recording(1.0, True, f"recorded: {item.recorded}, so that times are whole units")
     printed = _printed(item, time_unit, follow_up)
     return printed if curve is None else _with_curve(printed, curve, time_unit, has_times=bool(printed_times(item)))
 

@@ -1,0 +1,60 @@
+"""Model card: `loglogistic`, the logarithm of time is logistic: accelerated failure time and proportional odds.
+
+    S_c(t) = 1 / (1 + (t / m)^κ),     S_e(t) = S_c(t exp(β / k)),     κ = 2 k log 2
+    HR(t) = h_e(t) / h_c(t), not constant: exp(κ β / k) at first, then towards 1; ratio of the odds of an event: exp(κ β / k) throughout
+
+m  `control_median`     months, median survival of the control arm                                               positive
+k  `shape`              slope of log H_c on log t at t = m (of a Weibull, its shape), no unit                    positive
+β  `log_hazard_ratio`   minus k times the log time ratio: the log hazard ratio of two Weibull curves with these
+                        medians and this shape; below 0 favours experimental                                     real
+
+Assumes that treatment stretches time by exp(-β / k) (median of the experimental arm: m exp(-β / k), as in `weibull`), a hazard that
+falls in the long run (from the start where κ <= 1), and censoring that says nothing of it. So priors of m, k and β say the same of
+both medians and of the hazard's slope as in `weibull`.
+Conversions: flexsurv's and lifelines' shape κ, scale m; survreg's scale 1 / κ, intercept log m, effect -β / k.
+Source: Collett, Modelling Survival Data in Medical Research, 3rd ed., chapter 6.3; parameterisation by this project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pymc as pm
+
+from retrial.fit.distributions import softplus
+from retrial.fit.survival_likelihood import SurvivalData, coords, observe
+from retrial.priors.prior_set import PriorSet
+from retrial.priors.pymc_priors import effect_prior, positive_prior
+from retrial.priors.scales import LOG_HAZARD_RATIO, Parameter, Scale
+
+DATA = "life_table"
+PARAMETERS = (
+    Parameter("control_median", "m", "positive", Scale("months"), "Control median, months"),
+    Parameter("shape", "k", "positive", Scale("Weibull shape"), "Slope of log H on log t at the control median"),
+    LOG_HAZARD_RATIO,
+)
+_KAPPA_OF_K = float(2.0 * np.log(2.0))
+"""κ / k."""
+
+
+def hazard(time: Any, experimental: Any, parameters: Mapping[str, Any], xp: Any) -> tuple[Any, Any]:
+    """Log hazard and cumulative hazard at `time` (> 0), parameters broadcast against (arm, time)."""
+    log_time, shape = xp.log(time), parameters["shape"]
+    odds = _KAPPA_OF_K * (
+        shape * (log_time - xp.log(parameters["control_median"])) + parameters["log_hazard_ratio"] * experimental
+    )
+    return xp.log(_KAPPA_OF_K * shape) - log_time - softplus(-odds, xp), softplus(odds, xp)
+
+
+def build(data: SurvivalData, priors: PriorSet) -> pm.Model:
+    """PyMC model of one life table; every count and hyper-parameter is `pm.Data`."""
+    with pm.Model(coords=coords(data)) as model:
+        parameters = {
+            "control_median": positive_prior("control_median", priors["control_median"]),
+            "shape": positive_prior("shape", priors["shape"]),
+            "log_hazard_ratio": effect_prior("log_hazard_ratio", priors["log_hazard_ratio"]),
+        }
+        observe(hazard, data, parameters)
+    return model
