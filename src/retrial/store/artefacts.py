@@ -141,6 +141,24 @@ ARTEFACTS: dict[str, Artefact] = {
             tables, status
         """),
     ),
+    "multivariable": Artefact(
+        "multivariable.csv",
+        "covariates of a printed multivariable model: what its tables say of their information matrix",
+        _MODELS,
+        "report: The multivariable model",
+        _columns("""
+            endpoint, contrast
+            key, covariate          names in the section `multivariable` of the study file
+            events                  printed events of the endpoint; empty where none are printed
+            se_adjusted, se_unadjusted   standard errors of the log ratio in the printed multivariable and univariable models
+            inflation, inflation_lower, inflation_upper   variance inflation by the other covariates; median and limits over the matrices
+            correlation, correlation_lower, correlation_upper   of the covariate's estimate with the treatment's
+            printed_z               |z| of the univariable test: √χ², or from the univariable ratio
+            implied_z, implied_z_lower, implied_z_upper   the same from the sampled matrices
+            distance                median distance of both, in scales of the quadratic form's error
+            within                  yes: within the tolerance (4.6 scales); no: the tables do not go together; empty: nothing univariable is printed
+        """),
+    ),
     "criticism": Artefact(
         "criticism.csv",
         "leave-one-out scores and stacking weights of the survival models, means over the tables",

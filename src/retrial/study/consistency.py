@@ -9,6 +9,7 @@ from typing import Any
 
 from retrial.dims import ARMS, TOTAL
 from retrial.study.fields import CountRow
+from retrial.study.multivariable import problems_of_models
 from retrial.study.problems import Problem, listed, shown
 from retrial.study.sections import AdverseEvents, Endpoint
 from retrial.study.study import Study
@@ -97,6 +98,7 @@ def _names(study: Study, tree: Mapping[str, Any]) -> _Found:
         for row, item in tests.rows.items():
             if endpoints:
                 yield from _unknown(f"tests.{table}.rows.{row}.results", list(item.results), endpoints)
+    yield from problems_of_models(study.multivariable, study.effects, tree)
     categories = _keys(tree, "response", "categories")
     for key, composite in (study.response.composites if study.response else {}).items():
         yield from _unknown(f"response.composites.{key}.of", composite.of, categories)

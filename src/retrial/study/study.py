@@ -13,6 +13,7 @@ from retrial.errors import ConfigError
 from retrial.study.arms.names import ArmNames
 from retrial.study.effects import with_strata
 from retrial.study.fields import Count, CountRow, Key, Section
+from retrial.study.multivariable import Multivariable
 from retrial.study.sections import (
     AdverseEvents,
     Arm,
@@ -54,6 +55,7 @@ class Study(Section):
     endpoints: dict[Key, Endpoint] = Field(default_factory=dict)
     effects: Annotated[dict[Key, Effect], BeforeValidator(with_strata)] = Field(default_factory=dict)
     tests: dict[Key, TestTable] = Field(default_factory=dict)
+    multivariable: dict[Key, Multivariable] = Field(default_factory=dict)
     response: Response | None = None
     binary: dict[Key, BinaryOutcome] = Field(default_factory=dict)
     adverse_events: AdverseEvents | None = None
