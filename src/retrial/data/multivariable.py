@@ -14,11 +14,11 @@ from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject, ratio_rows
 from retrial.data.kind import Fits, Kind, failed_in_words
 from retrial.data.ratio import parameter_of, prior_of
-from retrial.errors import DataError, FitError
+from retrial.errors import DataError
 from retrial.estimate import Estimate
 from retrial.frequentist.ratios import contrast_of, covariates_of, effect_source
 from retrial.multivariable.benchmark import benchmark_draws
-from retrial.multivariable.posterior import Components, NormalMixture, posterior
+from retrial.multivariable.posterior import Components, NormalMixture, posterior, status_of
 from retrial.multivariable.printed import PrintedModel, printed_model
 from retrial.multivariable.sampler import Matrices, MatrixSettings, sample
 from retrial.multivariable.summary import covariate_rows
@@ -176,15 +176,6 @@ class _Fit:
         for words, draws in benchmark_draws(components, position, seed, BENCHMARK_DRAWS).items():
             subject = dataclasses.replace(full, variant=words)
             yield from subject.ratio_from_draws(self.model.measure, draws, self.run.questions)
-
-
-def status_of(components: Components) -> str:
-    """ "ok", or why a posterior must not be used."""
-    try:
-        components.check()
-    except FitError as error:
-        return f"failed: {error}"
-    return "ok"
 
 
 def matrix_share(components: Components, position: int, kept: Sequence[int]) -> float:

@@ -156,6 +156,15 @@ class Components:
             raise FitError(f"rhat over samplers {self.rhat:.3f} > {LARGEST_RHAT}")
 
 
+def status_of(components: Components) -> str:
+    """ "ok", or why a posterior must not be used."""
+    try:
+        components.check()
+    except FitError as error:
+        return f"failed: {error}"
+    return "ok"
+
+
 def posterior(matrices: Matrices, means: np.ndarray, variances: np.ndarray) -> Components:
     """Components of prior means and variances (M, p), one row for every matrix; an infinite variance is a flat prior."""
     precision = np.divide(1.0, variances)

@@ -21,22 +21,22 @@ NU = 4.0
 """Degrees of freedom of every error: the middle is narrow, and a number that is wrong must not carry the others along."""
 TOLERANCE = 4.6
 """99 % of a t with 4 degrees of freedom."""
-Z_SCALE, Z_GROWTH = 0.12, 0.05
+Z_SCALE, Z_GROWTH = 0.1, 0.05
 """Scale of |z| printed minus implied, at 0 and per unit of |z|: Wald, score and likelihood-ratio tests alike, for papers do not say which."""
 LOG_RATIO_SCALE = 0.15
 """Scale of the univariable log ratio, in its standard errors."""
 SE_SCALE = 0.005
 """Scale of the log of the univariable standard error against I_jj^(-1/2)."""
-PHI_SCALE = 0.55
+PHI_SCALE = 0.5
 """Scale of the correlation of the information of treatment and covariate against that over patients, times the root of the events."""
 SHARE_SCALE, SHARE_CENTRE, TILT = 0.1, -0.05, 0.75
 """Scale and middle of log I_jj against log(d w (1 - w)), d events, w the share of the group among those who have them: its share of the
 patients, its odds times the univariable ratio to the power `TILT` (between the start, 0, and the hazards' shares, 1)."""
 CAP_SCALE = 0.01
 """Scale of the excess of log I_jj over log(d / 4), the most that d events tell of two groups."""
-SUBSET_ERROR = 0.075
+SUBSET_ERROR = 0.055
 """SD of an estimate adjusted for some covariates against its quadratic form, in standard errors, times the root of the covariates left out."""
-TEST_ERROR = 0.12
+TEST_ERROR = 0.1
 """SD of |z| of one univariable test against that of another (Wald, score, likelihood ratio)."""
 
 
