@@ -49,7 +49,7 @@ def _groups(column: pd.Series) -> pd.Series:
 
 
 def _patients(name: str, frame: pd.DataFrame, time: str, event: str, treatment: pd.Series, covariates: Iterable[str]) -> Patients:
-    grouped = {TREATMENT: treatment, **{item: _groups(frame[item]) for item in covariates}}
+    grouped = {TREATMENT: treatment, **{item.replace(".", "_"): _groups(frame[item]) for item in covariates}}
     table = pd.DataFrame(grouped)
     known = table.notna().all(axis=1) & frame[time].notna() & (frame[time] > 0)
     return Patients(

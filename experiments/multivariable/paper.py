@@ -36,7 +36,7 @@ class Print(StrEnum):
     """How much is printed beside the multivariable ratios.
 
     tests      univariable χ² of every covariate, and no more
-    one_ratio  also the treatment's univariable ratio, and the margins of half of the covariates (Yao et al. 2025)
+    one_ratio  also the treatment's univariable ratio, and the margins of half of the covariates
     all        univariable ratios and margins of every covariate
     """
 

@@ -27,7 +27,7 @@ from retrial.seeds import integer_seed
 SMALLEST, LARGEST, MOST = 80, 300, 0.8
 """Patients of a subset, and the largest part of a data set that is taken."""
 SUBSETS, TRIES = 40, 400
-SETTINGS = MatrixSettings(islands=4, particles=400)
+SETTINGS = MatrixSettings(islands=2, particles=200)
 TAIL = 0.05
 QUANTITIES = ("subset", "correlation", "shift")
 

@@ -13,7 +13,7 @@ from retrial.errors import DataError
 from retrial.multivariable.printed import PrintedModel, printed_model
 from retrial.multivariable.smallest import smallest_violation
 from retrial.multivariable.statistics import TOLERANCE, Statistic
-from retrial.study.multivariable import Multivariable
+from retrial.study.effects import Multivariable
 from retrial.study.study import Study
 
 FAMILY = "multivariable"
@@ -40,21 +40,32 @@ def checks(study: Study) -> Iterator[Check]:
 
 
 def _check(
-    key: str, section: Multivariable, claim: str, printed: str, recomputed: str, verdict: Verdict, **more: object
+    key: str,
+    section: Multivariable,
+    claim: str,
+    printed: str,
+    recomputed: str,
+    verdict: Verdict,
+    *,
+    covariate: str = "",
+    reading: str = "",
+    note: str = "",
+    numbers: int = 0,
 ) -> Check:
-    found = {"path": f"multivariable.{key}", "numbers": 0, **more}
     finding = verdict in (Verdict.INCONSISTENT, Verdict.CONSISTENT_ONLY_IF)
-    consequence = Consequence.AS_PRINTED if finding else Consequence.NONE
     return Check(
         family=FAMILY,
         claim=claim,
         where=section.where,
+        path=f"multivariable.{key}.covariates.{covariate}" if covariate else f"multivariable.{key}",
         printed=printed,
         recomputed=recomputed,
         verdict=verdict,
-        consequence=consequence,
-        **found,
-    )  # type: ignore[arg-type]
+        reading=reading,
+        note=note,
+        consequence=Consequence.AS_PRINTED if finding else Consequence.NONE,
+        numbers=numbers,
+    )
 
 
 def _selection(study: Study, key: str, section: Multivariable) -> Iterator[Check]:
@@ -124,7 +135,7 @@ def _of_both(key: str, section: Multivariable, model: PrintedModel, place: int) 
         Verdict.CONSISTENT_ONLY_IF if narrower else Verdict.CONSISTENT,
         reading=reading if narrower else "",
         note="adjustment cannot narrow the interval of a Cox model by that much" if narrower else "",
-        path=f"multivariable.{key}.covariates.{name}",
+        covariate=name,
         numbers=1,
     )
     b, alone = model.centre[place], float(model.unadjusted[place].mean())
@@ -138,7 +149,7 @@ def _of_both(key: str, section: Multivariable, model: PrintedModel, place: int) 
             significant(math.exp(alone)),
             Verdict.CONSISTENT_ONLY_IF,
             reading="one of both labels is reversed, or the covariates hide one another",
-            path=f"multivariable.{key}.covariates.{name}",
+            covariate=name,
         )
 
 
@@ -179,6 +190,6 @@ def _nearest(
         note=f"{abs(distance):.1f} scales away under the nearest positive definite information matrix; {TOLERANCE:g} are allowed"
         if far
         else "",
-        path=f"multivariable.{key}.covariates.{name}",
+        covariate=name,
         numbers=0 if empirical else 1,
     )

@@ -17,6 +17,7 @@ from retrial.tables.findings.spread import Key
 if TYPE_CHECKING:
     from retrial.data.prior_checks import Before
     from retrial.data.survival_checks import Criticised
+    from retrial.multivariable.summary import CovariateSummary
     from retrial.priors.prior_set import PriorSet
     from retrial.run_config import ModelSpec, RunConfig
     from retrial.study.study import Study
@@ -51,7 +52,7 @@ class Fits:
     bands: Mapping[str, xr.Dataset] = field(default_factory=dict)
     criticism: Sequence[Criticised] = ()
     variance: Sequence[Row] = ()
-    multivariable: Sequence[Row] = ()
+    multivariable: Sequence[CovariateSummary] = ()
 
     @classmethod
     def together(cls, parts: Iterable[Fits]) -> Fits:

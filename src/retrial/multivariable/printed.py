@@ -11,8 +11,7 @@ from scipy import stats
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.errors import DataError
 from retrial.seeds import integer_seed
-from retrial.study.effects import Effect, TestResult
-from retrial.study.multivariable import Covariate, Multivariable
+from retrial.study.effects import Covariate, Effect, Multivariable, TestResult
 from retrial.study.reported import Quantity
 from retrial.study.study import Study
 

@@ -27,18 +27,17 @@ def smallest_violation(model: PrintedModel) -> tuple[tuple[Statistic, ...], np.n
     asked, size = printed_statistics(model), model.size
     low, high = (np.concatenate([np.full(pairs_of(size), sign * _FURTHEST), *_rounding(model, sign)]) for sign in (-1, 1))
     random, found = np.random.default_rng(0), []
+
+    def distances(x: np.ndarray) -> np.ndarray:
+        return np.asarray(_distances(model, asked, x[None])[0])
+
+    def jacobian(x: np.ndarray) -> np.ndarray:
+        return _jacobian(model, asked, x)
+
     for start in range(STARTS if asked else 0):
         z = random.uniform(-0.3, 0.3, pairs_of(size)) if start else np.zeros(pairs_of(size))
-        at = np.clip(np.concatenate([z, *model.centre.T]), low, high)
-        found.append(
-            optimize.least_squares(
-                lambda x: _distances(model, asked, x[None])[0],
-                np.clip(at, low + 1e-12, high - 1e-12),
-                jac=lambda x: _jacobian(model, asked, x),
-                bounds=(low, high),
-                max_nfev=60,
-            )
-        )
+        at = np.clip(np.concatenate([z, *model.centre.T]), low + 1e-12, high - 1e-12)
+        found.append(optimize.least_squares(distances, at, jac=jacobian, bounds=(low, high), max_nfev=60))
     best = min(found, key=lambda one: one.cost).x if found else np.concatenate([np.zeros(pairs_of(size)), *model.centre.T])
     matrix, b = _matrix(model, best[None])
     return asked, residuals(model, asked, matrix, b)[0], np.column_stack([part[0] for part in univariable(matrix, b)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,39 +10,71 @@ from retrial.multivariable.printed import PrintedModel
 from retrial.multivariable.sampler import Matrices
 from retrial.multivariable.statistics import TOLERANCE, univariable
 
-Row = dict[str, Any]
 
+@dataclass(frozen=True, slots=True)
+class CovariateSummary:
+    """One covariate of a printed multivariable model; limits are equal-tailed, over the matrices.
 
-def covariate_rows(model: PrintedModel, matrices: Matrices, tail: float) -> list[Row]:
-    """A row a covariate: standard errors, variance inflation, correlation of its estimate with the treatment's, its univariable |z|.
-
-    Medians with equal-tailed limits over the matrices; `within` says whether the printed univariable number is nearer than `TOLERANCE`.
+    endpoint, contrast
+    key, covariate   names in the section `multivariable` of the study file
+    events           printed events of the endpoint; empty where none are printed
+    se_adjusted, se_unadjusted   standard errors of the log ratio in the printed multivariable and univariable models
+    inflation, inflation_lower, inflation_upper   variance inflation by the other covariates, 1 without any correlation
+    correlation, correlation_lower, correlation_upper   of the covariate's estimate with the treatment's
+    printed_z        |z| of the univariable test: √χ², or from the univariable ratio
+    implied_z, implied_z_lower, implied_z_upper   the same from the sampled matrices
+    distance         median distance of the printed univariable number, in scales of the quadratic form's error
+    within           yes: within the tolerance (4.6 scales); no: the tables do not go together; empty: nothing univariable is printed
     """
+
+    endpoint: str
+    key: str
+    covariate: str
+    contrast: str
+    events: float
+    se_adjusted: float
+    se_unadjusted: float
+    inflation: float
+    inflation_lower: float
+    inflation_upper: float
+    correlation: float
+    correlation_lower: float
+    correlation_upper: float
+    printed_z: float
+    implied_z: float
+    implied_z_lower: float
+    implied_z_upper: float
+    distance: float
+    within: str
+
+
+def covariate_rows(model: PrintedModel, matrices: Matrices, tail: float) -> list[CovariateSummary]:
+    """A row a covariate; limits leave `tail` out at either end."""
     alone, error = univariable(matrices.information, matrices.b)
-    z, correlation = np.abs(alone / error), matrices.correlation
+    z, correlation, inflation = np.abs(alone / error), matrices.correlation, matrices.inflation
     rows = []
     for place, name in enumerate(model.names):
         mine = [
             column for column, item in enumerate(matrices.asked) if item.covariate == place and item.kind in ("test", "ratio")
         ]
-        far = [float(np.median(np.abs(matrices.distance[:, column]))) for column in mine]
+        far = float(np.median(np.abs(matrices.distance[:, mine[0]]))) if mine else float("nan")
         with_treatment = correlation[:, place, model.treatment] if model.treatment not in (None, place) else None
         rows.append(
-            {
-                "endpoint": model.endpoint,
-                "key": model.key,
-                "covariate": name,
-                "contrast": model.contrasts[place],
-                "events": model.events if model.events_printed else np.nan,
-                "se_adjusted": float(model.centre[place, 1]),
-                "se_unadjusted": float(model.unadjusted_se[place].mean()),
-                **_limits("inflation", matrices.inflation[:, place], tail),
-                **_limits("correlation", with_treatment, tail),
-                "printed_z": _printed_z(model, place),
-                **_limits("implied_z", z[:, place], tail),
-                "distance": far[0] if far else np.nan,
-                "within": "" if not far else "yes" if far[0] <= TOLERANCE else "no",
-            }
+            CovariateSummary(
+                model.endpoint,
+                model.key,
+                name,
+                model.contrasts[place],
+                model.events if model.events_printed else float("nan"),
+                float(model.centre[place, 1]),
+                float(model.unadjusted_se[place].mean()),
+                *_limits(inflation[:, place], tail),
+                *_limits(with_treatment, tail),
+                _printed_z(model, place),
+                *_limits(z[:, place], tail),
+                far,
+                "" if not mine else "yes" if far <= TOLERANCE else "no",
+            )
         )
     return rows
 
@@ -55,6 +87,9 @@ def _printed_z(model: PrintedModel, place: int) -> float:
     return float(abs(model.unadjusted[place].mean()) / model.unadjusted_se[place].mean())
 
 
-def _limits(name: str, values: np.ndarray | None, tail: float) -> Row:
-    low, middle, high = (np.nan,) * 3 if values is None else (float(x) for x in np.quantile(values, [tail, 0.5, 1 - tail]))
-    return {name: middle, f"{name}_lower": low, f"{name}_upper": high}
+def _limits(values: np.ndarray | None, tail: float) -> tuple[float, float, float]:
+    """Median and limits."""
+    if values is None:
+        return (float("nan"),) * 3
+    low, middle, high = (float(x) for x in np.quantile(values, [tail, 0.5, 1 - tail]))
+    return middle, low, high

@@ -13,6 +13,7 @@ from retrial.answers.agreement import Agreement
 from retrial.audit.check import Check
 from retrial.estimate import Estimate
 from retrial.fit.diagnostics import Diagnostics
+from retrial.multivariable.summary import CovariateSummary
 from retrial.store.folders import MANIFEST
 
 _LINE = re.compile(r"^(?P<names>[a-z_]+(?:, [a-z_]+)*)(?:  +(?P<text>\S.*))?$")
@@ -146,18 +147,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "covariates of a printed multivariable model: what its tables say of their information matrix",
         _MODELS,
         "report: The multivariable model",
-        _columns("""
-            endpoint, contrast
-            key, covariate          names in the section `multivariable` of the study file
-            events                  printed events of the endpoint; empty where none are printed
-            se_adjusted, se_unadjusted   standard errors of the log ratio in the printed multivariable and univariable models
-            inflation, inflation_lower, inflation_upper   variance inflation by the other covariates; median and limits over the matrices
-            correlation, correlation_lower, correlation_upper   of the covariate's estimate with the treatment's
-            printed_z               |z| of the univariable test: √χ², or from the univariable ratio
-            implied_z, implied_z_lower, implied_z_upper   the same from the sampled matrices
-            distance                median distance of both, in scales of the quadratic form's error
-            within                  yes: within the tolerance (4.6 scales); no: the tables do not go together; empty: nothing univariable is printed
-        """),
+        _fields(CovariateSummary),
     ),
     "criticism": Artefact(
         "criticism.csv",

@@ -11,9 +11,8 @@ from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr
 from retrial.dims import ARMS, EXPERIMENTAL
 from retrial.errors import ConfigError
 from retrial.study.arms.names import ArmNames
-from retrial.study.effects import with_strata
+from retrial.study.effects import Multivariable, with_strata
 from retrial.study.fields import Count, CountRow, Key, Section
-from retrial.study.multivariable import Multivariable
 from retrial.study.sections import (
     AdverseEvents,
     Arm,
