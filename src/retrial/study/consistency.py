@@ -117,10 +117,9 @@ def _multivariable(study: Study, path: str, model: Multivariable, tree: Mapping[
     if len(set(named)) < len(named):
         yield f"{path}.covariates", f"got the effects {listed(named)}; allowed is each once"
     mine = {key: study.effects[key] for key in dict.fromkeys(named) if key in study.effects}
-    for what, values in (
-        ("measure", {one.measure for one in mine.values()}),
-        ("endpoint", {one.endpoint for one in mine.values()}),
-    ):
+    known = _keys(tree, "endpoints")
+    endpoints = {one.endpoint for one in mine.values() if one.endpoint in known}
+    for what, values in (("measure", {one.measure for one in mine.values()}), ("endpoint", endpoints)):
         if len(values) > 1:
             yield f"{path}.covariates", f"got effects of the {what}s {listed(sorted(values))}; allowed is one {what}"
     treatments = [key for key, one in mine.items() if one.is_treatment]
