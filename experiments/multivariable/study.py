@@ -1,4 +1,5 @@
-"""Printed multivariable models of hidden patients: cases.csv has one row a case and kind of print, summary.csv one a data set and kind.
+"""Printed multivariable models of hidden patients: cases.csv has one row a case and kind of print, summary.csv one a data set and kind;
+errors.csv has the errors of the quadratic form on other data sets.
 
 Hidden are the treatment's effect adjusted for each covariate alone and for all but each, the correlations of the estimates, and what
 adjustment for all moves the unadjusted effect by. A 90 % interval over the sampled matrices holds each, or not.
@@ -15,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from lifelines.exceptions import ConvergenceError, StatisticalWarning
+from lifelines.exceptions import ConvergenceError
 
-from retrial.experiments.multivariable.cases import CALIBRATING, TESTED, Patients, thinned
+from retrial.experiments.multivariable.cases import TESTED, Patients, thinned
 from retrial.experiments.multivariable.paper import KEY, Hidden, Print, Test, cox, hide, paper
 from retrial.multivariable.posterior import Components, NormalMixture, of_matrices
 from retrial.multivariable.printed import printed_model
@@ -40,8 +41,11 @@ class Case:
     number: int
 
 
-def subsets(name: str, read: Callable[[], Patients], count: int) -> Iterator[tuple[Case, Test, Hidden]]:
-    """So many subsets of which a paper would print a model, each with the test of its univariable table."""
+Truths = dict[str, list[tuple[Any, float]]]
+
+
+def subsets(name: str, read: Callable[[], Patients], count: int) -> Iterator[tuple[Case, Test, Hidden, Truths]]:
+    """So many subsets of which a paper would print a model, each with the test of its univariable table, and what it hides."""
     patients, found = read(), 0
     for number in range(TRIES):
         if found == count:
@@ -49,31 +53,31 @@ def subsets(name: str, read: Callable[[], Patients], count: int) -> Iterator[tup
         random = np.random.default_rng(integer_seed(number, name))
         size = int(random.integers(SMALLEST, min(LARGEST, int(MOST * patients.time.size)) + 1))
         test = list(Test)[int(random.integers(len(Test)))]
-        hidden = _hidden(thinned(patients, size, integer_seed(number, name, "patients")), test)
-        if hidden is not None:
+        analysed = _analysed(thinned(patients, size, integer_seed(number, name, "patients")), test)
+        if analysed is not None:
             found += 1
-            yield Case(name, number), test, hidden
+            yield Case(name, number), test, *analysed
 
 
-def _hidden(patients: Patients, test: Test) -> Hidden | None:
+def _analysed(patients: Patients, test: Test) -> tuple[Hidden, Truths] | None:
+    """The paper's analysis and what it hides; None where some of its Cox regressions have no maximum."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return hide(patients, test)
+            hidden = hide(patients, test)
+            return None if hidden is None else (hidden, truths(hidden))
         except ConvergenceError:
             return None
 
 
-def truths(hidden: Hidden) -> dict[str, list[tuple[Any, float]]]:
+def truths(hidden: Hidden) -> Truths:
     """Every hidden quantity by what it is of: a subset of the other covariates' positions, or a pair of positions."""
     names, b = hidden.model.names, hidden.model.b
     others = range(1, len(names))
     asked = dict.fromkeys([*((k,) for k in others), *(tuple(k for k in others if k != out) for out in others)])
     error = np.sqrt(np.diag(hidden.model.covariance))
     correlation = hidden.model.covariance / np.outer(error, error)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StatisticalWarning)
-        effects = [(kept, float(cox(hidden.patients, (names[0], *(names[k] for k in kept)))[0].b[0])) for kept in asked]
+    effects = [(kept, float(cox(hidden.patients, (names[0], *(names[k] for k in kept)))[0].b[0])) for kept in asked]
     pairs = [((i, j), float(correlation[i, j])) for i in range(len(names)) for j in range(i)]
     return {"subset": effects, "correlation": pairs, "shift": [((), float(b[0] - hidden.alone[names[0]].b[0]))]}
 
@@ -84,9 +88,8 @@ def estimates(matrices: Matrices) -> Components:
     return of_matrices(matrices, np.full(count, 1 / count), matrices.b, np.zeros((count, size, size)))
 
 
-def rows_of(case: Case, test: Test, hidden: Hidden) -> Iterator[dict[str, Any]]:
+def rows_of(case: Case, test: Test, hidden: Hidden, hidden_values: Truths) -> Iterator[dict[str, Any]]:
     """One row a kind of print: share of each kind of hidden quantity inside its 90 % interval, mean error and width."""
-    hidden_values = truths(hidden)
     for given in Print:
         random = np.random.default_rng(integer_seed(case.number, case.source, given))
         model = printed_model(paper(hidden, test, given, random), KEY)
@@ -124,10 +127,9 @@ def _interval(quantity: str, of: tuple[int, ...], found: Components, matrices: M
     return mixture.ppf(levels)
 
 
-def _one(task: tuple[str, str, int]) -> list[dict[str, Any]]:
-    group, name, count = task
-    read = {"tested": TESTED, "calibrating": CALIBRATING}[group][name]
-    return [row for case in subsets(name, read, count) for row in rows_of(*case)]
+def _one(task: tuple[str, int]) -> list[dict[str, Any]]:
+    name, count = task
+    return [row for case in subsets(name, TESTED[name], count) for row in rows_of(*case)]
 
 
 def summary(cases: pd.DataFrame) -> pd.DataFrame:
@@ -151,12 +153,15 @@ def summary(cases: pd.DataFrame) -> pd.DataFrame:
 
 def main(folder: Path, workers: int = 1, subsets_of_each: int = SUBSETS) -> list[str]:
     """Write cases.csv and summary.csv into `folder`. Raises `DataError` where the package of the data sets is not there."""
-    tasks = [("tested", name, subsets_of_each) for name in TESTED]
-    for name in ("veteran",):
-        TESTED[name]()  # says at once where the package of the data sets is missing
+    tasks = [(name, subsets_of_each) for name in TESTED]
+    TESTED["veteran"]()  # says at once where the package of the data sets is missing
     folder.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(workers) as pool:
         rows = [row for part in pool.map(_one, tasks) for row in part]
+    # imported here, because its subsets are those of this module
+    from retrial.experiments.multivariable.errors import error_table
+
+    error_table().to_csv(folder / "errors.csv", index=False, float_format="%.4g")
     cases = pd.DataFrame(rows)
     cases.to_csv(folder / "cases.csv", index=False, float_format="%.4g")
     summary(cases).to_csv(folder / "summary.csv", index=False, float_format="%.3g")
