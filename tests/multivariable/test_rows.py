@@ -123,3 +123,22 @@ def test_a_covariate_that_the_file_lacks_is_named(mine: Path, capsys: pytest.Cap
     text = told.out + told.err
     assert "multivariable.os.covariates.stage.effect: got 'stge_adjusted'; allowed are arm_adjusted" in text
     assert "multivariable.os.covariates.stage.baseline: got 'stage'; allowed are none" in text
+
+
+def test_a_model_of_three_arms_is_left_to_its_ratios(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two of its coefficients are of arms: neither pair has the model, and nothing else is wrong."""
+    sides = {"low": ("low", "placebo"), "high": ("high", "placebo"), "stage": ("stage III", "stage II")}
+    effects = {
+        name: {"endpoint": "os", "numerator": one, "denominator": other, "hazard_ratio": "0.80", "ci": ["0.50", "1.28"]}
+        for name, (one, other) in sides.items()
+    }
+    raw = {
+        "title": "three arms",
+        "arms": {name: {"n": "50"} for name in ("placebo", "low", "high")},
+        "endpoints": {"os": {"label": "overall survival"}},
+        "effects": effects,
+        "multivariable": {"os": {"endpoint": "os", "covariates": {name: {"effect": name} for name in sides}}},
+    }
+    (mine / "study" / "three.yaml").write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+    assert cli.run(["audit", "--config-dir", str(mine), "study=three", f"output_dir={mine / 'out'}"]) == 0
+    assert "multivariable" not in capsys.readouterr().out

@@ -229,7 +229,7 @@ def normal_parts(prior: Prior, random: np.random.Generator, count: int) -> tuple
 def lacking_of(_run: RunConfig, spec: ModelSpec, study: Study) -> Iterator[str]:
     """Why there is nothing to fit."""
     if not study.multivariable:
-        yield f"multivariable: missing; needed by the model {spec.name}"
+        yield f"multivariable: missing, or its ratios compare further arms; needed by the model {spec.name}"
     for key in study.multivariable:
         try:
             printed_model(study, key)
