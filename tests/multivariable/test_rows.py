@@ -16,7 +16,7 @@ from retrial import cli
 B = (-0.6, 0.5, -0.4)
 R = np.array([[1.0, 0.3, -0.2], [0.3, 1.0, 0.25], [-0.2, 0.25, 1.0]])
 V = covariance(R, (0.30, 0.32, 0.35))
-SMALL = ("model.matrices.islands=2", "model.matrices.particles=250")
+SMALL = ("model.matrices.islands=2", "model.matrices.particles=300")
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +93,26 @@ def test_covariates_have_a_table(mine: Path, estimates: pd.DataFrame) -> None:
     assert (frame["within"] == "yes").all()
     truth = V[0, 0] / alone(np.array(B), V, 0)[1] ** 2
     assert frame["inflation"][0] == pytest.approx(truth, rel=0.03)
+
+
+def test_the_report_has_its_section(mine: Path) -> None:
+    """One run of everything for this study: the section's tables and figure, and key results without the joint model's rows."""
+    small = tuple(f"models.multivariable_normal.{item.removeprefix('model.')}" for item in SMALL)
+    others = ("weibull", "weibull_nonproportional", "piecewise_exponential", "response_hierarchical", "response_borrowing")
+    left_out = (*(f"models.{name}=null" for name in others), "models.adverse_events_hierarchical=null")
+    assert run(mine, "reanalyse", *small, *left_out) == 0
+    page = next((mine / "out" / "reanalyse").rglob("report.html"))
+    text = page.read_text(encoding="utf-8")
+    assert 'id="multivariable"' in text
+    key_results = text[text.index('id="key-results"') : text.index('id="audit"')]
+    assert "multivariable" not in key_results.lower()
+    tables = page.parent / "tables"
+    shrunken = pd.read_csv(tables / "page_multivariable_shrunken_os.csv")
+    assert list(shrunken["Covariate"]) == ["Treatment", "stage high / stage low", "marker high / marker low"]
+    assert list(shrunken.columns[1:]) == ["Published", "Factors independent", "Factors hierarchical", "Factors horseshoe"]
+    moved = pd.read_csv(tables / "page_multivariable_adjusted_os.csv")
+    assert list(moved["Adjusted for"][:4]) == ["all covariates", "unadjusted", "stage", "marker"]
+    assert (page.parent / "figures" / "forest_multivariable_os.svg").is_file()
 
 
 def test_sensitivity_says_how_strong_a_confounder_must_be(mine: Path) -> None:

@@ -6,8 +6,10 @@ particles find them. 4,000 matrices of 7 covariates take about 3 s; a test holds
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -77,6 +79,12 @@ class Matrices:
     def correlation(self) -> np.ndarray:
         """Of the estimates, (M, p, p)."""
         return np.asarray(np.linalg.inv(self.information) / (self.s[:, :, None] * self.s[:, None, :]))
+
+    def repeated(self, times: int) -> Matrices:
+        """Each matrix so many times, for as many draws of what a prior leaves open."""
+        names = ("information", "b", "s", "distance", "error", "error_sd", "island")
+        more: dict[str, Any] = {name: np.repeat(getattr(self, name), times, axis=0) for name in names}
+        return dataclasses.replace(self, **more)
 
     @property
     def inflation(self) -> np.ndarray:

@@ -18,7 +18,7 @@ from retrial.errors import DataError
 from retrial.estimate import Estimate
 from retrial.frequentist.ratios import contrast_of, covariates_of, effect_source
 from retrial.multivariable.benchmark import benchmark_draws
-from retrial.multivariable.posterior import Components, NormalMixture, posterior, status_of
+from retrial.multivariable.posterior import LEAST_EFFECTIVE, Components, NormalMixture, posterior, status_of
 from retrial.multivariable.printed import PrintedModel, printed_model
 from retrial.multivariable.sampler import Matrices, MatrixSettings, sample
 from retrial.multivariable.summary import covariate_rows
@@ -35,7 +35,8 @@ log = logging.getLogger("retrial")
 SHIFT = "adjustment_shift"
 """Log ratio adjusted for all covariates less that adjusted for some."""
 BENCHMARK_DRAWS = 20_000
-_FLAT = np.inf
+REPEATED = (1, 4, 16)
+"""Times that each matrix is taken, with new draws of the prior's scales, until enough components count."""
 
 
 @dataclass(frozen=True)
@@ -117,17 +118,24 @@ class _Fit:
         return None if self.model.treatment is None else prior_of(priors, self.study, self.model.effects[self.model.treatment])
 
     def components(self, structure: str, priors: PriorSet, given: Prior | None) -> Components:
-        """The joint posterior under one prior of the factors and one of the treatment."""
-        count, size = self.matrices.b.shape
+        """The joint posterior under one prior of the factors and one of the treatment; with more draws of their scales where few count."""
+        for times in REPEATED:
+            found = self._components(self.matrices.repeated(times) if times > 1 else self.matrices, structure, priors, given)
+            if found.effective >= LEAST_EFFECTIVE:
+                break
+        return found
+
+    def _components(self, matrices: Matrices, structure: str, priors: PriorSet, given: Prior | None) -> Components:
+        count, size = matrices.b.shape
         # not of the prior set: the same matrices and scales stand under each, so that sets differ by their priors alone
         random = np.random.default_rng(seed_sequence(self.run.seed, "prior variances", self.model.key, structure))
         means, scales = np.zeros((count, size)), np.empty((count, size))
-        factors = [place for place in range(size) if place != self.model.treatment]
+        factors = list(self.model.others(self.model.treatment)) if self.model.treatment is not None else list(range(size))
         own = PriorSet("own", {**self.spec.priors, **priors.priors})
-        scales[:, factors] = self.spec.given("variances")(structure, self.matrices.s[:, factors], own, random)
+        scales[:, factors] = self.spec.given("variances")(structure, matrices.s[:, factors], own, random)
         if self.model.treatment is not None and given is not None:
             means[:, self.model.treatment], scales[:, self.model.treatment] = normal_parts(given, random, count)
-        return posterior(self.matrices, means, scales)
+        return posterior(matrices, means, scales)
 
     def _subject(self, position: int, prior: str, variant: str, status: str) -> Subject:
         effect, key = self.study.effects[self.model.effects[position]], self.model.effects[position]
