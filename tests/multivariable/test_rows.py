@@ -134,6 +134,17 @@ def test_bad_settings_are_refused(mine: Path, setting: str, words: str, capsys: 
     assert words in capsys.readouterr().err
 
 
+def test_rows_of_tables_that_contradict_each_other_say_so(mine: Path) -> None:
+    raw = tree(B, V)
+    raw["tests"]["univariable"]["rows"]["marker"]["results"]["os"]["chi_square"] = "400"
+    (mine / "study" / "contradictory.yaml").write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+    asked = ["fit", "--config-dir", str(mine), "study=contradictory", f"output_dir={mine / 'out'}", "model=multivariable_normal"]
+    assert cli.run([*asked, "prior=flat", *SMALL]) == 0
+    found = rows(mine, "fit")
+    notes = found[found["method"] == "bayes"]["note"]
+    assert notes.str.contains("the printed tables contradict each other").all()
+
+
 def test_a_covariate_that_the_file_lacks_is_named(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = tree(B, V)
     raw["multivariable"]["os"]["covariates"]["stage"] |= {"effect": "stge_adjusted", "baseline": "stage", "levels": ["high"]}

@@ -37,7 +37,8 @@ class NormalMixture:
         """P(X <= x)."""
         flat = np.atleast_1d(np.asarray(x, dtype=float))
         found = np.array([self.weights @ ndtr((value - self.means) / self.sds) for value in flat])
-        return np.asarray(found.reshape(np.shape(x)))
+        # weights add to 1 but for rounding
+        return np.asarray(np.clip(found, 0.0, 1.0).reshape(np.shape(x)))
 
     def ppf(self, q: np.ndarray) -> np.ndarray:
         """Quantiles, by bisection to the last bit that matters."""

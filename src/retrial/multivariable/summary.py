@@ -79,6 +79,13 @@ def covariate_rows(model: PrintedModel, matrices: Matrices, tail: float) -> list
     return rows
 
 
+def contradiction(model: PrintedModel, matrices: Matrices) -> str:
+    """Which printed univariable numbers and margins no matrix carries beside the ratios; empty where they all go together."""
+    far = np.median(np.abs(matrices.distance), axis=0) > TOLERANCE
+    named = [model.names[item.covariate] for item, wrong in zip(matrices.asked, far, strict=True) if wrong]
+    return f"the printed tables contradict each other ({', '.join(dict.fromkeys(named))}): the nearest matrices" if named else ""
+
+
 def _printed_z(model: PrintedModel, place: int) -> float:
     """√χ² of the univariable test, else |b| / s of the univariable ratio."""
     if np.isfinite(model.test[place, 0]):

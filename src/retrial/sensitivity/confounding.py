@@ -16,6 +16,7 @@ from retrial.multivariable.benchmark import benchmark_draws, multiples
 from retrial.multivariable.posterior import posterior, status_of
 from retrial.multivariable.printed import printed_model
 from retrial.multivariable.sampler import MatrixSettings, sample
+from retrial.multivariable.summary import contradiction
 from retrial.seeds import integer_seed
 from retrial.study.study import Study
 
@@ -45,7 +46,14 @@ def benchmark_estimates(study: Study, questions: Questions, seed: int) -> Iterat
         effect = study.effects[model.effects[model.treatment]]
         place = effect_source(effect, model.effects[model.treatment])
         subject = Subject(
-            model.endpoint, contrast_of(effect), MODEL, "flat", place, status_of(components), adjusted_for=covariates_of(effect)
+            model.endpoint,
+            contrast_of(effect),
+            MODEL,
+            "flat",
+            place,
+            status_of(components),
+            contradiction(model, matrices),
+            adjusted_for=covariates_of(effect),
         )
         mine = integer_seed(seed, "benchmark", key)
         for words, draws in benchmark_draws(components, model.treatment, mine, DRAWS).items():

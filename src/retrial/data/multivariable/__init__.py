@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from retrial.multivariable.benchmark import benchmark_draws
 from retrial.multivariable.posterior import LEAST_EFFECTIVE, Components, NormalMixture, posterior, status_of
 from retrial.multivariable.printed import PrintedModel, printed_model
 from retrial.multivariable.sampler import Matrices, MatrixSettings, sample
-from retrial.multivariable.summary import covariate_rows
+from retrial.multivariable.summary import contradiction, covariate_rows
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.run_config import ModelSpec, RunConfig
@@ -114,6 +115,11 @@ class _Fit:
                 if is_main and structure == main and self.model.treatment is not None:
                     yield from self._adjustment(components, name, self.model.treatment)
 
+    @cached_property
+    def contradiction(self) -> str:
+        """What to know of every row where the printed tables do not go together."""
+        return contradiction(self.model, self.matrices)
+
     def _treatment_prior(self, priors: PriorSet) -> Prior | None:
         return None if self.model.treatment is None else prior_of(priors, self.study, self.model.effects[self.model.treatment])
 
@@ -147,6 +153,7 @@ class _Fit:
             prior,
             effect_source(effect, key),
             status=status,
+            note=self.contradiction,
             variant=variant,
             adjusted_for=names,
         )
@@ -170,6 +177,7 @@ class _Fit:
             names = ", ".join(self.model.names[place] for place in kept)
             spread = matrix_share(components, position, kept)
             note = f"share of the variance that the printed tables leave open: {100 * spread:.0f} %"
+            note = "; ".join(part for part in (note, full.note) if part)
             subject = dataclasses.replace(full, adjusted_for=names, note=note)
             parts = [part.subset(position, kept) for part in components.islands]
             whole = components.subset(position, kept)
