@@ -36,7 +36,7 @@ bench: $(READY)  ## speeds, as ratios against plain alternatives in the same run
 
 validate: $(READY)  ## calibration, fidelity and coverage studies (hours)
 	$(BIN)/python -m pytest -m slow
-	$(BIN)/retrial experiment calibration fidelity coverage
+	$(BIN)/retrial experiment calibration fidelity coverage multivariable
 
 fuzz: $(READY)  ## changed studies, CSVs, configurations and command lines (hours): nothing but answers and errors in words
 	$(BIN)/python -m tests.fuzz.run

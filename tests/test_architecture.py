@@ -45,6 +45,7 @@ ROOMS = (
         "seeds",
         "estimate",
         "study",
+        "multivariable",
         "audit",
         "priors",
         "tables",

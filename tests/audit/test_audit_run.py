@@ -142,7 +142,7 @@ def test_table_shows_findings_first(audit: list[Check]) -> None:
     text = render(audit, width=150)
     order = [
         text.index(title)
-        for title in ("Inconsistent (7)", "Consistent only if (22)", "Not checkable (2)", "Consistent, with a remark")
+        for title in ("Inconsistent (7)", "Consistent only if (23)", "Not checkable (2)", "Consistent, with a remark")
     ]
     assert order == sorted(order)
     assert f"{len(audit)} checks, {numbers_recomputed(audit)} printed numbers recomputed" in text

@@ -41,6 +41,8 @@ SECTION_OF_MODEL = {
     "TestTable": "`tests`",
     "TestRow": "`tests`",
     "TestResult": "`tests`",
+    "Multivariable": "`multivariable`",
+    "Covariate": "`multivariable`",
     "Response": "`response`",
     "Composite": "`response`",
     "BinaryOutcome": "`binary`",
@@ -129,6 +131,8 @@ def test_needed_keys_are_bold_and_others_are_not() -> None:
         "of",
         "terms",
         "grades",
+        "covariates",
+        "effect",
     }
 
 

@@ -46,7 +46,7 @@ class Check:
     """One recomputation of printed numbers.
 
     family       counts, percentages, count_tests, mean_tests, chi_square_p, ratio_ci_p, twice_printed, direction, time, medians,
-                 patients, joint (in this order in `FAMILIES`)
+                 multivariable, patients, joint (in this order in `FAMILIES`)
     claim        what the paper says, in words with its numbers
     where        table and row, or section
     path         key path of the quantity in the study file
@@ -84,6 +84,7 @@ FAMILIES: tuple[str, ...] = (
     "direction",
     "time",
     "medians",
+    "multivariable",
     "patients",
     "joint",
 )

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from retrial.audit import mean_tests, twice_printed
+from retrial.audit import mean_tests, multivariable, twice_printed
 from retrial.audit.check import FAMILIES, Check, Consequence, Decision, Verdict
 from retrial.audit.counts import chi_square, count_tests, percentages, rankings, repair, sums
 from retrial.audit.ratios import checks as ratio_checks
@@ -31,6 +31,7 @@ AUDITS: tuple[Callable[[Study], Iterator[Check]], ...] = (
     at_risk.checks,
     medians.checks,
     landmarks.checks,
+    multivariable.checks,
 )
 _STRENGTH = (Consequence.EXCLUDED, Consequence.WIDENED, Consequence.CORRECTED, Consequence.AS_PRINTED)
 

@@ -17,6 +17,7 @@ from retrial.tables.findings.spread import Key
 if TYPE_CHECKING:
     from retrial.data.prior_checks import Before
     from retrial.data.survival_checks import Criticised
+    from retrial.multivariable.summary import CovariateSummary
     from retrial.priors.prior_set import PriorSet
     from retrial.run_config import ModelSpec, RunConfig
     from retrial.study.study import Study
@@ -41,6 +42,7 @@ class Fits:
     estimates    rows of the answers;  diagnostics: a row a sampled fit;  failures: a line a failed one
     posteriors   (endpoint, model) -> sampled draws with what they were fitted to
     bands        endpoint -> S(t) of one posterior, for the figure;  criticism, variance: of survival models
+    multivariable   a row a covariate of a printed multivariable model
     """
 
     estimates: Sequence[Estimate] = ()
@@ -50,12 +52,13 @@ class Fits:
     bands: Mapping[str, xr.Dataset] = field(default_factory=dict)
     criticism: Sequence[Criticised] = ()
     variance: Sequence[Row] = ()
+    multivariable: Sequence[CovariateSummary] = ()
 
     @classmethod
     def together(cls, parts: Iterable[Fits]) -> Fits:
         """All parts in their order; of two bands of one endpoint the first."""
         parts = list(parts)
-        lists = ("estimates", "diagnostics", "failures", "criticism", "variance")
+        lists = ("estimates", "diagnostics", "failures", "criticism", "variance", "multivariable")
         return cls(
             **{name: [item for part in parts for item in getattr(part, name)] for name in lists},
             posteriors={place: tree for part in parts for place, tree in part.posteriors.items()},

@@ -47,6 +47,7 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         model_cards={spec.name: spec.card for spec in used},
         model_labels={name: spec.label for name, spec in run.models.items()},
         model_words={name: spec.short for name, spec in run.models.items() if spec.short},
+        model_kinds={name: spec.kind.name for name, spec in run.models.items()},
         parameter_labels={item.name: item.label for spec in used for item in spec.parameters},
         main_prior=run.main_prior,
     )

@@ -81,7 +81,7 @@ def probe_files(probed: Probed) -> Files:
 def result_files(
     run: RunConfig, study: Study, estimates: Sequence[Estimate], fits: Fits, printed: Sequence[Estimate] = ()
 ) -> Files:
-    """estimates.csv, diagnostics.csv, priors.csv, agreement.csv and variance.csv; posterior_ENDPOINT_MODEL.nc and band_ENDPOINT.nc.
+    """estimates.csv, diagnostics.csv, priors.csv, agreement.csv, variance.csv and multivariable.csv; posterior_*.nc and band_ENDPOINT.nc.
 
     `study` as the audit lets it be used; `printed` are the ratios as printed, where the estimates do not hold them.
     """
@@ -89,7 +89,13 @@ def result_files(
     agreed = [
         dataclasses.asdict(row) for row in agreements([*printed, *estimates], published_effects(study), run.questions.agreement)
     ]
-    rows = {"diagnostics": fits.diagnostics, "priors": priors, "variance": fits.variance, "agreement": agreed}
+    rows = {
+        "diagnostics": fits.diagnostics,
+        "priors": priors,
+        "variance": fits.variance,
+        "multivariable": fits.multivariable,
+        "agreement": agreed,
+    }
     frames = {name: pd.DataFrame(list(found)) for name, found in rows.items()}
     posteriors: Arrays = {("posterior", *place): tree for place, tree in fits.posteriors.items()}
     bands: Arrays = {("band", endpoint): band for endpoint, band in fits.bands.items()}

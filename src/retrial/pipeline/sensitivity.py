@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from retrial.data.kind import failed_in_words
 from retrial.errors import DataError
 from retrial.estimate import to_frame
 from retrial.pipeline.arms.comparisons import each_comparison
@@ -13,6 +14,7 @@ from retrial.pipeline.arms.single import NOT_RUN
 from retrial.pipeline.audit import audited
 from retrial.pipeline.results import audit_files
 from retrial.run_config import RunConfig
+from retrial.sensitivity.confounding import benchmark_estimates
 from retrial.sensitivity.credibility import credibility_estimates
 from retrial.sensitivity.evalue import e_value_estimates
 from retrial.store.tables import write_table
@@ -23,10 +25,13 @@ log = logging.getLogger("retrial")
 
 @each_comparison
 def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
-    """Reverse-Bayes and E-values of every printed treatment effect, in closed form; writes estimates.csv."""
+    """Reverse-Bayes and E-values of every printed treatment effect, in closed form, and one more confounder; writes estimates.csv.
+
+    Returns the rows that must not be used.
+    """
     checks, used = audited(study)
     audit_files(checks).write(folder)
-    rows = [*e_value_estimates(used), *credibility_estimates(used)]
+    rows = [*e_value_estimates(used), *credibility_estimates(used), *benchmark_estimates(used, run.questions, run.seed)]
     if not rows and study.one_arm:
         log.info("sensitivity: %s", NOT_RUN)
         return []
@@ -34,6 +39,6 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
         raise DataError("nothing to do", ["effects: got no treatment effect with an interval or p; one is needed"])
     frame = to_frame(rows)
     write_table(folder, "estimates", frame)
-    shown = frame[["endpoint", "quantity", "contrast", "point", "model"]]
+    shown = frame[frame["statistic"] == "value"][["endpoint", "quantity", "contrast", "point", "model"]]
     print(shown.assign(contrast=shown["contrast"].map(study.names.contrast)).to_string(index=False))
-    return []
+    return failed_in_words(rows)

@@ -86,6 +86,7 @@ class ReportData:
     agreement    columns of `answers.agreement.Agreement`: does a posterior agree with the published hazard ratio
     variance     columns endpoint, model, prior, quantity, total_sd, within_share, between_tables_share, between_readings_share, tables,
                  status
+    multivariable   a row a covariate of a printed multivariable model (columns: `multivariable.summary`)
     criticism    a row an endpoint and model: leave-one-out scores, Pareto k, stacking weights (columns: `criticism.summary`)
     readings     a row an endpoint and reading of the paper's estimators (columns: `Ensemble.health`)
     spread       answers over the tables (columns: `tables.findings.spread.spread`); leave_one_out: the same with numbers left out in turn
@@ -96,6 +97,7 @@ class ReportData:
     manifest     study, config, seed, versions, commit, wall time, ...
     model_cards  model name -> what a statistician should know of it (the model file's docstring)
     model_labels, model_words  model name -> what it is called, and in one word beside other models of the same outcome
+    model_kinds  model name -> the kind of data that it is fitted to
     parameter_labels  parameter of a model -> what it is called, with its unit
     thresholds   in words, what a fit must meet to pass
     main_prior   prior set that the sentences of "Key results" quote; the first one met where empty
@@ -116,6 +118,7 @@ class ReportData:
     criticism: pd.DataFrame | None = None
     agreement: pd.DataFrame | None = None
     variance: pd.DataFrame | None = None
+    multivariable: pd.DataFrame | None = None
     loo_pit: pd.DataFrame | None = None
     readings: pd.DataFrame | None = None
     spread: pd.DataFrame | None = None
@@ -126,6 +129,11 @@ class ReportData:
     model_cards: Mapping[str, str] = field(default_factory=dict)
     model_labels: Mapping[str, str] = field(default_factory=dict)
     model_words: Mapping[str, str] = field(default_factory=dict)
+    model_kinds: Mapping[str, str] = field(default_factory=dict)
     parameter_labels: Mapping[str, str] = field(default_factory=dict)
     thresholds: str = "R-hat ≤ 1.01, bulk and tail effective sample size ≥ 400, no divergence"
     main_prior: str = ""
+
+    def is_joint(self, row: Estimate) -> bool:
+        """Whether a row is of a model of all coefficients of a multivariable model at once, which has a section of its own."""
+        return self.model_kinds.get(row.model) == "multivariable"

@@ -45,7 +45,9 @@ def key_results(data: ReportData) -> list[KeyResult]:
     if data.study.one_arm:
         return _of_one_arm(data)
     groups = [
-        group for group in groups_of(data.estimates) if group.main in _IN_WORDS and is_comparison(group.first) and group.fine
+        group
+        for group in groups_of(row for row in data.estimates if not data.is_joint(row))
+        if group.main in _IN_WORDS and is_comparison(group.first) and group.fine
     ]
     results = []
     for endpoint in _main_endpoints(data.study, groups):

@@ -13,14 +13,16 @@ from retrial.report.figures.forest import section_forests
 from retrial.report.figures.picture import Picture
 from retrial.report.labels import RATIOS, is_ratio_at, is_treatment, quantity_label
 from retrial.report.table import Table
+from retrial.report.tables.multivariable import multivariable_pictures, multivariable_tables
 from retrial.report.tables.probabilities import probability_table
 from retrial.report.tables.response import response_tables
 from retrial.report.tables.results import Group, groups_of, side_by_side
 from retrial.report.tables.spread import spread_tables
 from retrial.study.study import Study
 
-TREATMENT, RESPONSE, ADVERSE, PROGNOSTIC, BASELINE, OTHER = (
+TREATMENT, MULTIVARIABLE, RESPONSE, ADVERSE, PROGNOSTIC, BASELINE, OTHER = (
     "treatment",
+    "multivariable",
     "response",
     "adverse_events",
     "prognostic",
@@ -29,6 +31,7 @@ TREATMENT, RESPONSE, ADVERSE, PROGNOSTIC, BASELINE, OTHER = (
 )
 _TITLES = {
     TREATMENT: "Treatment effect on survival",
+    MULTIVARIABLE: "The multivariable model",
     RESPONSE: "Response and yes/no outcomes",
     ADVERSE: "Adverse events",
     PROGNOSTIC: "Prognostic factors",
@@ -74,7 +77,7 @@ def result_sections(data: ReportData) -> list[Section]:
     """Sections that have something, in reading order."""
     rows: dict[str, list[Estimate]] = {key: [] for key in _TITLES}
     for row in data.estimates:
-        rows[section_of(data.study, row)].append(row)
+        rows[MULTIVARIABLE if data.is_joint(row) else section_of(data.study, row)].append(row)
     titles = {**_TITLES, TREATMENT: "Survival"} if data.study.one_arm else _TITLES
     return [_section(data, key, titles[key], mine) for key, mine in rows.items() if mine]
 
@@ -83,7 +86,7 @@ def _section(data: ReportData, key: str, heading: str, rows: Sequence[Estimate])
     groups = _ordered(data.study, groups_of(rows))
     chances = [group for group in groups if group.first.statistic == "probability"]
     numbers = [group for group in groups if group.first.statistic != "probability"]
-    tables = _at_a_glance(data, key)
+    tables = multivariable_tables(data, rows) if key == MULTIVARIABLE else _at_a_glance(data, key)
     short = bool(tables)
     folded = key in _FOLDED or short
     if numbers:
@@ -93,6 +96,8 @@ def _section(data: ReportData, key: str, heading: str, rows: Sequence[Estimate])
         title = f"Posterior probabilities: {_TABLES.get(base) or quantity_label(base)}"
         tables.append(probability_table(data.study, mine, key=f"{key}_probabilities_{base}", title=title, folded=folded))
     pictures = adverse_pictures(data) if key == ADVERSE else []
+    if key == MULTIVARIABLE:
+        pictures = multivariable_pictures(data, rows)
     if not pictures and key in (TREATMENT, RESPONSE, ADVERSE):
         drawn = [group for group in numbers if group.endpoint in _rates(data)] if key == RESPONSE and short else numbers
         pictures = section_forests(data, key, heading, drawn, chances)

@@ -13,6 +13,7 @@ from retrial.answers.agreement import Agreement
 from retrial.audit.check import Check
 from retrial.estimate import Estimate
 from retrial.fit.diagnostics import Diagnostics
+from retrial.multivariable.summary import CovariateSummary
 from retrial.store.folders import MANIFEST
 
 _LINE = re.compile(r"^(?P<names>[a-z_]+(?:, [a-z_]+)*)(?:  +(?P<text>\S.*))?$")
@@ -140,6 +141,13 @@ ARTEFACTS: dict[str, Artefact] = {
             between_readings_share  share between the readings
             tables, status
         """),
+    ),
+    "multivariable": Artefact(
+        "multivariable.csv",
+        "covariates of a printed multivariable model: what its tables say of their information matrix",
+        _MODELS,
+        "report: The multivariable model",
+        _fields(CovariateSummary),
     ),
     "criticism": Artefact(
         "criticism.csv",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from retrial.dims import ARMS, TOTAL
+from retrial.study.effects import Covariate, Multivariable, same_groups
 from retrial.study.fields import CountRow
 from retrial.study.problems import Problem, listed, shown
 from retrial.study.sections import AdverseEvents, Endpoint
@@ -97,11 +98,55 @@ def _names(study: Study, tree: Mapping[str, Any]) -> _Found:
         for row, item in tests.rows.items():
             if endpoints:
                 yield from _unknown(f"tests.{table}.rows.{row}.results", list(item.results), endpoints)
+    for key, model in study.multivariable.items():
+        yield from _multivariable(study, f"multivariable.{key}", model, tree)
     categories = _keys(tree, "response", "categories")
     for key, composite in (study.response.composites if study.response else {}).items():
         yield from _unknown(f"response.composites.{key}.of", composite.of, categories)
     if study.adverse_events is not None:
         yield from _ranked(study.adverse_events, tree)
+
+
+def _multivariable(study: Study, path: str, model: Multivariable, tree: Mapping[str, Any]) -> _Found:
+    """What the section of a multivariable model names and other sections do not have, or have of something else."""
+    yield from _named(f"{path}.endpoint", model.endpoint, {**_keys(tree, "endpoints"), **_keys(tree, "binary")})
+    yield from _named(f"{path}.tests", model.tests, _keys(tree, "tests"))
+    for name, item in model.covariates.items():
+        yield from _covariate(study, f"{path}.covariates.{name}", model, item, tree)
+    named = [item.effect for item in model.covariates.values()]
+    if len(set(named)) < len(named):
+        yield f"{path}.covariates", f"got the effects {listed(named)}; allowed is each once"
+    mine = {key: study.effects[key] for key in dict.fromkeys(named) if key in study.effects}
+    known = _keys(tree, "endpoints")
+    endpoints = {one.endpoint for one in mine.values() if one.endpoint in known}
+    for what, values in (("measure", {one.measure for one in mine.values()}), ("endpoint", endpoints)):
+        if len(values) > 1:
+            yield f"{path}.covariates", f"got effects of the {what}s {listed(sorted(values))}; allowed is one {what}"
+    treatments = [key for key, one in mine.items() if one.is_treatment]
+    if len(treatments) > 1:
+        yield f"{path}.covariates", f"got the treatment effects {listed(treatments)}; allowed is one"
+
+
+def _covariate(study: Study, path: str, model: Multivariable, item: Covariate, tree: Mapping[str, Any]) -> _Found:
+    for name in ("effect", "unadjusted"):
+        yield from _named(f"{path}.{name}", getattr(item, name), _keys(tree, "effects"))
+    if item.test and not model.tests:
+        yield f"{path}.test", f"got {shown(item.test)}; allowed beside tests, the key of a table of tests"
+    elif item.test:
+        yield from _named(f"{path}.test", item.test, _keys(tree, "tests", model.tests, "rows"))
+    variables = _keys(tree, "baseline", "variables")
+    yield from _named(f"{path}.baseline", item.baseline, variables)
+    for level in item.levels if item.baseline in variables else ():
+        yield from _named(f"{path}.levels", level, _keys(tree, "baseline", "variables", item.baseline, "levels"))
+    both = [study.effects[key] for key in (item.effect, item.unadjusted) if key in study.effects]
+    if len(both) == 2 and not same_groups(*both):
+        words = f"{both[1].numerator} / {both[1].denominator}"
+        yield f"{path}.unadjusted", f"got a ratio of {words}; allowed is one of {both[0].numerator} and {both[0].denominator}"
+
+
+def _named(path: str, name: str, known: Mapping[str, None]) -> _Found:
+    if name and name not in known:
+        yield path, f"got {shown(name)}; allowed are {listed(list(known)) or 'none: the file has no such section'}"
 
 
 def _ranked(adverse_events: AdverseEvents, tree: Mapping[str, Any]) -> _Found:

@@ -238,3 +238,46 @@ class TestTable(Section):
     __test__ = False
     where: str = ""
     rows: dict[Key, TestRow] = Field(min_length=1)
+
+
+class Covariate(Section):
+    """One covariate, by its keys in the other sections.
+
+    `effect` is its ratio in the multivariable model, `unadjusted` its univariable ratio, `test` its row in the table of univariable tests (the
+    covariate's own key, where the table has such a row). `baseline` and `levels` are its row group of the baseline table and the levels that
+    belong to the numerator's group. `per_unit` says that the ratio is per unit of a quantity, not of two groups.
+    """
+
+    effect: str
+    unadjusted: str = ""
+    test: str = ""
+    baseline: str = ""
+    levels: list[str] = Field(default_factory=list)
+    per_unit: bool = False
+
+    @model_validator(mode="after")
+    def _levels_of(self) -> Covariate:
+        if bool(self.baseline) != bool(self.levels):
+            given, other = ("baseline", "levels") if self.baseline else ("levels", "baseline")
+            raise Clash(f"got {given} without {other}; allowed are both (or neither)", at=(given,), also=(other,))
+        if self.levels and self.per_unit:
+            raise Clash("got levels of a ratio per unit; allowed are levels of a group", at=("levels",), also=("per_unit",))
+        return self
+
+
+class Multivariable(Section):
+    """The multivariable model of one endpoint: all of its covariates, and how they were chosen.
+
+    `tests` names the table of univariable tests, `selected_below` the univariable p below which covariates were taken into the model.
+    """
+
+    endpoint: str = ""
+    where: str = ""
+    tests: str = ""
+    selected_below: PValue | None = None
+    covariates: dict[Key, Covariate] = Field(min_length=2)
+
+
+def same_groups(one: Effect, other: Effect) -> bool:
+    """Whether two ratios compare the same groups, in either order."""
+    return {one.numerator, one.denominator} == {other.numerator, other.denominator}

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr
 from retrial.dims import ARMS, EXPERIMENTAL
 from retrial.errors import ConfigError
 from retrial.study.arms.names import ArmNames
-from retrial.study.effects import with_strata
+from retrial.study.effects import Multivariable, with_strata
 from retrial.study.fields import Count, CountRow, Key, Section
 from retrial.study.sections import (
     AdverseEvents,
@@ -54,6 +54,7 @@ class Study(Section):
     endpoints: dict[Key, Endpoint] = Field(default_factory=dict)
     effects: Annotated[dict[Key, Effect], BeforeValidator(with_strata)] = Field(default_factory=dict)
     tests: dict[Key, TestTable] = Field(default_factory=dict)
+    multivariable: dict[Key, Multivariable] = Field(default_factory=dict)
     response: Response | None = None
     binary: dict[Key, BinaryOutcome] = Field(default_factory=dict)
     adverse_events: AdverseEvents | None = None

@@ -55,7 +55,7 @@ class View:
     def tree(self, tree: Mapping[str, Any]) -> dict[str, Any]:
         """The file's tree, of these two arms."""
         found = self._section(tree, Study)
-        return found if isinstance(found, dict) else {}
+        return _without_models_of_others(found, tree) if isinstance(found, dict) else {}
 
     def _value(self, node: Any, kind: Any) -> Any:
         if kind is None:
@@ -165,6 +165,23 @@ class View:
         strange = numerator in self.arms or denominator in self.arms
         # arms that are not both there are refused elsewhere; what else is wrong with the effect is found here
         return {key: item for key, item in node.items() if key not in ("numerator", "denominator")} if strange else node
+
+
+def _without_models_of_others(found: dict[str, Any], tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Without multivariable models one of whose ratios compares other arms: what is left of them is no model of the paper."""
+    models, written, mine = (part.get(key) for part, key in ((found, "multivariable"), (tree, "effects"), (found, "effects")))
+    if not isinstance(models, dict) or not isinstance(written, dict):
+        return found
+    gone = set(written) - set(mine if isinstance(mine, dict) else {})
+    kept = {key: model for key, model in models.items() if not gone & set(_effects_of(model))}
+    return {key: kept if key == "multivariable" else item for key, item in found.items()}
+
+
+def _effects_of(model: Any) -> Iterator[str]:
+    """Keys of the ratios that a multivariable model names, as far as it is well formed."""
+    covariates = model.get("covariates") if isinstance(model, dict) else None
+    for item in covariates.values() if isinstance(covariates, dict) else ():
+        yield from (name for key in ("effect", "unadjusted") if isinstance(item, dict) and isinstance(name := item.get(key), str))
 
 
 def _label(arms: dict[str, Any], role: str, name: str) -> None:

@@ -1,0 +1,195 @@
+"""Family `multivariable`: a printed multivariable model against its univariable results, its events and the rule that chose its covariates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from retrial.audit.check import Check, Consequence, Verdict
+from retrial.audit.numbers import significant
+from retrial.errors import DataError
+from retrial.multivariable.printed import PrintedModel, printed_model
+from retrial.multivariable.smallest import smallest_violation
+from retrial.multivariable.statistics import TOLERANCE, Statistic
+from retrial.study.effects import Multivariable
+from retrial.study.study import Study
+
+FAMILY = "multivariable"
+FEW = 10.0
+"""Events a covariate below which a multivariable model is known to go wrong (Peduzzi et al. 1995, J Clin Epidemiol 48:1503)."""
+NARROWER = -0.01
+"""Least log of the adjusted standard error over the univariable one: -0.007 in 847 covariates of real Cox models (`experiments/multivariable`)."""
+_Z = 1.96
+
+
+def checks(study: Study) -> Iterator[Check]:
+    """What can be recomputed of every multivariable model."""
+    for key, section in study.multivariable.items():
+        yield from _selection(study, key, section)
+        try:
+            model = printed_model(study, key)
+        except DataError as error:
+            yield _check(key, section, f"{key}: the multivariable model", "", "; ".join(error.problems), Verdict.NOT_CHECKABLE)
+            continue
+        yield _events(key, section, model)
+        for place in range(model.size):
+            yield from _of_both(key, section, model, place)
+        yield from _together(key, section, model)
+
+
+def _check(
+    key: str,
+    section: Multivariable,
+    claim: str,
+    printed: str,
+    recomputed: str,
+    verdict: Verdict,
+    *,
+    covariate: str = "",
+    reading: str = "",
+    note: str = "",
+    numbers: int = 0,
+) -> Check:
+    finding = verdict in (Verdict.INCONSISTENT, Verdict.CONSISTENT_ONLY_IF)
+    return Check(
+        family=FAMILY,
+        claim=claim,
+        where=section.where,
+        path=f"multivariable.{key}.covariates.{covariate}" if covariate else f"multivariable.{key}",
+        printed=printed,
+        recomputed=recomputed,
+        verdict=verdict,
+        reading=reading,
+        note=note,
+        consequence=Consequence.AS_PRINTED if finding else Consequence.NONE,
+        numbers=numbers,
+    )
+
+
+def _selection(study: Study, key: str, section: Multivariable) -> Iterator[Check]:
+    """The covariates of the model are those whose univariable p is below the bound that the paper states."""
+    table, bound = study.tests.get(section.tests), section.selected_below
+    if table is None or bound is None:
+        return
+    rows = {item.test or name: name for name, item in section.covariates.items()}
+    p = {name: row.results[section.endpoint].p for name, row in table.rows.items() if section.endpoint in row.results}
+    below = {name for name, value in p.items() if value is not None and value.low < bound.value}
+    above = {name for name, value in p.items() if value is not None and value.high >= bound.value}
+    missing = sorted(below - above - set(rows))
+    extra = [rows[name] for name in sorted((above - below) & set(rows)) if not table.rows[name].treatment]
+    words = [f"{', '.join(missing)} left out" if missing else "", f"{', '.join(extra)} taken in" if extra else ""]
+    yield _check(
+        key,
+        section,
+        f"{key}: the covariates are those of the univariable p < {bound}",
+        f"{len(rows)} covariates",
+        f"{len(below)} of {len(p)} rows have p < {bound}",
+        Verdict.INCONSISTENT if missing or extra else Verdict.CONSISTENT,
+        note="; ".join(word for word in words if word),
+    )
+
+
+def _events(key: str, section: Multivariable, model: PrintedModel) -> Check:
+    """Events a covariate, and what choosing them by their p does."""
+    chosen = "chosen by their univariable p, so that their ratios are too far from 1 on average" if section.selected_below else ""
+    if not model.events_printed:
+        return _check(
+            key,
+            section,
+            f"{key}: events for {model.size} covariates",
+            "",
+            f"endpoints.{model.endpoint}.events: missing",
+            Verdict.NOT_CHECKABLE,
+        )
+    each = model.events / model.size
+    few = f"fewer than {FEW:g}: estimates of such models are too extreme and their intervals too short" if each < FEW else ""
+    return _check(
+        key,
+        section,
+        f"{key}: {model.size} covariates, {model.events:g} events",
+        f"{model.events:g} events",
+        f"{each:.1f} events a covariate",
+        Verdict.CONSISTENT,
+        note="; ".join(word for word in (few, chosen) if word),
+    )
+
+
+def _of_both(key: str, section: Multivariable, model: PrintedModel, place: int) -> Iterator[Check]:
+    """A covariate's printed univariable ratio beside its multivariable one: standard errors, and the side of 1."""
+    if not np.isfinite(model.unadjusted_se[place, 0]):
+        return
+    name = model.names[place]
+    adjusted = model.pools[place, :, 1]
+    low, high = (float(end) for end in model.unadjusted_se[place])
+    inflation = (float(adjusted.mean()) / ((low + high) / 2)) ** 2
+    narrower = math.log(float(adjusted.max()) / low) < NARROWER
+    reading = "the univariable ratio is not of a Cox model of the same patients (one-step, observed / expected, other patients)"
+    yield _check(
+        key,
+        section,
+        f"{key}, {name}: SE {adjusted.mean():.4f} adjusted, {(low + high) / 2:.4f} unadjusted",
+        f"{adjusted.mean():.4f}",
+        f"variance inflation {inflation:.2f}",
+        Verdict.CONSISTENT_ONLY_IF if narrower else Verdict.CONSISTENT,
+        reading=reading if narrower else "",
+        note="adjustment cannot narrow the interval of a Cox model by that much" if narrower else "",
+        covariate=name,
+        numbers=1,
+    )
+    b, alone = model.centre[place], float(model.unadjusted[place].mean())
+    opposite = alone * b[0] < 0 and min(abs(b[0] / b[1]), abs(alone) / ((low + high) / 2)) > _Z
+    if opposite:
+        yield _check(
+            key,
+            section,
+            f"{key}, {name}: univariable and multivariable ratio on opposite sides of 1",
+            significant(math.exp(b[0])),
+            significant(math.exp(alone)),
+            Verdict.CONSISTENT_ONLY_IF,
+            reading="one of both labels is reversed, or the covariates hide one another",
+            covariate=name,
+        )
+
+
+def _together(key: str, section: Multivariable, model: PrintedModel) -> Iterator[Check]:
+    """Every univariable number and margin against the nearest information matrix that there is (`smallest_violation`)."""
+    asked, distances, implied = smallest_violation(model)
+    for item, distance in zip(asked, distances, strict=True):
+        if item.kind in ("test", "ratio", "arms", "share"):
+            yield _nearest(key, section, model, item, float(distance), implied[item.covariate])
+
+
+_WORDS = {"arms": "its numbers in both arms", "share": "its share of the patients"}
+
+
+def _nearest(
+    key: str, section: Multivariable, model: PrintedModel, item: Statistic, distance: float, implied: np.ndarray
+) -> Check:
+    name, far = model.names[item.covariate], abs(distance) > TOLERANCE
+    empirical = item.kind in _WORDS
+    if item.kind == "test":
+        low, high = model.test[item.covariate]
+        printed = f"{low:.3f} or more" if not math.isfinite(high) else f"{(low + high) / 2:.3f}"
+        what, recomputed = "√χ² of the univariable test", f"√χ² {abs(implied[0] / implied[1]):.3f}"
+    elif item.kind == "ratio":
+        what, printed = "the univariable ratio", significant(math.exp(float(model.unadjusted[item.covariate].mean())))
+        recomputed = significant(math.exp(implied[0]))
+    else:
+        what, printed, recomputed = _WORDS[item.kind], "", f"{abs(distance):.1f} scales away"
+    wrong = Verdict.CONSISTENT_ONLY_IF if empirical else Verdict.INCONSISTENT
+    return _check(
+        key,
+        section,
+        f"{key}, {name}: {what} beside the multivariable ratios",
+        printed,
+        recomputed,
+        wrong if far else Verdict.CONSISTENT,
+        reading="the group's information is unlike that of real Cox models" if far and empirical else "",
+        note=f"{abs(distance):.1f} scales away under the nearest positive definite information matrix; {TOLERANCE:g} are allowed"
+        if far
+        else "",
+        covariate=name,
+        numbers=0 if empirical else 1,
+    )

@@ -1,0 +1,220 @@
+"""What a paper prints about one multivariable model, as numbers with their rounding."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
+from retrial.errors import DataError
+from retrial.seeds import integer_seed
+from retrial.study.effects import Covariate, Effect, Multivariable, TestResult
+from retrial.study.reported import Quantity
+from retrial.study.study import Study
+
+NAN = float("nan")
+POOL, TRIED = 512, 40_000
+"""Pairs (estimate, SE) kept of one printed ratio, and limits tried to find them."""
+LEAST_POOL = 16
+"""Fewer pairs than that mean that estimate and limits do not round to one Wald interval."""
+_LEAST_P, _TINY = 1e-300, 1e-12
+_LEAST_Z = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class PrintedModel:
+    """p covariates of one multivariable model; estimates b and standard errors s on the log scale.
+
+    names      covariates in the file's order;  labels: as a reader calls them;  contrasts: "BCLC B / BCLC C";  effects: their keys
+    treatment  position of the treatment, None without one (then experimental / control, whatever the file's order)
+    pools      (p, K, 2): pairs (b, s) that round to the print, each as likely as the next
+    test       (p, 2): bounds of |z| = √χ² of the univariable test; NaN where there is none
+    unadjusted, unadjusted_se   (p, 2): bounds of the univariable log ratio and its SE; NaN where they are not printed
+    share      (p,): part of the patients in the numerator's group;  with_treatment: its correlation with the treatment over patients
+    per_unit   (p,): whether the ratio is per unit of a quantity
+    events     of the endpoint, else those that the smallest SE needs (4 / s²)
+    """
+
+    key: str
+    endpoint: str
+    measure: str
+    where: str
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+    contrasts: tuple[str, ...]
+    effects: tuple[str, ...]
+    treatment: int | None
+    pools: np.ndarray
+    test: np.ndarray
+    unadjusted: np.ndarray
+    unadjusted_se: np.ndarray
+    share: np.ndarray
+    with_treatment: np.ndarray
+    per_unit: np.ndarray
+    events: float
+    events_printed: bool
+
+    @property
+    def size(self) -> int:
+        return len(self.names)
+
+    @property
+    def centre(self) -> np.ndarray:
+        """Mean (b, s) over the rounding, (p, 2)."""
+        return np.asarray(self.pools.mean(axis=1))
+
+    def others(self, position: int) -> tuple[int, ...]:
+        """Every covariate but one."""
+        return tuple(item for item in range(self.size) if item != position)
+
+
+def printed_model(study: Study, key: str) -> PrintedModel:
+    """The section `multivariable.KEY` of a study with all that its names point to.
+
+    Raises `DataError` that names every ratio which has no interval, SE or p, and what is not there (in a view of two of more arms).
+    """
+    section = study.multivariable[key]
+    missing = [
+        f"effects.{item.effect}: not of these arms" for item in section.covariates.values() if item.effect not in study.effects
+    ]
+    if missing:
+        raise DataError(f"cannot use multivariable.{key}", missing)
+    effects = [study.effects[item.effect] for item in section.covariates.values()]
+    problems = [
+        f"effects.{item.effect}.ci: missing; a multivariable model needs the interval, se or p of every ratio"
+        for item, effect in zip(section.covariates.values(), effects, strict=True)
+        if effect.interval is None and effect.p is None
+    ]
+    if problems:
+        raise DataError(f"cannot use multivariable.{key}", problems)
+    pools = np.stack(
+        [_pairs(effect, integer_seed(0, key, name)) for name, effect in zip(section.covariates, effects, strict=True)]
+    )
+    endpoint = section.endpoint or effects[0].endpoint or key
+    events = _events(study, endpoint)
+    rows = [_of_covariate(study, section, name, item) for name, item in section.covariates.items()]
+    treatments = [place for place, effect in enumerate(effects) if effect.is_treatment]
+    return PrintedModel(
+        key=key,
+        endpoint=endpoint,
+        measure=effects[0].measure,
+        where=section.where,
+        names=tuple(section.covariates),
+        labels=tuple(effect.label or name for name, effect in zip(section.covariates, effects, strict=True)),
+        contrasts=tuple(_contrast(effect) for effect in effects),
+        effects=tuple(item.effect for item in section.covariates.values()),
+        treatment=treatments[0] if treatments else None,
+        pools=pools,
+        test=np.array([row.test for row in rows]),
+        unadjusted=np.array([row.unadjusted for row in rows]),
+        unadjusted_se=np.array([row.unadjusted_se for row in rows]),
+        share=np.array([row.share for row in rows]),
+        with_treatment=np.array([row.with_treatment for row in rows]),
+        per_unit=np.array([item.per_unit for item in section.covariates.values()]),
+        events=events or 4.0 / float(np.min(pools[:, :, 1])) ** 2,
+        events_printed=events is not None,
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    test: tuple[float, float]
+    unadjusted: tuple[float, float]
+    unadjusted_se: tuple[float, float]
+    share: float
+    with_treatment: float
+
+
+def _of_covariate(study: Study, section: Multivariable, name: str, item: Covariate) -> _Row:
+    effect, alone = study.effects[item.effect], study.effects.get(item.unadjusted)
+    pairs = None if alone is None or (alone.interval is None and alone.p is None) else _pairs(alone, integer_seed(0, name))
+    if pairs is not None and alone is not None and not effect.is_treatment and alone.numerator != effect.numerator:
+        pairs = pairs * np.array([-1.0, 1.0])
+    bounds = ((NAN, NAN), (NAN, NAN)) if pairs is None else tuple((float(x.min()), float(x.max())) for x in pairs.T)
+    share, together = _margins(study, item)
+    return _Row(_test(study, section, name, item), bounds[0], bounds[1], share, together)
+
+
+def _contrast(effect: Effect) -> str:
+    return f"{EXPERIMENTAL} / {CONTROL}" if effect.is_treatment else f"{effect.numerator} / {effect.denominator}"
+
+
+def _pairs(effect: Effect, seed: int) -> np.ndarray:
+    """Pairs (b, s), (`POOL`, 2), whose ratio and limits exp(b ± z s) round to the print; where none does, the interval's own middle and width."""
+    random = np.random.default_rng(seed)
+    sign = -1.0 if effect.is_treatment and effect.numerator == CONTROL else 1.0
+    point = _logs(effect.estimate)
+    interval = effect.interval
+    if interval is None:
+        z = random.uniform(*_z_of(effect), POOL)
+        b = random.uniform(*point, POOL)
+        return np.column_stack([sign * b, np.maximum(abs(b), _TINY) / z])
+    low, high = (random.uniform(*_logs(limit), TRIED) for limit in (interval.lower, interval.upper))
+    b, s = (low + high) / 2, (high - low) / (2 * float(stats.norm.ppf(0.5 + effect.interval_level / 2)))
+    inside = (b >= point[0]) & (b <= point[1]) & (s > 0)
+    kept = np.flatnonzero(inside if inside.sum() >= LEAST_POOL else s > 0)
+    chosen = kept[:POOL] if kept.size >= POOL else random.choice(kept, POOL)
+    return np.column_stack([sign * b[chosen], s[chosen]])
+
+
+def _logs(printed: Quantity) -> tuple[float, float]:
+    """Logarithms of the ends of a number's rounding."""
+    return math.log(max(printed.low, _TINY)), math.log(max(printed.high, _TINY))
+
+
+def _z_of(effect: Effect | TestResult) -> tuple[float, float]:
+    """|z| of a printed p over its rounding."""
+    p = effect.two_sided_p
+    if p is None:
+        return NAN, NAN
+    ends = [float(stats.norm.isf(min(1.0, max(end, _LEAST_P)) / 2)) for end in (p.high, p.low)]
+    return max(ends[0], _LEAST_Z), max(ends[1], 2 * _LEAST_Z)
+
+
+def _test(study: Study, section: Multivariable, name: str, item: Covariate) -> tuple[float, float]:
+    """|z| of the univariable test: √χ² with one degree of freedom, else that of its p."""
+    table = study.tests.get(section.tests)
+    row = None if table is None else table.rows.get(item.test or name)
+    result = None if row is None else row.results.get(section.endpoint)
+    if row is None or result is None or row.groups != 2 or (result.df or 1) != 1:
+        return NAN, NAN
+    if result.chi_square is None:
+        return _z_of(result)
+    printed = result.chi_square
+    return math.sqrt(max(printed.low, 0.0)), math.sqrt(printed.high) if math.isfinite(printed.high) else math.inf
+
+
+def _margins(study: Study, item: Covariate) -> tuple[float, float]:
+    """Share of the patients in the numerator's group, and the group's correlation with the experimental arm (φ of the 2 x 2 table)."""
+    if study.baseline is None or item.baseline not in study.baseline.variables:
+        return NAN, NAN
+    levels = study.baseline.variables[item.baseline].levels or {}
+    if any(name not in levels for name in item.levels):
+        return NAN, NAN
+    counts = [sum(int(getattr(levels[name], arm).n) for name in item.levels) for arm in ARMS]
+    sizes = [study.patients(f"baseline.variables.{item.baseline}.levels.{item.levels[0]}", arm) or 0 for arm in ARMS]
+    if min(sizes) < 1 or any(count > size for count, size in zip(counts, sizes, strict=True)):
+        return NAN, NAN
+    n, inside = sum(sizes), sum(counts)
+    if not 0 < inside < n:
+        return NAN, NAN
+    both = counts[1] * n - inside * sizes[1]
+    return inside / n, both / math.sqrt(inside * (n - inside) * sizes[0] * sizes[1])
+
+
+def _events(study: Study, endpoint: str) -> float | None:
+    """Events of both arms; of a yes/no outcome the rarer of both answers."""
+    if endpoint in study.endpoints:
+        events = study.endpoints[endpoint].events
+        if events.total is not None:
+            return float(events.total.n.value) or None
+        sides = [events.control, events.experimental]
+        return None if None in sides else float(sum(int(side.n) for side in sides if side is not None)) or None
+    outcome, n = study.binary.get(endpoint), study.n(TOTAL)
+    if outcome is None or n is None:
+        return None
+    count = int(outcome.control.n) + int(outcome.experimental.n)
+    return float(min(count, n - count)) or None

@@ -1,0 +1,191 @@
+"""Information matrices that the printed tables allow, by sequential Monte Carlo (Del Moral, Doucet and Jasra 2006) in numpy.
+
+Own code, because the posterior has several modes (the sign of a univariable effect is not printed), where NUTS stays in one: annealed
+particles find them. 4,000 matrices of 7 covariates take about 3 s; a test holds it against NUTS where there is one mode.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from retrial.multivariable.correlation import concentration_of, matrices, pairs_of, shapes
+from retrial.multivariable.printed import PrintedModel
+from retrial.multivariable.statistics import (
+    Statistic,
+    information,
+    log_likelihood,
+    printed_statistics,
+    quadratic_error,
+    residuals,
+)
+
+KEEP = 0.5
+"""Effective share of the particles after one step of the temperature."""
+MOVES, LAST_MOVES = 12, 40
+"""Metropolis moves of every particle at each temperature, and at the last."""
+BEST_RATE = 0.28
+"""Acceptance at which the steps are neither lengthened nor shortened."""
+_EDGE = 1e-9
+
+
+@dataclass(frozen=True)
+class MatrixSettings:
+    """islands      independent samplers, whose differences tell the Monte Carlo error;  particles: matrices of each
+    correlation_sd   SD of every correlation of the estimates under the LKJ prior (0.17: of 8 public data sets 90 % are within 1.65 of it)
+    """
+
+    islands: int = 8
+    particles: int = 500
+    correlation_sd: float = 0.17
+
+    def problems(self) -> list[str]:
+        """What cannot be used, by name."""
+        return [
+            f"{name}: got {value}; allowed is {allowed}"
+            for name, value, allowed, right in (
+                ("islands", self.islands, "from 2 to 64", 2 <= self.islands <= 64),
+                ("particles", self.particles, "from 50 to 20000", 50 <= self.particles <= 20_000),
+                ("correlation_sd", self.correlation_sd, "above 0, at most 0.58", 0 < self.correlation_sd <= 0.58),
+            )
+            if not right
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class Matrices:
+    """M sampled information matrices I, (M, p, p), with the estimates b and standard errors s (M, p) that go with them.
+
+    distance   (M, statistics): of every printed number from what the matrix implies, in scales of its error
+    error, error_sd   (M, p): printed univariable log ratios less the implied ones, and what is unsure of them (`quadratic_error`)
+    island     (M,): which sampler;  acceptance: of the last moves
+    """
+
+    information: np.ndarray
+    b: np.ndarray
+    s: np.ndarray
+    asked: tuple[Statistic, ...]
+    distance: np.ndarray
+    error: np.ndarray
+    error_sd: np.ndarray
+    island: np.ndarray
+    acceptance: float
+
+    @property
+    def correlation(self) -> np.ndarray:
+        """Of the estimates, (M, p, p)."""
+        return np.asarray(np.linalg.inv(self.information) / (self.s[:, :, None] * self.s[:, None, :]))
+
+    def repeated(self, times: int) -> Matrices:
+        """Each matrix so many times, for as many draws of what a prior leaves open."""
+        names = ("information", "b", "s", "distance", "error", "error_sd", "island")
+        more: dict[str, Any] = {name: np.repeat(getattr(self, name), times, axis=0) for name in names}
+        return dataclasses.replace(self, **more)
+
+    @property
+    def inflation(self) -> np.ndarray:
+        """Variance inflation V_jj I_jj of every covariate, (M, p): 1 without any correlation."""
+        return np.asarray(self.s**2 * np.diagonal(self.information, axis1=1, axis2=2))
+
+
+def sample(model: PrintedModel, settings: MatrixSettings, seed: int) -> Matrices:
+    """Matrices from the LKJ prior times the likelihood of the printed univariable results and margins; it ends whatever is printed."""
+    asked = printed_statistics(model)
+    parts = [_Island(model, asked, settings, np.random.default_rng([seed, island])) for island in range(settings.islands)]
+    rates = [part.run() for part in parts]
+    b, s, matrix, distance = (np.concatenate([part.values()[place] for part in parts]) for place in range(4))
+    island = np.repeat(np.arange(settings.islands), settings.particles)
+    return Matrices(matrix, b, s, asked, distance, *quadratic_error(model, matrix, b), island, float(np.mean(rates)))
+
+
+class _Island:
+    """Particles: unbounded partial correlations x = atanh z, and which pair (b, s) of each covariate's pool."""
+
+    def __init__(
+        self, model: PrintedModel, asked: Sequence[Statistic], settings: MatrixSettings, random: np.random.Generator
+    ) -> None:
+        self.model, self.asked, self.random = model, asked, random
+        self.shape = shapes(model.size, concentration_of(settings.correlation_sd, model.size))
+        z = 2 * random.beta(self.shape, self.shape, (settings.particles, pairs_of(model.size))) - 1
+        self.x = np.arctanh(np.clip(z, -1 + _EDGE, 1 - _EDGE))
+        self.chosen = random.integers(model.pools.shape[1], size=(settings.particles, model.size))
+        self.prior, self.likelihood = self._prior(self.x), self._likelihood(self.x, self.chosen)
+        self.scale = 1.0
+
+    def run(self) -> float:
+        """From the prior to the posterior; the acceptance of the last moves."""
+        temperature, rate = 0.0, 0.0
+        while temperature < 1.0:
+            step = self._next(temperature)
+            self._resample(step * self.likelihood)
+            temperature = min(1.0, temperature + step)
+            for _ in range(MOVES if temperature < 1.0 else LAST_MOVES):
+                rate = self._move(temperature)
+        return rate
+
+    def values(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """b, s, I and distances of the particles."""
+        b, s = self._pairs(self.chosen)
+        matrix = self._information(self.x, s)
+        return b, s, matrix, residuals(self.model, self.asked, matrix, b)
+
+    def _pairs(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        pairs = self.model.pools[np.arange(self.model.size), chosen]
+        return pairs[..., 0], pairs[..., 1]
+
+    def _information(self, x: np.ndarray, s: np.ndarray) -> np.ndarray:
+        return information(matrices(np.clip(np.tanh(x), -1 + _EDGE, 1 - _EDGE), self.model.size), s)
+
+    def _prior(self, x: np.ndarray) -> np.ndarray:
+        """Log density of x: (1 - z²)^(a - 1), and dz/dx = 1 - z²."""
+        return np.asarray((-2 * self.shape * np.logaddexp(x, -x)).sum(axis=1))
+
+    def _likelihood(self, x: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        b, s = self._pairs(chosen)
+        return log_likelihood(residuals(self.model, self.asked, self._information(x, s), b))
+
+    def _next(self, temperature: float) -> float:
+        """The step after which `KEEP` of the particles are effective, by bisection."""
+        low, high = 0.0, 1.0 - temperature
+        if self._effective(high) >= KEEP:
+            return high
+        for _ in range(40):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._effective(middle) >= KEEP else (low, middle)
+        return max(low, 1e-6)
+
+    def _effective(self, step: float) -> float:
+        weights = np.exp(step * (self.likelihood - self.likelihood.max()))
+        return float(weights.sum() ** 2 / (weights**2).sum() / weights.size)
+
+    def _resample(self, log_weights: np.ndarray) -> None:
+        """Systematic resampling."""
+        weights = np.exp(log_weights - log_weights.max())
+        places = (np.arange(weights.size) + self.random.uniform()) / weights.size
+        kept = np.minimum(np.searchsorted(np.cumsum(weights) / weights.sum(), places), weights.size - 1)
+        self.x, self.chosen, self.prior, self.likelihood = (
+            item[kept] for item in (self.x, self.chosen, self.prior, self.likelihood)
+        )
+
+    def _move(self, temperature: float) -> float:
+        """One Metropolis move of every particle: a normal step along the particles' own covariance, and one covariate's (b, s) anew."""
+        count, dimension = self.x.shape
+        spread = np.atleast_2d(np.cov(self.x.T)) + 1e-10 * np.eye(dimension)
+        root = np.linalg.cholesky(spread) * (self.scale * 2.38 / np.sqrt(dimension))
+        x = self.x + self.random.standard_normal((count, dimension)) @ root.T
+        chosen = self.chosen.copy()
+        chosen[np.arange(count), self.random.integers(self.model.size, size=count)] = self.random.integers(
+            self.model.pools.shape[1], size=count
+        )
+        prior, likelihood = self._prior(x), self._likelihood(x, chosen)
+        ratio = prior - self.prior + temperature * (likelihood - self.likelihood)
+        taken = np.log(self.random.uniform(size=count)) < ratio
+        self.x[taken], self.chosen[taken] = x[taken], chosen[taken]
+        self.prior[taken], self.likelihood[taken] = prior[taken], likelihood[taken]
+        rate = float(taken.mean())
+        self.scale *= float(np.exp(0.5 * (rate - BEST_RATE)))
+        return rate

@@ -1,0 +1,175 @@
+"""Another study by its YAML alone: rows of fit and sensitivity, the report's section, bad settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from multivariable_factory import alone, covariance, tree
+from scipy import stats
+
+from retrial import cli
+
+B = (-0.6, 0.5, -0.4)
+R = np.array([[1.0, 0.3, -0.2], [0.3, 1.0, 0.25], [-0.2, 0.25, 1.0]])
+V = covariance(R, (0.30, 0.32, 0.35))
+SMALL = ("model.matrices.islands=2", "model.matrices.particles=300")
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mine")
+    (folder / "study").mkdir()
+    (folder / "study" / "other.yaml").write_text(yaml.safe_dump(tree(B, V), sort_keys=False), encoding="utf-8")
+    return folder
+
+
+def run(mine: Path, verb: str, *more: str) -> int:
+    return cli.run([verb, "--config-dir", str(mine), "study=other", f"output_dir={mine / 'out'}", *more])
+
+
+def rows(mine: Path, verb: str) -> pd.DataFrame:
+    """The newest run's estimates."""
+    paths = sorted((mine / "out" / verb).rglob("estimates.csv"), key=lambda path: path.stat().st_mtime)
+    return pd.read_csv(paths[-1])
+
+
+@pytest.fixture(scope="module")
+def estimates(mine: Path) -> pd.DataFrame:
+    assert run(mine, "fit", "model=multivariable_normal", "prior=flat", *SMALL) == 0
+    found = rows(mine, "fit")
+    return found[found["method"] == "bayes"]
+
+
+def value(found: pd.DataFrame, quantity: str, variant: str = "", adjusted_for: str = "stage, marker") -> pd.Series:
+    same = (found["quantity"] == quantity) & (found["statistic"] == "value") & (found["contrast"] == "experimental / control")
+    same &= (found["variant"].fillna("") == variant) & (found["adjusted_for"].fillna("") == adjusted_for)
+    assert same.sum() == 1
+    return found[same].iloc[0]
+
+
+def test_the_treatment_and_what_adjustment_moves(estimates: pd.DataFrame) -> None:
+    """The unadjusted effect is the printed one, and the shift has the SD of a difference of nested estimates, √(V - 1 / I)."""
+    assert (estimates["status"] == "ok").all()
+    b, s = alone(np.array(B), V, 0)
+    unadjusted = value(estimates, "log_hazard_ratio", adjusted_for="")
+    # the factors' N(0, 1) priors and the treatment's N(0, 10) move it a little
+    assert unadjusted["point"] == pytest.approx(b, abs=0.05)
+    assert unadjusted["sd"] == pytest.approx(s, rel=0.06)
+    shift = value(estimates, "adjustment_shift", "from unadjusted")
+    assert shift["sd"] == pytest.approx(np.sqrt(V[0, 0] - s**2), rel=0.15)
+    assert shift["point"] == pytest.approx(B[0] - b, abs=0.05)
+
+
+def test_more_confounding_moves_the_effect_towards_none(estimates: pd.DataFrame) -> None:
+    full = value(estimates, "hazard_ratio")["point"]
+    strongest = value(estimates, "hazard_ratio", "one more confounder, as strong as the strongest measured")["point"]
+    assert full < strongest < 1
+
+
+def test_factors_shrink_together(estimates: pd.DataFrame) -> None:
+    mine = estimates[(estimates["quantity"] == "log_hazard_ratio") & (estimates["contrast"] == "stage high / stage low")]
+    assert set(mine["variant"].fillna("")) == {"", "factors hierarchical", "factors horseshoe"}
+    assert (mine["point"].between(0, B[1])).all()
+    assert (mine["mcse_point"] > 0).all()
+
+
+def test_a_sceptical_prior_holds_for_the_treatment_alone(mine: Path, estimates: pd.DataFrame) -> None:
+    assert run(mine, "fit", "model=multivariable_normal", "prior=sceptical", *SMALL) == 0
+    found = rows(mine, "fit")
+    sceptical = found[found["method"] == "bayes"]
+    assert value(sceptical, "hazard_ratio")["point"] > value(estimates, "hazard_ratio")["point"]
+    conjugate = stats.norm(B[0] / 0.3**2 / (1 / 0.3**2 + 1 / 0.355**2), (1 / 0.3**2 + 1 / 0.355**2) ** -0.5)
+    assert value(sceptical, "log_hazard_ratio")["sd"] == pytest.approx(conjugate.std(), rel=0.1)
+
+
+def test_covariates_have_a_table(mine: Path, estimates: pd.DataFrame) -> None:
+    assert len(estimates)
+    frame = pd.read_csv(next((mine / "out" / "fit").rglob("multivariable.csv")))
+    assert list(frame["covariate"]) == ["arm", "stage", "marker"]
+    assert (frame["within"] == "yes").all()
+    truth = V[0, 0] / alone(np.array(B), V, 0)[1] ** 2
+    assert frame["inflation"][0] == pytest.approx(truth, rel=0.03)
+
+
+def test_the_report_has_its_section(mine: Path) -> None:
+    """One run of everything for this study: the section's tables and figure, and key results without the joint model's rows."""
+    small = tuple(f"models.multivariable_normal.{item.removeprefix('model.')}" for item in SMALL)
+    others = ("weibull", "weibull_nonproportional", "piecewise_exponential", "response_hierarchical", "response_borrowing")
+    left_out = (*(f"models.{name}=null" for name in others), "models.adverse_events_hierarchical=null")
+    assert run(mine, "reanalyse", *small, *left_out) == 0
+    page = next((mine / "out" / "reanalyse").rglob("report.html"))
+    text = page.read_text(encoding="utf-8")
+    assert 'id="multivariable"' in text
+    key_results = text[text.index('id="key-results"') : text.index('id="audit"')]
+    assert "multivariable" not in key_results.lower()
+    tables = page.parent / "tables"
+    shrunken = pd.read_csv(tables / "page_multivariable_shrunken_os.csv")
+    assert list(shrunken["Covariate"]) == ["Treatment", "stage high / stage low", "marker high / marker low"]
+    assert list(shrunken.columns[1:]) == ["Published", "Factors independent", "Factors hierarchical", "Factors horseshoe"]
+    moved = pd.read_csv(tables / "page_multivariable_adjusted_os.csv")
+    assert list(moved["Adjusted for"][:4]) == ["all covariates", "unadjusted", "stage", "marker"]
+    assert (page.parent / "figures" / "forest_multivariable_os.svg").is_file()
+
+
+def test_sensitivity_says_how_strong_a_confounder_must_be(mine: Path) -> None:
+    assert run(mine, "sensitivity") == 0
+    found = rows(mine, "sensitivity").set_index("quantity")["point"]
+    assert 0 <= found["confounding_to_hold_no_effect"] < found["confounding_to_no_effect"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("model.matrices.islands=1", "model.matrices.islands: got 1; allowed is from 2 to 64"),
+        ("model.structures=[lasso]", "got 'lasso'; allowed are independent, hierarchical, horseshoe"),
+        ("model.matrices.correlation_sd=0.9", "correlation_sd: got 0.9; allowed is above 0, at most 0.58"),
+    ],
+)
+def test_bad_settings_are_refused(mine: Path, setting: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(mine, "fit", "model=multivariable_normal", "prior=flat", setting) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_rows_of_tables_that_contradict_each_other_say_so(mine: Path) -> None:
+    raw = tree(B, V)
+    raw["tests"]["univariable"]["rows"]["marker"]["results"]["os"]["chi_square"] = "400"
+    (mine / "study" / "contradictory.yaml").write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+    asked = ["fit", "--config-dir", str(mine), "study=contradictory", f"output_dir={mine / 'out'}", "model=multivariable_normal"]
+    assert cli.run([*asked, "prior=flat", *SMALL]) == 0
+    found = rows(mine, "fit")
+    notes = found[found["method"] == "bayes"]["note"]
+    assert notes.str.contains("the printed tables contradict each other").all()
+
+
+def test_a_covariate_that_the_file_lacks_is_named(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = tree(B, V)
+    raw["multivariable"]["os"]["covariates"]["stage"] |= {"effect": "stge_adjusted", "baseline": "stage", "levels": ["high"]}
+    (mine / "study" / "bad.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
+    assert cli.run(["check", "--config-dir", str(mine), "study=bad"]) == 2
+    told = capsys.readouterr()
+    text = told.out + told.err
+    assert "multivariable.os.covariates.stage.effect: got 'stge_adjusted'; allowed are arm_adjusted" in text
+    assert "multivariable.os.covariates.stage.baseline: got 'stage'; allowed are none" in text
+
+
+def test_a_model_of_three_arms_is_left_to_its_ratios(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two of its coefficients are of arms: neither pair has the model, and nothing else is wrong."""
+    sides = {"low": ("low", "placebo"), "high": ("high", "placebo"), "stage": ("stage III", "stage II")}
+    effects = {
+        name: {"endpoint": "os", "numerator": one, "denominator": other, "hazard_ratio": "0.80", "ci": ["0.50", "1.28"]}
+        for name, (one, other) in sides.items()
+    }
+    raw = {
+        "title": "three arms",
+        "arms": {name: {"n": "50"} for name in ("placebo", "low", "high")},
+        "endpoints": {"os": {"label": "overall survival"}},
+        "effects": effects,
+        "multivariable": {"os": {"endpoint": "os", "covariates": {name: {"effect": name} for name in sides}}},
+    }
+    (mine / "study" / "three.yaml").write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+    assert cli.run(["audit", "--config-dir", str(mine), "study=three", f"output_dir={mine / 'out'}"]) == 0
+    assert "multivariable" not in capsys.readouterr().out
