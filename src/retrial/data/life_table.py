@@ -19,6 +19,7 @@ from retrial.answers.monte_carlo import Origin
 from retrial.answers.notes import empty_arms
 from retrial.answers.rows import Subject
 from retrial.answers.survival import follow_ups_of, horizon_of, survival_rows
+from retrial.cells import log_likelihood
 from retrial.criticism.pointwise import patients_observed
 from retrial.data.direction import good_endpoints
 from retrial.data.kind import Fits, Kind, Moments, Place, Row, Values, diagnostic_row
@@ -256,8 +257,7 @@ def _log_likelihood(spec: ModelSpec, table: LifeTable, index: int, recorded: Any
     data = survival_data(table, index, recorded)
     columns = {name: value[..., None, None] for name, value in draws.items()}
     cells = cell_log_likelihood(spec.hazard_of(), data.times, data.previous, columns, data.recorded, np, len(data.counts))
-    used = data.counts > 0
-    return (cells[:, used] * data.counts[used]).sum(axis=1)
+    return log_likelihood(cells, data.counts)
 
 
 def compare(run: RunConfig, spec: ModelSpec, item: EndpointTables, other: LifeTable) -> list[Moments]:
