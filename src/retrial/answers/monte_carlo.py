@@ -10,6 +10,9 @@ positive (Geyer 1992, initial monotone sequence; as Vehtari et al. 2021, Bayesia
 a mean. A quantile at p has the effective size S = p (1 - p) / Var of the mean of 1[x <= quantile], and as its error half the distance
 between the order statistics at the 16 and 84 % quantiles of Beta(S p + 1, S (1 - p) + 1) (same paper, section 4.4). ArviZ has both for
 one table only, with which a test holds this together.
+
+Draws by importance sampling are resampled from proposals that all tables share: draws of one proposal, in whichever tables, are one.
+Of them Var x̄ = 1 / N² Σ_s (Σ_{i of proposal s} (x_i - x̄_m(i)))², the delta method's variance of the weighted mean and of resampling.
 """
 
 from __future__ import annotations
@@ -28,10 +31,14 @@ _LARGEST_SIZE = 1e9
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """Life table and chain of each draw, (draw,) integers; draws of one chain stand together, in the order in which they were drawn."""
+    """Life table and chain of each draw, (draw,) integers; draws of one chain stand together, in the order in which they were drawn.
+
+    `source` (draw,) is the number of the proposal that a draw is, -1 where it is its chain's own; None where all are.
+    """
 
     table: np.ndarray
     chain: np.ndarray
+    source: np.ndarray | None = None
 
     @classmethod
     def of_chains(cls, chains: int, draws: int) -> Origin:
@@ -57,12 +64,35 @@ class Origin:
 
     def mean_errors(self, values: np.ndarray) -> np.ndarray:
         """Standard errors of the means of values (k, draw); 0 where all are equal."""
+        if self.source is None or (self.source < 0).all():
+            return np.sqrt(self._of_chains(values)) / self.size
+        shared = self.source >= 0
+        own = Origin(self.table[~shared], self.chain[~shared])
+        total = Origin(self.table[shared], self.chain[shared], self.source[shared])._of_proposals(values[:, shared])
+        return np.sqrt(total + (own._of_chains(values[:, ~shared]) if own.size else 0.0)) / self.size
+
+    def _of_chains(self, values: np.ndarray) -> np.ndarray:
+        """Variance of the sum of draws of chains."""
+        counts = self._tables[1]
+        centred = self._centred(values)
+        inside = np.stack([np.bincount(self._tables[0], row, counts.size) for row in centred**2])
+        return np.asarray((inside * counts / np.maximum(counts - 1, 1)).sum(axis=1) * self._inefficiency(centred))
+
+    def _of_proposals(self, values: np.ndarray) -> np.ndarray:
+        """Variance of the sum of draws of shared proposals."""
+        index, count = self._proposals
+        return np.stack([(np.bincount(index, row, count) ** 2).sum() for row in self._centred(values)])
+
+    @cached_property
+    def _proposals(self) -> tuple[np.ndarray, int]:
+        known, index = np.unique(np.asarray(self.source), return_inverse=True)
+        return index, known.size
+
+    def _centred(self, values: np.ndarray) -> np.ndarray:
+        """Values (k, draw) less the mean of their table."""
         index, counts = self._tables
         means = np.stack([np.bincount(index, row, counts.size) for row in values]) / counts
-        centred = values - means[:, index]
-        inside = np.stack([np.bincount(index, row, counts.size) for row in centred**2])
-        variance = (inside * counts / np.maximum(counts - 1, 1)).sum(axis=1) / self.size**2
-        return np.sqrt(variance * self._inefficiency(centred))
+        return np.asarray(values - means[:, index])
 
     def _inefficiency(self, centred: np.ndarray) -> np.ndarray:
         """τ of values (k, draw) that are centred within tables; at least 1 / log10(draws), as antithetic chains are no better known."""

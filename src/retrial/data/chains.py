@@ -19,7 +19,7 @@ from retrial.dims import ANY_GRADE, ARM, ARMS, PRIOR, RECONSTRUCTION
 from retrial.errors import DataError
 from retrial.estimate import Estimate
 from retrial.fit.engine import Job
-from retrial.fit.ensemble import fit_group
+from retrial.fit.levels import fit_group
 from retrial.fit.posterior_file import Observed, by_number, posterior_tree
 from retrial.frequentist.rows import RATIO
 from retrial.priors.prior_set import PriorSet

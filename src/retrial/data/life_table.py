@@ -172,10 +172,10 @@ def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTabl
 def _pooled(run: RunConfig, fitted: Fitted, prior: str) -> tuple[dict[str, np.ndarray], Origin]:
     """Draws behind the answers, and the table and chain that each is of."""
     seed = integer_seed(run.seed, "pool", fitted.endpoint, fitted.model, prior)
-    pooled, (table, chain) = fitted.pooled(prior, seed), fitted.origin(prior, seed)
+    pooled, (table, chain, source) = fitted.pooled(prior, seed), fitted.origin(prior, seed)
     # evenly thinned: the draws are ordered by table, so every table keeps its share
     rows = np.linspace(0, table.size - 1, min(table.size, ANSWER_DRAWS)).round().astype(int)
-    return {name: values[rows] for name, values in pooled.items()}, Origin(table[rows], chain[rows])
+    return {name: values[rows] for name, values in pooled.items()}, Origin(table[rows], chain[rows], source[rows])
 
 
 def _band(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> xr.Dataset:
