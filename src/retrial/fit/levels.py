@@ -6,7 +6,6 @@ Some of the fits by importance sampling are held against NUTS in every run.
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,7 +19,6 @@ from retrial.fit.importance.fits import Group, by_importance, shared_model
 from retrial.fit.settings import DiagnosticLimits, Method, SamplerSettings
 from retrial.seeds import integer_seed, seed_sequence
 
-log = logging.getLogger("retrial")
 Fit = tuple[Draws, Diagnostics]
 
 
@@ -53,9 +51,6 @@ def fit_group(
         sampled = dict(zip(ran, runs, strict=True))
     for row in checked:
         found[row] = _with_check(found[row], sampled.pop(row), groups, row)
-    unchecked = sum(np.isnan(found[row][1].check) for row in checked)
-    if unchecked:
-        log.info("%d of %d fits by importance sampling could not be checked: NUTS failed", unchecked, len(checked))
     found |= sampled
     return [found[row] for row in range(len(jobs))]
 
@@ -68,10 +63,10 @@ def _checked(rows: Sequence[int], jobs: Sequence[Job]) -> list[int]:
 
 
 def _with_check(fit: Fit, reference: Fit, groups: Sequence[Group], row: int) -> Fit:
-    """The fit with its largest difference from NUTS, failed where that is too large; as it is where NUTS itself failed."""
+    """The fit with its largest difference from NUTS, failed where that is too large, or where NUTS itself failed."""
     draws, health = fit
     if reference[1].status != "ok":
-        return fit
+        return draws, dataclasses.replace(health, status=f"failed: not to be checked, NUTS {reference[1].status}")
     group = next(group for group in groups if row in group.rows)
     differs = self_check.largest_difference(*group.weighted(row), _kept(reference[0], group))
     status = health.status

@@ -7,7 +7,7 @@ Pareto-smoothed weights (Vehtari et al. 2024, JMLR 25(72)). METHODS, section 12.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -30,6 +30,10 @@ RESULTS = 5
 """Numbers of a target: effective size, Pareto k, log evidence, its relative standard error, effective size of the tails."""
 _FIRST = 6
 """Priors under which the mean table is looked at first."""
+_SAME = 1.0
+"""SDs within which two modes are one."""
+_STRETCH, _PROBE_POWER = 12.0, 9
+"""How far, in SDs, and with 2^how many draws other modes are looked for along each coordinate."""
 _AT_ONCE = 50
 _NEAR = 4.0
 """Times the effective size wanted below which that of the tails, which is mostly a little smaller, is looked at."""
@@ -41,13 +45,15 @@ _ENOUGH_TO_MOVE = 60.0
 class Targets:
     """Posteriors of one model: counts (table, cell), hyper-parameters (prior, value), and pairs (target, 2) of a table and a prior.
 
-    `shares` (target,): the weight of each among those of its prior, adding to 1.
+    `shares` (target,): the weight of each among those of its prior, adding to 1. `peaks` are (prior, coordinate, value) of the
+    components of priors that are mixtures, about each of which there may be a mode.
     """
 
     counts: np.ndarray
     values: np.ndarray
     pairs: np.ndarray
     shares: np.ndarray
+    peaks: Sequence[tuple[int, int, float]] = ()
 
     def tasks(self, some: np.ndarray | None = None) -> Iterator[np.ndarray]:
         """Targets (`some` of them) of one prior each, few enough for the processors to share them evenly."""
@@ -181,7 +187,9 @@ def adapted(
     first = _first(sample)
     if not first:
         return sample, Health(np.full((len(targets.pairs), RESULTS), np.nan), np.zeros(len(targets.values)))
-    sample.add(first, [power] * len(first), seed.spawn(len(first)))
+    probes = list(first[0].stretched(_STRETCH))
+    powers = [power] * len(first) + [_PROBE_POWER] * len(probes)
+    sample.add([*first, *probes], powers, seed.spawn(len(powers)))
     found = health(sample, wanted, threads)
     for _ in range(MOST_ROUNDS):
         failing = np.flatnonzero(~found.passed(wanted))
@@ -210,6 +218,12 @@ def _first(sample: Sample) -> list[Component]:
         if one is not None:
             found.append(one)
             start = one.centre
+    for prior, coordinate, value in targets.peaks if found else ():
+        start = found[0].centre.copy()
+        start[coordinate] = value
+        one = sample.mode(mean, targets.values[prior], start)
+        if one is not None and all(other.distance(one.centre) > _SAME for other in found):
+            found.append(one)
     return found
 
 

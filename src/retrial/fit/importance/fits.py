@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -105,7 +105,17 @@ def _targets(model: LinearModel, jobs: Sequence[Job]) -> Targets:
         pairs.append((pair[0], pair[1]))
     places = np.array(pairs)
     total = np.bincount(places[:, 1], shares, len(vectors))
-    return Targets(np.array(counts, dtype=float), np.stack(vectors), places, shares / total[places[:, 1]])
+    peaks = {peak: None for job, (_, prior) in zip(jobs, pairs, strict=True) for peak in _peaks(model, job, prior)}
+    return Targets(np.array(counts, dtype=float), np.stack(vectors), places, shares / total[places[:, 1]], list(peaks))
+
+
+def _peaks(model: LinearModel, job: Job, row: int) -> Iterator[tuple[int, int, float]]:
+    """Centres of the components of mixtures among a job's priors, by the prior's row and the coordinate."""
+    for name, prior in job.priors.priors.items():
+        if prior.family == "normal_mixture" and name in model.places:
+            for weight, centre in zip(np.ravel(prior["weights"]), np.ravel(prior["mu"]), strict=True):
+                if weight > 0:
+                    yield row, model.places[name], float(centre)
 
 
 def _mean(values: Sequence[np.ndarray], shares: np.ndarray) -> np.ndarray:

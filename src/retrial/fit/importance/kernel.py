@@ -152,7 +152,7 @@ def weigh(table: np.ndarray, prior: np.ndarray, weights: np.ndarray, result: np.
         result[0], result[1], result[2], result[3] = 0.0, np.inf, -np.inf, np.inf
         weights[:] = 1.0 / size
         return
-    count = int(np.ceil(min(0.2 * size, 3.0 * np.sqrt(size))))
+    count = int(min(0.2 * size, 3.0 * np.sqrt(size)))
     order = tail_of(weights, largest, min(count, size - 1))
     total, squares = 0.0, 0.0
     for s in range(size):

@@ -35,10 +35,12 @@ class LinearModel:
     log_prior   -> (draw,), with the Jacobian of the unconstrained scale
     parameters  -> arrays (draw, ...) in the order of `names`
     slope       -> log prior + Σ n ℓ, (draw,), and its gradient, (draw, k)
+    places      coordinate of each single parameter that is itself its unconstrained value
     shaping     names of data and hyper-parameters on which cells or parameters depend: points mean the same only where these are the same
     """
 
     packed: PackedModel
+    places: Mapping[str, int]
     shaping: frozenset[str]
     size: int
     names: tuple[str, ...]
@@ -92,6 +94,7 @@ def linear_model(model: pm.Model) -> LinearModel:
     slope = function([total, pytensor.grad(pt.sum(total), points)])
     return LinearModel(
         one,
+        _places(inner, sizes),
         _shaping(model),
         sum(sizes),
         tuple(str(variable.name) for variable in kept),
@@ -100,6 +103,11 @@ def linear_model(model: pm.Model) -> LinearModel:
         _quietly(function(parameters)),
         _quietly(slope),
     )
+
+
+def _places(model: pm.Model, sizes: Sequence[int]) -> dict[str, int]:
+    ends = zip(model.free_RVs, sizes, np.cumsum(sizes), strict=True)
+    return {str(v.name): int(end) - 1 for v, size, end in ends if size == 1 and model.rvs_to_transforms[v] is None}
 
 
 def _shaping(model: pm.Model) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,9 +36,23 @@ class Component:
     def size(self) -> int:
         return self.centre.size
 
+    def stretched(self, factor: float) -> Iterator[Component]:
+        """One for each coordinate: `factor` times as wide along it, the others following as they depend on it.
+
+        A mode elsewhere gets draws of large weight from these, so that its target fails and is looked at there.
+        """
+        covariance = self.scale @ self.scale.T
+        for i in range(self.size):
+            ridge = covariance[:, i] / np.sqrt(covariance[i, i])
+            yield Component(self.centre, np.linalg.cholesky(covariance + (factor**2 - 1) * np.outer(ridge, ridge)))
+
     @cached_property
     def _inverse(self) -> np.ndarray:
         return np.ascontiguousarray(np.linalg.inv(self.scale))
+
+    def distance(self, point: np.ndarray) -> float:
+        """Of a point (k,) from the centre, in SDs."""
+        return float(np.linalg.norm(self._inverse @ (point - self.centre)))
 
     def log_density(self, points: np.ndarray) -> np.ndarray:
         """(draw,) at points (draw, k)."""
