@@ -71,7 +71,7 @@ def test_a_conjugate_model_has_its_closed_form_and_evidence() -> None:
         shape, rate = a + table.events, b + table.exposure
         exact = stats.gamma(shape, scale=1 / rate)
         assert health.status == "ok"
-        assert health.level is Level.IMPORTANCE
+        assert health.method is Level.IMPORTANCE
         x = draws.values["rate"].ravel()
         # five standard errors of the effective size that is told
         assert x.mean() == pytest.approx(exact.mean(), abs=5 * exact.std() / np.sqrt(health.ess_bulk_min))
@@ -213,7 +213,7 @@ def test_what_is_far_from_all_proposals_fails_and_goes_to_nuts(monkeypatch: pyte
     monkeypatch.setattr(levels, "by_nuts", nuts)
     monkeypatch.setattr(levels, "fitter_for", lambda *_: None)
     found = importance(weibull.build, jobs, dataclasses.replace(SETTINGS, method=Method.AUTO))
-    assert [health.level for _, health in found] == [Level.IMPORTANCE, Level.NUTS]
+    assert [health.method for _, health in found] == [Level.IMPORTANCE, Level.NUTS]
     assert [job.seed for job in asked] == [2, 1]  # the one that failed; and one that passed, to be checked
     assert found[0][1].check < self_check.LARGEST
 

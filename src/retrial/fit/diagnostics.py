@@ -116,7 +116,7 @@ class Diagnostics:
     attempts       how many times it was run
     tune           warm-up of a chain
     target_accept  acceptance aimed at
-    level          importance (weighted draws of proposals that all fits of the model share) or nuts
+    method         importance (weighted draws of proposals that all fits of the model share) or nuts
     pareto_k       shape of the tail of the importance weights: 0.7 and above would not be trusted; empty where there are none
     log_evidence, log_evidence_se  log of the probability (density, for exact times) of the data under the model and prior, and its standard
                    error; empty where NUTS gave the fit
@@ -132,7 +132,7 @@ class Diagnostics:
     attempts: int = 1
     tune: int = 0
     target_accept: float = float("nan")
-    level: Level = Level.NUTS
+    method: Level = Level.NUTS
     pareto_k: float = float("nan")
     log_evidence: float = float("nan")
     log_evidence_se: float = float("nan")

@@ -91,7 +91,7 @@ def by_nuts(
     the last result stands, thinned to the same size.
     """
     fits = fit_many(fitter, jobs, draws, settings.tune, settings.threads, progress)
-    asked: dict[str, Any] = {"tune": settings.tune, "target_accept": settings.target_accept, "level": Level.NUTS}
+    asked: dict[str, Any] = {"tune": settings.tune, "target_accept": settings.target_accept, "method": Level.NUTS}
     health = [dataclasses.replace(item, **asked) for item in diagnose(fits, limits, settings.threads)]
     for attempt, times in enumerate(settings.retries, start=2):
         failed = [i for i, item in enumerate(health) if item.status != "ok"]
@@ -101,6 +101,6 @@ def by_nuts(
         tune, accept = times * settings.tune, settings.retry_accept(times)
         longer = fit_many(fitter, again, times * draws, tune, settings.threads, target_accept=accept)
         for i, fit, item in zip(failed, longer, diagnose(longer, limits, settings.threads), strict=True):
-            told: dict[str, Any] = {"tune": tune, "target_accept": accept, "level": Level.NUTS, "attempts": attempt}
+            told: dict[str, Any] = {"tune": tune, "target_accept": accept, "method": Level.NUTS, "attempts": attempt}
             fits[i], health[i] = fit.thinned(draws), dataclasses.replace(item, **told)
     return list(zip(fits, health, strict=True))

@@ -12,6 +12,7 @@ from pathlib import Path
 from retrial.answers.agreement import Agreement
 from retrial.audit.check import Check
 from retrial.estimate import Estimate
+from retrial.fit import evidence
 from retrial.fit.diagnostics import Diagnostics
 from retrial.store.folders import MANIFEST
 
@@ -119,6 +120,10 @@ ARTEFACTS: dict[str, Artefact] = {
         _MODELS,
         "report: Diagnostics, and the banner of failed fits",
         {**_columns("endpoint, model, prior, variant\nreconstruction  number of the table"), **_fields(Diagnostics)},
+    ),
+    "evidence": Artefact("evidence.csv", "marginal likelihoods of the tables", _MODELS, "users", _columns(evidence.TABLES)),
+    "model_probabilities": Artefact(
+        "model_probabilities.csv", "their probabilities of the models", _MODELS, "users", _columns(evidence.MODELS)
     ),
     "agreement": Artefact(
         "agreement.csv",

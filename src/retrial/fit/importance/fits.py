@@ -19,7 +19,7 @@ from retrial.priors import pymc_priors
 from retrial.seeds import seed_sequence
 from retrial.tables.kernel.compiled import STATE_WORDS, random_state
 
-MOST_PARAMETERS = 20
+MOST_PARAMETERS = 14
 """Parameters beyond which proposals about modes lose the posterior: efficiency falls geometrically with them (METHODS 12)."""
 _MARGIN = 1.1
 """Times the effective size that a target must have: resampling adds a little to its errors."""
@@ -189,7 +189,7 @@ def _verdict(numbers: np.ndarray, draws: int, limits: DiagnosticLimits) -> Diagn
         0,
         draws,
         f"failed: {', '.join(reasons)}" if reasons else "ok",
-        level=Level.IMPORTANCE,
+        method=Level.IMPORTANCE,
         pareto_k=k,
         log_evidence=log_evidence,
         log_evidence_se=error,

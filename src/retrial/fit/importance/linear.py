@@ -21,8 +21,9 @@ from retrial.fit.engine import PackedModel, packed, parameters_of
 
 LEAST_LOG = -1e30
 """Stands for a log-likelihood of minus infinity, or of no number: what is multiplied by 0 patients is then 0."""
-_MODE = Mode(linker="py", optimizer="fast_run").excluding("fusion", "inplace")
-"""NumPy operation by operation: nothing is compiled, and a call with thousands of points is as fast as compiled code to a factor of few."""
+_MODE = Mode(linker="py", optimizer="fast_run").excluding("fusion", "inplace").including("local_remove_check_parameter")
+"""NumPy operation by operation: nothing is compiled, and a call with thousands of points is as fast as compiled code to a factor of few. Draws far
+out may overflow a scale: PyMC's checks, which raise, are left out, and such draws have no likelihood."""
 _AT_ONCE = 4096
 """Points looked at together: the arrays between operations then stay in the processor's cache."""
 
