@@ -121,9 +121,15 @@ ARTEFACTS: dict[str, Artefact] = {
         "report: Diagnostics, and the banner of failed fits",
         {**_columns("endpoint, model, prior, variant\nreconstruction  number of the table"), **_fields(Diagnostics)},
     ),
-    "evidence": Artefact("evidence.csv", "marginal likelihoods of the tables", _MODELS, "users", _columns(evidence.TABLES)),
+    "evidence": Artefact(
+        "evidence.csv", "marginal likelihoods of the tables", _MODELS, "report: copied", _columns(evidence.TABLES)
+    ),
     "model_probabilities": Artefact(
-        "model_probabilities.csv", "their probabilities of the models", _MODELS, "users", _columns(evidence.MODELS)
+        "model_probabilities.csv",
+        "their probabilities of the models",
+        _MODELS,
+        "report: Model criticism",
+        _columns(evidence.MODELS),
     ),
     "agreement": Artefact(
         "agreement.csv",
