@@ -28,7 +28,7 @@ def fit_group(
     """Fit jobs of one shape, `draws` a chain of each, as `settings.method` says.
 
     auto: by importance sampling where that passes, the others by NUTS, and a random share of the former by both;
-    importance, nuts: all of them by that level, whatever comes out.
+    importance, nuts: all of them by that level, whatever comes out (models without cells, or of too many parameters, by NUTS all the same).
     """
     refuse_different_shapes(jobs)
     model = None if settings.method is Method.NUTS else shared_model(build, jobs, settings, limits, draws)
@@ -47,8 +47,10 @@ def fit_group(
     sampled: dict[int, Fit] = {}
     if ran:
         compiled = fitter_for(build, jobs, settings) if fitter is None else fitter.result()
-        runs = by_nuts(compiled, [jobs[row] for row in ran], settings, limits, draws, progress if not checked else None)
+        runs = by_nuts(compiled, [jobs[row] for row in ran], settings, limits, draws, None if found else progress)
         sampled = dict(zip(ran, runs, strict=True))
+    if progress is not None and found and rest:
+        progress(len(rest))
     for row in checked:
         found[row] = _with_check(found[row], sampled.pop(row), groups, row)
     found |= sampled
