@@ -22,9 +22,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 
+from retrial.cells import OUTCOME, binomial_cells
 from retrial.data.chains import CELL, GRADE, GradedEvents, chain_probabilities
 from retrial.dims import ARM
+from retrial.fit.observe import observe_cells
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
 from retrial.priors.scales import LOG_ODDS_RATIO, Parameter, Scale
@@ -51,9 +54,8 @@ def build(data: GradedEvents, priors: PriorSet) -> pm.Model:
         between_terms = scale_prior("effect_sd", priors["effect_sd"]) * pm.Normal("standard_effect", dims=CELL)
         baseline = level[grade_of] + spread * pm.Normal("standard_baseline", dims=CELL)
         effect = mean + by_grade[grade_of] + between_terms
-        at_risk = pm.Data("at_risk", data.at_risk, dims=(ARM, CELL))
-        events = pm.Data("events", data.events, dims=(ARM, CELL))
-        pm.Binomial("patients", n=at_risk, logit_p=baseline + _EXPERIMENTAL * effect, observed=events, dims=(ARM, CELL))
+        cells = pt.stack(binomial_cells(baseline + _EXPERIMENTAL * effect, pt))
+        observe_cells("patients", cells, data.cell_counts, (OUTCOME, ARM, CELL))
     return model
 
 

@@ -32,7 +32,8 @@ import pytensor.tensor as pt
 
 from retrial.dims import ARM, ARMS, RAW
 from retrial.fit.intervals import IntervalCounts, interval_counts, share_and_information, spans
-from retrial.fit.survival_likelihood import SurvivalData
+from retrial.fit.observe import observe_cells
+from retrial.fit.survival_likelihood import OBSERVED, SurvivalData
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
 from retrial.priors.scales import LOG, LOG_HAZARD_RATIO, Parameter, Scale
@@ -46,7 +47,7 @@ PARAMETERS = (
         "effect_walk_scale", "u", "positive", Scale("SD of steps of the log hazard ratio"), "Effect walk scale", unless="varying"
     ),
 )
-INTERVAL, STEP = "interval", "step"
+INTERVAL, STEP, STATISTIC = "interval", "step", "statistic"
 
 
 def prepare(data: SurvivalData, cuts: tuple[float, ...]) -> IntervalCounts:
@@ -65,8 +66,8 @@ def log_hazards(parameters: Mapping[str, Any], xp: Any) -> tuple[Any, Any]:
 
 def _walk(steps: Any, xp: Any) -> Any:
     """0 and the cumulated steps, along the last axis."""
-    total = xp.cumsum(steps, axis=-1)
-    return xp.concatenate([xp.zeros_like(total[..., :1]), total], axis=-1)
+    count = steps.shape[-1]
+    return steps @ ((xp.arange(count + 1) > xp.arange(count)[:, None]) * 1.0)
 
 
 def hazard(
@@ -84,7 +85,13 @@ def hazard(
 
 def build(data: IntervalCounts, priors: PriorSet, varying: bool = False) -> pm.Model:
     """PyMC model of one table's sufficient statistics; every count and hyper-parameter is `pm.Data`."""
-    coords = {ARM: list(ARMS), INTERVAL: np.arange(data.events.shape[1]) + 1, STEP: np.arange(1, data.events.shape[1])}
+    intervals = data.events.shape[1]
+    coords = {
+        STATISTIC: ["events", "exposure"],
+        ARM: list(ARMS),
+        INTERVAL: np.arange(1, intervals + 1),
+        STEP: np.arange(1, intervals),
+    }
     with pm.Model(coords=coords) as model:
         parameters = _random_walk("walk", "log_baseline_hazard", data, priors)
         if varying:
@@ -92,15 +99,12 @@ def build(data: IntervalCounts, priors: PriorSet, varying: bool = False) -> pm.M
         else:
             parameters["log_hazard_ratio"] = effect_prior("log_hazard_ratio", priors["log_hazard_ratio"])
         log_h = pt.stack(log_hazards(parameters, pt))
-        events = pm.Data("events", data.events, dims=(ARM, INTERVAL))
-        exposure = pm.Data("exposure", data.exposure, dims=(ARM, INTERVAL))
         step = pm.Data("step_months", data.step) if data.step > 0 else None
         of_event = log_h if step is None else pt.log1mexp(-pt.exp(log_h) * step)
         if data.at_zero is not None:
-            half, first = pt.log1mexp(-pt.exp(log_h[:, 0]) * step / 2), pm.Data("events_at_zero", data.at_zero, dims=ARM)
-            pm.CustomDist("at_zero", half, 0.0, logp=_log_density, signature="(),()->()", observed=first, dims=ARM)
-        terms = (of_event, pt.exp(log_h) * exposure)
-        pm.CustomDist("life_table", *terms, logp=_log_density, signature="(),()->()", observed=events, dims=(ARM, INTERVAL))
+            half = pt.log1mexp(-pt.exp(log_h[:, 0]) * step / 2)
+            observe_cells("at_zero", half, data.at_zero, (ARM,), data="events_at_zero")
+        observe_cells(OBSERVED, pt.stack([of_event, -pt.exp(log_h)]), data.counts, (STATISTIC, ARM, INTERVAL))
     return model
 
 
@@ -114,7 +118,3 @@ def _random_walk(name: str, first: str, data: IntervalCounts, priors: PriorSet) 
     steps = pm.Deterministic(f"{name}_steps", pm.Normal(f"{name}_steps{RAW}", sigma=spread, dims=STEP) / spread, dims=STEP)
     mean = scale * (share * _walk(steps, pt)).sum()
     return {first: effect_prior(first, priors[first], shift=mean), f"{name}_scale": scale, f"{name}_steps": steps}
-
-
-def _log_density(value: Any, of_event: Any, accumulated: Any) -> Any:
-    return value * of_event - accumulated

@@ -17,10 +17,14 @@ import functools
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 from scipy.special import betaln, logit, logsumexp
 
+from retrial.cells import OUTCOME, OUTCOMES, binomial_cells
 from retrial.data.two_arms import TwoArms
+from retrial.dims import ARM, ARMS
 from retrial.fit.grid import Axis, LogDensity, TwoArmPosterior
+from retrial.fit.observe import observe_cells
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior
@@ -47,11 +51,11 @@ def posterior(data: TwoArms, priors: PriorSet) -> TwoArmPosterior:
 
 def build(data: TwoArms, priors: PriorSet) -> pm.Model:
     """The logit form for a sampler: the reference against which the grid is tested."""
-    with pm.Model(coords={"arm": ["control", "experimental"]}) as model:
+    with pm.Model(coords={OUTCOME: list(OUTCOMES), ARM: list(ARMS)}) as model:
         alpha = effect_prior("control_logit", priors["control_logit"])
         theta = effect_prior("log_odds_ratio", data.oriented(priors["log_odds_ratio"]))
-        logits = pm.math.stack([alpha, alpha + theta])
-        pm.Binomial("events", n=np.array(data.n), logit_p=logits, observed=np.array(data.events), dims="arm")
+        logits = pt.stack([alpha, alpha + theta])
+        observe_cells("events", pt.stack(binomial_cells(logits, pt)), data.counts, (OUTCOME, ARM))
     return model
 
 
@@ -62,7 +66,7 @@ def _beta_margin(data: TwoArms, arm: int, prior: Prior) -> LogDensity:
     )
 
     def margin(x: np.ndarray) -> np.ndarray:
-        yes, no = -np.logaddexp(0.0, -x)[..., None], -np.logaddexp(0.0, x)[..., None]
+        yes, no = (cell[..., None] for cell in binomial_cells(x, np))
         return data.log_likelihood(arm, x) + logsumexp(alpha * yes + beta * no - betaln(alpha, beta), b=weights, axis=-1)
 
     return margin

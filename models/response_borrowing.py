@@ -21,8 +21,11 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from retrial.data.cohorts import COHORT, BorrowedCounts, predictive
+from retrial.cells import OUTCOME, OUTCOMES, binomial_cells
+from retrial.data.cohorts import COHORT, COHORT_COUNTS, BorrowedCounts, predictive
+from retrial.dims import ARM, ARMS
 from retrial.fit.grid import Axis, LogDensity, TwoArmPosterior
+from retrial.fit.observe import observe_cells
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
@@ -86,13 +89,14 @@ def robust_weight(data: BorrowedCounts, priors: PriorSet, joint: TwoArmPosterior
 
 def build(data: BorrowedCounts, priors: PriorSet) -> pm.Model:
     """The same model for a sampler: the reference against which the quadrature is tested."""
-    with pm.Model(coords={COHORT: np.arange(len(data.n))}) as model:
-        said = {name: pm.Data(name, value) for name, value in data.updates().items()}
+    with pm.Model(coords={OUTCOME: list(OUTCOMES), ARM: list(ARMS), COHORT: np.arange(len(data.n))}) as model:
+        said = {name: pm.Data(name, value) for name, value in data.settings().items()}
         mean = effect_prior("historical_mean", priors["historical_mean"])
         sd = positive_prior("historical_sd", priors["historical_sd"])
         delta = effect_prior("criteria_log_odds", priors["criteria_log_odds"])
         logit = mean + sd * pm.Normal("standard_cohort", dims=COHORT) + delta * said["offsets"]
-        pm.Binomial("cohorts", n=said["historical_n"], logit_p=logit, observed=said["historical_events"], dims=COHORT)
+        cohorts = pt.stack(binomial_cells(logit, pt))
+        observe_cells("cohorts", cohorts, data.cohort_counts, (OUTCOME, COHORT), data=COHORT_COUNTS)
         vague = priors["control_logit"]
         control = pm.NormalMixture(
             "control_logit",
@@ -101,10 +105,12 @@ def build(data: BorrowedCounts, priors: PriorSet) -> pm.Model:
             sigma=pt.stack([sd, pm.Data("vague_sigma", vague.number("sigma"))]),
         )
         effect = effect_prior("log_odds_ratio", data.arms.oriented(priors["log_odds_ratio"]))
-        pm.Binomial("arms", n=said["n"], logit_p=pt.stack([control, control + effect]), observed=said["events"])
+        observe_cells(
+            "arms", pt.stack(binomial_cells(pt.stack([control, control + effect]), pt)), data.arms.counts, (OUTCOME, ARM)
+        )
     return model
 
 
 def _on_logit(prior: Prior) -> LogDensity:
     distribution: Any = prior.distribution
-    return lambda x: distribution.logpdf(1 / (1 + np.exp(-x))) - np.logaddexp(0, x) - np.logaddexp(0, -x)
+    return lambda x: distribution.logpdf(1 / (1 + np.exp(-x))) + sum(binomial_cells(x, np))

@@ -22,10 +22,13 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 from scipy.special import digamma
 
+from retrial.cells import OUTCOME, binomial_cells
 from retrial.data.chains import STEP, CategoryCounts, chain_probabilities
 from retrial.dims import ARM
+from retrial.fit.observe import observe_cells
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
 from retrial.priors.scales import LOG_ODDS_RATIO, Parameter, Scale
@@ -48,9 +51,8 @@ def build(data: CategoryCounts, priors: PriorSet, pooled: bool = True) -> pm.Mod
             effect = mean + scale_prior("effect_sd", priors["effect_sd"]) * pm.Normal("standard_effect", dims=STEP)
         else:
             effect = effect_prior("log_odds_ratio", priors["log_odds_ratio"], dims=STEP)
-        at_risk = pm.Data("at_risk", data.at_risk, dims=(ARM, STEP))
-        events = pm.Data("events", data.events, dims=(ARM, STEP))
-        pm.Binomial("responses", n=at_risk, logit_p=baseline + _EXPERIMENTAL * effect, observed=events, dims=(ARM, STEP))
+        cells = pt.stack(binomial_cells(baseline + _EXPERIMENTAL * effect, pt))
+        observe_cells("responses", cells, data.cell_counts, (OUTCOME, ARM, STEP))
     return model
 
 

@@ -1,5 +1,7 @@
 """Simulation-based calibration of every model that is sampled: a table and the ranks' histograms of each.
 
+Survival models by NUTS, and (MODEL_auto) by the levels that runs take, importance sampling where it passes.
+
 A model fails where the least p-value of its parameters' ranks, times their number, is below `LEAST_P`; so does the study where a
 likelihood spoiled on purpose passes.
 """
@@ -17,6 +19,7 @@ from scipy import stats
 
 from retrial.experiments.calibration.counts import count_ranks
 from retrial.experiments.calibration.survival import BINS, CASES, RANKS, off, ranks, uniformity
+from retrial.fit.settings import Method
 
 LEAST_P = 1e-3
 COUNTS = ("response_hierarchical", "adverse_events_hierarchical", "response_borrowing")
@@ -27,6 +30,7 @@ def main(folder: Path, simulations: int = 500) -> list[str]:
     """Write MODEL.csv and MODEL.png of every model; return what failed, in words."""
     makers: dict[str, Callable[[], Ranks]] = {
         **{name: partial(ranks, name, simulations, seed=7) for name in CASES},
+        **{f"{name}_auto": partial(ranks, name, simulations, seed=9, method=Method.AUTO) for name in CASES},
         **{name: partial(count_ranks, name, simulations, seed=11) for name in COUNTS},
     }
     failures = []

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from retrial.fit.engine import Job, fit_many, fitter_for
+from retrial.fit.engine import Job
 from retrial.fit.intervals import interval_counts
-from retrial.fit.settings import SamplerSettings
+from retrial.fit.levels import fit_group
+from retrial.fit.settings import DiagnosticLimits, Method, SamplerSettings
 from retrial.fit.survival_likelihood import Hazard, SurvivalData, survival_data
 from retrial.models import (
     cure,
@@ -138,16 +139,16 @@ def cohort(case: Case, parameters: dict[str, np.ndarray], rng: np.random.Generat
     return survival_data(table)
 
 
-def ranks(name: str, simulations: int, seed: int, factor: float = 1.0) -> dict[str, np.ndarray]:
+def ranks(name: str, simulations: int, seed: int, factor: float = 1.0, method: Method = Method.NUTS) -> dict[str, np.ndarray]:
     """Rank of the truth among 99 thinned draws, per parameter. `factor` spoils the likelihood: every patient counts that often."""
     case = CASES[name]
     rng = np.random.default_rng(seed)
-    settings = SamplerSettings(tune=500, threads=2, target_accept=case.target_accept)
+    settings = SamplerSettings(method=method, tune=500, threads=2, target_accept=case.target_accept)
     truths = [truth(case, rng) for _ in range(simulations)]
     data = [cohort(case, parameters, rng) for parameters in truths]
     spoiled = [dataclasses.replace(item, counts=item.counts * factor) for item in data]
     jobs = [Job(case.prepare(item), case.priors, seed + i) for i, item in enumerate(spoiled)]
-    fits = fit_many(fitter_for(case.build, jobs, settings), jobs, 500, settings.tune, settings.threads)
+    fits = [draws for draws, _ in fit_group(case.build, jobs, settings, DiagnosticLimits(), 500, None)]
     found: dict[str, list[int]] = {}
     for parameters, fit in zip(truths, fits, strict=True):
         for key, value in parameters.items():

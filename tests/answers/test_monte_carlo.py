@@ -125,3 +125,20 @@ def test_thousands_of_rows_take_seconds() -> None:
     for values in draws:
         subject.from_draws("median_survival", "months", values, Questions())
     assert time.process_time() - start < 4
+
+
+def test_draws_of_shared_proposals_are_one() -> None:
+    # 40 tables that all weigh one sample of 500 proposals alike: as if there were 500 draws, however often they are taken
+    rng = np.random.default_rng(8)
+    proposals, tables, each = rng.normal(size=500), 40, 100
+    source = np.concatenate([rng.permutation(500)[:each] for _ in range(tables)])
+    table, chain = np.repeat(np.arange(tables), each), np.tile(np.repeat(np.arange(4), each // 4), tables)
+    shared = Origin(table, chain, source).mean_errors(proposals[source][None])[0]
+    apart = Origin(table, chain).mean_errors(proposals[source][None])[0]
+    assert apart == pytest.approx(1 / np.sqrt(tables * each), rel=0.2)
+    assert shared == pytest.approx(1 / np.sqrt(500), rel=0.2)
+    # half of the tables by chains of their own: variances of sums add
+    mixed = np.where(table < tables // 2, -1, source)
+    values = np.where(mixed < 0, rng.normal(size=mixed.size), proposals[source])
+    together = Origin(table, chain, mixed).mean_errors(values[None])[0]
+    assert together == pytest.approx(np.sqrt(0.25 / (tables * each / 2) + 0.25 / 500), rel=0.2)

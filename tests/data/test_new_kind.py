@@ -107,7 +107,16 @@ def test_a_prior_that_says_nothing_of_it_is_missed(run: RunConfig, study: Study)
 
 
 def test_the_kinds_of_the_folder_are_found_and_lack_what_they_lack() -> None:
-    assert list(kinds()) == ["adverse_events", "categories", "cohorts", "counts", "life_table", "multivariable", "ratio", "sampled_hazards"]
+    assert list(kinds()) == [
+        "adverse_events",
+        "categories",
+        "cohorts",
+        "counts",
+        "life_table",
+        "multivariable",
+        "ratio",
+        "sampled_hazards",
+    ]
     assert kinds()["ratio"].predict is None
     assert {name for name, kind in kinds().items() if kind.from_tables} == {"life_table"}
     assert {name for name, kind in kinds().items() if kind.conflict is not None} == {"ratio", "counts"}

@@ -59,8 +59,8 @@ def test_the_density_is_the_same_before_and_after_new_data_and_priors() -> None:
 
 def test_data_of_another_shape_are_refused() -> None:
     one = packed(BUILD(counts(1), PriorSet("p", PRIORS)))
-    with pytest.raises(FitError, match="data events"):
-        one.values({"events": np.zeros((2, 4))})
+    with pytest.raises(FitError, match="data counts"):
+        one.values({"counts": np.zeros((2, 2, 4))})
 
 
 def test_data_that_the_model_does_not_use_are_left_out() -> None:

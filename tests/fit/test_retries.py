@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retrial.fit import ensemble
+from retrial.fit import levels
 from retrial.fit.engine import Draws, Job
-from retrial.fit.ensemble import fit_group
-from retrial.fit.settings import DiagnosticLimits, SamplerSettings
+from retrial.fit.levels import fit_group
+from retrial.fit.settings import DiagnosticLimits, Method, SamplerSettings
 from retrial.priors.prior_set import PriorSet
 
 DRAWS = 400
@@ -29,9 +29,10 @@ def group_with(
             values += 3.0 * np.arange(4)[:, None]
         return Draws({"log_hazard_ratio": values}, np.zeros((4, draws), bool))
 
-    monkeypatch.setattr(ensemble, "fitter_for", lambda *_: fitter)
+    monkeypatch.setattr(levels, "fitter_for", lambda *_: fitter)
+    monkeypatch.setattr(levels, "refuse_different_shapes", lambda _: None)
     job = Job(None, PriorSet("none", {}), 1)  # type: ignore[arg-type]
-    settings = SamplerSettings(tune=200, threads=1)
+    settings = SamplerSettings(method=Method.NUTS, tune=200, threads=1)
     return asked, fit_group(None, [job], settings, DiagnosticLimits(), DRAWS, None)  # type: ignore[arg-type]
 
 

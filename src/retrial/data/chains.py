@@ -12,13 +12,14 @@ import xarray as xr
 
 from retrial.answers.monte_carlo import Origin
 from retrial.answers.rows import Subject
+from retrial.cells import COUNTS, OUTCOME, OUTCOMES, binomial_cells, binomial_counts, log_likelihood
 from retrial.data.kind import Fits, Place, Row, diagnostic_row
 from retrial.data.prior_checks import CHAINS, DRAWS, scaled_row, thinned
 from retrial.dims import ANY_GRADE, ARM, ARMS, PRIOR, RECONSTRUCTION
 from retrial.errors import DataError
 from retrial.estimate import Estimate
 from retrial.fit.engine import Job
-from retrial.fit.ensemble import fit_group
+from retrial.fit.levels import fit_group
 from retrial.fit.posterior_file import Observed, by_number, posterior_tree
 from retrial.frequentist.rows import RATIO
 from retrial.priors.prior_set import PriorSet
@@ -64,11 +65,16 @@ class CategoryCounts:
     def structure(self) -> tuple[object, ...]:
         return self.names
 
+    @property
+    def cell_counts(self) -> np.ndarray:
+        """(outcome, arm, step) of the chain of binomials."""
+        return binomial_counts(self.events, self.at_risk)
+
     def updates(self) -> dict[str, np.ndarray]:
-        return {"events": self.events, "at_risk": self.at_risk}
+        return {COUNTS: self.cell_counts}
 
     def coords(self) -> dict[str, Any]:
-        return {ARM: list(ARMS), STEP: list(self.names[:-1])}
+        return {OUTCOME: list(OUTCOMES), ARM: list(ARMS), STEP: list(self.names[:-1])}
 
     @property
     def patients(self) -> xr.DataArray:
@@ -116,8 +122,13 @@ class GradedEvents:
     def structure(self) -> tuple[object, ...]:
         return self.terms, self.grades, self.known.tobytes()
 
+    @property
+    def cell_counts(self) -> np.ndarray:
+        """(outcome, arm, cell) of the chain of binomials."""
+        return binomial_counts(self.events, self.at_risk)
+
     def updates(self) -> dict[str, np.ndarray]:
-        return {"events": self.events, "at_risk": self.at_risk}
+        return {COUNTS: self.cell_counts}
 
     @property
     def patients(self) -> xr.DataArray:
@@ -128,7 +139,7 @@ class GradedEvents:
 
     def coords(self) -> dict[str, Any]:
         cells = [f"{self.terms[term]} {self.grades[grade]}" for term, grade in np.argwhere(self.known)]
-        return {ARM: list(ARMS), GRADE: list(self.grades), CELL: cells}
+        return {OUTCOME: list(OUTCOMES), ARM: list(ARMS), GRADE: list(self.grades), CELL: cells}
 
 
 def patients_observed(patients: xr.DataArray, probabilities: Callable[[Mapping[str, np.ndarray]], np.ndarray]) -> Observed:
@@ -157,7 +168,7 @@ def at_risk(counts: np.ndarray) -> np.ndarray:
 
 def chain_probabilities(logit: np.ndarray) -> np.ndarray:
     """p_k = q_k Π_{j<k} (1 - q_j) and what remains, (..., step + 1), from conditional logits (..., step)."""
-    reached, left = np.exp(-np.logaddexp(0.0, -logit)), np.exp(-np.logaddexp(0.0, logit))
+    reached, left = (np.exp(cell) for cell in binomial_cells(logit, np))
     one = np.ones((*logit.shape[:-1], 1))
     before = np.concatenate([one, np.cumprod(left, axis=-1)], axis=-1)
     return np.concatenate([reached, one], axis=-1) * before
@@ -336,11 +347,6 @@ def scalable(
         p = spec.probabilities_of(draws, data)
         named = {"endpoint": outcome, "model": spec.name, "prior": name}
         total = log_prior if log_prior.ndim == 1 else log_prior.sum(axis=1)
-        yield Scalable(named, draws, p, total, multinomial(data.patients.to_numpy(), p))
-
-
-def multinomial(counts: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """Σ y log p over arms (and terms) of probabilities (draw, arm, ..., category)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(counts > 0, counts * np.log(p), 0.0)
-    return terms.reshape(len(p), -1).sum(axis=1)
+        with np.errstate(divide="ignore"):
+            likelihood = log_likelihood(np.log(p), data.patients.to_numpy())
+        yield Scalable(named, draws, p, total, likelihood)

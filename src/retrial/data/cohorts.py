@@ -16,6 +16,7 @@ from scipy.interpolate import CubicSpline
 
 from retrial.answers.notes import empty_arms, joined
 from retrial.answers.rows import Subject
+from retrial.cells import COUNTS, binomial_counts
 from retrial.data.kind import Fits, Kind, Place, Row, Values, failed_in_words, refused
 from retrial.data.prior_checks import PREDICTIONS, Before
 from retrial.data.two_arms import (
@@ -43,7 +44,7 @@ from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 
 log = logging.getLogger("retrial")
-COHORT = "cohort"
+COHORT, COHORT_COUNTS = "cohort", "cohort_counts"
 _LOGITS = np.linspace(-15.0, 15.0, 1501)
 """Logits at which the predictive density is tabulated; a cubic spline of its logarithm lies between."""
 _FINE_LOGITS = np.linspace(-15.0, 15.0, 6001)
@@ -67,14 +68,16 @@ class BorrowedCounts:
         return ()
 
     def updates(self) -> dict[str, np.ndarray]:
-        return {
-            "events": np.array(self.arms.events, dtype=float),
-            "n": np.array(self.arms.n, dtype=float),
-            "historical_events": np.array(self.events, dtype=float),
-            "historical_n": np.array(self.n, dtype=float),
-            "offsets": np.array(self.offsets, dtype=float),
-            "robust_weight": np.array(self.robust_weight),
-        }
+        return {COUNTS: self.arms.counts, COHORT_COUNTS: self.cohort_counts, **self.settings()}
+
+    def settings(self) -> dict[str, np.ndarray]:
+        """What is no count."""
+        return {"offsets": np.array(self.offsets, dtype=float), "robust_weight": np.array(self.robust_weight)}
+
+    @property
+    def cohort_counts(self) -> np.ndarray:
+        """(outcome, cohort) patients of the earlier cohorts."""
+        return binomial_counts(self.events, self.n)
 
 
 @dataclass(frozen=True, eq=False)

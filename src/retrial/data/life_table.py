@@ -19,6 +19,7 @@ from retrial.answers.monte_carlo import Origin
 from retrial.answers.notes import empty_arms
 from retrial.answers.rows import Subject
 from retrial.answers.survival import follow_ups_of, horizon_of, survival_rows
+from retrial.cells import log_likelihood
 from retrial.criticism.pointwise import patients_observed
 from retrial.data.direction import good_endpoints
 from retrial.data.kind import Fits, Kind, Moments, Place, Row, Values, diagnostic_row
@@ -175,10 +176,10 @@ def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTabl
 def _pooled(run: RunConfig, fitted: Fitted, prior: str) -> tuple[dict[str, np.ndarray], Origin]:
     """Draws behind the answers, and the table and chain that each is of."""
     seed = integer_seed(run.seed, "pool", fitted.endpoint, fitted.model, prior)
-    pooled, (table, chain) = fitted.pooled(prior, seed), fitted.origin(prior, seed)
+    pooled, (table, chain, source) = fitted.pooled(prior, seed), fitted.origin(prior, seed)
     # evenly thinned: the draws are ordered by table, so every table keeps its share
     rows = np.linspace(0, table.size - 1, min(table.size, ANSWER_DRAWS)).round().astype(int)
-    return {name: values[rows] for name, values in pooled.items()}, Origin(table[rows], chain[rows])
+    return {name: values[rows] for name, values in pooled.items()}, Origin(table[rows], chain[rows], source[rows])
 
 
 def _band(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> xr.Dataset:
@@ -260,8 +261,7 @@ def _log_likelihood(spec: ModelSpec, table: LifeTable, index: int, recorded: Any
     data = survival_data(table, index, recorded)
     columns = {name: value[..., None, None] for name, value in draws.items()}
     cells = cell_log_likelihood(spec.hazard_of(), data.times, data.previous, columns, data.recorded, np, len(data.counts))
-    used = data.counts > 0
-    return (cells[:, used] * data.counts[used]).sum(axis=1)
+    return log_likelihood(cells, data.counts)
 
 
 def compare(run: RunConfig, spec: ModelSpec, item: EndpointTables, other: LifeTable) -> list[Moments]:

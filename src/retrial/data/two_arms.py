@@ -15,6 +15,7 @@ from retrial.answers.proportions import with_numbers_needed
 from retrial.answers.questions import Questions
 from retrial.answers.response import response_rows
 from retrial.answers.rows import Subject
+from retrial.cells import binomial_cells, binomial_counts, log_likelihood
 from retrial.data.kind import Row, Values
 from retrial.data.prior_checks import CHAINS, DRAWS, PREDICTIONS, Before, both_arms, effect_rows, scaling_seed
 from retrial.errors import FitError
@@ -41,8 +42,12 @@ class TwoArms:
 
     def log_likelihood(self, arm: int, logit: np.ndarray) -> np.ndarray:
         """y log π + (n - y) log(1 - π) of one arm (0: control), by the logit of π."""
-        y, n = self.events[arm], self.n[arm]
-        return -y * np.logaddexp(0.0, -logit) - (n - y) * np.logaddexp(0.0, logit)
+        return log_likelihood(np.stack(binomial_cells(logit, np), axis=-1), self.counts[:, arm])
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(outcome, arm) patients with the outcome, and without it."""
+        return binomial_counts(self.events, self.n)
 
     def oriented(self, prior: Prior) -> Prior:
         """A prior of the log odds ratio of a benefit, as it holds for this outcome."""

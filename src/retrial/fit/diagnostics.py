@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from scipy import fft, stats
@@ -57,6 +58,11 @@ def ess_tail(draws: np.ndarray, tails: tuple[float, float]) -> np.ndarray:
     return np.minimum(*(_ess(split_chains(indicator).astype(float)) for indicator in below))
 
 
+def mean_ess(chains: np.ndarray) -> np.ndarray:
+    """Effective sample size of the mean of chains (series, chain, draw), per series."""
+    return _ess(chains)
+
+
 def _ess(chains: np.ndarray) -> np.ndarray:
     """S / τ, τ = -1 + 2 Σ pairs of autocorrelations, cut at the first pair not above 0 and made monotone (Geyer 1992)."""
     series, m, n = chains.shape
@@ -91,11 +97,18 @@ _BATCH = 100
 """Fits looked at together: a few megabytes of draws."""
 
 
+class Level(StrEnum):
+    """What gave a fit."""
+
+    IMPORTANCE = "importance"
+    NUTS = "nuts"
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostics:
     """Worst values over the parameters of one fit, and how it was run the last time.
 
-    rhat_max       largest rank-normalised split R-hat
+    rhat_max       largest rank-normalised split R-hat; empty where there are no chains (importance sampling)
     ess_bulk_min, ess_tail_min   smallest effective sample sizes of bulk and tails
     divergences    divergent transitions
     draws          of all chains
@@ -103,6 +116,11 @@ class Diagnostics:
     attempts       how many times it was run
     tune           warm-up of a chain
     target_accept  acceptance aimed at
+    method         importance (weighted draws of proposals that all fits of the model share) or nuts
+    pareto_k       shape of the tail of the importance weights: 0.7 and above would not be trusted; empty where there are none
+    log_evidence, log_evidence_se  log of the probability (density, for exact times) of the data under the model and prior, and its standard
+                   error; empty where NUTS gave the fit
+    check          largest difference from NUTS, in Monte Carlo errors, where the fit was chosen to be checked; empty elsewhere
     """
 
     rhat_max: float
@@ -114,6 +132,11 @@ class Diagnostics:
     attempts: int = 1
     tune: int = 0
     target_accept: float = float("nan")
+    method: Level = Level.NUTS
+    pareto_k: float = float("nan")
+    log_evidence: float = float("nan")
+    log_evidence_se: float = float("nan")
+    check: float = float("nan")
 
 
 def diagnose(fits: Sequence[Draws], limits: DiagnosticLimits, threads: int = 1) -> list[Diagnostics]:

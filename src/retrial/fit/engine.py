@@ -105,24 +105,35 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One fit: its data, a prior set that covers the model's parameters, and its seed."""
+    """One fit: its data, a prior set that covers the model's parameters, its seed, and its weight among fits that are pooled with it."""
 
     data: FitData
     priors: PriorSet
     seed: int
+    share: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """Posterior of one fit: parameter -> (chain, draw, ...), and divergences per (chain, draw)."""
+    """Posterior of one fit: parameter -> (chain, draw, ...), and divergences per (chain, draw).
+
+    `source` (chain, draw): number of the draw in a sample that several fits share; None where the draws are this fit's own.
+    """
 
     values: dict[str, np.ndarray]
     diverging: np.ndarray
+    source: np.ndarray | None = None
+
+    @property
+    def sources(self) -> np.ndarray:
+        """(chain, draw): `source`, -1 for a draw that no other fit has."""
+        return np.full(self.diverging.shape, -1) if self.source is None else self.source
 
     def thinned(self, draws: int) -> Draws:
         """Every k-th draw of each chain, `draws` of them."""
         rows = np.linspace(0, self.diverging.shape[1] - 1, draws).round().astype(int)
-        return Draws({name: value[:, rows] for name, value in self.values.items()}, self.diverging[:, rows])
+        source = None if self.source is None else self.source[:, rows]
+        return Draws({name: value[:, rows] for name, value in self.values.items()}, self.diverging[:, rows], source)
 
 
 Fitter = Callable[[Job, int, int, float | None], Draws]
@@ -131,10 +142,15 @@ Fitter = Callable[[Job, int, int, float | None], Draws]
 
 def fitter_for(build: Build, jobs: Sequence[Job], settings: SamplerSettings) -> Fitter:
     """Compile the model for jobs of one shape. Raises `FitError` where shapes differ: one compiled model serves one."""
+    refuse_different_shapes(jobs)
+    return _nutpie_fitter(build, jobs[0], settings) if settings.engine is Sampler.NUTPIE else _pymc_fitter(build, settings)
+
+
+def refuse_different_shapes(jobs: Sequence[Job]) -> None:
+    """Raises `FitError` where shapes differ."""
     shapes = {_shape(job) for job in jobs}
     if len(shapes) != 1:
         raise FitError(f"got fits of {len(shapes)} different shapes in one batch; allowed is one: {sorted(map(str, shapes))[:3]}")
-    return _nutpie_fitter(build, jobs[0], settings) if settings.engine is Sampler.NUTPIE else _pymc_fitter(build, settings)
 
 
 def fit_many(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from retrial.fit.diagnostics import Diagnostics, diagnose
-from retrial.fit.engine import Build, Draws, FitData, Job, Progress, fit_many, fitter_for
+from retrial.fit.diagnostics import Diagnostics
+from retrial.fit.engine import Build, Draws, FitData, Job, Progress
+from retrial.fit.levels import fit_group
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.fit.survival_likelihood import SurvivalData, survival_data
 from retrial.priors.prior_set import PriorSet
@@ -68,11 +68,12 @@ class Fitted:
             for name in fits[0].values
         }
 
-    def origin(self, prior: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Table and chain of every draw of `pooled`, both (draw,)."""
+    def origin(self, prior: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Table, chain and shared proposal (-1: none) of every draw of `pooled`, all (draw,)."""
         keep, length = self._kept(prior, seed), self.draws[prior][0].diverging.shape[1]
         table = np.repeat(np.arange(len(keep)), [rows.size for rows in keep])
-        return table, np.concatenate(keep) // length
+        sources = [fit.sources.ravel()[rows] for fit, rows in zip(self.draws[prior], keep, strict=True)]
+        return table, np.concatenate(keep) // length, np.concatenate(sources)
 
     def _kept(self, prior: str, seed: int) -> list[np.ndarray]:
         """Rows that `pooled` takes of each table's draws, which are chain after chain."""
@@ -113,7 +114,8 @@ def fit_ensemble(
             for index in range(question.table.n_reconstructions):
                 data = question.prepare(padded(survival_data(question.table, index, question.recorded), length))
                 keys.append((question.endpoint, prior_name))
-                jobs.append(Job(data, prior, integer_seed(run_seed, study, question.endpoint, name, prior_name, index)))
+                seed = integer_seed(run_seed, study, question.endpoint, name, prior_name, index)
+                jobs.append(Job(data, prior, seed, float(question.weights[index])))
     groups = [[i for i, job in enumerate(jobs) if job.data.structure == kind] for kind in {job.data.structure for job in jobs}]
     draws = settings.draws(min(question.table.n_reconstructions for question in questions))
     results: dict[int, tuple[Draws, Diagnostics]] = {}
@@ -121,28 +123,6 @@ def fit_ensemble(
         found = fit_group(build, [jobs[i] for i in group], settings, limits, draws, progress)
         results.update(zip(group, found, strict=True))
     return [_collect(name, question, priors, keys, results) for question in questions]
-
-
-def fit_group(
-    build: Build, jobs: Sequence[Job], settings: SamplerSettings, limits: DiagnosticLimits, draws: int, progress: Progress | None
-) -> list[tuple[Draws, Diagnostics]]:
-    """Fit jobs of one shape; those that fail again, twice as long, then twice that, in ever smaller steps, as far as the settings go:
-    the last result stands, thinned to the same size.
-    """
-    fitter = fitter_for(build, jobs, settings)
-    fits = fit_many(fitter, jobs, draws, settings.tune, settings.threads, progress)
-    asked: dict[str, Any] = {"tune": settings.tune, "target_accept": settings.target_accept}
-    health = [dataclasses.replace(item, **asked) for item in diagnose(fits, limits, settings.threads)]
-    for attempt, times in enumerate(settings.retries, start=2):
-        failed = [i for i, item in enumerate(health) if item.status != "ok"]
-        if not failed:
-            break
-        again = [dataclasses.replace(jobs[i], seed=integer_seed(jobs[i].seed, "retry", times)) for i in failed]
-        asked = {"tune": times * settings.tune, "target_accept": settings.retry_accept(times)}
-        longer = fit_many(fitter, again, times * draws, threads=settings.threads, **asked)
-        for i, fit, item in zip(failed, longer, diagnose(longer, limits, settings.threads), strict=True):
-            fits[i], health[i] = fit.thinned(draws), dataclasses.replace(item, attempts=attempt, **asked)
-    return list(zip(fits, health, strict=True))
 
 
 def _collect(

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from retrial.cells import COUNTS
 from retrial.dims import ARM, RECONSTRUCTION, TIME
 from retrial.errors import DataError
 from retrial.fit.survival_likelihood import SurvivalData
@@ -98,9 +99,19 @@ class IntervalCounts:
     step: float
     at_zero: np.ndarray | None = None
 
+    GEOMETRY: ClassVar[frozenset[str]] = frozenset(
+        f"{name}__{part}" for name in ("walk", "effect_walk") for part in ("share", "information")
+    )
+    """Values of `updates` that say how parameters are sampled, and change nothing of the model."""
+
     @property
     def structure(self) -> tuple[object, ...]:
         return (self.step > 0, self.at_zero is not None)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(statistic, arm, interval): D and E, the data of the cells log h (or log(1 - exp(-h step))) and -h."""
+        return np.stack([self.events, self.exposure])
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
@@ -120,7 +131,7 @@ class IntervalCounts:
         told = {f"{name}__{part}": value for name, w in self.weights.items() for part, value in share_and_information(w).items()}
         if self.at_zero is not None:
             told["events_at_zero"] = self.at_zero
-        return {"events": self.events, "exposure": self.exposure, "step_months": np.asarray(self.step), **told}
+        return {COUNTS: self.counts, "step_months": np.asarray(self.step), **told}
 
 
 def share_and_information(weights: np.ndarray) -> dict[str, np.ndarray]:

@@ -19,6 +19,14 @@ class Sampler(StrEnum):
     NUMPYRO = "numpyro"
 
 
+class Method(StrEnum):
+    """Levels of METHODS 12: importance sampling with NUTS for what it fails at, or one of them for everything."""
+
+    AUTO = "auto"
+    IMPORTANCE = "importance"
+    NUTS = "nuts"
+
+
 class Adaptation(StrEnum):
     """How nutpie learns the scales of a posterior: each parameter's, or some of their correlations too; or as its model says."""
 
@@ -40,6 +48,7 @@ class SamplerSettings:
         {"chains": 100, "tune": 1e6, "pooled_draws": 1e8, "min_draws": 1e6, "retry": 64, "threads": 1024}
     )
 
+    method: Method = Method.AUTO
     engine: Sampler = Sampler.NUTPIE
     chains: int = 4
     tune: int = 200

@@ -10,8 +10,10 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from retrial.cells import COUNTS
 from retrial.dims import ARM, ARMS, TIME
 from retrial.errors import DataError
+from retrial.fit.observe import observe_cells
 from retrial.tables.life_table import LateEntry, LifeTable
 from retrial.tables.recorded import Recorded, grouped_times, recording_intervals
 
@@ -67,7 +69,7 @@ class SurvivalData:
 
     def updates(self) -> dict[str, np.ndarray]:
         """Values of the `pm.Data` made by `observe`, for a refit."""
-        return {"time_months": self.times, "previous_months": self.previous, "counts": self.counts}
+        return {"time_months": self.times, "previous_months": self.previous, COUNTS: self.counts}
 
 
 def survival_data(table: LifeTable, reconstruction: int = 0, recorded: Recorded = "exact") -> SurvivalData:
@@ -124,15 +126,14 @@ def observe(hazard: Hazard, data: SurvivalData, parameters: Mapping[str, Any]) -
     """Add the life table to the model in context as an observed variable `life_table` over (status, arm, time).
 
     log p = Σ counts x cell log-likelihood; counts and times are `pm.Data`, so a compiled model takes another table of the
-    same shape. Never a Potential: LOO and power-scaling need the pointwise terms.
+    same shape.
     """
     dims = (STATUS, ARM, TIME)
     times = pm.Data("time_months", data.times, dims=TIME)
     # a compiled model refuses data that it does not use
     previous = pm.Data("previous_months", data.previous, dims=TIME) if data.recorded != "exact" else None
-    counts = pm.Data("counts", data.counts, dims=dims)
     cells = cell_log_likelihood(hazard, times, previous, parameters, data.recorded, pt, len(data.counts))
-    pm.CustomDist(OBSERVED, cells, logp=lambda value, cell: value * cell, signature="()->()", observed=counts, dims=dims)
+    observe_cells(OBSERVED, cells, data.counts, dims)
 
 
 def coords(data: SurvivalData) -> dict[str, Any]:

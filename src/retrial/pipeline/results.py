@@ -19,6 +19,8 @@ from retrial.data.kind import Fits
 from retrial.data.survival_checks import Criticised
 from retrial.dims import ARM, ARMS, MODEL, PREDICTIVE, PREDICTIVES, QUANTILE, RECONSTRUCTION, STATUS, SURVIVAL, TIME
 from retrial.estimate import Estimate, to_frame
+from retrial.fit.evidence import evidence_rows, probability_rows
+from retrial.fit.posterior_file import WEIGHT
 from retrial.frequentist.ratios import published_effects
 from retrial.pipeline.priors import used_sets
 from retrial.pipeline.probes import Probed
@@ -81,7 +83,8 @@ def probe_files(probed: Probed) -> Files:
 def result_files(
     run: RunConfig, study: Study, estimates: Sequence[Estimate], fits: Fits, printed: Sequence[Estimate] = ()
 ) -> Files:
-    """estimates.csv, diagnostics.csv, priors.csv, agreement.csv, variance.csv and multivariable.csv; posterior_*.nc and band_ENDPOINT.nc.
+    """estimates.csv, diagnostics.csv, evidence.csv, model_probabilities.csv, priors.csv, agreement.csv, variance.csv and multivariable.csv;
+    posterior_ENDPOINT_MODEL.nc and band_ENDPOINT.nc.
 
     `study` as the audit lets it be used; `printed` are the ratios as printed, where the estimates do not hold them.
     """
@@ -97,9 +100,16 @@ def result_files(
         "agreement": agreed,
     }
     frames = {name: pd.DataFrame(list(found)) for name, found in rows.items()}
+    frames["evidence"] = evidence_rows(fits.diagnostics, {place: _weights(tree) for place, tree in fits.posteriors.items()})
+    frames["model_probabilities"] = probability_rows(frames["evidence"])
     posteriors: Arrays = {("posterior", *place): tree for place, tree in fits.posteriors.items()}
     bands: Arrays = {("band", endpoint): band for endpoint, band in fits.bands.items()}
     return Files({"estimates": to_frame(estimates), **frames}, {**posteriors, **bands})
+
+
+def _weights(tree: xr.DataTree) -> np.ndarray:
+    """Weights of the tables of a posterior, in the order of their numbers."""
+    return tree["posterior"][WEIGHT].to_series().sort_index().to_numpy()
 
 
 def criticism_files(parts: Sequence[Criticised]) -> Files:

@@ -76,7 +76,10 @@ def _log_constant(family: str, nu: float) -> float:
 def _mixture_logp(value: Any, _log_weight: Any, mu: Any, sigma: Any, nu: Any, is_t: Any, log_factor: Any) -> Any:
     squared = ((value[..., None] - mu) / sigma) ** 2
     kernel = pt.where(pt.gt(is_t, 0.5), -(nu + 1) / 2 * pt.log1p(squared / nu), -0.5 * squared)
-    return pt.logsumexp(log_factor + kernel, axis=-1)
+    terms = log_factor + kernel
+    # elementwise, where an operator of its own would be a loop in Python over draws
+    highest = pt.max(terms, axis=-1)
+    return highest + pt.log(pt.exp(terms - highest[..., None]).sum(axis=-1))
 
 
 def _mixture_random(

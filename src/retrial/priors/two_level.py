@@ -17,6 +17,7 @@ import numpy as np
 from scipy import optimize, stats
 from scipy.special import logsumexp
 
+from retrial.cells import binomial_cells, binomial_counts
 from retrial.errors import DataError
 from retrial.priors.prior import Prior
 
@@ -124,7 +125,8 @@ def binomial_studies(
     logit = _LOGIT[:, None] + (0.0 if shift is None else np.asarray(shift, dtype=float))
     rate = np.clip(y / size, _TINY_RATE, 1 - _TINY_RATE)
     best = y * np.log(rate) + (size - y) * np.log1p(-rate)
-    likelihood = np.exp(y * -np.logaddexp(0, -logit) - (size - y) * np.logaddexp(0, logit) - best)
+    cells = np.stack([np.broadcast_to(cell, (_LOGIT.size, y.size)) for cell in binomial_cells(logit, np)])
+    likelihood = np.exp((cells * binomial_counts(y, size)[:, None]).sum(axis=0) - best)
     # a quarter of the scales is enough to find the means that matter
     rough = np.linspace(_LOGIT[0] / 2, _LOGIT[-1] / 2, _BINOMIAL_MU)
     profile = _averaged(likelihood, rough, tau[::4]) + log_prior[::4, None] + mu_prior.distribution.logpdf(rough)

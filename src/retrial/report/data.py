@@ -75,7 +75,7 @@ class ReportData:
     fidelity     columns endpoint, statistic, arm, printed, low, high, reconstructed (median of
                  the tables), minimum, maximum, agreement (share of the tables that agree)
     diagnostics  columns endpoint, model, prior, reconstruction, rhat_max, ess_bulk_min, ess_tail_min, divergences, draws, status,
-                 attempts, tune, target_accept
+                 attempts, tune, target_accept, method, pareto_k, check
     curves       by endpoint key
     priors       columns model, prior, parameter, endpoint, distribution, source, implied_median, implied_lower, implied_upper, scale,
                  effective_size, effective_unit
@@ -87,6 +87,7 @@ class ReportData:
     variance     columns endpoint, model, prior, quantity, total_sd, within_share, between_tables_share, between_readings_share, tables,
                  status
     multivariable   a row a covariate of a printed multivariable model (columns: `multivariable.summary`)
+    evidence, model_probabilities  columns of `fit.evidence`: marginal likelihoods of the tables, and what they say of the models
     criticism    a row an endpoint and model: leave-one-out scores, Pareto k, stacking weights (columns: `criticism.summary`)
     readings     a row an endpoint and reading of the paper's estimators (columns: `Ensemble.health`)
     spread       answers over the tables (columns: `tables.findings.spread.spread`); leave_one_out: the same with numbers left out in turn
@@ -116,6 +117,8 @@ class ReportData:
     conflict: pd.DataFrame | None = None
     power_scaling: pd.DataFrame | None = None
     criticism: pd.DataFrame | None = None
+    evidence: pd.DataFrame | None = None
+    model_probabilities: pd.DataFrame | None = None
     agreement: pd.DataFrame | None = None
     variance: pd.DataFrame | None = None
     multivariable: pd.DataFrame | None = None

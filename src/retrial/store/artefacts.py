@@ -12,6 +12,7 @@ from pathlib import Path
 from retrial.answers.agreement import Agreement
 from retrial.audit.check import Check
 from retrial.estimate import Estimate
+from retrial.fit import evidence
 from retrial.fit.diagnostics import Diagnostics
 from retrial.multivariable.summary import CovariateSummary
 from retrial.store.folders import MANIFEST
@@ -120,6 +121,16 @@ ARTEFACTS: dict[str, Artefact] = {
         _MODELS,
         "report: Diagnostics, and the banner of failed fits",
         {**_columns("endpoint, model, prior, variant\nreconstruction  number of the table"), **_fields(Diagnostics)},
+    ),
+    "evidence": Artefact(
+        "evidence.csv", "marginal likelihoods of the tables", _MODELS, "report: copied", _columns(evidence.TABLES)
+    ),
+    "model_probabilities": Artefact(
+        "model_probabilities.csv",
+        "their probabilities of the models",
+        _MODELS,
+        "report: Model criticism",
+        _columns(evidence.MODELS),
     ),
     "agreement": Artefact(
         "agreement.csv",

@@ -28,38 +28,54 @@ _COLUMNS = (
     "Patients above its limit",
     "Stacking weight (SD over tables)",
     "Life tables",
+    "Probability (SD over tables)",
 )
 
 
 def criticism_section(data: ReportData) -> Section | None:
     """The section, or nothing where no survival model was criticised."""
-    table = criticism_table(data.study, data.criticism)
+    table = criticism_table(data.study, data.criticism, data.model_probabilities)
     pictures = [*_predictive(data), *_pit(data)]
     if table is None and not pictures:
         return None
     return Section(KEY, TITLE, () if table is None else (table,), tuple(pictures))
 
 
-def criticism_table(study: Study, criticism: pd.DataFrame | None) -> Table | None:
+def criticism_table(study: Study, criticism: pd.DataFrame | None, probabilities: pd.DataFrame | None = None) -> Table | None:
     """A row an endpoint and model: how well it predicts a patient that it has not seen."""
     if criticism is None or criticism.empty:
         return None
     rows: list[Row] = []
     for endpoint, models in criticism.groupby("endpoint", sort=False):
         rows.append(text_row([upper_first(endpoint_label(study, str(endpoint)))], "group"))
-        rows += [_row({str(name): value for name, value in record.items()}) for record in models.to_dict(orient="records")]
+        for record in models.to_dict(orient="records"):
+            row = {str(name): value for name, value in record.items()}
+            rows.append(_row(row, _probability(row, probabilities)))
     return Table(
         "criticism",
         "Predicting a patient left out",
         _caption(criticism),
         _COLUMNS,
         tuple(rows),
-        frozenset(range(1, 8)),
+        frozenset(range(1, 9)),
         wide=True,
     )
 
 
-def _row(record: Mapping[str, Any]) -> Row:
+def _probability(record: Mapping[str, Any], probabilities: pd.DataFrame | None) -> str:
+    """Of the model under the prior of the scores; missing where some model has no evidence."""
+    if probabilities is None or probabilities.empty:
+        return fmt.MISSING
+    found = probabilities[
+        (probabilities[["endpoint", "model", "prior"]] == [record[key] for key in ("endpoint", "model", "prior")]).all(axis=1)
+    ]
+    if found.empty:
+        return fmt.MISSING
+    one = found.iloc[0]
+    return _with(one["probability"], one["probability_sd"] if one["tables"] > 1 else np.nan, 2)
+
+
+def _row(record: Mapping[str, Any], probability: str) -> Row:
     """What a failed fit would have given is missing, never filled in; the model says why."""
     failed = "" if record["status"] == "ok" else str(record["status"])
     numbers = [
@@ -71,6 +87,7 @@ def _row(record: Mapping[str, Any]) -> Row:
         # the weight of one table has no spread
         _with(record["stacking_weight"], record["stacking_weight_sd"] if record["tables_compared"] > 1 else np.nan, 2),
         fmt.count(record["tables"]),
+        probability,
     ]
     name: tuple[Line, ...] = (Line(upper_first(model_label(str(record["model"])))),)
     if failed:
@@ -99,6 +116,8 @@ def _caption(criticism: pd.DataFrame) -> str:
         + (", mean (SD over tables); a large SD says that the tables do not agree which model is better." if many else "."),
         "A fit that failed its diagnostics is left out; a model that failed on most tables is neither scored nor weighed; models are "
         "compared on the tables where all of them passed.",
+        "Probability: of the model given a table, all models of the endpoint equally probable beforehand, from its marginal likelihood under its"
+        " own priors (wide ones cost it), averaged over the tables.",
         f"Prior: {priors}.",
     ]
     return " ".join(part for part in parts if part)

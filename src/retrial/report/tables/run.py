@@ -169,7 +169,7 @@ def diagnostics_tables(study: Study, diagnostics: pd.DataFrame | None, threshold
         return []
     caption = (
         f"A fit passes with {thresholds}. R-hat is the largest, the effective sample sizes (ESS) the smallest over all parameters."
-        f" {_run_again(diagnostics)}"
+        f" {_levels(diagnostics)}{_run_again(diagnostics)}"
     )
     failed = failed_fits(diagnostics)
     named = f"{len(failed)} failed fit{'s' * (len(failed) != 1)}"
@@ -179,6 +179,22 @@ def diagnostics_tables(study: Study, diagnostics: pd.DataFrame | None, threshold
     passed = _filled(diagnostics[diagnostics["status"] == "ok"])
     parts = ((failed, "diagnostics_failed", named), (passed, "diagnostics_passed", "Fits that passed"))
     return [_fits(study, frame, key, title, caption) for frame, key, title in parts if not frame.empty]
+
+
+def _levels(diagnostics: pd.DataFrame) -> str:
+    """What gave the fits, and how those by importance sampling compare with NUTS; empty where there are none, or of an earlier version."""
+    if "method" not in diagnostics or not (diagnostics["method"] == "importance").any():
+        return ""
+    weighted = diagnostics[diagnostics["method"] == "importance"]
+    checked = weighted["check"].dropna()
+    k = fmt.decimal(float(weighted["pareto_k"].max()), 2)
+    told = f"{len(weighted):,} of {len(diagnostics):,} fits are by importance sampling (largest Pareto k {k})"
+    if checked.empty:
+        return f"{told}. "
+    return (
+        f"{told}; {len(checked):,} of them, chosen at random, were held against NUTS: means, SDs and limits differ by at most"
+        f" {fmt.decimal(float(checked.max()), 1)} Monte Carlo errors. "
+    )
 
 
 def _run_again(diagnostics: pd.DataFrame) -> str:

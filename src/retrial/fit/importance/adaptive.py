@@ -1,0 +1,245 @@
+"""Adaptive importance sampling of many targets that share a model: proposals where the worst target is, until every target passes.
+
+Laplace approximations at anchors on the unconstrained scale, each a multivariate t; deterministic-mixture weights (Owen, Zhou 2000, JASA
+95:135); an anchor already drawn from near its target is moved to the target's weighted moments (Cornuet et al. 2012, Scand J Stat 39:798);
+Pareto-smoothed weights (Vehtari et al. 2024, JMLR 25(72)). METHODS, section 12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from retrial.fit.diagnostics import TAILS
+from retrial.fit.importance import kernel
+from retrial.fit.importance.linear import LinearModel
+from retrial.fit.importance.proposal import Component, at_mode, of_moments
+
+SMALL_POWER, LARGE_POWER, LARGE_FROM = 11, 12, 6
+"""2^power draws of each proposal; the larger number from so many parameters on."""
+MOST_DRAWS = 2**18
+"""Draws of all proposals together, at most."""
+MOST_ROUNDS, AT_A_TIME = 12, 4
+"""Rounds of new proposals, and how many in one."""
+HIGHEST_K = 0.7
+"""Pareto k beyond which importance weights are not to be trusted, however many draws (Vehtari et al. 2024)."""
+RESULTS = 5
+"""Numbers of a target: effective size, Pareto k, log evidence, its relative standard error, effective size of the tails."""
+_FIRST = 6
+"""Priors under which the mean table is looked at first."""
+_SAME = 1.0
+"""SDs within which two modes are one."""
+_STRETCH, _PROBE_POWER = 12.0, 9
+"""How far, in SDs, and with 2^how many draws other modes are looked for along each coordinate."""
+_AT_ONCE = 50
+_NEAR = 4.0
+"""Times the effective size wanted below which that of the tails, which is mostly a little smaller, is looked at."""
+_ENOUGH_TO_MOVE = 60.0
+"""Effective draws of a target from which its moments are better known than by its mode."""
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Posteriors of one model: counts (table, cell), hyper-parameters (prior, value), and pairs (target, 2) of a table and a prior.
+
+    `shares` (target,): the weight of each among those of its prior, adding to 1. `peaks` are (prior, coordinate, value) of the
+    components of priors that are mixtures, about each of which there may be a mode.
+    """
+
+    counts: np.ndarray
+    values: np.ndarray
+    pairs: np.ndarray
+    shares: np.ndarray
+    peaks: Sequence[tuple[int, int, float]] = ()
+
+    def tasks(self, some: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        """Targets (`some` of them) of one prior each, few enough for the processors to share them evenly."""
+        asked = np.arange(len(self.pairs)) if some is None else some
+        for prior in range(len(self.values)):
+            mine = asked[self.pairs[asked, 1] == prior]
+            yield from (mine[start : start + _AT_ONCE] for start in range(0, mine.size, _AT_ONCE))
+
+
+@dataclass(eq=False)
+class Sample:
+    """Draws of all proposals so far, and what the targets' weights are made of.
+
+    points (draw, k);  tables (table, draw) log-likelihoods;  log_prior (prior, draw);  densities (component, draw) of the proposals
+    """
+
+    model: LinearModel
+    targets: Targets
+    used: np.ndarray
+    components: list[Component] = field(default_factory=list)
+    powers: list[int] = field(default_factory=list)
+    points: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    tables: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    log_prior: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    densities: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    counts: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def size(self) -> int:
+        return len(self.points)
+
+    @property
+    def order(self) -> np.ndarray:
+        """(k, draw): sorts each coordinate."""
+        return np.ascontiguousarray(np.argsort(self.points, axis=0).T)
+
+    @property
+    def priors(self) -> np.ndarray:
+        """(prior, draw): log prior - log of the mixture of the proposals, each in proportion to its draws."""
+        found = np.empty(self.log_prior.shape)
+        kernel.less_mixture(self.log_prior, self.densities, np.log(self.counts / self.counts.sum()), found)
+        return found
+
+    def add(self, new: list[Component], powers: list[int], seeds: list[np.random.SeedSequence]) -> None:
+        """Draw from new proposals (or again from old ones) and look at every draw with all of them."""
+        fresh = [one.draws(power, seed) for one, power, seed in zip(new, powers, seeds, strict=True)]
+        points = np.concatenate(fresh)
+        cells = self.model.cells(points, self.targets.values[0])[:, self.used]
+        tables = np.ascontiguousarray((cells @ self.targets.counts[:, self.used].T).T)
+        log_prior = np.stack([self.model.log_prior(points, values) for values in self.targets.values])
+        known = {id(one): index for index, one in enumerate(self.components)}
+        unknown = [one for one in new if id(one) not in known]
+        old = self.densities
+        if unknown and self.size:
+            old = np.concatenate([old, np.stack([one.log_density(self.points) for one in unknown])])
+        self.components += unknown
+        densities = np.stack([one.log_density(points) for one in self.components])
+        self.counts = np.append(self.counts, np.zeros(len(unknown)))
+        for one, power in zip(new, powers, strict=True):
+            self.counts[next(i for i, item in enumerate(self.components) if item is one)] += 2**power
+        if not self.size:
+            self.points, self.tables, self.log_prior, self.densities = points, tables, log_prior, densities
+            return
+        self.points = np.concatenate([self.points, points])
+        self.tables = np.concatenate([self.tables, tables], axis=1)
+        self.log_prior = np.concatenate([self.log_prior, log_prior], axis=1)
+        self.densities = np.concatenate([old, densities], axis=1)
+
+    def mode(self, table: np.ndarray, values: np.ndarray, start: np.ndarray) -> Component | None:
+        """Laplace approximation of the posterior given counts of a table and the values of a prior."""
+        vector = self.model.with_counts(values, table)
+        return at_mode(lambda points: self.model.slope(points, vector), start)
+
+
+@dataclass(frozen=True, eq=False)
+class Health:
+    """Of every target (target, 5) what `RESULTS` counts; and the effective size of each prior's pooled weights."""
+
+    results: np.ndarray
+    pooled: np.ndarray
+
+    @property
+    def size(self) -> np.ndarray:
+        """Of the bulk or the tails, whichever is smaller."""
+        return np.minimum(self.results[:, 0], self.results[:, 4])
+
+    @property
+    def k(self) -> np.ndarray:
+        return self.results[:, 1]
+
+    def passed(self, wanted: float) -> np.ndarray:
+        """Whether each target has an effective size of `wanted`, and weights that may be trusted."""
+        return np.asarray((self.size >= wanted) & ~(self.k >= HIGHEST_K))
+
+
+def health(sample: Sample, wanted: float, threads: int, before: Health | None = None, some: np.ndarray | None = None) -> Health:
+    """Weigh every target; with `some`, these alone, the others are as `before`."""
+    targets, priors, order = sample.targets, sample.priors, sample.order
+    results = np.empty((len(targets.pairs), RESULTS)) if before is None else before.results.copy()
+    sizes = np.zeros(len(targets.values))
+
+    def one(mine: np.ndarray) -> tuple[int, np.ndarray]:
+        pool, found, prior = np.zeros(sample.size), np.empty((mine.size, RESULTS)), int(targets.pairs[mine[0], 1])
+        rows, shares = targets.pairs[mine, 0], targets.shares[mine]
+        kernel.weigh_many(sample.tables, priors[prior], rows, shares, order, np.array(TAILS), _NEAR * wanted, found, pool)
+        results[mine] = found
+        return prior, pool
+
+    last, total = -1, np.zeros(sample.size)
+    with ThreadPoolExecutor(threads) as executor:
+        for prior, pool in executor.map(one, targets.tasks(some)):
+            total = total + pool if prior == last else pool
+            last = prior
+            sizes[prior] = total.sum() ** 2 / (total**2).sum()
+    return Health(results, sizes)
+
+
+def adapted(
+    model: LinearModel,
+    targets: Targets,
+    wanted: float,
+    pooled: float,
+    seed: np.random.SeedSequence,
+    threads: int,
+) -> tuple[Sample, Health]:
+    """Proposals until every target passes (an effective size of `wanted`, Pareto k below `HIGHEST_K`), or rounds end; then draws until
+    the pooled weights of every prior have an effective size of `pooled`, or draws end.
+    """
+    sample = Sample(model, targets, (targets.counts > 0).any(axis=0))
+    power = LARGE_POWER if model.size >= LARGE_FROM else SMALL_POWER
+    first = _first(sample)
+    if not first:
+        return sample, Health(np.full((len(targets.pairs), RESULTS), np.nan), np.zeros(len(targets.values)))
+    probes = list(first[0].stretched(_STRETCH))
+    powers = [power] * len(first) + [_PROBE_POWER] * len(probes)
+    sample.add([*first, *probes], powers, seed.spawn(len(powers)))
+    found = health(sample, wanted, threads)
+    for _ in range(MOST_ROUNDS):
+        failing = np.flatnonzero(~found.passed(wanted))
+        new = _new(sample, found, failing)
+        if not new:
+            break
+        sample.add(new, [power] * len(new), seed.spawn(len(new)))
+        # what passed goes on passing: new proposals take next to nothing from the effective size of a target far from them
+        found = health(sample, wanted, threads, found, failing)
+    found = health(sample, wanted, threads)
+    while found.passed(wanted).any() and found.pooled.min() < pooled and 2 * sample.size <= MOST_DRAWS:
+        again = [int(np.log2(count)) for count in sample.counts]
+        sample.add(list(sample.components), again, seed.spawn(len(again)))
+        found = health(sample, wanted, threads)
+    return sample, found
+
+
+def _first(sample: Sample) -> list[Component]:
+    """Laplace approximations of the mean table under some of the priors."""
+    targets, found = sample.targets, list[Component]()
+    weights = np.bincount(targets.pairs[:, 0], targets.shares, len(targets.counts))
+    mean = weights @ targets.counts / weights.sum()
+    start = np.zeros(sample.model.size)
+    for prior in np.unique(np.linspace(0, len(targets.values) - 1, _FIRST).round().astype(int)):
+        one = sample.mode(mean, targets.values[prior], start)
+        if one is not None:
+            found.append(one)
+            start = one.centre
+    for prior, coordinate, value in targets.peaks if found else ():
+        start = found[0].centre.copy()
+        start[coordinate] = value
+        one = sample.mode(mean, targets.values[prior], start)
+        if one is not None and all(other.distance(one.centre) > _SAME for other in found):
+            found.append(one)
+    return found
+
+
+def _new(sample: Sample, found: Health, failing: np.ndarray) -> list[Component]:
+    """Proposals for the worst target and some of the others that fail."""
+    if not failing.size:
+        return []
+    worst = failing[np.lexsort((found.size[failing], -np.nan_to_num(found.k[failing], nan=np.inf) // HIGHEST_K))]
+    picked = worst[np.unique(np.linspace(0, worst.size - 1, AT_A_TIME).round().astype(int))]
+    priors, weights, new = sample.priors, np.empty(sample.size), list[Component]()
+    for target in picked:
+        table, prior = sample.targets.pairs[target]
+        kernel.weigh(sample.tables[table], priors[prior], weights, np.empty(RESULTS))
+        one = of_moments(sample.points, weights) if found.size[target] > _ENOUGH_TO_MOVE else None
+        if one is None:
+            one = sample.mode(sample.targets.counts[table], sample.targets.values[prior], sample.points[weights.argmax()])
+        if one is not None:
+            new.append(one)
+    return new

@@ -1,0 +1,261 @@
+"""Weights of importance sampling for many targets at once, in one compiled pass each: effective size, Pareto k, evidence, resampling.
+
+The targets are pairs of a table and a prior. log w = (table's log-likelihood of a draw) + (prior's log density - log proposal).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from retrial.tables.kernel.compiled import compiled, uniform
+
+_BINS = 1024
+_BIN_WIDTH = 0.0625
+"""Logarithms of weights are sorted into bins of this width from the largest down, to find the tail without sorting them all."""
+_NOTHING = -60.0
+"""Logarithm of a weight, of the largest, that is nothing in a sum of a million."""
+_LEAST_TAIL = 5
+"""Draws of a tail that a generalised Pareto distribution can be fitted to."""
+_PRIOR_DRAWS, _PRIOR_K = 10.0, 0.5
+"""The fitted k is drawn towards 0.5 with the weight of 10 draws (Vehtari et al. 2024, appendix C)."""
+
+
+@compiled
+def t_log_density(
+    points: np.ndarray, centre: np.ndarray, inverse: np.ndarray, freedom: float, constant: float, out: np.ndarray
+) -> None:
+    """constant - (ν + k) / 2 log(1 + |A (x - c)|² / ν) at points (draw, k), A = `inverse` lower triangular, into `out` (draw,)."""
+    k = centre.size
+    power = (freedom + k) / 2.0
+    for s in range(points.shape[0]):
+        squares = 0.0
+        for i in range(k):
+            z = 0.0
+            for j in range(i + 1):
+                z += inverse[i, j] * (points[s, j] - centre[j])
+            squares += z * z
+        out[s] = constant - power * np.log1p(squares / freedom)
+
+
+@compiled
+def less_mixture(log_prior: np.ndarray, densities: np.ndarray, log_share: np.ndarray, out: np.ndarray) -> None:
+    """log prior (prior, draw) - log Σ_j share_j density_j (component, draw), into `out` (prior, draw)."""
+    for s in range(densities.shape[1]):
+        largest = -np.inf
+        for j in range(densities.shape[0]):
+            largest = max(largest, densities[j, s] + log_share[j])
+        total = 0.0
+        for j in range(densities.shape[0]):
+            below = densities[j, s] + log_share[j] - largest
+            if below > _NOTHING:
+                total += np.exp(below)
+        for p in range(log_prior.shape[0]):
+            out[p, s] = log_prior[p, s] - largest - np.log(total)
+
+
+@compiled
+def log_weights(table: np.ndarray, prior: np.ndarray, out: np.ndarray) -> float:
+    """log w into `out` (draw,); returns the largest."""
+    largest = -np.inf
+    for s in range(table.size):
+        value = table[s] + prior[s]
+        out[s] = value
+        largest = max(largest, value)
+    return largest
+
+
+@compiled
+def tail_of(log_w: np.ndarray, largest: float, count: int) -> np.ndarray:
+    """Indices of the `count` + 1 largest log weights, from the smallest of them up."""
+    bins = np.zeros(_BINS, dtype=np.int64)
+    for s in range(log_w.size):
+        place = int(min((largest - log_w[s]) / _BIN_WIDTH, _BINS - 1.0))
+        bins[place] += 1
+    total, last = 0, 0
+    while last < _BINS - 1:
+        total += bins[last]
+        if total > count:
+            break
+        last += 1
+    if last == _BINS - 1:
+        total = log_w.size
+    chosen = np.empty(total, dtype=np.int64)
+    values = np.empty(total)
+    found = 0
+    for s in range(log_w.size):
+        if int(min((largest - log_w[s]) / _BIN_WIDTH, _BINS - 1.0)) <= last:
+            chosen[found] = s
+            values[found] = log_w[s]
+            found += 1
+    order = np.argsort(values[:found], kind="mergesort")
+    return chosen[:found][order][-(count + 1) :]
+
+
+@compiled
+def pareto(x: np.ndarray) -> tuple[float, float]:
+    """k and scale of a generalised Pareto distribution for exceedances x > 0, ascending; Zhang and Stephens 2009, Technometrics 51:316."""
+    n = x.size
+    grid = 30 + int(np.sqrt(n))
+    b, score = np.empty(grid), np.empty(grid)
+    quartile = x[int(n / 4 + 0.5) - 1]
+    for j in range(grid):
+        b[j] = (1.0 - np.sqrt(grid / (j + 0.5))) / (3.0 * quartile) + 1.0 / x[-1]
+        k = 0.0
+        for i in range(n):
+            k += np.log1p(-b[j] * x[i])
+        k /= n
+        score[j] = n * (np.log(-b[j] / k) - k - 1.0)
+    mean = 0.0
+    for j in range(grid):
+        share = 0.0
+        for i in range(grid):
+            share += np.exp(score[i] - score[j])
+        mean += b[j] / share
+    k = 0.0
+    for i in range(n):
+        k += np.log1p(-mean * x[i])
+    k /= n
+    return (n * k + _PRIOR_DRAWS * _PRIOR_K) / (n + _PRIOR_DRAWS), -k / mean
+
+
+@compiled
+def smooth(weights: np.ndarray, order: np.ndarray) -> float:
+    """Pareto-smooth the tail of weights (largest 1) in place; `order` from `tail_of`. Returns k, NaN where there is no tail.
+
+    The tail's weights become quantiles of the fitted distribution, none above the largest (Vehtari et al. 2024, JMLR 25(72)).
+    """
+    count = order.size - 1
+    cutoff = weights[order[0]]
+    if count < _LEAST_TAIL or not weights[order[1]] > cutoff or cutoff <= 0.0:
+        return np.nan
+    exceeding = np.empty(count)
+    for i in range(count):
+        exceeding[i] = weights[order[i + 1]] - cutoff
+    k, scale = pareto(exceeding)
+    if np.isfinite(k) and np.isfinite(scale):
+        for i in range(count):
+            p = (i + 0.5) / count
+            quantile = -scale * np.log1p(-p) if abs(k) < 1e-12 else scale / k * np.expm1(-k * np.log1p(-p))
+            weights[order[i + 1]] = min(quantile + cutoff, 1.0)
+    return k
+
+
+@compiled
+def weigh(table: np.ndarray, prior: np.ndarray, weights: np.ndarray, result: np.ndarray) -> None:
+    """Smoothed weights of one target, adding to 1, into `weights` (draw,), and into `result`:
+
+    effective size 1 / Σ w², Pareto k, log evidence (mean of the weights before smoothing), its relative standard error.
+    """
+    size = table.size
+    largest = log_weights(table, prior, weights)
+    if not np.isfinite(largest):
+        result[0], result[1], result[2], result[3] = 0.0, np.inf, -np.inf, np.inf
+        weights[:] = 1.0 / size
+        return
+    count = int(min(0.2 * size, 3.0 * np.sqrt(size)))
+    order = tail_of(weights, largest, min(count, size - 1))
+    total, squares = 0.0, 0.0
+    for s in range(size):
+        below = weights[s] - largest
+        w = np.exp(below) if below > _NOTHING else 0.0
+        weights[s] = w
+        total += w
+        squares += w * w
+    result[2] = largest + np.log(total / size)
+    result[3] = np.sqrt(max(size * squares / total**2 - 1.0, 0.0) / size)
+    result[1] = smooth(weights, order)
+    total, squares = 0.0, 0.0
+    for s in range(size):
+        total += weights[s]
+        squares += weights[s] * weights[s]
+    result[0] = total**2 / squares
+    for s in range(size):
+        weights[s] /= total
+
+
+@compiled
+def tail_size(order: np.ndarray, weights: np.ndarray, low: float, high: float) -> float:
+    """Smallest effective size p (1 - p) / Σ w² (1[x <= q] - p)² of the weighted quantiles at `low` and `high` of any coordinate.
+
+    `order` (k, draw) sorts each coordinate.
+    """
+    squares = 0.0
+    for s in range(weights.size):
+        squares += weights[s] * weights[s]
+    least = np.inf
+    for i in range(order.shape[0]):
+        reached, below, wanted = 0.0, 0.0, low
+        for j in range(order.shape[1]):
+            w = weights[order[i, j]]
+            reached += w
+            below += w * w
+            if reached >= wanted:
+                variance = below * (1.0 - 2.0 * reached) + reached * reached * squares
+                spread = reached * (1.0 - reached)
+                if variance > 0.0 and spread > 0.0:
+                    least = min(least, spread / variance)
+                if wanted == high:
+                    break
+                wanted = high
+    return least
+
+
+@compiled
+def weigh_many(
+    tables: np.ndarray,
+    prior: np.ndarray,
+    rows: np.ndarray,
+    shares: np.ndarray,
+    order: np.ndarray,
+    tails: np.ndarray,
+    near: float,
+    results: np.ndarray,
+    pool: np.ndarray,
+) -> None:
+    """`weigh` for some `rows` of `tables` (table, draw) under one prior (draw,), into `results` (target, 5): the fifth is `tail_size`, looked
+    at where the effective size is below `near`.
+
+    The weights of each, times its share, are added to `pool` (draw,).
+    """
+    weights = np.empty(tables.shape[1])
+    for t in range(rows.size):
+        weigh(tables[rows[t]], prior, weights, results[t])
+        results[t, 4] = tail_size(order, weights, tails[0], tails[1]) if results[t, 0] < near else np.inf
+        for s in range(weights.size):
+            pool[s] += shares[t] * weights[s]
+
+
+@compiled
+def resample(weights: np.ndarray, state: np.ndarray, chosen: np.ndarray) -> None:
+    """Systematic sample of draws in proportion to weights that add to 1, in random order, into `chosen`."""
+    count = chosen.size
+    place, reached = uniform(state) / count, weights[0]
+    s = 0
+    for i in range(count):
+        wanted = place + i / count
+        while reached < wanted and s < weights.size - 1:
+            s += 1
+            reached += weights[s]
+        chosen[i] = s
+    for i in range(count - 1, 0, -1):
+        j = int(uniform(state) * (i + 1))
+        chosen[i], chosen[j] = chosen[j], chosen[i]
+
+
+@compiled
+def draw_many(
+    tables: np.ndarray,
+    prior: np.ndarray,
+    rows: np.ndarray,
+    order: np.ndarray,
+    tails: np.ndarray,
+    states: np.ndarray,
+    results: np.ndarray,
+    chosen: np.ndarray,
+) -> None:
+    """`weigh` and `tail_size` of some rows of `tables` under one prior, into `results` (target, 5), and `resample` into `chosen` (target, draw)."""
+    weights = np.empty(tables.shape[1])
+    for t in range(rows.size):
+        weigh(tables[rows[t]], prior, weights, results[t])
+        results[t, 4] = tail_size(order, weights, tails[0], tails[1])
+        resample(weights, states[t], chosen[t])
