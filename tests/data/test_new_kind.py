@@ -118,5 +118,5 @@ def test_the_kinds_of_the_folder_are_found_and_lack_what_they_lack() -> None:
         "sampled_hazards",
     ]
     assert kinds()["ratio"].predict is None
-    assert {name for name, kind in kinds().items() if kind.from_tables} == {"life_table"}
+    assert {name for name, kind in kinds().items() if kind.from_tables} == {"life_table", "sampled_hazards"}
     assert {name for name, kind in kinds().items() if kind.conflict is not None} == {"ratio", "counts"}
