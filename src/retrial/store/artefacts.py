@@ -123,14 +123,10 @@ ARTEFACTS: dict[str, Artefact] = {
         {**_columns("endpoint, model, prior, variant\nreconstruction  number of the table"), **_fields(Diagnostics)},
     ),
     "evidence": Artefact(
-        "evidence.csv", "marginal likelihoods of the tables", _MODELS, "report: copied", _columns(evidence.TABLES)
+        "evidence.csv", "evidence of the models, a row a table", _MODELS, "report: a copy", _columns(evidence.TABLES)
     ),
     "model_probabilities": Artefact(
-        "model_probabilities.csv",
-        "their probabilities of the models",
-        _MODELS,
-        "report: Model criticism",
-        _columns(evidence.MODELS),
+        "model_probabilities.csv", "probabilities of the models", _MODELS, "report: Model criticism", _columns(evidence.MODELS)
     ),
     "agreement": Artefact(
         "agreement.csv",

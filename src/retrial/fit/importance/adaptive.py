@@ -18,11 +18,11 @@ from retrial.fit.importance import kernel
 from retrial.fit.importance.linear import LinearModel
 from retrial.fit.importance.proposal import Component, at_mode, of_moments
 
-SMALL_POWER, LARGE_POWER, LARGE_FROM = 11, 12, 6
-"""2^power draws of each proposal; the larger number from so many parameters on."""
+POWER = 11
+"""2^power draws of each proposal: many proposals of few draws cost less than few of many (100 unlike tables, 10 parameters: 9 s, not 13)."""
 MOST_DRAWS = 2**18
 """Draws of all proposals together, at most."""
-MOST_ROUNDS, AT_A_TIME = 12, 4
+MOST_ROUNDS, AT_A_TIME = 12, 8
 """Rounds of new proposals, and how many in one."""
 HIGHEST_K = 0.7
 """Pareto k beyond which importance weights are not to be trusted, however many draws (Vehtari et al. 2024)."""
@@ -35,8 +35,8 @@ _SAME = 1.0
 _STRETCH, _PROBE_POWER = 12.0, 9
 """How far, in SDs, and with 2^how many draws other modes are looked for along each coordinate."""
 _AT_ONCE = 50
-_NEAR = 4.0
-"""Times the effective size wanted below which that of the tails, which is mostly a little smaller, is looked at."""
+_NEAR = 12.0
+"""Times the effective size wanted below which that of the tails, which is mostly smaller by a half, is looked at."""
 _ENOUGH_TO_MOVE = 60.0
 """Effective draws of a target from which its moments are better known than by its mode."""
 
@@ -183,12 +183,11 @@ def adapted(
     the pooled weights of every prior have an effective size of `pooled`, or draws end.
     """
     sample = Sample(model, targets, (targets.counts > 0).any(axis=0))
-    power = LARGE_POWER if model.size >= LARGE_FROM else SMALL_POWER
     first = _first(sample)
     if not first:
         return sample, Health(np.full((len(targets.pairs), RESULTS), np.nan), np.zeros(len(targets.values)))
     probes = list(first[0].stretched(_STRETCH))
-    powers = [power] * len(first) + [_PROBE_POWER] * len(probes)
+    powers = [POWER] * len(first) + [_PROBE_POWER] * len(probes)
     sample.add([*first, *probes], powers, seed.spawn(len(powers)))
     found = health(sample, wanted, threads)
     for _ in range(MOST_ROUNDS):
@@ -196,7 +195,7 @@ def adapted(
         new = _new(sample, found, failing)
         if not new:
             break
-        sample.add(new, [power] * len(new), seed.spawn(len(new)))
+        sample.add(new, [POWER] * len(new), seed.spawn(len(new)))
         # what passed goes on passing: new proposals take next to nothing from the effective size of a target far from them
         found = health(sample, wanted, threads, found, failing)
     found = health(sample, wanted, threads)

@@ -27,8 +27,8 @@ _COLUMNS = (
     "Largest Pareto k",
     "Patients above its limit",
     "Stacking weight (SD over tables)",
-    "Life tables",
     "Probability (SD over tables)",
+    "Life tables",
 )
 
 
@@ -86,8 +86,8 @@ def _row(record: Mapping[str, Any], probability: str) -> Row:
         fmt.share(float(record["share_k_above_limit"])),
         # the weight of one table has no spread
         _with(record["stacking_weight"], record["stacking_weight_sd"] if record["tables_compared"] > 1 else np.nan, 2),
-        fmt.count(record["tables"]),
         probability,
+        fmt.count(record["tables"]),
     ]
     name: tuple[Line, ...] = (Line(upper_first(model_label(str(record["model"])))),)
     if failed:
