@@ -40,7 +40,7 @@ def test_the_main_job_has_the_named_priors_and_models() -> None:
     } <= set(run.priors)
     hierarchical = {"response_hierarchical", "response_borrowing", "adverse_events_hierarchical"}
     survival = {"weibull", "weibull_nonproportional", "piecewise_exponential"}
-    assert set(run.models) == {"log_hazard_ratio", "response_binomial"} | survival | hierarchical
+    assert set(run.models) == {"log_hazard_ratio", "multivariable_normal", "response_binomial"} | survival | hierarchical
     assert run.models["weibull"].hazard_of() is not None
 
 
@@ -182,7 +182,9 @@ def test_a_model_has_the_parameters_that_its_file_declares() -> None:
 
 
 def test_the_kinds_of_data_are_named() -> None:
-    with pytest.raises(ConfigError, match="allowed are adverse_events, categories, cohorts, counts, life_table, ratio"):
+    with pytest.raises(
+        ConfigError, match="allowed are adverse_events, categories, cohorts, counts, life_table, multivariable, ratio"
+    ):
         configured("fit", "model.data=pictures")
 
 

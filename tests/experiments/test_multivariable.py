@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
+from retrial.audit.multivariable import NARROWER
 from retrial.experiments.multivariable.cases import TESTED, TREATMENT
 from retrial.experiments.multivariable.paper import KEY, Print, paper
 from retrial.experiments.multivariable.study import SUBSETS, estimates, subsets, summary
 from retrial.multivariable.printed import printed_model
 from retrial.multivariable.sampler import MatrixSettings, sample
+from retrial.multivariable.statistics import LOG_RATIO_SCALE, NU, PHI_SCALE, SE_SCALE, SHARE_SCALE
 
 RESULTS = Path(__file__).parents[2] / "experiments" / "multivariable" / "results"
 
@@ -45,3 +48,15 @@ def test_a_paper_prints_what_its_patients_say() -> None:
     found = estimates(sample(model, MatrixSettings(islands=2, particles=200), case.number))
     for kept, effect in truths["subset"]:
         assert float(found.subset(0, kept).ppf(np.array(0.5))) == pytest.approx(effect, abs=0.25 * model.centre[0, 1])
+
+
+def test_the_errors_are_those_that_the_scales_were_taken_from() -> None:
+    """Scales are of t distributions with 4 degrees of freedom: their 90 % point is 2.13 scales, and the errors' is not beyond it."""
+    errors = pd.read_csv(RESULTS / "errors.csv").set_index("kind")
+    reach = float(stats.t(NU).ppf(0.95))
+    assert errors.loc["log_ratio", "size_90_percent"] <= 1.5 * reach * LOG_RATIO_SCALE
+    assert errors.loc["log_se", "size_90_percent"] <= reach * SE_SCALE
+    assert errors.loc["phi", "size_90_percent"] <= 1.1 * reach * PHI_SCALE
+    assert errors.loc["share", "size_90_percent"] <= reach * SHARE_SCALE
+    # adjustment narrows no interval of a Cox model by more than the audit allows
+    assert errors.loc["log_se_adjusted", "least"] > NARROWER

@@ -134,6 +134,11 @@ def test_bad_settings_are_refused(mine: Path, setting: str, words: str, capsys: 
     assert words in capsys.readouterr().err
 
 
+def test_check_says_that_there_is_a_multivariable_model(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["check", "--config-dir", str(mine), "study=other"]) == 0
+    assert "multivariable_normal" in capsys.readouterr().out
+
+
 def test_rows_of_tables_that_contradict_each_other_say_so(mine: Path) -> None:
     raw = tree(B, V)
     raw["tests"]["univariable"]["rows"]["marker"]["results"]["os"]["chi_square"] = "400"

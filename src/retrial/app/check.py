@@ -193,6 +193,8 @@ def _kinds(study: Study) -> set[str]:
     found = set()
     if any(effect.ci is not None or effect.p is not None for effect in study.effects.values()):
         found.add("ratio")
+    if study.multivariable:
+        found.add("multivariable")
     if study.binary or study.response is not None:
         found.add("counts")
     if study.response is not None and len(study.response.categories) > 1:
