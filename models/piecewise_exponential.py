@@ -31,9 +31,9 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from retrial.dims import ARM, ARMS, RAW
-from retrial.fit.intervals import IntervalCounts, interval_counts, share_and_information, spans
 from retrial.fit.observe import observe_cells
-from retrial.fit.survival_likelihood import OBSERVED, SurvivalData
+from retrial.fit.survival.intervals import IntervalCounts, interval_counts, share_and_information, spans
+from retrial.fit.survival.likelihood import OBSERVED, SurvivalData
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
 from retrial.priors.scales import LOG, LOG_HAZARD_RATIO, Parameter, Scale

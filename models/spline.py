@@ -30,8 +30,8 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from retrial.dims import RAW
-from retrial.fit.splines import Pieces, SplineData, pieces_of, value_and_integral
-from retrial.fit.survival_likelihood import SurvivalData, coords, observe
+from retrial.fit.survival.likelihood import SurvivalData, coords, observe
+from retrial.fit.survival.splines import Pieces, SplineData, pieces_of, value_and_integral
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior, scale_prior
 from retrial.priors.scales import LOG_HAZARD_RATIO, Parameter, Scale

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
-from retrial.fit.survival_likelihood import SurvivalData, coords, observe
+from retrial.fit.survival.likelihood import SurvivalData, coords, observe
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
 from retrial.priors.scales import LOG, LOG_HAZARD_RATIO, Parameter, Scale

@@ -43,6 +43,7 @@ ROOMS = (
         "errors",
         "validate",
         "seeds",
+        "docstrings",
         "cells",
         "estimate",
         "study",

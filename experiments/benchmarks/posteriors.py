@@ -18,10 +18,10 @@ import pymc as pm
 
 from retrial.fit.diagnostics import diagnose, ess_bulk
 from retrial.fit.engine import FitData, Job, fit_many, fitter_for, packed
-from retrial.fit.intervals import interval_counts
 from retrial.fit.levels import fit_group
 from retrial.fit.settings import DiagnosticLimits, Method, SamplerSettings
-from retrial.fit.survival_likelihood import SurvivalData, survival_data
+from retrial.fit.survival.intervals import interval_counts
+from retrial.fit.survival.likelihood import SurvivalData, survival_data
 from retrial.models import piecewise_exponential, weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet

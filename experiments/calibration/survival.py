@@ -16,10 +16,10 @@ import numpy as np
 from scipy import stats
 
 from retrial.fit.engine import Job
-from retrial.fit.intervals import interval_counts
 from retrial.fit.levels import fit_group
 from retrial.fit.settings import DiagnosticLimits, Method, SamplerSettings
-from retrial.fit.survival_likelihood import Hazard, SurvivalData, survival_data
+from retrial.fit.survival.intervals import interval_counts
+from retrial.fit.survival.likelihood import Hazard, SurvivalData, survival_data
 from retrial.models import (
     cure,
     exponential,

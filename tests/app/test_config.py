@@ -142,7 +142,7 @@ def test_an_acceptance_that_no_sampler_has_is_refused() -> None:
         "retrial.models..build",
         "retrial.models../weibull.build",
         # functions of the package that are no model's
-        "retrial.fit.intervals.interval_counts",
+        "retrial.fit.survival.intervals.interval_counts",
         "retrial.app.config.run_config",
     ],
 )

@@ -11,7 +11,7 @@ import numpy as np
 from retrial.fit.diagnostics import Diagnostics
 from retrial.fit.engine import Draws
 from retrial.fit.ensemble import Fitted, Question
-from retrial.fit.survival_likelihood import SurvivalData
+from retrial.fit.survival.likelihood import SurvivalData
 from retrial.tables.life_table import LifeTable
 from retrial.tables.recorded import Recorded
 

@@ -17,7 +17,7 @@ from retrial.criticism.ensemble import (
 from retrial.criticism.pit import GROUPS
 from retrial.criticism.summary import pit_rows, summary_rows
 from retrial.fit.ensemble import Question
-from retrial.fit.survival_likelihood import survival_data
+from retrial.fit.survival.likelihood import survival_data
 from retrial.tables.life_table import LifeTable
 
 TABLES = 4

@@ -12,8 +12,8 @@ from criticism_factory import arviz_tree, exponential, gamma_draws, posterior, t
 from retrial.criticism.loo import leave_one_out, pareto_limit, smoothed_log_weights, standard_error
 from retrial.criticism.pointwise import Cells, occupied_cells, pointwise_log_likelihood
 from retrial.errors import FitError
-from retrial.fit.intervals import interval_counts
-from retrial.fit.survival_likelihood import SurvivalData, cell_log_likelihood, survival_data
+from retrial.fit.survival.intervals import interval_counts
+from retrial.fit.survival.likelihood import SurvivalData, cell_log_likelihood, survival_data
 from retrial.models import piecewise_exponential, weibull
 from retrial.tables.life_table import LifeTable
 from retrial.tables.recorded import Recorded

@@ -10,7 +10,7 @@ from lifelines import KaplanMeierFitter
 from retrial.criticism.loo import leave_one_out
 from retrial.criticism.pit import GROUPS, PREDICTED, null_variance, pit_curve
 from retrial.dims import CONTROL, TOTAL
-from retrial.fit.survival_likelihood import survival_data
+from retrial.fit.survival.likelihood import survival_data
 
 
 def standardised(shape: float, unit: float, recorded: str = "exact", seed: int = 1) -> float:

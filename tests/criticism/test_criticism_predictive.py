@@ -11,8 +11,8 @@ from lifelines import KaplanMeierFitter
 
 from retrial.criticism.predictive import MOST_TIMES, even_rows, prior_draws, scheme_of, simulated_kaplan_meier
 from retrial.criticism.recording import recording_intervals
-from retrial.fit.intervals import interval_counts
-from retrial.fit.survival_likelihood import survival_data
+from retrial.fit.survival.intervals import interval_counts
+from retrial.fit.survival.likelihood import survival_data
 from retrial.models import piecewise_exponential, weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet

@@ -22,7 +22,7 @@ from retrial.fit.importance.fits import by_importance, shared_model
 from retrial.fit.levels import fit_group
 from retrial.fit.observe import observe_cells
 from retrial.fit.settings import DiagnosticLimits, Method, SamplerSettings
-from retrial.fit.survival_likelihood import SurvivalData, cell_log_likelihood, survival_data
+from retrial.fit.survival.likelihood import SurvivalData, cell_log_likelihood, survival_data
 from retrial.models import weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrial.errors import DataError
-from retrial.fit.intervals import CutRule, IntervalRule, equal_event_cuts, interval_counts, share_and_information
-from retrial.fit.survival_likelihood import survival_data
+from retrial.fit.survival.intervals import CutRule, IntervalRule, equal_event_cuts, interval_counts, share_and_information
+from retrial.fit.survival.likelihood import survival_data
 from retrial.tables.life_table import LifeTable
 
 

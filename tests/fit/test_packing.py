@@ -9,8 +9,8 @@ import pytest
 
 from retrial.errors import FitError
 from retrial.fit.engine import PACKED, packed, parameters_of
-from retrial.fit.intervals import interval_counts
-from retrial.fit.survival_likelihood import survival_data
+from retrial.fit.survival.intervals import interval_counts
+from retrial.fit.survival.likelihood import survival_data
 from retrial.models import piecewise_exponential
 from retrial.priors import pymc_priors
 from retrial.priors.prior import Prior

@@ -20,7 +20,7 @@ from retrial.fit import posterior_file
 from retrial.fit.engine import Draws
 from retrial.fit.ensemble import Question
 from retrial.fit.posterior_file import by_number, posterior_tree, typical_posterior
-from retrial.fit.survival_likelihood import survival_data
+from retrial.fit.survival.likelihood import survival_data
 from retrial.frequentist.spread import typical_table
 from retrial.models import response_hierarchical, weibull
 from retrial.priors.prior import Prior

@@ -10,8 +10,8 @@ from scipy import optimize
 
 from retrial.criticism.predictive import scheme_of
 from retrial.errors import DataError
-from retrial.fit.intervals import CutRule, IntervalRule, interval_counts
-from retrial.fit.survival_likelihood import SurvivalData, cell_log_likelihood, survival_data
+from retrial.fit.survival.intervals import CutRule, IntervalRule, interval_counts
+from retrial.fit.survival.likelihood import SurvivalData, cell_log_likelihood, survival_data
 from retrial.models import cure, exponential
 from retrial.study.endpoints import Endpoint
 from retrial.tables.life_table import LifeTable

@@ -10,7 +10,7 @@ import pytest
 
 from retrial.fit.engine import Job, fit_many, fitter_for
 from retrial.fit.settings import Adaptation, Sampler, SamplerSettings
-from retrial.fit.survival_likelihood import survival_data
+from retrial.fit.survival.likelihood import survival_data
 from retrial.models import weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet

@@ -12,8 +12,8 @@ from maximum import LogLikelihood, Maximum, maximum
 from scipy import optimize
 from scipy.special import expit
 
-from retrial.fit.distributions import log_gamma_density, log_gamma_median
-from retrial.fit.survival_likelihood import cell_log_likelihood, survival_data
+from retrial.fit.survival.distributions import log_gamma_density, log_gamma_median
+from retrial.fit.survival.likelihood import cell_log_likelihood, survival_data
 from retrial.models import cure, exponential, generalised_gamma, gompertz, loglogistic, lognormal
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet

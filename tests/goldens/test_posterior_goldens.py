@@ -11,9 +11,9 @@ from scipy.special import digamma, polygamma
 
 from retrial.fit.diagnostics import diagnose
 from retrial.fit.engine import Build, Draws, FitData, Job, fit_many, fitter_for
-from retrial.fit.intervals import interval_counts
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
-from retrial.fit.survival_likelihood import survival_data
+from retrial.fit.survival.intervals import interval_counts
+from retrial.fit.survival.likelihood import survival_data
 from retrial.models import piecewise_exponential, weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet

@@ -11,8 +11,8 @@ from golden_patients import PATIENTS, at_event_times, table
 from maximum import Maximum, maximum
 from scipy import optimize
 
-from retrial.fit.intervals import interval_counts
-from retrial.fit.survival_likelihood import survival_data
+from retrial.fit.survival.intervals import interval_counts
+from retrial.fit.survival.likelihood import survival_data
 from retrial.models import piecewise_exponential, weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet

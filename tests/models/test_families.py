@@ -16,9 +16,9 @@ import yaml
 from scipy import special, stats
 
 from retrial.answers import curves
-from retrial.fit.distributions import log1mexp, log_gamma_curves, log_gamma_median, log_mixture_survival
-from retrial.fit.splines import pieces_of, value_and_integral
-from retrial.fit.survival_likelihood import EXPERIMENTAL_INDICATOR
+from retrial.fit.survival.distributions import log1mexp, log_gamma_curves, log_gamma_median, log_mixture_survival
+from retrial.fit.survival.likelihood import EXPERIMENTAL_INDICATOR
+from retrial.fit.survival.splines import pieces_of, value_and_integral
 from retrial.models import cure, exponential, generalised_gamma, gompertz, loglogistic, lognormal, spline, weibull
 from retrial.priors.prior import Prior
 

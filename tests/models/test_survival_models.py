@@ -12,8 +12,8 @@ from scipy import integrate, stats
 
 from retrial.answers import curves
 from retrial.errors import DataError
-from retrial.fit.intervals import interval_counts
-from retrial.fit.survival_likelihood import EXPERIMENTAL_INDICATOR, cell_log_likelihood, survival_data
+from retrial.fit.survival.intervals import interval_counts
+from retrial.fit.survival.likelihood import EXPERIMENTAL_INDICATOR, cell_log_likelihood, survival_data
 from retrial.models import (
     cure,
     exponential,

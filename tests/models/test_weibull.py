@@ -16,7 +16,7 @@ from retrial.fit.diagnostics import diagnose
 from retrial.fit.engine import Draws, Fitter, Job, fit_many, fitter_for
 from retrial.fit.ensemble import padded
 from retrial.fit.settings import DiagnosticLimits, Sampler, SamplerSettings
-from retrial.fit.survival_likelihood import SurvivalData, cell_log_likelihood, survival_data
+from retrial.fit.survival.likelihood import SurvivalData, cell_log_likelihood, survival_data
 from retrial.models import weibull
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet

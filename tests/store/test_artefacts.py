@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.pandas import column, data_frames
 
 from retrial.audit import check
+from retrial.docstrings import told
 from retrial.errors import StoreError
 from retrial.estimate import COLUMNS
-from retrial.store.artefacts import ARTEFACTS, artefact_of, path_of, told
+from retrial.store.artefacts import ARTEFACTS, artefact_of, path_of
 from retrial.store.tables import TEXT, read_table, write_table
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")))

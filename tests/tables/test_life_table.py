@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from retrial.dims import ARM, ARMS, RECONSTRUCTION, TIME
 from retrial.errors import DataError
-from retrial.fit.survival_likelihood import survival_data
+from retrial.fit.survival.likelihood import survival_data
 from retrial.tables.life_table import LifeTable
 
 SETTINGS = settings(derandomize=True, max_examples=100, deadline=None)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import special
 
-from retrial.fit.survival_likelihood import EXPERIMENTAL_INDICATOR, Hazard
+from retrial.fit.survival.likelihood import EXPERIMENTAL_INDICATOR, Hazard
 from retrial.tables.life_table import LifeTable
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)

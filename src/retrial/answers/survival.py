@@ -14,7 +14,7 @@ from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
 from retrial.dims import ARMS
 from retrial.estimate import NAN, Estimate
-from retrial.fit.survival_likelihood import Hazard
+from retrial.fit.survival.likelihood import Hazard
 from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.tables.life_table import LifeTable
 

@@ -12,7 +12,7 @@ from retrial.criticism.pit import GROUPS, PREDICTED, PitCurve, null_variance, pi
 from retrial.criticism.predictive import even_rows, scheme_of, simulated_kaplan_meier
 from retrial.errors import FitError
 from retrial.fit.ensemble import Fitted, Question
-from retrial.fit.survival_likelihood import Hazard, survival_data
+from retrial.fit.survival.likelihood import Hazard, survival_data
 from retrial.tables.recorded import Recorded
 
 LOO_TABLES = 40

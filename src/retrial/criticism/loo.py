@@ -13,7 +13,7 @@ from retrial.answers import curves
 from retrial.criticism.pointwise import Cells, hazard_at_entry, occupied_cells, pointwise_log_likelihood
 from retrial.criticism.recording import recording_intervals
 from retrial.errors import FitError
-from retrial.fit.survival_likelihood import Hazard, SurvivalData
+from retrial.fit.survival.likelihood import Hazard, SurvivalData
 
 _HIGHEST_LIMIT = 0.7
 """Pareto k beyond which importance sampling is not to be trusted, however many draws (Vehtari et al. 2024)."""

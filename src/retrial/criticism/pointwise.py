@@ -11,7 +11,7 @@ from retrial.answers import curves
 from retrial.dims import ARM, ARMS, TIME
 from retrial.fit.ensemble import Question
 from retrial.fit.posterior_file import Observed
-from retrial.fit.survival_likelihood import Hazard, SurvivalData, cell_log_likelihood, survival_data
+from retrial.fit.survival.likelihood import Hazard, SurvivalData, cell_log_likelihood, survival_data
 from retrial.frequentist.spread import typical_table
 from retrial.tables.life_table import LifeTable
 

@@ -12,7 +12,7 @@ from retrial.answers import curves
 from retrial.criticism.recording import recording_intervals, recording_unit
 from retrial.dims import ARMS
 from retrial.fit.engine import parameters_of
-from retrial.fit.survival_likelihood import Hazard
+from retrial.fit.survival.likelihood import Hazard
 from retrial.priors.prior_set import PriorSet
 from retrial.tables.life_table import LifeTable
 from retrial.tables.recorded import Recorded, grouped_times

@@ -29,9 +29,9 @@ from retrial.dims import ARM, ARMS, LOWER, POINT, PRIOR, RECONSTRUCTION, TIME, T
 from retrial.estimate import Estimate
 from retrial.fit.engine import Draws
 from retrial.fit.ensemble import EFFECT, Fitted, Question, fit_ensemble
-from retrial.fit.intervals import IntervalRule
 from retrial.fit.posterior_file import WEIGHT, by_number, posterior_tree
-from retrial.fit.survival_likelihood import cell_log_likelihood, survival_data
+from retrial.fit.survival.intervals import IntervalRule
+from retrial.fit.survival.likelihood import cell_log_likelihood, survival_data
 from retrial.frequentist.rows import RATIO
 from retrial.priors.implied.power_scaling import pooled_log_density
 from retrial.priors.prior_set import PriorSet

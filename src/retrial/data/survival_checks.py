@@ -26,7 +26,7 @@ from retrial.data.kind import Row
 from retrial.dims import ARMS, PREDICTIVES
 from retrial.fit.engine import Draws
 from retrial.fit.ensemble import EFFECT, Fitted, Question
-from retrial.fit.survival_likelihood import survival_data
+from retrial.fit.survival.likelihood import survival_data
 from retrial.priors.prior_set import PriorSet
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.seeds import seed_sequence

@@ -12,7 +12,7 @@ from retrial.fit.diagnostics import Diagnostics
 from retrial.fit.engine import Build, Draws, FitData, Job, Progress
 from retrial.fit.levels import fit_group
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
-from retrial.fit.survival_likelihood import SurvivalData, survival_data
+from retrial.fit.survival.likelihood import SurvivalData, survival_data
 from retrial.priors.prior_set import PriorSet
 from retrial.seeds import integer_seed
 from retrial.tables.life_table import LifeTable

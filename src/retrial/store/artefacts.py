@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from retrial.answers.agreement import Agreement
 from retrial.audit.check import Check
+from retrial.docstrings import told
 from retrial.estimate import Estimate
 from retrial.fit import evidence
 from retrial.fit.diagnostics import Diagnostics
 from retrial.multivariable.summary import CovariateSummary
 from retrial.store.folders import MANIFEST
 
-_LINE = re.compile(r"^(?P<names>[a-z_]+(?:, [a-z_]+)*)(?:  +(?P<text>\S.*))?$")
 _EVERYWHERE = {
     "endpoint": "key of the endpoint or outcome in the study file",
     "quantity": "what it is, by the field's name",
@@ -61,21 +60,6 @@ class Artefact:
         """Whether a path in a run folder is one of these."""
         parts = re.split(r"(\{[a-z]+\})", self.pattern)
         return re.fullmatch("".join(r"[^/]+" if part.startswith("{") else re.escape(part) for part in parts), path) is not None
-
-
-def told(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Names and their meaning as docstrings of this program list them: "name, name  meaning", continued by indented lines."""
-    names, meaning = "", ""
-    for line in inspect.cleandoc(text).splitlines():
-        found = _LINE.match(line)
-        if found or not line.startswith(" "):
-            if names:
-                yield tuple(names.split(", ")), meaning
-            names, meaning = (found["names"], found["text"] or "") if found else ("", "")
-        elif names:
-            meaning += f" {line.strip()}"
-    if names:
-        yield tuple(names.split(", ")), meaning
 
 
 def _columns(text: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ import numpy as np
 from retrial.cells import COUNTS
 from retrial.dims import ARM, RECONSTRUCTION, TIME
 from retrial.errors import DataError
-from retrial.fit.survival_likelihood import SurvivalData
+from retrial.fit.survival.likelihood import SurvivalData
 from retrial.tables.life_table import LifeTable
 from retrial.tables.recorded import Recorded, recording_intervals, unit_ends
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import PPoly
 
-from retrial.fit.intervals import share_and_information
-from retrial.fit.survival_likelihood import SurvivalData
+from retrial.fit.survival.intervals import share_and_information
+from retrial.fit.survival.likelihood import SurvivalData
 
 DEGREE = 3
 
