@@ -66,7 +66,7 @@ def test_a_systematic_sample_takes_each_draw_as_often_as_its_weight_says() -> No
 def test_the_tails_effective_size_is_that_of_their_indicators() -> None:
     rng = np.random.default_rng(6)
     x, weights = rng.normal(size=4000), rng.dirichlet(np.full(4000, 2.0))
-    order = np.argsort(x)[None]
+    order = np.argsort(x)[None].astype(np.int32)
     found = kernel.tail_size(order, weights, 0.05, 0.95)
     sizes = []
     for level in (0.05, 0.95):

@@ -88,7 +88,7 @@ class Sample:
     @property
     def order(self) -> np.ndarray:
         """(k, draw): sorts each coordinate."""
-        return np.ascontiguousarray(np.argsort(self.points, axis=0).T)
+        return np.ascontiguousarray(np.argsort(self.points, axis=0).T.astype(np.int32))
 
     @property
     def priors(self) -> np.ndarray:

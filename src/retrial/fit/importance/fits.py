@@ -12,7 +12,7 @@ from retrial.cells import COUNTS
 from retrial.fit.diagnostics import TAILS, Diagnostics, Level
 from retrial.fit.engine import Build, Draws, Job
 from retrial.fit.importance import kernel
-from retrial.fit.importance.adaptive import HIGHEST_K, RESULTS, Sample, Targets, adapted
+from retrial.fit.importance.adaptive import HIGHEST_K, RESULTS, Health, Sample, Targets, adapted
 from retrial.fit.importance.linear import LinearModel, linear_model
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.priors import pymc_priors
@@ -140,14 +140,14 @@ def _fitted(
     if not model.is_linear(targets.values[0], targets.counts[0]):
         return Group(rows, Sample(model, targets, np.empty(0)), [])
     seed = seed_sequence(min(job.seed for job in jobs), "importance")
-    sample, _ = adapted(model, targets, wanted, _POOLED_SHARE * settings.pooled_draws, seed, settings.threads)
+    sample, health = adapted(model, targets, wanted, _POOLED_SHARE * settings.pooled_draws, seed, settings.threads)
     if not sample.size:
         return Group(rows, sample, [])
-    return Group(rows, sample, _drawn(sample, jobs, settings, limits, draws))
+    return Group(rows, sample, _drawn(sample, health, jobs, settings, limits, draws))
 
 
 def _drawn(
-    sample: Sample, jobs: Sequence[Job], settings: SamplerSettings, limits: DiagnosticLimits, draws: int
+    sample: Sample, health: Health, jobs: Sequence[Job], settings: SamplerSettings, limits: DiagnosticLimits, draws: int
 ) -> list[tuple[Draws, Diagnostics]]:
     """Equally weighted draws of every target, resampled from all proposals'."""
     values, priors = parameters(sample), sample.priors
@@ -158,7 +158,7 @@ def _drawn(
     def one(mine: np.ndarray) -> None:
         pairs = sample.targets.pairs[mine]
         states = np.stack([random_state(np.random.SeedSequence(jobs[row].seed)) for row in mine]).reshape(-1, STATE_WORDS)
-        found, picked = np.empty((mine.size, RESULTS)), np.empty((mine.size, chosen.shape[1]), dtype=np.int64)
+        found, picked = health.results[mine], np.empty((mine.size, chosen.shape[1]), dtype=np.int64)
         kernel.draw_many(sample.tables, priors[pairs[0, 1]], pairs[:, 0], order, np.array(TAILS), states, found, picked)
         results[mine], chosen[mine] = found, picked
 

@@ -14,6 +14,8 @@ _BIN_WIDTH = 0.0625
 """Logarithms of weights are sorted into bins of this width from the largest down, to find the tail without sorting them all."""
 _NOTHING = -60.0
 """Logarithm of a weight, of the largest, that is nothing in a sum of a million."""
+_NO_SHARE = 1e-10
+"""Share of the largest weight below which a draw is nothing to a quantile."""
 _LEAST_TAIL = 5
 """Draws of a tail that a generalised Pareto distribution can be fitted to."""
 _PRIOR_DRAWS, _PRIOR_K = 10.0, 0.5
@@ -179,13 +181,20 @@ def tail_size(order: np.ndarray, weights: np.ndarray, low: float, high: float) -
 
     `order` (k, draw) sorts each coordinate.
     """
-    squares = 0.0
+    squares, largest = 0.0, 0.0
     for s in range(weights.size):
         squares += weights[s] * weights[s]
+        largest = max(largest, weights[s])
+    # most draws are of proposals far from this target: a byte each says so, in less memory than their weights
+    counts = np.empty(weights.size, dtype=np.uint8)
+    for s in range(weights.size):
+        counts[s] = weights[s] > _NO_SHARE * largest
     least = np.inf
     for i in range(order.shape[0]):
         reached, below, wanted = 0.0, 0.0, low
         for j in range(order.shape[1]):
+            if not counts[order[i, j]]:
+                continue
             w = weights[order[i, j]]
             reached += w
             below += w * w
@@ -253,9 +262,11 @@ def draw_many(
     results: np.ndarray,
     chosen: np.ndarray,
 ) -> None:
-    """`weigh` and `tail_size` of some rows of `tables` under one prior, into `results` (target, 5), and `resample` into `chosen` (target, draw)."""
+    """`weigh` and, where `results` has none, `tail_size` of some rows of `tables` under one prior, into `results` (target, 5), and
+    `resample` into `chosen` (target, draw)."""
     weights = np.empty(tables.shape[1])
     for t in range(rows.size):
         weigh(tables[rows[t]], prior, weights, results[t])
-        results[t, 4] = tail_size(order, weights, tails[0], tails[1])
+        if not np.isfinite(results[t, 4]):
+            results[t, 4] = tail_size(order, weights, tails[0], tails[1])
         resample(weights, states[t], chosen[t])
