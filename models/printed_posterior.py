@@ -7,8 +7,9 @@
 h  `log_hazards`   log events per patient-month, of each arm and piece    real, (arm, piece)
 
 The joint posterior of hazards and tables given the printed numbers, without a second fit: every draw is of one sampled table. Its prior is
-that of the tables (`reconstruction.prior`), not one of the named sets. Hazards are read as constant within recording units, and 0 before the
-shortest printed time. Assumes censoring that says nothing of the hazard.
+that of the tables (`reconstruction.prior`), not one of the named sets. Hazards are read as constant within recording units, which are about
+the recorded time (exact, nearest), after it (floor) or before it (ceiling), and 0 before that of the shortest printed time. Assumes
+censoring that says nothing of the hazard.
 Source: this project, docs/methods.md section 4; piecewise constant hazards: Ibrahim, Chen, Sinha, Bayesian Survival Analysis, 2001, chapter 3.
 """
 
@@ -24,6 +25,8 @@ import pytensor.tensor as pt
 from retrial.tables.kernel.prior import TablePrior, centre
 
 DATA = "sampled_hazards"
+NEVER = -1e3
+"""Log of a hazard that is 0 for every purpose."""
 PARAMETERS = ()
 """None with a prior of its own: `reconstruction.prior` has them."""
 
@@ -32,13 +35,14 @@ def hazard(
     time: np.ndarray, experimental: np.ndarray, parameters: Mapping[str, np.ndarray], xp: Any, starts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log hazard and cumulative hazard Σ_j h_j · months of piece j before t, for `log_hazards` (draw, arm, piece, 1, 1); `starts` (piece,)
-    months.
+    months, before the first of which the hazard is 0 (its logarithm `NEVER`).
     """
     values = parameters["log_hazards"][..., 0, 0]
     log_h = xp.where(experimental[..., None] > 0, values[:, None, None, 1], values[:, None, None, 0])
     months = np.clip(np.asarray(time)[..., None] - starts, 0.0, np.append(np.diff(starts), np.inf))
     inside = (np.searchsorted(starts[1:], time)[..., None] == np.arange(starts.size)).astype(float)
-    return (log_h * inside).sum(-1), (xp.exp(log_h) * months).sum(-1)
+    begun = np.broadcast_to(np.asarray(time) >= starts[0], np.shape(time))
+    return xp.where(begun, (log_h * inside).sum(-1), NEVER), (xp.exp(log_h) * months).sum(-1)
 
 
 def build(events: np.ndarray, exposure: np.ndarray, n_times: int, prior: TablePrior) -> pm.Model:

@@ -79,9 +79,10 @@ class Origin:
         return np.asarray((inside * counts / np.maximum(counts - 1, 1)).sum(axis=1) * self._inefficiency(centred))
 
     def _of_proposals(self, values: np.ndarray) -> np.ndarray:
-        """Variance of the sum of draws of shared proposals."""
+        """Variance of the sum of draws of shared proposals; NaN of a single one, whose error nothing tells."""
         index, count = self._proposals
-        return np.stack([(np.bincount(index, row, count) ** 2).sum() for row in self._centred(values)])
+        squares = np.stack([(np.bincount(index, row, count) ** 2).sum() for row in self._centred(values)])
+        return squares * count / (count - 1) if count > 1 else np.full(len(values), np.nan)
 
     @cached_property
     def _proposals(self) -> tuple[np.ndarray, int]:
@@ -122,6 +123,8 @@ class Origin:
     def quantile_errors(self, ordered: np.ndarray, draws: np.ndarray, levels: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
         """Standard errors of quantiles (k,) at levels (k,) of draws (draw,), whose sorted values are `ordered`."""
         errors = self.mean_errors((draws <= quantiles[:, None]).astype(float))
+        if np.isnan(errors).any():
+            return np.full(len(errors), np.nan)
         variance = levels * (1 - levels)
         size = variance / np.maximum(errors**2, variance / _LARGEST_SIZE)
         low, high = (betaincinv(size * levels + 1, size * (1 - levels) + 1, q) for q in (1 - _ONE_SIGMA, _ONE_SIGMA))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from retrial.answers.curves import kaplan_meier
@@ -13,6 +14,7 @@ from retrial.audit.check import Check
 from retrial.audit.run import run_audit
 from retrial.dims import ARM, ARMS, MONTHS_PER_UNIT, RECONSTRUCTION, TIME
 from retrial.estimate import Estimate
+from retrial.fit.diagnostics import Level
 from retrial.fit.posterior_file import typical_posterior
 from retrial.pipeline.priors import used_models
 from retrial.report.data import PrintedAtRisk, ReportData, SurvivalCurves
@@ -41,7 +43,7 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         checks=[*run_audit(study), *_of_tables(source)],
         estimates=estimates,
         curves={key: curves for key in study.endpoints if (curves := _curves(study, key, source)) is not None},
-        traces=_traces(run, study, source),
+        traces=_traces(run, study, source, frames["diagnostics"]),
         **frames,
         predictive=_predictive(study, source),
         model_cards={spec.name: spec.card for spec in used},
@@ -60,10 +62,16 @@ def _predictive(study: Study, source: Path) -> dict[str, xr.Dataset]:
     return {key: bands for key, bands in found.items() if bands is not None}
 
 
-def _traces(run: RunConfig, study: Study, folder: Path) -> list[xr.Dataset]:
-    """Chains of each endpoint's first survival model under the main prior, on the typical table."""
+def _traces(run: RunConfig, study: Study, folder: Path, diagnostics: pd.DataFrame | None) -> list[xr.Dataset]:
+    """Chains of each endpoint's first survival model that was sampled by NUTS under the main prior, on the typical table."""
+    weighted = set[tuple[str, str]]()
+    if diagnostics is not None and "method" in diagnostics:
+        rows = diagnostics[(diagnostics["prior"] == run.main_prior) & (diagnostics["method"] == Level.IMPORTANCE)]
+        weighted = set(zip(rows["endpoint"], rows["model"], strict=True))
     names = [spec.name for spec in run.models.values() if spec.kind.from_tables]
-    paths = [[path_of(folder, "posterior", key, name) for name in names] for key in study.endpoints]
+    paths = [
+        [path_of(folder, "posterior", key, name) for name in names if (key, name) not in weighted] for key in study.endpoints
+    ]
     found = [next((path for path in some if path.is_file()), None) for some in paths]
     return [typical_posterior(path, run.main_prior) for path in found if path is not None]
 

@@ -232,11 +232,13 @@ class Drawn(NamedTuple):
 class PrintedHazards:
     """Hazards that were sampled with the tables: the posterior given what is printed, under the tables' own model (`kernel.prior`).
 
-    Draws are equally likely. `starts` (P,) months where each piece begins, before the first of which nobody leaves; `log_hazards` (draw, arm,
-    P) log events per patient-month; `island` (draw,) the sampler of each, whose draws share ancestors.
+    Draws are equally likely. `starts` (P,) months where each piece begins if who leaves at a grid time does so in the `step` (months) before it,
+    below 0 for a grid that begins at 0; nobody leaves before the first. `log_hazards` (draw, arm, P) log events per patient-month; `island`
+    (draw,) the sampler of each, whose draws share ancestors.
     """
 
     starts: np.ndarray
+    step: float
     log_hazards: np.ndarray
     island: np.ndarray
 

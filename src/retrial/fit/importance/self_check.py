@@ -46,7 +46,7 @@ def differences(values: Mapping[str, np.ndarray], weights: np.ndarray, chains: M
     flat = split.reshape(len(split), -1)
     variance += flat.var(axis=1) / mean_ess(split)
     differs = means - flat.mean(axis=1)
-    return np.divide(differs, np.sqrt(variance), out=np.zeros_like(differs), where=variance > 0)
+    return np.divide(differs, np.sqrt(variance), out=np.where(differs == 0, 0.0, np.inf), where=variance > 0)
 
 
 def _series(value: np.ndarray, weights: np.ndarray, chains: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -12,8 +12,8 @@ from retrial.tables.kernel.prior import edge
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.smc.weights import drawn_places
 
-HAZARDS = 4
-"""First entry of the seed's spawn key (0 to 3: samplers, pool, strict tables)."""
+HAZARDS = 6
+"""First entry of the seed's spawn key (0 to 5: samplers, pool, strict tables, blame, prior)."""
 DRAWS = 4_000
 """Draws kept: about as many as all samplers have tables."""
 
@@ -37,6 +37,5 @@ def printed_hazards(targets: Targets, islands: Sequence[Island], pilots: Sequenc
     log_hazards = np.concatenate([island.log_hazards for _, island, _ in parts])
     pieces, unit = log_hazards.shape[-1], MONTHS_PER_UNIT[targets.time_unit]
     starts = targets.first - targets.step + targets.step * np.array([edge(k, targets.n_times, pieces) for k in range(pieces)])
-    return PrintedHazards(
-        np.maximum(starts, 0.0) * unit, log_hazards[places] - np.log(targets.step * unit), number[places].astype(np.int64)
-    )
+    step = targets.step * unit
+    return PrintedHazards(starts * unit, step, log_hazards[places] - np.log(step), number[places].astype(np.int64))

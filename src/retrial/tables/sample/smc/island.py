@@ -158,6 +158,7 @@ def prior_pairs(problem: Problem, first: tuple[np.ndarray, np.ndarray], sizes: S
     mass = pair_mass(population, control, experimental, int(first[0][2].sum()))
     population.tilt[:, :2] = 0.0
     if not mass.any():
+        population.cold[COUPLED] = 1.0
         one_long_walk(population, first, (0, 1), rules.first, sizes.burn_in, lambda _: None)
         return population
     order = population.random.permutation(population.size)  # they are drawn kind by kind
@@ -247,17 +248,22 @@ def least(exponent: np.ndarray) -> np.ndarray:
 
 
 def couple(population: Population, readings: np.ndarray, sizes: Sizes, tick: Tick) -> float:
-    """Bring pairs from each arm's own prior to that of both arms, whose baseline they share; returns the log of the mean weights."""
+    """Bring pairs from each arm's own prior to that of both arms, whose baseline they share; returns the log of the mean weights, -inf where
+    `MAX_LEVELS` steps were not enough.
+    """
     log_evidence, cold = 0.0, population.cold
-    while cold[COUPLED] < 1.0:
+    for _ in range(MAX_LEVELS):
+        if cold[COUPLED] == 1.0:
+            return log_evidence
         tick(float(cold[COUPLED]))
         energy = population.coupling()
-        step = min(step_that_keeps(sizes.share, energy), 1.0 - cold[COUPLED])
-        log_evidence += weigh(population, step * energy, BOTH)
-        cold[COUPLED] += step
+        left = 1.0 - cold[COUPLED]
+        step = step_that_keeps(sizes.share, energy)
+        log_evidence += weigh(population, min(step, left) * energy, BOTH)
+        cold[COUPLED] = 1.0 if step >= left else cold[COUPLED] + step
         population.walk(readings, BOTH, max(1, sizes.proposals // FEWER_TO_COUPLE))
         population.adapt()
-    return log_evidence
+    return -np.inf
 
 
 def step_that_keeps(share: float, energy: np.ndarray) -> float:
