@@ -40,7 +40,10 @@ def test_the_main_job_has_the_named_priors_and_models() -> None:
     } <= set(run.priors)
     hierarchical = {"response_hierarchical", "response_borrowing", "adverse_events_hierarchical"}
     survival = {"weibull", "weibull_nonproportional", "piecewise_exponential"}
-    assert set(run.models) == {"log_hazard_ratio", "multivariable_normal", "response_binomial"} | survival | hierarchical
+    assert (
+        set(run.models)
+        == {"log_hazard_ratio", "multivariable_normal", "printed_posterior", "response_binomial"} | survival | hierarchical
+    )
     assert run.models["weibull"].hazard_of() is not None
 
 

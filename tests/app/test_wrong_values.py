@@ -163,7 +163,7 @@ def test_options_stand_anywhere_and_are_a_closed_list(tmp_path: Path) -> None:
 
 
 def test_a_multirun_and_its_launchers() -> None:
-    assert override_problems(["seed=1,2,3", "prior=flat,sceptical", "model=glob(*)", "seed=range(1,100)"], multirun=True) == []
+    assert override_problems(["seed=1,2,3", "prior=flat,sceptical", "model=glob(*)", "seed=range(1,50)"], multirun=True) == []
     assert override_problems([f"hydra/launcher={name}" for name in LAUNCHERS], multirun=True) == []
     assert override_problems(["hydra.launcher.n_jobs=4", "hydra.launcher.partition=long"], multirun=True) == []
     assert override_problems(["seed=range(1,1000)", "sampler.tune=range(1,1000)"], multirun=True) != []

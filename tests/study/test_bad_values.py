@@ -79,7 +79,7 @@ arms: {control: {n: 40}, experimental: {n: 40}}
         ("endpoints: {os: {shortest: -1}}", "endpoints.os.shortest", "0 or more"),
         ("endpoints: {os: {median: {control: {ci: [1, 2]}}}}", "endpoints.os.median.control.value", "missing"),
         ("endpoints: {os: {median: {control: {value: 9, ci: [1, 2]}}}}", "endpoints.os.median.control.ci", "the median is 9"),
-        ("endpoints: {os: {recorded: monthly}}", "endpoints.os.recorded", "'exact' or 'interval'"),
+        ("endpoints: {os: {recorded: monthly}}", "endpoints.os.recorded", "'exact', 'nearest', 'floor', 'ceiling' or 'interval'"),
         ("endpoints: {os: {at_risk: {times: [], control: []}}}", "endpoints.os.at_risk.times", "at least one"),
         ("endpoints: {os: {at_risk: {times: [0, 0], control: [4, 3]}}}", "endpoints.os.at_risk.times", "increasing"),
         ("endpoints: {os: {at_risk: {times: [0, 5], control: [4]}}}", "endpoints.os.at_risk.control", "1 numbers for 2 times"),
