@@ -12,4 +12,5 @@ from retrial.report.page import write_report
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Written:
     folder, data = tmp_path_factory.mktemp("report"), report_data()
-    return Written(data, folder, write_report(data, folder).read_text(encoding="utf-8"))
+    page = write_report(data, folder)
+    return Written(data, folder, (folder / "supplement.html").read_text(encoding="utf-8"), page.read_text(encoding="utf-8"))

@@ -96,7 +96,6 @@ def test_the_page_has_the_section_and_a_link_to_it(page: str) -> None:
 
 def test_no_results_no_section() -> None:
     assert criticism_section(small()) is None
-    assert lay_out(small()).criticism is None
     assert 'href="#criticism"' not in rendered(small())
     assert criticism_table(small().study, pd.DataFrame()) is None
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
 import re
 from pathlib import Path
 
 import pytest
 from report_factory import report_data, study_record
-from report_pages import Written, plain, rendered, small
+from report_pages import Written, brief, plain, small
 
 from retrial.estimate import Estimate
 from retrial.report.data import ReportData
@@ -34,16 +36,21 @@ def test_files_beside_the_page(report: Written) -> None:
 
 
 def test_self_contained(report: Written) -> None:
-    page = report.html
-    assert page.startswith("<!DOCTYPE html>")
-    assert "<script" not in page.lower()
-    assert "<link" not in page
-    assert "@import" not in page
-    assert "url(" not in page
-    assert set(re.findall(r'\bsrc="([^:"]*):', page)) == {"data"}
-    assert re.findall(r'\bhref="(?!#)([^"]*)"', page) == ["https://doi.org/10.1000/example.2025"]
-    assert re.findall(r"\son\w+=", page) == []
-    assert "default-src 'none'" in page
+    """Each page loads nothing; the supplement runs one script, ours, and its policy names it by its hash."""
+    for page, other in ((report.brief, "supplement.html"), (report.html, "report.html")):
+        assert page.startswith("<!DOCTYPE html>")
+        assert "<link" not in page
+        assert "@import" not in page
+        assert "url(" not in page
+        assert set(re.findall(r'\bsrc="([^:"]*):', page)) == {"data"}
+        assert sorted(re.findall(r'\bhref="(?!#)([^"]*)"', page)) == ["https://doi.org/10.1000/example.2025", other]
+        assert re.findall(r"\son\w+=", page) == []
+        assert "default-src 'none'" in page
+    assert "<script" not in report.brief
+    scripts = re.findall(r"<script>(.*?)</script>", report.html, flags=re.DOTALL)
+    allowed = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    assert re.findall(r"script-src '(sha256-[^']*)'", report.html) == [f"sha256-{digest}" for digest in allowed]
+    assert len(allowed) == report.html.lower().count("<script") == 1
 
 
 @pytest.mark.parametrize(
@@ -57,23 +64,28 @@ def test_self_contained(report: Written) -> None:
     ],
 )
 def test_only_a_doi_becomes_a_link(doi: str, link: bool) -> None:
-    page = rendered(small(citation={"text": "A", "doi": doi}))
+    page = brief(small(citation={"text": "A", "doi": doi}))
     assert re.findall(r'href="(?!#)([^"]*)"', page) == (
-        [f"https://doi.org/{doi.removeprefix('https://doi.org/')}"] if link else []
+        [*([f"https://doi.org/{doi.removeprefix('https://doi.org/')}"] if link else []), "supplement.html"]
     )
 
 
 def test_hostile_texts_are_shown_as_text(tmp_path: Path) -> None:
-    data = _hostile()
-    page = write_report(data, tmp_path).read_text(encoding="utf-8")
-    assert "<script" not in page
-    assert page.count("</style>") == 1
-    assert "49" not in re.findall(r"<title>(.*?)</title>", page)[0]
-    text = plain(page)
-    assert text.count("<script>alert(1)</script>") > 20
-    assert "{{ 7*7 }}" in text
+    pages = {page: page.read_text(encoding="utf-8") for page in _written(_hostile(), tmp_path)}
+    for page, html in pages.items():
+        assert html.count("<script") == (page.stem == "supplement")
+        assert html.count("</style>") == 1
+        assert "49" not in re.findall(r"<title>(.*?)</title>", html)[0]
+        text = plain(html)
+        assert text.count("<script>alert(1)</script>") > 20
+        assert "{{ 7*7 }}" in text
     for path in (tmp_path / "figures").glob("*.svg"):
         assert "<script" not in path.read_text(encoding="utf-8")
+
+
+def _written(data: ReportData, folder: Path) -> list[Path]:
+    first = write_report(data, folder)
+    return [first, first.with_name("supplement.html")]
 
 
 def _hostile() -> ReportData:
@@ -128,15 +140,17 @@ def test_same_data_same_bytes(report: Written, tmp_path: Path) -> None:
     assert [name for name in files if (tmp_path / name).read_bytes() != (report.folder / name).read_bytes()] == []
 
 
-def test_accessible_tables_and_pictures(report: Written) -> None:
-    assert re.findall(r"<th(?! scope=)[ >]", report.html) == []
-    assert report.html.count("<table") == report.html.count("<caption>")
-    alts = re.findall(r'<img src="data:[^"]*" alt="([^"]*)"', report.html)
-    assert len(alts) == report.html.count("<img") == 6
+@pytest.mark.parametrize("layer", ["brief", "html"])
+def test_accessible_tables_and_pictures(report: Written, layer: str) -> None:
+    page = getattr(report, layer)
+    assert re.findall(r"<th(?! scope=)[ >]", page) == []
+    assert page.count("<table") == page.count("<caption>")
+    alts = re.findall(r'<img src="data:[^"]*" alt="([^"]*)"', page)
+    assert len(alts) == page.count("<img") == {"brief": 3, "html": 6}[layer]
     assert all(len(alt) > 60 for alt in alts)
-    ids = re.findall(r'\bid="([^"]*)"', report.html)
+    ids = re.findall(r'\bid="([^"]*)"', page)
     assert len(ids) == len(set(ids))
-    assert set(re.findall(r'href="#([^"]*)"', report.html)) <= set(ids)
+    assert set(re.findall(r'href="#([^"]*)"', page)) <= set(ids)
 
 
 def test_every_table_names_its_interval(report: Written) -> None:

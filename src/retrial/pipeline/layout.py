@@ -29,7 +29,7 @@ from retrial.tables.life_table import LifeTable
 
 
 def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> Path:
-    """Write report.html, figures/ and tables/ into `folder` from the results in `source`."""
+    """Write report.html, supplement.html, figures/ and tables/ into `folder` from the results in `source`."""
     manifest = describe(run, study, [], 0.0)
     manifest.pop("wall_seconds")
     frames: dict[str, Any] = {name: read_table(source, name) for name in FRAMES}
@@ -51,6 +51,7 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         model_words={name: spec.short for name, spec in run.models.items() if spec.short},
         model_kinds={name: spec.kind.name for name, spec in run.models.items()},
         parameter_labels={item.name: item.label for spec in used for item in spec.parameters},
+        from_tables=tuple(name for name, spec in run.models.items() if spec.kind.from_tables),
         main_prior=run.main_prior,
     )
     return write_report(data, folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,6 +100,7 @@ class ReportData:
     model_labels, model_words  model name -> what it is called, and in one word beside other models of the same outcome
     model_kinds  model name -> the kind of data that it is fitted to
     parameter_labels  parameter of a model -> what it is called, with its unit
+    from_tables  models that are fitted to the life tables; `averages`: names under which rows are averaged over models
     thresholds   in words, what a fit must meet to pass
     main_prior   prior set that the sentences of "Key results" quote; the first one met where empty
     """
@@ -134,6 +135,8 @@ class ReportData:
     model_words: Mapping[str, str] = field(default_factory=dict)
     model_kinds: Mapping[str, str] = field(default_factory=dict)
     parameter_labels: Mapping[str, str] = field(default_factory=dict)
+    from_tables: Collection[str] = ()
+    averages: Collection[str] = ()
     thresholds: str = "R-hat ≤ 1.01, bulk and tail effective sample size ≥ 400, no divergence"
     main_prior: str = ""
 

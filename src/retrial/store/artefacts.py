@@ -348,7 +348,13 @@ ARTEFACTS: dict[str, Artefact] = {
         _MODELS,
         "report: Model criticism, figure",
     ),
-    "report": Artefact("report.html", "the report, one self-contained page", "reanalyse, report", "a browser"),
+    "report": Artefact("report.html", "what a reader needs first, one self-contained page", "reanalyse, report", "a browser"),
+    "supplement": Artefact(
+        "supplement.html",
+        "every table and figure, models and settings, one self-contained page",
+        "reanalyse, report",
+        "a browser",
+    ),
     "figures": Artefact("figures/{name}.svg", "the figures of the report", f"{_TABLES}, report", "a paper"),
     "pictures": Artefact("figures/{name}.png", "the same as pixels", f"{_TABLES}, report", "a paper"),
     "tables": Artefact(
@@ -375,7 +381,7 @@ COMPARISON = "comparison"
 """First column of every table of a study of three or more arms: the two arms, "experimental_2 / control"; empty where a row is of no pair."""
 _FOLDER = re.compile(r"^[^/]+_vs_[^/]+/")
 """Folder of a comparison in a run of such a study: its arrays, figures and tables as shown."""
-REPORT = ("report", "figures", "pictures", "tables")
+REPORT = ("report", "supplement", "figures", "pictures", "tables")
 """What a report is made of."""
 
 
