@@ -53,6 +53,7 @@ class Comparison:
         """The sections of one of its pages under addresses of their own, without the audit, which the joint page has for all."""
         found = _MAIN.search(self.pages.get(layer, ""))
         text = _FINDINGS.sub("", _AUDIT.sub("", found["body"] if found else ""))
+        text = re.sub(r' href="([a-z]+\.html)?#', rf' href="\1#{self.key}-', text)
         return Markup(re.sub(r' id="', f' id="{self.key}-', text))  # noqa: S704 - our own page, escaped when it was made
 
     def links(self, layer: str) -> Markup:

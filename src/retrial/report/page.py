@@ -19,6 +19,8 @@ from retrial.estimate import to_frame as estimates_to_frame
 from retrial.report.data import ReportData
 from retrial.report.figures.picture import Picture
 from retrial.report.labels import arm_label, arms_called, models_called, named, upper_first
+from retrial.report.manuscript.checklists import checklist_section, has_place
+from retrial.report.manuscript.kit import write_manuscript
 from retrial.report.methods import cards, doi_address, facts, manifest_text
 from retrial.report.reader.brief import BRIEF
 from retrial.report.section import Section, built
@@ -74,6 +76,7 @@ def write_report(data: ReportData, folder: Path) -> Path:
     with models_called(data.model_labels), arms_called(data.study.names):
         layout = lay_out(data)
         pages = {"report": render(data, layout.report), "supplement": render(data, layout.supplement, script_of(SCRIPT))}
+        write_manuscript(data, layout.report, layout.supplement, folder)
     write_pictures(layout.pictures, folder)
     (folder / TABLES).mkdir(exist_ok=True)
     for key, frame in _frames(data, layout).items():
@@ -95,7 +98,11 @@ def write_pictures(pictures: Iterable[Picture], folder: Path) -> None:
 
 def lay_out(data: ReportData) -> Layout:
     """Tables and figures of every section that has data."""
-    return Layout(report=built(BRIEF, data), supplement=built(SECTIONS, data))
+    brief, whole = built(BRIEF, data), built(SECTIONS, data)
+    if not has_place(data):
+        return Layout(brief, whole)
+    filled = checklist_section(dict(zip(LAYERS, (brief, whole), strict=True)))
+    return Layout(brief, (*whole[:-1], filled, *whole[-1:]))
 
 
 def _frames(data: ReportData, layout: Layout) -> dict[str, pd.DataFrame]:

@@ -42,7 +42,7 @@ _EVERYWHERE = {
 class Artefact:
     """One kind of file.
 
-    pattern  its path in the run folder; {endpoint}, {model} and {name} stand for keys, and a kind of two formats has both
+    pattern  its path in the run folder; {endpoint}, {model} and {name} stand for keys, {path} for any path
     holds    what it holds
     verbs    that write it, by a comma; `reader`: what of the program reads it again
     columns  of a table, in their order: name -> meaning
@@ -59,7 +59,11 @@ class Artefact:
     def fits(self, path: str) -> bool:
         """Whether a path in a run folder is one of these."""
         parts = re.split(r"(\{[a-z]+\})", self.pattern)
-        return re.fullmatch("".join(r"[^/]+" if part.startswith("{") else re.escape(part) for part in parts), path) is not None
+        kinds = {"{path}": r".+"}
+        return (
+            re.fullmatch("".join(kinds.get(part, r"[^/]+") if part.startswith("{") else re.escape(part) for part in parts), path)
+            is not None
+        )
 
 
 def _columns(text: str) -> dict[str, str]:
@@ -350,19 +354,14 @@ ARTEFACTS: dict[str, Artefact] = {
     ),
     "report": Artefact("report.html", "what a reader needs first, one self-contained page", "reanalyse, report", "a browser"),
     "supplement": Artefact(
-        "supplement.html",
-        "every table and figure, models and settings, one self-contained page",
-        "reanalyse, report",
-        "a browser",
+        "supplement.html", "every table and figure, models and settings, one page", "reanalyse, report", "a browser"
     ),
     "figures": Artefact("figures/{name}.svg", "the figures of the report", f"{_TABLES}, report", "a paper"),
     "pictures": Artefact("figures/{name}.png", "the same as pixels", f"{_TABLES}, report", "a paper"),
     "tables": Artefact(
-        "tables/{name}.csv",
-        "the report's tables as shown (`page_...`), and copies of the files above that they are made of",
-        "reanalyse, report",
-        "a paper",
+        "tables/{name}.csv", "tables as shown (`page_...`), copies of the files above", "reanalyse, report", "a paper"
     ),
+    "manuscript": Artefact("manuscript/{path}", "texts, tables, figures, references of a paper", "reanalyse, report", "a paper"),
     "manifest": Artefact(
         MANIFEST,
         "what was asked, of which program, what failed; checksums of all files. Written last",
@@ -381,7 +380,7 @@ COMPARISON = "comparison"
 """First column of every table of a study of three or more arms: the two arms, "experimental_2 / control"; empty where a row is of no pair."""
 _FOLDER = re.compile(r"^[^/]+_vs_[^/]+/")
 """Folder of a comparison in a run of such a study: its arrays, figures and tables as shown."""
-REPORT = ("report", "supplement", "figures", "pictures", "tables")
+REPORT = ("report", "supplement", "figures", "pictures", "tables", "manuscript")
 """What a report is made of."""
 
 

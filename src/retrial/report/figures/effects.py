@@ -162,4 +162,4 @@ def effect_forest(
     """One outcome's effect, rows as given; whom the sides favour as of its hazard ratios or rates."""
     of_time = endpoint in data.study.endpoints
     sides = favours(data.study, endpoint) if of_time else ("more often in control", "more often in experimental")
-    return forests(rows, _text(key, title, quantity, rows, sides))
+    return forests(rows, dataclasses.replace(_text(key, title, quantity, rows, sides), press=True))

@@ -75,6 +75,7 @@ class ForestText:
     right: str = ""
     numbers: str = ""
     extra: str = ""
+    press: bool = False
 
 
 def forests(rows: Sequence[ForestRow], words: ForestText) -> list[Picture]:
@@ -140,7 +141,7 @@ def _forest(rows: Sequence[ForestRow], words: ForestText, limits: tuple[float, f
         _texts(axes, figure, words, 1.0 if log else 0.0)
         key = f"{words.key}_{number}" if number else words.key
         title = f"{words.title} (part {number} of {total})" if number else words.title
-        return finish(figure, key, title, words.caption, _alt(title, rows))
+        return finish(figure, key, title, words.caption, _alt(title, rows), press=words.press)
 
 
 def _frame(axes: Axes, limits: tuple[float, float], n: int, *, log: bool) -> None:

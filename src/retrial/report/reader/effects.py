@@ -32,6 +32,8 @@ _ABSOLUTE = (
     "risk_difference",
     "number_needed_to_treat_to_benefit",
 )
+_PRIORS_BESIDE = 4
+"""Priors that a page's width holds beside each other."""
 _THRESHOLDS = 2
 """Probabilities a ladder: of any effect, and of the largest threshold asked for."""
 
@@ -204,7 +206,7 @@ def absolute_section(data: ReportData) -> Iterator[Section]:
     """Differences that a patient would notice, under some priors; unadjusted, because a printed ratio adjusts no curve."""
     found = outcomes(data)
     names = list(dict.fromkeys(prior for outcome in found for prior in outcome.priors))
-    priors = archetypes(names, data.main_prior if data.main_prior in names else next(iter(names), ""))
+    priors = archetypes(names, data.main_prior if data.main_prior in names else next(iter(names), ""))[:_PRIORS_BESIDE]
     rows: list[Row] = []
     shown: list[Estimate] = []
     for outcome in found:
