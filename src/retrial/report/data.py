@@ -95,6 +95,7 @@ class ReportData:
     loo_pit      distributions of LOO-PIT values by endpoint, model and arm, at each predicted probability
     predictive   by endpoint key: `survival` (model, predictive, quantile, arm, time), Kaplan-Meier curves of new studies; `status` (model)
     traces       posteriors (chain, draw, ...) whose chains are shown; attrs endpoint, model, prior, table, tables
+    beliefs      columns endpoint, adjusted_for, prior, value (a hazard ratio), prior_density, likelihood, posterior, below: `answers.beliefs`
     manifest     study, config, seed, versions, commit, wall time, ...
     model_cards  model name -> what a statistician should know of it (the model file's docstring)
     model_labels, model_words  model name -> what it is called, and in one word beside other models of the same outcome
@@ -130,6 +131,7 @@ class ReportData:
     strict_comparison: pd.DataFrame | None = None
     predictive: Mapping[str, xr.Dataset] = field(default_factory=dict)
     traces: Sequence[xr.Dataset] = ()
+    beliefs: pd.DataFrame | None = None
     model_cards: Mapping[str, str] = field(default_factory=dict)
     model_labels: Mapping[str, str] = field(default_factory=dict)
     model_words: Mapping[str, str] = field(default_factory=dict)

@@ -180,7 +180,7 @@ def _row(axes: Axes, y: float, row: ForestRow, limits: tuple[float, float]) -> N
 def _beside(axes: Axes, x: float, y: float, text: str, **look: Any) -> None:
     """Text at a share `x` of the axis' width, on row `y`."""
     place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False, "parse_math": False}
-    axes.text(x, y, text, **({"fontsize": 7.5} | place | look))
+    axes.text(x, y, text, **({"fontsize": 8} | place | look))
 
 
 def _short(label: str, most: int = _LONGEST_LABEL) -> str:
@@ -224,14 +224,14 @@ def _mark(axes: Axes, y: float, estimate: Estimate, limits: tuple[float, float])
 def _texts(axes: Axes, figure: Figure, words: ForestText, no_effect: float) -> None:
     inches = figure.get_size_inches()[1]
     head = 1 - 0.24 / inches
-    figure.text(_RIGHT + 0.009, head, words.numbers, va="center", fontsize=7, color=QUIET)
+    figure.text(_RIGHT + 0.009, head, words.numbers, va="center", fontsize=8, color=QUIET)
     if words.extra:
-        figure.text(0.991, head, words.extra, va="center", ha="right", fontsize=7, color=QUIET)
+        figure.text(0.991, head, words.extra, va="center", ha="right", fontsize=8, color=QUIET)
     axes.set_xlabel(words.axis, labelpad=3)
     middle = figure.transFigure.inverted().transform(axes.transData.transform((no_effect, 0)))[0]
     low = 0.13 / inches
-    figure.text(middle - 0.012, low, safe(words.left), va="center", ha="right", fontsize=7, color=QUIET, parse_math=False)
-    figure.text(middle + 0.012, low, safe(words.right), va="center", ha="left", fontsize=7, color=QUIET, parse_math=False)
+    figure.text(middle - 0.012, low, safe(words.left), va="center", ha="right", fontsize=8, color=QUIET, parse_math=False)
+    figure.text(middle + 0.012, low, safe(words.right), va="center", ha="left", fontsize=8, color=QUIET, parse_math=False)
     figure.add_artist(_rule(head - 0.13 / inches))
 
 

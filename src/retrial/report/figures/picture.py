@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 
 from retrial.dims import CONTROL, EXPERIMENTAL
 
-WIDTH = 7.0
-"""Inches: a journal's two columns (178 mm), so that 8 points print as 8 points."""
+WIDTH, SINGLE = 7.0, 3.5
+"""Inches: a journal's two columns (178 mm) and one (89 mm), so that 8 points print as 8 points."""
 INK, QUIET, RULE = "#1a1a1a", "#555555", "#b5b5b5"
 FAILED = "#b00020"
 # Okabe and Ito's colours, safe under colour blindness; text on white takes a darker shade (contrast above 4.5).
@@ -31,8 +31,8 @@ _STYLE: dict[str, Any] = {
     "font.size": 8.0,
     "axes.labelsize": 8.0,
     "axes.titlesize": 9.0,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": INK,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from retrial.estimate import Estimate
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
+from retrial.report.figures.beliefs import belief_pictures
 from retrial.report.figures.effects import effect_forest
 from retrial.report.figures.forest import ForestRow
 from retrial.report.figures.picture import Picture
@@ -43,7 +44,7 @@ def effect_sections(data: ReportData) -> Iterator[Section]:
     for outcome in outcomes(data):
         if any(ladder.rows for ladder in outcome.ladders):
             name = upper_first(endpoint_label(data.study, outcome.endpoint))
-            pictures = tuple(_pictures(data, outcome, name))
+            pictures = (*_pictures(data, outcome, name), *belief_pictures(data, outcome.endpoint, outcome.priors))
             said = tuple(sentence for ladder in outcome.ladders for sentence in _sentences(ladder))
             lists = (("", said),) if said else ()
             yield Section(
