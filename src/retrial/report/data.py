@@ -65,6 +65,16 @@ class SurvivalCurves:
         return self.kaplan_meier[TIME].to_numpy()
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The plan that a run is held against: its digest, when it was written, what the run does otherwise, how many plans of the study there are."""
+
+    digest: str
+    written: str
+    differences: tuple[str, ...]
+    plans: int
+
+
 @dataclass(frozen=True, eq=False)
 class ReportData:
     """What the page is made of; a section without data vanishes from it.
@@ -96,6 +106,7 @@ class ReportData:
     predictive   by endpoint key: `survival` (model, predictive, quantile, arm, time), Kaplan-Meier curves of new studies; `status` (model)
     traces       posteriors (chain, draw, ...) whose chains are shown; attrs endpoint, model, prior, table, tables
     beliefs      columns endpoint, adjusted_for, prior, value (a hazard ratio), prior_density, likelihood, posterior, below: `answers.beliefs`
+    planned      the analysis plan that was written before; None where there is none
     manifest     study, config, seed, versions, commit, wall time, ...
     model_cards  model name -> what a statistician should know of it (the model file's docstring)
     model_labels, model_words  model name -> what it is called, and in one word beside other models of the same outcome
@@ -132,6 +143,7 @@ class ReportData:
     predictive: Mapping[str, xr.Dataset] = field(default_factory=dict)
     traces: Sequence[xr.Dataset] = ()
     beliefs: pd.DataFrame | None = None
+    planned: Planned | None = None
     model_cards: Mapping[str, str] = field(default_factory=dict)
     model_labels: Mapping[str, str] = field(default_factory=dict)
     model_words: Mapping[str, str] = field(default_factory=dict)

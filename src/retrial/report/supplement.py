@@ -68,6 +68,19 @@ def _criticism(data: ReportData) -> Iterator[Section]:
     yield from (section for section in (criticism_section(data),) if section is not None)
 
 
+def _plan(data: ReportData) -> Iterator[Section]:
+    """What differs from the plan that was written before the run."""
+    found = data.planned
+    if found is None:
+        return
+    others = f" {found.plans - 1} more of this study are there." if found.plans > 1 else ""
+    first = f"An analysis plan was written on {found.written} (SHA-256 {found.digest}).{others}"
+    if not found.differences:
+        yield Section("plan", "Analysis plan", paragraphs=(f"{first} This run is as planned.",))
+        return
+    yield Section("plan", "Analysis plan", paragraphs=(first,), lists=(("What this run does otherwise", found.differences),))
+
+
 def _methods(data: ReportData) -> Iterator[Section]:
     last = (
         "Every number on this page with all its digits is in tables/, every figure as SVG and PNG in figures/, beside this page.",
@@ -75,5 +88,5 @@ def _methods(data: ReportData) -> Iterator[Section]:
     yield Section(METHODS, "Methods", paragraphs=(*paragraphs(data), *last))
 
 
-SECTIONS: tuple[Builder, ...] = (_key_results, _audit, _decisions, _results, _priors, _diagnostics, _criticism, _methods)
+SECTIONS: tuple[Builder, ...] = (_key_results, _audit, _decisions, _results, _priors, _diagnostics, _criticism, _plan, _methods)
 """In reading order. A builder gives nothing where the run has not made what it is about."""

@@ -352,6 +352,7 @@ ARTEFACTS: dict[str, Artefact] = {
         _MODELS,
         "report: Model criticism, figure",
     ),
+    "plan": Artefact("plan.{name}", "the analysis plan: settings (json) and words (md)", "plan", "report: what differs from it"),
     "report": Artefact("report.html", "what a reader needs first, one self-contained page", "reanalyse, report", "a browser"),
     "supplement": Artefact(
         "supplement.html", "every table and figure, models and settings, one page", "reanalyse, report", "a browser"

@@ -159,7 +159,7 @@ def _health(data: ReportData) -> str:
 def _questions(data: ReportData) -> Iterator[Block]:
     """What was asked of every posterior, set beforehand in the configuration."""
     yield Heading("Questions set beforehand")
-    said = _asked(data.manifest.get("config"))
+    said = asked(data.manifest.get("config"))
     intervals = interval_words([row for row in data.estimates if row.method == "bayes"])
     if intervals:
         said = [f"Point estimates are posterior medians, intervals the {intervals}.", *said]
@@ -167,7 +167,8 @@ def _questions(data: ReportData) -> Iterator[Block]:
         yield Bullets(tuple(said))
 
 
-def _asked(config: Any) -> list[str]:
+def asked(config: Any) -> list[str]:
+    """Thresholds and horizons of a configuration, in sentences."""
     answers = config.get("answers") if isinstance(config, Mapping) else None
     if not isinstance(answers, Mapping):
         return []

@@ -50,7 +50,7 @@ def effect_sections(data: ReportData) -> Iterator[Section]:
             yield Section(
                 f"effect-{_key(outcome.endpoint)}",
                 f"What the data support: {name}",
-                (_table(data, outcome),),
+                (_table(data, outcome, name),),
                 pictures,
                 lists,
             )
@@ -118,7 +118,7 @@ def prior_name(prior: str) -> str:
     return prior_label(prior) + (f" ({MEANINGS[prior]})" if prior in MEANINGS else "")
 
 
-def _table(data: ReportData, outcome: Outcome) -> Table:
+def _table(data: ReportData, outcome: Outcome, name: str) -> Table:
     """A row a prior; of each ladder the effect and its probabilities."""
     columns, printed = ["Prior"], [text_cell("Published")]
     for ladder in outcome.ladders:
@@ -133,7 +133,15 @@ def _table(data: ReportData, outcome: Outcome) -> Table:
         f" Under each prior's name: what it expects before the data (median, central 95{fmt.NBSP}%)."
     )
     numeric = frozenset(range(1, len(columns)))
-    return Table(f"reader_{outcome.endpoint}", "", caption, tuple(columns), tuple(rows), numeric, wide=True)
+    return Table(
+        f"reader_{outcome.endpoint}",
+        f"{name}: {quantity_label(outcome.quantity)} under each prior",
+        caption,
+        tuple(columns),
+        tuple(rows),
+        numeric,
+        wide=True,
+    )
 
 
 def _adjustment(ladder: Ladder) -> str:

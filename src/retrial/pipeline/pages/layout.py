@@ -18,6 +18,7 @@ from retrial.estimate import Estimate
 from retrial.fit.diagnostics import Level
 from retrial.fit.posterior_file import typical_posterior
 from retrial.frequentist.rows import RATIO
+from retrial.pipeline.plan import planned
 from retrial.pipeline.priors import used_models
 from retrial.priors.scales import LOG_HAZARD_RATIO
 from retrial.report.data import PrintedAtRisk, ReportData, SurvivalCurves
@@ -57,6 +58,7 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         parameter_labels={item.name: item.label for spec in used for item in spec.parameters},
         from_tables=tuple(name for name, spec in run.models.items() if spec.kind.from_tables),
         main_prior=run.main_prior,
+        planned=planned(run),
     )
     return write_report(data, folder)
 
