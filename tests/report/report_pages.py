@@ -9,7 +9,10 @@ from pathlib import Path
 
 from retrial.report.data import ReportData
 from retrial.report.labels import models_called
-from retrial.report.page import SCRIPT, lay_out, render, script_of
+from retrial.report.page import SCRIPT, render, script_of
+from retrial.report.reader.brief import BRIEF
+from retrial.report.section import built
+from retrial.report.supplement import SECTIONS
 from retrial.study.study import Study
 
 
@@ -47,10 +50,10 @@ def small(**changes: object) -> ReportData:
 
 def rendered(data: ReportData) -> str:
     with models_called(data.model_labels):
-        return render(data, lay_out(data).supplement, script_of(SCRIPT))
+        return render(data, built(SECTIONS, data), script_of(SCRIPT))
 
 
 def brief(data: ReportData) -> str:
     """The first layer."""
     with models_called(data.model_labels):
-        return render(data, lay_out(data).report)
+        return render(data, built(BRIEF, data))

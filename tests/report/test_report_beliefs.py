@@ -45,8 +45,9 @@ def test_the_probability_of_a_benefit_is_that_of_the_estimates(beliefs: pd.DataF
     )
     assert f", sceptical {chance:.3f}," in below.alt
     assert "normal model" in triptych.caption
-    assert {*triptych.press, *below.press} == {"pdf", "png"}
-    assert imread(io.BytesIO(below.press["png"])).shape[1] == 3.5 * 600
+    pressed = below.press()
+    assert {*pressed} == {"pdf", "png"}
+    assert imread(io.BytesIO(pressed["png"])).shape[1] == 3.5 * 600
 
 
 def test_no_curves_no_pictures(beliefs: pd.DataFrame) -> None:

@@ -7,9 +7,9 @@ import io
 import re
 import textwrap
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.style
@@ -57,7 +57,7 @@ _GLYPH = r"Glyph \d+ .* missing from font"
 class Picture:
     """A finished figure: SVG for the page, PNG for whoever needs one; `alt` says what a reader who cannot see it misses.
 
-    `press` has what a printer takes by ending: pdf, and png of `_PRESS_DOTS` an inch; of the first layer's figures only.
+    `press` makes what a printer takes by ending, pdf and png of `_PRESS_DOTS` an inch; of the first layer's figures only.
     """
 
     key: str
@@ -66,7 +66,7 @@ class Picture:
     alt: str
     svg: bytes
     png: bytes
-    press: Mapping[str, bytes] = field(default_factory=dict)
+    press: Callable[[], Mapping[str, bytes]] = dict
 
     @property
     def address(self) -> str:
@@ -86,11 +86,14 @@ def finish(figure: Figure, key: str, title: str, caption: str, alt: str, *, pres
     with without_missing_glyphs():
         svg = _saved(figure, "svg", {"Date": None, "Creator": None})
         png = _saved(figure, "png", {"Software": None})
-        printed = {}
-        if press:
-            printed["pdf"] = _saved(figure, "pdf", {"CreationDate": None, "Creator": None, "Producer": None})
-            printed["png"] = _saved(figure, "png", {"Software": None}, _PRESS_DOTS)
-    return Picture(key, title, caption, alt, _short(svg), png, printed)
+    return Picture(key, title, caption, alt, _short(svg), png, (lambda: _pressed(figure)) if press else dict)
+
+
+def _pressed(figure: Figure) -> dict[str, bytes]:
+    """What a printer takes; made where it is asked for, because it takes longer than all else of a figure."""
+    with style(), without_missing_glyphs():
+        pdf = _saved(figure, "pdf", {"CreationDate": None, "Creator": None, "Producer": None})
+        return {"pdf": pdf, "png": _saved(figure, "png", {"Software": None}, _PRESS_DOTS)}
 
 
 _PATH = re.compile(rb' d="[^"]*"')

@@ -127,7 +127,7 @@ def _supplement(data: ReportData, blocks: list[Block], sections: Iterable[Sectio
 
 
 def _files(picture: Picture) -> dict[str, bytes]:
-    return {"svg": picture.svg, **picture.press}
+    return {"svg": picture.svg, **picture.press()}
 
 
 def _put(folder: Path, name: str, content: str | bytes) -> None:
