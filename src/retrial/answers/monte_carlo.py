@@ -49,6 +49,10 @@ class Origin:
     def size(self) -> int:
         return self.table.size
 
+    def only(self, rows: np.ndarray) -> Origin:
+        """Of some of the draws, whole tables of them, in their order."""
+        return Origin(self.table[rows], self.chain[rows], None if self.source is None else self.source[rows])
+
     @cached_property
     def _tables(self) -> tuple[np.ndarray, np.ndarray]:
         """Number of each draw's table from 0, and draws of each table."""

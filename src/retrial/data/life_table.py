@@ -15,10 +15,11 @@ import numpy as np
 import xarray as xr
 
 from retrial.answers import curves
+from retrial.answers.follow_up import FollowUp
 from retrial.answers.monte_carlo import Origin
 from retrial.answers.notes import empty_arms
 from retrial.answers.rows import Subject
-from retrial.answers.survival import follow_ups_of, horizon_of, survival_rows
+from retrial.answers.survival import survival_rows
 from retrial.cells import log_likelihood
 from retrial.criticism.pointwise import patients_observed
 from retrial.data.direction import good_endpoints
@@ -158,16 +159,16 @@ def _posterior(
 
 
 def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> list[Estimate]:
-    horizon, hazard = horizon_of(item.table, run.questions), spec.hazard_of()
+    hazard = spec.hazard_of()
     events = item.table.events.sum(TIME).max(RECONSTRUCTION).to_numpy()
     # everybody may have the event in time: only an arm without one has no likelihood of its own
     sizes = [math.inf if n > 0 else 0.0 for n in item.table.n.max(RECONSTRUCTION).to_numpy()]
-    note, follow_ups = empty_arms(events, sizes), follow_ups_of(item.table)
+    note, follow_up = empty_arms(events, sizes), FollowUp.of(item.table, item.weights)
 
     def under(prior: str) -> list[Estimate]:
         draws, origin = _pooled(run, fitted, prior)
         subject = Subject(item.endpoint, "", spec.name, prior, item.source, fitted.status(prior), note, origin=origin)
-        return survival_rows(subject, hazard, draws, horizon, run.questions, spec.proportional, follow_ups)
+        return survival_rows(subject, hazard, draws, run.questions, follow_up, spec.proportional)
 
     with ThreadPoolExecutor(run.sampler.threads) as pool:
         return [row for rows in pool.map(under, fitted.draws) for row in rows]

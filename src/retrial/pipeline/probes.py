@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from retrial.answers.survival import horizon_of
+from retrial.answers.follow_up import FollowUp
 from retrial.errors import ReconstructionError
 from retrial.pipeline.tables import PERCENT, EndpointTables, percent
 from retrial.run_config import RunConfig
@@ -87,7 +87,7 @@ def _together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def _sampled(run: RunConfig, item: EndpointTables) -> Sampled | None:
     if item.ensemble is None or item.targets is None or item.ensemble.relaxed:
         return None
-    horizon = horizon_of(item.table, run.questions)
+    horizon = FollowUp.of(item.table, item.weights).horizon(run.questions)
     times = tuple(time for time in run.questions.survival_months if time <= item.targets.months[-1])
     return Sampled(item, item.targets, item.ensemble, horizon, times)
 
