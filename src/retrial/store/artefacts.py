@@ -16,6 +16,7 @@ from retrial.fit import evidence
 from retrial.fit.diagnostics import Diagnostics
 from retrial.multivariable.summary import CovariateSummary
 from retrial.store.folders import MANIFEST
+from retrial.tables.findings import choices
 
 _EVERYWHERE = {
     "endpoint": "key of the endpoint or outcome in the study file",
@@ -302,6 +303,14 @@ ARTEFACTS: dict[str, Artefact] = {
     shift, standardised     of the mean, and in Monte Carlo standard errors
     sd_ratio                of the SDs over the tables
         """),
+        "%.10g",
+    ),
+    "choices": Artefact(
+        "choices.csv",
+        "the same with each of our own choices about the tables made otherwise",
+        _TABLES,
+        "report: Reconstruction",
+        _columns(f"{_ANSWERS}{choices.COLUMNS}"),
         "%.10g",
     ),
     "strict_comparison": Artefact(

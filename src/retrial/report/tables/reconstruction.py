@@ -83,37 +83,57 @@ _STRICT_COLUMNS = ("Quantity", "Arm", "Default", "Strict", "Difference (Monte Ca
 
 def left_out_table(study: Study, frame: pd.DataFrame) -> Table:
     """A row for every number left out, with shift and widening of the contrasts between the arms."""
-    told = frame.fillna({"left_out": "", "quantity": ""})
-    kept = told[told["quantity"].isin(["", *_CONTRASTS])]
-    quantities = list(dict.fromkeys(quantity_name(record) for record in records(kept[kept["quantity"] != ""])))
-    rows: list[Row] = []
-    for endpoint, mine in kept.groupby("endpoint", sort=False):
-        rows.append(text_row([upper_first(endpoint_label(study, str(endpoint)))], "group"))
-        rows += [_left_out_row(str(name), part, quantities) for name, part in mine.groupby("left_out", sort=False)]
     caption = (
         "First row: mean (SD) over the tables that carry every number. Others: shift of the mean, and SD as a multiple of the first row's, when"
         f" one printed statistic is left out; * where the shift exceeds {_MOVED:g} Monte Carlo standard errors or the SD grows by"
         f" {_WIDER:g} or more: the answer rests on that number. A median is left out with its interval."
     )
-    columns = ("Left out", *quantities)
-    return Table(
-        "leave_one_out",
-        "What each printed number contributes",
-        caption,
-        columns,
-        tuple(rows),
-        frozenset(range(1, len(columns))),
-        wide=True,
+    told = frame.assign(label=[_statistic(name) if name else "Nothing" for name in frame["left_out"].fillna("")])
+    return _against_the_tables(study, told, "leave_one_out", "What each printed number contributes", caption, "Left out")
+
+
+def choices_table(study: Study, frame: pd.DataFrame) -> Table:
+    """A row for every choice of ours made otherwise, with shift and widening of the contrasts between the arms."""
+    caption = (
+        "First row: mean (SD) over the tables. Others: shift of the mean, and SD as a multiple of the first row's, when one choice of ours is"
+        f" made otherwise; * where the shift exceeds {_MOVED:g} Monte Carlo standard errors or the SD grows by {_WIDER:g} or more. Small"
+        " samplers: choices.csv has the Monte Carlo errors. Log Bayes factor: of a hypothesis about who was eligible, against the tables as they"
+        " are, with its standard error; the prior's hazards of censoring are smooth, so that a rule that sets them to 0 pays for a jump."
     )
+    labels = [_choice(record) for record in records(frame.fillna({"choice": "", "words": "", "settled": ""}))]
+    title = "What our own choices about the tables contribute"
+    return _against_the_tables(study, frame.assign(label=labels), "choices", title, caption, "Choice")
 
 
-def _left_out_row(name: str, part: pd.DataFrame, quantities: Sequence[str]) -> Row:
-    label = _statistic(name) if name else "Nothing"
+def _choice(record: Mapping[str, Any]) -> str:
+    if not record["choice"]:
+        return "As they are"
+    factor = float(record["log_bayes_factor"])
+    evidence = f"log Bayes factor {fmt.decimal(factor, 1)} (SE {fmt.decimal(float(record['log_bayes_factor_se']), 1)})"
+    settled = str(record["settled"]).partition(":")[0]
+    return upper_first("; ".join(filter(None, (record["words"], "" if pd.isna(factor) else evidence, settled))))
+
+
+def _against_the_tables(study: Study, frame: pd.DataFrame, key: str, title: str, caption: str, column: str) -> Table:
+    """A row for every `label`, the first being the tables themselves."""
+    told = frame.fillna({"quantity": ""})
+    kept = told[told["quantity"].isin(["", *_CONTRASTS])]
+    quantities = list(dict.fromkeys(quantity_name(record) for record in records(kept[kept["quantity"] != ""])))
+    rows: list[Row] = []
+    for endpoint, mine in kept.groupby("endpoint", sort=False):
+        rows.append(text_row([upper_first(endpoint_label(study, str(endpoint)))], "group"))
+        parts = list(mine.groupby("label", sort=False))
+        rows += [_other_row(str(label), part, quantities, first=place == 0) for place, (label, part) in enumerate(parts)]
+    columns = (column, *quantities)
+    return Table(key, title, caption, columns, tuple(rows), frozenset(range(1, len(columns))), wide=True)
+
+
+def _other_row(label: str, part: pd.DataFrame, quantities: Sequence[str], *, first: bool) -> Row:
     failed = [str(status) for status in part["status"] if status != "ok"]
     if failed:
         return text_row([f"{label}: {failed[0]}", *([fmt.MISSING] * len(quantities))], "failed")
     by_quantity = {quantity_name(record): record for record in records(part)}
-    return text_row([label, *(_cell(by_quantity.get(quantity), first=not name) for quantity in quantities)])
+    return text_row([label, *(_cell(by_quantity.get(quantity), first=first) for quantity in quantities)])
 
 
 def _cell(record: Mapping[str, Any] | None, *, first: bool) -> str:
@@ -209,6 +229,7 @@ def reconstruction_section(data: ReportData) -> Section | None:
     """The section, or nothing where no table was reconstructed."""
     makers = (
         (data.spread, _spread),
+        (data.choices, choices_table),
         (data.leave_one_out, left_out_table),
         (data.strict_comparison, strict_table),
         (data.readings, _readings),
