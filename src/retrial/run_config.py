@@ -16,6 +16,7 @@ from retrial.priors.prior_set import PriorSet
 from retrial.priors.scales import Parameter
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.findings.probes import Probes
+from retrial.tables.printed.software import ReadingRules
 
 if TYPE_CHECKING:
     from retrial.data.kind import Kind
@@ -104,6 +105,7 @@ class RunConfig:
     questions: Questions = Questions()
     reconstruction: ReconstructionSettings = ReconstructionSettings()
     probes: Probes = field(default_factory=Probes)
+    reading_rules: ReadingRules = field(default_factory=ReadingRules)
 
     @property
     def main_prior(self) -> str:

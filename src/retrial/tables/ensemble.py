@@ -146,6 +146,8 @@ class ReadingResult:
     log_evidence_se  its standard error by the islands' spread; NaN where one small sampler is all there is
     share         posterior probability of the reading among the attained, each equally likely beforehand
     share_se      its standard error (jackknife over the islands)
+    joint_share, joint_share_se  the same given the numbers of all endpoints of the paper, and its standard error; NaN where there is none
+    software_share  joint share under the prior of the programs that the study file names
     miss          the closest table's largest distance from an agreement interval, in half-widths of it; 0 where attained
     violated      printed numbers that the closest table misses
     islands, chains_started, proposals  of the samplers that had this reading among their hypotheses; chains_arrived ended in it
@@ -158,6 +160,9 @@ class ReadingResult:
     log_evidence_se: float = np.nan
     share: float = 0.0
     share_se: float = np.nan
+    joint_share: float = np.nan
+    joint_share_se: float = np.nan
+    software_share: float = np.nan
     miss: float = np.nan
     violated: tuple[str, ...] = ()
     reason: str = ""
@@ -297,6 +302,9 @@ class Ensemble:
                     "log_evidence_se": result.log_evidence_se,
                     "share": result.share,
                     "share_se": result.share_se,
+                    "joint_share": result.joint_share,
+                    "joint_share_se": result.joint_share_se,
+                    "software_share": result.software_share,
                     "islands": result.islands,
                     "chains_started": result.chains_started,
                     "chains_arrived": result.chains_arrived,

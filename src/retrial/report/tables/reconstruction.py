@@ -19,6 +19,7 @@ from retrial.report.sections import Section
 from retrial.report.table import Row, Table, text_row
 from retrial.report.tables.audit import note_sentences
 from retrial.study.study import Study
+from retrial.tables.findings.joint import UNSETTLED
 from retrial.tables.findings.words import MEDIANS, RATIOS, TESTS, misses
 
 _NAMES = {
@@ -214,11 +215,15 @@ _READING_COLUMNS = (
     "Intervals of medians",
     "Outcome",
     "Share (SE)",
+    "Share in the paper (SE)",
+    "With the software",
     "Log evidence (SE)",
     "Effective tables",
 )
 _READING_CAPTION = (
-    "Every combination of estimators that may have made hazard ratio, test and intervals of medians, each equally likely beforehand. Log"
+    "Every combination of estimators that may have made hazard ratio, test and intervals of medians, each equally likely beforehand. Share in"
+    " the paper: given the numbers of all endpoints, which one set of estimators made; not settled: below twice its standard error. With the"
+    " software: the same where estimators that the programs named in the paper do not print are less likely beforehand. Log"
     " evidence: of the printed numbers, given the structure of the tables, under the prior of the tables; SE: standard error. Not attained:"
     " no sampler found a table; the closest one misses the numbers named, by multiples of the interval of values that count as agreement."
     " Impossible: whatever the table."
@@ -272,7 +277,7 @@ def _spread_row(record: Mapping[str, Any]) -> Row:
 def _readings(study: Study, frame: pd.DataFrame) -> Table:
     rows = grouped(study, frame, _reading_row)
     title = f"All {len(frame)} readings"
-    return Table("readings", title, _READING_CAPTION, _READING_COLUMNS, rows, frozenset(range(4, 7)), folded=True, wide=True)
+    return Table("readings", title, _READING_CAPTION, _READING_COLUMNS, rows, frozenset(range(4, 9)), folded=True, wide=True)
 
 
 def _reading_row(record: Mapping[str, Any]) -> Row:
@@ -282,8 +287,15 @@ def _reading_row(record: Mapping[str, Any]) -> Row:
     share = _with_error(fmt.share(float(record["share"])), fmt.share(float(record.get("share_se", float("nan")))))
     evidence = _with_error(fmt.decimal(float(record["log_evidence"]), 1), fmt.decimal(float(record["log_evidence_se"]), 1))
     size = fmt.decimal(float(record["effective_tables"]), 0)
-    numbers = [share, evidence, size] if attained else [fmt.MISSING] * 3
+    numbers = [share, *_of_the_paper(record), evidence, size] if attained else [fmt.MISSING] * 5
     return text_row([*named, _outcome(record), *numbers])
+
+
+def _of_the_paper(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Joint share with its error, and that under the prior of the programs named."""
+    joint, se, software = (float(record.get(name, float("nan"))) for name in ("joint_share", "joint_share_se", "software_share"))
+    told = _with_error(fmt.share(joint), fmt.share(se))
+    return f"{told}, not settled" if joint < UNSETTLED * se else told, fmt.share(software)
 
 
 def _with_error(number: str, error: str) -> str:
