@@ -7,17 +7,19 @@ draws are matrix products, (table, draw) by (draw, prior). New proposals where a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from retrial.errors import FitError
 from retrial.fit.engine import Build, Job
 from retrial.fit.importance import kernel
-from retrial.fit.importance.adaptive import AT_A_TIME, HIGHEST_K, MOST_ROUNDS, POWER, RESULTS, Sample, adapted
+from retrial.fit.importance.adaptive import AT_A_TIME, ENOUGH_TO_MOVE, HIGHEST_K, MOST_ROUNDS, POWER, RESULTS, Sample, adapted
 from retrial.fit.importance.fits import POOLED_SHARE, shared_model, targets_of, wanted_size
-from retrial.fit.importance.proposal import Component
+from retrial.fit.importance.proposal import Component, of_moments
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
@@ -95,7 +97,7 @@ def effect_grid(
     sample, _ = adapted(model, targets, wanted, pooled, seed, settings.threads)
     if not sample.size:
         raise FitError(f"a grid of priors of {effect}: no mode found of any table")
-    return _Grid(sample, model.places[effect], effect, wide, means, sds, wanted).settled(seed)
+    return _Grid(sample, model.places[effect], effect, wide, means, sds, wanted, settings.threads).settled(seed)
 
 
 def _under(job: Job, effect: str, prior: Prior) -> Job:
@@ -128,6 +130,7 @@ class _Grid:
     means: np.ndarray
     sds: np.ndarray
     wanted: float
+    threads: int
 
     @property
     def shares(self) -> np.ndarray:
@@ -153,19 +156,25 @@ class _Grid:
             least = sizes[worst, np.arange(failing.size)]
             bad = (least < self.wanted) | (parts.worst_k(failing, worst) >= HIGHEST_K)
             failing, worst, least = failing[bad], worst[bad], least[bad]
-            new = self._new(failing[np.argsort(least)], worst[np.argsort(least)])
+            order = np.argsort(least)
+            new = self._new(parts, failing[order], worst[order])
             if not new:
                 break
             # what passed goes on passing, as in `adapted`
             self.sample.add(new, [POWER] * len(new), seed.spawn(len(new)))
         return self._told(_Parts.of(self))
 
-    def _new(self, failing: np.ndarray, worst: np.ndarray) -> list[Component]:
-        """Laplace approximations under some of the failing priors, the worst among them, each of its own worst table."""
+    def _new(self, parts: _Parts, failing: np.ndarray, worst: np.ndarray) -> list[Component]:
+        """Proposals under some of the failing priors, the worst among them, each of its own worst table: at its weighted moments, where those
+        are known, else at its mode."""
         if not failing.size:
             return []
         picked = np.unique(np.linspace(0, failing.size - 1, AT_A_TIME).round().astype(int))
-        found = [self._mode(int(failing[place]), int(worst[place])) for place in picked]
+        found = list[Component | None]()
+        for prior, table in zip(failing[picked].tolist(), worst[picked].tolist(), strict=True):
+            result, weights = parts.weighed(prior, table)
+            one = of_moments(parts.points, weights) if result[0] > ENOUGH_TO_MOVE else None
+            found.append(self._mode(prior, table) if one is None else one)
         return [one for one in found if one is not None]
 
     def _mode(self, prior: int, table: int) -> Component | None:
@@ -193,10 +202,10 @@ class _Grid:
 
 @dataclass(frozen=True, eq=False)
 class _Parts:
-    """Draws in the order of their effect β (draw,), and log weights without the prior of it, (table, draw) less `largest` (table,)."""
+    """Draws (draw, k) in the order of their effect β, and log weights without the prior of it, (table, draw) less `largest` (table,)."""
 
     grid: _Grid
-    effect: np.ndarray
+    points: np.ndarray
     log_weights: np.ndarray
     largest: np.ndarray
 
@@ -205,45 +214,63 @@ class _Parts:
         order = np.argsort(grid.sample.points[:, grid.place], kind="stable")
         log_weights = grid.sample.tables[:, order] + grid._without_effect()[order]
         largest = log_weights.max(axis=1)
-        return cls(grid, grid.sample.points[order, grid.place], log_weights - largest[:, None], largest)
+        return cls(grid, grid.sample.points[order], log_weights - largest[:, None], largest)
 
-    def _chunks(self, priors: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Effect (draw,), weights (table, draw) without its prior, and exp(-(β - mean)² / 2 sd²), (draw, prior), part by part."""
+    @cached_property
+    def effect(self) -> np.ndarray:
+        return np.ascontiguousarray(self.points[:, self.grid.place])
+
+    def _chunks[T](self, priors: np.ndarray, work: Callable[[np.ndarray, np.ndarray, np.ndarray], T]) -> Iterator[T]:
+        """`work` of effect (draw,), weights (table, draw) without its prior, and exp(-(β - mean)² / 2 sd²), (draw, prior), part by part."""
         means, sds = self.grid.means[priors], self.grid.sds[priors]
-        for start in range(0, self.effect.size, _AT_ONCE):
+
+        def one(start: int) -> T:
             beta = self.effect[start : start + _AT_ONCE]
             density = np.exp(-0.5 * ((beta[:, None] - means) / sds) ** 2)
-            yield beta, np.exp(self.log_weights[:, start : start + _AT_ONCE]), density
+            return work(beta, np.exp(self.log_weights[:, start : start + _AT_ONCE]), density)
+
+        with ThreadPoolExecutor(self.grid.threads) as pool:
+            yield from pool.map(one, range(0, self.effect.size, _AT_ONCE))
 
     def sums(self, priors: np.ndarray) -> _Sums:
         """Over all draws, under these priors."""
-        shape = (len(self.log_weights), priors.size)
-        total, squares, first, second = (np.zeros(shape) for _ in range(4))
-        for beta, weights, density in self._chunks(priors):
-            total += weights @ density
-            squares += weights**2 @ density**2
-            first += (weights * beta) @ density
-            second += (weights * beta**2) @ density
-        return _Sums(total, squares, first, second)
+
+        def of_part(beta: np.ndarray, weights: np.ndarray, density: np.ndarray) -> np.ndarray:
+            of_weights = np.concatenate([weights, weights * beta, weights * beta**2]) @ density
+            return np.concatenate([of_weights, weights**2 @ density**2])
+
+        total = np.zeros((4 * len(self.log_weights), priors.size))
+        for part in self._chunks(priors, of_part):
+            total += part
+        weights, first, second, squares = np.split(total, 4)
+        return _Sums(weights, squares, first, second)
+
+    def weighed(self, prior: int, table: int) -> tuple[np.ndarray, np.ndarray]:
+        """What `adaptive.RESULTS` counts and the smoothed weights (draw,) of one table under one prior."""
+        weights, found = np.empty(self.effect.size), np.empty(RESULTS)
+        log_prior = -0.5 * ((self.effect - self.grid.means[prior]) / self.grid.sds[prior]) ** 2
+        kernel.weigh(self.log_weights[table], log_prior, weights, found)
+        return found, weights
 
     def worst_k(self, priors: np.ndarray, tables: np.ndarray) -> np.ndarray:
         """(prior,) Pareto k of one table under each of some priors."""
-        weights, found = np.empty(self.effect.size), np.empty((priors.size, RESULTS))
-        for place, (prior, table) in enumerate(zip(priors, tables, strict=True)):
-            log_prior = -0.5 * ((self.effect - self.grid.means[prior]) / self.grid.sds[prior]) ** 2
-            kernel.weigh(self.log_weights[table], log_prior, weights, found[place])
-        return np.asarray(found[:, 1])
+        with ThreadPoolExecutor(self.grid.threads) as pool:
+            return np.array([found[1] for found, _ in pool.map(self.weighed, priors.tolist(), tables.tolist())])
 
     def pooled(self, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Effective size (prior,) of weights pooled over tables, each times `scale` (table, prior); nodes, and the distribution over them."""
         nodes = self.effect[np.linspace(0, self.effect.size - 1, _NODES + 1).round().astype(int)]
         masses, squares = np.zeros((scale.shape[1], _NODES)), np.zeros(scale.shape[1])
-        for beta, weights, density in self._chunks(np.arange(scale.shape[1])):
+
+        def of_part(beta: np.ndarray, weights: np.ndarray, density: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             mixed = density * (weights.T @ scale)
-            squares += (mixed**2).sum(axis=0)
             cell = np.searchsorted(nodes, beta).clip(1, _NODES) - 1
             first = np.flatnonzero(np.diff(cell, prepend=-1))
-            masses[:, cell[first]] += np.add.reduceat(mixed, first, axis=0).T
+            return cell[first], np.add.reduceat(mixed, first, axis=0).T, (mixed**2).sum(axis=0)
+
+        for cells, mass, square in self._chunks(np.arange(scale.shape[1]), of_part):
+            masses[:, cells] += mass
+            squares += square
         total = masses.sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             cdf = np.cumsum(masses, axis=1) / total[:, None]
