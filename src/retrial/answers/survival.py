@@ -12,6 +12,7 @@ import numpy as np
 from retrial.answers import curves
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
+from retrial.answers.shared import SharedAnswers, shared_answers
 from retrial.dims import ARMS
 from retrial.estimate import NAN, Estimate
 from retrial.fit.survival.likelihood import Hazard
@@ -58,15 +59,17 @@ def survival_rows(
     questions: Questions,
     proportional: bool = True,
     follow_ups: Sequence[float] = (),
+    shared: SharedAnswers | None = None,
 ) -> list[Estimate]:
     """Rows from pooled draws of a survival model's parameters; differences are experimental - control.
 
     Where hazards are not proportional there is no one hazard ratio: HR(t) is given at the times of S(t), and its average over the horizon.
-    `follow_ups` (months) are those of the arms, the horizon where they are not given.
+    `follow_ups` (months) are those of the arms, the horizon where they are not given; `shared` are answers of the same draws, where they are known.
     """
     ratio = dataclasses.replace(subject, contrast=RATIO)
     follow_ups = follow_ups or (horizon,) * len(ARMS)
     times = times_within(questions, min(follow_ups))
+    known = shared_answers(hazard, draws, horizon, times, proportional) if shared is None else shared
     if proportional:
         ratios = ratio.ratio_from_draws("hazard_ratio", draws["log_hazard_ratio"], questions)
     else:
@@ -74,13 +77,12 @@ def survival_rows(
         ratios = [
             row for i, time in enumerate(times) for row in ratio.ratio_from_draws("hazard_ratio", varying[:, i], questions, time)
         ]
-        average = curves.log_average_hazard_ratio(hazard, draws, horizon)
-        ratios += ratio.ratio_from_draws("average_hazard_ratio", average, questions, horizon)
+        ratios += ratio.ratio_from_draws("average_hazard_ratio", known.log_ratio, questions, horizon)
     return [
         *ratios,
         *_noted(_medians(subject, curves.median_survival(hazard, draws), questions), follow_ups),
-        *_by_arm(subject, ("rmst", "rmst_difference"), "months", curves.rmst(hazard, draws, horizon), questions, horizon),
-        *_survival_at(subject, hazard, draws, times, questions),
+        *_by_arm(subject, ("rmst", "rmst_difference"), "months", known.rmst, questions, horizon),
+        *_survival_at(subject, known, questions),
     ]
 
 
@@ -132,14 +134,12 @@ def _noted(medians: Sequence[Estimate], follow_ups: Sequence[float]) -> list[Est
     ]
 
 
-def _survival_at(
-    subject: Subject, hazard: Hazard, draws: Mapping[str, np.ndarray], times: Sequence[float], questions: Questions
-) -> list[Estimate]:
-    values = curves.survival(hazard, draws, np.array(times))
+def _survival_at(subject: Subject, shared: SharedAnswers, questions: Questions) -> list[Estimate]:
+    names = ("survival", "survival_difference")
     return [
         row
-        for index, time in enumerate(times)
-        for row in _by_arm(subject, ("survival", "survival_difference"), "probability", values[..., index], questions, time)
+        for index, time in enumerate(shared.times)
+        for row in _by_arm(subject, names, "probability", shared.survival[..., index], questions, time)
     ]
 
 
