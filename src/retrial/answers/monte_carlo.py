@@ -49,9 +49,9 @@ class Origin:
     def size(self) -> int:
         return self.table.size
 
-    def only(self, rows: np.ndarray) -> Origin:
-        """Of some of the draws, whole tables of them, in their order."""
-        return Origin(self.table[rows], self.chain[rows], None if self.source is None else self.source[rows])
+    def rows(self, kept: np.ndarray) -> Origin:
+        """Of some of the draws."""
+        return Origin(self.table[kept], self.chain[kept], None if self.source is None else self.source[kept])
 
     @cached_property
     def _tables(self) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from retrial.answers import curves
 from retrial.answers.follow_up import FollowUp
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
+from retrial.answers.shared import SharedAnswers, shared_answers
 from retrial.dims import ARMS
 from retrial.estimate import NAN, Estimate
 from retrial.fit.survival.likelihood import Hazard
@@ -31,49 +32,45 @@ def survival_rows(
     questions: Questions,
     follow_up: FollowUp,
     proportional: bool = True,
+    shared: SharedAnswers | None = None,
 ) -> list[Estimate]:
     """Rows from pooled draws of a survival model's parameters; differences are experimental - control.
 
     Where hazards are not proportional there is no one hazard ratio: HR(t) is given at the times of S(t), and its average over the horizon.
-    What is said of a time is said by the tables that are followed until then, `subject.origin.table` their rows of `follow_up`.
+    What is said of a time is said by the tables that are followed until then, `subject.origin.table` their rows of `follow_up`. `shared` are
+    answers of the same draws, where they are known.
     """
     ratio = dataclasses.replace(subject, contrast=RATIO)
     times, horizon = follow_up.times(questions), follow_up.horizon(questions)
-
-    def at(time: float, about: Subject = subject) -> tuple[Subject, Mapping[str, np.ndarray]]:
-        return reaching(about, draws, follow_up, time)
-
+    known = shared_answers(hazard, draws, horizon, times, proportional) if shared is None else shared
     rows: list[Estimate] = []
     if proportional:
         rows += ratio.ratio_from_draws("hazard_ratio", draws["log_hazard_ratio"], questions)
     else:
-        for time in times:
-            about, some = at(time, ratio)
-            varying = curves.log_hazard_ratio(hazard, some, np.array([time]))[:, 0]
-            rows += about.ratio_from_draws("hazard_ratio", varying, questions, time)
-        about, some = at(horizon, ratio)
-        average = curves.log_average_hazard_ratio(hazard, some, horizon)
-        rows += about.ratio_from_draws("average_hazard_ratio", average, questions, horizon)
+        varying = curves.log_hazard_ratio(hazard, draws, np.array(times))
+        for index, time in enumerate(times):
+            about, kept = reaching(ratio, follow_up, time)
+            rows += about.ratio_from_draws("hazard_ratio", varying[kept, index], questions, time)
+        about, kept = reaching(ratio, follow_up, horizon)
+        rows += about.ratio_from_draws("average_hazard_ratio", known.log_ratio[kept], questions, horizon)
     rows += _noted(_medians(subject, curves.median_survival(hazard, draws), questions), follow_up.of_arms)
-    about, some = at(horizon)
-    rows += _by_arm(about, ("rmst", "rmst_difference"), "months", curves.rmst(hazard, some, horizon), questions, horizon)
-    for time in times:
-        about, some = at(time)
-        values = curves.survival(hazard, some, np.array([time]))[..., 0]
+    about, kept = reaching(subject, follow_up, horizon)
+    rows += _by_arm(about, ("rmst", "rmst_difference"), "months", known.rmst[kept], questions, horizon)
+    for index, time in enumerate(times):
+        about, kept = reaching(subject, follow_up, time)
+        values = known.survival[kept, :, index]
         rows += _by_arm(about, ("survival", "survival_difference"), "probability", values, questions, time)
     return rows
 
 
-def reaching(
-    subject: Subject, draws: Mapping[str, np.ndarray], follow_up: FollowUp, time: float
-) -> tuple[Subject, Mapping[str, np.ndarray]]:
-    """The subject and the draws of the tables that are followed to a time, with a note where that is not all of them."""
+def reaching(subject: Subject, follow_up: FollowUp, time: float) -> tuple[Subject, np.ndarray | slice]:
+    """The subject and the rows of its draws of the tables that are followed to a time, with a note where that is not all of them."""
     reach = follow_up.reaching(time)
     if reach.all() or subject.origin is None:
-        return subject, draws
+        return subject, slice(None)
     rows = np.flatnonzero(reach[subject.origin.table])
     note = "; ".join(filter(None, (subject.note, follow_up.note(time))))
-    return dataclasses.replace(subject, note=note, origin=subject.origin.only(rows)), {k: v[rows] for k, v in draws.items()}
+    return dataclasses.replace(subject, note=note, origin=subject.origin.rows(rows)), rows
 
 
 def _medians(subject: Subject, values: np.ndarray, questions: Questions) -> list[Estimate]:

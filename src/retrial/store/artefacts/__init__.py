@@ -94,7 +94,8 @@ ARTEFACTS: dict[str, Artefact] = {
             elpd_difference, elpd_difference_se  from the best model, patient by patient within a table
             p_loo                   effective number of parameters
             pareto_k_max, pareto_k_limit, share_k_above_limit  largest Pareto k, its limit for this number of draws, patients above it
-            stacking_weight, stacking_weight_sd  mean and SD over the tables; empty where there is nothing to weigh against
+            stacking_weight, stacking_weight_sd, stacking_weight_mcse  mean and SD over the tables, and standard error of the mean; empty where there
+                                    is nothing to weigh against
             tables, tables_failed, tables_compared  whose fit passed, failed, and where all compared models passed
             status
         """),
