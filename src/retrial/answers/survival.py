@@ -69,7 +69,7 @@ def reaching(subject: Subject, follow_up: FollowUp, time: float) -> tuple[Subjec
     if reach.all() or subject.origin is None:
         return subject, slice(None)
     rows = np.flatnonzero(reach[subject.origin.table])
-    note = "; ".join(filter(None, (subject.note, follow_up.note(time))))
+    note = "; ".join(filter(None, (follow_up.note(time), subject.note)))
     return dataclasses.replace(subject, note=note, origin=subject.origin.rows(rows)), rows
 
 

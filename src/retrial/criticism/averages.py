@@ -182,7 +182,7 @@ class _Mixture:
         total = sum(float(item.sum()) for item in weights)
         if reach.all() or not total > 0:
             return subject, self
-        note = "; ".join(filter(None, (subject.note, follow_up.note(time))))
+        note = "; ".join(filter(None, (follow_up.note(time), subject.note)))
         return dataclasses.replace(subject, note=note), _Mixture(self.parts, [item / total for item in weights])
 
     @property

@@ -10,7 +10,6 @@ import numpy as np
 
 from retrial.answers import curves
 from retrial.answers.follow_up import FollowUp
-from retrial.answers.variance import variance_split
 from retrial.criticism.ensemble import (
     PREDICTIVE_DRAWS,
     QUANTILES,
@@ -22,6 +21,7 @@ from retrial.criticism.ensemble import (
 )
 from retrial.criticism.predictive import prior_draws, scheme_of
 from retrial.criticism.summary import pit_rows
+from retrial.criticism.variance import variance_split
 from retrial.data.kind import Row
 from retrial.dims import ARMS, PREDICTIVES
 from retrial.fit.engine import Draws
