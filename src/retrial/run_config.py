@@ -121,7 +121,7 @@ class RunConfig:
     def of_model(self, spec: ModelSpec) -> RunConfig:
         """What the fits of one model depend on."""
         mine = dataclasses.replace(self, priors=self.sets_for(spec))
-        return mine.about("priors", "endpoints", "sampler", "limits", "questions")
+        return mine.about("priors", "endpoints", "sampler", "limits", "questions", "reconstruction")
 
     def sets_for(self, spec: ModelSpec) -> dict[str, PriorSet]:
         """Prior sets that a model is fitted under: the main one, and those that it names."""

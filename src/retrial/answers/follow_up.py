@@ -22,10 +22,13 @@ _ROUND_OFF = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class FollowUp:
-    """Ends (M, arms), the longest time of each table and arm in months, and weights (M,) of the tables, adding to 1."""
+    """Ends (M, arms), the longest time of each table and arm in months, and weights (M,) of the tables, adding to 1; `end` where the follow-up
+    of both arms is that of other weights.
+    """
 
     ends: np.ndarray
     weights: np.ndarray
+    end: float | None = None
 
     @classmethod
     def of(cls, table: LifeTable, weights: np.ndarray) -> FollowUp:
@@ -49,7 +52,11 @@ class FollowUp:
     @property
     def months(self) -> float:
         """The longest time that tables of enough weight have in both arms."""
-        return self._longest(self.ends.min(axis=1))
+        return self._longest(self.ends.min(axis=1)) if self.end is None else self.end
+
+    def weighted(self, weights: np.ndarray) -> FollowUp:
+        """The same tables, times and horizon with other weights."""
+        return FollowUp(self.ends, weights, self.months)
 
     def _longest(self, ends: np.ndarray) -> float:
         order = np.argsort(-ends, kind="stable")

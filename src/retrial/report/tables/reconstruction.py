@@ -14,7 +14,7 @@ from retrial.dims import TOTAL
 from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
-from retrial.report.labels import contrast_label, endpoint_label, quantity_label, upper_first, words
+from retrial.report.labels import contrast_label, endpoint_label, model_label, prior_label, quantity_label, upper_first, words
 from retrial.report.sections import Section
 from retrial.report.table import Row, Table, text_row
 from retrial.report.tables.audit import note_sentences
@@ -189,6 +189,25 @@ def _table_counts(study: Study, record: Mapping[str, Any]) -> str:
     return f"{name}: {int(record['strict_tables'])} strict, {int(record['default_tables'])} default"
 
 
+def joint_table(study: Study, frame: pd.DataFrame) -> Table:
+    """How far every model and the tables' own prior agree: effective tables of its joint posterior."""
+    caption = (
+        "A model's rows are of a cut posterior: tables from their own prior, parameters from the model given each table. Weighed by the model's"
+        " evidence over that of the tables' prior the tables give the joint posterior, rows of the variant “joint posterior” where enough tables"
+        " are left. SD: of the log ratio of both evidences over the tables."
+    )
+    columns = ("Model", "Prior", "Effective tables", "SD of the log ratio", "Joint posterior")
+    rows = grouped(study, frame, _joint_row)
+    title = "Models and the tables' own prior"
+    return Table("joint_posteriors", title, caption, columns, rows, frozenset((2, 3)), folded=True, wide=True)
+
+
+def _joint_row(record: Mapping[str, Any]) -> Row:
+    numbers = [fmt.decimal(float(record["effective_tables"]), 0), fmt.decimal(float(record["log_ratio_sd"]), 1)]
+    told = "shown" if record["status"] == "ok" else str(record["status"])
+    return text_row([model_label(str(record["model"])), prior_label(str(record["prior"])), *numbers, told])
+
+
 KEY, TITLE = "reconstruction", "What the printed survival numbers allow"
 _FAMILY = "joint"
 _ALL = 1 - 1e-9
@@ -237,6 +256,7 @@ def reconstruction_section(data: ReportData) -> Section | None:
         (data.choices, choices_table),
         (data.leave_one_out, left_out_table),
         (data.strict_comparison, strict_table),
+        (data.joint_posteriors, joint_table),
         (data.readings, _readings),
     )
     tables = [make(data.study, frame) for frame, make in makers if frame is not None and not frame.empty]

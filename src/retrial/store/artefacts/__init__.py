@@ -7,6 +7,7 @@ from pathlib import Path
 
 from retrial.answers.agreement import Agreement
 from retrial.audit.check import Check
+from retrial.criticism import joint
 from retrial.estimate import Estimate
 from retrial.fit import evidence
 from retrial.fit.diagnostics import Diagnostics
@@ -54,6 +55,13 @@ ARTEFACTS: dict[str, Artefact] = {
     ),
     "model_probabilities": Artefact(
         "model_probabilities.csv", "probabilities of the models", _MODELS, "report: Model criticism", columns(evidence.MODELS)
+    ),
+    "joint_posteriors": Artefact(
+        "joint_posteriors.csv",
+        "how far each model and the tables' own prior agree",
+        _MODELS,
+        "report: Model criticism",
+        columns(joint.COLUMNS),
     ),
     "agreement": Artefact(
         "agreement.csv",
