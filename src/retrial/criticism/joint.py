@@ -24,14 +24,6 @@ JOINT = "joint posterior"
 """The rows' `variant`."""
 LEAST_EFFECTIVE = 20
 """Effective tables below which the model and the tables' prior disagree, and only the cut posterior is shown (METHODS 4)."""
-COLUMNS = """
-    endpoint, model, prior
-    tables                  with a passed fit that has an evidence
-    effective_tables        effective number of them under the weights of the joint posterior, 1 / Σ W²
-    log_ratio_sd            SD over the tables of the log of the model's evidence over that of the tables' prior
-    status                  "ok", or why the joint posterior is not shown
-"""
-"""Columns of joint_posteriors.csv."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -45,7 +45,7 @@ class Fits:
     bands        endpoint -> S(t) of one posterior, for the figure;  criticism, variance: of survival models
     multivariable   a row a covariate of a printed multivariable model
     shared       draws of what all survival models answer, by endpoint, model and prior set
-    joint        a row a survival model and prior set: how its joint posterior with the tables stands (columns: `criticism.joint`)
+    joint        a row a survival model and prior set: how its joint posterior with the tables stands (columns: `fit.evidence`)
     """
 
     estimates: Sequence[Estimate] = ()

@@ -92,7 +92,7 @@ class ReportData:
     readings     a row an endpoint and reading of the paper's estimators (columns: `Ensemble.health`)
     spread       answers over the tables (columns: `tables.findings.spread.spread`); leave_one_out: the same with numbers left out in turn;
                  choices: with choices of ours made otherwise
-    joint_posteriors   columns of `criticism.joint`;  strict_comparison: columns of `tables.findings.spread.compare_values`
+    joint_posteriors   columns of `fit.evidence`;  strict_comparison: columns of `tables.findings.spread.compare_values`
     loo_pit      distributions of LOO-PIT values by endpoint, model and arm, at each predicted probability
     predictive   by endpoint key: `survival` (model, predictive, quantile, arm, time), Kaplan-Meier curves of new studies; `status` (model)
     traces       posteriors (chain, draw, ...) whose chains are shown; attrs endpoint, model, prior, table, tables

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from retrial.answers.agreement import Agreement
 from retrial.audit.check import Check
-from retrial.criticism import joint
 from retrial.estimate import Estimate
 from retrial.fit import evidence
 from retrial.fit.diagnostics import Diagnostics
@@ -61,7 +60,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "how far each model and the tables' own prior agree",
         _MODELS,
         "report: Model criticism",
-        columns(joint.COLUMNS),
+        columns(evidence.JOINT),
     ),
     "agreement": Artefact(
         "agreement.csv",
