@@ -13,7 +13,7 @@ from report_estimates import PRIORS, estimates
 from report_factory import report_data
 from scipy import stats
 
-from retrial.answers.beliefs import belief
+from retrial.priors.implied.beliefs import belief
 from retrial.report.figures.beliefs import belief_pictures
 
 

@@ -12,6 +12,7 @@ from report_estimates import PRIORS, Z, estimates
 from report_factory import report_data, study, study_record
 from report_pages import Written, brief, plain, small
 
+from retrial.criticism.averages import AVERAGE, STACKING
 from retrial.estimate import Estimate
 from retrial.report.reader.ladder import archetypes, outcomes
 from retrial.store.tables import read_rows
@@ -98,20 +99,31 @@ def test_a_failed_fit_is_struck_out_and_in_no_sentence(report: Written) -> None:
     assert report.brief.count(number) == report.brief.count(f"<s>{number}</s>") == 1
 
 
-def test_the_average_over_models_is_quoted_where_a_run_has_it() -> None:
-    rows = [
-        *estimates(),
-        *(
-            dataclasses.replace(row, model="mean_of_models", point=0.999 * row.point)
-            for row in estimates()
-            if row.model == "weibull" and row.endpoint == "os" and not row.failed and row.statistic == "value"
-        ),
-    ]
-    found = outcomes(report_data(estimates=rows, averages=("mean_of_models",), from_tables=("weibull",)))
-    assert [one.unadjusted.model for one in found if one.unadjusted is not None and one.endpoint in ("os", "pfs")] == [
-        "mean_of_models",
-        "weibull",
-    ]
+def test_the_average_over_models_stands_for_the_unadjusted_effect_where_a_run_has_it() -> None:
+    """Under the priors that it was made under; the printed ratio stays beside it, and another endpoint keeps its model."""
+    base = [row for row in estimates() if (row.endpoint, row.model, row.adjusted_for) == ("os", "weibull", "")]
+    shared = {"model": AVERAGE, "quantity": "average_hazard_ratio", "time": 16.0, "variant": STACKING}
+    rows = [dataclasses.replace(row, **shared, point=0.9 * row.point) for row in base if row.prior in ("flat", "sceptical")]
+    data = report_data(estimates=[*estimates(), *rows], main_prior="flat", curves={})
+    found = {one.endpoint: one.unadjusted for one in outcomes(data)}
+    mine = found["os"]
+    assert mine is not None
+    assert list(mine.rows) == ["flat", "sceptical"]
+    assert mine.published is not None
+    assert mine.published.point == 0.47
+    pfs = found["pfs"]
+    assert pfs is not None
+    assert pfs.model == "weibull"
+    flat = next(row for row in rows if row.prior == "flat" and row.statistic == "value")
+    text = plain(brief(data))
+    assert (
+        "Unadjusted, average over models (stacking weights): the 95 % interval of the average hazard ratio to 16 months" in text
+    )
+    assert f"{flat.point:.3f} ({flat.lower:.3f} to {flat.upper:.3f})" in text
+    failed = [dataclasses.replace(row, status="failed: no model passed") for row in rows]
+    other = {one.endpoint: one.unadjusted for one in outcomes(report_data(estimates=[*estimates(), *failed], main_prior="flat"))}
+    assert other["os"] is not None
+    assert other["os"].model == "weibull"
 
 
 def test_archetypes_begin_with_the_main_prior_and_take_one_of_each() -> None:

@@ -100,19 +100,20 @@ class ReportData:
     evidence, model_probabilities  columns of `fit.evidence`: marginal likelihoods of the tables, and what they say of the models
     criticism    a row an endpoint and model: leave-one-out scores, Pareto k, stacking weights (columns: `criticism.summary`)
     readings     a row an endpoint and reading of the paper's estimators (columns: `Ensemble.health`)
-    spread       answers over the tables (columns: `tables.findings.spread.spread`); leave_one_out: the same with numbers left out in turn
-    strict_comparison  columns of `tables.findings.spread.compare_values`
+    spread       answers over the tables (columns: `tables.findings.spread.spread`); leave_one_out: the same with numbers left out in turn;
+                 choices: with choices of ours made otherwise
+    joint_posteriors   columns of `fit.evidence`;  strict_comparison: columns of `tables.findings.spread.compare_values`
     loo_pit      distributions of LOO-PIT values by endpoint, model and arm, at each predicted probability
     predictive   by endpoint key: `survival` (model, predictive, quantile, arm, time), Kaplan-Meier curves of new studies; `status` (model)
     traces       posteriors (chain, draw, ...) whose chains are shown; attrs endpoint, model, prior, table, tables
-    beliefs      columns endpoint, adjusted_for, prior, value (a hazard ratio), prior_density, likelihood, posterior, below: `answers.beliefs`
+    beliefs      columns endpoint, adjusted_for, prior, value (a hazard ratio), prior_density, likelihood, posterior, below: `priors.implied.beliefs`
     planned      the analysis plan that was written before; None where there is none
     manifest     study, config, seed, versions, commit, wall time, ...
     model_cards  model name -> what a statistician should know of it (the model file's docstring)
     model_labels, model_words  model name -> what it is called, and in one word beside other models of the same outcome
     model_kinds  model name -> the kind of data that it is fitted to
     parameter_labels  parameter of a model -> what it is called, with its unit
-    from_tables  models that are fitted to the life tables; `averages`: names under which rows are averaged over models
+    from_tables  models that are fitted to the life tables
     thresholds   in words, what a fit must meet to pass
     main_prior   prior set that the sentences of "Key results" quote; the first one met where empty
     """
@@ -139,6 +140,8 @@ class ReportData:
     readings: pd.DataFrame | None = None
     spread: pd.DataFrame | None = None
     leave_one_out: pd.DataFrame | None = None
+    choices: pd.DataFrame | None = None
+    joint_posteriors: pd.DataFrame | None = None
     strict_comparison: pd.DataFrame | None = None
     predictive: Mapping[str, xr.Dataset] = field(default_factory=dict)
     traces: Sequence[xr.Dataset] = ()
@@ -150,7 +153,6 @@ class ReportData:
     model_kinds: Mapping[str, str] = field(default_factory=dict)
     parameter_labels: Mapping[str, str] = field(default_factory=dict)
     from_tables: Collection[str] = ()
-    averages: Collection[str] = ()
     thresholds: str = "R-hat ≤ 1.01, bulk and tail effective sample size ≥ 400, no divergence"
     main_prior: str = ""
 

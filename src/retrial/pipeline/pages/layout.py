@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from retrial.answers.beliefs import belief
 from retrial.answers.curves import kaplan_meier
 from retrial.audit.check import Check
 from retrial.audit.run import run_audit
@@ -20,6 +19,7 @@ from retrial.fit.posterior_file import typical_posterior
 from retrial.frequentist.rows import RATIO
 from retrial.pipeline.plan import planned
 from retrial.pipeline.priors import used_models
+from retrial.priors.implied.beliefs import belief
 from retrial.priors.scales import LOG_HAZARD_RATIO
 from retrial.report.data import PrintedAtRisk, ReportData, SurvivalCurves
 from retrial.report.figures.survival import survival_pictures

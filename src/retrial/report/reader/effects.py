@@ -66,6 +66,8 @@ _FEW = 2
 
 def heading(ladder: Ladder) -> str:
     """ "Unadjusted", or what it is adjusted for."""
+    if ladder.variant:
+        return "Unadjusted, average over models"
     covariates = [name for name in ladder.adjusted_for.split(",") if name]
     if len(covariates) > _FEW:
         return f"Adjusted for {len(covariates)} covariates"
@@ -77,12 +79,13 @@ def _sentences(ladder: Ladder) -> Iterator[str]:
     fine = ladder.fine
     if not fine:
         return
-    quantity = quantity_label(next(iter(fine.values())).quantity)
+    first = next(iter(fine.values()))
+    quantity = quantity_label(first.quantity, first.time)
     none = f"{no_effect(next(iter(fine.values()))):g}"
     yes = [prior for prior in fine if ladder.decided(prior)]
     no = [prior for prior in fine if not ladder.decided(prior)]
     level = fmt.level(next(iter(fine.values())).level)
-    about = f"{heading(ladder)} ({model_label(ladder.model)})"
+    about = f"{heading(ladder)} ({ladder.variant or model_label(ladder.model)})"
     if len(fine) == 1:
         prior = next(iter(fine))
         verb = "excludes" if yes else "includes"
@@ -145,6 +148,9 @@ def _table(data: ReportData, outcome: Outcome, name: str) -> Table:
 
 
 def _adjustment(ladder: Ladder) -> str:
+    if ladder.variant:
+        first = next(iter(ladder.rows.values()))
+        return f"{quantity_label(first.quantity, first.time)}, by {ladder.variant}, unadjusted"
     return adjusted_label(ladder.adjusted_for) or "unadjusted"
 
 
@@ -244,6 +250,6 @@ def _is_absolute(row: Estimate, outcome: Outcome) -> bool:
         and row.statistic == "value"
         and row.method == "bayes"
         and row.model == ladder.model
-        and not row.variant
+        and row.variant == ladder.variant
         and is_comparison(row)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from retrial.criticism.averages import AVERAGE, STACKING
 from retrial.estimate import Estimate
 from retrial.report.data import ReportData
 from retrial.report.key_results import main_endpoints
@@ -28,7 +29,8 @@ MEANINGS = {"empirical": "shrinkage", "optimistic": "enthusiastic", "flat": "the
 class Ladder:
     """One effect of one model under every prior: `rows` by prior, with the probabilities that belong to them.
 
-    `published` is the printed number of the same effect, `adjusted_for` its covariates; `main` is the prior that is quoted first.
+    `published` is the printed number of the same effect, `adjusted_for` its covariates; `main` is the prior that is quoted first; `variant` says
+    how models were averaged, where they were.
     """
 
     published: Estimate | None
@@ -37,6 +39,7 @@ class Ladder:
     rows: dict[str, Estimate]
     chances: dict[str, tuple[Estimate, ...]]
     main: str
+    variant: str = ""
 
     @property
     def fine(self) -> dict[str, Estimate]:
@@ -111,8 +114,25 @@ def _outcome(data: ReportData, endpoint: str, groups: Sequence[Group]) -> Iterat
     adjusted = [group for group in of_quantity if group.first.adjusted_for]
     most = max(adjusted, key=lambda group: group.first.adjusted_for.count(","), default=None)
     ladders = [_ladder(data, group) if group is not None else None for group in (plain, most)]
+    averaged = _averaged(data, endpoint, ladders[0])
     if any(ladders):
-        yield Outcome(endpoint, quantity, *ladders)
+        yield Outcome(endpoint, quantity, averaged or ladders[0], ladders[1])
+
+
+def _averaged(data: ReportData, endpoint: str, plain: Ladder | None) -> Ladder | None:
+    """The average hazard ratio over models, beside the printed ratio; None where it was not averaged, or failed under the main prior."""
+    rows = [row for row in data.estimates if row.model == AVERAGE and row.endpoint == endpoint]
+    mine = [group for group in groups_of(rows) if group.quantity == "average_hazard_ratio" and group.first.statistic == "value"]
+    if not mine:
+        return None
+    first = mine[0].first.variant
+    variant = STACKING if any(row.variant == STACKING for row in mine[0].rows) else first
+    found = {row.prior: row for row in mine[0].rows if row.variant == variant and is_comparison(row)}
+    main = data.main_prior if data.main_prior in found else next(iter(found), "")
+    if not found or found[main].failed:
+        return None
+    published = plain.published if plain is not None else None
+    return Ladder(published, AVERAGE, "", found, _chances(data, mine[0], AVERAGE, variant), main, variant)
 
 
 def _ladder(data: ReportData, group: Group) -> Ladder | None:
@@ -127,23 +147,27 @@ def _ladder(data: ReportData, group: Group) -> Ladder | None:
 
 
 def _model(data: ReportData, group: Group) -> str:
-    """The average over models; else the first fitted to the tables; else the first. One that failed under its main prior comes last."""
+    """The first that is fitted to the tables, else the first; one that failed under its main prior comes last."""
     rows = [row for row in group.by("bayes") if not row.variant]
     models = list(dict.fromkeys(row.model for row in rows))
 
-    def place(model: str) -> tuple[bool, int]:
+    def place(model: str) -> tuple[bool, bool]:
         mine = [row for row in rows if row.model == model]
         main = next((row for row in mine if row.prior == data.main_prior), mine[0])
-        rank = 0 if model in data.averages else 1 if model in data.from_tables else 2
-        return main.failed, rank
+        return main.failed, model not in data.from_tables
 
     return min(models, key=place, default="")
 
 
-def _chances(data: ReportData, group: Group, model: str) -> dict[str, tuple[Estimate, ...]]:
+def _chances(data: ReportData, group: Group, model: str, variant: str = "") -> dict[str, tuple[Estimate, ...]]:
     """Probabilities of this effect by prior, the threshold of no effect first."""
     found: dict[str, list[Estimate]] = {}
     for row in data.estimates:
-        if row.statistic == "probability" and row.model == model and not row.variant and row.subject == group.first.subject:
+        if (
+            row.statistic == "probability"
+            and row.model == model
+            and row.variant == variant
+            and row.subject == group.first.subject
+        ):
             found.setdefault(row.prior, []).append(row)
     return {prior: tuple(sorted(rows, key=event_order)) for prior, rows in found.items()}

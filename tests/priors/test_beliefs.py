@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from retrial.answers.beliefs import belief
+from retrial.priors.implied.beliefs import belief
 
 
 @pytest.mark.parametrize(("mean", "sd"), [(0.0, 0.355), (np.log(0.6), 0.3), (0.0, 10.0), (1.0, 0.2)])
