@@ -100,15 +100,17 @@ def test_a_failed_fit_is_struck_out_and_in_no_sentence(report: Written) -> None:
 
 
 def test_the_average_over_models_stands_for_the_unadjusted_effect_where_a_run_has_it() -> None:
-    """Under the priors that it was made under; the printed ratio stays beside it, and another endpoint keeps its model."""
+    """Where it has the archetypes of priors; the printed ratio stays beside it, and another endpoint keeps its model."""
     base = [row for row in estimates() if (row.endpoint, row.model, row.adjusted_for) == ("os", "weibull", "")]
     shared = {"model": AVERAGE, "quantity": "average_hazard_ratio", "time": 16.0, "variant": STACKING}
-    rows = [dataclasses.replace(row, **shared, point=0.9 * row.point) for row in base if row.prior in ("flat", "sceptical")]
+    kept = ("flat", "sceptical", "optimistic", "pessimistic")
+    base = [dataclasses.replace(row, status="ok") for row in base]
+    rows = [dataclasses.replace(row, **shared, point=0.9 * row.point) for row in base if row.prior in kept]
     data = report_data(estimates=[*estimates(), *rows], main_prior="flat", curves={})
     found = {one.endpoint: one.unadjusted for one in outcomes(data)}
     mine = found["os"]
     assert mine is not None
-    assert list(mine.rows) == ["flat", "sceptical"]
+    assert list(mine.rows) == list(kept)
     assert mine.published is not None
     assert mine.published.point == 0.47
     pfs = found["pfs"]
@@ -120,6 +122,16 @@ def test_the_average_over_models_stands_for_the_unadjusted_effect_where_a_run_ha
         "Unadjusted, average over models (stacking weights): the 95 % interval of the average hazard ratio to 16 months" in text
     )
     assert f"{flat.point:.3f} ({flat.lower:.3f} to {flat.upper:.3f})" in text
+    few = [row for row in rows if row.prior == "flat"]
+    alone = next(one for one in outcomes(report_data(estimates=[*estimates(), *few], main_prior="flat")) if one.endpoint == "os")
+    assert alone.unadjusted is not None
+    assert alone.unadjusted.model == "weibull"
+    assert alone.average is not None
+    page = plain(brief(report_data(estimates=[*estimates(), *few], main_prior="flat", curves={})))
+    assert (
+        f"Averaged over models (stacking weights, flat prior), unadjusted: average hazard ratio to 16 months {flat.point:.3f}"
+        in page
+    )
     failed = [dataclasses.replace(row, status="failed: no model passed") for row in rows]
     other = {one.endpoint: one.unadjusted for one in outcomes(report_data(estimates=[*estimates(), *failed], main_prior="flat"))}
     assert other["os"] is not None

@@ -101,7 +101,7 @@ def _text(key: str, title: str, quantity: str, rows: Sequence[ForestRow], sides:
     return ForestText(
         key=re.sub(r"[^A-Za-z0-9_-]", "_", key),
         title=title,
-        caption=" ".join(part for part in (intervals_caption(every), _MARKERS, note, _empty_arms(every)) if part),
+        caption=" ".join(part for part in (intervals_caption(every), _MARKERS, note, _empty_arms(rows)) if part),
         axis=f"{upper_first(quantity_label(quantity))}, {scale_label(quantity)}",
         left=f"← {sides[0]}",
         right=f"{sides[1]} →",
@@ -110,10 +110,10 @@ def _text(key: str, title: str, quantity: str, rows: Sequence[ForestRow], sides:
     )
 
 
-def _empty_arms(rows: Sequence[Estimate]) -> str:
+def _empty_arms(rows: Sequence[ForestRow]) -> str:
     """What the mark beside a name means, where there is one."""
     meaning = f"{EMPTY_ARM}: nobody, or everybody, of an arm has the event, and the prior decides how far a ratio goes."
-    return meaning if any(row.note for row in rows) else ""
+    return meaning if any(EMPTY_ARM in row.label for row in rows) else ""
 
 
 def _rows(data: ReportData, group: Group, chances: Sequence[Group]) -> list[ForestRow]:

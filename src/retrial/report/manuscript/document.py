@@ -58,6 +58,7 @@ class FigureBlock:
     key: str
     title: str
     caption: str
+    wide: bool = True
 
 
 Block = Heading | Paragraph | Bullets | Grid | FigureBlock
@@ -91,7 +92,7 @@ def blocks_of(section: Section) -> Iterator[Block]:
 
 def figure_of(picture: Picture) -> FigureBlock:
     """A figure's title and caption."""
-    return FigureBlock(picture.key, named(picture.title), named(picture.caption))
+    return FigureBlock(picture.key, named(picture.title), named(picture.caption), picture.wide)
 
 
 def grid_of(table: Table, title: str = "") -> Grid:

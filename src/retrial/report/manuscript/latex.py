@@ -116,10 +116,10 @@ def _written(block: Block) -> Iterator[str]:
             yield _cited(text) if is_cited else latex_text(text)
         case Bullets(items):
             yield "\\begin{itemize}\n" + "\n".join(rf"\item {latex_text(item)}" for item in items) + "\n\\end{itemize}"
-        case FigureBlock(key, title, caption):
+        case FigureBlock(key, title, caption, wide):
             yield (
                 "\\begin{figure}[htbp]\n\\centering\n"
-                rf"\includegraphics[width=\linewidth,height=0.85\textheight,keepaspectratio]{{figures/{key}.pdf}}"
+                rf"\includegraphics[width={'' if wide else '0.5'}\linewidth,height=0.85\textheight,keepaspectratio]{{figures/{key}.pdf}}"
                 f"\n\\caption{{{latex_text(title)}. {latex_text(caption)}}}\n\\end{{figure}}"
             )
         case Grid():

@@ -36,7 +36,7 @@ def _written(block: Block) -> Iterator[str]:
             yield cited(text) if is_cited else plain(text)
         case Bullets(items):
             yield "\n".join(f"- {plain(item)}" for item in items)
-        case FigureBlock(key, title, caption):
+        case FigureBlock(key, title, caption, _):
             yield f"![{plain(title)}. {plain(caption)}](figures/{key}.png)"
         case Grid():
             yield f"**{plain(block.title)}**"

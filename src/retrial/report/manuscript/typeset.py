@@ -67,9 +67,9 @@ def _written(block: Block, pictures: Mapping[str, bytes], references: Mapping[st
             yield f"#par({_string(_named(text, references) if is_cited else text)})"
         case Bullets(items):
             yield f"#list({', '.join(_string(item) for item in items)})"
-        case FigureBlock(key, title, caption):
+        case FigureBlock(key, title, caption, wide):
             if key in pictures:
-                yield f"#figure(image({_string(f'{key}.svg', lines=True)}, width: 100%), caption: {_string(f'{title}. {caption}')})"
+                yield f"#figure(image({_string(f'{key}.svg', lines=True)}, width: {100 if wide else 50}%), caption: {_string(f'{title}. {caption}')})"
         case Grid():
             yield _table(block)
 

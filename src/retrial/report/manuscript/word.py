@@ -48,9 +48,9 @@ def word(blocks: Iterable[Block], pictures: Mapping[str, bytes], references: Map
             case Bullets(items):
                 for item in items:
                     document.add_paragraph(_clean(item), style="List Bullet")
-            case FigureBlock(key, title, caption):
+            case FigureBlock(key, title, caption, wide):
                 if key in pictures:
-                    document.add_picture(io.BytesIO(pictures[key]), width=Cm(_WIDTH_CM))
+                    document.add_picture(io.BytesIO(pictures[key]), width=Cm(_WIDTH_CM if wide else _WIDTH_CM / 2))
                 document.add_paragraph(_clean(f"{title}. {caption}"), style="Caption")
             case Grid():
                 _table(document, block)

@@ -45,7 +45,7 @@ def effect_sections(data: ReportData) -> Iterator[Section]:
         if any(ladder.rows for ladder in outcome.ladders):
             name = upper_first(endpoint_label(data.study, outcome.endpoint))
             pictures = (*_pictures(data, outcome, name), *belief_pictures(data, outcome.endpoint, outcome.priors))
-            said = tuple(sentence for ladder in outcome.ladders for sentence in _sentences(ladder))
+            said = (*_average(outcome.average), *(sentence for ladder in outcome.ladders for sentence in _sentences(ladder)))
             lists = (("", said),) if said else ()
             yield Section(
                 f"effect-{_key(outcome.endpoint)}",
@@ -106,6 +106,18 @@ def _sentences(ladder: Ladder) -> Iterator[str]:
         also = f"; {estimate_label(least)} from {_under(least)} to {_under(most)}"
     ends = " to ".join(f"{write(row.point)} ({prior_label(row.prior)})" for row in (low, high))
     yield f"Over these priors the posterior median runs from {ends}{also}."
+
+
+def _average(ladder: Ladder | None) -> Iterator[str]:
+    """The average over models under the main prior, where it has no ladder of its own."""
+    if ladder is None:
+        return
+    row, chance = ladder.rows[ladder.main], ladder.chance(ladder.main)
+    also = f"; {estimate_label(chance)} = {fmt.probability(chance.point)}" if chance is not None and not chance.failed else ""
+    yield (
+        f"Averaged over models ({ladder.variant}, {prior_label(ladder.main)} prior), unadjusted:"
+        f" {quantity_label(row.quantity, row.time)} {written(row)}{also}."
+    )
 
 
 def _under(chance: Estimate) -> str:
@@ -207,6 +219,9 @@ def _pictures(data: ReportData, outcome: Outcome, name: str) -> list[Picture]:
         rows.append(ForestRow(heading(ladder)))
         if ladder.published is not None:
             rows.append(ForestRow("Published", ladder.published, written(ladder.published)))
+        if outcome.average is not None and ladder is outcome.unadjusted:
+            mean = outcome.average.rows[outcome.average.main]
+            rows.append(ForestRow(f"Average over models, {prior_label(mean.prior)}", mean, written(mean)))
         for prior in outcome.priors:
             row = ladder.rows.get(prior)
             if row is not None:

@@ -58,12 +58,15 @@ class Ladder:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One outcome's effect, in one quantity: unadjusted and adjusted as far as they are there."""
+    """One outcome's effect, in one quantity: unadjusted and adjusted as far as they are there; `average` where models were averaged under too few
+    priors to stand for the unadjusted effect.
+    """
 
     endpoint: str
     quantity: str
     unadjusted: Ladder | None
     adjusted: Ladder | None
+    average: Ladder | None = None
 
     @property
     def ladders(self) -> tuple[Ladder, ...]:
@@ -116,7 +119,13 @@ def _outcome(data: ReportData, endpoint: str, groups: Sequence[Group]) -> Iterat
     ladders = [_ladder(data, group) if group is not None else None for group in (plain, most)]
     averaged = _averaged(data, endpoint, ladders[0])
     if any(ladders):
-        yield Outcome(endpoint, quantity, averaged or ladders[0], ladders[1])
+        whole = averaged is not None and {*_needed(ladders[0])} <= {*averaged.rows}
+        yield Outcome(endpoint, quantity, averaged if whole else ladders[0], ladders[1], None if whole else averaged)
+
+
+def _needed(plain: Ladder | None) -> list[str]:
+    """Priors that an average has to have to stand for the unadjusted effect: one of each archetype that one model has."""
+    return archetypes(list(plain.rows), plain.main) if plain is not None else []
 
 
 def _averaged(data: ReportData, endpoint: str, plain: Ladder | None) -> Ladder | None:
