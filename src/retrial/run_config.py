@@ -16,6 +16,7 @@ from retrial.priors.prior_set import PriorSet
 from retrial.priors.scales import Parameter
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.findings.probes import Probes
+from retrial.tables.printed.software import ReadingRules
 
 if TYPE_CHECKING:
     from retrial.data.kind import Kind
@@ -104,6 +105,7 @@ class RunConfig:
     questions: Questions = Questions()
     reconstruction: ReconstructionSettings = ReconstructionSettings()
     probes: Probes = field(default_factory=Probes)
+    reading_rules: ReadingRules = field(default_factory=ReadingRules)
 
     @property
     def main_prior(self) -> str:
@@ -119,7 +121,7 @@ class RunConfig:
     def of_model(self, spec: ModelSpec) -> RunConfig:
         """What the fits of one model depend on."""
         mine = dataclasses.replace(self, priors=self.sets_for(spec))
-        return mine.about("priors", "endpoints", "sampler", "limits", "questions")
+        return mine.about("priors", "endpoints", "sampler", "limits", "questions", "reconstruction")
 
     def sets_for(self, spec: ModelSpec) -> dict[str, PriorSet]:
         """Prior sets that a model is fitted under: the main one, and those that it names."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import optimize, stats
 
 from retrial.answers.comparison.shared import ModelAnswers, SharedAnswers, is_outside, kaplan_meier_seen
+from retrial.answers.follow_up import FollowUp
 from retrial.answers.monte_carlo import Origin
 from retrial.answers.questions import Questions
 from retrial.criticism.averages import AVERAGE, PROBABILITIES, STACKING, average_rows
@@ -32,7 +31,8 @@ def answers(model: str, rng: np.random.Generator, passed: tuple[bool, ...] = (Tr
     shared = SharedAnswers((12.0,), 18.0, survival, 9.0 + survival[..., 0] * 5, log_ratio)
     origin = Origin(table, np.zeros(table.size, int))
     seen = np.array([[0.4], [0.9]])
-    return ModelAnswers("os", model, prior, "tables", "", SHARES, np.array(passed), seen, shared, origin)
+    follow_up = FollowUp(np.full((SHARES.size, 2), 100.0), SHARES)
+    return ModelAnswers("os", model, prior, "tables", "", follow_up, np.array(passed), seen, shared, origin)
 
 
 def evidence(parts: list[ModelAnswers], log_evidence: dict[str, list[float]], se: float = 0.02) -> pd.DataFrame:
@@ -118,7 +118,6 @@ def test_a_model_that_failed_on_most_tables_takes_no_part_and_few_tables_are_no_
     parts = [answers("a", rng), answers("b", rng, (False, False, True))]
     assert average_rows(parts, [], evidence(parts, LOG_EVIDENCE), QUESTIONS, 1) == []
     halves = [answers("a", rng, (True, False, False)), answers("b", rng, (True, True, False))]
-    halves = [dataclasses.replace(part, shares=SHARES) for part in halves]
     rows = average_rows(halves, [], evidence(halves, LOG_EVIDENCE), QUESTIONS, 1)
     assert {row.status for row in rows} == {"ok"}
     assert "over 1 of 3 tables (50% by weight)" in rows[0].source
@@ -137,6 +136,6 @@ def test_kaplan_meier_stands_where_times_were_recorded(recorded: str, expected: 
     events = np.array([[[0, 2, 1], [0, 0, 0]]])
     censored = np.array([[[0, 0, 7], [0, 0, 10]]])
     table = LifeTable.from_counts(np.array([1.0, 2.0, 3.0]), events, censored)
-    found = kaplan_meier_seen(table, np.ones(1), (2.0, 2.5), recorded)  # type: ignore[arg-type]
+    found = kaplan_meier_seen(table, FollowUp.of(table, np.ones(1)), (2.0, 2.5), recorded)  # type: ignore[arg-type]
     assert found[0] == pytest.approx([expected, 0.8])
     assert found[1] == pytest.approx([1.0, 1.0])

@@ -17,6 +17,7 @@ from retrial.priors.scales import COMMON
 from retrial.run_config import ALL_SETS, ModelSpec, RunConfig
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.findings.probes import Probes, plain_probes
+from retrial.tables.printed.software import ReadingRules
 from retrial.validate import Problems, build_dataclass
 
 
@@ -46,7 +47,7 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
     limits = build_dataclass(DiagnosticLimits, sampler.pop("limits", {}), "sampler.limits", problems)
     engine = build_dataclass(SamplerSettings, sampler, "sampler", problems)
     questions = build_dataclass(Questions, asked.get("answers", {}), "answers", problems)
-    reconstruction, probes = _reconstruction(asked.get("reconstruction", {}), problems)
+    reconstruction, probes, reading_rules = _reconstruction(asked.get("reconstruction", {}), problems)
     problems.raise_if_any("cannot use the configuration")
     return RunConfig(
         verb=verb,
@@ -65,21 +66,21 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
         questions=questions,
         reconstruction=reconstruction,
         probes=probes,
+        reading_rules=reading_rules,
     )
 
 
-def _reconstruction(raw: Any, problems: Problems) -> tuple[ReconstructionSettings, Probes]:
-    """One section of the configuration, two dataclasses: how to sample, and what else to reconstruct."""
-    names = [item.name for item in dataclasses.fields(Probes)]
+def _reconstruction(raw: Any, problems: Problems) -> tuple[ReconstructionSettings, Probes, ReadingRules]:
+    """One section of the configuration, three dataclasses: how to sample, what else to reconstruct, how to weigh readings."""
     asked = plain_probes(raw) if isinstance(raw, Mapping) else {}
-    further = {key: value for key, value in asked.items() if key in names}
-    settings = (
-        {key: value for key, value in asked.items() if key not in names and value is not None}
-        if isinstance(raw, Mapping)
-        else raw
+    of_probes, of_rules = ([item.name for item in dataclasses.fields(kind)] for kind in (Probes, ReadingRules))
+    further, rules = ({key: value for key, value in asked.items() if key in names} for names in (of_probes, of_rules))
+    own = {key: value for key, value in asked.items() if key not in (*of_probes, *of_rules) and value is not None}
+    return (
+        build_dataclass(ReconstructionSettings, own if isinstance(raw, Mapping) else raw, "reconstruction", problems),
+        build_dataclass(Probes, further, "reconstruction", problems),
+        build_dataclass(ReadingRules, rules, "reconstruction", problems),
     )
-    probes = build_dataclass(Probes, further, "reconstruction", problems)
-    return build_dataclass(ReconstructionSettings, settings, "reconstruction", problems), probes
 
 
 _KEYS = (

@@ -147,11 +147,13 @@ def _tables_said(part: ModelAnswers, weighting: Weighting, share: float) -> str:
 def _answers(subject: Subject, parts: Sequence[ModelAnswers], mixture: _Mixture, questions: Questions) -> list[Estimate]:
     answers = [part.answers for part in parts]
     horizon = answers[0].horizon
-    rows = mixture.ratio_rows(subject, [item.log_ratio for item in answers], questions, horizon)
-    rows += mixture.arm_rows(subject, ("rmst", "rmst_difference"), "months", [item.rmst for item in answers], questions, horizon)
+    about, some = mixture.at(subject, horizon)
+    rows = some.ratio_rows(about, [item.log_ratio for item in answers], questions, horizon)
+    rows += some.arm_rows(about, ("rmst", "rmst_difference"), "months", [item.rmst for item in answers], questions, horizon)
     for index, time in enumerate(answers[0].times):
+        about, some = mixture.at(subject, time)
         values = [item.survival[..., index] for item in answers]
-        rows += mixture.arm_rows(subject, ("survival", "survival_difference"), "probability", values, questions, time)
+        rows += some.arm_rows(about, ("survival", "survival_difference"), "probability", values, questions, time)
     return rows
 
 
@@ -171,6 +173,17 @@ class _Mixture:
             found.append((used * row / np.maximum(counts, 1))[part.origin.table])
         total = sum(float(item.sum()) for item in found)
         return cls(parts, [item / total for item in found])
+
+    def at(self, subject: Subject, time: float) -> tuple[Subject, _Mixture]:
+        """The subject and the mixture over the tables that are followed to a time."""
+        follow_up = self.parts[0].follow_up
+        reach = follow_up.reaching(time)
+        weights = [item * reach[part.origin.table] for part, item in zip(self.parts, self.weights, strict=True)]
+        total = sum(float(item.sum()) for item in weights)
+        if reach.all() or not total > 0:
+            return subject, self
+        note = "; ".join(filter(None, (follow_up.note(time), subject.note)))
+        return dataclasses.replace(subject, note=note), _Mixture(self.parts, [item / total for item in weights])
 
     @property
     def draws(self) -> int:

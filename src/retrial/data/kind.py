@@ -45,6 +45,7 @@ class Fits:
     bands        endpoint -> S(t) of one posterior, for the figure;  criticism, variance: of survival models
     multivariable   a row a covariate of a printed multivariable model
     shared       draws of what all survival models answer, by endpoint, model and prior set
+    joint        a row a survival model and prior set: how its joint posterior with the tables stands (columns: `fit.evidence`)
     """
 
     estimates: Sequence[Estimate] = ()
@@ -56,12 +57,13 @@ class Fits:
     variance: Sequence[Row] = ()
     multivariable: Sequence[CovariateSummary] = ()
     shared: Sequence[ModelAnswers] = ()
+    joint: Sequence[Row] = ()
 
     @classmethod
     def together(cls, parts: Iterable[Fits]) -> Fits:
         """All parts in their order; of two bands of one endpoint the first."""
         parts = list(parts)
-        lists = ("estimates", "diagnostics", "failures", "criticism", "variance", "multivariable", "shared")
+        lists = ("estimates", "diagnostics", "failures", "criticism", "variance", "multivariable", "shared", "joint")
         return cls(
             **{name: [item for part in parts for item in getattr(part, name)] for name in lists},
             posteriors={place: tree for part in parts for place, tree in part.posteriors.items()},

@@ -37,7 +37,14 @@ MODELS = """
     log_bayes_factor        against the model of the largest evidence, mean over the tables
     tables                  in which every model has an evidence
 """
-"""Columns of the files that hold both, as `store.artefacts` reads them."""
+JOINT = """
+    endpoint, model, prior
+    tables                  with a passed fit that has an evidence
+    effective_tables        effective number of them under the weights of the joint posterior, 1 / Σ W²
+    log_ratio_sd            SD over the tables of the log of the model's evidence over that of the tables' prior
+    status                  "ok", or why the joint posterior is not shown
+"""
+"""Columns of the files that hold these, as `store.artefacts` reads them."""
 LEAST_SHARE = 0.5
 """Of the tables, by their weight, that must have a model's evidence for it to be held against others."""
 KEYS = ["endpoint", "prior", "reconstruction"]

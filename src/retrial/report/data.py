@@ -90,8 +90,9 @@ class ReportData:
     evidence, model_probabilities  columns of `fit.evidence`: marginal likelihoods of the tables, and what they say of the models
     criticism    a row an endpoint and model: leave-one-out scores, Pareto k, stacking weights (columns: `criticism.summary`)
     readings     a row an endpoint and reading of the paper's estimators (columns: `Ensemble.health`)
-    spread       answers over the tables (columns: `tables.findings.spread.spread`); leave_one_out: the same with numbers left out in turn
-    strict_comparison  columns of `tables.findings.spread.compare_values`
+    spread       answers over the tables (columns: `tables.findings.spread.spread`); leave_one_out: the same with numbers left out in turn;
+                 choices: with choices of ours made otherwise
+    joint_posteriors   columns of `fit.evidence`;  strict_comparison: columns of `tables.findings.spread.compare_values`
     loo_pit      distributions of LOO-PIT values by endpoint, model and arm, at each predicted probability
     predictive   by endpoint key: `survival` (model, predictive, quantile, arm, time), Kaplan-Meier curves of new studies; `status` (model)
     traces       posteriors (chain, draw, ...) whose chains are shown; attrs endpoint, model, prior, table, tables
@@ -126,6 +127,8 @@ class ReportData:
     readings: pd.DataFrame | None = None
     spread: pd.DataFrame | None = None
     leave_one_out: pd.DataFrame | None = None
+    choices: pd.DataFrame | None = None
+    joint_posteriors: pd.DataFrame | None = None
     strict_comparison: pd.DataFrame | None = None
     predictive: Mapping[str, xr.Dataset] = field(default_factory=dict)
     traces: Sequence[xr.Dataset] = ()

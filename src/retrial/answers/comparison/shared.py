@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from retrial.answers import curves
+from retrial.answers.follow_up import FollowUp
 from retrial.answers.monte_carlo import Origin
 from retrial.dims import ARMS
 from retrial.estimate import Estimate
@@ -55,7 +56,8 @@ def shared_answers(
 class ModelAnswers:
     """The shared answers of one model under one prior, and which table, chain and proposal each draw is of (`Origin`).
 
-    `shares` (table,) add to 1, `passed` (table,) says whose fit may be used, `seen` (arm, time) is the tables' Kaplan-Meier estimate.
+    `follow_up` has the tables' weights and how long each is followed, `passed` (table,) says whose fit may be used, `seen` (arm, time) is the
+    tables' Kaplan-Meier estimate.
     """
 
     endpoint: str
@@ -63,23 +65,33 @@ class ModelAnswers:
     prior: str
     source: str
     note: str
-    shares: np.ndarray
+    follow_up: FollowUp
     passed: np.ndarray
     seen: np.ndarray
     answers: SharedAnswers
     origin: Origin
 
+    @property
+    def shares(self) -> np.ndarray:
+        """(table,) weights of the tables, adding to 1."""
+        return self.follow_up.weights
 
-def kaplan_meier_seen(table: LifeTable, weights: np.ndarray, times: Sequence[float], recorded: Recorded) -> np.ndarray:
-    """Kaplan-Meier estimate at `times` (months), weighted mean over the tables, (arm, time).
+
+def kaplan_meier_seen(table: LifeTable, follow_up: FollowUp, times: Sequence[float], recorded: Recorded) -> np.ndarray:
+    """Kaplan-Meier estimate at `times` (months), weighted mean over the tables that are followed until then, (arm, time).
 
     Events recorded at t itself are before it where times are exact or rounded up, after it where they are rounded down, and half of each
     where they are rounded to the nearest unit: the mean of the estimate just before and just after them.
     """
-    steps = np.einsum("r,rat->at", weights, curves.kaplan_meier(table))
-    whole = np.concatenate([np.ones((len(ARMS), 1)), steps], axis=1)
-    after = whole[:, np.searchsorted(table.times, times, side="right")]
-    before = whole[:, np.searchsorted(table.times, times, side="left")]
+    steps = curves.kaplan_meier(table)
+    whole = np.concatenate([np.ones((*steps.shape[:2], 1)), steps], axis=2)
+    weights = np.array([follow_up.weights * follow_up.reaching(time) for time in times])
+    after, before = (
+        np.einsum(
+            "tr,rat->at", weights / weights.sum(axis=1, keepdims=True), whole[..., np.searchsorted(table.times, times, side=side)]
+        )
+        for side in ("right", "left")
+    )
     share = {"exact": 1.0, "ceiling": 1.0, "nearest": 0.5, "floor": 0.0}[recorded]
     return np.asarray(share * after + (1 - share) * before)
 

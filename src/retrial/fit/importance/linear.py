@@ -135,6 +135,6 @@ def _in_parts(function: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         with np.errstate(all="ignore"):
             parts = [function(points[start : start + _AT_ONCE], values) for start in range(0, len(points), _AT_ONCE)]
         found = np.concatenate(parts)
-        return np.where(np.isfinite(found), found, LEAST_LOG)
+        return np.where(np.isfinite(found), np.maximum(found, LEAST_LOG), LEAST_LOG)
 
     return call
