@@ -101,7 +101,7 @@ def lay_out(data: ReportData) -> Layout:
     brief, whole = built(BRIEF, data), built(SECTIONS, data)
     if not has_place(data):
         return Layout(brief, whole)
-    filled = checklist_section(dict(zip(LAYERS, (brief, whole), strict=True)))
+    filled = checklist_section(data, dict(zip(LAYERS, (brief, whole), strict=True)))
     return Layout(brief, (*whole[:-1], filled, *whole[-1:]))
 
 

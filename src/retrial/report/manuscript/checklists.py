@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from retrial.answers.comparison.bayes_factors import FACTOR
 from retrial.report.data import ReportData
 from retrial.report.manuscript.document import Block, Heading, Paragraph, grid_of
 from retrial.report.section import Section
+from retrial.report.sections import TREATMENT
 from retrial.report.table import Line, Row, Table, text_cell
 
 KEY, TITLE = "checklists", "Reporting checklists"
@@ -133,9 +135,11 @@ CHECKLISTS: Mapping[str, tuple[Item, ...]] = {
 """Items by checklist; sources: docs/methods.md."""
 
 
-def checklist_section(layers: Mapping[str, Sequence[Section]]) -> Section:
+def checklist_section(data: ReportData, layers: Mapping[str, Sequence[Section]]) -> Section:
     """Every checklist as a table; `layers` are the sections of each page by its name."""
     places = _places(layers)
+    if TREATMENT in places and any(row.quantity == FACTOR for row in data.estimates):
+        places["bayes-factors"] = places[TREATMENT]
     tables = tuple(_table(name, items, places, number) for number, (name, items) in enumerate(CHECKLISTS.items(), 1))
     return Section(KEY, TITLE, tables, paragraphs=(_counted(places),))
 

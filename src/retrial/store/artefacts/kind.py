@@ -52,10 +52,8 @@ class Artefact:
         """Whether a path in a run folder is one of these."""
         parts = re.split(r"(\{[a-z]+\})", self.pattern)
         kinds = {"{path}": r".+"}
-        return (
-            re.fullmatch("".join(kinds.get(part, r"[^/]+") if part.startswith("{") else re.escape(part) for part in parts), path)
-            is not None
-        )
+        found = (kinds.get(part, r"[^/]+") if part.startswith("{") else re.escape(part) for part in parts)
+        return re.fullmatch("".join(found), path) is not None
 
 
 def columns(text: str) -> dict[str, str]:
