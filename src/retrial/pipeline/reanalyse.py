@@ -18,6 +18,7 @@ from retrial.pipeline.probes import probed
 from retrial.pipeline.results import Files, audit_files, criticism_files, probe_files, result_files, table_files
 from retrial.pipeline.tables import endpoint_tables, patient_checks, refuse_too_many_times, refused
 from retrial.run_config import RunConfig
+from retrial.sensitivity.own_probabilities import in_standard_errors
 from retrial.store.progress import step
 from retrial.store.stages import stages_of
 from retrial.study.study import Study
@@ -34,6 +35,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     with step("audit"):
         printed, used = audit_stage(stages, study)
         checks = [*printed, *patient_checks(run, study)]
+    run = in_standard_errors(run, used)
     counted = len(checks), numbers_recomputed(checks), len(findings(checks))
     log.info("audit: %d checks recompute %d printed numbers, %d findings", *counted)
     reconstructed = endpoint_tables(run, used, refused(study, checks), stages)

@@ -89,6 +89,7 @@ class ReportData:
     multivariable   a row a covariate of a printed multivariable model (columns: `multivariable.summary`)
     evidence, model_probabilities  columns of `fit.evidence`: marginal likelihoods of the tables, and what they say of the models
     criticism    a row an endpoint and model: leave-one-out scores, Pareto k, stacking weights (columns: `criticism.summary`)
+    prior_probabilities  each prior's own probabilities at the thresholds (columns: `store.artefacts.sensitivity`)
     readings     a row an endpoint and reading of the paper's estimators (columns: `Ensemble.health`)
     spread       answers over the tables (columns: `tables.findings.spread.spread`); leave_one_out: the same with numbers left out in turn
     strict_comparison  columns of `tables.findings.spread.compare_values`
@@ -122,6 +123,7 @@ class ReportData:
     agreement: pd.DataFrame | None = None
     variance: pd.DataFrame | None = None
     multivariable: pd.DataFrame | None = None
+    prior_probabilities: pd.DataFrame | None = None
     loo_pit: pd.DataFrame | None = None
     readings: pd.DataFrame | None = None
     spread: pd.DataFrame | None = None

@@ -2,75 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from retrial.answers.agreement import Agreement
 from retrial.audit.check import Check
-from retrial.docstrings import told
 from retrial.estimate import Estimate
 from retrial.fit import evidence
 from retrial.fit.diagnostics import Diagnostics
 from retrial.multivariable.summary import CovariateSummary
+from retrial.store.artefacts.kind import Artefact, columns, fields
+from retrial.store.artefacts.sensitivity import SENSITIVITY
 from retrial.store.folders import MANIFEST
-
-_EVERYWHERE = {
-    "endpoint": "key of the endpoint or outcome in the study file",
-    "quantity": "what it is, by the field's name",
-    "contrast": "which comparison or group",
-    "adjusted_for": "covariates that a ratio is adjusted for, by a comma; empty: unadjusted",
-    "time": "months at which, or up to which; empty where the quantity has none",
-    "arm": "control, experimental or total",
-    "model": "name of the model",
-    "prior": "name of the prior set",
-    "variant": "how the analysis differs from the main one of that model and prior; empty: it is the main one",
-    "parameter": "of the model, on its own scale",
-    "unit": "of the numbers",
-    "tables": "how many tables",
-    "published": "the printed number",
-    "posterior": "the posterior median",
-    "small": "the standardised difference is below `answers.agreement.z`",
-    "status": '"ok", or why the numbers must not be used',
-}
-"""What columns mean that many tables have."""
-
-
-@dataclass(frozen=True)
-class Artefact:
-    """One kind of file.
-
-    pattern  its path in the run folder; {endpoint}, {model} and {name} stand for keys, and a kind of two formats has both
-    holds    what it holds
-    verbs    that write it, by a comma; `reader`: what of the program reads it again
-    columns  of a table, in their order: name -> meaning
-    digits   format of the table's numbers; None: all the digits that they have
-    """
-
-    pattern: str
-    holds: str
-    verbs: str
-    reader: str
-    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    digits: str | None = None
-
-    def fits(self, path: str) -> bool:
-        """Whether a path in a run folder is one of these."""
-        parts = re.split(r"(\{[a-z]+\})", self.pattern)
-        return re.fullmatch("".join(r"[^/]+" if part.startswith("{") else re.escape(part) for part in parts), path) is not None
-
-
-def _columns(text: str) -> dict[str, str]:
-    return {name: meaning or _EVERYWHERE[name] for names, meaning in told(text) for name in names}
-
-
-def _fields(kind: type, *without: str) -> dict[str, str]:
-    """Columns that hold a dataclass's fields, with the meaning that its docstring gives."""
-    meanings = _EVERYWHERE | {name: meaning for names, meaning in told(kind.__doc__ or "") for name in names if meaning}
-    return {field.name: meanings[field.name] for field in dataclasses.fields(kind) if field.name not in without}
-
 
 _ANSWERS = """
     endpoint, quantity, time, arm
@@ -90,41 +33,41 @@ ARTEFACTS: dict[str, Artefact] = {
         "every number: published, frequentist and Bayesian",
         "reconstruct, fit, sensitivity, reanalyse",
         "report: all results; `report` lays it out again",
-        _fields(Estimate),
+        fields(Estimate),
     ),
     "audit": Artefact(
         "audit.csv",
         "every check of a printed number",
         _VERBS,
         "report: the joint checks of the audit",
-        _fields(Check, "decision"),
+        fields(Check, "decision"),
     ),
     "diagnostics": Artefact(
         "diagnostics.csv",
         "convergence and status of every fit, a row a fit",
         _MODELS,
         "report: Diagnostics, and the banner of failed fits",
-        {**_columns("endpoint, model, prior, variant\nreconstruction  number of the table"), **_fields(Diagnostics)},
+        {**columns("endpoint, model, prior, variant\nreconstruction  number of the table"), **fields(Diagnostics)},
     ),
     "evidence": Artefact(
-        "evidence.csv", "evidence of the models, a row a table", _MODELS, "report: a copy", _columns(evidence.TABLES)
+        "evidence.csv", "evidence of the models, a row a table", _MODELS, "report: a copy", columns(evidence.TABLES)
     ),
     "model_probabilities": Artefact(
-        "model_probabilities.csv", "probabilities of the models", _MODELS, "report: Model criticism", _columns(evidence.MODELS)
+        "model_probabilities.csv", "probabilities of the models", _MODELS, "report: Model criticism", columns(evidence.MODELS)
     ),
     "agreement": Artefact(
         "agreement.csv",
         "each posterior of a hazard ratio beside the published one",
         _MODELS,
         "report: Agreement with the published ratios",
-        _fields(Agreement),
+        fields(Agreement),
     ),
     "variance": Artefact(
         "variance.csv",
         "how much of a posterior's variance lies within tables, between tables, and between readings of the paper",
         _MODELS,
         "report: What the data leave open",
-        _columns("""
+        columns("""
             endpoint, model, prior, quantity, time
             total_sd                SD of the pooled posterior
             within_share            share of its variance that patients of known times would leave open
@@ -138,14 +81,14 @@ ARTEFACTS: dict[str, Artefact] = {
         "covariates of a printed multivariable model: what its tables say of their information matrix",
         _MODELS,
         "report: The multivariable model",
-        _fields(CovariateSummary),
+        fields(CovariateSummary),
     ),
     "criticism": Artefact(
         "criticism.csv",
         "leave-one-out scores and stacking weights of the survival models, means over the tables",
         _MODELS,
         "report: Model criticism",
-        _columns("""
+        columns("""
             endpoint, model, prior
             elpd_loo, elpd_se       expected log predictive density of patients left out, summed, and its standard error
             elpd_difference, elpd_difference_se  from the best model, patient by patient within a table
@@ -161,7 +104,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "distributions of leave-one-out probability integral transforms of the survival models",
         _MODELS,
         "report: Model criticism, figure",
-        _columns("""
+        columns("""
             endpoint, model, prior, arm
             predicted               a probability
             observed                share of patients whose leave-one-out probability is below it, mean over the tables
@@ -176,7 +119,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "what each prior implies on the clinical scale, its size in data, and its source",
         _MODELS,
         "report: Priors",
-        _columns("""
+        columns("""
             model                   whose own prior it is; empty: of a named set
             prior, parameter
             endpoint                for which alone; empty: everywhere
@@ -193,7 +136,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "density of every prior as a curve",
         "reanalyse",
         "report: Priors, figure",
-        _columns("""
+        columns("""
             model                   whose own prior it is; empty: of a named set
             prior, parameter
             endpoint                for which alone; empty: everywhere
@@ -207,7 +150,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "what models expect before the data, beside what was seen",
         "reanalyse",
         "report: Priors",
-        _columns("""
+        columns("""
             model, prior, endpoint, quantity, time, contrast
             median, lower, upper    of the prior predictive distribution
             observed                the printed number, else the frequentist one
@@ -220,7 +163,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "which prior fights which printed ratio or count",
         "reanalyse",
         "report: Priors against the data",
-        _columns("""
+        columns("""
             endpoint, contrast, adjusted_for
             orientation             "as a benefit" where counts of an outcome were turned so
             measure                 log_hazard_ratio or log_odds_ratio
@@ -237,7 +180,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "sensitivity of the posteriors to raising the prior or the likelihood to a power",
         "reanalyse",
         "report: Priors against the data",
-        _columns("""
+        columns("""
             endpoint, quantity, contrast, adjusted_for, model, prior
             psense_prior, psense_likelihood  sensitivities
             pareto_k                of the reweighting
@@ -249,7 +192,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "printed numbers beside the same statistics of the tables, a row a printed number or reading of a curve",
         f"{_TABLES}, fit",
         "report: Reconstruction",
-        _columns("""
+        columns("""
             endpoint
             statistic               which number, with its time in the study's unit
             arm
@@ -268,7 +211,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "which estimators can have printed the numbers, a row a combination",
         f"{_TABLES}, fit",
         "report: Reconstruction",
-        _columns("""
+        columns("""
             endpoint
             hazard_ratio, chi_square, median_ci  the estimators
             status                  attained, not attained (no sampler arrived) or impossible (`reason`)
@@ -286,7 +229,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "what the tables leave open of every answer",
         _TABLES,
         "report: What the data leave open",
-        _columns(f"""{_ANSWERS}
+        columns(f"""{_ANSWERS}
     prior_lower, prior_median, prior_upper  the same over tables of the prior alone, with the printed patients, events, extremes, at risk
         """),
         "%.10g",
@@ -296,7 +239,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "the same with each printed statistic left out in turn, where `reconstruction.leave_one_out` asks for it",
         _TABLES,
         "report: Reconstruction",
-        _columns(f"""{_ANSWERS}
+        columns(f"""{_ANSWERS}
     status
     left_out                which statistic; empty: none
     shift, standardised     of the mean, and in Monte Carlo standard errors
@@ -309,7 +252,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "answers on tables within the tolerances and on tables that carry every digit, where `reconstruction.compare_strict` asks for it",
         _TABLES,
         "report: Reconstruction",
-        _columns("""
+        columns("""
             endpoint, quantity, time, arm
             default, strict         weighted means over the tables
             difference              strict - default
@@ -348,6 +291,7 @@ ARTEFACTS: dict[str, Artefact] = {
         _MODELS,
         "report: Model criticism, figure",
     ),
+    **SENSITIVITY,
     "report": Artefact("report.html", "the report, one self-contained page", "reanalyse, report", "a browser"),
     "figures": Artefact("figures/{name}.svg", "the figures of the report", f"{_TABLES}, report", "a paper"),
     "pictures": Artefact("figures/{name}.png", "the same as pixels", f"{_TABLES}, report", "a paper"),
