@@ -19,7 +19,7 @@ VERBS: dict[str, str] = {
     "audit": "recompute every printed number that can be recomputed",
     "reconstruct": "life tables that carry the printed survival numbers",
     "fit": "one model under one prior",
-    "sensitivity": "how much scepticism or confounding the printed treatment effects survive",
+    "sensitivity": "which other assumptions the conclusions about the treatment survive, and at which they tip",
     "report": "lay out again the report of a finished re-analysis",
     "experiment": "questions of the catalogue: runs them, and writes their answers",
     "new": "writes a study file to fill in, with a comment on every line",

@@ -14,7 +14,7 @@ from retrial.app.door.values import key_problems, section_problems
 from retrial.app.models import about, model, raw_models, refuse_foreign_targets
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.priors.scales import COMMON
-from retrial.run_config import ALL_SETS, ModelSpec, RunConfig
+from retrial.run_config import ALL_SETS, Assumptions, ModelSpec, RunConfig
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.findings.probes import Probes, plain_probes
 from retrial.validate import Problems, build_dataclass
@@ -46,6 +46,7 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
     limits = build_dataclass(DiagnosticLimits, sampler.pop("limits", {}), "sampler.limits", problems)
     engine = build_dataclass(SamplerSettings, sampler, "sampler", problems)
     questions = build_dataclass(Questions, asked.get("answers", {}), "answers", problems)
+    assumptions = build_dataclass(Assumptions, asked.get("sensitivity", {}), "sensitivity", problems)
     reconstruction, probes = _reconstruction(asked.get("reconstruction", {}), problems)
     problems.raise_if_any("cannot use the configuration")
     return RunConfig(
@@ -65,6 +66,7 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
         questions=questions,
         reconstruction=reconstruction,
         probes=probes,
+        sensitivity=assumptions,
     )
 
 
@@ -84,7 +86,7 @@ def _reconstruction(raw: Any, problems: Problems) -> tuple[ReconstructionSetting
 
 _KEYS = (
     *("study", "seed", "output_dir", "force", "endpoints", "prior", "priors", "model", "models"),
-    *("sampler", "answers", "reconstruction"),
+    *("sampler", "answers", "reconstruction", "sensitivity"),
 )
 
 

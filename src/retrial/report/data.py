@@ -89,7 +89,8 @@ class ReportData:
     multivariable   a row a covariate of a printed multivariable model (columns: `multivariable.summary`)
     evidence, model_probabilities  columns of `fit.evidence`: marginal likelihoods of the tables, and what they say of the models
     criticism    a row an endpoint and model: leave-one-out scores, Pareto k, stacking weights (columns: `criticism.summary`)
-    prior_probabilities  each prior's own probabilities at the thresholds (columns: `store.artefacts.sensitivity`)
+    prior_probabilities, prior_grid, beliefs, probability_curve, bias, censoring, future_trial, tipping, conclusions
+                 how far the conclusions depend on assumptions (columns: `store.artefacts.sensitivity`)
     readings     a row an endpoint and reading of the paper's estimators (columns: `Ensemble.health`)
     spread       answers over the tables (columns: `tables.findings.spread.spread`); leave_one_out: the same with numbers left out in turn
     strict_comparison  columns of `tables.findings.spread.compare_values`
@@ -124,6 +125,14 @@ class ReportData:
     variance: pd.DataFrame | None = None
     multivariable: pd.DataFrame | None = None
     prior_probabilities: pd.DataFrame | None = None
+    prior_grid: pd.DataFrame | None = None
+    beliefs: pd.DataFrame | None = None
+    probability_curve: pd.DataFrame | None = None
+    bias: pd.DataFrame | None = None
+    censoring: pd.DataFrame | None = None
+    future_trial: pd.DataFrame | None = None
+    tipping: pd.DataFrame | None = None
+    conclusions: pd.DataFrame | None = None
     loo_pit: pd.DataFrame | None = None
     readings: pd.DataFrame | None = None
     spread: pd.DataFrame | None = None

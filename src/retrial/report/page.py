@@ -30,6 +30,7 @@ from retrial.report.tables.criticism import criticism_section
 from retrial.report.tables.priors import implied_table, predictive_table, prior_pictures
 from retrial.report.tables.reconstruction import reconstruction_section
 from retrial.report.tables.run import diagnostics_tables, fidelity_table, prior_table
+from retrial.report.tables.sensitivity import sensitivity_section
 from retrial.store.artefacts import FRAMES, path_of
 from retrial.store.tables import spelled_out
 from retrial.study.study import Study
@@ -105,7 +106,7 @@ def lay_out(data: ReportData) -> Layout:
     return Layout(
         audit=tuple(audit_tables(data.checks)),
         decisions=_given(decision_table(data.checks)),
-        results=tuple(result_sections(data)),
+        results=(*result_sections(data), *((challenged,) if (challenged := sensitivity_section(data)) is not None else ())),
         survival=tuple(survival_pictures(data)),
         fidelity=_given(fidelity_table(data.study, data.fidelity)),
         priors=(
