@@ -20,6 +20,8 @@ VERBS: dict[str, str] = {
     "reconstruct": "life tables that carry the printed survival numbers",
     "fit": "one model under one prior",
     "sensitivity": "which other assumptions the conclusions about the treatment survive, and at which they tip",
+    "multiverse": "every combination of what could have been chosen, as one table; in shards where it is large",
+    "collect": "the cells that the shards of a multiverse have done, as one table",
     "report": "lay out again the report of a finished re-analysis",
     "experiment": "questions of the catalogue: runs them, and writes their answers",
     "new": "writes a study file to fill in, with a comment on every line",
@@ -27,7 +29,7 @@ VERBS: dict[str, str] = {
     "list": "studies, endpoints, models, priors, experiments",
     "doctor": "versions, sampler, storage, caches",
 }
-_CONFIGURED = ("reanalyse", "audit", "reconstruct", "fit", "sensitivity", "report")
+_CONFIGURED = ("reanalyse", "audit", "reconstruct", "fit", "sensitivity", "multiverse", "collect", "report")
 USAGE_ERROR, INTERRUPTED = 2, 130
 
 

@@ -97,6 +97,65 @@ def _even(ends: tuple[float, float], points: int) -> np.ndarray:
     return np.linspace(math.log(ends[0]), math.log(ends[1]), points)
 
 
+@dataclass(frozen=True, slots=True)
+class Multiverse:
+    """Choices that are combined, every one with every other, and the base that rows are told apart from."""
+
+    prior_means: tuple[float, ...] = (0.5, 1.0, 2.0)
+    prior_sds: tuple[float, ...] = (0.2, 0.355, 10.0)
+    bias_ratios: tuple[float, ...] = (0.8, 1.0, 1.25)
+    bias_sds: tuple[float, ...] = (0.0, 0.2)
+    base_prior_mean: float = 1.0
+    base_prior_sd: float = 10.0
+    base_bias_ratio: float = 1.0
+    base_bias_sd: float = 0.0
+
+    def problems(self) -> list[str]:
+        """Choices out of range, listed twice, or without the base among them."""
+        found = []
+        for name, ends in (("prior_mean", _RATIOS), ("prior_sd", _SDS), ("bias_ratio", _RATIOS), ("bias_sd", (0.0, _SDS[1]))):
+            values, base = getattr(self, f"{name}s"), self.base[name]
+            if not values or any(not ends[0] <= value <= ends[1] for value in values) or len(set(values)) < len(values):
+                found.append(f"{name}s: got {list(values)}; allowed are different numbers from {ends[0]:g} to {ends[1]:g}")
+            elif base not in values:
+                found.append(f"base_{name}: got {base}; allowed is one of {name}s, {list(values)}")
+        return found
+
+    @property
+    def base(self) -> dict[str, float]:
+        """Column of the table -> its value in the base."""
+        return {
+            "prior_mean": self.base_prior_mean,
+            "prior_sd": self.base_prior_sd,
+            "bias_ratio": self.base_bias_ratio,
+            "bias_sd": self.base_bias_sd,
+        }
+
+    @property
+    def cells_of_block(self) -> int:
+        """Cells of one analysis with one SD of the bias."""
+        return len(self.prior_means) * len(self.prior_sds) * len(self.bias_ratios)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which of a multiverse's shards to do, and whether only to say what is to be done."""
+
+    shards: int = 1
+    shard: int = 0
+    dry_run: bool = False
+
+    MOST: ClassVar[dict[str, float]] = {"shards": 10_000}
+
+    def problems(self) -> list[str]:
+        """A shard that there is not."""
+        return (
+            []
+            if self.shard < self.shards
+            else [f"shard: got {self.shard}; allowed is from 0 to {self.shards - 1}, shards={self.shards}"]
+        )
+
+
 @dataclass(frozen=True)
 class Fitting:
     """How a model is fitted: what nutpie learns of its posteriors, and the named prior sets beside the main one."""
@@ -178,6 +237,8 @@ class RunConfig:
     reconstruction: ReconstructionSettings = ReconstructionSettings()
     probes: Probes = field(default_factory=Probes)
     sensitivity: Assumptions = Assumptions()
+    multiverse: Multiverse = Multiverse()
+    part: Part = Part()
 
     @property
     def main_prior(self) -> str:

@@ -139,4 +139,41 @@ SENSITIVITY: dict[str, Artefact] = {
     status
         """),
     ),
+    "multiverse": Artefact(
+        "multiverse.csv",
+        "every combination of the choices, a row a cell",
+        "multiverse, collect",
+        "whoever asks",
+        columns(f"""
+    cell                    key of the cell's content, the same in every run
+    {_WHOSE.strip()}
+    prior_mean              as a ratio
+    prior_sd                of the log ratio
+    bias_ratio, bias_sd     centre of the bias as the ratio that it would give alone, SD of its log
+    differs                 which choices differ from the base, by a comma; empty: the base
+    median, lower, upper    of the ratio's posterior; limits at `answers.level`
+    probability, error      posterior probability of a ratio below 1, and its Monte Carlo standard error
+    holds                   whether P(ratio on the median's side of 1) is at least `sensitivity.claim`
+    status
+        """),
+        "%.7g",
+    ),
+    "decisions": Artefact(
+        "decisions.csv",
+        "what each choice does to the answer, over all cells of an endpoint",
+        "multiverse, collect",
+        "whoever asks",
+        columns("""
+    endpoint
+    decision                which choice; all: every cell; interactions: what no choice explains alone
+    levels                  of the choice
+    share_of_variance       of the log median, main effects alone
+    least, most             ratios: of the choice's levels (mean of the log median), or of all cells
+    cells, failed           counts
+    holds                   share of the specifications in which the claim holds; a count of what was listed, no probability
+        """),
+    ),
+    "failed_cells": Artefact(
+        "failed_cells.log", "tracebacks of blocks of cells that failed", "multiverse, collect", "whoever asks"
+    ),
 }
