@@ -87,7 +87,7 @@ def draw_curves(study: Study, folder: Path) -> None:
 
 def draw_sensitivity(run: RunConfig, study: Study, folder: Path) -> None:
     """Write the figures of the sensitivity tables in `folder` to figures/."""
-    frames: dict[str, Any] = {name: read_table(folder, name) for name in SENSITIVITY}
+    frames: dict[str, Any] = {name: read_table(folder, name) for name, one in SENSITIVITY.items() if one.columns}
     with models_called({name: spec.label for name, spec in run.models.items()}):
         write_pictures(sensitivity_pictures(ReportData(study=study, manifest={}, **frames)), folder)
 
