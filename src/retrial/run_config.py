@@ -19,6 +19,7 @@ from retrial.priors.prior_set import PriorSet
 from retrial.priors.scales import Parameter
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.findings.probes import Probes
+from retrial.tables.printed.software import ReadingRules
 
 if TYPE_CHECKING:
     from retrial.data.kind import Kind
@@ -239,6 +240,7 @@ class RunConfig:
     sensitivity: Assumptions = Assumptions()
     multiverse: Multiverse = Multiverse()
     part: Part = Part()
+    reading_rules: ReadingRules = field(default_factory=ReadingRules)
 
     @property
     def main_prior(self) -> str:
@@ -254,7 +256,7 @@ class RunConfig:
     def of_model(self, spec: ModelSpec) -> RunConfig:
         """What the fits of one model depend on."""
         mine = dataclasses.replace(self, priors=self.sets_for(spec))
-        return mine.about("priors", "endpoints", "sampler", "limits", "questions")
+        return mine.about("priors", "endpoints", "sampler", "limits", "questions", "reconstruction")
 
     def sets_for(self, spec: ModelSpec) -> dict[str, PriorSet]:
         """Prior sets that a model is fitted under: the main one, and those that it names."""

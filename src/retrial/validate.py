@@ -69,8 +69,9 @@ def build_dataclass[T](kind: type[T], raw: Any, key: str, problems: Problems) ->
     """Make a frozen dataclass of plain values, each checked against its default's type and sign.
 
     Numbers must be finite and have the sign of the default (a default of 0 admits 0 and above); a default of None admits a
-    number above 0 or null; enumerations take their values, nested dataclasses a mapping, tuples a list whose entries are of the kind that
-    their annotation says. A dataclass may define `MOST`, field -> largest number, and `problems() -> list[str]` for anything further.
+    number above 0 or null; enumerations take their values, nested dataclasses a mapping, mappings of dataclasses one by
+    name, tuples a list whose entries are of the kind that their annotation says. A dataclass
+    may define `MOST`, field -> largest number, and `problems() -> list[str]` for anything further.
     """
     default = kind()
     if not isinstance(raw, Mapping):
@@ -108,6 +109,11 @@ def _value(value: Any, default: Any, hint: Any, key: str, problems: Problems) ->
         return _member(value, type(default), key, problems)
     if isinstance(default, tuple):
         return _entries(value, hint, key, problems)
+    if get_origin(hint) is Mapping and isinstance(kind := get_args(hint)[1], type):
+        found: list[str] = []
+        named = as_mapping(value, key, found)
+        problems.extend(found)
+        return {str(name): build_dataclass(kind, item, f"{key}.{name}", problems) for name, item in named.items()}
     allowed = _mismatch(value, default, hint)
     if allowed:
         problems.add(f"{key}: got {value!r}; allowed is {allowed}")

@@ -48,6 +48,7 @@ def test_neither_arm_is_favoured_beforehand() -> None:
         events = drawn.events.to_numpy()
         rates = (events.sum(axis=-1) + 0.5) / ((events + drawn.censored.to_numpy()) * drawn.times).sum(axis=-1)
         ratio = np.log(rates[:, 1] / rates[:, 0])
+        rmst = rmst[~np.isnan(rmst)]
         assert min(rmst.std(), ratio.std()) > 0.5
         means.append((rmst.mean(), ratio.mean()))
     assert (np.abs(np.mean(means, axis=0)) < 2 * np.std(means, axis=0, ddof=1) / np.sqrt(len(means))).all()
@@ -59,9 +60,11 @@ def test_structure_of_a_paper_holds_and_the_rest_varies(os_targets: Targets) -> 
     assert {table.events(TOTAL) for table in tables} == {44}
     assert {(table.shortest(), table.longest()) for table in tables} == {(3.0, 23.0)}
     values = table_answers(drawn, os_targets, 15.0, (6.0,))
-    assert values["rmst_difference", 15.0, TOTAL].std() > 1.0
+    differences = values["rmst_difference", 15.0, TOTAL]
+    differences = differences[~np.isnan(differences)]  # the others are not followed so long
+    assert differences.std() > 1.0
     # one table knows nothing of the next: a walk's would
-    lagged = np.corrcoef(values["rmst_difference", 15.0, TOTAL][:-1], values["rmst_difference", 15.0, TOTAL][1:])[0, 1]
+    lagged = np.corrcoef(differences[:-1], differences[1:])[0, 1]
     assert abs(lagged) < 4 / np.sqrt(200)
 
 

@@ -48,7 +48,7 @@ def write_probes(run: RunConfig, tables: list[EndpointTables], folder: Path) -> 
 
 
 def run(**asked: Any) -> RunConfig:
-    return RunConfig("reconstruct", Path("mine.yaml"), 1, Path("out"), False, {}, probes=Probes(**asked))
+    return RunConfig("reconstruct", Path("mine.yaml"), 1, Path("out"), False, {}, probes=Probes(**{"choices": False} | asked))
 
 
 def test_without_switches_only_the_spread(tmp_path: Path) -> None:

@@ -49,6 +49,10 @@ class Origin:
     def size(self) -> int:
         return self.table.size
 
+    def rows(self, kept: np.ndarray) -> Origin:
+        """Of some of the draws."""
+        return Origin(self.table[kept], self.chain[kept], None if self.source is None else self.source[kept])
+
     @cached_property
     def _tables(self) -> tuple[np.ndarray, np.ndarray]:
         """Number of each draw's table from 0, and draws of each table."""

@@ -25,7 +25,7 @@ class Questions:
     above: tuple[float, ...] = (1.25,)
     between: tuple[tuple[float, float], ...] = ((0.91, 1.1),)
     survival_months: tuple[float, ...] = (6.0, 12.0, 18.0)
-    rmst_months: float | None = None
+    rmst_months: float | None = 18.0
     agreement: AgreementRules = field(default_factory=AgreementRules)
 
     @property

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from retrial.answers import curves
+from retrial.answers.follow_up import FollowUp
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
+from retrial.answers.shared import SharedAnswers, shared_answers
 from retrial.dims import ARMS
 from retrial.estimate import NAN, Estimate
 from retrial.fit.survival.likelihood import Hazard
 from retrial.frequentist.rows import DIFFERENCE, RATIO
-from retrial.tables.life_table import LifeTable
 
 BEYOND = "beyond the follow-up of {months:.3g} months: the model's extrapolation"
 """Note of a median that the data do not reach."""
@@ -24,64 +25,52 @@ WITHOUT = "no median in {share:.1%} of the draws, whose curve stays above 1/2"
 """Note of a median that does not exist in some draws."""
 
 
-def follow_up_of(table: LifeTable) -> float:
-    """The longest time that every table has in both arms, or in the only one that has patients (months)."""
-    return min(follow_ups_of(table))
-
-
-def follow_ups_of(table: LifeTable) -> tuple[float, ...]:
-    """The longest time that every table has in each arm (months)."""
-    present = (table.events + table.censored).to_numpy() > 0
-    longest = np.where(present, table.times, 0.0).max(axis=-1)
-    ends = longest.reshape(-1, len(ARMS)).min(axis=0)
-    alone = ends[present.reshape(-1, len(ARMS), present.shape[-1]).any(axis=(0, 2))]
-    # an arm of nobody is followed as long as the other: nothing is told of it
-    return tuple(float(value) if value > 0 or not alone.size else float(alone.min()) for value in ends)
-
-
-def horizon_of(table: LifeTable, questions: Questions) -> float:
-    """Horizon of the restricted mean: the follow-up, or less where so configured."""
-    shared = follow_up_of(table)
-    return shared if questions.rmst_months is None else min(questions.rmst_months, shared)
-
-
-def times_within(questions: Questions, follow_up: float) -> list[float]:
-    """Times of S(t) and HR(t): those asked for that lie within the follow-up; where none does, half of it."""
-    return [time for time in questions.survival_months if time <= follow_up] or [round(follow_up / 2, 2)]
-
-
 def survival_rows(
     subject: Subject,
     hazard: Hazard,
     draws: Mapping[str, np.ndarray],
-    horizon: float,
     questions: Questions,
+    follow_up: FollowUp,
     proportional: bool = True,
-    follow_ups: Sequence[float] = (),
+    shared: SharedAnswers | None = None,
 ) -> list[Estimate]:
     """Rows from pooled draws of a survival model's parameters; differences are experimental - control.
 
     Where hazards are not proportional there is no one hazard ratio: HR(t) is given at the times of S(t), and its average over the horizon.
-    `follow_ups` (months) are those of the arms, the horizon where they are not given.
+    What is said of a time is said by the tables that are followed until then, `subject.origin.table` their rows of `follow_up`. `shared` are
+    answers of the same draws, where they are known.
     """
     ratio = dataclasses.replace(subject, contrast=RATIO)
-    follow_ups = follow_ups or (horizon,) * len(ARMS)
-    times = times_within(questions, min(follow_ups))
+    times, horizon = follow_up.times(questions), follow_up.horizon(questions)
+    known = shared_answers(hazard, draws, horizon, times, proportional) if shared is None else shared
+    rows: list[Estimate] = []
     if proportional:
-        ratios = ratio.ratio_from_draws("hazard_ratio", draws["log_hazard_ratio"], questions)
+        rows += ratio.ratio_from_draws("hazard_ratio", draws["log_hazard_ratio"], questions)
     else:
         varying = curves.log_hazard_ratio(hazard, draws, np.array(times))
-        ratios = [
-            row for i, time in enumerate(times) for row in ratio.ratio_from_draws("hazard_ratio", varying[:, i], questions, time)
-        ]
-        average = curves.log_average_hazard_ratio(hazard, draws, horizon)
-        ratios += ratio.ratio_from_draws("average_hazard_ratio", average, questions, horizon)
-    return [
-        *ratios,
-        *_noted(_medians(subject, curves.median_survival(hazard, draws), questions), follow_ups),
-        *_by_arm(subject, ("rmst", "rmst_difference"), "months", curves.rmst(hazard, draws, horizon), questions, horizon),
-        *_survival_at(subject, hazard, draws, times, questions),
-    ]
+        for index, time in enumerate(times):
+            about, kept = reaching(ratio, follow_up, time)
+            rows += about.ratio_from_draws("hazard_ratio", varying[kept, index], questions, time)
+        about, kept = reaching(ratio, follow_up, horizon)
+        rows += about.ratio_from_draws("average_hazard_ratio", known.log_ratio[kept], questions, horizon)
+    rows += _noted(_medians(subject, curves.median_survival(hazard, draws), questions), follow_up.of_arms)
+    about, kept = reaching(subject, follow_up, horizon)
+    rows += _by_arm(about, ("rmst", "rmst_difference"), "months", known.rmst[kept], questions, horizon)
+    for index, time in enumerate(times):
+        about, kept = reaching(subject, follow_up, time)
+        values = known.survival[kept, :, index]
+        rows += _by_arm(about, ("survival", "survival_difference"), "probability", values, questions, time)
+    return rows
+
+
+def reaching(subject: Subject, follow_up: FollowUp, time: float) -> tuple[Subject, np.ndarray | slice]:
+    """The subject and the rows of its draws of the tables that are followed to a time, with a note where that is not all of them."""
+    reach = follow_up.reaching(time)
+    if reach.all() or subject.origin is None:
+        return subject, slice(None)
+    rows = np.flatnonzero(reach[subject.origin.table])
+    note = "; ".join(filter(None, (follow_up.note(time), subject.note)))
+    return dataclasses.replace(subject, note=note, origin=subject.origin.rows(rows)), rows
 
 
 def _medians(subject: Subject, values: np.ndarray, questions: Questions) -> list[Estimate]:
@@ -129,17 +118,6 @@ def _noted(medians: Sequence[Estimate], follow_ups: Sequence[float]) -> list[Est
     said = [words.get(row.contrast, "") if row.contrast in ARMS else either for row in medians]
     return [
         dataclasses.replace(row, note="; ".join(filter(None, (row.note, note)))) for row, note in zip(medians, said, strict=True)
-    ]
-
-
-def _survival_at(
-    subject: Subject, hazard: Hazard, draws: Mapping[str, np.ndarray], times: Sequence[float], questions: Questions
-) -> list[Estimate]:
-    values = curves.survival(hazard, draws, np.array(times))
-    return [
-        row
-        for index, time in enumerate(times)
-        for row in _by_arm(subject, ("survival", "survival_difference"), "probability", values[..., index], questions, time)
     ]
 
 

@@ -17,6 +17,7 @@ from retrial.priors.scales import COMMON
 from retrial.run_config import ALL_SETS, Assumptions, ModelSpec, Multiverse, Part, RunConfig
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.findings.probes import Probes, plain_probes
+from retrial.tables.printed.software import ReadingRules
 from retrial.validate import Problems, build_dataclass
 
 
@@ -49,7 +50,7 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
     assumptions = build_dataclass(Assumptions, asked.get("sensitivity", {}), "sensitivity", problems)
     multiverse = build_dataclass(Multiverse, asked.get("multiverse", {}), "multiverse", problems)
     part = _part(asked, problems)
-    reconstruction, probes = _reconstruction(asked.get("reconstruction", {}), problems)
+    reconstruction, probes, reading_rules = _reconstruction(asked.get("reconstruction", {}), problems)
     problems.raise_if_any("cannot use the configuration")
     return RunConfig(
         verb=verb,
@@ -71,6 +72,7 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
         sensitivity=assumptions,
         multiverse=multiverse,
         part=part,
+        reading_rules=reading_rules,
     )
 
 
@@ -84,18 +86,17 @@ def _part(asked: Mapping[str, Any], problems: Problems) -> Part:
     return part
 
 
-def _reconstruction(raw: Any, problems: Problems) -> tuple[ReconstructionSettings, Probes]:
-    """One section of the configuration, two dataclasses: how to sample, and what else to reconstruct."""
-    names = [item.name for item in dataclasses.fields(Probes)]
+def _reconstruction(raw: Any, problems: Problems) -> tuple[ReconstructionSettings, Probes, ReadingRules]:
+    """One section of the configuration, three dataclasses: how to sample, what else to reconstruct, how to weigh readings."""
     asked = plain_probes(raw) if isinstance(raw, Mapping) else {}
-    further = {key: value for key, value in asked.items() if key in names}
-    settings = (
-        {key: value for key, value in asked.items() if key not in names and value is not None}
-        if isinstance(raw, Mapping)
-        else raw
+    of_probes, of_rules = ([item.name for item in dataclasses.fields(kind)] for kind in (Probes, ReadingRules))
+    further, rules = ({key: value for key, value in asked.items() if key in names} for names in (of_probes, of_rules))
+    own = {key: value for key, value in asked.items() if key not in (*of_probes, *of_rules) and value is not None}
+    return (
+        build_dataclass(ReconstructionSettings, own if isinstance(raw, Mapping) else raw, "reconstruction", problems),
+        build_dataclass(Probes, further, "reconstruction", problems),
+        build_dataclass(ReadingRules, rules, "reconstruction", problems),
     )
-    probes = build_dataclass(Probes, further, "reconstruction", problems)
-    return build_dataclass(ReconstructionSettings, settings, "reconstruction", problems), probes
 
 
 _KEYS = (

@@ -34,7 +34,8 @@ def summary_rows(parts: Sequence[ModelCriticism]) -> list[dict[str, Any]]:
     elpd_loo, elpd_se, p_loo            means over the tables of Σ c elpd, its standard error and the effective parameters
     elpd_difference, its _se            from the best model, patient by patient within a table, then averaged
     pareto_k_max, share_k_above_limit   over all tables; share of the patients
-    stacking_weight, its _sd            mean and SD over the tables; missing where there is nothing to weigh against
+    stacking_weight, its _sd, _mcse     mean and SD over the tables, standard error of the mean as if these were drawn at random; missing where
+                                        there is nothing to weigh against, the last of one table
     tables, tables_failed               whose fit passed, and failed; tables_compared: where all compared models passed
 
     Missing for a model with too few fits that passed (`FEWEST_PASSED`): it is neither scored nor stacked.
@@ -45,7 +46,7 @@ def summary_rows(parts: Sequence[ModelCriticism]) -> list[dict[str, Any]]:
         return rows
     totals = np.stack([counts @ elpd for counts, elpd in zip(comparison.counts, comparison.elpd, strict=True)])
     best = int(np.argmax(comparison.weights @ totals))
-    weights = _stacked(comparison)
+    weights = stacked(comparison)
     for column, model in enumerate(comparison.models):
         differences = [elpd[:, column] - elpd[:, best] for elpd in comparison.elpd]
         errors = [standard_error(item, counts) for item, counts in zip(differences, comparison.counts, strict=True)]
@@ -73,7 +74,7 @@ def compared(parts: Sequence[ModelCriticism]) -> Comparison | None:
     return Comparison(models, elpd, counts, weights / weights.sum())
 
 
-def _stacked(comparison: Comparison) -> np.ndarray | None:
+def stacked(comparison: Comparison) -> np.ndarray | None:
     """Stacking weights (table, model), each from its own table; None where they cannot be had."""
     try:
         pairs = zip(comparison.elpd, comparison.counts, strict=True)
@@ -87,7 +88,8 @@ def _weight(weights: np.ndarray | None, tables: np.ndarray, column: int) -> dict
         return {}
     mean = float(tables @ weights[:, column])
     spread = float(np.sqrt(tables @ (weights[:, column] - mean) ** 2))
-    return {"stacking_weight": mean, "stacking_weight_sd": spread}
+    error = spread * float(np.sqrt((tables**2).sum())) if tables.size > 1 else np.nan
+    return {"stacking_weight": mean, "stacking_weight_sd": spread, "stacking_weight_mcse": error}
 
 
 def _own_row(part: ModelCriticism) -> dict[str, Any]:
@@ -112,6 +114,7 @@ def _own_row(part: ModelCriticism) -> dict[str, Any]:
         "share_k_above_limit": mean([item.share_above_limit for item in used]),
         "stacking_weight": np.nan,
         "stacking_weight_sd": np.nan,
+        "stacking_weight_mcse": np.nan,
         "tables": int(kept.sum()),
         "tables_failed": int((~kept).sum()),
         "tables_compared": 0,

@@ -15,6 +15,7 @@ from retrial.estimate import Estimate
 from retrial.tables.findings.spread import Key
 
 if TYPE_CHECKING:
+    from retrial.answers.shared import ModelAnswers
     from retrial.data.prior_checks import Before
     from retrial.data.survival_checks import Criticised
     from retrial.multivariable.summary import CovariateSummary
@@ -43,6 +44,8 @@ class Fits:
     posteriors   (endpoint, model) -> sampled draws with what they were fitted to
     bands        endpoint -> S(t) of one posterior, for the figure;  criticism, variance: of survival models
     multivariable   a row a covariate of a printed multivariable model
+    shared       draws of what all survival models answer, by endpoint, model and prior set
+    joint        a row a survival model and prior set: how its joint posterior with the tables stands (columns: `fit.evidence`)
     """
 
     estimates: Sequence[Estimate] = ()
@@ -53,12 +56,14 @@ class Fits:
     criticism: Sequence[Criticised] = ()
     variance: Sequence[Row] = ()
     multivariable: Sequence[CovariateSummary] = ()
+    shared: Sequence[ModelAnswers] = ()
+    joint: Sequence[Row] = ()
 
     @classmethod
     def together(cls, parts: Iterable[Fits]) -> Fits:
         """All parts in their order; of two bands of one endpoint the first."""
         parts = list(parts)
-        lists = ("estimates", "diagnostics", "failures", "criticism", "variance", "multivariable")
+        lists = ("estimates", "diagnostics", "failures", "criticism", "variance", "multivariable", "shared", "joint")
         return cls(
             **{name: [item for part in parts for item in getattr(part, name)] for name in lists},
             posteriors={place: tree for part in parts for place, tree in part.posteriors.items()},

@@ -15,11 +15,14 @@ import numpy as np
 import xarray as xr
 
 from retrial.answers import curves
+from retrial.answers.follow_up import FollowUp
 from retrial.answers.monte_carlo import Origin
 from retrial.answers.notes import empty_arms
 from retrial.answers.rows import Subject
-from retrial.answers.survival import follow_ups_of, horizon_of, survival_rows
+from retrial.answers.shared import ModelAnswers, held_against, kaplan_meier_seen, shared_answers
+from retrial.answers.survival import survival_rows
 from retrial.cells import log_likelihood
+from retrial.criticism.joint import JOINT, joint_weights, log_prior_evidence
 from retrial.criticism.pointwise import patients_observed
 from retrial.data.direction import good_endpoints
 from retrial.data.kind import Fits, Kind, Moments, Place, Row, Values, diagnostic_row
@@ -48,6 +51,8 @@ log = logging.getLogger("retrial")
 
 ANSWER_DRAWS = 24_000
 """Draws behind every answer: twice the 10,000 that interval limits ask for (METHODS 10), nearly independent after thinning."""
+SHARED_DRAWS = 12_000
+"""Of these kept for averages over models: several models, of 10,000 effective draws together."""
 _BAND_POINTS = 121
 """Times of a posterior band: finer than a figure's pixels at print size."""
 _BAND_DRAWS = 4000
@@ -126,7 +131,7 @@ def _told(
 ) -> Fits:
     """Everything about one endpoint but the criticism."""
     statuses = {prior: fitted.status(prior) for prior in fitted.draws}
-    return Fits(
+    return dataclasses.replace(
         _answers(run, spec, fitted, item),
         diagnostics=[
             diagnostic_row(item.endpoint, spec.name, prior, index, health)
@@ -157,20 +162,51 @@ def _posterior(
     )
 
 
-def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> list[Estimate]:
-    horizon, hazard = horizon_of(item.table, run.questions), spec.hazard_of()
+def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> Fits:
+    """Rows under every prior set, and the draws of what other models answer too."""
+    hazard = spec.hazard_of()
     events = item.table.events.sum(TIME).max(RECONSTRUCTION).to_numpy()
     # everybody may have the event in time: only an arm without one has no likelihood of its own
     sizes = [math.inf if n > 0 else 0.0 for n in item.table.n.max(RECONSTRUCTION).to_numpy()]
-    note, follow_ups = empty_arms(events, sizes), follow_ups_of(item.table)
+    note, follow_up = empty_arms(events, sizes), FollowUp.of(item.table, item.weights)
+    times, horizon = follow_up.times(run.questions), follow_up.horizon(run.questions)
+    seen = kaplan_meier_seen(item.table, follow_up, times, item.recorded)
+    log_prior = log_prior_evidence(item, run.reconstruction)
+    source = item.source if log_prior is None else f"{item.source}; {CUT}"
 
-    def under(prior: str) -> list[Estimate]:
+    def under(prior: str) -> tuple[list[Estimate], ModelAnswers]:
         draws, origin = _pooled(run, fitted, prior)
-        subject = Subject(item.endpoint, "", spec.name, prior, item.source, fitted.status(prior), note, origin=origin)
-        return survival_rows(subject, hazard, draws, horizon, run.questions, spec.proportional, follow_ups)
+        shared = shared_answers(hazard, draws, horizon, times, spec.proportional)
+        subject = Subject(item.endpoint, "", spec.name, prior, source, fitted.status(prior), note, origin=origin)
+        rows = survival_rows(subject, hazard, draws, run.questions, follow_up, spec.proportional, shared)
+        kept = np.linspace(0, origin.size - 1, min(origin.size, SHARED_DRAWS)).round().astype(int)
+        passed = np.array([health.status == "ok" for health in fitted.diagnostics[prior]])
+        about = (item.endpoint, spec.name, prior, item.source, note, follow_up, passed, seen)
+        return held_against(rows, seen, times), ModelAnswers(*about, shared.rows(kept), origin.rows(kept))
+
+    def jointly(prior: str) -> tuple[list[Estimate], Row]:
+        if log_prior is None:
+            return [], {}
+        found = joint_weights(fitted, prior, log_prior)
+        named = {"endpoint": item.endpoint, "model": spec.name, "prior": prior}
+        about = {name: getattr(found, name) for name in ("tables", "effective_tables", "log_ratio_sd", "status")}
+        if found.status != "ok":
+            return [], named | about
+        draws, origin = _pooled(run, dataclasses.replace(fitted, weights=found.weights), prior)
+        told = f"{item.source}; weighed by the model's evidence: {found.effective_tables:.0f} effective tables"
+        subject = Subject(item.endpoint, "", spec.name, prior, told, fitted.status(prior), note, JOINT, origin=origin)
+        return survival_rows(
+            subject, hazard, draws, run.questions, follow_up.weighted(found.weights), spec.proportional
+        ), named | about
 
     with ThreadPoolExecutor(run.sampler.threads) as pool:
-        return [row for rows in pool.map(under, fitted.draws) for row in rows]
+        found, joint = list(pool.map(under, fitted.draws)), list(pool.map(jointly, fitted.draws))
+    rows = [row for rows, _ in (*found, *joint) for row in rows]
+    return Fits(rows, shared=[answers for _, answers in found], joint=[row for _, row in joint if row])
+
+
+CUT = "cut posterior: tables from their own prior"
+"""Of a posterior whose tables know nothing of the model."""
 
 
 def _pooled(run: RunConfig, fitted: Fitted, prior: str) -> tuple[dict[str, np.ndarray], Origin]:

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from retrial.answers import curves
-from retrial.answers.survival import follow_up_of, horizon_of, times_within
-from retrial.answers.variance import variance_split
+from retrial.answers.follow_up import FollowUp
 from retrial.criticism.ensemble import (
     PREDICTIVE_DRAWS,
     QUANTILES,
@@ -22,6 +21,7 @@ from retrial.criticism.ensemble import (
 )
 from retrial.criticism.predictive import prior_draws, scheme_of
 from retrial.criticism.summary import pit_rows
+from retrial.criticism.variance import variance_split
 from retrial.data.kind import Row
 from retrial.dims import ARMS, PREDICTIVES
 from retrial.fit.engine import Draws
@@ -79,13 +79,14 @@ def criticised(
 def variance_rows(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> list[Row]:
     """Splits of the log hazard ratio under every prior set, and of the difference in restricted means under the main one.
 
-    Where hazards are not proportional the ratio is that at the middle one of `answers.survival_months` within the follow-up.
+    Where hazards are not proportional the ratio is that at the middle one of `answers.survival_months` within the follow-up. What is said of
+    a time is said of the tables that are followed until then.
     """
     readings = [reading.name for reading in item.ensemble.readings] if item.ensemble is not None else [""] * len(item.weights)
     main = main_prior(run, fitted)
-    horizon = horizon_of(item.table, run.questions)
+    follow_up = FollowUp.of(item.table, item.weights)
+    times, horizon = follow_up.times(run.questions), follow_up.horizon(run.questions)
     rows = []
-    times = times_within(run.questions, follow_up_of(item.table))
     for prior, fits in fitted.draws.items():
         values: dict[tuple[str, float], list[np.ndarray]] = {}
         if spec.proportional:
@@ -96,7 +97,8 @@ def variance_rows(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: Endpoin
         if prior == main:
             values["rmst_difference", horizon] = [_rmst_difference(spec, _some_draws(fit, len(fits)), horizon) for fit in fits]
         for (quantity, time), draws in values.items():
-            split = variance_split(draws, item.weights, readings)
+            kept = np.flatnonzero(follow_up.reaching(0.0 if math.isnan(time) else time))
+            split = variance_split([draws[i] for i in kept], item.weights[kept], [readings[i] for i in kept])
             named = {"endpoint": item.endpoint, "model": spec.name, "prior": prior, "quantity": quantity, "time": time}
             numbers = {
                 "total_sd": split.total_sd,
@@ -104,7 +106,7 @@ def variance_rows(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: Endpoin
                 "between_tables_share": split.between_tables,
                 "between_readings_share": split.between_readings,
             }
-            rows.append({**named, **numbers, "tables": len(fits), "status": fitted.status(prior)})
+            rows.append({**named, **numbers, "tables": len(kept), "status": fitted.status(prior)})
     return rows
 
 

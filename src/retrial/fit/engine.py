@@ -41,7 +41,11 @@ class PackedModel:
 
         Raises `FitError` where an array has another shape than the one compiled in.
         """
-        vector = self.initial.copy()
+        return self.changed(self.initial, updates)
+
+    def changed(self, vector: np.ndarray, updates: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The same of another vector than the model's own."""
+        vector = vector.copy()
         for name, value in updates.items():
             if name not in self.places:
                 continue

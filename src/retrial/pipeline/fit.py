@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from retrial.data.kind import Fits
+from retrial.answers.shared import ModelAnswers
+from retrial.criticism.averages import average_rows
+from retrial.criticism.ensemble import ModelCriticism
+from retrial.data.kind import Fits, Row
 from retrial.errors import DataError, PriorError
 from retrial.estimate import Estimate
+from retrial.fit.evidence import evidence_rows
 from retrial.frequentist.ratios import published_effects
 from retrial.pipeline.arms.comparisons import each_comparison
 from retrial.pipeline.arms.single import for_arms_of, keep_own
@@ -19,6 +24,7 @@ from retrial.pipeline.results import audit_files, criticism_files, result_files,
 from retrial.pipeline.tables import Reconstructions, endpoint_tables, patient_checks, refuse_too_many_times, refused
 from retrial.run_config import RunConfig
 from retrial.sensitivity.own_probabilities import in_standard_errors
+from retrial.store.progress import step
 from retrial.store.stages import Stages, stages_of
 from retrial.store.tables import read_rows
 from retrial.study.study import Study
@@ -38,7 +44,22 @@ def posteriors(run: RunConfig, study: Study, tables: Sequence[EndpointTables], s
     for spec in run.models.values():
         mine = list(tables) if spec.kind.from_tables else []
         parts.append(stages.run(f"posterior.{spec.name}", spec.kind.fit, run.of_model(spec), spec, study, mine))
-    return Fits.together(parts)
+    fits = Fits.together(parts)
+    if not fits.shared:
+        return fits
+    about = run.about("questions", "sampler")
+    with step("averages over models"):
+        rows = stages.run("averages", averages, about, fits.shared, [item.criticism for item in fits.criticism], fits.diagnostics)
+    return dataclasses.replace(fits, estimates=[*fits.estimates, *rows])
+
+
+def averages(
+    run: RunConfig, shared: Sequence[ModelAnswers], criticised: Sequence[ModelCriticism], diagnostics: Sequence[Row]
+) -> list[Estimate]:
+    """Answers averaged over the models that share them."""
+    known = {(part.endpoint, part.model): part.shares for part in shared}
+    evidence = evidence_rows([row for row in diagnostics if (row["endpoint"], row["model"]) in known], known)
+    return average_rows(shared, criticised, evidence, run.questions, run.sampler.threads)
 
 
 @each_comparison

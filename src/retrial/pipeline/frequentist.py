@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from retrial.answers.survival import horizon_of
+from retrial.answers.follow_up import FollowUp
 from retrial.estimate import Estimate
 from retrial.frequentist.baseline import baseline_estimates, published_baseline
 from retrial.frequentist.counts import count_estimates, published_counts
@@ -31,6 +31,6 @@ def frequentist_rows(run: RunConfig, printed: Study, used: Study, tables: Sequen
 
 def table_rows(run: RunConfig, item: EndpointTables) -> list[Estimate]:
     """The whole frequentist set on a table, or its spread over an ensemble."""
-    horizon = horizon_of(item.table, run.questions)
-    times = [time for time in run.questions.survival_months if time <= horizon]
+    follow_up = FollowUp.of(item.table, item.weights)
+    times, horizon = follow_up.times(run.questions), follow_up.horizon(run.questions)
     return spread(item.table, item.endpoint, times, horizon, run.questions.level, item.source, item.weights)

@@ -18,10 +18,10 @@ from retrial.fit.diagnostics import Level
 from retrial.fit.posterior_file import typical_posterior
 from retrial.pipeline.priors import used_models
 from retrial.report.data import PrintedAtRisk, ReportData, SurvivalCurves
-from retrial.report.figures.sensitivity import sensitivity_pictures
 from retrial.report.figures.survival import survival_pictures
 from retrial.report.labels import models_called
 from retrial.report.page import write_pictures, write_report
+from retrial.report.sensitivity.pictures import sensitivity_pictures
 from retrial.run_config import RunConfig
 from retrial.store.artefacts import FRAMES, path_of
 from retrial.store.artefacts.sensitivity import SENSITIVITY

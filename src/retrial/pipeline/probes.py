@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from retrial.answers.survival import horizon_of
+from retrial.answers.follow_up import FollowUp
 from retrial.errors import ReconstructionError
 from retrial.pipeline.tables import PERCENT, EndpointTables, percent
 from retrial.run_config import RunConfig
@@ -16,6 +16,7 @@ from retrial.seeds import integer_seed
 from retrial.store.progress import counter
 from retrial.store.stages import Stages
 from retrial.tables.ensemble import Ensemble, ReconstructionSettings
+from retrial.tables.findings.choices import compare_choices
 from retrial.tables.findings.probes import left_out
 from retrial.tables.findings.spread import compare_values, leave_one_out, spread, table_answers, with_prior
 from retrial.tables.printed.targets import Targets
@@ -46,7 +47,7 @@ class Sampled:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Probed:
-    """The tables spread, leave_one_out and strict_comparison, as far as they were asked for; strict tables by endpoint; what failed."""
+    """The tables spread, leave_one_out, choices and strict_comparison, as far as they were asked for; strict tables by endpoint; what failed."""
 
     frames: dict[str, pd.DataFrame]
     strict: dict[str, Ensemble]
@@ -64,6 +65,7 @@ def probed(run: RunConfig, tables: Sequence[EndpointTables], stages: Stages) -> 
     asked = [(one, names[one.name]) for one in sampled if names[one.name]]
     wide = [stages.run(f"spread.{one.name}", _spread, run.about("reconstruction"), one) for one in sampled]
     less = [stages.run(f"leave_one_out.{one.name}", _left_out, about, one, chosen) for one, chosen in asked]
+    chosen = [stages.run(f"choices.{one.name}", _choices, about, one) for one in sampled if run.probes.choices]
     strict: dict[str, Ensemble] = {}
     failures: list[str] = []
     for one in sampled if run.probes.compare_strict else ():
@@ -75,7 +77,7 @@ def probed(run: RunConfig, tables: Sequence[EndpointTables], stages: Stages) -> 
     about = run.about("models", "priors", "sampler", "limits", "questions")
     pairs = [(one, strict[one.name]) for one in sampled if one.name in strict]
     compared = [stages.run(f"strict_comparison.{one.name}", _against_strict, about, one, other) for one, other in pairs]
-    parts = {"spread": wide, "leave_one_out": less, "strict_comparison": compared}
+    parts = {"spread": wide, "leave_one_out": less, "choices": chosen, "strict_comparison": compared}
     return Probed({name: _together(frames) for name, frames in parts.items()}, strict, failures)
 
 
@@ -87,7 +89,7 @@ def _together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def _sampled(run: RunConfig, item: EndpointTables) -> Sampled | None:
     if item.ensemble is None or item.targets is None or item.ensemble.relaxed:
         return None
-    horizon = horizon_of(item.table, run.questions)
+    horizon = FollowUp.of(item.table, item.weights).horizon(run.questions)
     times = tuple(time for time in run.questions.survival_months if time <= item.targets.months[-1])
     return Sampled(item, item.targets, item.ensemble, horizon, times)
 
@@ -109,6 +111,16 @@ def _left_out(run: RunConfig, one: Sampled, names: tuple[str, ...]) -> pd.DataFr
         return leave_one_out(
             one.targets, settings, seed, one.horizon, one.times, names, one.ensemble, lambda done: shown(done, "")
         )
+
+
+def _choices(run: RunConfig, one: Sampled) -> pd.DataFrame:
+    """Our own choices made otherwise in turn, with small samplers."""
+    settings = attained_settings(run.reconstruction, one.ensemble, run.probes.choices_islands)
+    settings = dataclasses.replace(settings, particles=run.probes.choices_particles)
+    seed = integer_seed(run.seed, run.study_file.stem, one.targets.endpoint, "choices")
+    with counter(f"choices behind the tables of {one.targets.endpoint}", PERCENT, "percent") as advance:
+        shown = percent(advance)
+        return compare_choices(one.targets, one.ensemble, settings, seed, one.horizon, one.times, lambda done: shown(done, ""))
 
 
 def attained_settings(settings: ReconstructionSettings, ensemble: Ensemble, islands: int) -> ReconstructionSettings:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from retrial.answers.survival import horizon_of
+from retrial.answers.follow_up import FollowUp
 from retrial.audit.check import Check, Verdict
 from retrial.errors import DataError
 from retrial.estimate import to_frame
@@ -91,4 +91,4 @@ def _summary(run: RunConfig, item: EndpointTables) -> str:
     parts = [f"{item.endpoint}: {item.source}"]
     if item.fidelity is not None and len(item.fidelity):
         parts.append(f"least agreement of a statistic {_least(item.fidelity):.0%}")
-    return "; ".join([*parts, f"follow-up of both arms {horizon_of(item.table, run.questions):g} months"])
+    return "; ".join([*parts, f"follow-up of both arms {FollowUp.of(item.table, item.weights).months:g} months"])

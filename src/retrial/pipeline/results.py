@@ -97,6 +97,7 @@ def result_files(
         "priors": priors,
         "variance": fits.variance,
         "multivariable": fits.multivariable,
+        "joint_posteriors": fits.joint,
         "agreement": agreed,
     }
     frames = {name: pd.DataFrame(list(found)) for name, found in rows.items()}

@@ -26,6 +26,7 @@ from retrial.study.study import Study
 from retrial.tables.endpoint import FROM_PATIENTS, EndpointTables
 from retrial.tables.ensemble import Ensemble, ReconstructionSettings
 from retrial.tables.findings.checks import joint_checks
+from retrial.tables.findings.joint import of_the_paper
 from retrial.tables.findings.patients import beside_print, first_event_time, patients_in_words
 from retrial.tables.findings.probes import left_out
 from retrial.tables.findings.spread import unsettled
@@ -135,13 +136,13 @@ def endpoint_tables(
 
     `study` as the audit leaves it, `left_out_before` what it left out (`refused`).
     """
-    tables: list[EndpointTables] = []
+    given: dict[str, EndpointTables] = {}
     lacking: dict[str, str] = {}
     targets: dict[str, Targets] = {}
     outcomes: dict[str, Ensemble | ReconstructionError] = {}
     for key in chosen_endpoints(run, study):
         if study.endpoints[key].patients:
-            tables.append(_from_patients(run, study, key))
+            given[key] = _from_patients(run, study, key)
             continue
         if missing := missing_of(study, key):
             lacking[key] = missing
@@ -151,9 +152,11 @@ def endpoint_tables(
     left_out(run.probes, targets)  # refuses names that no endpoint prints, before the long part
     for key, known in targets.items():
         seed = integer_seed(run.seed, run.study_file.stem, key, "reconstruct")
-        found = outcomes[key] = stages.run(f"tables.{key}", sampled, known, run.reconstruction, seed)
-        if not isinstance(found, ReconstructionError):
-            tables.append(_from_ensemble(study, known, found))
+        outcomes[key] = stages.run(f"tables.{key}", sampled, known, run.reconstruction, seed)
+    whole = {key: item for key, item in outcomes.items() if isinstance(item, Ensemble) and not item.relaxed}
+    outcomes |= of_the_paper(whole, targets, run.reading_rules, run.reconstruction, study.software)
+    found = {key: _from_ensemble(study, targets[key], item) for key, item in outcomes.items() if isinstance(item, Ensemble)}
+    tables = [(given | found)[key] for key in chosen_endpoints(run, study) if key in given or key in found]
     checks = joint_checks(targets, outcomes, each_reading=False)
     failures = [f"{key}: {outcome}" for key, outcome in outcomes.items() if isinstance(outcome, ReconstructionError)]
     return Reconstructions(tables, checks, failures, lacking)

@@ -92,8 +92,9 @@ class ReportData:
     prior_probabilities, prior_grid, beliefs, probability_curve, bias, censoring, future_trial, tipping, conclusions, multiverse, decisions
                  how far the conclusions depend on assumptions (columns: `store.artefacts.sensitivity`)
     readings     a row an endpoint and reading of the paper's estimators (columns: `Ensemble.health`)
-    spread       answers over the tables (columns: `tables.findings.spread.spread`); leave_one_out: the same with numbers left out in turn
-    strict_comparison  columns of `tables.findings.spread.compare_values`
+    spread       answers over the tables (columns: `tables.findings.spread.spread`); leave_one_out: the same with numbers left out in turn;
+                 choices: with choices of ours made otherwise
+    joint_posteriors   columns of `fit.evidence`;  strict_comparison: columns of `tables.findings.spread.compare_values`
     loo_pit      distributions of LOO-PIT values by endpoint, model and arm, at each predicted probability
     predictive   by endpoint key: `survival` (model, predictive, quantile, arm, time), Kaplan-Meier curves of new studies; `status` (model)
     traces       posteriors (chain, draw, ...) whose chains are shown; attrs endpoint, model, prior, table, tables
@@ -139,6 +140,8 @@ class ReportData:
     readings: pd.DataFrame | None = None
     spread: pd.DataFrame | None = None
     leave_one_out: pd.DataFrame | None = None
+    choices: pd.DataFrame | None = None
+    joint_posteriors: pd.DataFrame | None = None
     strict_comparison: pd.DataFrame | None = None
     predictive: Mapping[str, xr.Dataset] = field(default_factory=dict)
     traces: Sequence[xr.Dataset] = ()

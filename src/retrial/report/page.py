@@ -22,6 +22,7 @@ from retrial.report.key_results import cautions, direction, key_results
 from retrial.report.labels import arm_label, arms_called, endpoint_label, models_called, named, upper_first
 from retrial.report.methods import cards, doi_address, facts, manifest_text, paragraphs
 from retrial.report.sections import TREATMENT, Section, result_sections
+from retrial.report.sensitivity.section import sensitivity_section
 from retrial.report.status import status_of
 from retrial.report.table import Table
 from retrial.report.tables.audit import assumptions, audit_tables, decision_table
@@ -30,7 +31,6 @@ from retrial.report.tables.criticism import criticism_section
 from retrial.report.tables.priors import implied_table, predictive_table, prior_pictures
 from retrial.report.tables.reconstruction import reconstruction_section
 from retrial.report.tables.run import diagnostics_tables, fidelity_table, prior_table
-from retrial.report.tables.sensitivity import sensitivity_section
 from retrial.store.artefacts import FRAMES, path_of
 from retrial.store.tables import spelled_out
 from retrial.study.study import Study

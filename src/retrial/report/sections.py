@@ -13,6 +13,7 @@ from retrial.report.figures.forest import section_forests
 from retrial.report.figures.picture import Picture
 from retrial.report.labels import RATIOS, is_ratio_at, is_treatment, quantity_label
 from retrial.report.table import Table
+from retrial.report.tables.averages import average_tables
 from retrial.report.tables.multivariable import multivariable_pictures, multivariable_tables
 from retrial.report.tables.probabilities import probability_table
 from retrial.report.tables.response import response_tables
@@ -102,7 +103,7 @@ def _section(data: ReportData, key: str, heading: str, rows: Sequence[Estimate])
         drawn = [group for group in numbers if group.endpoint in _rates(data)] if key == RESPONSE and short else numbers
         pictures = section_forests(data, key, heading, drawn, chances)
     if key == TREATMENT:
-        tables += spread_tables(data)
+        tables = [*average_tables(data), *tables, *spread_tables(data)]
     return Section(key, heading, tuple(tables), tuple(pictures))
 
 

@@ -22,7 +22,7 @@ import xarray as xr
 from scipy import stats
 
 from retrial.answers import curves
-from retrial.answers.survival import follow_ups_of, horizon_of, times_within
+from retrial.answers.follow_up import FollowUp
 from retrial.data.life_table import on
 from retrial.dims import PRIOR, RECONSTRUCTION
 from retrial.fit.posterior_file import WEIGHT, by_number
@@ -93,13 +93,15 @@ def censoring_survival(events: np.ndarray, censored: np.ndarray) -> tuple[np.nda
 def completed_tables(
     run: RunConfig, spec: ModelSpec, study: Study, endpoint: str, tree: xr.DataTree, prior: str
 ) -> Completed | None:
-    """Survival of draws over all tables; None with patients who entered late."""
+    """Survival of draws over the tables that are followed to the horizon and the last time asked; None with patients who entered late."""
     posterior, observed = by_number(tree)
     table, weights = LifeTable(observed.drop_vars(WEIGHT)), observed[WEIGHT].to_numpy()
     if table.late is not None:
         return None
     hazard = on(spec, table, weights, study.endpoints[endpoint].reading).hazard_of()
-    horizon, asked = horizon_of(table, run.questions), np.array(times_within(run.questions, min(follow_ups_of(table))))
+    follow_up = FollowUp.of(table, weights / weights.sum())
+    horizon, asked = follow_up.horizon(run.questions), np.array(follow_up.times(run.questions))
+    weights = np.where(follow_up.reaching(max(horizon, float(asked[-1]))), weights, 0.0)
     values = {str(name): _flat(item) for name, item in posterior.sel({PRIOR: prior}).data_vars.items()}
     shares = np.diff(np.round(np.cumsum(np.concatenate([[0.0], weights])) / weights.sum() * DRAWS)).astype(int)
     rng = np.random.default_rng(seed_sequence(run.seed, "after censoring", endpoint, spec.name))

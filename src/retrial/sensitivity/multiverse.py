@@ -26,7 +26,7 @@ from retrial.sensitivity.prior_grid import numbers
 
 DECISIONS = ("analysis", "prior_mean", "prior_sd", "bias_ratio", "bias_sd")
 SECONDS_PER_CELL = 1e-4
-"""Of a model of life tables, measured on Yao (100 tables, one core); printed ratios take a tenth."""
+"""Of a model of life tables, measured on 100 tables (one core); printed ratios take a tenth."""
 _WHOSE = ["endpoint", "model", "adjusted_for"]
 
 

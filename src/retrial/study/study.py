@@ -44,6 +44,7 @@ class Study(Section):
     title: str
     citation: Citation = Field(default_factory=Citation)
     design: str = ""
+    software: str = ""
     randomised: bool | None = None
     time_unit: Literal["days", "weeks", "months", "years"] = "months"
     decimal: Literal["", ".", ",", "·"] = ""

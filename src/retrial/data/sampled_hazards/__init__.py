@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from retrial.answers.follow_up import FollowUp
 from retrial.answers.monte_carlo import Origin
 from retrial.answers.rows import Subject
-from retrial.answers.survival import follow_ups_of, horizon_of, survival_rows
+from retrial.answers.survival import survival_rows
 from retrial.data.kind import Fits, Kind
+from retrial.dims import ARMS
 from retrial.estimate import Estimate
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.store.progress import step
@@ -49,8 +51,10 @@ def rows_of(run: RunConfig, spec: ModelSpec, item: EndpointTables) -> list[Estim
     origin = Origin(nothing, nothing, found.island[order])
     subject = Subject(item.endpoint, "", spec.name, OF_THE_TABLES, SOURCE, origin=origin)
     hazard = functools.partial(spec.hazard_of(), starts=found.starts)
-    draws, horizon = {"log_hazards": found.log_hazards[order]}, horizon_of(item.table, run.questions)
-    rows = survival_rows(subject, hazard, draws, horizon, run.questions, spec.proportional, follow_ups_of(item.table))
+    draws, follow_up = {"log_hazards": found.log_hazards[order]}, FollowUp.of(item.table, item.weights)
+    # hazards are of the whole grid, whenever the last patient of a table leaves: all draws answer
+    together = FollowUp.one((follow_up.months,) * len(ARMS))
+    rows = survival_rows(subject, hazard, draws, run.questions, together, spec.proportional)
     return [row for row in rows if not (row.quantity == "hazard_ratio" and row.time is not None and row.time < found.starts[0])]
 
 

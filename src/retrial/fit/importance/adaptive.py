@@ -37,7 +37,7 @@ _STRETCH, _PROBE_POWER = 12.0, 9
 _AT_ONCE = 50
 _NEAR = 12.0
 """Times the effective size wanted below which that of the tails, which is mostly smaller by a half, is looked at."""
-_ENOUGH_TO_MOVE = 60.0
+ENOUGH_TO_MOVE = 60.0
 """Effective draws of a target from which its moments are better known than by its mode."""
 
 
@@ -236,7 +236,7 @@ def _new(sample: Sample, found: Health, failing: np.ndarray) -> list[Component]:
     for target in picked:
         table, prior = sample.targets.pairs[target]
         kernel.weigh(sample.tables[table], priors[prior], weights, np.empty(RESULTS))
-        one = of_moments(sample.points, weights) if found.size[target] > _ENOUGH_TO_MOVE else None
+        one = of_moments(sample.points, weights) if found.size[target] > ENOUGH_TO_MOVE else None
         if one is None:
             one = sample.mode(sample.targets.counts[table], sample.targets.values[prior], sample.points[weights.argmax()])
         if one is not None:

@@ -23,7 +23,7 @@ MOST_PARAMETERS = 14
 """Parameters beyond which proposals about modes lose the posterior: efficiency falls geometrically with them (METHODS 12)."""
 _MARGIN = 1.1
 """Times the effective size that a target must have: resampling adds a little to its errors."""
-_POOLED_SHARE = 10 / 12
+POOLED_SHARE = 10 / 12
 """Effective size of the weights pooled over tables, of the draws asked of them together: 10,000 of 12,000."""
 
 
@@ -55,7 +55,7 @@ def shared_model(
     """The functions of the jobs' model; None of a model without cells, with more than `MOST_PARAMETERS` parameters, or where so few draws
     are asked for that no weights could pass.
     """
-    if not np.isfinite(_wanted(settings.chains * draws, limits.ess)) or COUNTS not in jobs[0].data.updates():
+    if not np.isfinite(wanted_size(settings.chains * draws, limits.ess)) or COUNTS not in jobs[0].data.updates():
         return None
     model = build(jobs[0].data, jobs[0].priors)
     if len(model.observed_RVs) != 1 or COUNTS not in model.named_vars:
@@ -68,13 +68,13 @@ def by_importance(
     model: LinearModel, jobs: Sequence[Job], settings: SamplerSettings, limits: DiagnosticLimits, draws: int
 ) -> list[Group]:
     """Groups of jobs that differ in numbers of patients and priors only, each fitted by one sample; `draws` a chain of each."""
-    groups, wanted = dict[bytes, list[int]](), _wanted(settings.chains * draws, limits.ess)
+    groups, wanted = dict[bytes, list[int]](), wanted_size(settings.chains * draws, limits.ess)
     for row, job in enumerate(jobs):
         groups.setdefault(_what_is_shared(model, job), []).append(row)
     return [_fitted(model, rows, [jobs[row] for row in rows], settings, limits, draws, wanted) for rows in groups.values()]
 
 
-def _wanted(draws: int, least: float) -> float:
+def wanted_size(draws: int, least: float) -> float:
     """Effective size of weights from which `draws` of them have one of `least`: 1 / least = 1 / draws + 1 / size."""
     return _MARGIN / (1 / least - 1 / draws) if draws > least else np.inf
 
@@ -86,7 +86,7 @@ def _what_is_shared(model: LinearModel, job: Job) -> bytes:
     return b"|".join(name.encode() + np.asarray(updates[name]).tobytes() for name in sorted(kept & updates.keys()))
 
 
-def _targets(model: LinearModel, jobs: Sequence[Job]) -> Targets:
+def targets_of(model: LinearModel, jobs: Sequence[Job]) -> Targets:
     """Tables and priors, each once."""
     data = [job.data.updates() for job in jobs]
     shares = np.array([job.share for job in jobs], dtype=float)
@@ -136,11 +136,11 @@ def _fitted(
     draws: int,
     wanted: float,
 ) -> Group:
-    targets = _targets(model, jobs)
+    targets = targets_of(model, jobs)
     if not model.is_linear(targets.values[0], targets.counts[0]):
         return Group(rows, Sample(model, targets, np.empty(0)), [])
     seed = seed_sequence(min(job.seed for job in jobs), "importance")
-    sample, health = adapted(model, targets, wanted, _POOLED_SHARE * settings.pooled_draws, seed, settings.threads)
+    sample, health = adapted(model, targets, wanted, POOLED_SHARE * settings.pooled_draws, seed, settings.threads)
     if not sample.size:
         return Group(rows, sample, [])
     return Group(rows, sample, _drawn(sample, health, jobs, settings, limits, draws))

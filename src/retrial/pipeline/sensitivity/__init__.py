@@ -18,7 +18,7 @@ from retrial.pipeline.fit import posteriors
 from retrial.pipeline.layout import draw_sensitivity
 from retrial.pipeline.results import Files, audit_files
 from retrial.pipeline.tables import Reconstructions, endpoint_tables, patient_checks, refuse_too_many_times, refused
-from retrial.report.tables.sensitivity import conclusion_sentences
+from retrial.report.sensitivity.section import conclusion_sentences
 from retrial.run_config import RunConfig
 from retrial.sensitivity.analysis import sensitivity_tables
 from retrial.sensitivity.confounding import benchmark_estimates

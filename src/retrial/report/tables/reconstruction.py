@@ -14,11 +14,12 @@ from retrial.dims import TOTAL
 from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
-from retrial.report.labels import contrast_label, endpoint_label, quantity_label, upper_first, words
+from retrial.report.labels import contrast_label, endpoint_label, model_label, prior_label, quantity_label, upper_first, words
 from retrial.report.sections import Section
 from retrial.report.table import Row, Table, text_row
 from retrial.report.tables.audit import note_sentences
 from retrial.study.study import Study
+from retrial.tables.findings.joint import UNSETTLED
 from retrial.tables.findings.words import MEDIANS, RATIOS, TESTS, misses
 
 _NAMES = {
@@ -83,37 +84,57 @@ _STRICT_COLUMNS = ("Quantity", "Arm", "Default", "Strict", "Difference (Monte Ca
 
 def left_out_table(study: Study, frame: pd.DataFrame) -> Table:
     """A row for every number left out, with shift and widening of the contrasts between the arms."""
-    told = frame.fillna({"left_out": "", "quantity": ""})
-    kept = told[told["quantity"].isin(["", *_CONTRASTS])]
-    quantities = list(dict.fromkeys(quantity_name(record) for record in records(kept[kept["quantity"] != ""])))
-    rows: list[Row] = []
-    for endpoint, mine in kept.groupby("endpoint", sort=False):
-        rows.append(text_row([upper_first(endpoint_label(study, str(endpoint)))], "group"))
-        rows += [_left_out_row(str(name), part, quantities) for name, part in mine.groupby("left_out", sort=False)]
     caption = (
         "First row: mean (SD) over the tables that carry every number. Others: shift of the mean, and SD as a multiple of the first row's, when"
         f" one printed statistic is left out; * where the shift exceeds {_MOVED:g} Monte Carlo standard errors or the SD grows by"
         f" {_WIDER:g} or more: the answer rests on that number. A median is left out with its interval."
     )
-    columns = ("Left out", *quantities)
-    return Table(
-        "leave_one_out",
-        "What each printed number contributes",
-        caption,
-        columns,
-        tuple(rows),
-        frozenset(range(1, len(columns))),
-        wide=True,
+    told = frame.assign(label=[_statistic(name) if name else "Nothing" for name in frame["left_out"].fillna("")])
+    return _against_the_tables(study, told, "leave_one_out", "What each printed number contributes", caption, "Left out")
+
+
+def choices_table(study: Study, frame: pd.DataFrame) -> Table:
+    """A row for every choice of ours made otherwise, with shift and widening of the contrasts between the arms."""
+    caption = (
+        "First row: mean (SD) over the tables. Others: shift of the mean, and SD as a multiple of the first row's, when one choice of ours is"
+        f" made otherwise; * where the shift exceeds {_MOVED:g} Monte Carlo standard errors or the SD grows by {_WIDER:g} or more. Small"
+        " samplers: choices.csv has the Monte Carlo errors. Log Bayes factor: of a hypothesis about who was eligible, against the tables as they"
+        " are, with its standard error; the prior's hazards of censoring are smooth, so that a rule that sets them to 0 pays for a jump."
     )
+    labels = [_choice(record) for record in records(frame.fillna({"choice": "", "words": "", "settled": ""}))]
+    title = "What our own choices about the tables contribute"
+    return _against_the_tables(study, frame.assign(label=labels), "choices", title, caption, "Choice")
 
 
-def _left_out_row(name: str, part: pd.DataFrame, quantities: Sequence[str]) -> Row:
-    label = _statistic(name) if name else "Nothing"
+def _choice(record: Mapping[str, Any]) -> str:
+    if not record["choice"]:
+        return "As they are"
+    factor = float(record["log_bayes_factor"])
+    evidence = f"log Bayes factor {fmt.decimal(factor, 1)} (SE {fmt.decimal(float(record['log_bayes_factor_se']), 1)})"
+    settled = str(record["settled"]).partition(":")[0]
+    return upper_first("; ".join(filter(None, (record["words"], "" if pd.isna(factor) else evidence, settled))))
+
+
+def _against_the_tables(study: Study, frame: pd.DataFrame, key: str, title: str, caption: str, column: str) -> Table:
+    """A row for every `label`, the first being the tables themselves."""
+    told = frame.fillna({"quantity": ""})
+    kept = told[told["quantity"].isin(["", *_CONTRASTS])]
+    quantities = list(dict.fromkeys(quantity_name(record) for record in records(kept[kept["quantity"] != ""])))
+    rows: list[Row] = []
+    for endpoint, mine in kept.groupby("endpoint", sort=False):
+        rows.append(text_row([upper_first(endpoint_label(study, str(endpoint)))], "group"))
+        parts = list(mine.groupby("label", sort=False))
+        rows += [_other_row(str(label), part, quantities, first=place == 0) for place, (label, part) in enumerate(parts)]
+    columns = (column, *quantities)
+    return Table(key, title, caption, columns, tuple(rows), frozenset(range(1, len(columns))), wide=True)
+
+
+def _other_row(label: str, part: pd.DataFrame, quantities: Sequence[str], *, first: bool) -> Row:
     failed = [str(status) for status in part["status"] if status != "ok"]
     if failed:
         return text_row([f"{label}: {failed[0]}", *([fmt.MISSING] * len(quantities))], "failed")
     by_quantity = {quantity_name(record): record for record in records(part)}
-    return text_row([label, *(_cell(by_quantity.get(quantity), first=not name) for quantity in quantities)])
+    return text_row([label, *(_cell(by_quantity.get(quantity), first=first) for quantity in quantities)])
 
 
 def _cell(record: Mapping[str, Any] | None, *, first: bool) -> str:
@@ -168,6 +189,25 @@ def _table_counts(study: Study, record: Mapping[str, Any]) -> str:
     return f"{name}: {int(record['strict_tables'])} strict, {int(record['default_tables'])} default"
 
 
+def joint_table(study: Study, frame: pd.DataFrame) -> Table:
+    """How far every model and the tables' own prior agree: effective tables of its joint posterior."""
+    caption = (
+        "A model's rows are of a cut posterior: tables from their own prior, parameters from the model given each table. Weighed by the model's"
+        " evidence over that of the tables' prior the tables give the joint posterior, rows of the variant “joint posterior” where enough tables"
+        " are left. SD: of the log ratio of both evidences over the tables."
+    )
+    columns = ("Model", "Prior", "Effective tables", "SD of the log ratio", "Joint posterior")
+    rows = grouped(study, frame, _joint_row)
+    title = "Models and the tables' own prior"
+    return Table("joint_posteriors", title, caption, columns, rows, frozenset((2, 3)), folded=True, wide=True)
+
+
+def _joint_row(record: Mapping[str, Any]) -> Row:
+    numbers = [fmt.decimal(float(record["effective_tables"]), 0), fmt.decimal(float(record["log_ratio_sd"]), 1)]
+    told = "shown" if record["status"] == "ok" else str(record["status"])
+    return text_row([model_label(str(record["model"])), prior_label(str(record["prior"])), *numbers, told])
+
+
 KEY, TITLE = "reconstruction", "What the printed survival numbers allow"
 _FAMILY = "joint"
 _ALL = 1 - 1e-9
@@ -194,11 +234,15 @@ _READING_COLUMNS = (
     "Intervals of medians",
     "Outcome",
     "Share (SE)",
+    "Share in the paper (SE)",
+    "With the software",
     "Log evidence (SE)",
     "Effective tables",
 )
 _READING_CAPTION = (
-    "Every combination of estimators that may have made hazard ratio, test and intervals of medians, each equally likely beforehand. Log"
+    "Every combination of estimators that may have made hazard ratio, test and intervals of medians, each equally likely beforehand. Share in"
+    " the paper: given the numbers of all endpoints, which one set of estimators made; not settled: below twice its standard error. With the"
+    " software: the same where estimators that the programs named in the paper do not print are less likely beforehand. Log"
     " evidence: of the printed numbers, given the structure of the tables, under the prior of the tables; SE: standard error. Not attained:"
     " no sampler found a table; the closest one misses the numbers named, by multiples of the interval of values that count as agreement."
     " Impossible: whatever the table."
@@ -209,8 +253,10 @@ def reconstruction_section(data: ReportData) -> Section | None:
     """The section, or nothing where no table was reconstructed."""
     makers = (
         (data.spread, _spread),
+        (data.choices, choices_table),
         (data.leave_one_out, left_out_table),
         (data.strict_comparison, strict_table),
+        (data.joint_posteriors, joint_table),
         (data.readings, _readings),
     )
     tables = [make(data.study, frame) for frame, make in makers if frame is not None and not frame.empty]
@@ -251,7 +297,7 @@ def _spread_row(record: Mapping[str, Any]) -> Row:
 def _readings(study: Study, frame: pd.DataFrame) -> Table:
     rows = grouped(study, frame, _reading_row)
     title = f"All {len(frame)} readings"
-    return Table("readings", title, _READING_CAPTION, _READING_COLUMNS, rows, frozenset(range(4, 7)), folded=True, wide=True)
+    return Table("readings", title, _READING_CAPTION, _READING_COLUMNS, rows, frozenset(range(4, 9)), folded=True, wide=True)
 
 
 def _reading_row(record: Mapping[str, Any]) -> Row:
@@ -261,8 +307,15 @@ def _reading_row(record: Mapping[str, Any]) -> Row:
     share = _with_error(fmt.share(float(record["share"])), fmt.share(float(record.get("share_se", float("nan")))))
     evidence = _with_error(fmt.decimal(float(record["log_evidence"]), 1), fmt.decimal(float(record["log_evidence_se"]), 1))
     size = fmt.decimal(float(record["effective_tables"]), 0)
-    numbers = [share, evidence, size] if attained else [fmt.MISSING] * 3
+    numbers = [share, *_of_the_paper(record), evidence, size] if attained else [fmt.MISSING] * 5
     return text_row([*named, _outcome(record), *numbers])
+
+
+def _of_the_paper(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Joint share with its error, and that under the prior of the programs named."""
+    joint, se, software = (float(record.get(name, float("nan"))) for name in ("joint_share", "joint_share_se", "software_share"))
+    told = _with_error(fmt.share(joint), fmt.share(se))
+    return f"{told}, not settled" if joint < UNSETTLED * se else told, fmt.share(software)
 
 
 def _with_error(number: str, error: str) -> str:

@@ -14,6 +14,7 @@ from retrial.multivariable.summary import CovariateSummary
 from retrial.store.artefacts.kind import Artefact, columns, fields
 from retrial.store.artefacts.sensitivity import SENSITIVITY
 from retrial.store.folders import MANIFEST
+from retrial.tables.findings import choices
 
 _ANSWERS = """
     endpoint, quantity, time, arm
@@ -55,6 +56,13 @@ ARTEFACTS: dict[str, Artefact] = {
     "model_probabilities": Artefact(
         "model_probabilities.csv", "probabilities of the models", _MODELS, "report: Model criticism", columns(evidence.MODELS)
     ),
+    "joint_posteriors": Artefact(
+        "joint_posteriors.csv",
+        "how far each model and the tables' own prior agree",
+        _MODELS,
+        "report: Model criticism",
+        columns(evidence.JOINT),
+    ),
     "agreement": Artefact(
         "agreement.csv",
         "each posterior of a hazard ratio beside the published one",
@@ -94,7 +102,8 @@ ARTEFACTS: dict[str, Artefact] = {
             elpd_difference, elpd_difference_se  from the best model, patient by patient within a table
             p_loo                   effective number of parameters
             pareto_k_max, pareto_k_limit, share_k_above_limit  largest Pareto k, its limit for this number of draws, patients above it
-            stacking_weight, stacking_weight_sd  mean and SD over the tables; empty where there is nothing to weigh against
+            stacking_weight, stacking_weight_sd, stacking_weight_mcse  mean and SD over the tables, and standard error of the mean; empty where there
+                                    is nothing to weigh against
             tables, tables_failed, tables_compared  whose fit passed, failed, and where all compared models passed
             status
         """),
@@ -217,6 +226,8 @@ ARTEFACTS: dict[str, Artefact] = {
             status                  attained, not attained (no sampler arrived) or impossible (`reason`)
             log_evidence, log_evidence_se  log P(agreement, structure | reading), up to a constant of the endpoint; its standard error
             share, share_se         posterior probability, each reading equally likely beforehand, and its standard error
+            joint_share, joint_share_se  the same given the numbers of all endpoints, and its standard error
+            software_share          joint share under the prior of the programs that the study file names
             islands, chains_started, chains_arrived  independent samplers; their tables at the start and at the end
             unique_tables, unique_ancestors, effective_tables  different tables, starting tables with descendants, effective sample size
             acceptance, proposals   of the samplers
@@ -245,6 +256,14 @@ ARTEFACTS: dict[str, Artefact] = {
     shift, standardised     of the mean, and in Monte Carlo standard errors
     sd_ratio                of the SDs over the tables
         """),
+        "%.10g",
+    ),
+    "choices": Artefact(
+        "choices.csv",
+        "the same with each of our own choices about the tables made otherwise",
+        _TABLES,
+        "report: Reconstruction",
+        columns(f"{_ANSWERS}{choices.COLUMNS}"),
         "%.10g",
     ),
     "strict_comparison": Artefact(

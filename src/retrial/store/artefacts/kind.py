@@ -1,4 +1,4 @@
-"""`Artefact`: one kind of file of a run, and how columns get their meaning."""
+"""`Artefact`: one kind of file of a run, and what its columns mean."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from retrial.docstrings import told
 
-EVERYWHERE = {
+_EVERYWHERE = {
     "endpoint": "key of the endpoint or outcome in the study file",
     "quantity": "what it is, by the field's name",
     "contrast": "which comparison or group",
@@ -55,11 +55,11 @@ class Artefact:
 
 
 def columns(text: str) -> dict[str, str]:
-    """Columns and their meanings from a text of names and meanings; a name without one has that of `EVERYWHERE`."""
-    return {name: meaning or EVERYWHERE[name] for names, meaning in told(text) for name in names}
+    """Columns and meanings that a text lists; what columns mean that many tables have is known."""
+    return {name: meaning or _EVERYWHERE[name] for names, meaning in told(text) for name in names}
 
 
 def fields(kind: type, *without: str) -> dict[str, str]:
     """Columns that hold a dataclass's fields, with the meaning that its docstring gives."""
-    meanings = EVERYWHERE | {name: meaning for names, meaning in told(kind.__doc__ or "") for name in names if meaning}
+    meanings = _EVERYWHERE | {name: meaning for names, meaning in told(kind.__doc__ or "") for name in names if meaning}
     return {field.name: meanings[field.name] for field in dataclasses.fields(kind) if field.name not in without}

@@ -27,14 +27,21 @@ class Probes:
     leave_one_out_islands  independent samplers of each of these
     compare_strict         whether to make tables that carry every printed digit, and to compare answers with those of the others
     strict_tables          how many of them an endpoint
+    choices                whether to make our own choices otherwise in turn: assumed numbers, eligibility, prior of the tables
+    choices_islands, choices_particles  independent samplers of each of these, and tables of each
     """
 
-    MOST: ClassVar[Mapping[str, float]] = MappingProxyType({"leave_one_out_islands": 1e4, "strict_tables": 1e5})
+    MOST: ClassVar[Mapping[str, float]] = MappingProxyType(
+        {"leave_one_out_islands": 1e4, "strict_tables": 1e5, "choices_islands": 1e4, "choices_particles": 1e6}
+    )
 
     leave_one_out: tuple[str, ...] = ()
     leave_one_out_islands: int = 4
     compare_strict: bool = False
     strict_tables: int = 30
+    choices: bool = True
+    choices_islands: int = 4
+    choices_particles: int = 100
 
 
 def plain_probes(raw: Mapping[str, Any]) -> dict[str, Any]:

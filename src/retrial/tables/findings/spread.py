@@ -23,6 +23,8 @@ from retrial.tables.sample.pool import rmst_difference
 
 QUANTILES = (0.025, 0.5, 0.975)
 SUMMARY = ("mean", "sd", "lower", "median", "upper", "within_readings", "between_readings", "monte_carlo_error")
+ENOUGH = 0.5
+"""Weight of the tables that must define a quantity for two ensembles to be compared on it."""
 SAME = 1e-9
 """SDs and Monte Carlo errors below this are rounding: the quantity is the same in every table."""
 
@@ -216,9 +218,9 @@ def named(endpoint: str, key: Key) -> dict[str, object]:
 def answers(table: Table, horizon: float, times: tuple[float, ...]) -> dict[Key, float]:
     """Key -> value: RMST to the horizon, its difference, S(t), events per arm, β by Cox with Efron ties.
 
-    S(t) is NaN where the arm's follow-up ends earlier, above 0.
+    S(t) and RMST are NaN where the arm's follow-up ends earlier, above 0.
     """
-    rmst = {arm: table.rmst(arm, horizon) for arm in ARMS}
+    rmst = {arm: table.rmst(arm, horizon) if table.reaches(arm, horizon) else np.nan for arm in ARMS}
     found: dict[Key, float] = {("rmst", horizon, arm): value for arm, value in rmst.items()}
     found["rmst_difference", horizon, TOTAL] = rmst[EXPERIMENTAL] - rmst[CONTROL]
     for time in times:
@@ -313,21 +315,31 @@ def compare_ensembles(
     return compare_values(one, two, first, second)
 
 
+def _compared_where_known(
+    key: Key, values: tuple[np.ndarray, np.ndarray], ensembles: tuple[Ensemble, Ensemble]
+) -> dict[str, object]:
+    """One row of `compare_values`; empty where there is nothing to compare."""
+    known = [~np.isnan(numbers) for numbers in values]
+    if any(ensemble.weights[rows].sum() < ENOUGH for ensemble, rows in zip(ensembles, known, strict=True)):
+        return {}
+    first, second = (ensemble if rows.all() else _only(ensemble, rows) for ensemble, rows in zip(ensembles, known, strict=True))
+    weights = matched_weights(first, second)
+    if weights is None:
+        return {}
+    one, two = (numbers[rows] for numbers, rows in zip(values, known, strict=True))
+    return named(first.endpoint, key) | compared(one, two, weights, first, second)
+
+
 def compare_values(one: Values, two: Values, first: Ensemble, second: Ensemble) -> pd.DataFrame:
     """Means of per-table values over two ensembles and their difference in Monte Carlo standard errors.
 
     Only readings that both ensembles have are compared, with the first's shares in both, so that a difference is one of tables
-    and not of the mix of readings; and only quantities that every table defines. Verdict: normal, Bonferroni over the
-    rows. Empty where no reading is shared.
+    and not of the mix of readings; each quantity over the tables that define it, where these have at least half of the weight in both.
+    Verdict: normal, Bonferroni over the rows. Empty where no reading is shared.
     """
-    weights = matched_weights(first, second)
-    if weights is None:
+    rows = [row for key, numbers in one.items() if (row := _compared_where_known(key, (numbers, two[key]), (first, second)))]
+    if not rows:
         return pd.DataFrame()
-    rows = [
-        named(first.endpoint, key) | compared(numbers, two[key], weights, first, second)
-        for key, numbers in one.items()
-        if not (np.isnan(numbers).any() or np.isnan(two[key]).any())
-    ]
     frame = pd.DataFrame(rows)
     limit = float(stats.norm.isf(ERROR_RATE / 2 / len(frame)))
     frame["verdict"] = np.where(frame["standardised"].abs() <= limit, AGREE, DIFFER)

@@ -72,7 +72,21 @@ def targets_from_study(
         targets=tuple(found),
         notes=tuple(notes),
         curve=curve,
+        assumed=tuple(_assumed(item)),
+        excluded=excluded.value if (excluded := _excluded(study)) is not None else math.nan,
     )
+
+
+def _assumed(item: Endpoint) -> Iterator[tuple[str, str]]:
+    """Groups of numbers whose times are our reading of a figure."""
+    if item.at_risk is not None and item.at_risk.times_assumed:
+        for group in ("at_risk", "censored"):
+            yield group, item.at_risk.times_assumed
+
+
+def _excluded(study: Study) -> Quantity | None:
+    """The follow-up up to which patients were left out."""
+    return study.timeline.excluded_follow_up_up_to if study.timeline is not None else None
 
 
 def treatment_effect(study: Study, endpoint: str) -> Effect | None:

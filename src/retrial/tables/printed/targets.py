@@ -68,7 +68,8 @@ class Targets:
     """Printed numbers of one endpoint on the grid of recorded times first, first + step, ..., last (in `time_unit`).
 
     `notes` say what was decided while building (the recording unit, the grid's end, a printed p that is no constraint), `left_out` which
-    printed numbers the audit refused beforehand. `curve` is the digitised curve as given.
+    printed numbers the audit refused beforehand. `curve` is the digitised curve as given. `assumed` are groups of numbers that rest on an
+    assumption of the study file, with its reason; a follow-up up to `excluded` (in `time_unit`) was a ground to be left out.
     """
 
     endpoint: str
@@ -82,6 +83,8 @@ class Targets:
     notes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     curve: Curve | None = None
+    assumed: tuple[tuple[str, str], ...] = ()
+    excluded: float = math.nan
 
     @property
     def n_times(self) -> int:

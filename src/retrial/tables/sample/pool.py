@@ -58,15 +58,38 @@ def pool_islands(
     attained = {result.reading: result.share for result in results if result.status == "attained"}
     if not attained:
         return relaxed_ensemble(targets, settings, results, list(pilots.values()), seed)
+    return drawn_ensemble(targets, settings, seed, attained, results, islands, pilots)
+
+
+def reweighted(ensemble: Ensemble, targets: Targets, settings: ReconstructionSettings, shares: dict[Reading, float]) -> Ensemble:
+    """An ensemble whose tables and hazards are drawn again from its samplers, with other probabilities of its readings (adding to 1)."""
+    alone = len(ensemble.results) == 1
+    islands = [island for island in ensemble.pool if alone or len(island.readings) > 1]
+    pilots = {island.readings[0]: island for island in ensemble.pool if not alone and len(island.readings) == 1}
+    return drawn_ensemble(targets, settings, ensemble.seed, shares, ensemble.results, islands, pilots)
+
+
+def drawn_ensemble(
+    targets: Targets,
+    settings: ReconstructionSettings,
+    seed: int,
+    shares: dict[Reading, float],
+    results: tuple[ReadingResult, ...],
+    islands: list[Island],
+    pilots: dict[Reading, Island],
+) -> Ensemble:
+    """Tables and hazards of readings with these probabilities, islands weighted by their evidence."""
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(POOL,)))
     chosen: list[Drawn] = []
-    for reading, count in allocation(attained, settings).items():
+    for reading, count in allocation(shares, settings).items():
         # a pilot stands for its reading alone, so that it is one more sampler
         first = len(islands) + list(pilots).index(reading) if reading in pilots else 0
         arrived = {first + k: part for k, part in enumerate(parts_of(reading, islands, pilots)) if part.arrived}
-        chosen += draw_tables(reading, attained[reading], arrived, count, random)
+        chosen += draw_tables(reading, shares[reading], arrived, count, random)
     pool = tuple(island for island in (*islands, *pilots.values()) if island.arrived)
-    hazards = printed_hazards(targets, islands, list(pilots.values()), seed)
+    own = {result.reading: result.share for result in results if result.status == "attained"}
+    factors = {reading: shares.get(reading, 0.0) / share for reading, share in own.items() if share > 0}
+    hazards = printed_hazards(targets, islands, list(pilots.values()), seed, factors)
     return dataclasses.replace(ensemble_of(targets, chosen, results, seed), pool=pool, hazards=hazards)
 
 

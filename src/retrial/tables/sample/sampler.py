@@ -94,7 +94,7 @@ def sizes_of(targets: Targets, problem: Problem, settings: ReconstructionSetting
     n_patients = targets.n_control + targets.n_experimental
     proposals = settings.proposals_for(n_patients) // (FULL_PER_PILOT if pilot else 1)
     return Sizes(
-        settings.pilot_particles if pilot else settings.particles,
+        settings.pilot_particles if pilot else settings.particles_for(n_patients),
         BURN_IN_PER_PATIENT * min(n_patients, MANY_PATIENTS),
         proposals,
         MOST_PROPOSALS * proposals,

@@ -2,7 +2,8 @@
 
 Drawn forward in time (`kernel.forward`). Few of those have the printed number of events: a tilt against every event too many or too
 few rises, as temperatures fall, until enough have it, and is taken away. Few have a patient at the printed shortest or longest time
-of all patients, which either arm's may be: another tilt makes about half of them have one, and pairs of arms pay it back.
+of all patients, which either arm's may be: another tilt makes about half of them have one, and pairs of arms pay it back. Where only the
+total of the events is printed, arms that agree with their own numbers may add to another one: a third tilt brings them there.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from retrial.tables.kernel.problem import (
     EVENTS_EXPERIMENTAL,
     EVENTS_FREE,
     EVENTS_PER_ARM,
+    EVENTS_TOTAL,
     FIRST_HELD,
     LAST_HELD,
     Problem,
@@ -164,3 +166,52 @@ def reach_events(population: Population, arm: int, n_proposals: int, share: floa
         return False
     population.take(resample(exact * 1.0, population.random.random()), arm)
     return True
+
+
+NEAR = 0.5
+"""Distance of the arms' mean events from their total, in SDs of their sum, at which the tilt stops."""
+
+
+def reach_total(
+    population: Population, readings: np.ndarray, total: int, n_proposals: int, share: float, tick: Callable[[float], None]
+) -> float:
+    """Tilt both arms by exp(-λ events), or by exp(-λ (patients - events)) where they have too few, λ rising, until their events add to about the
+    printed total; returns the log evidence of it.
+
+    Of pairs with the total the tilt is the same number, so that they are draws of the prior without it:
+    log E[exp(-λ Σ)] is estimated level by level, and λ Σ at the total is paid back.
+    """
+    if population.problem.whole[0, EVENT_MODE] != EVENTS_TOTAL:
+        return 0.0
+    log_evidence, tilt = 0.0, population.tilt
+    too_many = sum(population.events(arm).mean() for arm in range(2)) > total
+    tilt[:, 5] = 0 if too_many else population.n
+    wanted = total if too_many else int(population.n.sum()) - total
+    for _ in range(MAX_LEVELS):
+        tick(0.0)
+        miss = [np.abs(population.events(arm) - tilt[arm, 5]) for arm in range(2)]
+        above = sum(item.mean() for item in miss) - wanted
+        if above <= NEAR * np.sqrt(sum(item.var() for item in miss)):
+            break
+        step = total_step(miss, wanted, share)
+        for arm in range(2):
+            exponent = step * (miss[arm] - miss[arm].min())
+            weights = np.exp(-exponent)
+            log_evidence += float(np.log(weights.mean()) - step * miss[arm].min())
+            population.take(resample(weights, population.random.random()), arm)
+        tilt[:, 4] += step
+        for arm in range(2):
+            population.walk(readings, arm, n_proposals)
+        population.adapt()
+    return log_evidence + float(tilt[0, 4]) * wanted
+
+
+def total_step(miss: list[np.ndarray], wanted: int, share: float) -> float:
+    """How much the tilt may rise so that a share of both arms' particles stays effective and their mean does not fall below the total."""
+
+    def held(step: float) -> bool:
+        weights = [np.exp(-step * (item - item.min())) for item in miss]
+        mean = sum(float(np.average(item, weights=weight)) for item, weight in zip(miss, weights, strict=True))
+        return mean >= wanted and all(effective(weight) > share * weight.size for weight in weights)
+
+    return largest_step(held)

@@ -28,7 +28,7 @@ import numpy as np
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.problem import Problem
 from retrial.tables.kernel.walk import AT_TARGET, COUPLED, JOINT, N_ENERGIES, TOTAL
-from retrial.tables.sample.smc.arms import MAX_LEVELS, one_long_walk, start_arm
+from retrial.tables.sample.smc.arms import MAX_LEVELS, one_long_walk, reach_total, start_arm
 from retrial.tables.sample.smc.pairs import Classes, Rules, draw_pairs, join, pair_mass
 from retrial.tables.sample.smc.population import Population
 from retrial.tables.sample.smc.weights import effective, largest_step, resample
@@ -130,15 +130,17 @@ def run(
         population.look(arm)
         part = Part(told, ARMS_WORK * (arm + 1) / 3, ARMS_WORK / 3)
         log_evidence += anneal(population, rules.first, arm, sizes, part).log_evidence
+    total = int(first[0][2].sum())
+    log_evidence += reach_total(population, rules.first, total, sizes.proposals, sizes.share, told)
     control, experimental = (Classes.of(population, arm, rules.number(population.reading[:, arm])) for arm in range(2))
-    mass = pair_mass(population, control, experimental, int(first[0][2].sum()))
+    mass = pair_mass(population, control, experimental, total)
     if not mass.any():
         population.energy[:, JOINT] += 1.0  # arms that cannot be paired are no table in agreement
         return population, -np.inf
     log_evidence += float(np.log(mass.sum() * len(rules.first) / prior_mass))
+    population.tilt[:, [0, 1, 4]] = 0.0
     log_evidence += join(population, rules, (control, experimental), mass, sizes.share, sizes.last_temperature)
     log_evidence += float(np.log(rules.readings.size / len(problem.whole)))
-    population.tilt[:, :2] = 0.0
     everything = np.arange(len(problem.whole))
     log_evidence += couple(population, everything, sizes, Part(told, ARMS_WORK, PAIRS_WORK - ARMS_WORK))
     annealed = anneal(population, everything, BOTH, sizes, Part(told, PAIRS_WORK, LEVELS_WORK - PAIRS_WORK))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrial.answers.variance import variance_split
+from retrial.criticism.variance import variance_split
 
 
 def two_points(mean: float, sd: float) -> np.ndarray:

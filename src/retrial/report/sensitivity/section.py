@@ -10,9 +10,9 @@ import pandas as pd
 
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
-from retrial.report.figures.sensitivity import sensitivity_pictures
 from retrial.report.labels import SYMBOLS, adjusted_label, endpoint_label, model_label, prior_label, upper_first
 from retrial.report.sections import Section
+from retrial.report.sensitivity.pictures import sensitivity_pictures
 from retrial.report.table import Table, text_row
 from retrial.study.study import Study
 

@@ -1,0 +1,151 @@
+"""What the tables owe to choices of ours, not to the paper: each choice made otherwise, one at a time, beside the tables as they are.
+
+A hypothesis about the design (who was eligible) has evidence beside the tables without it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.special import logsumexp
+
+from retrial.dims import ARMS
+from retrial.errors import ReconstructionError
+from retrial.tables.ensemble import Ensemble, ReconstructionSettings
+from retrial.tables.findings.spread import against, spread, unsettled
+from retrial.tables.printed.readings import Reading
+from retrial.tables.printed.targets import Target, Targets
+from retrial.tables.sample.engine import reconstruct
+
+OVERDISPERSION, FINE_PIECES = 0.7, 24
+"""SD of what each piece and arm has to itself, and pieces, of the overdispersed prior: patients clump in time beyond what is smooth."""
+WIDER = 2.0
+"""Factor of the scales of all walks in the narrower and the wider prior."""
+OF_HYPOTHESES = ("log_bayes_factor", "log_bayes_factor_se")
+"""Columns that rows of hypotheses about the design have."""
+COLUMNS = """
+    status                  "ok", or why there are no such tables
+    choice, words           which choice is made otherwise, and what that says; empty: none
+    settled                 empty, or that few independent tables stand behind the row
+    shift, standardised     of the mean, and in Monte Carlo standard errors
+    sd_ratio                of the SDs over the tables
+    log_bayes_factor, log_bayes_factor_se  of a hypothesis about the design against the tables as they are, and its standard error
+"""
+"""Columns of `compare_choices` beside those of `spread`."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """One choice made otherwise: name, what it says, its numbers and settings; `evidence`: whether its evidence is comparable."""
+
+    name: str
+    words: str
+    targets: Targets
+    settings: ReconstructionSettings
+    evidence: bool = False
+
+
+def choices_of(targets: Targets, settings: ReconstructionSettings) -> list[Choice]:
+    """The choices that tables of these numbers rest on."""
+    found = []
+    assumed = [name for name in targets.names if name.partition(".")[0] in dict(targets.assumed)]
+    if assumed:
+        reasons = "; ".join(dict.fromkeys(reason for _, reason in targets.assumed))
+        found.append(Choice("without assumed numbers", f"not used: {reasons}", targets.without(*assumed), settings))
+    excluded = nobody_censored(targets)
+    if excluded is not None:
+        until = f"{targets.excluded:g} {targets.time_unit}"
+        words = f"nobody is censored up to {until}: a follow-up up to then was no ground to be left out, unless the patient died"
+        found.append(Choice("eligibility", words, excluded, settings, evidence=True))
+    prior = settings.prior
+    walks = ("walk_scale", "effect_walk_scale", "censoring_walk_scale")
+    narrow, wide = (
+        dataclasses.replace(prior, **{name: getattr(prior, name) * factor for name in walks}) for factor in (1 / WIDER, WIDER)
+    )
+    clumped = dataclasses.replace(prior, overdispersion=OVERDISPERSION, pieces=max(prior.pieces, FINE_PIECES))
+    for name, words, other in (
+        ("half walk scale", "hazards of the tables' prior change half as much", narrow),
+        ("double walk scale", "hazards of the tables' prior change twice as much", wide),
+        ("overdispersed prior", "each piece and arm of the tables' prior has something to itself", clumped),
+    ):
+        found.append(Choice(name, words, targets, dataclasses.replace(settings, prior=other)))
+    return found
+
+
+def nobody_censored(targets: Targets) -> Targets | None:
+    """The numbers with nobody censored up to the follow-up that was excluded; None where the study says of none, or nobody can leave before."""
+    places = targets.places(-math.inf, targets.excluded) if math.isfinite(targets.excluded) else (0, -1)
+    if places[1] < 0:
+        return None
+    after = targets.times[min(places[1] + 1, targets.n_times - 1)]
+    zero = [Target("censored", arm, "0", 0.0, 0.0, 0.0, 0.0, 0.0, "timeline.excluded_follow_up_up_to", after) for arm in ARMS]
+    return dataclasses.replace(targets, targets=(*targets.targets, *zero))
+
+
+def compare_choices(
+    targets: Targets,
+    whole: Ensemble,
+    settings: ReconstructionSettings,
+    seed: int,
+    horizon: float,
+    times: tuple[float, ...],
+    progress: Callable[[float], None] | None = None,
+) -> pd.DataFrame:
+    """`spread` under each choice with its shift from `whole`, as `leave_one_out`; first the rows of `whole`, whose choice is empty.
+
+    `log_bayes_factor` of a hypothesis about the design is its log evidence less that of the tables without it, over the readings of
+    `settings`, under one prior of the tables: in which hazards of censoring are smooth, so that a rule that sets them to 0 for a time has
+    the price of a jump.
+    """
+    base = spread(whole, targets, horizon, times).assign(status="ok", choice="", words="", settled="; ".join(unsettled(whole)))
+    frames, asked = [base], choices_of(targets, settings)
+    for number, choice in enumerate(asked, start=1):
+        about = {"choice": choice.name, "words": choice.words}
+        try:
+            other = reconstruct(choice.targets, choice.settings, seed)
+        except ReconstructionError as error:
+            said = f"failed: {str(error).splitlines()[0]}"
+            frames.append(pd.DataFrame([{"endpoint": targets.endpoint, "status": said, **about}]))
+            continue
+        frame = against(spread(other, targets, horizon, times).assign(status="ok"), base)
+        if choice.evidence:
+            frame = frame.assign(**dict(zip(OF_HYPOTHESES, log_bayes_factor(other, whole, settings), strict=True)))
+        frames.append(frame.assign(settled="; ".join(unsettled(other)), **about))
+        if progress is not None:
+            progress(number / len(asked))
+    found = pd.concat(frames, ignore_index=True)
+    return found.reindex(columns=[*found.columns, *(name for name in OF_HYPOTHESES if name not in found)])
+
+
+def log_bayes_factor(other: Ensemble, whole: Ensemble, settings: ReconstructionSettings) -> tuple[float, float]:
+    """Log ratio of the evidences of two ensembles, means over the readings that `settings` tries, and its standard error."""
+    (log_other, error_other), (log_whole, error_whole) = (evidence_of(item, settings) for item in (other, whole))
+    return log_other - log_whole, math.hypot(error_other, error_whole)
+
+
+def evidence_of(ensemble: Ensemble, settings: ReconstructionSettings) -> tuple[float, float]:
+    """Log of the summed evidence of the readings that `settings` tries, and its standard error: the readings' errors added up as if each
+    sampler's were one, which is the most that they can be.
+    """
+    found = [result for result in ensemble.attained if tried(result.reading, settings)]
+    logs = np.array([result.log_evidence for result in found])
+    if not len(logs):
+        return -math.inf, math.nan
+    total = float(logsumexp(logs))
+    errors = np.array([result.log_evidence_se for result in found])
+    known = ~np.isnan(errors)
+    return total, float((np.exp(logs - total)[known] * errors[known]).sum()) if known.any() else math.nan
+
+
+def tried(reading: Reading, settings: ReconstructionSettings) -> bool:
+    """Whether a reading is one of those that settings try."""
+    parts: Sequence[tuple[object, Sequence[object]]] = (
+        (reading.ratio, settings.ratios),
+        (reading.test, settings.tests),
+        (reading.median, settings.medians),
+    )
+    return all(part is None or part in allowed for part, allowed in parts)

@@ -1,0 +1,69 @@
+"""Our own choices made otherwise: what changes in the numbers, and what the rows say."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from retrial.dims import ARMS
+from retrial.tables.ensemble import ReconstructionSettings
+from retrial.tables.findings.choices import choices_of, compare_choices, nobody_censored
+from retrial.tables.printed.targets import Targets
+from retrial.tables.sample.engine import reconstruct
+from tests.tables.toy import number, toy_targets
+
+SETTINGS = ReconstructionSettings(islands=3, particles=60, proposals=60, n_tables=20)
+
+
+def toy() -> Targets:
+    """Grid times 1 to 6, a hazard ratio, numbers at risk whose times are assumed, and nobody followed up to 2 kept unless an event ended it."""
+    at_risk = [number("at_risk", text, arm, time=4.0) for arm, text in zip(ARMS, ("6", "8"), strict=True)]
+    found = toy_targets((12, 12), 6, [number("events", "14"), number("median", "4", "control"), *at_risk])
+    return dataclasses.replace(found, assumed=(("at_risk", "our reading of a figure"),), excluded=2.0)
+
+
+def test_each_choice_changes_one_thing() -> None:
+    targets = toy()
+    found = {choice.name: choice for choice in choices_of(targets, SETTINGS)}
+    assert not found["without assumed numbers"].targets.all("at_risk")
+    assert "our reading of a figure" in found["without assumed numbers"].words
+    assert {item.time for item in found["eligibility"].targets.all("censored")} == {3.0}
+    assert found["half walk scale"].settings.prior.walk_scale == SETTINGS.prior.walk_scale / 2
+    assert found["double walk scale"].settings.prior.censoring_walk_scale == SETTINGS.prior.censoring_walk_scale * 2
+    assert found["overdispersed prior"].settings.prior.overdispersion > 0
+    same = [name for name, choice in found.items() if choice.targets == targets and choice.settings == SETTINGS]
+    assert same == []
+
+
+def test_without_assumptions_and_rules_only_the_prior_is_another() -> None:
+    plain = dataclasses.replace(toy(), assumed=(), excluded=math.nan)
+    assert [choice.name for choice in choices_of(plain, SETTINGS)] == [
+        "half walk scale",
+        "double walk scale",
+        "overdispersed prior",
+    ]
+    assert nobody_censored(dataclasses.replace(plain, excluded=0.5)) is None
+
+
+def test_rows_of_every_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under eligibility no table has a censoring up to 2; every choice has rows or says why not; the same seed gives the same."""
+    targets, made = toy(), []
+
+    def kept(*args: object) -> object:
+        made.append(reconstruct(*args))  # type: ignore[arg-type]
+        return made[-1]
+
+    monkeypatch.setattr("retrial.tables.findings.choices.reconstruct", kept)
+    whole = reconstruct(targets, SETTINGS, 1)
+    frame = compare_choices(targets, whole, SETTINGS, 2, 6.0, (3.0,))
+    assert set(frame["choice"]) == {"", *(choice.name for choice in choices_of(targets, SETTINGS))}
+    assert (frame["status"] == "ok").all()
+    eligible = made[1].table
+    assert eligible.censored.to_numpy()[..., :2].sum() == 0
+    mine = frame[frame["choice"] == "eligibility"]
+    assert np.isfinite(mine["log_bayes_factor"]).all()
+    assert (mine["log_bayes_factor_se"] > 0).all()
+    assert frame[frame["choice"] != "eligibility"]["log_bayes_factor"].isna().all()
