@@ -22,6 +22,7 @@ VERBS: dict[str, str] = {
     "sensitivity": "which other assumptions the conclusions about the treatment survive, and at which they tip",
     "multiverse": "every combination of what could have been chosen, as one table; in shards where it is large",
     "collect": "the cells that the shards of a multiverse have done, as one table",
+    "plan": "the analysis plan of a re-analysis, written before any fit; its report lists what differs from it",
     "report": "lay out again the report of a finished re-analysis",
     "experiment": "questions of the catalogue: runs them, and writes their answers",
     "new": "writes a study file to fill in, with a comment on every line",
@@ -29,7 +30,7 @@ VERBS: dict[str, str] = {
     "list": "studies, endpoints, models, priors, experiments",
     "doctor": "versions, sampler, storage, caches",
 }
-_CONFIGURED = ("reanalyse", "audit", "reconstruct", "fit", "sensitivity", "multiverse", "collect", "report")
+_CONFIGURED = ("reanalyse", "audit", "reconstruct", "fit", "sensitivity", "multiverse", "collect", "plan", "report")
 USAGE_ERROR, INTERRUPTED = 2, 130
 
 
@@ -213,7 +214,7 @@ def _verb_help(verb: str) -> str:
             "  -m, --multirun     run every combination of comma-separated values",
             "  --cfg job          show the composed configuration",
         ]
-        for name in ("base", "reanalyse" if verb == "report" else verb):
+        for name in ("base", "reanalyse" if verb in ("report", "plan") else verb):
             text = root.joinpath(f"{name}.yaml").read_text(encoding="utf-8").split("\nhydra:")[0]
             lines += ["", f"--- conf/{name}.yaml", text.strip()]
     return "\n".join(lines)

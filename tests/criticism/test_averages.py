@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from scipy import optimize, stats
 
+from retrial.answers.comparison.shared import ModelAnswers, SharedAnswers, is_outside, kaplan_meier_seen
 from retrial.answers.follow_up import FollowUp
 from retrial.answers.monte_carlo import Origin
 from retrial.answers.questions import Questions
-from retrial.answers.shared import ModelAnswers, SharedAnswers, is_outside, kaplan_meier_seen
 from retrial.criticism.averages import AVERAGE, PROBABILITIES, STACKING, average_rows
 from retrial.criticism.ensemble import ModelCriticism
 from retrial.estimate import Estimate

@@ -247,3 +247,22 @@ def test_a_model_whose_likelihood_is_no_sum_over_cells_is_left_to_nuts() -> None
     model = shared_model(squared, jobs, SETTINGS, LIMITS, DRAWS)
     assert model is not None
     assert [list(group.fits) for group in by_importance(model, jobs, SETTINGS, LIMITS, DRAWS)] == [[]]
+
+
+def test_evidence_without_effect_is_the_quadratures_and_savage_dickeys() -> None:
+    tables = [survival_data(cohort(seed=seed)) for seed in range(2)]
+    effects = (Prior("normal", (0.0, 0.355)), Prior("normal", (-0.4, 0.3)))
+    jobs = [Job(table, priors_with(effect), 1 + i) for effect in effects for i, table in enumerate(tables)]
+    fits = fit_group(weibull.build, jobs, SETTINGS, LIMITS, DRAWS, None, "log_hazard_ratio")
+    for job, (_, health) in zip(jobs, fits, strict=True):
+        assert health.log_evidence_null_se < 0.05
+        exact = quadrature(job.data, job.priors, -2.5, 2.0, 91)
+        at_zero = float(np.interp(0.0, exact.beta, np.log(exact.margin))) - np.log(exact.beta[1] - exact.beta[0])
+        log_null = exact.log_evidence + at_zero - job.priors["log_hazard_ratio"].distribution.logpdf(0.0)
+        assert health.log_evidence_null == pytest.approx(log_null, abs=3 * health.log_evidence_null_se + 1e-3)
+    # the same table under another prior of the effect
+    assert fits[0][1].log_evidence_null == fits[2][1].log_evidence_null
+
+
+def test_without_the_name_of_an_effect_nothing_is_told_of_none(weibull_fits: Any) -> None:
+    assert all(np.isnan(health.log_evidence_null) for _, health in weibull_fits[1])

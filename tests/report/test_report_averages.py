@@ -6,7 +6,7 @@ import dataclasses
 
 from report_factory import report_data
 
-from retrial.answers.shared import OUTSIDE
+from retrial.answers.comparison.shared import OUTSIDE
 from retrial.criticism.averages import AVERAGE, PROBABILITIES, STACKING
 from retrial.estimate import Estimate
 from retrial.frequentist.rows import DIFFERENCE, RATIO

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from retrial.answers import curves
+from retrial.answers.comparison.shared import SharedAnswers, shared_answers
 from retrial.answers.follow_up import FollowUp
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
-from retrial.answers.shared import SharedAnswers, shared_answers
 from retrial.dims import ARMS
 from retrial.estimate import NAN, Estimate
 from retrial.fit.survival.likelihood import Hazard

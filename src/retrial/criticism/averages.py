@@ -15,9 +15,9 @@ import pandas as pd
 from scipy.special import betaincinv
 from scipy.stats import norm
 
+from retrial.answers.comparison.shared import ModelAnswers, held_against
 from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
-from retrial.answers.shared import ModelAnswers, held_against
 from retrial.criticism.ensemble import FEWEST_PASSED, ModelCriticism
 from retrial.criticism.summary import compared, stacked
 from retrial.dims import ARMS

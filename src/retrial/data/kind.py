@@ -15,7 +15,7 @@ from retrial.estimate import Estimate
 from retrial.tables.findings.spread import Key
 
 if TYPE_CHECKING:
-    from retrial.answers.shared import ModelAnswers
+    from retrial.answers.comparison.shared import ModelAnswers
     from retrial.data.prior_checks import Before
     from retrial.data.survival_checks import Criticised
     from retrial.multivariable.summary import CovariateSummary

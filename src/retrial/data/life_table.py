@@ -15,11 +15,12 @@ import numpy as np
 import xarray as xr
 
 from retrial.answers import curves
+from retrial.answers.comparison.bayes_factors import fitted_factor_rows, is_no_difference, says_something
+from retrial.answers.comparison.shared import ModelAnswers, held_against, kaplan_meier_seen, shared_answers
 from retrial.answers.follow_up import FollowUp
 from retrial.answers.monte_carlo import Origin
 from retrial.answers.notes import empty_arms
 from retrial.answers.rows import Subject
-from retrial.answers.shared import ModelAnswers, held_against, kaplan_meier_seen, shared_answers
 from retrial.answers.survival import survival_rows
 from retrial.cells import log_likelihood
 from retrial.criticism.joint import JOINT, joint_weights, log_prior_evidence
@@ -132,7 +133,7 @@ def _told(
     """Everything about one endpoint but the criticism."""
     statuses = {prior: fitted.status(prior) for prior in fitted.draws}
     return dataclasses.replace(
-        _answers(run, spec, fitted, item),
+        _answers(run, spec, fitted, item, complete),
         diagnostics=[
             diagnostic_row(item.endpoint, spec.name, prior, index, health)
             for prior, healths in fitted.diagnostics.items()
@@ -162,7 +163,7 @@ def _posterior(
     )
 
 
-def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables) -> Fits:
+def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTables, complete: Mapping[str, PriorSet]) -> Fits:
     """Rows under every prior set, and the draws of what other models answer too."""
     hazard = spec.hazard_of()
     events = item.table.events.sum(TIME).max(RECONSTRUCTION).to_numpy()
@@ -179,6 +180,11 @@ def _answers(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: EndpointTabl
         shared = shared_answers(hazard, draws, horizon, times, spec.proportional)
         subject = Subject(item.endpoint, "", spec.name, prior, source, fitted.status(prior), note, origin=origin)
         rows = survival_rows(subject, hazard, draws, run.questions, follow_up, spec.proportional, shared)
+        if says_something(complete[prior].for_endpoint(item.endpoint)[EFFECT]) and is_no_difference(
+            hazard, draws, EFFECT, horizon
+        ):
+            ratio = dataclasses.replace(subject, contrast=RATIO)
+            rows += fitted_factor_rows(ratio, fitted.diagnostics[prior], item.weights, run.questions)
         kept = np.linspace(0, origin.size - 1, min(origin.size, SHARED_DRAWS)).round().astype(int)
         passed = np.array([health.status == "ok" for health in fitted.diagnostics[prior]])
         about = (item.endpoint, spec.name, prior, item.source, note, follow_up, passed, seen)

@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from scipy import stats
 
+from retrial.answers.comparison.bayes_factors import factor_rows, says_something
 from retrial.answers.rows import Subject, ratio_rows
 from retrial.data.direction import is_good
 from retrial.data.kind import Fits, Kind, Place, Row, failed_in_words
 from retrial.data.prior_checks import CHAINS, DRAWS, scaled_row, scaling_seed
 from retrial.errors import DataError, FitError
 from retrial.estimate import Estimate
+from retrial.fit.evidence import log_normal_evidence
 from retrial.frequentist.ratios import LogRatio, effect_endpoint, log_ratio
 from retrial.priors.implied.conflict import conflict
 from retrial.priors.prior import Prior
@@ -120,9 +123,17 @@ def _ratio(run: RunConfig, spec: ModelSpec, study: Study, key: str, data: LogRat
             subject = Subject(endpoint, data.contrast, spec.name, name, data.source, note=note, adjusted_for=data.adjusted_for)
             try:
                 yield from ratio_rows(subject, effect.measure, spec.closed_form(data, prior), run.questions)
+                if effect.is_treatment and says_something(prior):
+                    yield from _factors(run, subject, data, prior)
             except FitError as error:
                 failed = dataclasses.replace(subject, status=f"failed: {error}")
                 yield failed.row(effect.measure, "ratio", math.nan, run.questions, (math.nan, math.nan))
+
+
+def _factors(run: RunConfig, subject: Subject, data: LogRatio, prior: Prior) -> Iterator[Estimate]:
+    """Bayes factors for an effect against none, in closed form: N(y; 0, s²) is the evidence of none."""
+    log_factor = log_normal_evidence(prior, data.estimate, data.se) - stats.norm.logpdf(data.estimate, 0.0, data.se)
+    yield from factor_rows(subject, np.array([log_factor]), np.ones(1), run.questions)
 
 
 def scale(run: RunConfig, spec: ModelSpec, study: Study, _posteriors: Mapping[Place, xr.DataTree]) -> Iterator[Row]:

@@ -120,6 +120,7 @@ class Diagnostics:
     pareto_k       shape of the tail of the importance weights: 0.7 and above would not be trusted; empty where there are none
     log_evidence, log_evidence_se  log of the probability (density, for exact times) of the data under the model and prior, and its standard
                    error; empty where NUTS gave the fit
+    log_evidence_null, log_evidence_null_se  the same with the treatment effect at 0 and no prior of it; empty where the model has no single effect
     check          largest difference from NUTS, in Monte Carlo errors, where the fit was chosen to be checked; empty elsewhere
     """
 
@@ -136,6 +137,8 @@ class Diagnostics:
     pareto_k: float = float("nan")
     log_evidence: float = float("nan")
     log_evidence_se: float = float("nan")
+    log_evidence_null: float = float("nan")
+    log_evidence_null_se: float = float("nan")
     check: float = float("nan")
 
 

@@ -121,7 +121,7 @@ def fit_ensemble(
     draws = settings.draws(min(question.table.n_reconstructions for question in questions))
     results: dict[int, tuple[Draws, Diagnostics]] = {}
     for group in groups:
-        found = fit_group(build, [jobs[i] for i in group], settings, limits, draws, progress)
+        found = fit_group(build, [jobs[i] for i in group], settings, limits, draws, progress, EFFECT)
         results.update(zip(group, found, strict=True))
     return [_collect(name, question, priors, keys, results) for question in questions]
 

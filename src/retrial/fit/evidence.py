@@ -15,7 +15,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import integrate, stats
 from scipy.special import logsumexp
+
+from retrial.priors.prior import Prior
 
 TABLES = """
     endpoint, prior
@@ -46,6 +49,26 @@ LEAST_SHARE = 0.5
 """Of the tables, by their weight, that must have a model's evidence for it to be held against others."""
 KEYS = ["endpoint", "prior", "reconstruction"]
 COLUMNS = [*KEYS, "model", "weight", "log_evidence", "log_evidence_se", "probability"]
+
+
+def log_normal_evidence(prior: Prior, estimate: float, se: float) -> float:
+    """log ∫ N(estimate; β, se²) p(β) dβ: closed form for normal priors and their mixtures, else by quadrature."""
+    if prior.family in ("normal", "normal_mixture"):
+        weights = np.atleast_1d(prior["weights"]) if prior.family == "normal_mixture" else np.ones(1)
+        mu, sigma = (np.atleast_1d(prior[name]) for name in ("mu", "sigma"))
+        return float(logsumexp(stats.norm.logpdf(estimate, mu, np.hypot(sigma, se)), b=weights))
+    distribution = prior.distribution
+    middle, reach = float(distribution.ppf(0.5)), 40 * se
+    peak = max(stats.norm.logpdf(estimate, x, se) + distribution.logpdf(x) for x in (middle, estimate))
+
+    def density(x: float) -> float:
+        return float(np.exp(stats.norm.logpdf(estimate, x, se) + distribution.logpdf(x) - peak))
+
+    low, high = estimate - reach, estimate + reach
+    spread = float(distribution.ppf(0.75)) - middle
+    points = [x for k in (-8, -1, 0, 1, 8) for x in (middle + k * spread, estimate + k * se) if low < x < high]
+    total = integrate.quad(density, low, high, points=sorted(points), epsabs=0.0, epsrel=1e-11, limit=500)[0]
+    return float(np.log(total) + peak)
 
 
 def evidence_rows(diagnostics: Sequence[Mapping[str, Any]], weights: Mapping[tuple[str, str], np.ndarray]) -> pd.DataFrame:

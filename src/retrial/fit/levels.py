@@ -23,19 +23,26 @@ Fit = tuple[Draws, Diagnostics]
 
 
 def fit_group(
-    build: Build, jobs: Sequence[Job], settings: SamplerSettings, limits: DiagnosticLimits, draws: int, progress: Progress | None
+    build: Build,
+    jobs: Sequence[Job],
+    settings: SamplerSettings,
+    limits: DiagnosticLimits,
+    draws: int,
+    progress: Progress | None,
+    effect: str = "",
 ) -> list[Fit]:
     """Fit jobs of one shape, `draws` a chain of each, as `settings.method` says.
 
     auto: by importance sampling where that passes, the others by NUTS, and a random share of the former by both;
     importance, nuts: all of them by that level, whatever comes out (models without cells, or of too many parameters, by NUTS all the same).
+    `effect` names the parameter whose evidence at 0 is wanted, too.
     """
     refuse_different_shapes(jobs)
     model = None if settings.method is Method.NUTS else shared_model(build, jobs, settings, limits, draws)
     with ThreadPoolExecutor(1) as beside:
         # compiled while importance sampling runs: it takes longer than that
         fitter = beside.submit(fitter_for, build, jobs, settings) if settings.method is not Method.IMPORTANCE else None
-        groups = [] if model is None else by_importance(model, jobs, settings, limits, draws)
+        groups = [] if model is None else by_importance(model, jobs, settings, limits, draws, effect)
     found = {row: fit for group in groups for row, fit in zip(group.rows, group.fits, strict=False)}
     if settings.method is Method.AUTO:
         found = {row: fit for row, fit in found.items() if fit[1].status == "ok"}

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from retrial.answers.shared import ModelAnswers
+from retrial.answers.comparison.shared import ModelAnswers
 from retrial.criticism.averages import average_rows
 from retrial.criticism.ensemble import ModelCriticism
 from retrial.data.kind import Fits, Row

@@ -39,6 +39,9 @@ QUANTITIES = {
     "common_log_odds_ratio": "common log odds ratio",
     "effect_sd": "pooling scale τ",
     "posterior_weight_robust": "posterior weight of the robust part",
+    "bayes_factor_for_effect": "Bayes factor for an effect against none",
+    "bayes_factor_against_effect": "Bayes factor for no effect against one",
+    "prior_odds_needed": "prior odds of an effect that are needed",
     "p_value": "p-value",
     "chi_square": "χ²",
 }

@@ -43,7 +43,7 @@ def sensitivity_tables(
     tables = {
         "prior_probabilities": prior_probabilities(run, study),
         "prior_grid": each(lambda effect: grid_rows(effect, asked, tail)),
-        "beliefs": each(lambda effect: belief_rows(effect, asked, tail)),
+        "under_priors": each(lambda effect: belief_rows(effect, asked, tail)),
         "probability_curve": each(curve_rows),
         "bias": each(lambda effect: bias_rows(effect, asked, tail)),
         "censoring": [row for one, found in after for row in censoring_rows(one.named, _main(one), ratios, found, tail)],

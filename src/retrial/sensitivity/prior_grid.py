@@ -46,7 +46,7 @@ def grid_rows(effect: Effect, asked: Assumptions, tail: float) -> Iterator[Row]:
 
 
 def belief_rows(effect: Effect, asked: Assumptions, tail: float) -> Iterator[Row]:
-    """The posterior under every named set and under nine beliefs of stated strength; columns of beliefs.csv.
+    """The posterior under every named set and under nine beliefs of stated strength; columns of under_priors.csv.
 
     A benefit is a ratio below 1 for a bad event and above 1 for a good one: beliefs are turned to it, and without those that expect an effect
     where nothing tells which it is. In closed form with the Bayes factor of no effect against the prior, and the prior odds of an effect from

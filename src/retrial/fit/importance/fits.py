@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from retrial.fit.engine import Build, Draws, Job
 from retrial.fit.importance import kernel
 from retrial.fit.importance.adaptive import HIGHEST_K, RESULTS, Health, Sample, Targets, adapted
 from retrial.fit.importance.linear import LinearModel, linear_model
+from retrial.fit.importance.null import null_evidence
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.priors import pymc_priors
 from retrial.seeds import seed_sequence
@@ -65,13 +67,18 @@ def shared_model(
 
 
 def by_importance(
-    model: LinearModel, jobs: Sequence[Job], settings: SamplerSettings, limits: DiagnosticLimits, draws: int
+    model: LinearModel, jobs: Sequence[Job], settings: SamplerSettings, limits: DiagnosticLimits, draws: int, effect: str = ""
 ) -> list[Group]:
-    """Groups of jobs that differ in numbers of patients and priors only, each fitted by one sample; `draws` a chain of each."""
+    """Groups of jobs that differ in numbers of patients and priors only, each fitted by one sample; `draws` a chain of each.
+
+    With the name of an `effect` the diagnostics hold the evidence with this effect at 0, too.
+    """
     groups, wanted = dict[bytes, list[int]](), wanted_size(settings.chains * draws, limits.ess)
     for row, job in enumerate(jobs):
         groups.setdefault(_what_is_shared(model, job), []).append(row)
-    return [_fitted(model, rows, [jobs[row] for row in rows], settings, limits, draws, wanted) for rows in groups.values()]
+    return [
+        _fitted(model, rows, [jobs[row] for row in rows], settings, limits, draws, wanted, effect) for rows in groups.values()
+    ]
 
 
 def wanted_size(draws: int, least: float) -> float:
@@ -135,6 +142,7 @@ def _fitted(
     limits: DiagnosticLimits,
     draws: int,
     wanted: float,
+    effect: str = "",
 ) -> Group:
     targets = targets_of(model, jobs)
     if not model.is_linear(targets.values[0], targets.counts[0]):
@@ -143,7 +151,18 @@ def _fitted(
     sample, health = adapted(model, targets, wanted, POOLED_SHARE * settings.pooled_draws, seed, settings.threads)
     if not sample.size:
         return Group(rows, sample, [])
-    return Group(rows, sample, _drawn(sample, health, jobs, settings, limits, draws))
+    fits = _drawn(sample, health, jobs, settings, limits, draws)
+    at_null = null_evidence(
+        model, targets, effect, wanted, seed_sequence(min(job.seed for job in jobs), "null"), settings.threads
+    )
+    if at_null is not None:
+        fits = [(one, _with_null(told, numbers)) for (one, told), numbers in zip(fits, at_null, strict=True)]
+    return Group(rows, sample, fits)
+
+
+def _with_null(health: Diagnostics, numbers: np.ndarray) -> Diagnostics:
+    log_evidence, error = (float(number) for number in numbers)
+    return dataclasses.replace(health, log_evidence_null=log_evidence, log_evidence_null_se=error)
 
 
 def _drawn(

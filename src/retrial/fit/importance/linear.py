@@ -13,18 +13,15 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
-from pytensor.compile.mode import Mode
 from pytensor.graph.replace import clone_replace, vectorize_graph
 
 from retrial.cells import COUNTS, log_likelihood
 from retrial.fit.engine import PackedModel, packed, parameters_of
+from retrial.fit.importance.array_mode import ARRAYS
 
 LEAST_LOG = -1e30
 """Stands for a log-likelihood of minus infinity, or of no number: what is multiplied by 0 patients is then 0."""
-_MODE = Mode(linker="py", optimizer="fast_run").excluding("fusion", "inplace").including("local_remove_check_parameter")
-"""NumPy operation by operation: nothing is compiled, and a call with thousands of points is as fast as compiled code to a factor of few. Draws far
-out may overflow a scale: PyMC's checks, which raise, are left out, and such draws have no likelihood."""
-_AT_ONCE = 4096
+_AT_ONCE = 1024
 """Points looked at together: the arrays between operations then stay in the processor's cache."""
 
 
@@ -90,7 +87,7 @@ def linear_model(model: pm.Model) -> LinearModel:
     total = log_prior + pt.sum(log_cells, axis=-1)
 
     def function(wanted: Any) -> Any:
-        return pytensor.function([points, data], wanted, mode=_MODE, on_unused_input="ignore")
+        return pytensor.function([points, data], wanted, mode=ARRAYS, on_unused_input="ignore")
 
     slope = function([total, pytensor.grad(pt.sum(total), points)])
     return LinearModel(
@@ -138,6 +135,6 @@ def _in_parts(function: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         with np.errstate(all="ignore"):
             parts = [function(points[start : start + _AT_ONCE], values) for start in range(0, len(points), _AT_ONCE)]
         found = np.concatenate(parts)
-        return np.where(np.isfinite(found), found, LEAST_LOG)
+        return np.where(np.isfinite(found), np.maximum(found, LEAST_LOG), LEAST_LOG)
 
     return call

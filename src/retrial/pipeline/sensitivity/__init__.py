@@ -15,7 +15,7 @@ from retrial.pipeline.arms.comparisons import each_comparison
 from retrial.pipeline.arms.single import NOT_RUN
 from retrial.pipeline.audit import audit_stage, findings
 from retrial.pipeline.fit import posteriors
-from retrial.pipeline.layout import draw_sensitivity
+from retrial.pipeline.pages.layout import draw_sensitivity
 from retrial.pipeline.results import Files, audit_files
 from retrial.pipeline.tables import Reconstructions, endpoint_tables, patient_checks, refuse_too_many_times, refused
 from retrial.report.sensitivity.section import conclusion_sentences

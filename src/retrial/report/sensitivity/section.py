@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.labels import SYMBOLS, adjusted_label, endpoint_label, model_label, prior_label, upper_first
-from retrial.report.sections import Section
+from retrial.report.section import Section
 from retrial.report.sensitivity.pictures import sensitivity_pictures
 from retrial.report.table import Table, text_row
 from retrial.study.study import Study
@@ -31,15 +31,21 @@ _TIPS = {
 }
 
 
-def sensitivity_section(data: ReportData) -> Section | None:
+def conclusions_section(data: ReportData) -> Iterator[Section]:
+    """The paragraphs alone, for the first layer."""
+    if lists := conclusion_sentences(data.study, data.conclusions, data.tipping):
+        yield Section(KEY, TITLE, lists=tuple(lists))
+
+
+def sensitivity_section(data: ReportData) -> Iterator[Section]:
     """The section, where a run has its tables."""
     frame = data.conclusions
     if frame is None or frame.empty:
-        return None
+        return
     tables = [_matrix(data, _clean(frame)), _tipping(data), _own(data), _assurance(data)]
     lists = conclusion_sentences(data.study, frame, data.tipping)
     pictures = tuple(sensitivity_pictures(data))
-    return Section(KEY, TITLE, tuple(table for table in tables if table is not None), pictures, tuple(lists))
+    yield Section(KEY, TITLE, tuple(table for table in tables if table is not None), pictures, tuple(lists))
 
 
 def _clean(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from retrial.answers.shared import is_outside
+from retrial.answers.comparison.shared import is_outside
 from retrial.criticism.averages import AVERAGE, PROBABILITIES, STACKING
 from retrial.estimate import Estimate
 from retrial.frequentist.rows import DIFFERENCE, RATIO

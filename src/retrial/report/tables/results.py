@@ -138,6 +138,8 @@ def _same_in_all_tables(row: Estimate) -> bool:
 
 def _line(data: ReportData, row: Estimate, every: Sequence[Estimate]) -> Line:
     """One number; the reason of a failure without its details, which the status and the diagnostics have."""
+    if is_spread(row) and row.method == "bayes" and not row.failed:
+        return Line(written(row), f"{_note(data, row)}, median and range over the tables")
     if is_spread(row) and not row.failed:
         return Line(fmt.interval(row.lower, row.upper, fmt.formatter_of(row)), "over the tables")
     failure = row.status.partition(";")[0] if row.failed else ""

@@ -47,8 +47,8 @@ SENSITIVITY: dict[str, Artefact] = {
     {_POSTERIOR}
         """),
     ),
-    "beliefs": Artefact(
-        "beliefs.csv",
+    "under_priors": Artefact(
+        "under_priors.csv",
         "the posterior of every treatment effect under the named prior sets and under beliefs of stated strength",
         _WRITERS,
         _READER,
