@@ -282,3 +282,27 @@ def test_a_misspelt_key_is_not_to_be_added(mine: Path, capsys: pytest.CaptureFix
     err = capsys.readouterr().err
     assert "prior.log_odds_ratio.sgima: got a key that is not in the configuration" in err
     assert "normal: mu, sigma;" in err
+
+
+def test_shards_of_a_multiverse_are_collected_to_the_table_of_one_run(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def table(verb: str, *more: str, status: int = 0) -> pd.DataFrame:
+        assert run(mine, verb, "hr", *more) == status
+        return pd.read_csv(folder_of(capsys.readouterr().out) / "multiverse.csv")
+
+    assert run(mine, "multiverse", "hr", "dry_run=true") == 0
+    assert "done already 0" in capsys.readouterr().out
+    first = table("multiverse", "shards=2", "shard=0")
+    half = table("collect", status=1)  # says that blocks are missing
+    pd.testing.assert_frame_equal(half, first)
+    table("multiverse", "shards=2", "shard=1")
+    assert run(mine, "multiverse", "hr", "dry_run=true", "force=true") == 0
+    capsys.readouterr()
+    assert run(mine, "multiverse", "hr", "dry_run=true", "shards=1", "answers.below=[1.0]") == 0
+    out = capsys.readouterr().out
+    total = out.split(" cells in ", 1)[0].rsplit(maxsplit=1)[-1]
+    assert f"done already {total}" in out
+    whole, collected = table("multiverse"), table("collect", "answers.below=[1.0]")
+    assert len(whole) == int(total)
+    pd.testing.assert_frame_equal(collected, whole)
+    assert run(mine, "multiverse", "hr", "shards=2", "shard=2") == 2
+    assert "shard: got 2; allowed is from 0 to 1" in capsys.readouterr().err

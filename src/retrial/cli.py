@@ -19,7 +19,9 @@ VERBS: dict[str, str] = {
     "audit": "recompute every printed number that can be recomputed",
     "reconstruct": "life tables that carry the printed survival numbers",
     "fit": "one model under one prior",
-    "sensitivity": "how much scepticism or confounding the printed treatment effects survive",
+    "sensitivity": "which other assumptions the conclusions about the treatment survive, and at which they tip",
+    "multiverse": "every combination of what could have been chosen, as one table; in shards where it is large",
+    "collect": "the cells that the shards of a multiverse have done, as one table",
     "plan": "the analysis plan of a re-analysis, written before any fit; its report lists what differs from it",
     "report": "lay out again the report of a finished re-analysis",
     "experiment": "questions of the catalogue: runs them, and writes their answers",
@@ -28,7 +30,7 @@ VERBS: dict[str, str] = {
     "list": "studies, endpoints, models, priors, experiments",
     "doctor": "versions, sampler, storage, caches",
 }
-_CONFIGURED = ("reanalyse", "audit", "reconstruct", "fit", "sensitivity", "plan", "report")
+_CONFIGURED = ("reanalyse", "audit", "reconstruct", "fit", "sensitivity", "multiverse", "collect", "plan", "report")
 USAGE_ERROR, INTERRUPTED = 2, 130
 
 

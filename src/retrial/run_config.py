@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from retrial.answers.questions import Questions
 from retrial.errors import ConfigError
@@ -23,6 +26,135 @@ if TYPE_CHECKING:
 
 ALL_SETS = "all"
 """Stands for every named prior set of a run."""
+
+
+_RATIOS = (0.01, 100.0)
+_SDS = (0.01, 20.0)
+_POINTS = (3, 201)
+_CLAIM = (0.5, 0.9999)
+_MOST_SIZES = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """Grids of priors and biases, hazards after censoring, sizes of a further trial, and when a conclusion holds (METHODS 9)."""
+
+    prior_means: tuple[float, float] = (0.5, 2.0)
+    prior_sds: tuple[float, float] = (0.1, 2.0)
+    points: int = 21
+    expected_ratio: float = 0.8
+    bias_sds: tuple[float, ...] = (0.0, 0.2)
+    bias_ratios: tuple[float, float] = (0.5, 2.0)
+    hazard_after_censoring: tuple[float, ...] = (0.25, 1 / 3, 0.5, 2 / 3, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
+    future_events: tuple[float, ...] = (1.0, 2.0, 4.0)
+    claim: float = 0.975
+
+    MOST: ClassVar[dict[str, float]] = {"points": _POINTS[1]}
+
+    def problems(self) -> list[str]:
+        """Ends that are no range, ratios and sizes that were mistyped, no point without an effect of censoring."""
+        found = [
+            f"{name}: got {list(pair)}; allowed is [low, high] with {least:g} <= low < high <= {most:g}"
+            for name, pair, (least, most) in (
+                ("prior_means", self.prior_means, _RATIOS),
+                ("prior_sds", self.prior_sds, _SDS),
+                ("bias_ratios", self.bias_ratios, _RATIOS),
+            )
+            if not (len(pair) == 2 and least <= pair[0] < pair[1] <= most)
+        ]
+        lists = (
+            ("bias_sds", self.bias_sds, 0.0, _SDS[1]),
+            ("hazard_after_censoring", self.hazard_after_censoring, *_RATIOS),
+            ("future_events", self.future_events, _RATIOS[0], _MOST_SIZES),
+        )
+        for name, values, least, most in lists:
+            if not values or any(not least <= value <= most for value in values):
+                found.append(f"{name}: got {list(values)}; allowed are one or more numbers from {least:g} to {most:g}")
+        if self.points < _POINTS[0]:
+            found.append(f"points: got {self.points}; allowed is from {_POINTS[0]} to {_POINTS[1]}")
+        if not _RATIOS[0] <= self.expected_ratio < 1:
+            found.append(f"expected_ratio: got {self.expected_ratio}; allowed is a ratio from {_RATIOS[0]:g} to below 1")
+        if 1.0 not in self.hazard_after_censoring:
+            found.append(
+                f"hazard_after_censoring: got {list(self.hazard_after_censoring)}; 1 must be among them, the base answer"
+            )
+        if not _CLAIM[0] < self.claim <= _CLAIM[1]:
+            found.append(f"claim: got {self.claim}; allowed is above {_CLAIM[0]} and up to {_CLAIM[1]}")
+        return found
+
+    @property
+    def grid(self) -> tuple[np.ndarray, np.ndarray]:
+        """Prior means and SDs of the log ratio, (points,) each, even on the log scale."""
+        return _even(self.prior_means, self.points), np.exp(_even(self.prior_sds, self.points))
+
+    @property
+    def biases(self) -> np.ndarray:
+        """Centres of the bias of the log ratio, (points,)."""
+        return _even(self.bias_ratios, self.points)
+
+
+def _even(ends: tuple[float, float], points: int) -> np.ndarray:
+    """Logarithms, evenly spaced."""
+    return np.linspace(math.log(ends[0]), math.log(ends[1]), points)
+
+
+@dataclass(frozen=True, slots=True)
+class Multiverse:
+    """Choices that are combined, every one with every other, and the base that rows are told apart from."""
+
+    prior_means: tuple[float, ...] = (0.5, 1.0, 2.0)
+    prior_sds: tuple[float, ...] = (0.2, 0.355, 10.0)
+    bias_ratios: tuple[float, ...] = (0.8, 1.0, 1.25)
+    bias_sds: tuple[float, ...] = (0.0, 0.2)
+    base_prior_mean: float = 1.0
+    base_prior_sd: float = 10.0
+    base_bias_ratio: float = 1.0
+    base_bias_sd: float = 0.0
+
+    def problems(self) -> list[str]:
+        """Choices out of range, listed twice, or without the base among them."""
+        found = []
+        for name, ends in (("prior_mean", _RATIOS), ("prior_sd", _SDS), ("bias_ratio", _RATIOS), ("bias_sd", (0.0, _SDS[1]))):
+            values, base = getattr(self, f"{name}s"), self.base[name]
+            if not values or any(not ends[0] <= value <= ends[1] for value in values) or len(set(values)) < len(values):
+                found.append(f"{name}s: got {list(values)}; allowed are different numbers from {ends[0]:g} to {ends[1]:g}")
+            elif base not in values:
+                found.append(f"base_{name}: got {base}; allowed is one of {name}s, {list(values)}")
+        return found
+
+    @property
+    def base(self) -> dict[str, float]:
+        """Column of the table -> its value in the base."""
+        return {
+            "prior_mean": self.base_prior_mean,
+            "prior_sd": self.base_prior_sd,
+            "bias_ratio": self.base_bias_ratio,
+            "bias_sd": self.base_bias_sd,
+        }
+
+    @property
+    def cells_of_block(self) -> int:
+        """Cells of one analysis with one SD of the bias."""
+        return len(self.prior_means) * len(self.prior_sds) * len(self.bias_ratios)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which of a multiverse's shards to do, and whether only to say what is to be done."""
+
+    shards: int = 1
+    shard: int = 0
+    dry_run: bool = False
+
+    MOST: ClassVar[dict[str, float]] = {"shards": 10_000}
+
+    def problems(self) -> list[str]:
+        """A shard that there is not."""
+        return (
+            []
+            if self.shard < self.shards
+            else [f"shard: got {self.shard}; allowed is from 0 to {self.shards - 1}, shards={self.shards}"]
+        )
 
 
 @dataclass(frozen=True)
@@ -105,6 +237,9 @@ class RunConfig:
     questions: Questions = Questions()
     reconstruction: ReconstructionSettings = ReconstructionSettings()
     probes: Probes = field(default_factory=Probes)
+    sensitivity: Assumptions = Assumptions()
+    multiverse: Multiverse = Multiverse()
+    part: Part = Part()
     reading_rules: ReadingRules = field(default_factory=ReadingRules)
 
     @property

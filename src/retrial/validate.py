@@ -27,6 +27,10 @@ class Problems:
     def count(self) -> int:
         return len(self._found)
 
+    @property
+    def messages(self) -> list[str]:
+        return list(self._found)
+
     def raise_if_any(self, title: str) -> None:
         if self._found:
             raise ConfigError(title, self._found)

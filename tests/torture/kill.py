@@ -50,6 +50,8 @@ CASES = (
     Case("audit, four processes", _mine("audit", "counts"), processes=4, moments=10),
     Case("sensitivity", _mine("sensitivity", "hr")),
     Case("sensitivity, two processes", _mine("sensitivity", "hr"), processes=2, moments=10, short=1),
+    Case("multiverse", _mine("multiverse", "hr"), moments=10),
+    Case("multiverse, two processes", _mine("multiverse", "hr"), processes=2, moments=10, short=1),
     Case("reconstruct, patients", _mine("reconstruct", "pat")),
     Case("fit, closed form, three processes", _mine("fit", "hr", "model=log_hazard_ratio"), processes=3, moments=20),
     Case("fit, sampled", _mine("fit", "pat", *FAST), moments=10),

@@ -112,12 +112,17 @@ def fit(study: Study | MultiArmStudy | str | Path, **keys: Any) -> Results:
 
 
 def sensitivity(study: Study | MultiArmStudy | str | Path, **keys: Any) -> Results:
-    """Scepticism and confounding that the printed effects survive (METHODS 9): reverse-Bayes and E-values as `Results.estimates`."""
+    """Which other assumptions the conclusions survive (METHODS 9): reverse-Bayes and E-values as `Results.estimates`, the tables in its folder.
+
+    Keys: those of `reanalyse`, whose fits are taken where they were made with the same settings, and `sensitivity`.
+    """
     return _run("sensitivity", study, keys)
 
 
 def reanalyse(study: Study | MultiArmStudy | str | Path, **keys: Any) -> Results:
-    """All of it, from the audit to the report; keys: `prior`, `models`, `priors`, `endpoints`, `sampler`, `reconstruction`, `answers`."""
+    """All of it, from the audit to the report; keys: `prior`, `models`, `priors`, `endpoints`, `sampler`, `reconstruction`, `answers`,
+    `sensitivity`.
+    """
     return _run("reanalyse", study, keys)
 
 

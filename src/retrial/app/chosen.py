@@ -25,7 +25,7 @@ def chosen_sets(
     main = _prior_set(chosen, "prior", names.get("prior", CUSTOM), declared, problems) if chosen is not None else None
     if main is None:
         return named
-    twins = [name for name, value in named.items() if (value.priors, value.by_endpoint) == (main.priors, main.by_endpoint)]
+    twins = [name for name, value in named.items() if value.same_as(main)]
     first = named[twins[0]] if twins else main
     return {first.name: first, **{name: value for name, value in named.items() if name != first.name}}
 

@@ -14,7 +14,7 @@ from retrial.app.door.values import key_problems, section_problems
 from retrial.app.models import about, model, raw_models, refuse_foreign_targets
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.priors.scales import COMMON
-from retrial.run_config import ALL_SETS, ModelSpec, RunConfig
+from retrial.run_config import ALL_SETS, Assumptions, ModelSpec, Multiverse, Part, RunConfig
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.findings.probes import Probes, plain_probes
 from retrial.tables.printed.software import ReadingRules
@@ -47,6 +47,9 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
     limits = build_dataclass(DiagnosticLimits, sampler.pop("limits", {}), "sampler.limits", problems)
     engine = build_dataclass(SamplerSettings, sampler, "sampler", problems)
     questions = build_dataclass(Questions, asked.get("answers", {}), "answers", problems)
+    assumptions = build_dataclass(Assumptions, asked.get("sensitivity", {}), "sensitivity", problems)
+    multiverse = build_dataclass(Multiverse, asked.get("multiverse", {}), "multiverse", problems)
+    part = _part(asked, problems)
     reconstruction, probes, reading_rules = _reconstruction(asked.get("reconstruction", {}), problems)
     problems.raise_if_any("cannot use the configuration")
     return RunConfig(
@@ -66,8 +69,21 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
         questions=questions,
         reconstruction=reconstruction,
         probes=probes,
+        sensitivity=assumptions,
+        multiverse=multiverse,
+        part=part,
         reading_rules=reading_rules,
     )
+
+
+def _part(asked: Mapping[str, Any], problems: Problems) -> Part:
+    """Keys that stand by themselves, not in a section."""
+    own = Problems()
+    part = build_dataclass(
+        Part, {field.name: asked[field.name] for field in dataclasses.fields(Part) if field.name in asked}, "part", own
+    )
+    problems.extend(line.removeprefix("part.") for line in own.messages)
+    return part
 
 
 def _reconstruction(raw: Any, problems: Problems) -> tuple[ReconstructionSettings, Probes, ReadingRules]:
@@ -85,7 +101,7 @@ def _reconstruction(raw: Any, problems: Problems) -> tuple[ReconstructionSetting
 
 _KEYS = (
     *("study", "seed", "output_dir", "force", "endpoints", "prior", "priors", "model", "models"),
-    *("sampler", "answers", "reconstruction"),
+    *("sampler", "answers", "reconstruction", "sensitivity", "multiverse", *(field.name for field in dataclasses.fields(Part))),
 )
 
 

@@ -25,6 +25,7 @@ from retrial.priors.implied.conflict import conflict
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.scales import LOG_HAZARD_RATIO, LOG_ODDS_RATIO
+from retrial.priors.signal_to_noise import in_units
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.store.progress import step
 from retrial.study.effects import Effect
@@ -63,9 +64,13 @@ def chosen(run: RunConfig, study: Study) -> Iterator[tuple[str, Effect, LogRatio
 def prior_of(priors: PriorSet, study: Study, key: str) -> Prior | None:
     """A set's prior of a printed ratio, turned to its event: priors of hazard ratios speak of a bad event, of odds ratios of a good one.
 
-    A belief in the treatment's benefit says nothing of a prognostic factor, and nothing of an event that may be good or bad.
+    A belief in the treatment's benefit says nothing of a prognostic factor, and nothing of an event that may be good or bad; what treatments
+    have done in other trials, in standard errors, says nothing of a prognostic factor either. Raises `DataError` where the ratio has no SE.
     """
     effect = study.effects[key]
+    ratio = priors.signal_to_noise.get(parameter_of(effect))
+    if ratio is not None:
+        return in_units(ratio, log_ratio(effect, key).se, f"effects.{key}") if effect.is_treatment else None
     given = priors.for_endpoint(effect.endpoint or "").priors.get(parameter_of(effect))
     if given is None or given.is_symmetric:
         return given

@@ -23,6 +23,7 @@ from retrial.pipeline.priors import missing_effects
 from retrial.pipeline.results import audit_files, criticism_files, result_files, table_files
 from retrial.pipeline.tables import Reconstructions, endpoint_tables, patient_checks, refuse_too_many_times, refused
 from retrial.run_config import RunConfig
+from retrial.sensitivity.own_probabilities import in_standard_errors
 from retrial.store.progress import step
 from retrial.store.stages import Stages, stages_of
 from retrial.store.tables import read_rows
@@ -73,6 +74,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     refuse_too_many_times(run, study)
     stages = stages_of(run)
     checks, used = audit_stage(stages, study)
+    run = in_standard_errors(run, used)
     audit_files([*checks, *patient_checks(run, study)]).write(folder)
     needs_tables = any(spec.kind.from_tables for spec in run.models.values())
     reconstructed = endpoint_tables(run, used, refused(study, checks), stages) if needs_tables else Reconstructions([], [], [])

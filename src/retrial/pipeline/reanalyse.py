@@ -18,6 +18,8 @@ from retrial.pipeline.probes import probed
 from retrial.pipeline.results import Files, audit_files, criticism_files, probe_files, result_files, table_files
 from retrial.pipeline.tables import endpoint_tables, patient_checks, refuse_too_many_times, refused
 from retrial.run_config import RunConfig
+from retrial.sensitivity.analysis import sensitivity_tables
+from retrial.sensitivity.own_probabilities import in_standard_errors
 from retrial.store.progress import step
 from retrial.store.stages import stages_of
 from retrial.study.study import Study
@@ -34,6 +36,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     with step("audit"):
         printed, used = audit_stage(stages, study)
         checks = [*printed, *patient_checks(run, study)]
+    run = in_standard_errors(run, used)
     counted = len(checks), numbers_recomputed(checks), len(findings(checks))
     log.info("audit: %d checks recompute %d printed numbers, %d findings", *counted)
     reconstructed = endpoint_tables(run, used, refused(study, checks), stages)
@@ -46,6 +49,9 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     with step("priors: what they imply, and which fight the data"):
         about = run.about("models", "priors", "endpoints", "questions")
         priors = stages.run("priors", prior_checks, about, used, tables, estimates, fits.posteriors)
+    with step("sensitivity"):
+        about = run.about("models", "priors", "endpoints", "questions", "sensitivity")
+        challenged = stages.run("sensitivity", sensitivity_tables, about, used, fits.posteriors, fits.diagnostics)
     with step("model criticism"):
         criticism = stages.run("criticism", criticism_files, fits.criticism)
     with step("report"):
@@ -55,6 +61,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
             probe_files(open_numbers),
             result_files(run, used, estimates, fits),
             Files(priors),
+            Files(challenged),
             criticism,
         ):
             files.write(folder)

@@ -26,6 +26,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     "power": ("exponent", "pool"),
     "robust": ("weight", "between_sd", "vague_sd"),
     "pooled": ("pool",),
+    "predictive": ("between_sd", "exponent"),
 }
 """Ways from evidence to a prior, and what each may be told."""
 
@@ -63,6 +64,7 @@ def from_evidence(statement: Any, table: EvidenceTable | None, key: str) -> dict
     robust   w N(m, v) + (1 - w) N(0, vague_sd²): m, v the mean and variance of the next study's effect under θ_i ~ N(μ, τ²), flat μ,
              τ ~ half-normal(between_sd), by quadrature (Schmidli et al. 2014)
     pooled   N(pool, SE²)
+    predictive  N(m, v / exponent), m, v as for robust: what the next study would show, then discounted; an exponent of 1 unless told
     """
     said = _checked(statement, key)
     if table is None:
@@ -74,6 +76,8 @@ def from_evidence(statement: Any, table: EvidenceTable | None, key: str) -> dict
     origin = f"{table.name}, {said['outcome']}: {names}"
     if said["method"] == "robust":
         return _robust(effects, said, origin)
+    if said["method"] == "predictive":
+        return _predictive(effects, said, origin)
     exponent = said["exponent"] if said["method"] == "power" else 1.0
     mean, se = pooled(effects, said["pool"])
     note = f"power prior, exponent {exponent:g}, on" if said["method"] == "power" else "all of"
@@ -81,10 +85,25 @@ def from_evidence(statement: Any, table: EvidenceTable | None, key: str) -> dict
     return {"family": "normal", "mu": mean, "sigma": se / math.sqrt(exponent), "source": text}
 
 
-def _robust(effects: Mapping[str, Effect], said: Mapping[str, Any], origin: str) -> dict[str, Any]:
-    tau = Prior("half_normal", (said["between_sd"],))
+def _next_study(effects: Mapping[str, Effect], between_sd: float) -> tuple[float, float]:
+    """Mean and SD of the next study's effect."""
     y, se = [effect.log_ratio for effect in effects.values()], [effect.se for effect in effects.values()]
-    mean, sd = normal_studies(y, se, tau).moments_next()
+    return normal_studies(y, se, Prior("half_normal", (between_sd,))).moments_next()
+
+
+def _predictive(effects: Mapping[str, Effect], said: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """Both steps in the source: between studies, then the discount."""
+    (mean, se), (centre, sd) = pooled(effects, "fixed"), _next_study(effects, said["between_sd"])
+    sigma = sd / math.sqrt(said["exponent"])
+    text = (
+        f"the next study's effect {math.exp(centre):.3f}: SE of the log {se:.3f} of the fixed-effects pool {math.exp(mean):.3f}, SD {sd:.3f} with "
+        f"what lies between studies (half-normal {said['between_sd']:g}), {sigma:.3f} at exponent {said['exponent']:g}, of {origin}"
+    )
+    return {"family": "normal", "mu": centre, "sigma": sigma, "source": text}
+
+
+def _robust(effects: Mapping[str, Effect], said: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    mean, sd = _next_study(effects, said["between_sd"])
     weight, vague = said["weight"], said["vague_sd"]
     text = (
         f"robust mixture: {weight:g} on the next study's effect {math.exp(mean):.3f} (SD of the log {sd:.3f}, between studies half-normal "
@@ -121,8 +140,9 @@ def _checked(statement: Any, key: str) -> dict[str, Any]:
         raise PriorError(f"cannot use the prior {key}", [f"{key}.method: got {method!r}; allowed are {', '.join(METHODS)}"])
     allowed = ("outcome", "method", *METHODS[method])
     problems = [f"{key}.{name}: unknown; {method} takes {', '.join(allowed)}" for name in statement if name not in allowed]
+    defaults = {**_DEFAULTS, "exponent": 1.0} if method == "predictive" else _DEFAULTS
     said = {"method": method, "outcome": as_text(statement.get("outcome"), f"{key}.outcome", problems)} | {
-        name: statement.get(name, _DEFAULTS[name]) for name in METHODS[method]
+        name: statement.get(name, defaults[name]) for name in METHODS[method]
     }
     for name, value in said.items():
         if name == "pool" and (not isinstance(value, str) or value not in ("fixed", "random")):

@@ -13,6 +13,7 @@ from retrial.errors import PriorError
 from retrial.priors.implied.effective_size import effective_size
 from retrial.priors.prior import SUPPORT, Prior
 from retrial.priors.scales import ARMS_PROBABILITIES, COMMON, CONTROL_LOGIT, LOG_ODDS_RATIO, Parameter, scale_of
+from retrial.priors.signal_to_noise import SCALE
 
 TOGETHER = tuple(item.name for item in ARMS_PROBABILITIES)
 """Independent arms: a set states both or none."""
@@ -29,7 +30,9 @@ class PriorSet:
     """Priors by parameter, and those that hold for one endpoint only (`by_endpoint`: endpoint -> parameter -> prior).
 
     `log_odds_ratio` is that of a benefit: for a harm its mirror is used. `variant` says how a set differs from the one of its name;
-    `model` is the model whose own priors these are, empty for a set that all models share.
+    `model` is the model whose own priors these are, empty for a set that all models share. `signal_to_noise` are priors of effects in units of
+    their standard errors, parameter -> prior of β / s: they say something of an endpoint once its standard error is known (`by_endpoint` then
+    has it).
     """
 
     name: str
@@ -38,12 +41,18 @@ class PriorSet:
     by_endpoint: Mapping[str, Mapping[str, Prior]] = MappingProxyType({})
     variant: str = ""
     model: str = ""
+    signal_to_noise: Mapping[str, Prior] = MappingProxyType({})
 
     def speaks_of(self, parameter: str, endpoint: str | None = None) -> bool:
         """Whether the set has a prior of a parameter: for an endpoint, or (with None) for any."""
         if endpoint is not None:
             return parameter in self.priors or parameter in self.by_endpoint.get(endpoint, {})
-        return parameter in self.priors or any(parameter in special for special in self.by_endpoint.values())
+        return parameter in {**self.priors, **self.signal_to_noise} or any(parameter in own for own in self.by_endpoint.values())
+
+    def same_as(self, other: PriorSet) -> bool:
+        """Whether another set states the same priors, whatever its name."""
+        mine, theirs = ((one.priors, one.by_endpoint, one.signal_to_noise) for one in (self, other))
+        return mine == theirs
 
     def for_endpoint(self, endpoint: str) -> PriorSet:
         """The priors that hold for one endpoint: its own before the general ones, and before those that they replace."""
@@ -121,10 +130,15 @@ def implied(prior_set: PriorSet, level: float = 0.95) -> list[dict[str, Any]]:
     `endpoint` is empty for a prior that holds everywhere; `effective_size` in `effective_unit` (see `effective_size`).
     """
     groups = [("", prior_set.priors), *prior_set.by_endpoint.items()]
+    unknown = {name: prior for name, prior in prior_set.signal_to_noise.items() if not any(name in own for _, own in groups)}
+    rows = [_implied_row(prior_set, name, prior, "", level) for name, prior in unknown.items()]
     return [
-        _implied_row(prior_set, parameter, prior, endpoint, level)
-        for endpoint, priors in groups
-        for parameter, prior in priors.items()
+        *({**row, "scale": SCALE, "effective_size": float("nan"), "effective_unit": ""} for row in rows),
+        *(
+            _implied_row(prior_set, parameter, prior, endpoint, level)
+            for endpoint, priors in groups
+            for parameter, prior in priors.items()
+        ),
     ]
 
 

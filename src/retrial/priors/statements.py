@@ -8,12 +8,14 @@ from types import MappingProxyType
 from typing import Any
 
 from retrial.errors import PriorError
+from retrial.priors.belief import BELIEF, stated_belief
 from retrial.priors.evidence import STUDIES, EvidenceTable, named_studies, parse_evidence
 from retrial.priors.meta_analysis import EVIDENCE, from_evidence
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import BY_ENDPOINT, PriorSet, parse_priors
 from retrial.priors.quantiles import QUANTILES, solved
 from retrial.priors.scales import Parameter, Scale
+from retrial.priors.signal_to_noise import SIGNAL_TO_NOISE, parse_signal_to_noise
 from retrial.validate import as_text
 
 _NOT_PARAMETERS = ("description", EVIDENCE, STUDIES)
@@ -22,8 +24,9 @@ _NOT_PARAMETERS = ("description", EVIDENCE, STUDIES)
 def parse_prior_set(raw: Mapping[str, Any], key: str, name: str, declared: Mapping[str, Parameter] | None = None) -> PriorSet:
     """Read {description, evidence: TABLE, PARAMETER: STATEMENT}; all problems at once (`PriorError`).
 
-    A statement is {family, its parameters}, {family, quantiles: [[p, value], ..]}, {evidence: {outcome, method, ..}}, or
-    {by_endpoint: {ENDPOINT: statement}} where the evidence differs by endpoint: the set then says nothing of other endpoints.
+    A statement is {family, its parameters}, {family, quantiles: [[p, value], ..]}, {evidence: {outcome, method, ..}},
+    {belief: {expected, strength}}, {signal_to_noise: {weights, sigma}}, or {by_endpoint: {ENDPOINT: statement}} where the evidence differs
+    by endpoint: the set then says nothing of other endpoints.
     """
     if not isinstance(raw, Mapping):
         raise PriorError(f"cannot use the priors {key}", [f"{key}: got {raw!r}; allowed is a mapping of parameters to priors"])
@@ -31,8 +34,9 @@ def parse_prior_set(raw: Mapping[str, Any], key: str, name: str, declared: Mappi
     general: dict[str, Any] = {}
     special: dict[str, dict[str, Any]] = {}
     problems: list[str] = []
+    ratios = _in_standard_errors(raw, key, problems)
     for parameter, value in raw.items():
-        if parameter in _NOT_PARAMETERS:
+        if parameter in _NOT_PARAMETERS or (isinstance(value, Mapping) and SIGNAL_TO_NOISE in value):
             continue
         if not isinstance(value, Mapping) or BY_ENDPOINT not in value:
             general[parameter] = value
@@ -52,7 +56,19 @@ def parse_prior_set(raw: Mapping[str, Any], key: str, name: str, declared: Mappi
     }
     if problems:
         raise PriorError(f"cannot use the priors {key}", [_as_written(text, key) for text in problems])
-    return PriorSet(name, priors, description, MappingProxyType(by_endpoint))
+    return PriorSet(name, priors, description, MappingProxyType(by_endpoint), signal_to_noise=MappingProxyType(ratios))
+
+
+def _in_standard_errors(raw: Mapping[str, Any], key: str, problems: list[str]) -> dict[str, Prior]:
+    """Priors of signal-to-noise ratios by the parameter that they are of."""
+    found = {}
+    for parameter, value in raw.items():
+        if isinstance(value, Mapping) and SIGNAL_TO_NOISE in value:
+            try:
+                found[parameter] = parse_signal_to_noise(value, parameter, f"{key}.{parameter}")
+            except PriorError as error:
+                problems += error.problems
+    return found
 
 
 def _as_written(problem: str, key: str) -> str:
@@ -78,7 +94,7 @@ def _collected(
 
 
 def expanded(value: Any, parameter: str, key: str, table: EvidenceTable | None = None, scale: Scale | None = None) -> Any:
-    """A statement by quantiles or evidence as {family, parameters, source}; any other statement as it is."""
+    """A statement by quantiles, evidence or a belief as {family, parameters, source}; any other statement as it is."""
     if isinstance(value, Mapping) and EVIDENCE in value:
         beside = [name for name in value if name not in (EVIDENCE, "source")]
         if beside:
@@ -87,6 +103,8 @@ def expanded(value: Any, parameter: str, key: str, table: EvidenceTable | None =
                 [f"{key}.{name}: got beside evidence; allowed is one or the other" for name in beside],
             )
         return from_evidence(value[EVIDENCE], table, f"{key}.{EVIDENCE}")
+    if isinstance(value, Mapping) and BELIEF in value:
+        return stated_belief(value, key)
     if isinstance(value, Mapping) and QUANTILES in value:
         return solved(value, parameter, key, scale)
     return value

@@ -11,6 +11,7 @@ from retrial.report.key_results import cautions, direction, key_results
 from retrial.report.methods import paragraphs
 from retrial.report.section import Builder, Section
 from retrial.report.sections import TREATMENT, result_sections
+from retrial.report.sensitivity.section import sensitivity_section
 from retrial.report.table import Table
 from retrial.report.tables.audit import assumptions, audit_tables, decision_table
 from retrial.report.tables.conflict import conflict_tables
@@ -88,5 +89,16 @@ def _methods(data: ReportData) -> Iterator[Section]:
     yield Section(METHODS, "Methods", paragraphs=(*paragraphs(data), *last))
 
 
-SECTIONS: tuple[Builder, ...] = (_key_results, _audit, _decisions, _results, _priors, _diagnostics, _criticism, _plan, _methods)
+SECTIONS: tuple[Builder, ...] = (
+    _key_results,
+    _audit,
+    _decisions,
+    _results,
+    sensitivity_section,
+    _priors,
+    _diagnostics,
+    _criticism,
+    _plan,
+    _methods,
+)
 """In reading order. A builder gives nothing where the run has not made what it is about."""

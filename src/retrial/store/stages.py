@@ -66,6 +66,10 @@ class Stages:
             self._fresh.add(place)
             return self._read(place)
 
+    def has(self, name: str, function: Callable[..., Any], *args: Any) -> bool:
+        """Whether the result of `run` with the same arguments is there; it is not looked at."""
+        return Place(self._folder, Path(name) / stage_key(name, function, *args)).final.is_dir()
+
     def _write(self, place: Place, value: Any) -> None:
         encoder = Encoder()
         plain = encoder.plain(value)

@@ -23,9 +23,12 @@ from retrial.priors.implied.beliefs import belief
 from retrial.priors.scales import LOG_HAZARD_RATIO
 from retrial.report.data import PrintedAtRisk, ReportData, SurvivalCurves
 from retrial.report.figures.survival import survival_pictures
+from retrial.report.labels import models_called
 from retrial.report.page import write_pictures, write_report
+from retrial.report.sensitivity.pictures import sensitivity_pictures
 from retrial.run_config import RunConfig
 from retrial.store.artefacts import FRAMES, path_of
+from retrial.store.artefacts.sensitivity import SENSITIVITY
 from retrial.store.manifest import describe
 from retrial.store.tables import read_arrays, read_rows, read_table
 from retrial.study.study import Study
@@ -110,6 +113,13 @@ def draw_curves(study: Study, folder: Path) -> None:
     """Write the Kaplan-Meier figure of every endpoint whose tables are in `folder` to figures/."""
     curves = {key: found for key in study.endpoints if (found := _curves(study, key, folder)) is not None}
     write_pictures(survival_pictures(ReportData(study=study, manifest={}, curves=curves)), folder)
+
+
+def draw_sensitivity(run: RunConfig, study: Study, folder: Path) -> None:
+    """Write the figures of the sensitivity tables in `folder` to figures/."""
+    frames: dict[str, Any] = {name: read_table(folder, name) for name, one in SENSITIVITY.items() if one.columns}
+    with models_called({name: spec.label for name, spec in run.models.items()}):
+        write_pictures(sensitivity_pictures(ReportData(study=study, manifest={}, **frames)), folder)
 
 
 def _of_tables(folder: Path) -> list[Check]:

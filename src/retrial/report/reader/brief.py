@@ -7,6 +7,7 @@ from retrial.report.reader.doubts import change_section, unknown_section
 from retrial.report.reader.effects import absolute_section, effect_sections
 from retrial.report.reader.limits import limits_section
 from retrial.report.section import Builder
+from retrial.report.sensitivity.section import conclusions_section
 
 BRIEF: tuple[Builder, ...] = (
     claim_section,
@@ -15,6 +16,7 @@ BRIEF: tuple[Builder, ...] = (
     audit_section,
     unknown_section,
     change_section,
+    conclusions_section,
     limits_section,
 )
 """In reading order. A builder gives nothing where the run has not made what it is about."""

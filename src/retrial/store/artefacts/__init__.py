@@ -12,6 +12,7 @@ from retrial.fit import evidence
 from retrial.fit.diagnostics import Diagnostics
 from retrial.multivariable.summary import CovariateSummary
 from retrial.store.artefacts.kind import Artefact, columns, fields
+from retrial.store.artefacts.sensitivity import SENSITIVITY
 from retrial.store.folders import MANIFEST
 from retrial.tables.findings import choices
 
@@ -309,6 +310,7 @@ ARTEFACTS: dict[str, Artefact] = {
         _MODELS,
         "report: Model criticism, figure",
     ),
+    **SENSITIVITY,
     "plan": Artefact("plan.{name}", "the analysis plan: settings (json) and words (md)", "plan", "report: what differs from it"),
     "report": Artefact("report.html", "what a reader needs first, one self-contained page", "reanalyse, report", "a browser"),
     "supplement": Artefact(

@@ -1,0 +1,152 @@
+"""Pictures of sensitivity: maps of tipping priors, P(ratio < x) over all x, bias, and hazards after censoring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+from retrial.report.data import ReportData
+from retrial.report.figures.picture import FAILED, INK, METHOD_COLOURS, QUIET, RULE, WIDTH, Picture, finish, safe, style
+from retrial.report.labels import adjusted_label, endpoint_label, model_label, prior_label, upper_first
+
+_MOST = 8
+"""Panels of one picture."""
+_ACROSS = 2
+_HEIGHT = 2.6
+_LEVELS = (0.025, 0.05, 0.5, 0.95, 0.975)
+_RATIO_TICKS = (0.2, 0.25, 0.33, 0.5, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0)
+_SD_TICKS = (0.1, 0.2, 0.5, 1.0, 2.0)
+_WHOSE = ["endpoint", "model", "adjusted_for"]
+Draw = Callable[[Axes, pd.DataFrame], None]
+
+
+def sensitivity_pictures(data: ReportData) -> Iterator[Picture]:
+    """Each that a run has the numbers for."""
+    if data.prior_grid is not None:
+        caption = (
+            "Probability of a ratio below 1 under a normal prior of every mean and SD; lines: where it is 0.95 and 0.975 (0.05 and 0.025). At 0.975"
+            " the 95 % interval touches 1; between 0.975 and 0.025 it holds 1. White: too few draws to tell."
+        )
+        yield _panels(data, data.prior_grid, _map, "tipping_map", "Priors at which the conclusion tips", caption)
+    if data.probability_curve is not None:
+        caption = "Posterior probability of a ratio below every x, a line a prior; the thicker one is the main prior's."
+        yield _panels(data, data.probability_curve, _curves, "probability_curve", "P(ratio < x)", caption)
+    if data.bias is not None:
+        caption = (
+            "The ratio with its interval where a bias of this size is taken out: what the bias alone would give, below. Dashed: the bias itself is"
+            " uncertain, by the SD of sensitivity.bias_sds."
+        )
+        yield _panels(data, data.bias, _bias, "bias", "The effect without a bias", caption)
+    if data.censoring is not None:
+        caption = (
+            "Probability of a longer restricted mean under treatment where those censored have a hazard of so many times that of those who stay,"
+            " in either arm; 1 and 1 (cross) is the analysis as it is. Lines: 0.95 and 0.975 (0.05 and 0.025)."
+        )
+        yield _panels(data, data.censoring, _censoring, "censoring", "Hazards after censoring", caption)
+
+
+def _panels(data: ReportData, frame: pd.DataFrame, draw: Draw, key: str, title: str, caption: str) -> Picture:
+    frame = frame.assign(adjusted_for=frame["adjusted_for"].fillna(""))
+    parts = list(frame.groupby(_WHOSE, sort=False))
+    shown = parts[:_MOST]
+    rows = -(-len(shown) // _ACROSS)
+    with style():
+        figure = Figure(figsize=(WIDTH, _HEIGHT * rows), layout="constrained")
+        grid = figure.subplots(rows, _ACROSS, squeeze=False)
+        for axes in grid.flat[len(shown) :]:
+            axes.set_axis_off()
+        names = []
+        for axes, ((endpoint, model, adjusted), part) in zip(grid.flat, shown, strict=False):
+            about = ", ".join(text for text in (model_label(str(model)), adjusted_label(str(adjusted))) if text)
+            names.append(f"{upper_first(endpoint_label(data.study, str(endpoint)))}: {about}")
+            axes.set_title(safe(names[-1], 48, 2), fontsize=8, parse_math=False)
+            draw(axes, part)
+        left = len(parts) - len(shown)
+        told = f"{caption} {left} more in {key}.csv." if left else caption
+        return finish(
+            figure,
+            f"sensitivity_{key}",
+            title,
+            told,
+            f"{title}, for {'; '.join(names)}. The numbers are in the table of the same name.",
+        )
+
+
+def _ratios(axes: Axes, values: Sequence[float], label: str, *, along: str = "x") -> None:
+    axis = axes.xaxis if along == "x" else axes.yaxis
+    getattr(axes, f"set_{along}scale")("log")
+    low, high = min(values), max(values)
+    axis.set_major_locator(FixedLocator([tick for tick in _RATIO_TICKS if low * 0.999 <= tick <= high * 1.001]))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+    getattr(axes, f"set_{along}lim")(low, high)
+    getattr(axes, f"set_{along}label")(label)
+    axis.set_tick_params(labelsize=6.5)
+
+
+def _surface(axes: Axes, part: pd.DataFrame, down: str, across: str) -> None:
+    """Filled map of a probability with its contours; cells that failed are left white."""
+    usable = part.assign(probability=part["probability"].where(part["status"] == "ok")) if "status" in part else part
+    table = usable.pivot(index=down, columns=across, values="probability")
+    x, y, z = table.columns.to_numpy(float), table.index.to_numpy(float), table.to_numpy(float)
+    axes.contourf(x, y, np.ma.masked_invalid(z), levels=np.linspace(0, 1, 21), cmap="PuOr", alpha=0.55)
+    levels = [level for level in _LEVELS if np.nanmin(z) < level < np.nanmax(z)]
+    if levels:
+        lines = axes.contour(x, y, np.ma.masked_invalid(z), levels=levels, colors=INK, linewidths=0.8)
+        axes.clabel(lines, fmt=lambda value: f"{value:g}", fontsize=6)
+
+
+def _map(axes: Axes, part: pd.DataFrame) -> None:
+    _surface(axes, part, "prior_sd", "prior_mean")
+    _ratios(axes, part["prior_mean"].to_list(), "prior mean, as a ratio")
+    axes.set_yscale("log")
+    low, high = float(part["prior_sd"].min()), float(part["prior_sd"].max())
+    axes.yaxis.set_major_locator(FixedLocator([tick for tick in _SD_TICKS if low <= tick <= high]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_ylabel("prior SD of the log ratio")
+
+
+def _curves(axes: Axes, part: pd.DataFrame) -> None:
+    for position, (name, line) in enumerate(part.groupby("prior", sort=False)):
+        colour = INK if position == 0 else f"C{(position - 1) % 10}"
+        width = 1.8 if position == 0 else 0.8
+        axes.plot(line["ratio"], line["probability"], color=colour, linewidth=width, label=safe(prior_label(str(name)), 24, 1))
+    axes.axvline(1.0, color=RULE, linewidth=0.6)
+    for level in (0.95, 0.975):
+        axes.axhline(level, color=RULE, linewidth=0.5, linestyle=":")
+    axes.set_ylabel("P(ratio < x)")
+    axes.set_ylim(0, 1.01)
+    _ratios(axes, part["ratio"].to_list(), "x")
+    axes.legend(fontsize=4.8, loc="lower right", ncols=2 if part["prior"].nunique() > 6 else 1)
+
+
+def _bias(axes: Axes, part: pd.DataFrame) -> None:
+    for position, (_, line) in enumerate(part[part["status"] == "ok"].groupby("bias_sd", sort=True)):
+        dashes: dict[str, Any] = {
+            "linestyle": "-" if position == 0 else "--",
+            "color": METHOD_COLOURS["bayes"] if position == 0 else QUIET,
+        }
+        axes.plot(line["bias_ratio"], line["median"], linewidth=1.4, **dashes)
+        for limit in ("lower", "upper"):
+            axes.plot(line["bias_ratio"], line[limit], linewidth=0.8, **dashes)
+    axes.axhline(1.0, color=FAILED, linewidth=0.7)
+    axes.axvline(1.0, color=RULE, linewidth=0.6)
+    _ratios(axes, part["bias_ratio"].to_list(), "ratio that the bias alone would give")
+    values = part[["lower", "upper"]].to_numpy(float)
+    _ratios(axes, [max(float(np.nanmin(values)), 0.1), min(float(np.nanmax(values)), 10.0)], "ratio", along="y")
+
+
+def _censoring(axes: Axes, part: pd.DataFrame) -> None:
+    means = part[part["quantity"] == "rmst_difference"]
+    _surface(axes, means, "control_ratio", "experimental_ratio")
+    axes.plot([1.0], [1.0], marker="+", color=INK, markersize=7)
+    _ratios(axes, means["experimental_ratio"].to_list(), "experimental arm: hazard after censoring")
+    _ratios(axes, means["control_ratio"].to_list(), "control arm", along="y")

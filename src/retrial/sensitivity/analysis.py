@@ -1,0 +1,88 @@
+"""The whole sensitivity analysis of a run as tables: what the stage gives, values in and frames out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from retrial.data.kind import Place, Row
+from retrial.run_config import RunConfig
+from retrial.sensitivity.any_prior.effects import Effect, effects_of
+from retrial.sensitivity.bias import bias_rows, bias_tipping
+from retrial.sensitivity.censoring import Completed, censoring_rows, censoring_tipping, completed_tables
+from retrial.sensitivity.conclusions import conclusion_rows
+from retrial.sensitivity.credibility import credibility_estimates
+from retrial.sensitivity.evalue import e_value_estimates
+from retrial.sensitivity.future import future_rows
+from retrial.sensitivity.own_probabilities import prior_probabilities
+from retrial.sensitivity.prior_grid import belief_rows, contour_rows, curve_rows, grid_rows, scepticism_rows
+from retrial.study.study import Study
+
+Rows = Iterable[dict[str, Any]]
+
+
+def sensitivity_tables(
+    run: RunConfig, study: Study, posteriors: Mapping[Place, xr.DataTree], diagnostics: Sequence[Row]
+) -> dict[str, pd.DataFrame]:
+    """The tables of `store.artefacts.sensitivity` that have rows; of a study of one arm there is no effect to challenge."""
+    if study.one_arm:
+        return {}
+    asked, tail = run.sensitivity, run.questions.tail
+    effects = effects_of(run, study, posteriors, diagnostics)
+    completed = {(one.endpoint, one.model): _completed(run, study, one, posteriors) for one in effects}
+
+    def each(rows_of: Callable[[Effect], Rows]) -> list[dict[str, Any]]:
+        return [row for effect in effects for row in rows_of(effect)]
+
+    after = [(effect, found) for effect in effects if (found := completed[effect.endpoint, effect.model]) is not None]
+    ratios, levels = asked.hazard_after_censoring, tuple(dict.fromkeys((0.95, asked.claim)))
+    tables = {
+        "prior_probabilities": prior_probabilities(run, study),
+        "prior_grid": each(lambda effect: grid_rows(effect, asked, tail)),
+        "under_priors": each(lambda effect: belief_rows(effect, asked, tail)),
+        "probability_curve": each(curve_rows),
+        "bias": each(lambda effect: bias_rows(effect, asked, tail)),
+        "censoring": [row for one, found in after for row in censoring_rows(one.named, _main(one), ratios, found, tail)],
+        "future_trial": each(lambda effect: future_rows(effect, asked, tail)),
+        "tipping": [
+            *each(lambda effect: contour_rows(effect, asked, tail)),
+            *each(lambda effect: scepticism_rows(effect, asked, tail)),
+            *each(lambda effect: bias_tipping(effect, asked, tail)),
+            *_closed_form(study),
+            *(row for one, found in after for row in censoring_tipping(one.named, _main(one), ratios, found, levels)),
+        ],
+        "conclusions": each(lambda one: conclusion_rows(one, asked, tail, completed[one.endpoint, one.model])),
+    }
+    return {name: pd.DataFrame(rows) for name, rows in tables.items() if rows}
+
+
+def _closed_form(study: Study) -> Iterator[dict[str, Any]]:
+    """E-values and reverse-Bayes of the printed limits, beside the same on the whole posterior."""
+    for row in (*e_value_estimates(study), *credibility_estimates(study)):
+        if row.failed or row.unit == "p-value":
+            continue
+        strict = row.quantity.startswith(("sceptical", "advocacy"))
+        about = {
+            "endpoint": row.endpoint,
+            "model": row.model,
+            "adjusted_for": row.adjusted_for,
+            "challenge": row.quantity,
+            "prior": "",
+        }
+        yield {**about, "criterion": 0.975 if strict else math.nan, "given": 1.0 if strict else math.nan, "value": row.point}
+
+
+def _main(effect: Effect) -> str:
+    return next(iter(effect.priors))
+
+
+def _completed(run: RunConfig, study: Study, effect: Effect, posteriors: Mapping[Place, xr.DataTree]) -> Completed | None:
+    """Survival completed after censoring, of a model of the life tables."""
+    place = effect.endpoint, effect.model
+    if effect.printed is not None or place not in posteriors:
+        return None
+    return completed_tables(run, run.models[effect.model], study, effect.endpoint, posteriors[place], _main(effect))

@@ -1,0 +1,52 @@
+"""Which conclusions survive which challenge: each effect's claim, P(ratio on its side of 1), under every challenge set beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from retrial.run_config import Assumptions
+from retrial.sensitivity.any_prior.effects import Effect
+from retrial.sensitivity.bias import one_bias
+from retrial.sensitivity.censoring import Completed
+from retrial.sensitivity.prior_grid import claimed, side, status_of
+
+Row = dict[str, Any]
+AS_IT_IS = "as it is"
+HARD = 2.0
+"""Hazard after censoring, in the arm that would lose by it, that a conclusion is held against."""
+
+
+def conclusion_rows(effect: Effect, asked: Assumptions, tail: float, completed: Completed | None) -> Iterator[Row]:
+    """A row a challenge; columns of conclusions.csv. The side of the claim is that of the main prior's median."""
+    of_side = side(effect, tail)
+    main = next(iter(effect.priors))
+    for name, prior in effect.priors.items():
+        cells = effect.likelihood.under(prior, tail)
+        challenge = AS_IT_IS if name == main else "another prior"
+        yield _row(effect, asked, challenge, name, float(claimed(cells, of_side)[0]), of_side, status_of(cells)[0])
+    towards = asked.expected_ratio if of_side < 0 else 1 / asked.expected_ratio
+    for mean, sd in [(float(np.log(towards)), 0.0), *((0.0, sd) for sd in asked.bias_sds if sd > 0)]:
+        cells = one_bias(effect, mean, sd, tail)
+        told = f"a bias that alone would give a ratio of {np.exp(mean):.3g}" if sd == 0 else f"a bias of unknown side, SD {sd:g}"
+        yield _row(effect, asked, "bias", told, float(claimed(cells, of_side)[0]), of_side, status_of(cells)[0])
+    if completed is not None:
+        yield from _after_censoring(effect, asked, of_side, completed)
+
+
+def _after_censoring(effect: Effect, asked: Assumptions, of_side: int, completed: Completed) -> Iterator[Row]:
+    """P(a difference in restricted means on the claim's side) where those censored in the better arm fare worse than who stays."""
+    ratios = asked.hazard_after_censoring
+    base, hard = ratios.index(1.0), int(np.argmin(np.abs(np.log(np.array(ratios) / HARD))))
+    arms = (base, hard) if of_side < 0 else (hard, base)
+    better = "experimental" if of_side < 0 else "control"
+    difference = completed.rmst[arms[1], 1] - completed.rmst[arms[0], 0]
+    words = f"{ratios[hard]:.3g} times the hazard after censoring in the {better} arm"
+    yield _row(effect, asked, "censoring", words, float((of_side * difference < 0).mean()), of_side, "ok")
+
+
+def _row(effect: Effect, asked: Assumptions, challenge: str, what: str, chance: float, of_side: int, status: str) -> Row:
+    told = {"challenge": challenge, "what": what, "claim": "below 1" if of_side < 0 else "above 1", "probability": chance}
+    return {**effect.named, **told, "holds": bool(chance >= asked.claim), "status": status}

@@ -1,0 +1,179 @@
+"""Files of a run that say how far its conclusions depend on priors, bias and censoring (METHODS 9)."""
+
+from __future__ import annotations
+
+from retrial.store.artefacts.kind import Artefact, columns
+
+_WRITERS = "sensitivity, reanalyse"
+_READER = "report: How far the conclusions depend on assumptions"
+_WHOSE = """
+    endpoint, model
+    adjusted_for            covariates of a printed ratio, by a comma; empty: unadjusted, or a model of the life tables
+"""
+_POSTERIOR = """probability             posterior probability of a ratio below 1
+    error                   Monte Carlo standard error of that probability; 0 in closed form
+    median, lower, upper    of the ratio's posterior; limits at `answers.level`
+    status
+"""
+
+SENSITIVITY: dict[str, Artefact] = {
+    "prior_probabilities": Artefact(
+        "prior_probabilities.csv",
+        "each prior's own probabilities at the thresholds, before any data, on every ratio that it is used on",
+        _WRITERS,
+        _READER,
+        columns("""
+            endpoint
+            adjusted_for            covariates of a printed ratio, by a comma; empty: unadjusted, or of counts
+            measure                 hazard_ratio, odds_ratio or risk_ratio
+            direction               whether the event is good or bad for the patient; empty: not told
+            prior
+            used                    as stated; mirrored (it speaks of a benefit, and the event is of the other kind); in standard errors of
+                                    this estimate
+            mean, sd                of the prior as used, on the log scale
+            event                   below, above or between
+            threshold, threshold_upper  on the ratio's scale; the second of `between` only
+            probability             prior probability
+        """),
+    ),
+    "prior_grid": Artefact(
+        "prior_grid.csv",
+        "the posterior of every treatment effect under a grid of normal priors of the log ratio",
+        _WRITERS,
+        _READER,
+        columns(f"""{_WHOSE}
+    prior_mean              as a ratio
+    prior_sd                of the log ratio
+    {_POSTERIOR}
+        """),
+    ),
+    "under_priors": Artefact(
+        "under_priors.csv",
+        "the posterior of every treatment effect under the named prior sets and under beliefs of stated strength",
+        _WRITERS,
+        _READER,
+        columns(f"""{_WHOSE}
+    kind                    named set or belief
+    prior                   name of the set, or view and strength of the belief
+    prior_mean, prior_sd    of the log ratio, as used on this effect; the mean as a ratio
+    {_POSTERIOR}
+    bayes_factor_of_no_effect  against this prior, in closed form; empty where only draws are known
+    prior_odds_needed       odds of an effect beforehand from which it is 95 % probable afterwards
+        """),
+    ),
+    "probability_curve": Artefact(
+        "probability_curve.csv",
+        "P(ratio < x) at every x, under every named prior set",
+        _WRITERS,
+        _READER,
+        columns(f"""{_WHOSE}
+    prior
+    ratio                   x
+    probability             posterior probability of a ratio below it
+        """),
+    ),
+    "bias": Artefact(
+        "bias.csv",
+        "the posterior of every treatment effect where the estimate is of the effect and a bias, b ~ N(m, s²) of the log ratio",
+        _WRITERS,
+        _READER,
+        columns(f"""{_WHOSE}
+    prior
+    bias_ratio              exp m, the ratio that bias alone would give
+    bias_sd                 s
+    {_POSTERIOR}
+        """),
+    ),
+    "censoring": Artefact(
+        "censoring.csv",
+        "differences in completed survival where those censored have another hazard than those who stay, by arm",
+        _WRITERS,
+        _READER,
+        columns(f"""{_WHOSE}
+    prior
+    control_ratio, experimental_ratio  hazard after censoring over that of those who stay
+    quantity, time
+    median, lower, upper    of its posterior, experimental - control; limits at `answers.level`
+    probability             of a difference above 0
+    error                   Monte Carlo standard error of that probability
+        """),
+    ),
+    "future_trial": Artefact(
+        "future_trial.csv",
+        "what a further trial would add, and how likely it is to confirm the conclusion",
+        _WRITERS,
+        _READER,
+        columns(f"""{_WHOSE}
+    prior
+    times                   size of the further trial, in events of this one
+    events                  of the further trial
+    after_same_effect       posterior probability of the conclusion's side after a trial that finds the present posterior median again
+    assurance               probability, under the present posterior, that the trial's own interval excludes 1 on that side
+        """),
+    ),
+    "tipping": Artefact(
+        "tipping.csv",
+        "where each conclusion just stops to hold: the tipping value of every challenge",
+        _WRITERS,
+        _READER,
+        columns(f"""{_WHOSE}
+    challenge               prior mean; scepticism (a prior about no effect); bias; censoring, by arm
+    prior                   that the posterior is under; empty: the challenge is the prior
+    criterion               posterior probability of the conclusion's side at which it tips; 0.975: the 95 % interval touches 1
+    given                   SD of the prior (prior mean), its mean (scepticism), SD of the bias; empty for censoring
+    value                   tipping value: prior mean or bias as a ratio, SD of the sceptical prior, hazard after censoring over that of those
+                            who stay; empty: none undoes the conclusion, or it does not hold to begin with
+        """),
+    ),
+    "conclusions": Artefact(
+        "conclusions.csv",
+        "which conclusions survive which challenge",
+        _WRITERS,
+        _READER,
+        columns(f"""{_WHOSE}
+    challenge               as it is, another prior, bias or censoring
+    what                    which prior, bias or hazard
+    claim                   the side of 1 that the ratio is said to be on: that of the main prior's median
+    probability             posterior probability of the claim (censoring: of a difference in restricted means on its side)
+    holds                   whether it is at least `sensitivity.claim`
+    status
+        """),
+    ),
+    "multiverse": Artefact(
+        "multiverse.csv",
+        "every combination of the choices, a row a cell",
+        "multiverse, collect",
+        "whoever asks",
+        columns(f"""
+    cell                    key of the cell's content, the same in every run
+    {_WHOSE.strip()}
+    prior_mean              as a ratio
+    prior_sd                of the log ratio
+    bias_ratio, bias_sd     centre of the bias as the ratio that it would give alone, SD of its log
+    differs                 which choices differ from the base, by a comma; empty: the base
+    median, lower, upper    of the ratio's posterior; limits at `answers.level`
+    probability, error      posterior probability of a ratio below 1, and its Monte Carlo standard error
+    holds                   whether P(ratio on the median's side of 1) is at least `sensitivity.claim`
+    status
+        """),
+        "%.7g",
+    ),
+    "decisions": Artefact(
+        "decisions.csv",
+        "what each choice does to the answer, over all cells of an endpoint",
+        "multiverse, collect",
+        "whoever asks",
+        columns("""
+    endpoint
+    decision                which choice; all: every cell; interactions: what no choice explains alone
+    levels                  of the choice
+    share_of_variance       of the log median, main effects alone
+    least, most             ratios: of the choice's levels (mean of the log median), or of all cells
+    cells, failed           counts
+    holds                   share of the specifications in which the claim holds; a count of what was listed, no probability
+        """),
+    ),
+    "failed_cells": Artefact(
+        "failed_cells.log", "tracebacks of blocks of cells that failed", "multiverse, collect", "whoever asks"
+    ),
+}

@@ -1,0 +1,88 @@
+"""Hazards after censoring: the base answer at 1, the Kaplan-Meier estimate's own consistency, a known truth, and tipping values."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from retrial.sensitivity.censoring import Completed, censoring_rows, censoring_survival, censoring_tipping, completed
+
+TIMES = np.arange(1.0, 13.0)
+EVENTS = np.array([2, 1, 3, 2, 1, 1, 2, 1, 0, 1, 0, 1])
+CENSORED = np.array([1, 2, 0, 3, 1, 2, 0, 4, 3, 2, 1, 2])
+RATIOS = (0.5, 1.0, 2.0)
+
+
+def weibull(scales: np.ndarray, shape: float = 1.3):
+    return lambda times: (times / scales[:, None]) ** shape
+
+
+def test_the_same_hazard_gives_the_base_answer_draw_by_draw() -> None:
+    cumulative = weibull(np.array([6.0, 9.0, 14.0]))
+    asked = np.array([3.0, 6.0, 11.0])
+    rmst, survival = completed(TIMES, EVENTS, CENSORED, cumulative, np.array([1.0]), asked, 12.0)
+    assert pytest.approx(np.exp(-cumulative(asked)), abs=1e-12) == survival[0].T
+    fine = np.linspace(0, 12, 100_001)
+    assert rmst[0] == pytest.approx(np.trapezoid(np.exp(-cumulative(fine)), fine, axis=1), rel=1e-5)
+
+
+def test_a_hazard_is_worked_out_by_hand() -> None:
+    """Constant hazard h, everybody censored at c: S*(u) = exp(-h c - ρ h (u - c)) beyond it."""
+    h, c, ratio = 0.1, 4.0, 2.5
+    rmst, survival = completed(
+        np.array([c]),
+        np.array([0]),
+        np.array([20]),
+        lambda t: np.atleast_2d(h * t),
+        np.array([ratio]),
+        np.array([2.0, 8.0]),
+        10.0,
+    )
+    assert survival[0, :, 0] == pytest.approx([math.exp(-h * 2), math.exp(-h * c - ratio * h * 4)], abs=1e-12)
+    exact = (1 - math.exp(-h * c)) / h + math.exp(-h * c) * (1 - math.exp(-ratio * h * 6)) / (ratio * h)
+    assert rmst[0, 0] == pytest.approx(exact, rel=1e-5)
+
+
+def test_events_and_censorings_swap_roles_in_the_product_limit() -> None:
+    """At every time the two product-limit estimates multiply to the share still followed (no ties are lost: censorings leave after events)."""
+    staying, drops = censoring_survival(EVENTS, CENSORED)
+    at_risk = (EVENTS + CENSORED)[::-1].cumsum()[::-1]
+    alive = np.cumprod(1 - EVENTS / at_risk)
+    followed = np.append(at_risk[1:], 0) / at_risk[0]
+    assert staying * alive == pytest.approx(followed, abs=1e-12)
+    assert drops.sum() + staying[-1] == pytest.approx(1.0)
+
+
+def test_a_planted_hazard_after_censoring_is_recovered() -> None:
+    """Patients whose hazard doubles when they are lost: with the ratio 2 the curve is that of their completed times."""
+    rng, n, h, ratio = np.random.default_rng(3), 400_000, 0.12, 2.0
+    latent, lost = rng.exponential(1 / h, n), np.ceil(rng.exponential(9.0, n))
+    after = lost + (latent - lost) / ratio
+    true_time = np.where(latent <= lost, latent, after)
+    grid = np.arange(1.0, 61.0)
+    observed, event = np.minimum(np.ceil(latent), lost), latent <= lost
+    events, censored = (np.array([((observed == t) & (event == kind)).sum() for t in grid]) for kind in (True, False))
+    asked = np.array([4.0, 8.0, 12.0])
+    _, found = completed(grid, events, censored, lambda t: np.atleast_2d(h * t), np.array([1.0, ratio]), asked, 12.0)
+    truth = np.array([(true_time > t).mean() for t in asked])
+    assert found[1, :, 0] == pytest.approx(truth, abs=3 * 0.5 / math.sqrt(n) + 1e-3)
+    assert (found[0, :, 0] - truth > 0.01).all()
+
+
+def test_rows_and_tipping_values() -> None:
+    """Restricted means fall by the log of the ratio: the difference tips where 1 - δ is 1.645 of its SDs."""
+    rng = np.random.default_rng(5)
+    noise = rng.normal(size=(2, 40_000)) * 0.3
+    log_ratios = np.log(np.array(RATIOS))
+    rmst = np.stack([np.stack([noise[0] - shift, 1.0 + noise[1] - shift]) for shift in log_ratios])
+    found = Completed(rmst, np.empty((3, 2, 0, 40_000)), np.empty(0), 12.0)
+    rows = list(censoring_rows({"endpoint": "os"}, "flat", RATIOS, found, 0.025))
+    assert len(rows) == 9
+    base = next(row for row in rows if row["control_ratio"] == row["experimental_ratio"] == 1.0)
+    assert base["median"] == pytest.approx(1.0, abs=0.01)
+    tips = {row["challenge"]: row["value"] for row in censoring_tipping({}, "flat", RATIOS, found, (0.95,))}
+    exact = math.exp(1.0 - 1.6449 * 0.3 * math.sqrt(2))
+    assert tips["censoring, experimental arm"] == pytest.approx(exact, rel=0.02)
+    assert tips["censoring, control arm"] == pytest.approx(1 / exact, rel=0.02)
