@@ -139,16 +139,18 @@ def test_percentages_of_three_arms_are_told_as_the_models_read_them(tmp_path: Pa
     assert set(told["high / chemo"]) == {"171 v 179"}
 
 
-def test_one_page_holds_all_comparisons_under_addresses_of_their_own(three: retrial.Results) -> None:
-    addresses = re.findall(r' id="([^"]+)"', three.report)
-    assert len(addresses) == len(set(addresses))
-    assert set(re.findall(r'href="#([^"]+)"', three.report)) <= set(addresses)
-    assert {"experimental_vs_control", "experimental_2_vs_control", "experimental_2_vs_experimental"} <= set(addresses)
-    assert "Disease control" in three.report
+@pytest.mark.parametrize("layer", ["report", "supplement"])
+def test_one_page_holds_all_comparisons_under_addresses_of_their_own(three: retrial.Results, layer: str) -> None:
     assert three.folder is not None
+    page = (three.folder / f"{layer}.html").read_text(encoding="utf-8")
+    addresses = re.findall(r' id="([^"]+)"', page)
+    assert len(addresses) == len(set(addresses))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(addresses)
+    assert {"experimental_vs_control", "experimental_2_vs_control", "experimental_2_vs_experimental"} <= set(addresses)
+    assert ("Disease control" in page) == (layer == "supplement"), "a check that finds nothing is in the supplement"
     paths = [path.relative_to(three.folder).as_posix() for path in three.folder.rglob("*") if path.is_file()]
     assert [path for path in paths if artefact_of(path) is None] == []
-    assert sum(path.endswith("report.html") for path in paths) == 1
+    assert sum(path.endswith(f"{layer}.html") for path in paths) == 1
 
 
 def test_a_comparison_without_a_ratio_says_so(mine: Path) -> None:

@@ -20,6 +20,7 @@ VERBS: dict[str, str] = {
     "reconstruct": "life tables that carry the printed survival numbers",
     "fit": "one model under one prior",
     "sensitivity": "how much scepticism or confounding the printed treatment effects survive",
+    "plan": "the analysis plan of a re-analysis, written before any fit; its report lists what differs from it",
     "report": "lay out again the report of a finished re-analysis",
     "experiment": "questions of the catalogue: runs them, and writes their answers",
     "new": "writes a study file to fill in, with a comment on every line",
@@ -27,7 +28,7 @@ VERBS: dict[str, str] = {
     "list": "studies, endpoints, models, priors, experiments",
     "doctor": "versions, sampler, storage, caches",
 }
-_CONFIGURED = ("reanalyse", "audit", "reconstruct", "fit", "sensitivity", "report")
+_CONFIGURED = ("reanalyse", "audit", "reconstruct", "fit", "sensitivity", "plan", "report")
 USAGE_ERROR, INTERRUPTED = 2, 130
 
 
@@ -211,7 +212,7 @@ def _verb_help(verb: str) -> str:
             "  -m, --multirun     run every combination of comma-separated values",
             "  --cfg job          show the composed configuration",
         ]
-        for name in ("base", "reanalyse" if verb == "report" else verb):
+        for name in ("base", "reanalyse" if verb in ("report", "plan") else verb):
             text = root.joinpath(f"{name}.yaml").read_text(encoding="utf-8").split("\nhydra:")[0]
             lines += ["", f"--- conf/{name}.yaml", text.strip()]
     return "\n".join(lines)

@@ -10,8 +10,8 @@ from scipy import stats
 
 from retrial.answers.follow_up import FollowUp
 from retrial.answers.monte_carlo import Origin
+from retrial.answers.proportions import response_rows
 from retrial.answers.questions import Questions
-from retrial.answers.response import response_rows
 from retrial.answers.rows import Subject, ratio_rows
 from retrial.answers.survival import survival_rows
 from retrial.data.two_arms import TwoArms

@@ -238,6 +238,7 @@ def report_data(**changes: Any) -> ReportData:
         "curves": survival_curves(),
         "priors": priors(),
         "model_labels": {"weibull": "Weibull model", "log_hazard_ratio": "normal model of the printed log ratio"},
+        "from_tables": ("weibull",),
         "model_cards": {"weibull": card, "log_hazard_ratio": "Normal likelihood on the printed log hazard ratio."},
     }
     return ReportData(**(given | changes))

@@ -9,15 +9,21 @@ from pathlib import Path
 
 from retrial.report.data import ReportData
 from retrial.report.labels import models_called
-from retrial.report.page import lay_out, render
+from retrial.report.page import SCRIPT, render, script_of
+from retrial.report.reader.brief import BRIEF
+from retrial.report.section import built
+from retrial.report.supplement import SECTIONS
 from retrial.study.study import Study
 
 
 @dataclass(frozen=True)
 class Written:
+    """A run's report on disk: `html` is the supplement, which holds everything; `brief` what a reader needs first."""
+
     data: ReportData
     folder: Path
     html: str
+    brief: str
 
     @property
     def text(self) -> str:
@@ -44,4 +50,10 @@ def small(**changes: object) -> ReportData:
 
 def rendered(data: ReportData) -> str:
     with models_called(data.model_labels):
-        return render(data, lay_out(data))
+        return render(data, built(SECTIONS, data), script_of(SCRIPT))
+
+
+def brief(data: ReportData) -> str:
+    """The first layer."""
+    with models_called(data.model_labels):
+        return render(data, built(BRIEF, data))

@@ -112,7 +112,7 @@ def test_who_was_randomised_is_said(randomised: bool | None) -> None:
 
 
 def test_empty_sections_vanish(tmp_path: Path) -> None:
-    page = write_report(small(), tmp_path).read_text(encoding="utf-8")
+    page = write_report(small(), tmp_path).with_name("supplement.html").read_text(encoding="utf-8")
     for word in (
         "Audit",
         "Decisions",

@@ -16,7 +16,8 @@ from report_pages import plain, rendered, small
 
 from retrial.dims import ARM, ARMS, MODEL, PREDICTIVE, PREDICTIVES, QUANTILE, STATUS, SURVIVAL, TIME
 from retrial.report.data import ReportData
-from retrial.report.page import lay_out
+from retrial.report.section import built
+from retrial.report.supplement import SECTIONS
 from retrial.report.tables.criticism import criticism_section, criticism_table
 
 FAILURE = "failed: 38 of 40 fits; first: 20 divergences > 0"
@@ -96,7 +97,6 @@ def test_the_page_has_the_section_and_a_link_to_it(page: str) -> None:
 
 def test_no_results_no_section() -> None:
     assert criticism_section(small()) is None
-    assert lay_out(small()).criticism is None
     assert 'href="#criticism"' not in rendered(small())
     assert criticism_table(small().study, pd.DataFrame()) is None
 
@@ -113,7 +113,7 @@ def test_failures_are_shown_and_have_no_numbers(data: ReportData, page: str) -> 
 
 
 def test_figures_are_in_the_layout_and_not_blank(data: ReportData) -> None:
-    pictures = {picture.key: picture for picture in lay_out(data).pictures}
+    pictures = {picture.key: picture for section in built(SECTIONS, data) for picture in section.pictures}
     for key in ("predictive_os", "loo_pit_os"):
         image = np.asarray(Image.open(io.BytesIO(pictures[key].png)).convert("L"))
         assert (image < 200).mean() > 0.01

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
+import base64
+import hashlib
 import re
 from pathlib import Path
 
 import pytest
-from report_factory import report_data, study_record
-from report_pages import Written, plain, rendered, small
+from report_factory import report_data
+from report_pages import Written, brief, plain, small
 
-from retrial.estimate import Estimate
-from retrial.report.data import ReportData
 from retrial.report.page import write_report
-from retrial.study.study import Study
-
-HOSTILE = "<script>alert(1)</script> & \"quotes\" 'n' $x_1$ </style> {{ 7*7 }} \\frac"
 
 
 def test_files_beside_the_page(report: Written) -> None:
@@ -34,16 +30,22 @@ def test_files_beside_the_page(report: Written) -> None:
 
 
 def test_self_contained(report: Written) -> None:
-    page = report.html
-    assert page.startswith("<!DOCTYPE html>")
-    assert "<script" not in page.lower()
-    assert "<link" not in page
-    assert "@import" not in page
-    assert "url(" not in page
-    assert set(re.findall(r'\bsrc="([^:"]*):', page)) == {"data"}
-    assert re.findall(r'\bhref="(?!#)([^"]*)"', page) == ["https://doi.org/10.1000/example.2025"]
-    assert re.findall(r"\son\w+=", page) == []
-    assert "default-src 'none'" in page
+    """Each page loads nothing; the supplement runs one script, ours, and its policy names it by its hash."""
+    for page, other in ((report.brief, "supplement.html"), (report.html, "report.html")):
+        assert page.startswith("<!DOCTYPE html>")
+        assert "<link" not in page
+        assert "@import" not in page
+        assert "url(" not in page
+        assert set(re.findall(r'\bsrc="([^:"]*):', page)) == {"data"}
+        outside = set(re.findall(r'\bhref="(?!#)([^"]*)"', page)) - {"https://doi.org/10.1000/example.2025", other}
+        assert [address for address in outside if not address.startswith(("report.html#", "supplement.html#"))] == []
+        assert re.findall(r"\son\w+=", page) == []
+        assert "default-src 'none'" in page
+    assert "<script" not in report.brief
+    scripts = re.findall(r"<script>(.*?)</script>", report.html, flags=re.DOTALL)
+    allowed = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    assert re.findall(r"script-src '(sha256-[^']*)'", report.html) == [f"sha256-{digest}" for digest in allowed]
+    assert len(allowed) == report.html.lower().count("<script") == 1
 
 
 @pytest.mark.parametrize(
@@ -57,68 +59,26 @@ def test_self_contained(report: Written) -> None:
     ],
 )
 def test_only_a_doi_becomes_a_link(doi: str, link: bool) -> None:
-    page = rendered(small(citation={"text": "A", "doi": doi}))
+    page = brief(small(citation={"text": "A", "doi": doi}))
     assert re.findall(r'href="(?!#)([^"]*)"', page) == (
-        [f"https://doi.org/{doi.removeprefix('https://doi.org/')}"] if link else []
+        [*([f"https://doi.org/{doi.removeprefix('https://doi.org/')}"] if link else []), "supplement.html"]
     )
 
 
-def test_hostile_texts_are_shown_as_text(tmp_path: Path) -> None:
-    data = _hostile()
-    page = write_report(data, tmp_path).read_text(encoding="utf-8")
-    assert "<script" not in page
+@pytest.mark.parametrize("layer", ["report", "supplement"])
+def test_hostile_texts_are_shown_as_text(bad: Path, layer: str) -> None:
+    page = (bad / f"{layer}.html").read_text(encoding="utf-8")
+    assert page.count("<script") == (layer == "supplement")
     assert page.count("</style>") == 1
     assert "49" not in re.findall(r"<title>(.*?)</title>", page)[0]
     text = plain(page)
     assert text.count("<script>alert(1)</script>") > 20
     assert "{{ 7*7 }}" in text
-    for path in (tmp_path / "figures").glob("*.svg"):
+
+
+def test_hostile_texts_are_no_scripts_in_figures(bad: Path) -> None:
+    for path in (bad / "figures").glob("*.svg"):
         assert "<script" not in path.read_text(encoding="utf-8")
-
-
-def _hostile() -> ReportData:
-    """Every text that a study, a check, an estimate, a prior or a manifest can bring is hostile."""
-    base = report_data()
-    record = study_record()
-    record["title"] = record["design"] = HOSTILE
-    record["citation"] = {"text": HOSTILE, "doi": HOSTILE, "licence": HOSTILE, "note": HOSTILE}
-    for arm in ("control", "experimental"):
-        record["arms"][arm]["label"] = HOSTILE
-    for endpoint in record["endpoints"].values():
-        endpoint["label"] = HOSTILE
-    record["endpoints"]["pfs"]["at_risk"]["times_assumed"] = HOSTILE
-    record["response"]["composites"]["ORR"]["label"] = HOSTILE
-    for effect in record["effects"].values():
-        effect["label"] = effect["where"] = HOSTILE
-    rows = [
-        dataclasses.replace(row, source=HOSTILE, prior=row.prior and f"{row.prior} {HOSTILE}", unit=row.unit or HOSTILE)
-        for row in base.estimates
-    ]
-    shared = {"endpoint": "os", "quantity": HOSTILE, "contrast": HOSTILE, "adjusted_for": HOSTILE, "model": HOSTILE}
-    rows += [Estimate(**shared, method="frequentist", point=1.5, unit=HOSTILE, status=HOSTILE, source=HOSTILE)]
-    found = [
-        dataclasses.replace(
-            check, claim=HOSTILE, where=HOSTILE, printed=HOSTILE, recomputed=HOSTILE, note=HOSTILE, reading=HOSTILE
-        )
-        for check in base.checks
-    ]
-    frames = {}
-    for name in ("fidelity", "diagnostics", "priors"):
-        frame = getattr(base, name).copy()
-        for column in frame.select_dtypes(object).columns.difference(["status", "endpoint", "arm"]):
-            frame[column] = HOSTILE
-        frames[name] = frame
-    curves = {key: dataclasses.replace(one, model=HOSTILE, prior=HOSTILE, notes=(HOSTILE,)) for key, one in base.curves.items()}
-    return dataclasses.replace(
-        base,
-        study=Study.model_validate(record),
-        estimates=rows,
-        checks=found,
-        curves=curves,
-        model_cards={HOSTILE: HOSTILE},
-        manifest={"study": HOSTILE, "config": {HOSTILE: [HOSTILE]}, "versions": {HOSTILE: HOSTILE}},
-        **frames,
-    )
 
 
 def test_same_data_same_bytes(report: Written, tmp_path: Path) -> None:
@@ -128,15 +88,17 @@ def test_same_data_same_bytes(report: Written, tmp_path: Path) -> None:
     assert [name for name in files if (tmp_path / name).read_bytes() != (report.folder / name).read_bytes()] == []
 
 
-def test_accessible_tables_and_pictures(report: Written) -> None:
-    assert re.findall(r"<th(?! scope=)[ >]", report.html) == []
-    assert report.html.count("<table") == report.html.count("<caption>")
-    alts = re.findall(r'<img src="data:[^"]*" alt="([^"]*)"', report.html)
-    assert len(alts) == report.html.count("<img") == 6
+@pytest.mark.parametrize("layer", ["brief", "html"])
+def test_accessible_tables_and_pictures(report: Written, layer: str) -> None:
+    page = getattr(report, layer)
+    assert re.findall(r"<th(?! scope=)[ >]", page) == []
+    assert page.count("<table") == page.count("<caption>")
+    alts = re.findall(r'<img src="data:[^"]*" alt="([^"]*)"', page)
+    assert len(alts) == page.count("<img") == {"brief": 3, "html": 6}[layer]
     assert all(len(alt) > 60 for alt in alts)
-    ids = re.findall(r'\bid="([^"]*)"', report.html)
+    ids = re.findall(r'\bid="([^"]*)"', page)
     assert len(ids) == len(set(ids))
-    assert set(re.findall(r'href="#([^"]*)"', report.html)) <= set(ids)
+    assert set(re.findall(r'href="#([^"]*)"', page)) <= set(ids)
 
 
 def test_every_table_names_its_interval(report: Written) -> None:

@@ -16,7 +16,8 @@ from retrial.dims import ARM, ARMS
 from retrial.report.data import ReportData
 from retrial.report.figures.kaplan_meier import mean_curve
 from retrial.report.figures.survival import curves_caption
-from retrial.report.page import lay_out
+from retrial.report.section import built
+from retrial.report.supplement import SECTIONS
 from retrial.report.tables.reconstruction import reconstruction_section
 from retrial.report.tables.run import fidelity_table
 from retrial.study.study import Study
@@ -152,7 +153,7 @@ def test_what_an_answer_rests_on_is_marked(section: str) -> None:
 def test_a_difference_from_strict_agreement_is_counted_and_marked(data: ReportData, section: str) -> None:
     assert "Strict and default agreement: 1 of 2 answers differ" in plain(section)
     assert "overall survival: 30 strict, 90 default" in plain(section)
-    tables = {table.key: table for table in lay_out(data).tables}
+    tables = {table.key: table for section in built(SECTIONS, data) for table in section.tables}
     assert [row.mark for row in tables["strict_comparison"].rows] == ["group", "", "failed"]
     calm = dataclasses.replace(data, strict_comparison=strict().iloc[:1])
     assert "no answer differs" in rendered(calm)
@@ -169,7 +170,9 @@ def test_every_reading_with_what_became_of_it(section: str) -> None:
 
 
 def test_the_audit_sends_a_reader_to_the_section(data: ReportData) -> None:
-    findings = next(table for table in lay_out(data).tables if table.key == "audit_findings").frame()
+    findings = next(
+        table for section in built(SECTIONS, data) for table in section.tables if table.key == "audit_findings"
+    ).frame()
     assert findings["Finding"].iloc[0] == (
         "Hazard ratio: Cox (over 95 %), not on 3, ..., 23. All readings: “What the printed survival numbers allow”."
     )

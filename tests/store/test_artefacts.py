@@ -44,7 +44,7 @@ def test_everything_is_said_of_a_file(name: str) -> None:
     assert artefact.verbs
     assert artefact.reader
     assert all(artefact.columns.values())
-    path = artefact.pattern.format(endpoint="os", model="weibull", name="forest_os")
+    path = artefact.pattern.format(endpoint="os", model="weibull", name="forest_os", path="tables/os.tex")
     assert artefact_of(path) in (name, "estimates")
 
 

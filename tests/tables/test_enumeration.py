@@ -26,7 +26,7 @@ PLAIN = Reading(None, None, None)
 
 
 def sample(
-    targets: Targets, readings: tuple[Reading, ...], prior: TablePrior, islands: int, particles: int, proposals: int = 120
+    targets: Targets, readings: tuple[Reading, ...], prior: TablePrior, islands: int, particles: int, proposals: int = 60
 ) -> tuple[list[dict[Counts, float]], np.ndarray]:
     """Frequencies of tables and (islands,) evidences by reading, islands weighted by them."""
     problem = together([build_problem(targets, reading, prior) for reading in readings])
@@ -34,7 +34,7 @@ def sample(
     mass: list[dict[Counts, float]] = [defaultdict(float) for _ in readings]
     evidence = np.zeros((len(readings), islands))
     for island in range(islands):
-        sizes = Sizes(particles, 200, proposals, proposals, 150, 0.6, 60.0)
+        sizes = Sizes(particles, 100, proposals, proposals, 80, 0.6, 60.0)
         found = run_island(problem, start, sizes, np.random.SeedSequence(7, spawn_key=(island,)))
         if np.isfinite(found.log_evidence):
             assert found.energy.sum() == 0.0
@@ -80,7 +80,7 @@ def test_prior_is_sampled_under_every_structure(targets: Targets, prior: TablePr
     """Energy is 0 everywhere: what is left is the prior on the structure, by the moves alone."""
     (expected,), _ = exact(targets, (PLAIN,), prior)
     problem, start = build_problem(targets, PLAIN, prior), first_table(targets)
-    found = run_island(problem, start, Sizes(40_000, 60, 10, 10, 0, 0.6, 10.0), np.random.SeedSequence(3))
+    found = run_island(problem, start, Sizes(20_000, 60, 10, 10, 0, 0.6, 10.0), np.random.SeedSequence(3))
     d, mass = found.d, defaultdict(float)
     for events, leaving in zip(d[:, :2], leaving_of(found.r[:, :2]), strict=True):
         mass[key(events, leaving - events)] += 1 / len(d)
@@ -116,7 +116,7 @@ def test_hazards_are_those_of_the_exact_posterior() -> None:
     reading = Reading(RatioReading.MANTEL_HAENSZEL, None, None)
     problem, means, weights = build_problem(targets, reading, UNKNOWN_MEANS), [], []
     for island in range(12):
-        sizes = Sizes(1200, 200, 120, 120, 150, 0.6, 60.0)
+        sizes = Sizes(1200, 100, 60, 60, 80, 0.6, 60.0)
         found = run_island(problem, first_table(targets), sizes, np.random.SeedSequence(8, spawn_key=(island,)))
         means.append(found.hazards[:, EVENT].mean(axis=0))
         weights.append(np.exp(found.log_evidence))

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from retrial.run_config import RunConfig
 
 log = logging.getLogger("retrial")
-CONFIG_OF = {"report": "reanalyse"}
+CONFIG_OF = {"report": "reanalyse", "plan": "reanalyse"}
 """Verbs that are asked the same as another."""
 _TRIES = 3
 

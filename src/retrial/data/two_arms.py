@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from retrial.answers.proportions import with_numbers_needed
+from retrial.answers.proportions import response_rows, with_numbers_needed
 from retrial.answers.questions import Questions
-from retrial.answers.response import response_rows
 from retrial.answers.rows import Subject
 from retrial.cells import binomial_cells, binomial_counts, log_likelihood
 from retrial.data.kind import Row, Values

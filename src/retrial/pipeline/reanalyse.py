@@ -12,7 +12,7 @@ from retrial.pipeline.arms.single import for_arms_of, keep_own
 from retrial.pipeline.audit import audit_stage, findings
 from retrial.pipeline.fit import posteriors
 from retrial.pipeline.frequentist import frequentist_rows
-from retrial.pipeline.layout import lay_out_report
+from retrial.pipeline.pages.layout import lay_out_report
 from retrial.pipeline.priors import prior_checks
 from retrial.pipeline.probes import probed
 from retrial.pipeline.results import Files, audit_files, criticism_files, probe_files, result_files, table_files

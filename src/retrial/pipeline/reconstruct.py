@@ -17,7 +17,7 @@ from retrial.pipeline.arms.comparisons import each_comparison
 from retrial.pipeline.arms.single import keep_own
 from retrial.pipeline.audit import audit_stage
 from retrial.pipeline.frequentist import table_rows
-from retrial.pipeline.layout import draw_curves
+from retrial.pipeline.pages.layout import draw_curves
 from retrial.pipeline.probes import probed
 from retrial.pipeline.results import Files, audit_files, probe_files, table_files
 from retrial.pipeline.tables import endpoint_tables, patient_checks, refused

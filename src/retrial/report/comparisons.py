@@ -1,4 +1,4 @@
-"""One page of a study of three or more arms: what all comparisons have together, then every one of them."""
+"""The pages of a study of three or more arms: what all comparisons have together, then every one of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from retrial.audit.check import Check, Verdict
@@ -16,7 +15,7 @@ from retrial.estimate import Estimate
 from retrial.report.key_results import cautions
 from retrial.report.labels import RATIOS, endpoint_label, is_comparison, model_label, prior_label, quantity_label, upper_first
 from retrial.report.methods import doi_address, facts, manifest_text
-from retrial.report.page import TEMPLATE, read_resource
+from retrial.report.page import LAYERS, SCRIPT, TEMPLATE, environment, read_resource, script_of
 from retrial.report.table import Line, Row, Table, text_cell
 from retrial.report.tables.audit import audit_tables
 from retrial.report.tables.results import written
@@ -34,10 +33,10 @@ _JOINT = "comparisons.html.j2"
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A comparison as analysed: the two arms' study, its page (empty where there is none), its estimates and checks."""
+    """A comparison as analysed: the two arms' study, its pages by layer (none where there are none), its estimates and checks."""
 
     study: Study
-    html: str
+    pages: Mapping[str, str]
     estimates: Sequence[Estimate]
     checks: Sequence[Check]
 
@@ -50,17 +49,16 @@ class Comparison:
         """What the arms are called by the paper, as a ratio is written."""
         return f"{self.study.arm('experimental').label} against {self.study.arm('control').label}"
 
-    @property
-    def body(self) -> Markup:
-        """The sections of its page under addresses of their own, without the audit, which the joint page has for all."""
-        found = _MAIN.search(self.html)
+    def body(self, layer: str) -> Markup:
+        """The sections of one of its pages under addresses of their own, without the audit, which the joint page has for all."""
+        found = _MAIN.search(self.pages.get(layer, ""))
         text = _FINDINGS.sub("", _AUDIT.sub("", found["body"] if found else ""))
+        text = re.sub(r' href="([a-z]+\.html)?#', rf' href="\1#{self.key}-', text)
         return Markup(re.sub(r' id="', f' id="{self.key}-', text))  # noqa: S704 - our own page, escaped when it was made
 
-    @property
-    def links(self) -> Markup:
+    def links(self, layer: str) -> Markup:
         """The table of contents of these sections."""
-        found = _NAV.search(self.html)
+        found = _NAV.search(self.pages.get(layer, ""))
         text = _AUDIT_LINK.sub("", found["links"] if found else "")
         return Markup(text.replace('href="#', f'href="#{self.key}-'))  # noqa: S704 - as above
 
@@ -73,31 +71,32 @@ def write_joint_report(
     manifest: Mapping[str, Any],
     folder: Path,
 ) -> Path:
-    """Write report.html of all comparisons; `checks` are of all arms.
+    """Write report.html and supplement.html of all comparisons; `checks` are of all arms.
 
     Models are called as `labels.models_called` says.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     macros = read_resource(TEMPLATE).partition("<!DOCTYPE html>")[0]
-    template = environment.from_string(macros + read_resource(_JOINT))
+    template = environment().from_string(macros + read_resource(_JOINT))
     inconsistent = [check for check in checks if check.verdict is Verdict.INCONSISTENT]
-    text = template.render(
-        style=Markup(read_resource("style.css")),  # noqa: S704 - the style sheet is ours
-        study=study.whole,
-        doi=doi_address(study.whole.citation.doi),
-        arms=_arms(study),
-        comparisons=comparisons,
-        notes=notes,
-        cautions=cautions(study.whole),
-        summary=_summary(comparisons),
-        audit=audit_tables(checks),
-        inconsistent=[f"{upper_first(check.claim)}. {upper_first(check.note or check.recomputed)}" for check in inconsistent],
-        facts=facts(manifest),
-        manifest=manifest_text(manifest),
-    )
-    page = path_of(folder, "report")
-    page.write_text(text.lstrip() + "\n", encoding="utf-8", newline="\n")
-    return page
+    for layer in LAYERS:
+        text = template.render(
+            style=Markup(read_resource("style.css")),  # noqa: S704 - the style sheet is ours
+            script=script_of(SCRIPT) if layer == LAYERS[-1] else None,
+            layer=layer,
+            study=study.whole,
+            doi=doi_address(study.whole.citation.doi),
+            arms=_arms(study),
+            comparisons=comparisons,
+            notes=notes,
+            cautions=cautions(study.whole),
+            summary=_summary(comparisons),
+            audit=audit_tables(checks) if layer == LAYERS[-1] else audit_tables(checks)[:1],
+            inconsistent=[f"{upper_first(check.claim)}. {upper_first(check.note or check.recomputed)}" for check in inconsistent],
+            facts=facts(manifest),
+            manifest=manifest_text(manifest),
+        )
+        path_of(folder, layer).write_text(text.lstrip() + "\n", encoding="utf-8", newline="\n")
+    return path_of(folder, LAYERS[0])
 
 
 def _arms(study: MultiArmStudy) -> list[tuple[str, str, int | None]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +65,16 @@ class SurvivalCurves:
         return self.kaplan_meier[TIME].to_numpy()
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The plan that a run is held against: its digest, when it was written, what the run does otherwise, how many plans of the study there are."""
+
+    digest: str
+    written: str
+    differences: tuple[str, ...]
+    plans: int
+
+
 @dataclass(frozen=True, eq=False)
 class ReportData:
     """What the page is made of; a section without data vanishes from it.
@@ -96,11 +106,14 @@ class ReportData:
     loo_pit      distributions of LOO-PIT values by endpoint, model and arm, at each predicted probability
     predictive   by endpoint key: `survival` (model, predictive, quantile, arm, time), Kaplan-Meier curves of new studies; `status` (model)
     traces       posteriors (chain, draw, ...) whose chains are shown; attrs endpoint, model, prior, table, tables
+    beliefs      columns endpoint, adjusted_for, prior, value (a hazard ratio), prior_density, likelihood, posterior, below: `answers.beliefs`
+    planned      the analysis plan that was written before; None where there is none
     manifest     study, config, seed, versions, commit, wall time, ...
     model_cards  model name -> what a statistician should know of it (the model file's docstring)
     model_labels, model_words  model name -> what it is called, and in one word beside other models of the same outcome
     model_kinds  model name -> the kind of data that it is fitted to
     parameter_labels  parameter of a model -> what it is called, with its unit
+    from_tables  models that are fitted to the life tables; `averages`: names under which rows are averaged over models
     thresholds   in words, what a fit must meet to pass
     main_prior   prior set that the sentences of "Key results" quote; the first one met where empty
     """
@@ -132,11 +145,15 @@ class ReportData:
     strict_comparison: pd.DataFrame | None = None
     predictive: Mapping[str, xr.Dataset] = field(default_factory=dict)
     traces: Sequence[xr.Dataset] = ()
+    beliefs: pd.DataFrame | None = None
+    planned: Planned | None = None
     model_cards: Mapping[str, str] = field(default_factory=dict)
     model_labels: Mapping[str, str] = field(default_factory=dict)
     model_words: Mapping[str, str] = field(default_factory=dict)
     model_kinds: Mapping[str, str] = field(default_factory=dict)
     parameter_labels: Mapping[str, str] = field(default_factory=dict)
+    from_tables: Collection[str] = ()
+    averages: Collection[str] = ()
     thresholds: str = "R-hat ≤ 1.01, bulk and tail effective sample size ≥ 400, no divergence"
     main_prior: str = ""
 

@@ -50,7 +50,7 @@ def key_results(data: ReportData) -> list[KeyResult]:
         if group.main in _IN_WORDS and is_comparison(group.first) and group.fine
     ]
     results = []
-    for endpoint in _main_endpoints(data.study, groups):
+    for endpoint in main_endpoints(data.study, groups):
         mine = [group for group in groups if group.endpoint == endpoint]
         chosen = [group for group in mine if not group.first.adjusted_for] or mine
         best = min(
@@ -67,7 +67,7 @@ def key_results(data: ReportData) -> list[KeyResult]:
 def _of_one_arm(data: ReportData) -> list[KeyResult]:
     """The median of every endpoint and every rate, in sentences."""
     groups = [group for group in groups_of(data.estimates) if group.main in _OF_ONE_ARM and group.fine]
-    kept = set(_main_endpoints(data.study, groups))
+    kept = set(main_endpoints(data.study, groups))
     return [
         KeyResult(upper_first(endpoint_label(data.study, group.endpoint)), tuple(_sentences(data, group)))
         for group in groups
@@ -75,7 +75,7 @@ def _of_one_arm(data: ReportData) -> list[KeyResult]:
     ]
 
 
-def _main_endpoints(study: Study, groups: Sequence[Group]) -> list[str]:
+def main_endpoints(study: Study, groups: Sequence[Group]) -> list[str]:
     """Endpoints and composite responses; other categories only where there are no composites; never adverse events."""
     names = list(dict.fromkeys(group.endpoint for group in groups))
     categories = set(study.response.categories) if study.response is not None and study.response.composites else set()

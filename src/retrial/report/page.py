@@ -1,8 +1,10 @@
-"""`write_report`: one self-contained HTML page, its figures and its tables."""
+"""`write_report`: the two pages of a run, each self-contained, their figures and their tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,80 +18,74 @@ from retrial.audit.check import to_frame as checks_to_frame
 from retrial.estimate import to_frame as estimates_to_frame
 from retrial.report.data import ReportData
 from retrial.report.figures.picture import Picture
-from retrial.report.figures.survival import survival_pictures
-from retrial.report.figures.traces import trace_pictures
-from retrial.report.key_results import cautions, direction, key_results
-from retrial.report.labels import arm_label, arms_called, endpoint_label, models_called, named, upper_first
-from retrial.report.methods import cards, doi_address, facts, manifest_text, paragraphs
-from retrial.report.sections import TREATMENT, Section, result_sections
+from retrial.report.labels import arm_label, arms_called, models_called, named, upper_first
+from retrial.report.manuscript.checklists import checklist_section, has_place
+from retrial.report.manuscript.kit import write_manuscript
+from retrial.report.methods import cards, doi_address, facts, manifest_text
+from retrial.report.reader.brief import BRIEF
+from retrial.report.section import Section, built
 from retrial.report.status import status_of
+from retrial.report.supplement import METHODS, SECTIONS
 from retrial.report.table import Table
-from retrial.report.tables.audit import assumptions, audit_tables, decision_table
-from retrial.report.tables.conflict import conflict_tables
-from retrial.report.tables.criticism import criticism_section
-from retrial.report.tables.priors import implied_table, predictive_table, prior_pictures
-from retrial.report.tables.reconstruction import reconstruction_section
-from retrial.report.tables.run import diagnostics_tables, fidelity_table, prior_table
 from retrial.store.artefacts import FRAMES, path_of
 from retrial.store.tables import spelled_out
 from retrial.study.study import Study
 
 FIGURES, TABLES = "figures", "tables"
-TEMPLATE, _STYLE = "page.html.j2", "style.css"
+TEMPLATE, _STYLE, SCRIPT = "page.html.j2", "style.css", "page.js"
+LAYERS = ("report", "supplement")
+"""The pages of a run, by their names among its files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script of ours, and the only one that the page's policy lets run: by its hash."""
+
+    text: Markup
+    allowed: Markup
+
+
+def script_of(name: str) -> Script:
+    """A script of this room as it stands in a page."""
+    text = read_resource(name)
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Script(Markup(text), Markup(f"sha256-{digest}"))  # noqa: S704 - the script is ours
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Everything on the page, laid out but not yet written."""
+    """Both layers, laid out but not yet written: what a reader needs first, and everything."""
 
-    audit: tuple[Table, ...]
-    decisions: tuple[Table, ...]
-    results: tuple[Section, ...]
-    survival: tuple[Picture, ...]
-    fidelity: tuple[Table, ...]
-    priors: tuple[Table, ...]
-    diagnostics: tuple[Table, ...]
-    criticism: Section | None = None
-    reconstruction: Section | None = None
-    prior_pictures: tuple[Picture, ...] = ()
-    traces: tuple[Picture, ...] = ()
+    report: tuple[Section, ...]
+    supplement: tuple[Section, ...]
 
     @property
     def pictures(self) -> list[Picture]:
-        return [
-            *(picture for section in self._sections for picture in section.pictures),
-            *self.survival,
-            *self.prior_pictures,
-            *self.traces,
-        ]
+        return [picture for section in (*self.report, *self.supplement) for picture in section.pictures]
 
     @property
     def tables(self) -> list[Table]:
-        mine = (*self.audit, *self.decisions, *self.fidelity, *self.priors, *self.diagnostics)
-        return [*mine, *(table for section in self._sections for table in section.tables)]
-
-    @property
-    def _sections(self) -> list[Section]:
-        return [*self.results, *(section for section in (self.reconstruction, self.criticism) if section is not None)]
+        return [table for section in (*self.report, *self.supplement) for table in section.tables]
 
 
 def write_report(data: ReportData, folder: Path) -> Path:
-    """Write `folder`/report.html (self-contained), figures/*.svg and *.png, tables/*.csv; return the page's path.
+    """Write `folder`/report.html and supplement.html (each self-contained), figures/*.svg and *.png, tables/*.csv; return the first page's path.
 
     The same data give the same bytes.
     """
     with models_called(data.model_labels), arms_called(data.study.names):
         layout = lay_out(data)
-        text = render(data, layout)
-    page = path_of(folder, "report")
+        pages = {"report": render(data, layout.report), "supplement": render(data, layout.supplement, script_of(SCRIPT))}
+        write_manuscript(data, layout.report, layout.supplement, folder)
     write_pictures(layout.pictures, folder)
     (folder / TABLES).mkdir(exist_ok=True)
     for key, frame in _frames(data, layout).items():
         shown = key.startswith("page_") and not data.study.names.are_roles
         named = frame.map(data.study.names.prose) if shown else frame
         spelled_out(named).to_csv(path_of(folder, "tables", key), index=False, lineterminator="\n")
-    page.write_text(text, encoding="utf-8", newline="\n")
-    return page
+    for name, text in pages.items():
+        path_of(folder, name).write_text(text, encoding="utf-8", newline="\n")
+    return path_of(folder, "report")
 
 
 def write_pictures(pictures: Iterable[Picture], folder: Path) -> None:
@@ -102,44 +98,32 @@ def write_pictures(pictures: Iterable[Picture], folder: Path) -> None:
 
 def lay_out(data: ReportData) -> Layout:
     """Tables and figures of every section that has data."""
-    return Layout(
-        audit=tuple(audit_tables(data.checks)),
-        decisions=_given(decision_table(data.checks)),
-        results=tuple(result_sections(data)),
-        survival=tuple(survival_pictures(data)),
-        fidelity=_given(fidelity_table(data.study, data.fidelity)),
-        priors=(
-            *_given(implied_table(data)),
-            *_given(prior_table(data.priors)),
-            *_given(predictive_table(data)),
-            *conflict_tables(data),
-        ),
-        prior_pictures=tuple(prior_pictures(data)),
-        diagnostics=tuple(diagnostics_tables(data.study, data.diagnostics, data.thresholds)),
-        criticism=criticism_section(data),
-        reconstruction=reconstruction_section(data),
-        traces=tuple(trace_pictures(data)),
-    )
-
-
-def _given(table: Table | None) -> tuple[Table, ...]:
-    return () if table is None else (table,)
+    brief, whole = built(BRIEF, data), built(SECTIONS, data)
+    if not has_place(data):
+        return Layout(brief, whole)
+    filled = checklist_section(dict(zip(LAYERS, (brief, whole), strict=True)))
+    return Layout(brief, (*whole[:-1], filled, *whole[-1:]))
 
 
 def _frames(data: ReportData, layout: Layout) -> dict[str, pd.DataFrame]:
-    """The page's tables as shown, and the data behind them with every digit."""
+    """The pages' tables as shown, and the data behind them with every digit."""
     frames = {f"page_{table.key}": table.frame() for table in layout.tables}
     frames |= {"estimates": estimates_to_frame(data.estimates)} if data.estimates else {}
     frames |= {"audit": checks_to_frame(data.checks)} if data.checks else {}
     return frames | {name: frame for name in FRAMES if (frame := getattr(data, name)) is not None}
 
 
-def render(data: ReportData, layout: Layout) -> str:
-    """The page as text; every value is escaped by the template engine."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=named)
-    template = environment.from_string(read_resource(TEMPLATE))
+def environment() -> Environment:
+    """The template engine; it escapes every value."""
+    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=named)
+
+
+def render(data: ReportData, sections: Sequence[Section], script: Script | None = None) -> str:
+    """A layer as text: the supplement is the one with a script."""
+    template = environment().from_string(read_resource(TEMPLATE))
     # the style sheet is ours, and <style> takes no escapes
-    return template.render(style=Markup(read_resource(_STYLE)), layout=layout, **_words(data)).lstrip() + "\n"  # noqa: S704
+    style = Markup(read_resource(_STYLE))  # noqa: S704
+    return template.render(style=style, sections=sections, script=script, methods=METHODS, **_words(data)).lstrip() + "\n"
 
 
 def _words(data: ReportData) -> dict[str, Any]:
@@ -150,16 +134,9 @@ def _words(data: ReportData) -> dict[str, Any]:
         "study": study,
         "arms": arms,
         "doi": doi_address(study.citation.doi),
-        "endpoints": [endpoint_label(study, key) for key in study.endpoints],
         "printed": any(row.method == "published" for row in data.estimates),
         "from_patients": any(endpoint.patients for endpoint in study.endpoints.values()),
         "status": status_of(data),
-        "key_results": key_results(data),
-        "cautions": cautions(study),
-        "direction": direction(study),
-        "treatment": TREATMENT,
-        "assumptions": assumptions(study),
-        "paragraphs": paragraphs(data),
         "cards": cards(data),
         "facts": facts(data.manifest),
         "manifest": manifest_text(data.manifest),

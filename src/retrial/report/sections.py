@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from retrial.estimate import Estimate
 from retrial.frequentist.rows import DIFFERENCE
 from retrial.report.data import ReportData
 from retrial.report.figures.adverse_events import adverse_pictures, adverse_table
-from retrial.report.figures.forest import section_forests
-from retrial.report.figures.picture import Picture
+from retrial.report.figures.effects import section_forests
 from retrial.report.labels import RATIOS, is_ratio_at, is_treatment, quantity_label
+from retrial.report.section import Section
 from retrial.report.table import Table
 from retrial.report.tables.averages import average_tables
 from retrial.report.tables.multivariable import multivariable_pictures, multivariable_tables
@@ -48,17 +47,6 @@ _HAZARD_RATIOS = ("hazard_ratio", "log_hazard_ratio", "average_hazard_ratio", "l
 _TABLES = {"hazard_ratio_by_month": "hazard ratio by month", "differences": "differences"}
 _BY_THEMSELVES = (*RATIOS, "risk_difference")
 """Quantities whose probabilities have a table of their own; the differences of times and rates share one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """`lists`: headings with sentences under each."""
-
-    key: str
-    title: str
-    tables: tuple[Table, ...] = ()
-    pictures: tuple[Picture, ...] = ()
-    lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def section_of(study: Study, estimate: Estimate) -> str:

@@ -15,13 +15,14 @@ from retrial.report import format as fmt
 class Line:
     """One line of a cell: a value with the small print beside it ("sceptical"), or only the small print (a subheading).
 
-    `failed` says why the value must not be used; `struck` strikes it out.
+    `failed` says why the value must not be used; `struck` strikes it out; `href` is the place in the report that it leads to.
     """
 
     text: str
     note: str = ""
     failed: str = ""
     struck: bool = False
+    href: str = ""
 
 
 Cell = tuple[Line, ...]

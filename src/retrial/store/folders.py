@@ -47,7 +47,11 @@ def source_digest() -> str:
     for root in roots:
         # installed, the other packages lie in the first one; in a checkout, beside it
         inner = [other for other in roots if root in other.parents]
-        files = [path for path in root.rglob("*") if path.suffix in (".py", ".j2", ".css") and not set(inner) & set(path.parents)]
+        files = [
+            path
+            for path in root.rglob("*")
+            if path.suffix in (".py", ".j2", ".css", ".js") and not set(inner) & set(path.parents)
+        ]
         for name, file in sorted((path.relative_to(root).as_posix(), path) for path in files):
             digest.update(f"{name} {file.stat().st_size} ".encode() + file.read_bytes())
     return digest.hexdigest()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from retrial.store.files import file_digest
 from retrial.store.folders import source_digest
 
 if TYPE_CHECKING:
@@ -46,9 +49,26 @@ def describe(run: RunConfig, study: Study | MultiArmStudy, failures: Sequence[st
         "versions": versions(),
         "commit": commit(),
         "source_sha256": source_digest(),
+        "plan_sha256": plan_digest(plan_of(run)),
         "wall_seconds": round(wall_seconds, 1),
         "failures": list(failures),
     }
+
+
+def plan_of(run: RunConfig) -> dict[str, Any]:
+    """What a run is held against: the study's file, the program and the settings, as plain data."""
+    file = run.study_file
+    return {
+        "study": file.stem,
+        "study_sha256": file_digest(file) if file.is_file() else "",
+        "program_sha256": source_digest(),
+        "settings": run.asked,
+    }
+
+
+def plan_digest(plan: Mapping[str, Any]) -> str:
+    """SHA-256 of a plan, by which a manifest names it."""
+    return hashlib.sha256(json.dumps(plan, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:

@@ -21,6 +21,7 @@ from retrial.pipeline.results import audit_files
 from retrial.pipeline.tables import patient_checks
 from retrial.report.comparisons import Comparison, write_joint_report
 from retrial.report.labels import models_called
+from retrial.report.page import LAYERS
 from retrial.run_config import RunConfig
 from retrial.store.artefacts import COMPARISON, TABLES, path_of
 from retrial.store.manifest import describe
@@ -75,7 +76,7 @@ def _one_after_the_other(work: Work, run: RunConfig, study: MultiArmStudy, folde
         raise refused[0]
     pages = [_page(pair, folder / pair.names.key) for pair in done]
     checks = checks_of_all_arms(study)
-    if all(page.html for page in pages):
+    if all(page.pages for page in pages):
         with models_called({name: spec.label for name, spec in run.models.items()}):
             write_joint_report(study, joined_checks(checks, pages), pages, not_independent(study), described(run, study), folder)
     _join_audits(checks, pages, folder)
@@ -104,13 +105,14 @@ def not_independent(study: MultiArmStudy) -> list[str]:
 
 
 def _page(pair: Study, place: Path) -> Comparison:
-    """What the joint page takes from a comparison's folder."""
-    page = path_of(place, "report")
-    html = page.read_text(encoding="utf-8") if page.is_file() else ""
-    page.unlink(missing_ok=True)
+    """What the joint pages take from a comparison's folder."""
+    paths = {layer: path_of(place, layer) for layer in LAYERS}
+    written = {layer: path.read_text(encoding="utf-8") for layer, path in paths.items() if path.is_file()}
+    for path in paths.values():
+        path.unlink(missing_ok=True)
     estimates = read_rows(place, "estimates", Estimate) if path_of(place, "estimates").is_file() else []
     checks = read_rows(place, "audit", Check) if path_of(place, "audit").is_file() else []
-    return Comparison(pair, html, estimates, [named_check(check, pair.names) for check in checks if is_of_pair(check)])
+    return Comparison(pair, written, estimates, [named_check(check, pair.names) for check in checks if is_of_pair(check)])
 
 
 def joined_checks(checks: Sequence[Check], pages: Sequence[Comparison]) -> list[Check]:

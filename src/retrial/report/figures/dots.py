@@ -30,7 +30,7 @@ from retrial.report.figures.picture import (
     without_missing_glyphs,
 )
 
-_ROW = 0.27
+_ROW = 0.33
 _TOP, _BOTTOM = 0.5, 0.62
 _EDGE, _GAP = 0.055, 0.07
 """Inches left free at the picture's edges, and between columns."""
@@ -43,7 +43,7 @@ _RANGE = (0.11, 9.0)
 """Ratios drawn: beyond, an interval or a point ends in an arrow, and the point's number stands beside it."""
 _APART = 0.17
 """Distance of the two analyses from the middle of their row."""
-_NAME, _SMALL, _HEAD, _TINY = 7.2, 6.2, 6.8, 5.2
+_NAME, _SMALL, _HEAD, _TINY = 8.0, 8.0, 8.0, 8.0
 """Points of names, numbers, heads of columns and numbers beside arrows."""
 _LONGEST, _LINES = 22, 2
 """Letters of a line of a name, and its lines."""
@@ -155,11 +155,11 @@ def _frame(axes: Axes, rows: int, text: DotText) -> None:
     axes.set_ylim(0, rows)
     axes.xaxis.set_major_locator(FixedLocator(list(_TICKS)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels([f"{tick:g}" for tick in _TICKS], fontsize=6.5)
+    axes.set_xticklabels([f"{tick:g}" for tick in _TICKS], fontsize=8)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.axvline(1.0, color=INK, linewidth=0.6, zorder=1)
-    axes.set_xlabel(f"{text.axis}\n← {text.sides[0]} | {text.sides[1]} →", fontsize=6.2, labelpad=2, color=QUIET)
+    axes.set_xlabel(f"{text.axis}\n← {text.sides[0]} | {text.sides[1]} →", fontsize=8, labelpad=2, color=QUIET)
 
 
 def _band(axes: Axes, y: float) -> None:

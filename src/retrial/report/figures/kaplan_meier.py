@@ -117,11 +117,11 @@ def draw_risk_table(axes: Axes, title: str, rows: Sequence[RiskRow], below: floa
     """Write the rows `below` inches under the axes of `height` inches, each number under its time; printed ones in italics."""
     y = -below / height
     left = -axes.get_position().x0 / axes.get_position().width + 0.02
-    axes.text(left, y, title, transform=axes.transAxes, fontsize=7.5, weight="bold", va="center")
+    axes.text(left, y, title, transform=axes.transAxes, fontsize=8, weight="bold", va="center")
     for row in rows:
         y -= ROW / height
         look: dict[str, Any] = {
-            "fontsize": 7,
+            "fontsize": 8,
             "color": ARM_TEXT[row.arm],
             "va": "center",
             "style": "italic" if row.printed else "normal",
@@ -231,7 +231,7 @@ def _medians(axes: Axes, curves: SurvivalCurves, end: float) -> None:
             0.022,
             fmt.months(median),
             color=ARM_TEXT[arm],
-            fontsize=7.5,
+            fontsize=8,
             ha="right" if first else "left",
             zorder=6,
         )
@@ -256,7 +256,7 @@ def _names(axes: Axes, study: Study, key: str, curves: SurvivalCurves, end: floa
             (1.035, y),
             textcoords=axes.get_yaxis_transform(),
             color=ARM_TEXT[arm],
-            fontsize=7.5,
+            fontsize=8,
             va="center",
             linespacing=1.15,
             annotation_clip=False,
@@ -312,11 +312,11 @@ def _legend(figure: Figure, curves: SurvivalCurves, height: float) -> None:
     figure.legend(
         handles=handles,
         loc="upper left",
-        bbox_to_anchor=(_LEFT - 0.02, 1 - 0.02 / height),
+        bbox_to_anchor=(0.0, 1 - 0.02 / height),
         ncols=len(handles),
-        fontsize=7,
+        fontsize=8,
         labelcolor=INK,
-        columnspacing=1.4,
+        columnspacing=1.0,
         handlelength=1.8,
         handletextpad=0.5,
         borderaxespad=0.2,

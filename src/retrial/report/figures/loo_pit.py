@@ -76,11 +76,11 @@ def _legend(figure: Figure, models: list[str]) -> None:
     legend = figure.legend(
         handles=handles,
         loc="upper left",
-        bbox_to_anchor=(_LEFT - 0.02, 1 - 0.02 / _HEIGHT),
+        bbox_to_anchor=(0.0, 1 - 0.02 / _HEIGHT),
         ncols=min(len(handles), 4),
-        fontsize=7,
-        columnspacing=0.9,
-        handlelength=2.0,
+        fontsize=8,
+        columnspacing=0.7,
+        handlelength=1.7,
         handletextpad=0.5,
     )
     for text in legend.get_texts():

@@ -104,7 +104,7 @@ def _drawn(tables: int) -> np.ndarray:
 def _headings(figure: Figure, grid: np.ndarray, study: Study, height: float) -> None:
     for column in range(4):
         arm = ARMS[column % 2]
-        grid[0, column].set_title(safe(arm_label(study, arm), 27, 2), color=ARM_TEXT[arm], fontsize=6.5, y=0.98, parse_math=False)
+        grid[0, column].set_title(safe(arm_label(study, arm), 27, 2), color=ARM_TEXT[arm], fontsize=8, y=0.98, parse_math=False)
         grid[-1, column].set_xlabel("Months", labelpad=1)
     middle = (_LEFT + _RIGHT) / 2
     for x, text in (
@@ -128,7 +128,7 @@ def _legend(figure: Figure, curves: SurvivalCurves | None, height: float) -> Non
         loc="upper left",
         bbox_to_anchor=(_LEFT - 0.02, 1 - 0.02 / height),
         ncols=len(handles),
-        fontsize=7,
+        fontsize=8,
         columnspacing=1.4,
         handlelength=1.8,
     )

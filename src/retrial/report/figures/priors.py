@@ -46,7 +46,7 @@ def effect_picture(data: ReportData) -> Picture | None:
             axes.set_title(upper_first(title), fontsize=8, pad=9)
         for position, name in enumerate(names):
             y = (_BOTTOM + _ROW * (len(names) - position - 0.72)) / height
-            figure.text(0.008, y, safe(upper_first(prior_label(name)), 20, 1), va="center", fontsize=7.5, parse_math=False)
+            figure.text(0.008, y, safe(upper_first(prior_label(name)), 20, 1), va="center", fontsize=8, parse_math=False)
         caption = (
             "Prior densities of the treatment effect, per unit of the log ratio, each scaled to its own height; dots and bars are the median"
             " and the central 95 % interval (arrows: beyond the picture). A vague prior looks flat. The odds ratio is that of a benefit: a harm"
@@ -78,17 +78,17 @@ def _ratio_axis(axes: Axes, rows: int, label: str) -> None:
     axes.set_ylim(-0.15, rows + _OVERLAP - 1)
     axes.xaxis.set_major_locator(FixedLocator(list(_RATIO_TICKS)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels([f"{tick:g}" for tick in _RATIO_TICKS], fontsize=7)
+    axes.set_xticklabels([f"{tick:g}" for tick in _RATIO_TICKS], fontsize=8)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.axvline(1.0, color=RULE, linewidth=0.7, zorder=0)
-    axes.set_xlabel(f"{upper_first(label)} (log scale)", fontsize=7)
+    axes.set_xlabel(f"{upper_first(label)} (log scale)", fontsize=8)
 
 
 def _ridge(axes: Axes, base: float, part: pd.DataFrame, data: ReportData, name: str) -> None:
     axes.axhline(base, color="#e3e3e3", linewidth=0.5, zorder=1)
     if part.empty:
-        axes.text(1.0, base + 0.2, "says nothing", ha="center", va="bottom", fontsize=6, color=QUIET)
+        axes.text(1.0, base + 0.2, "says nothing", ha="center", va="bottom", fontsize=8, color=QUIET)
         return
     inside = part[(part["value"] >= _RATIO_RANGE[0]) & (part["value"] <= _RATIO_RANGE[1])]
     colour = METHOD_COLOURS["bayes"] if name == data.main_prior else "#4a6d8c"
@@ -160,10 +160,10 @@ def _baseline(axes: Axes, model: str, title: str, part: pd.DataFrame, record: di
     axes.set_ylim(0, float(np.quantile(density, 0.995)) * 1.12)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.tick_params(labelsize=6.5)
+    axes.tick_params(labelsize=8)
     if record is not None:
         axes.axvline(float(record["implied_median"]), color=INK, linewidth=0.8, linestyle="--")
         limits = np.clip([record["implied_lower"], record["implied_upper"]], value.min(), value.max())
         axes.plot(limits, [0, 0], color=INK, linewidth=2.2, solid_capstyle="butt", clip_on=False)
-    axes.set_title(title, fontsize=7.5)
-    axes.set_xlabel(safe(model_label(model), 34, 1), fontsize=6.5, color=QUIET)
+    axes.set_title(title, fontsize=8)
+    axes.set_xlabel(safe(model_label(model), 34, 1), fontsize=8, color=QUIET)

@@ -59,7 +59,7 @@ def _picture(data: ReportData, posterior: xr.Dataset) -> Picture:
             left.set_title(str(name), fontsize=8, loc="left")
             # ArviZ writes the p of every row into the first one
             told = plots.viz["p_value_text_rank"][name].item()
-            right.set_title(told.get_text().partition("(")[0].replace("=", " = "), fontsize=7.5, loc="right")
+            right.set_title(told.get_text().partition("(")[0].replace("=", " = "), fontsize=8, loc="right")
             told.remove()
         left.set_xlabel("Draw")
         right.set_xlabel("Rank, as a share of the draws")

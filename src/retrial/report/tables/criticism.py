@@ -14,7 +14,7 @@ from retrial.report.figures.loo_pit import pit_picture
 from retrial.report.figures.picture import Picture
 from retrial.report.figures.predictive import predictive_picture
 from retrial.report.labels import endpoint_label, model_label, prior_label, upper_first
-from retrial.report.sections import Section
+from retrial.report.section import Section
 from retrial.report.table import Line, Row, Table, text_cell, text_row
 from retrial.study.study import Study
 

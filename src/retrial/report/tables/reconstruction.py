@@ -15,7 +15,7 @@ from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.labels import contrast_label, endpoint_label, model_label, prior_label, quantity_label, upper_first, words
-from retrial.report.sections import Section
+from retrial.report.section import Section
 from retrial.report.table import Row, Table, text_row
 from retrial.report.tables.audit import note_sentences
 from retrial.study.study import Study

@@ -309,15 +309,17 @@ ARTEFACTS: dict[str, Artefact] = {
         _MODELS,
         "report: Model criticism, figure",
     ),
-    "report": Artefact("report.html", "the report, one self-contained page", "reanalyse, report", "a browser"),
+    "plan": Artefact("plan.{name}", "the analysis plan: settings (json) and words (md)", "plan", "report: what differs from it"),
+    "report": Artefact("report.html", "what a reader needs first, one self-contained page", "reanalyse, report", "a browser"),
+    "supplement": Artefact(
+        "supplement.html", "every table and figure, models and settings, one page", "reanalyse, report", "a browser"
+    ),
     "figures": Artefact("figures/{name}.svg", "the figures of the report", f"{_TABLES}, report", "a paper"),
     "pictures": Artefact("figures/{name}.png", "the same as pixels", f"{_TABLES}, report", "a paper"),
     "tables": Artefact(
-        "tables/{name}.csv",
-        "the report's tables as shown (`page_...`), and copies of the files above that they are made of",
-        "reanalyse, report",
-        "a paper",
+        "tables/{name}.csv", "tables as shown (`page_...`), copies of the files above", "reanalyse, report", "a paper"
     ),
+    "manuscript": Artefact("manuscript/{path}", "texts, tables, figures, references of a paper", "reanalyse, report", "a paper"),
     "manifest": Artefact(
         MANIFEST,
         "what was asked, of which program, what failed; checksums of all files. Written last",
@@ -336,7 +338,7 @@ COMPARISON = "comparison"
 """First column of every table of a study of three or more arms: the two arms, "experimental_2 / control"; empty where a row is of no pair."""
 _FOLDER = re.compile(r"^[^/]+_vs_[^/]+/")
 """Folder of a comparison in a run of such a study: its arrays, figures and tables as shown."""
-REPORT = ("report", "figures", "pictures", "tables")
+REPORT = ("report", "supplement", "figures", "pictures", "tables", "manuscript")
 """What a report is made of."""
 
 

@@ -34,7 +34,7 @@ _EVERYWHERE = {
 class Artefact:
     """One kind of file.
 
-    pattern  its path in the run folder; {endpoint}, {model} and {name} stand for keys, and a kind of two formats has both
+    pattern  its path in the run folder; {endpoint}, {model} and {name} stand for keys, {path} for any path
     holds    what it holds
     verbs    that write it, by a comma; `reader`: what of the program reads it again
     columns  of a table, in their order: name -> meaning
@@ -51,7 +51,9 @@ class Artefact:
     def fits(self, path: str) -> bool:
         """Whether a path in a run folder is one of these."""
         parts = re.split(r"(\{[a-z]+\})", self.pattern)
-        return re.fullmatch("".join(r"[^/]+" if part.startswith("{") else re.escape(part) for part in parts), path) is not None
+        kinds = {"{path}": r".+"}
+        found = (kinds.get(part, r"[^/]+") if part.startswith("{") else re.escape(part) for part in parts)
+        return re.fullmatch("".join(found), path) is not None
 
 
 def columns(text: str) -> dict[str, str]:

@@ -25,6 +25,8 @@ OVERDISPERSION, FINE_PIECES = 0.7, 24
 """SD of what each piece and arm has to itself, and pieces, of the overdispersed prior: patients clump in time beyond what is smooth."""
 WIDER = 2.0
 """Factor of the scales of all walks in the narrower and the wider prior."""
+LEAST_SAMPLERS = 3
+"""Samplers whose tables must be there for an evidence to be told."""
 OF_HYPOTHESES = ("log_bayes_factor", "log_bayes_factor_se")
 """Columns that rows of hypotheses about the design have."""
 COLUMNS = """
@@ -114,7 +116,7 @@ def compare_choices(
         frame = against(spread(other, targets, horizon, times).assign(status="ok"), base)
         if choice.evidence:
             frame = frame.assign(**dict(zip(OF_HYPOTHESES, log_bayes_factor(other, whole, settings), strict=True)))
-        frames.append(frame.assign(settled="; ".join(unsettled(other)), **about))
+        frames.append(frame.assign(settled="; ".join(few_samplers(other) or unsettled(other)), **about))
         if progress is not None:
             progress(number / len(asked))
     found = pd.concat(frames, ignore_index=True)
@@ -122,9 +124,19 @@ def compare_choices(
 
 
 def log_bayes_factor(other: Ensemble, whole: Ensemble, settings: ReconstructionSettings) -> tuple[float, float]:
-    """Log ratio of the evidences of two ensembles, means over the readings that `settings` tries, and its standard error."""
+    """Log ratio of the evidences of two ensembles, means over the readings that `settings` tries, and its standard error; NaN where too few
+    samplers arrived to tell the error.
+    """
+    if few_samplers(other) or few_samplers(whole):
+        return math.nan, math.nan
     (log_other, error_other), (log_whole, error_whole) = (evidence_of(item, settings) for item in (other, whole))
     return log_other - log_whole, math.hypot(error_other, error_whole)
+
+
+def few_samplers(ensemble: Ensemble) -> list[str]:
+    """A sentence where the tables are of so few samplers that nobody can tell how far these differ."""
+    count = len(np.unique(ensemble.islands))
+    return [] if count >= LEAST_SAMPLERS else [f"not settled: tables of {count} of the samplers only"]
 
 
 def evidence_of(ensemble: Ensemble, settings: ReconstructionSettings) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from retrial.answers.beliefs import belief
 from retrial.answers.curves import kaplan_meier
 from retrial.audit.check import Check
 from retrial.audit.run import run_audit
@@ -16,7 +17,10 @@ from retrial.dims import ARM, ARMS, MONTHS_PER_UNIT, RECONSTRUCTION, TIME
 from retrial.estimate import Estimate
 from retrial.fit.diagnostics import Level
 from retrial.fit.posterior_file import typical_posterior
+from retrial.frequentist.rows import RATIO
+from retrial.pipeline.plan import planned
 from retrial.pipeline.priors import used_models
+from retrial.priors.scales import LOG_HAZARD_RATIO
 from retrial.report.data import PrintedAtRisk, ReportData, SurvivalCurves
 from retrial.report.figures.survival import survival_pictures
 from retrial.report.page import write_pictures, write_report
@@ -29,7 +33,7 @@ from retrial.tables.life_table import LifeTable
 
 
 def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> Path:
-    """Write report.html, figures/ and tables/ into `folder` from the results in `source`."""
+    """Write report.html, supplement.html, figures/ and tables/ into `folder` from the results in `source`."""
     manifest = describe(run, study, [], 0.0)
     manifest.pop("wall_seconds")
     frames: dict[str, Any] = {name: read_table(source, name) for name in FRAMES}
@@ -43,6 +47,7 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         checks=[*run_audit(study), *_of_tables(source)],
         estimates=estimates,
         curves={key: curves for key in study.endpoints if (curves := _curves(study, key, source)) is not None},
+        beliefs=_beliefs(run, frames["conflict"]),
         traces=_traces(run, study, source, frames["diagnostics"]),
         **frames,
         predictive=_predictive(study, source),
@@ -51,9 +56,34 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
         model_words={name: spec.short for name, spec in run.models.items() if spec.short},
         model_kinds={name: spec.kind.name for name, spec in run.models.items()},
         parameter_labels={item.name: item.label for spec in used for item in spec.parameters},
+        from_tables=tuple(name for name, spec in run.models.items() if spec.kind.from_tables),
         main_prior=run.main_prior,
+        planned=planned(run),
     )
     return write_report(data, folder)
+
+
+def _beliefs(run: RunConfig, conflict: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Prior, likelihood and posterior of every printed hazard ratio of the arms, under every named prior that says something of it."""
+    if conflict is None:
+        return None
+    parts = []
+    shown = conflict[(conflict["measure"] == LOG_HAZARD_RATIO.name) & (conflict["contrast"] == RATIO)]
+    for row in shown.sort_values("adjusted_for", kind="stable").to_dict("records"):
+        given = run.priors.get(str(row["prior"]))
+        if given is None or not given.speaks_of(LOG_HAZARD_RATIO.name, str(row["endpoint"])):
+            continue
+        prior = given.for_endpoint(str(row["endpoint"]))[LOG_HAZARD_RATIO.name]
+        found = belief(float(row["estimate"]), float(row["se"]), prior.distribution.logpdf)
+        parts.append(
+            pd.DataFrame(
+                {"value": np.exp(found.x), "prior_density": found.prior, **{name: getattr(found, name) for name in _CURVES}}
+            ).assign(endpoint=row["endpoint"], adjusted_for=row["adjusted_for"], prior=row["prior"])
+        )
+    return pd.concat(parts, ignore_index=True) if parts else None
+
+
+_CURVES = ("likelihood", "posterior", "below")
 
 
 def _predictive(study: Study, source: Path) -> dict[str, xr.Dataset]:

@@ -1,0 +1,137 @@
+"""What nobody can know from the paper, and what would change the conclusion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from retrial.estimate import Estimate
+from retrial.report import format as fmt
+from retrial.report.data import ReportData
+from retrial.report.labels import endpoint_label, model_label, prior_label, quantity_label, upper_first
+from retrial.report.reader.effects import heading
+from retrial.report.reader.ladder import Ladder, Outcome, no_effect, outcomes
+from retrial.report.section import Section
+from retrial.report.tables.results import written
+
+_CONFOUNDER = "one more confounder"
+"""How a variant begins that adds a confounder that was not measured."""
+_E_VALUES = ("e_value", "e_value_of_confidence_limit")
+
+
+def unknown_section(data: ReportData) -> Iterator[Section]:
+    """What the paper leaves open because its patients are not public, as far as the run has put a number to it."""
+    study = data.study
+    if all(endpoint.patients for endpoint in study.endpoints.values()) and study.endpoints:
+        said = [
+            "The patients are in a file: only what that file does not hold is unknown, above all what else differed between the arms."
+        ]
+    else:
+        said = [
+            "The patients' data are not public: no model here can adjust for what the paper does not adjust for, look at subgroups, or tell"
+            " who was lost to follow-up and why."
+        ]
+    for key in study.endpoints:
+        name = upper_first(endpoint_label(study, key))
+        said += [
+            f"{name}: {sentence}" for sentence in (*_readings(data.readings, key), *_share(data, key), *_censoring(data, key))
+        ]
+    yield Section("unknown", "What cannot be known from the paper", lists=(("", tuple(said)),))
+
+
+def _readings(frame: pd.DataFrame | None, endpoint: str) -> Iterator[str]:
+    """How many combinations of estimators may have made the printed numbers."""
+    if frame is None or frame.empty:
+        return
+    mine = frame[(frame["endpoint"] == endpoint) & (frame["status"] == "attained")]
+    if len(mine) > 1:
+        best = fmt.share(float(mine["share"].max()))
+        yield (
+            f"the paper does not say by which estimators its numbers were made: {len(mine)} combinations can have printed them, the likeliest"
+            f" with probability {best}."
+        )
+
+
+def _share(data: ReportData, endpoint: str) -> Iterator[str]:
+    """Share of the posterior variance that only patients' data would remove."""
+    frame = data.variance
+    if frame is None or frame.empty:
+        return
+    mine = frame[(frame["endpoint"] == endpoint) & (frame["quantity"] == "log_hazard_ratio") & (frame["status"] == "ok")]
+    mine = mine[mine["prior"] == (data.main_prior or (mine["prior"].iloc[0] if len(mine) else ""))]
+    if len(mine):
+        row = mine.iloc[0]
+        open_share = fmt.share(float(row["between_tables_share"] + row["between_readings_share"]))
+        yield (
+            f"{open_share} of the posterior variance of the log hazard ratio ({model_label(str(row['model']))},"
+            f" {prior_label(str(row['prior']))} prior) comes from what the paper does not print about its patients' times."
+        )
+
+
+def _censoring(data: ReportData, endpoint: str) -> Iterator[str]:
+    curves = data.curves.get(endpoint)
+    if curves is not None and not curves.from_patients and curves.printed_at_risk is None:
+        yield "no numbers at risk are printed: when patients without the event left the study is known through the other numbers only."
+
+
+def change_section(data: ReportData) -> Iterator[Section]:
+    """Which belief and which confounding would overturn the effects, from the run's own numbers."""
+    found = outcomes(data)
+    said = [(upper_first(endpoint_label(data.study, one.endpoint)), tuple(_overturned(data, one))) for one in found]
+    lists = tuple((name, sentences) for name, sentences in said if sentences)
+    yield Section("change", "What would change the conclusion", lists=lists)
+
+
+def _overturned(data: ReportData, outcome: Outcome) -> Iterator[str]:
+    for ladder in outcome.ladders:
+        yield from _beliefs(ladder)
+    yield from _confounders(data, outcome)
+    yield from _e_values(data.estimates, outcome.endpoint)
+
+
+def _beliefs(ladder: Ladder) -> Iterator[str]:
+    """Priors under which the interval changes its answer against the main prior."""
+    if ladder.main not in ladder.fine:
+        return
+    decided = ladder.decided(ladder.main)
+    other = [prior for prior in ladder.fine if ladder.decided(prior) is not decided]
+    main, none = prior_label(ladder.main), f"{no_effect(ladder.rows[ladder.main]):g}"
+    if decided and other:
+        yield f"{heading(ladder)}: under {main} the interval excludes {none}; under {_listed(other)} it no longer does."
+    elif decided:
+        yield f"{heading(ladder)}: no prior of this run overturns it: the interval excludes {none} under each of them."
+    elif other:
+        yield f"{heading(ladder)}: under {main} the interval includes {none}; it excludes it only under {_listed(other)}."
+    else:
+        yield f"{heading(ladder)}: the interval includes {none} under every prior of this run."
+
+
+def _listed(priors: Sequence[str]) -> str:
+    names = [prior_label(prior) for prior in priors]
+    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
+
+
+def _confounders(data: ReportData, outcome: Outcome) -> Iterator[str]:
+    """The adjusted effect with one more confounder, as strong as a measured one."""
+    for row in data.estimates:
+        mine = row.endpoint == outcome.endpoint and row.quantity == outcome.quantity and row.statistic == "value"
+        if mine and row.variant.startswith(_CONFOUNDER) and not row.failed:
+            none = no_effect(row)
+            verb = "excludes" if row.lower > none or row.upper < none else "includes"
+            yield (
+                f"{upper_first(row.variant)}, would make the adjusted {quantity_label(row.quantity)} {written(row)}"
+                f" ({model_label(row.model)}, {prior_label(row.prior)} prior): the interval {verb} {none:g}."
+            )
+
+
+def _e_values(estimates: Sequence[Estimate], endpoint: str) -> Iterator[str]:
+    """E-values where the run has them: how strong an unmeasured confounder would have to be."""
+    rows = {row.quantity: row for row in estimates if row.endpoint == endpoint and row.quantity in _E_VALUES and not row.failed}
+    if "e_value" in rows:
+        limit = rows.get("e_value_of_confidence_limit")
+        also = f", and {fmt.ratio(limit.point)} would move the limit of the interval there" if limit is not None else ""
+        yield (
+            f"An unmeasured confounder that is associated with both treatment and outcome by a risk ratio of {fmt.ratio(rows['e_value'].point)}"
+            f" each (E-value) would explain the printed estimate away{also}."
+        )
