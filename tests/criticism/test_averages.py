@@ -29,7 +29,7 @@ def answers(model: str, rng: np.random.Generator, passed: tuple[bool, ...] = (Tr
     log_ratio = rng.normal(CENTRES[model][table], SDS[model])
     survival = np.stack([np.full(table.size, 0.4), 0.4 - 0.2 * log_ratio], axis=1)[..., None]
     shared = SharedAnswers((12.0,), 18.0, survival, 9.0 + survival[..., 0] * 5, log_ratio)
-    origin = Origin(table, np.zeros(table.size, int))
+    origin = Origin(table, np.zeros(table.size, int), np.arange(table.size))
     seen = np.array([[0.4], [0.9]])
     follow_up = FollowUp(np.full((SHARES.size, 2), 100.0), SHARES)
     return ModelAnswers("os", model, prior, "tables", "", follow_up, np.array(passed), seen, shared, origin)
