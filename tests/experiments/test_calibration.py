@@ -10,7 +10,7 @@ import pytest
 from retrial.experiments.calibration.survival import CASES, ranks, uniformity
 
 SIMULATIONS, BINS = 40, 5
-QUICK = ("weibull", "weibull_nonproportional", "piecewise_exponential", "piecewise_exponential_varying")
+QUICK = ("weibull", "weibull_nonproportional", "piecewise_exponential")
 """Each model takes its compilation and a minute of fits of two cores; the others wait for `make validate`."""
 LEAST_P = 1e-3
 """A fixed seed passes or fails for good; among the few dozen p-values of the models one below 0.001 would be a surprise."""

@@ -14,7 +14,8 @@ from pathlib import Path
 from tests.torture.runs import Asked, Ended, contents, run_folders, stages, start, wrong_folders
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-YAO = ("reconstruction.n_tables=4", "reconstruction.islands=2", "reconstruction.particles=60", "sampler.pooled_draws=2000")
+TABLES = ("reconstruction.n_tables=4", "reconstruction.islands=2", "reconstruction.particles=60", "reconstruction.choices=false")
+YAO = (*TABLES, "sampler.pooled_draws=2000")
 JOBLIB = ("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=1,2,3")
 FAST = ("sampler.pooled_draws=400", "sampler.tune=100", "sampler.min_draws=100")
 
@@ -47,17 +48,17 @@ def _mine(verb: str, study: str, *more: str) -> tuple[str, ...]:
 
 CASES = (
     Case("audit", ("audit", "study=yao2025")),
-    Case("audit, four processes", _mine("audit", "counts"), processes=4, moments=10),
+    Case("audit, four processes", _mine("audit", "counts"), processes=4, moments=10, short=1),
     Case("sensitivity", _mine("sensitivity", "hr")),
-    Case("sensitivity, two processes", _mine("sensitivity", "hr"), processes=2, moments=10, short=1),
+    Case("sensitivity, two processes", _mine("sensitivity", "hr"), processes=2, moments=10),
     Case("multiverse", _mine("multiverse", "hr"), moments=10),
-    Case("multiverse, two processes", _mine("multiverse", "hr"), processes=2, moments=10, short=1),
+    Case("multiverse, two processes", _mine("multiverse", "hr"), processes=2, moments=10),
     Case("reconstruct, patients", _mine("reconstruct", "pat")),
     Case("fit, closed form, three processes", _mine("fit", "hr", "model=log_hazard_ratio"), processes=3, moments=20),
     Case("fit, sampled", _mine("fit", "pat", *FAST), moments=10),
     Case("reanalyse", _mine("reanalyse", "counts")),
     Case("reanalyse, force, an earlier result there", _mine("reanalyse", "hr", "force=true"), moments=20),
-    Case("sensitivity, force, an earlier result there", _mine("sensitivity", "hr", "force=true"), short=2),
+    Case("sensitivity, force, an earlier result there", _mine("sensitivity", "hr", "force=true"), short=1),
     Case("reanalyse, two processes", _mine("reanalyse", "counts"), processes=2, moments=10),
     Case("report", _mine("report", "hr")),
     Case("experiment", ("experiment", "scepticism", "catalogue=catalogue"), moments=20),

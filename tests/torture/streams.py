@@ -13,8 +13,8 @@ from pathlib import Path
 from tests.torture.runs import Asked, contents, start
 
 COMMANDS = (
-    ("sensitivity", "--config-dir", "mine", "study=hr"),
     ("audit", "study=yao2025"),
+    ("sensitivity", "--config-dir", "mine", "study=hr"),
     ("fit", "--config-dir", "mine", "study=hr", "model=log_hazard_ratio"),
     ("reconstruct", "--config-dir", "mine", "study=pat"),
     ("report", "--config-dir", "mine", "study=hr"),

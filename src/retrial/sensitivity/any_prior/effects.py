@@ -65,6 +65,8 @@ def effects_of(run: RunConfig, study: Study, posteriors: Mapping[Place, xr.DataT
 
 
 def _printed(run: RunConfig, spec: ModelSpec, study: Study) -> Iterator[Effect]:
+    """A second ratio of the same endpoint and covariates is told from the first by its key."""
+    seen: set[tuple[str, str]] = set()
     for key, effect, data in ratio.chosen(run, study):
         if not effect.is_treatment:
             continue
@@ -73,10 +75,12 @@ def _printed(run: RunConfig, spec: ModelSpec, study: Study) -> Iterator[Effect]:
         if priors:
             endpoint = effect_endpoint(effect, key)
             likelihood = NormalLikelihood(data, spec.closed_form)
+            again = (endpoint, data.adjusted_for) in seen
+            seen.add((endpoint, data.adjusted_for))
             yield Effect(
                 endpoint,
                 spec.name,
-                data.adjusted_for,
+                ", ".join(filter(None, (data.adjusted_for, f"effects.{key}"))) if again else data.adjusted_for,
                 data.measure,
                 likelihood,
                 priors,
