@@ -137,10 +137,12 @@ class Budget:
         return len(text) + _A_READ + 300 * problems
 
     def has_read(self, text: str, problems: int, tree: Mapping[str, object]) -> None:
-        """Pay for what a text turned out to be: one of more than two arms is read once for each pair of them and for each by itself."""
+        """Pay for what a text turned out to be: one of more than two arms is read once for each pair of them and for each by itself, and its errors
+        are told apart, which costs as much again.
+        """
         arms = tree.get("arms")
         if isinstance(arms, Mapping) and len(arms) > len(ARMS):
-            self._left -= self._price(text, problems) * (len(arms) * (len(arms) + 1) // 2)
+            self._left -= self._price(text, problems) * len(arms) * (len(arms) + 1)
 
 
 @dataclass(frozen=True)
