@@ -150,6 +150,15 @@ def test_an_experiment_of_ones_own(mine: Path, capsys: pytest.CaptureFixture[str
     assert "[two_priors](two_priors/README.md)" in (catalogue / PAGE).read_text(encoding="utf-8")
 
 
+def test_an_experiment_without_an_answer_leaves_the_others_theirs(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = MINE.replace("{flat} and", "{nobody} and")
+    (mine / "experiment" / "broken.yaml").write_text(broken, encoding="utf-8")
+    out = mine.parent / "out"
+    assert cli.run(["experiment", "broken", "two_priors", "--config-dir", str(mine), f"output_dir={out}"]) == 2
+    assert "experiment broken" in capsys.readouterr().err
+    assert (out / "experiment" / "two_priors" / ANSWER).is_file()
+
+
 def test_what_is_written_by_hand_stays(mine: Path) -> None:
     catalogue = mine.parent / "catalogue"
     (catalogue / "two_priors").mkdir(parents=True)

@@ -22,6 +22,8 @@ PRIOR = TablePrior(
 )
 """Hazards that are as good as known."""
 UNKNOWN_MEANS = TablePrior(pieces=2, level_scale=1.0, overdispersion=0.3)
+RULED = TablePrior(pieces=2, level_scale=1.0, uncensored=1)
+"""Nobody is censored at the first time, where the first of two unequal pieces ends."""
 PLAIN = Reading(None, None, None)
 
 
@@ -97,6 +99,13 @@ def test_rounding_interval_that_several_tables_meet() -> None:
         [number("events", "5"), number("median", "2", "control"), number("hazard_ratio", "0.5", half=0.05)],
     )
     check(targets, Reading(RatioReading.MANTEL_HAENSZEL, None, None), least=5)
+
+
+def test_nobody_is_censored_under_a_rule() -> None:
+    """Tables with a censoring before the rule's time have no mass; the others that of a walk that starts there."""
+    targets = toy_targets((3, 2), 4, [number("events", "3"), number("at_risk", "2", "control", time=3)])
+    check(targets, PLAIN, prior=RULED)
+    assert all(cell[4] == 0 for table in sample(targets, (PLAIN,), RULED, 2, 200)[0][0] for cell in table)
 
 
 def test_unknown_means_are_summed_over() -> None:

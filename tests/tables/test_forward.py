@@ -9,7 +9,7 @@ from scipy import stats
 from retrial.dims import CONTROL, EXPERIMENTAL
 from retrial.tables.kernel.compiled import random_state
 from retrial.tables.kernel.forward import drawn_leaving, drawn_time, fill_rates
-from retrial.tables.kernel.prior import CENSORING, EVENT, TablePrior, fill_cells
+from retrial.tables.kernel.prior import CENSORING, EVENT, TablePrior, equal_parts, fill_cells
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.statistics import Table
 from retrial.tables.printed.targets import Target
@@ -68,6 +68,7 @@ def test_every_table_has_the_structure_and_its_own_totals(kind: str) -> None:
 
 
 N_TIMES = 7
+EDGES = equal_parts(N_TIMES, 3)
 
 
 def hazards_of(seed: int, pieces: int = 3) -> np.ndarray:
@@ -78,7 +79,7 @@ def hazards_of(seed: int, pieces: int = 3) -> np.ndarray:
 def cells_of(hazards: np.ndarray) -> np.ndarray:
     cells = np.empty((2, 2, N_TIMES))
     for arm in range(2):
-        fill_cells(hazards, arm, N_TIMES, cells)
+        fill_cells(hazards, arm, EDGES, cells)
     return cells
 
 
@@ -93,7 +94,7 @@ def test_times_are_drawn_as_the_cells_say(kind: int, low: int, high: int) -> Non
     hazards, state = hazards_of(2), random_state(np.random.SeedSequence(2))
     rates, weights = np.empty((3, 4)), np.empty(3)
     fill_rates(hazards, 1, rates)
-    drawn = np.bincount([drawn_time(rates, kind, low, high, N_TIMES, weights, state) for _ in range(20_000)], minlength=N_TIMES)
+    drawn = np.bincount([drawn_time(rates, kind, low, high, EDGES, weights, state) for _ in range(20_000)], minlength=N_TIMES)
     expected = np.exp(cells_of(hazards)[1, kind])
     expected[:low], expected[high + 1 :] = 0.0, 0.0
     assert drawn[expected == 0].sum() == 0
@@ -106,7 +107,7 @@ def test_patients_leave_as_the_cells_say(low: int, high: int) -> None:
     rates, drawn = np.empty((3, 4)), np.zeros((2, N_TIMES))
     fill_rates(hazards, 0, rates)
     for _ in range(20_000):
-        drawn[drawn_leaving(rates, low, high, N_TIMES, state)] += 1
+        drawn[drawn_leaving(rates, low, high, EDGES, state)] += 1
     expected = np.exp(cells_of(hazards)[0])[:, low : high + 1]
     assert drawn[:, low : high + 1].sum() == 20_000
     assert stats.chisquare(drawn[:, low : high + 1].ravel(), (20_000 * expected / expected.sum()).ravel()).pvalue > 1e-3

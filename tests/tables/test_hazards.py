@@ -45,7 +45,7 @@ def test_prior_of_a_table_is_binomial_given_its_hazards() -> None:
     cells, arms = np.empty((2, 2, 6)), Arms(one.t[0], one.d[0], one.c[0], one.m[0], one.n, one.slots)
     for arm in range(2):
         h, q = (np.exp(one.hazards[0, kind, arm])[[0, 0, 1, 1, 2, 2]] for kind in (EVENT, 1 - EVENT))
-        fill_cells(one.hazards[0], arm, 6, cells)
+        fill_cells(one.hazards[0], arm, problem.edges, cells)
         expected = log_table(d[arm], leaving[arm] - d[arm], h, q) - gammaln(one.n[arm] + 1)
         assert log_prior(cells, problem.log_factorial, arms, arm, 0, 6) == pytest.approx(expected, abs=1e-8)
         for cut in range(1, 6):
@@ -60,8 +60,8 @@ def test_sufficient_statistics_give_the_same_likelihood() -> None:
     for hazards in (one.hazards[0], one.hazards[0] + np.random.default_rng(6).normal(0, 0.5, one.hazards[0].shape)):
         statistics, total = np.empty((2, 3, 2)), 0.0
         for arm in range(2):
-            fill_cells(hazards, arm, 6, cells)
-            count_pieces(arms, arm, 6, statistics)
+            fill_cells(hazards, arm, problem.edges, cells)
+            count_pieces(arms, arm, problem.edges, statistics)
             total += log_prior(cells, problem.log_factorial, arms, arm, 0, 6)
             total -= sum(
                 log_likelihood(hazards[kind, arm, piece], *statistics[kind, piece]) for kind in range(2) for piece in range(3)
@@ -98,7 +98,7 @@ def test_hazards_move_within_their_posterior_given_a_table() -> None:
     x = np.linspace(-6, 4, 400) + centre(6)
     likelihood = []
     for arm in range(2):
-        count_pieces(arms, arm, 6, statistics)
+        count_pieces(arms, arm, problem.edges, statistics)
         likelihood.append(np.exp([log_likelihood(value, *statistics[EVENT, 0]) for value in x]))
     for coupling in (0.0, 1.0):
         cov = np.array([[same[0, 0], coupling * across[0, 0]], [coupling * across[0, 0], same[0, 0]]])
@@ -108,6 +108,6 @@ def test_hazards_move_within_their_posterior_given_a_table() -> None:
         hazards, draws = start.hazards[0].copy(), []
         for _ in range(40_000):
             for arm in range(2):
-                move_hazards(problem.gaussians, hazards, arms, arm, 6, coupling, statistics, state)
+                move_hazards(problem.gaussians, hazards, arms, arm, problem.edges, coupling, statistics, state)
             draws.append(hazards[EVENT, :, 0].copy())
         assert np.mean(draws, axis=0) == pytest.approx(expected, abs=0.03)

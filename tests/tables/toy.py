@@ -73,13 +73,24 @@ def arm_parts(d: np.ndarray, c: np.ndarray, events: np.ndarray, censorings: np.n
     return np.asarray(np.exp(log_table(d, c, events, np.full(d.size, 1.0))) * of_censorings)
 
 
+def pieces_of(prior: TablePrior, n_times: int) -> tuple[np.ndarray, int]:
+    """(T,) the piece of each grid time, and how many pieces have no censorings; parts that are equal but for where these end."""
+    pieces = min(prior.pieces, n_times)
+    if not prior.uncensored:
+        return np.arange(n_times) * pieces // n_times, 0
+    edges = [-(-piece * n_times // pieces) for piece in range(1, pieces)]
+    moved = min(range(len(edges)), key=lambda place: abs(edges[place] - prior.uncensored))
+    edges[moved] = prior.uncensored
+    return np.searchsorted(edges, np.arange(n_times), side="right"), moved + 1
+
+
 def pair_probabilities(arms: Sequence[Arm], n_times: int, prior: TablePrior, nodes: int = NODES) -> tuple[np.ndarray, np.ndarray]:
     """(K0, K1) prior probabilities of every pair of arms' tables: of both arms' prior, and of each arm's own, by quadrature over hazards."""
-    pieces = min(prior.pieces, n_times)
-    at, mean = np.arange(n_times) * pieces // n_times, np.log(np.log(2.0) / n_times)
-    censoring, same, _ = prior.covariances(pieces)
+    at, without = pieces_of(prior, n_times)
+    pieces, mean = at[-1] + 1, np.log(np.log(2.0) / n_times)
+    censoring, same, _ = prior.covariances(pieces, without)
     z, weights = grid_of(pieces, nodes)
-    censorings = np.exp(mean + z @ np.linalg.cholesky(censoring).T)[:, at]
+    censorings = np.where(at < without, 0.0, np.exp(mean + z @ np.linalg.cholesky(censoring).T)[:, at])
     own = np.exp(mean + z @ np.linalg.cholesky(same).T)[:, at]
     alone = [np.array([weights @ arm_parts(d, c, own, censorings, weights) for d, c in arm]) for arm in arms]
     together, _, weights2 = coupled_parts(arms, n_times, prior, nodes)
@@ -90,11 +101,11 @@ def coupled_parts(
     arms: Sequence[Arm], n_times: int, prior: TablePrior, nodes: int
 ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Of each arm (tables, K) probabilities at K nodes of both arms' log event hazards; these (K, 2 P), and their (K,) weights."""
-    pieces = min(prior.pieces, n_times)
-    at, mean = np.arange(n_times) * pieces // n_times, np.log(np.log(2.0) / n_times)
-    censoring, same, across = prior.covariances(pieces)
+    at, without = pieces_of(prior, n_times)
+    pieces, mean = at[-1] + 1, np.log(np.log(2.0) / n_times)
+    censoring, same, across = prior.covariances(pieces, without)
     z, weights = grid_of(pieces, nodes)
-    censorings = np.exp(mean + z @ np.linalg.cholesky(censoring).T)[:, at]
+    censorings = np.where(at < without, 0.0, np.exp(mean + z @ np.linalg.cholesky(censoring).T)[:, at])
     z2, weights2 = grid_of(2 * pieces, nodes)
     both = mean + z2 @ np.linalg.cholesky(np.block([[same, across], [across, same]])).T
     paths = [np.exp(both[:, :pieces][:, at]), np.exp(both[:, pieces:][:, at])]

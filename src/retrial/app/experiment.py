@@ -56,21 +56,31 @@ class Asked:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the experiments named; exit status 0, 1 (a result failed) or 2 (bad input)."""
+    """Run the experiments named; exit status 0, 1 (a result failed) or 2 (bad input).
+
+    One that cannot be answered is named and leaves the others their runs; an interrupt ends them all.
+    """
     status = 0
     try:
         asked = parse(arguments)
         files = experiment_files(asked.own)
         chosen = _chosen(asked.names, files)
-        for experiment in chosen:
-            found = _one(experiment, asked)
-            status = max(status, found)
-            if found > 1:
-                return found
     except RetrialError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_status
+        return _refused(error)
+    for experiment in chosen:
+        try:
+            found = _one(experiment, asked)
+        except RetrialError as error:
+            found = _refused(error)
+        status = max(status, found)
+        if found > InputError.exit_status:
+            break
     return status
+
+
+def _refused(error: RetrialError) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return error.exit_status
 
 
 def _say(words: str) -> None:

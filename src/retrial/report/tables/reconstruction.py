@@ -99,7 +99,7 @@ def choices_table(study: Study, frame: pd.DataFrame) -> Table:
         "First row: mean (SD) over the tables. Others: shift of the mean, and SD as a multiple of the first row's, when one choice of ours is"
         f" made otherwise; * where the shift exceeds {_MOVED:g} Monte Carlo standard errors or the SD grows by {_WIDER:g} or more. Small"
         " samplers: choices.csv has the Monte Carlo errors. Log Bayes factor: of a hypothesis about who was eligible, against the tables as they"
-        " are, with its standard error; the prior's hazards of censoring are smooth, so that a rule that sets them to 0 pays for a jump."
+        " are, with its standard error, equally probable beforehand; under the rule nobody can be censored until its time."
     )
     labels = [_choice(record) for record in records(frame.fillna({"choice": "", "words": "", "settled": ""}))]
     title = "What our own choices about the tables contribute"

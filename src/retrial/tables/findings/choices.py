@@ -58,12 +58,12 @@ def choices_of(targets: Targets, settings: ReconstructionSettings) -> list[Choic
     if assumed:
         reasons = "; ".join(dict.fromkeys(reason for _, reason in targets.assumed))
         found.append(Choice("without assumed numbers", f"not used: {reasons}", targets.without(*assumed), settings))
-    excluded = nobody_censored(targets)
+    excluded, prior = nobody_censored(targets), settings.prior
     if excluded is not None:
         until = f"{targets.excluded:g} {targets.time_unit}"
         words = f"nobody is censored up to {until}: a follow-up up to then was no ground to be left out, unless the patient died"
-        found.append(Choice("eligibility", words, excluded, settings, evidence=True))
-    prior = settings.prior
+        ruled = dataclasses.replace(prior, uncensored=targets.places(-math.inf, targets.excluded)[1] + 1)
+        found.append(Choice("eligibility", words, excluded, dataclasses.replace(settings, prior=ruled), evidence=True))
     walks = ("walk_scale", "effect_walk_scale", "censoring_walk_scale")
     narrow, wide = (
         dataclasses.replace(prior, **{name: getattr(prior, name) * factor for name in walks}) for factor in (1 / WIDER, WIDER)
@@ -79,11 +79,11 @@ def choices_of(targets: Targets, settings: ReconstructionSettings) -> list[Choic
 
 
 def nobody_censored(targets: Targets) -> Targets | None:
-    """The numbers with nobody censored up to the follow-up that was excluded; None where the study says of none, or nobody can leave before."""
+    """The numbers with nobody censored up to the follow-up that was excluded; None where the study says of none, or it is not within the grid."""
     places = targets.places(-math.inf, targets.excluded) if math.isfinite(targets.excluded) else (0, -1)
-    if places[1] < 0:
+    if not 0 <= places[1] < targets.n_times - 1:
         return None
-    after = targets.times[min(places[1] + 1, targets.n_times - 1)]
+    after = targets.times[places[1] + 1]
     zero = [Target("censored", arm, "0", 0.0, 0.0, 0.0, 0.0, 0.0, "timeline.excluded_follow_up_up_to", after) for arm in ARMS]
     return dataclasses.replace(targets, targets=(*targets.targets, *zero))
 
@@ -100,8 +100,8 @@ def compare_choices(
     """`spread` under each choice with its shift from `whole`, as `leave_one_out`; first the rows of `whole`, whose choice is empty.
 
     `log_bayes_factor` of a hypothesis about the design is its log evidence less that of the tables without it, over the readings of
-    `settings`, under one prior of the tables: in which hazards of censoring are smooth, so that a rule that sets them to 0 for a time has
-    the price of a jump.
+    `settings`: each with its own prior, which under the rule has no hazard of censoring until its time and a walk of its own from there.
+    Both are given the printed structure (`ReadingResult`), whose own probability is in neither.
     """
     base = spread(whole, targets, horizon, times).assign(status="ok", choice="", words="", settled="; ".join(unsettled(whole)))
     frames, asked = [base], choices_of(targets, settings)

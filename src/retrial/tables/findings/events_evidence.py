@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from retrial.tables.kernel.prior import TablePrior, centre, edge
+from retrial.tables.kernel.prior import TablePrior, centre
 from retrial.tables.life_table import LifeTable
 
 DRAWS, DEGREES = 4_000, 7
@@ -29,10 +29,9 @@ def log_evidence_of_events(table: LifeTable, prior: TablePrior) -> tuple[np.ndar
     """(M,) log evidences of the events of tables (on the grid that they were sampled on), and their standard errors."""
     events, at_risk = (np.asarray(data, float).reshape(-1, 2, data.shape[-1]) for data in (table.events, table.at_risk))
     n_times = events.shape[-1]
-    at_risk, pieces = at_risk[..., :n_times], min(prior.pieces, n_times)
-    starts = [edge(piece, n_times, pieces) for piece in range(pieces)]
+    at_risk, starts = at_risk[..., :n_times], prior.edges(n_times)[0][:-1]
     d, r = (np.add.reduceat(data, starts, axis=-1).reshape(len(events), -1) for data in (events, at_risk))
-    _, same, across = prior.covariances(pieces)
+    _, same, across = prior.covariances(len(starts))
     covariance = np.block([[same, across], [across, same]])
     normal = np.random.default_rng(_SEED).standard_normal((DRAWS, len(covariance)))
     scale = np.sqrt(DEGREES / np.random.default_rng(_SEED + 1).chisquare(DEGREES, DRAWS))

@@ -15,8 +15,8 @@ import numpy as np
 from retrial.tables.kernel.compiled import compiled, inlined, uncounted, uniform
 from retrial.tables.kernel.entries import NEVER, Arms, change
 from retrial.tables.kernel.moves import pick, write
-from retrial.tables.kernel.prior import CENSORING, EVENT, LEAST_HAZARD, centre, edge
-from retrial.tables.kernel.problem import PIECES, Problem
+from retrial.tables.kernel.prior import CENSORING, EVENT, LEAST_HAZARD, centre, piece_at
+from retrial.tables.kernel.problem import PIECES, UNCENSORED, Problem
 
 LEAVING, EVENTS, CENSORINGS, LAST = range(4)
 """Columns of `rates`: h + q; log-free weights of an event, of a censoring, of a censoring at the last time, among those at risk."""
@@ -38,15 +38,17 @@ def within(rate: float, length: int, u: float) -> int:
 
 
 @uncounted
-def drawn_time(rates: np.ndarray, kind: int, low: int, high: int, n_times: int, weights: np.ndarray, state: np.ndarray) -> int:
+def drawn_time(
+    rates: np.ndarray, kind: int, low: int, high: int, edges: np.ndarray, weights: np.ndarray, state: np.ndarray
+) -> int:
     """Grid time low, ..., high of a patient who leaves there by one kind, in proportion to the prior's cells; -1 where they have no mass."""
-    pieces, before, total = rates.shape[0], 0.0, 0.0
-    first = (low * pieces) // n_times
+    pieces, before, total, n_times = rates.shape[0], 0.0, 0.0, edges[-1]
+    first = piece_at(edges, low)
     last_atom = kind == CENSORING and high == n_times - 1
     top = high - 1 if last_atom else high
     piece, start = first, low
     while piece < pieces and start <= top:
-        stop = min(edge(piece + 1, n_times, pieces), top + 1)
+        stop = min(edges[piece + 1], top + 1)
         rate = rates[piece, LEAVING]
         gone = -math.expm1(-rate * (stop - start))
         weights[piece] = math.exp(-before) * rates[piece, EVENTS if kind == EVENT else CENSORINGS] * gone / -math.expm1(-rate)
@@ -59,7 +61,7 @@ def drawn_time(rates: np.ndarray, kind: int, low: int, high: int, n_times: int, 
     u = uniform(state) * (total + at_last)
     piece, start = first, low
     while start <= top:
-        stop = min(edge(piece + 1, n_times, pieces), top + 1)
+        stop = min(edges[piece + 1], top + 1)
         if u < weights[piece] or (stop > top and not last_atom):
             return start + within(rates[piece, LEAVING], stop - start, uniform(state))
         u -= weights[piece]
@@ -74,7 +76,7 @@ def redraw(
     arms: Arms,
     a: int,
     count: int,
-    n_times: int,
+    edges: np.ndarray,
     weights: np.ndarray,
     state: np.ndarray,
     steps: np.ndarray,
@@ -86,7 +88,7 @@ def redraw(
     for _ in range(count):
         kind, i = pick(arms, a, uniform(state))
         old = arms.t[a, i]
-        new = drawn_time(rates, kind, segment[a, old, 0], segment[a, old, 1], n_times, weights, state)
+        new = drawn_time(rates, kind, segment[a, old, 0], segment[a, old, 1], edges, weights, state)
         if new < 0:
             return False
         if new != old:
@@ -98,35 +100,34 @@ def redraw(
 
 
 @uncounted
-def left_between(rates: np.ndarray, low: int, high: int, n_times: int) -> float:
+def left_between(rates: np.ndarray, low: int, high: int, edges: np.ndarray) -> float:
     """Σ (h + q) over the grid times low, ..., high - 1."""
-    pieces, total, start = rates.shape[0], 0.0, low
-    piece = (low * pieces) // n_times
+    total, start, piece = 0.0, low, piece_at(edges, low)
     while start < high:
-        stop = min(edge(piece + 1, n_times, pieces), high)
+        stop = min(edges[piece + 1], high)
         total += rates[piece, LEAVING] * (stop - start)
         piece, start = piece + 1, stop
     return total
 
 
 @uncounted
-def drawn_leaving(rates: np.ndarray, low: int, high: int, n_times: int, state: np.ndarray) -> tuple[int, int]:
+def drawn_leaving(rates: np.ndarray, low: int, high: int, edges: np.ndarray, state: np.ndarray) -> tuple[int, int]:
     """Kind and time of a patient at risk at `low` who leaves by the grid time `high`."""
-    pieces, start, u = rates.shape[0], low, uniform(state)
+    start, u, n_times = low, uniform(state), edges[-1]
     if high < n_times - 1:
-        left = -math.log1p(u * math.expm1(-left_between(rates, low, high + 1, n_times)))
+        left = -math.log1p(u * math.expm1(-left_between(rates, low, high + 1, edges)))
     else:
         left = -math.log(1.0 - u)
-    piece, time = (low * pieces) // n_times, high
+    piece, time = piece_at(edges, low), high
     while start <= high:
-        stop = min(edge(piece + 1, n_times, pieces), high + 1)
+        stop = min(edges[piece + 1], high + 1)
         rate = rates[piece, LEAVING]
         if left < rate * (stop - start):
             time = min(start + int(left / rate), stop - 1)
             break
         left -= rate * (stop - start)
         piece, start = piece + 1, stop
-    piece = (time * pieces) // n_times
+    piece = piece_at(edges, time)
     other = rates[piece, LAST if time == n_times - 1 else CENSORINGS]
     return (EVENT if uniform(state) * (rates[piece, EVENTS] + other) < rates[piece, EVENTS] else CENSORING), time
 
@@ -145,7 +146,8 @@ def draw_hazards(problem: Problem, number: np.ndarray, arm: int, piece: int, haz
         total = mean
         for other in range(piece + 1):
             total += problem.roots[kind, piece, other] * number[kind, other]
-        hazards[kind, arm, piece] = max(total, LEAST_HAZARD)
+        none = kind == CENSORING and piece < problem.whole[0, UNCENSORED]
+        hazards[kind, arm, piece] = LEAST_HAZARD if none else max(total, LEAST_HAZARD)
 
 
 @compiled
@@ -153,7 +155,7 @@ def arm_pool(
     problem: Problem, first_r: np.ndarray, arm: int, n_pool: int, state: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(P, T) events, (P, T + 1) at risk and (P, 2, pieces) log hazards of one arm with its printed numbers at risk, which `first_r` has."""
-    n_times, pieces = first_r.shape[1] - 1, problem.whole[0, PIECES]
+    n_times, pieces, edges = first_r.shape[1] - 1, problem.whole[0, PIECES], problem.edges
     number, hazards = np.empty((n_pool, 2, pieces)), np.empty((n_pool, 2, 2, pieces))
     for i in range(n_pool):
         for kind in range(2):
@@ -170,10 +172,10 @@ def arm_pool(
         if high < n_times - 1:
             staying, going = first_r[arm, high + 1], first_r[arm, low] - first_r[arm, high + 1]
             for i in range(n_pool):
-                left = left_between(rates[i], low, high + 1, n_times)
+                left = left_between(rates[i], low, high + 1, edges)
                 weights[i] = (going * math.log(-math.expm1(-left)) if going > 0 else 0.0) - staying * left
             weights = np.exp(weights - weights.max())
-            reached = ((high + 1) * pieces - 1) // n_times + 1  # pieces that the data have spoken of
+            reached = piece_at(edges, high) + 1  # pieces that the data have spoken of
             resample_pool(problem, arm, weights, reached, number, hazards, state)
         low = high + 1
     d, r = np.zeros((n_pool, n_times), np.int64), np.zeros((n_pool, n_times + 1), np.int64)
@@ -184,7 +186,7 @@ def arm_pool(
             high = problem.segment[arm, low, 1]
             after = first_r[arm, high + 1] if high < n_times - 1 else 0
             for _ in range(first_r[arm, low] - after):
-                kind, time = drawn_leaving(rates[i], low, high, n_times, state)
+                kind, time = drawn_leaving(rates[i], low, high, edges, state)
                 d[i, time] += kind
                 r[i, time] += 1
             low = high + 1

@@ -12,6 +12,8 @@ the whole grid of T times):
                                                                   δ a random walk from 0, ε ~ N(0, overdispersion²)
     log q of arm a on piece j = γ_aj + ε'_aj                         each arm's own random walk, the same law for both
 
+Under a rule that leaves out whoever was followed up to a time and not dead by then, q is 0 until then, and γ starts after it.
+
 Exchanging the arms leaves the prior as it is. Walks of `walk_scale` change by an SD of that over the whole grid, however many the pieces.
 """
 
@@ -48,6 +50,7 @@ class TablePrior:
     effect_walk_scale    SD of its change over the whole grid
     censoring_walk_scale SD of the change of the log hazard of censorings, each arm its own
     overdispersion       SD of what every piece and arm has to itself
+    uncensored           first grid times at which nobody can be censored
     """
 
     pieces: int = 6
@@ -57,6 +60,7 @@ class TablePrior:
     effect_walk_scale: float = 0.5
     censoring_walk_scale: float = 1.5
     overdispersion: float = 0.0
+    uncensored: int = 0
 
     def __post_init__(self) -> None:
         above = ("pieces", "level_scale", "walk_scale", "effect_scale", "effect_walk_scale", "censoring_walk_scale")
@@ -67,26 +71,49 @@ class TablePrior:
         ]
         if not self.overdispersion >= 0:
             problems.append(f"reconstruction.prior.overdispersion: got {self.overdispersion}; allowed is 0 or above")
+        if self.uncensored < 0:
+            problems.append(f"reconstruction.prior.uncensored: got {self.uncensored}; allowed is 0 or above")
         if problems:
             raise ConfigError("cannot use the prior of the life tables", problems)
 
-    def covariances(self, pieces: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(P, P) covariances of log hazards over the pieces: of an arm's censorings, of an arm's events, of events across the arms."""
+    def edges(self, n_times: int) -> tuple[np.ndarray, int]:
+        """(P + 1,) first grid times of the pieces, and `n_times`: equal parts, with an edge where censoring starts; and the pieces before it.
+
+        Raises `ConfigError` where censoring starts after the grid.
+        """
+        pieces = min(self.pieces, n_times)
+        if not self.uncensored:
+            return equal_parts(n_times, pieces), 0
+        if self.uncensored >= n_times:
+            got = f"reconstruction.prior.uncensored: got {self.uncensored}; allowed is below the {n_times} times of the grid"
+            raise ConfigError("cannot use the prior of the life tables", [got])
+        found = equal_parts(n_times, max(pieces, 2))
+        place = 1 + int(np.abs(found[1:-1] - self.uncensored).argmin())
+        found[place] = self.uncensored
+        return found, place
+
+    def covariances(self, pieces: int, without: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(P, P) covariances of log hazards over the pieces: of an arm's censorings, of an arm's events, of events across the arms.
+
+        On the first pieces, `without` of them, nobody is censored; what stands there for those is not used.
+        """
         number = np.arange(pieces)
         walk, own = np.minimum.outer(number, number) / pieces, self.overdispersion**2 * np.eye(pieces)
-        level = self.level_scale**2
+        level, censoring = self.level_scale**2, np.eye(pieces)
+        later = pieces - without
+        censoring[without:, without:] = level + self.censoring_walk_scale**2 * walk[:later, :later] + own[:later, :later]
         baseline, effect = level + self.walk_scale**2 * walk, self.effect_scale**2 + self.effect_walk_scale**2 * walk
-        return level + self.censoring_walk_scale**2 * walk + own, baseline + effect / 4 + own, baseline - effect / 4
+        return censoring, baseline + effect / 4 + own, baseline - effect / 4
 
-    def gaussians(self, pieces: int) -> np.ndarray:
+    def gaussians(self, pieces: int, without: int = 0) -> np.ndarray:
         """(4, P, P) precisions: of an arm's censorings and events alone, and of both arms' events together, within an arm and across."""
-        censoring, same, across = self.covariances(pieces)
+        censoring, same, across = self.covariances(pieces, without)
         both = np.linalg.inv(np.block([[same, across], [across, same]]))
         return np.stack([np.linalg.inv(censoring), np.linalg.inv(same), both[:pieces, :pieces], both[:pieces, pieces:]])
 
-    def roots(self, pieces: int) -> np.ndarray:
+    def roots(self, pieces: int, without: int = 0) -> np.ndarray:
         """(2, P, P) lower Cholesky factors of the covariances of one arm's censorings and events: hazards are drawn piece by piece."""
-        censoring, same, _ = self.covariances(pieces)
+        censoring, same, _ = self.covariances(pieces, without)
         return np.stack([np.linalg.cholesky(censoring), np.linalg.cholesky(same)])
 
 
@@ -110,10 +137,18 @@ def centre(n_times: int) -> float:
     return math.log(math.log(2.0) / n_times)
 
 
+def equal_parts(n_times: int, pieces: int) -> np.ndarray:
+    """(P + 1,) first grid times of pieces of equal length, and `n_times`."""
+    return (np.arange(pieces + 1) * n_times + pieces - 1) // pieces
+
+
 @inlined
-def edge(piece: int, n_times: int, pieces: int) -> int:
-    """First grid time of a piece."""
-    return (piece * n_times + pieces - 1) // pieces
+def piece_at(edges: np.ndarray, time: int) -> int:
+    """The piece that a grid time is on."""
+    piece = 0
+    while edges[piece + 1] <= time:
+        piece += 1
+    return piece
 
 
 @inlined
@@ -123,13 +158,13 @@ def log_leaving(log_hazard: float) -> float:
 
 
 @uncounted
-def fill_cells(hazards: np.ndarray, a: int, n_times: int, cells: np.ndarray) -> None:
+def fill_cells(hazards: np.ndarray, a: int, edges: np.ndarray, cells: np.ndarray) -> None:
     """Log probabilities of one arm's cells (2, 2, T: arm, kind, time) from log hazards (2, 2, P: kind, arm, piece)."""
-    pieces, left = hazards.shape[2], 0.0
+    pieces, left, n_times = hazards.shape[2], 0.0, edges[-1]
     for piece in range(pieces):
         h, q = math.exp(hazards[EVENT, a, piece]), math.exp(hazards[CENSORING, a, piece])
         event, censored = log_leaving(hazards[EVENT, a, piece]), log_leaving(hazards[CENSORING, a, piece]) - h
-        for t in range(edge(piece, n_times, pieces), edge(piece + 1, n_times, pieces)):
+        for t in range(edges[piece], edges[piece + 1]):
             cells[a, EVENT, t] = event - left
             cells[a, CENSORING, t] = censored - left
             left += h + q
@@ -152,16 +187,16 @@ def log_prior(cells: np.ndarray, log_factorial: np.ndarray, arms: Arms, a: int, 
 
 
 @uncounted
-def count_pieces(arms: Arms, a: int, n_times: int, statistics: np.ndarray) -> None:
+def count_pieces(arms: Arms, a: int, edges: np.ndarray, statistics: np.ndarray) -> None:
     """Sufficient statistics of one arm's hazards, (2, P, 2: kind, piece, number who left so and times at which patients might have)."""
-    t, d, c, pieces = arms.t, arms.d, arms.c, statistics.shape[1]
-    piece, low, stop = 0, 0, edge(1, n_times, pieces)
+    t, d, c, pieces, n_times = arms.t, arms.d, arms.c, statistics.shape[1], edges[-1]
+    piece, low, stop = 0, 0, edges[1]
     statistics[:] = 0.0
     for i in range(arms.m[a]):
         time, events, censored = t[a, i], d[a, i], c[a, i]
         while time >= stop:
             piece += 1
-            low, stop = stop, edge(piece + 1, n_times, pieces)
+            low, stop = stop, edges[piece + 1]
         statistics[EVENT, piece, 0] += events
         statistics[EVENT, piece, 1] += (events + censored) * (time - low + 1)
         statistics[CENSORING, piece, 1] += events * (time - low)
@@ -172,7 +207,7 @@ def count_pieces(arms: Arms, a: int, n_times: int, statistics: np.ndarray) -> No
             statistics[CENSORING, piece, 1] += censored * (time - low)
     later, i = 0, arms.m[a] - 1
     for piece in range(pieces - 1, -1, -1):
-        low, stop = edge(piece, n_times, pieces), edge(piece + 1, n_times, pieces)
+        low, stop = edges[piece], edges[piece + 1]
         statistics[EVENT, piece, 1] += later * (stop - low)
         statistics[CENSORING, piece, 1] += later * (stop - low)
         while i >= 0 and t[a, i] >= low:
@@ -192,16 +227,16 @@ def move_hazards(
     hazards: np.ndarray,
     arms: Arms,
     a: int,
-    n_times: int,
+    edges: np.ndarray,
     coupling: float,
     statistics: np.ndarray,
     state: np.ndarray,
 ) -> None:
     """One Metropolis-Hastings proposal for every hazard of an arm given its table and, as far as they are coupled (0: not, 1: as in the prior of both
-    arms), the other arm's hazards.
+    arms), the other arm's hazards. A hazard of `LEAST_HAZARD` is none, and stays so.
     """
-    pieces, mean = hazards.shape[2], centre(n_times)
-    count_pieces(arms, a, n_times, statistics)
+    pieces, mean = hazards.shape[2], centre(edges[-1])
+    count_pieces(arms, a, edges, statistics)
     for kind in range(2):
         together = coupling if kind == EVENT else 0.0
         for piece in range(pieces):
@@ -209,6 +244,8 @@ def move_hazards(
             if together > 0.0:
                 own = (1.0 - together) * own + together * gaussians[SAME, piece, piece]
             count, exposure, old = statistics[kind, piece, 0], statistics[kind, piece, 1], hazards[kind, a, piece]
+            if old <= LEAST_HAZARD:
+                continue
             new = old + STEP_WIDTH * (uniform(state) - 0.5) / math.sqrt(own + count)
             if new < LEAST_HAZARD:
                 continue

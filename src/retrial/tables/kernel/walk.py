@@ -53,11 +53,11 @@ class Given(NamedTuple):
 
 
 @uncounted
-def look_up(hazards: np.ndarray, scope: int, n_times: int, given: Given) -> None:
+def look_up(hazards: np.ndarray, scope: int, edges: np.ndarray, given: Given) -> None:
     """Fill `given` from log hazards (2, 2, P)."""
     for a in range(2):
         if scope in (a, BOTH):
-            fill_cells(hazards, a, n_times, given.cells)
+            fill_cells(hazards, a, edges, given.cells)
             fill_rates(hazards, a, given.rates[a])
 
 
@@ -133,14 +133,14 @@ def proposed(
     """Put a proposal into `new` (the arms that it changes) and what it touches into `steps`; returns their number (0: no move) and the
     log ratio of the prior and of the two directions' densities.
     """
-    u, n_times = uniform(state), problem.times.size
+    u = uniform(state)
     redraws[WIDE] = 0
     if u < REDRAWN:
         arm, count = drawn_arm(arms.n, scope, state), length_of(redraws[WIDEST], u / REDRAWN)
         redraws[WIDE] = count > redraws[WIDEST] // 2
         redraws[TRIED] += redraws[WIDE]
         copy_arm(arms, new, arm)
-        drawn = redraw(problem.segment, given.rates[arm], new, arm, count, n_times, given.weights, state, steps)
+        drawn = redraw(problem.segment, given.rates[arm], new, arm, count, problem.edges, given.weights, state, steps)
         return (1 if drawn else 0), 0.0
     u = (u - REDRAWN) / (1.0 - REDRAWN)
     if scope == BOTH:
@@ -282,8 +282,8 @@ def walk(
     while made < n_proposals:
         for a in range(2):
             if scope in (a, BOTH):
-                move_hazards(problem.gaussians, hazards, arms, a, n_times, coupling, given.statistics, state)
-        look_up(hazards, scope, n_times, given)
+                move_hazards(problem.gaussians, hazards, arms, a, problem.edges, coupling, given.statistics, state)
+        look_up(hazards, scope, problem.edges, given)
         if readings.size > 1 and not hot:
             other = readings[min(int(uniform(state) * readings.size), readings.size - 1)]
             budget = weighted(cold, energy) - math.log(1.0 - uniform(state))

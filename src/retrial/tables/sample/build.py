@@ -60,9 +60,11 @@ def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, stri
     if reading.test is not None:
         real[codes.CHI_SQUARE] = _test_interval(targets, strict)
     real[codes.SCALARS] = quantile(ratio), math.log(ratio.value) if ratio is not None else 0.0, float(curve is not None)
-    whole[codes.PIECES] = pieces = min(prior.pieces, targets.n_times)
+    edges, without = prior.edges(targets.n_times)
+    pieces = edges.size - 1
+    whole[codes.PIECES], whole[codes.UNCENSORED] = pieces, without
     points = np.full((2, 0, 1 + codes.CURVE_COLUMNS), NAN) if curve is None else curve
-    hazards = (prior.gaussians(pieces), prior.roots(pieces), log_factorials(n))
+    hazards = (prior.gaussians(pieces, without), prior.roots(pieces, without), log_factorials(n), edges)
     arrays = (np.array(targets.times), inverses(n), segments(targets), printed_times(targets), points, *hazards)
     return Problem(*arrays, whole[None], real[None])
 

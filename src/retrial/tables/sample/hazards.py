@@ -8,7 +8,7 @@ import numpy as np
 
 from retrial.dims import MONTHS_PER_UNIT
 from retrial.tables.ensemble import Island, PrintedHazards
-from retrial.tables.kernel.prior import edge
+from retrial.tables.kernel.prior import TablePrior
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.smc.weights import drawn_places
@@ -20,7 +20,12 @@ DRAWS = 4_000
 
 
 def printed_hazards(
-    targets: Targets, islands: Sequence[Island], pilots: Sequence[Island], seed: int, factors: Mapping[Reading, float]
+    targets: Targets,
+    islands: Sequence[Island],
+    pilots: Sequence[Island],
+    seed: int,
+    factors: Mapping[Reading, float],
+    prior: TablePrior,
 ) -> PrintedHazards:
     """Draws of all samplers in proportion to their evidence, times a factor for each reading. The mean evidence over R equally likely
     readings is that of the joint samplers and, for each reading that only its pilot reached, that pilot's over R.
@@ -42,7 +47,7 @@ def printed_hazards(
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(HAZARDS,)))
     places = drawn_places(mass, DRAWS, random.random())
     log_hazards = np.concatenate([island.log_hazards for _, island, _ in parts])
-    pieces, unit = log_hazards.shape[-1], MONTHS_PER_UNIT[targets.time_unit]
-    starts = targets.first - targets.step + targets.step * np.array([edge(k, targets.n_times, pieces) for k in range(pieces)])
+    unit = MONTHS_PER_UNIT[targets.time_unit]
+    starts = targets.first - targets.step + targets.step * prior.edges(targets.n_times)[0][:-1]
     step = targets.step * unit
     return PrintedHazards(starts * unit, step, log_hazards[places] - np.log(step), number[places].astype(np.int64))

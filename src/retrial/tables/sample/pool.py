@@ -89,7 +89,7 @@ def drawn_ensemble(
     pool = tuple(island for island in (*islands, *pilots.values()) if island.arrived)
     own = {result.reading: result.share for result in results if result.status == "attained"}
     factors = {reading: shares.get(reading, 0.0) / share for reading, share in own.items() if share > 0}
-    hazards = printed_hazards(targets, islands, list(pilots.values()), seed, factors)
+    hazards = printed_hazards(targets, islands, list(pilots.values()), seed, factors, settings.prior)
     return dataclasses.replace(ensemble_of(targets, chosen, results, seed), pool=pool, hazards=hazards)
 
 

@@ -11,8 +11,8 @@ from retrial.tables.kernel.compiled import random_state
 from retrial.tables.kernel.entries import from_table, in_slots, room
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.population import energies_all, to_tables, walk_all
-from retrial.tables.kernel.prior import EVENT, centre, coupling_energy
-from retrial.tables.kernel.problem import FIRST_HELD, LAST_HELD, PIECES, Problem
+from retrial.tables.kernel.prior import CENSORING, EVENT, LEAST_HAZARD, centre, coupling_energy
+from retrial.tables.kernel.problem import FIRST_HELD, LAST_HELD, PIECES, UNCENSORED, Problem
 from retrial.tables.kernel.walk import N_COLD, N_ENERGIES, N_REDRAWS, TAKEN, TRIED, WIDEST
 
 ALL = slice(None)
@@ -76,6 +76,8 @@ class Population:
         tilt = np.zeros((2, TILTS))
         tilt[:, 2] = problem.whole[0, FIRST_HELD + 2]
         tilt[:, 3] = problem.whole[0, LAST_HELD + 2] if problem.whole[0, LAST_HELD + 2] >= 0 else n_times
+        hazards = np.full((size, 2, 2, problem.whole[0, PIECES]), centre(n_times))
+        hazards[:, CENSORING, :, : problem.whole[0, UNCENSORED]] = LEAST_HAZARD
         return cls(
             problem,
             np.ascontiguousarray(first_r[:2, 0]),
@@ -83,7 +85,7 @@ class Population:
             np.zeros(shape, np.int64),
             np.zeros(shape, np.int64),
             np.zeros((size, 2), np.int64),
-            np.full((size, 2, 2, problem.whole[0, PIECES]), centre(n_times)),
+            hazards,
             np.zeros((size, N_ENERGIES)),
             np.zeros((size, 2), np.int64),
             np.repeat(np.arange(size)[:, None], 2, axis=1),
