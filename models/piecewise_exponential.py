@@ -30,10 +30,10 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from retrial.dims import ARM, ARMS, RAW
+from retrial.dims import RAW
 from retrial.fit.observe import observe_cells
 from retrial.fit.survival.intervals import IntervalCounts, interval_counts, share_and_information, spans
-from retrial.fit.survival.likelihood import COLUMN, COVARIATE_PREDICTOR, OBSERVED, ROW, SurvivalData, covariate_predictor
+from retrial.fit.survival.likelihood import COVARIATE_PREDICTOR, OBSERVED, SurvivalData, patients_in_model
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
 from retrial.priors.scales import LOG, LOG_HAZARD_RATIO, Parameter, Scale
@@ -58,7 +58,7 @@ def prepare(data: SurvivalData, cuts: tuple[float, ...]) -> IntervalCounts:
 def log_hazards(parameters: Mapping[str, Any], xp: Any) -> tuple[Any, Any]:
     """Log hazards (..., interval) of the control and the experimental arm; scalar parameters are (..., 1)."""
     control = parameters["log_baseline_hazard"] + parameters["walk_scale"] * _walk(parameters["walk_steps"], xp)
-    control = control + parameters.get(COVARIATE_PREDICTOR, 0.0)
+    control = control + parameters.get(COVARIATE_PREDICTOR, 0.0)  # that of patients whose covariates are given
     effect = parameters["log_hazard_ratio"]
     if "effect_walk_steps" in parameters:
         effect = effect + parameters["effect_walk_scale"] * _walk(parameters["effect_walk_steps"], xp)
@@ -86,37 +86,25 @@ def hazard(
 
 def build(data: IntervalCounts, priors: PriorSet, varying: bool = False) -> pm.Model:
     """PyMC model of one table's sufficient statistics; every count and hyper-parameter is `pm.Data`."""
-    patterns, intervals = data.events.shape
-    rows = data.of_rows()
-    coords = {
-        STATISTIC: ["events", "exposure"],
-        ROW if rows else ARM: np.arange(patterns) if rows else list(ARMS),
-        INTERVAL: np.arange(1, intervals + 1),
-        STEP: np.arange(1, intervals),
-    }
-    with pm.Model(coords={**coords, **({COLUMN: list(data.columns)} if rows else {})}) as model:
+    intervals, rows = data.events.shape[1], data.of_rows()
+    coords = {STATISTIC: ["events", "exposure"], INTERVAL: np.arange(1, intervals + 1), STEP: np.arange(1, intervals)}
+    with pm.Model(coords={**coords, **data.coords}) as model:
         parameters = _random_walk("walk", "log_baseline_hazard", data, priors)
         if varying:
             parameters |= _random_walk("effect_walk", "log_hazard_ratio", data, priors)
         else:
             parameters["log_hazard_ratio"] = effect_prior("log_hazard_ratio", priors["log_hazard_ratio"])
-        control, treated = log_hazards(parameters, pt)
-        log_h = _of_patterns(rows, control, treated, priors) if rows else pt.stack([control, treated])
+        log_h = pt.stack(log_hazards(parameters, pt))
+        if rows:
+            experimental, of_patients = patients_in_model(rows, priors)
+            log_h = log_h[0] + (log_h[1] - log_h[0]) * experimental[:, None] + of_patients[:, None]
         step = pm.Data("step_months", data.step) if data.step > 0 else None
         of_event = log_h if step is None else pt.log1mexp(-pt.exp(log_h) * step)
-        of_rows = ROW if rows else ARM
         if data.at_zero is not None:
             half = pt.log1mexp(-pt.exp(log_h[:, 0]) * step / 2)
-            observe_cells("at_zero", half, data.at_zero, (of_rows,), data="events_at_zero")
-        observe_cells(OBSERVED, pt.stack([of_event, -pt.exp(log_h)]), data.counts, (STATISTIC, of_rows, INTERVAL))
+            observe_cells("at_zero", half, data.at_zero, (data.dim,), data="events_at_zero")
+        observe_cells(OBSERVED, pt.stack([of_event, -pt.exp(log_h)]), data.counts, (STATISTIC, data.dim, INTERVAL))
     return model
-
-
-def _of_patterns(rows: Mapping[str, Any], control: Any, treated: Any, priors: PriorSet) -> Any:
-    """Log hazards (pattern, interval) of patients of one arm and covariate pattern each."""
-    experimental = pm.Data("experimental_arm", rows["experimental_arm"], dims=ROW)[:, None]
-    of_patient = covariate_predictor(pm.Data("covariate_values", rows["covariate_values"], dims=(ROW, COLUMN)), priors)
-    return control + (treated - control) * experimental + of_patient[:, None]
 
 
 def _random_walk(name: str, first: str, data: IntervalCounts, priors: PriorSet) -> dict[str, Any]:

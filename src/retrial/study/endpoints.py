@@ -232,7 +232,7 @@ class UnadjustedTest(Tested):
         return _TESTS[self.name]
 
 
-class Covariate(Section):
+class PatientCovariate(Section):
     """How a column of a file of patients is read as a covariate.
 
     `kind` is told by the values where it is left out: numbers are numeric, texts categorical. `reference` is the level that the others
@@ -244,7 +244,7 @@ class Covariate(Section):
     reference: str = ""
 
     @model_validator(mode="after")
-    def _of_levels(self) -> Covariate:
+    def _of_levels(self) -> PatientCovariate:
         if self.kind == "numeric" and self.reference:
             raise Clash(
                 f"got {shown(self.reference)} of a numeric covariate; allowed with kind: categorical",
@@ -268,7 +268,7 @@ def _covariates_by_name(raw: object) -> object:
     return {str(name): {} if section is None else section for name, section in pairs}
 
 
-Covariates = Annotated[dict[str, Covariate], BeforeValidator(_covariates_by_name)]
+Covariates = Annotated[dict[str, PatientCovariate], BeforeValidator(_covariates_by_name)]
 
 
 class PatientFile(Section):
@@ -357,7 +357,7 @@ class Endpoint(Section):
         return self
 
     @property
-    def adjusts_for(self) -> dict[str, Covariate]:
+    def adjusts_for(self) -> dict[str, PatientCovariate]:
         """Covariates of the patients, wherever they are named."""
         return self.covariates or (self.patients.covariates if self.patients is not None else {})
 

@@ -12,7 +12,7 @@ import pandas as pd
 from retrial.dims import ARMS, EXPERIMENTAL, MONTHS_PER_UNIT
 from retrial.errors import DataError
 from retrial.study.arms.names import ArmNames
-from retrial.study.sections import Covariate, PatientFile
+from retrial.study.sections import PatientCovariate, PatientFile
 from retrial.tables.patients import PatientReader, is_missing, numbers
 
 MOST_LEVELS = 20
@@ -100,7 +100,7 @@ def read_covariates(
     path: Path,
     time_unit: str,
     layout: PatientFile,
-    asked: Mapping[str, Covariate],
+    asked: Mapping[str, PatientCovariate],
     key: str,
     labels: Mapping[str, str] | None = None,
     names: ArmNames = ArmNames(),  # noqa: B008 - frozen
@@ -145,7 +145,7 @@ def read_covariates(
     )
 
 
-def _texts(reader: PatientReader, asked: Mapping[str, Covariate], key: str, mine: np.ndarray) -> pd.DataFrame:
+def _texts(reader: PatientReader, asked: Mapping[str, PatientCovariate], key: str, mine: np.ndarray) -> pd.DataFrame:
     """The columns of the covariates as texts, of the patients `mine`."""
     delimiter, header = reader.header()
     absent = [name for name in asked if name not in header]
@@ -186,7 +186,9 @@ def _who_is_left(
         yield f"{key}: got no event among the {int(kept.sum())} patients with a value of every covariate; {remedy}"
 
 
-def _columns(name: str, how: Covariate, texts: np.ndarray, decimal: str | None, key: str) -> list[tuple[Column, np.ndarray]]:
+def _columns(
+    name: str, how: PatientCovariate, texts: np.ndarray, decimal: str | None, key: str
+) -> list[tuple[Column, np.ndarray]]:
     """Design columns of one covariate without missing values."""
     levels, codes, counts = np.unique(texts, return_inverse=True, return_counts=True)
     if levels.size == 1:
@@ -206,7 +208,7 @@ def _columns(name: str, how: Covariate, texts: np.ndarray, decimal: str | None, 
     return _categorical(name, how, levels, codes, counts, key)
 
 
-def _numeric(name: str, how: Covariate, values: np.ndarray, key: str) -> tuple[Column, np.ndarray]:
+def _numeric(name: str, how: PatientCovariate, values: np.ndarray, key: str) -> tuple[Column, np.ndarray]:
     if np.abs(values).max() > LARGEST:
         raise DataError("", [f"{key}: got {values[np.abs(values).argmax()]:g}; allowed are numbers of a size up to {LARGEST:g}"])
     centre, scale = float(values.mean()), float(values.std(ddof=1))
@@ -218,7 +220,7 @@ def _numeric(name: str, how: Covariate, values: np.ndarray, key: str) -> tuple[C
 
 
 def _categorical(
-    name: str, how: Covariate, levels: np.ndarray, codes: np.ndarray, counts: np.ndarray, key: str
+    name: str, how: PatientCovariate, levels: np.ndarray, codes: np.ndarray, counts: np.ndarray, key: str
 ) -> list[tuple[Column, np.ndarray]]:
     if levels.size > MOST_LEVELS:
         problem = f"{key}: got {levels.size} levels ({_listed(list(levels))}); allowed are up to {MOST_LEVELS}"

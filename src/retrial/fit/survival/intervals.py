@@ -11,9 +11,9 @@ from typing import ClassVar
 import numpy as np
 
 from retrial.cells import COUNTS
-from retrial.dims import ARM, RECONSTRUCTION, TIME
+from retrial.dims import ARM, ARMS, RECONSTRUCTION, TIME
 from retrial.errors import DataError
-from retrial.fit.survival.likelihood import SurvivalData
+from retrial.fit.survival.likelihood import COLUMN, ROW, SurvivalData
 from retrial.fit.survival.patients import PatientData
 from retrial.tables.life_table import LifeTable
 from retrial.tables.recorded import Recorded, recording_intervals, unit_ends
@@ -121,6 +121,18 @@ class IntervalCounts:
         arms = np.stack([1 - self.experimental, self.experimental])
         at_zero = None if self.at_zero is None else arms @ self.at_zero
         return IntervalCounts(arms @ self.events, arms @ self.exposure, self.step, at_zero)
+
+    @property
+    def dim(self) -> str:
+        """What stands beside the intervals: arms, or patterns of arm and covariates."""
+        return ARM if self.experimental is None else ROW
+
+    @property
+    def coords(self) -> dict[str, list[str]]:
+        """Coordinates of that, and of the covariates."""
+        if self.experimental is None:
+            return {ARM: list(ARMS)}
+        return {ROW: [str(place) for place in range(self.experimental.size)], COLUMN: list(self.columns)}
 
     def of_rows(self) -> dict[str, np.ndarray]:
         """Arm (pattern,) and covariates (pattern, column) of every pattern; nothing where every patient of an arm is alike."""

@@ -148,10 +148,11 @@ def linear_predictor(parameters: Mapping[str, Any], experimental: Any) -> Any:
     return treated + parameters[COVARIATE_PREDICTOR] if COVARIATE_PREDICTOR in parameters else treated
 
 
-def covariate_predictor(values: Any, priors: PriorSet) -> Any:
-    """γ · z (row,) of covariates `values` (row, column), with independent coefficients γ in the model in context."""
+def patients_in_model(rows: Mapping[str, np.ndarray], priors: PriorSet) -> tuple[Any, Any]:
+    """Arm (row,) and γ · z (row,) of patients' rows (`PatientData.of_rows`), with independent coefficients γ in the model in context."""
+    made = {name: pm.Data(name, value, dims=(ROW, COLUMN)[: value.ndim]) for name, value in rows.items()}
     effects = effect_prior(COVARIATE_EFFECTS, priors[COVARIATE_EFFECTS], dims=COLUMN)
-    return (values * effects).sum(axis=-1)
+    return made["experimental_arm"], (made["covariate_values"] * effects).sum(axis=-1)
 
 
 def observe(hazard: Hazard, data: Any, parameters: Mapping[str, Any], priors: PriorSet) -> None:
@@ -165,10 +166,10 @@ def observe(hazard: Hazard, data: Any, parameters: Mapping[str, Any], priors: Pr
     # a compiled model refuses data that it does not use
     previous = pm.Data("previous_months", data.previous, dims=data.dims[-1]) if data.recorded != "exact" else None
     experimental: Any = EXPERIMENTAL_INDICATOR
-    rows = {name: pm.Data(name, value, dims=(ROW, COLUMN)[: value.ndim]) for name, value in data.of_rows().items()}
+    rows = data.of_rows()
     if rows:
-        experimental = rows["experimental_arm"]
-        parameters = {**parameters, COVARIATE_PREDICTOR: covariate_predictor(rows["covariate_values"], priors)}
+        experimental, of_patients = patients_in_model(rows, priors)
+        parameters = {**parameters, COVARIATE_PREDICTOR: of_patients}
     cells = cell_log_likelihood(hazard, times, previous, parameters, data.recorded, pt, len(data.counts), experimental)
     observe_cells(OBSERVED, cells, data.counts, data.dims)
 
