@@ -18,7 +18,7 @@ from retrial.pipeline.tables import chosen_endpoints
 from retrial.run_config import RunConfig
 from retrial.store.stages import Stages
 from retrial.study.study import Study
-from retrial.tables.covariates import CovariateRows, read_covariates
+from retrial.tables.covariates import CovariateRows, covariates_of
 from retrial.tables.endpoint import EndpointTables
 from retrial.tables.findings.patients import first_event_time
 from retrial.tables.life_table import LifeTable
@@ -28,24 +28,12 @@ log = logging.getLogger("retrial")
 ONE_ARM = "covariates are not used in a study of one arm: there is no effect of treatment to adjust"
 
 
-def covariates_of(run: RunConfig, study: Study, key: str) -> CovariateRows | None:
-    """Patients of an endpoint with their covariates; None where the study file names none. Raises `DataError`."""
-    endpoint = study.endpoints[key]
-    layout, asked = endpoint.patients, endpoint.adjusts_for
-    if layout is None or not asked:
-        return None
-    labels = {study.arm(arm).label: arm for arm in study.names.roles.values() if study.arm(arm).label}
-    path = run.study_file.parent / layout.file
-    where = f"endpoints.{key}.covariates" if endpoint.covariates else f"endpoints.{key}.patients.covariates"
-    return read_covariates(path, study.time_unit, layout, asked, where, labels, study.names)
-
-
 def check_covariates(run: RunConfig, study: Study) -> None:
     """Refuse covariates that cannot be used, before anything is computed or written. Raises `DataError` with the faults of all endpoints."""
     found = list[DataError]()
     for key in chosen_endpoints(run, study):
         try:
-            covariates_of(run, study, key)
+            covariates_of(study, run.study_file.parent, key)
         except DataError as error:
             found.append(error)
     if found:
@@ -73,7 +61,7 @@ _ABOUT = ("priors", "sampler", "limits", "questions", "covariates")
 
 
 def _adjustment(run: RunConfig, study: Study, item: EndpointTables) -> Adjustment | None:
-    rows = covariates_of(run, study, item.endpoint)
+    rows = covariates_of(study, run.study_file.parent, item.endpoint)
     if rows is None:
         return None
     if study.one_arm:

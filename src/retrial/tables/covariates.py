@@ -13,6 +13,7 @@ from retrial.dims import ARMS, EXPERIMENTAL, MONTHS_PER_UNIT
 from retrial.errors import DataError
 from retrial.study.arms.names import ArmNames
 from retrial.study.sections import PatientCovariate, PatientFile
+from retrial.study.study import Study
 from retrial.tables.patients import PatientReader, is_missing, numbers
 
 MOST_LEVELS = 20
@@ -94,6 +95,20 @@ class CovariateRows:
             of = ", ".join(f"{name} {count}" for name, count in self.missing.items() if count)
             told.append(f"{self.left_out} of {self.left_out + self.time.size} patients are left out for a missing value ({of})")
         return told
+
+
+def covariates_of(study: Study, folder: Path, key: str) -> CovariateRows | None:
+    """Patients of an endpoint with their covariates, from the file that lies in or below `folder`; None where the study file names none.
+
+    Raises `DataError` as `read_covariates` does.
+    """
+    endpoint = study.endpoints[key]
+    layout, asked = endpoint.patients, endpoint.adjusts_for
+    if layout is None or not asked:
+        return None
+    labels = {study.arm(arm).label: arm for arm in study.names.roles.values() if study.arm(arm).label}
+    where = f"endpoints.{key}.covariates" if endpoint.covariates else f"endpoints.{key}.patients.covariates"
+    return read_covariates(folder / layout.file, study.time_unit, layout, asked, where, labels, study.names)
 
 
 def read_covariates(

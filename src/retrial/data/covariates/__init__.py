@@ -95,7 +95,7 @@ def _told(run: RunConfig, spec: ModelSpec, given: Adjustment, prior: str, fit: D
         RATIO,
         spec.name,
         prior,
-        given.source,
+        f"{given.source}; coefficients {run.covariates.prior}",
         health.status,
         variant=CONDITIONAL,
         adjusted_for=given.rows.names,

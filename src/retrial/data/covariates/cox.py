@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from retrial.data.covariates import CONDITIONAL, Adjustment
+from retrial.data.covariates import COMPLETE, CONDITIONAL, Adjustment
 from retrial.errors import DataError
 from retrial.estimate import Estimate
 from retrial.frequentist.kernels import COX_EFRON
@@ -29,17 +29,21 @@ def cox_rows(given: Adjustment, level: float) -> list[Estimate]:
     """
     rows = given.rows
     source = f"{given.source}; lifelines"
-    subsets = _subsets(rows)
-    found = {kept: _fitted(rows, kept) for kept in subsets}
+    found = {kept: _fitted(rows, kept) for kept in _subsets(rows)}
     full = tuple(rows.covariates)
     made = list[Estimate]()
     for kept, fit in found.items():
+        if not kept and not rows.left_out:
+            continue  # that of the endpoint's life table
         maker = RowMaker(given.endpoint, source, level, ", ".join(kept))
         made += maker.log_ratio_rows_or_failed(MEASURE, RATIO, COX_EFRON, functools.partial(_treatment, fit))
     made += _coefficients(RowMaker(given.endpoint, source, level, rows.names), rows, found[full])
     made += _moved(RowMaker(given.endpoint, source, level, rows.names), found, full)
     note = "; ".join(filter(None, (_few_events(rows), *rows.words[1:])))
-    return [dataclasses.replace(row, variant=row.variant or (CONDITIONAL if row.adjusted_for else ""), note=note) for row in made]
+    return [
+        dataclasses.replace(row, variant=row.variant or (CONDITIONAL if row.adjusted_for else COMPLETE), note=note)
+        for row in made
+    ]
 
 
 Fit = tuple[np.ndarray, np.ndarray] | str
