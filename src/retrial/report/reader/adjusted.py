@@ -25,7 +25,8 @@ def adjusted_section(data: ReportData) -> Iterator[Section]:
         mine = [row for row in ours if row.endpoint == endpoint]
         full = max((row.adjusted_for for row in mine), key=lambda names: names.count(","))
         rows.append(Row(((Line(f"{upper_first(endpoint_label(data.study, endpoint))}, adjusted for {full}"),),), "group"))
-        rows += [_row(data, row) for row in mine if row.adjusted_for == full]
+        first = next((row.model for row in mine if row.method == "bayes"), "")
+        rows += [_row(data, row) for row in mine if row.adjusted_for == full and (row.method != "bayes" or row.model == first)]
     if rows:
         table = Table("adjusted_patients", "", _caption(data), ("Quantity", "Unadjusted", "Adjusted"), tuple(rows), sides=True)
         yield Section("adjusted", "Adjusted for the patients' covariates", (table,))
@@ -70,8 +71,8 @@ def _unadjusted(estimates: Sequence[Estimate], row: Estimate) -> Estimate | None
 def _caption(data: ReportData) -> str:
     prior = prior_label(_prior(data))
     return (
-        f"Bayesian: posterior median (95 % equal-tailed credible interval), {prior} prior; Cox: confidence interval. Conditional: between patients with"
-        " the same covariates. Standardised: everybody of the file in one arm against everybody in the other, averaged over their covariates. A"
-        " conditional and an unadjusted hazard ratio differ even without confounding; differences in survival and standardised ratios do not for that"
-        " reason."
+        f"Bayesian: posterior median (95 % equal-tailed credible interval), {prior} prior; Cox: confidence interval. Other models are in"
+        " estimates.csv. Conditional: between patients with the same covariates. Standardised: everybody of the file in one arm against"
+        " everybody in the other, averaged over their covariates. A conditional and an unadjusted hazard ratio differ even without"
+        " confounding; differences in survival and standardised ratios do not for that reason."
     )
