@@ -201,6 +201,7 @@ def test_without_room_for_effects_it_is_the_unadjusted_model() -> None:
     np.testing.assert_allclose(none, plain, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_nuts_gives_the_same_posterior() -> None:
     rows = patients()
     ours, theirs = posterior(rows, 1.0), posterior(rows, 1.0, Method.NUTS)

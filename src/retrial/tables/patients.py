@@ -360,6 +360,7 @@ def _named(key: str, column: str) -> str:
 
 
 def is_missing(text: object) -> bool:
+    """Whether a cell holds nothing (empty, NA, a dot, ...)."""
     return str(text).strip().casefold() in _MISSING
 
 
