@@ -25,7 +25,7 @@ import numpy as np
 import pymc as pm
 
 from retrial.fit.survival.distributions import log_mixture_survival, softplus
-from retrial.fit.survival.likelihood import SurvivalData, coords, observe
+from retrial.fit.survival.likelihood import COVARIATE_PREDICTOR, SurvivalData, coords, observe
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
 from retrial.priors.scales import LOG, LOG_HAZARD_RATIO, LOGIT, Parameter, Scale
@@ -53,7 +53,10 @@ def hazard(time: Any, experimental: Any, parameters: Mapping[str, Any], xp: Any)
     cure_logit = parameters["control_cure_logit"] + parameters["log_cure_odds_ratio"] * experimental
     log_survival = log_mixture_survival(cure_logit, cumulative, xp)
     log_hazard = log_cumulative + xp.log(shape) - log_time - softplus(cure_logit, xp) - cumulative - log_survival
-    return log_hazard, -log_survival
+    if COVARIATE_PREDICTOR not in parameters:
+        return log_hazard, -log_survival
+    of_patient = parameters[COVARIATE_PREDICTOR]
+    return log_hazard + of_patient, -log_survival * xp.exp(of_patient)
 
 
 def build(data: SurvivalData, priors: PriorSet) -> pm.Model:
@@ -66,5 +69,5 @@ def build(data: SurvivalData, priors: PriorSet) -> pm.Model:
             "log_cure_odds_ratio": effect_prior("log_cure_odds_ratio", priors["log_cure_odds_ratio"]),
             "log_hazard_ratio": effect_prior("log_hazard_ratio", priors["log_hazard_ratio"]),
         }
-        observe(hazard, data, parameters)
+        observe(hazard, data, parameters, priors)
     return model

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
-from retrial.fit.survival.likelihood import SurvivalData, coords, observe
+from retrial.fit.survival.likelihood import SurvivalData, coords, linear_predictor, observe
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
 from retrial.priors.scales import LOG_HAZARD_RATIO, Parameter, Scale
@@ -34,7 +34,7 @@ _LOG_LOG_2 = float(np.log(np.log(2.0)))
 def hazard(time: Any, experimental: Any, parameters: Mapping[str, Any], xp: Any) -> tuple[Any, Any]:
     """Log hazard and cumulative hazard at `time` (> 0), parameters broadcast against (arm, time)."""
     log_time = xp.log(time)
-    log_cumulative = _LOG_LOG_2 + log_time - xp.log(parameters["control_median"]) + parameters["log_hazard_ratio"] * experimental
+    log_cumulative = _LOG_LOG_2 + log_time - xp.log(parameters["control_median"]) + linear_predictor(parameters, experimental)
     return log_cumulative - log_time, xp.exp(log_cumulative)
 
 
@@ -45,5 +45,5 @@ def build(data: SurvivalData, priors: PriorSet) -> pm.Model:
             "control_median": positive_prior("control_median", priors["control_median"]),
             "log_hazard_ratio": effect_prior("log_hazard_ratio", priors["log_hazard_ratio"]),
         }
-        observe(hazard, data, parameters)
+        observe(hazard, data, parameters, priors)
     return model

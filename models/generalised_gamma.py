@@ -26,7 +26,7 @@ import numpy as np
 import pymc as pm
 
 from retrial.fit.survival.distributions import log_gamma_curves, log_gamma_density, log_gamma_median
-from retrial.fit.survival.likelihood import SurvivalData, coords, observe
+from retrial.fit.survival.likelihood import SurvivalData, coords, linear_predictor, observe
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
 from retrial.priors.scales import LOG_HAZARD_RATIO, Parameter, Scale
@@ -46,7 +46,7 @@ def hazard(time: Any, experimental: Any, parameters: Mapping[str, Any], xp: Any)
     log_time, shape, q = xp.log(time), parameters["shape"], parameters["family_shape"]
     median = log_gamma_median(q, xp)
     log_sigma = _LOG_2_OVER_LOG_2 + log_gamma_density(median, q, xp) - xp.log(shape)
-    stretched = log_time - xp.log(parameters["control_median"]) + parameters["log_hazard_ratio"] / shape * experimental
+    stretched = log_time - xp.log(parameters["control_median"]) + linear_predictor(parameters, experimental) / shape
     log_hazard, log_survival = log_gamma_curves(median + stretched * xp.exp(-log_sigma), q, xp)
     return log_hazard - log_sigma - log_time, -log_survival
 
@@ -60,5 +60,5 @@ def build(data: SurvivalData, priors: PriorSet) -> pm.Model:
             "family_shape": effect_prior("family_shape", priors["family_shape"]),
             "log_hazard_ratio": effect_prior("log_hazard_ratio", priors["log_hazard_ratio"]),
         }
-        observe(hazard, data, parameters)
+        observe(hazard, data, parameters, priors)
     return model

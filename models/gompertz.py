@@ -21,7 +21,7 @@ import numpy as np
 import pymc as pm
 
 from retrial.fit.survival.distributions import log_relative_expm1
-from retrial.fit.survival.likelihood import SurvivalData, coords, observe
+from retrial.fit.survival.likelihood import SurvivalData, coords, linear_predictor, observe
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
 from retrial.priors.scales import LOG, LOG_HAZARD_RATIO, Parameter, Scale
@@ -42,7 +42,7 @@ def hazard(time: Any, experimental: Any, parameters: Mapping[str, Any], xp: Any)
     rise, log_median = parameters["hazard_rise"], xp.log(parameters["control_median"])
     log_relative = xp.log(time) - log_median
     grown = rise * xp.exp(log_relative)
-    log_unit = _LOG_LOG_2 + parameters["log_hazard_ratio"] * experimental - log_relative_expm1(rise, xp)
+    log_unit = _LOG_LOG_2 + linear_predictor(parameters, experimental) - log_relative_expm1(rise, xp)
     return log_unit - log_median + grown, xp.exp(log_unit + log_relative + log_relative_expm1(grown, xp))
 
 
@@ -54,5 +54,5 @@ def build(data: SurvivalData, priors: PriorSet) -> pm.Model:
             "hazard_rise": effect_prior("hazard_rise", priors["hazard_rise"]),
             "log_hazard_ratio": effect_prior("log_hazard_ratio", priors["log_hazard_ratio"]),
         }
-        observe(hazard, data, parameters)
+        observe(hazard, data, parameters, priors)
     return model

@@ -24,7 +24,7 @@ import numpy as np
 import pymc as pm
 
 from retrial.fit.survival.distributions import softplus
-from retrial.fit.survival.likelihood import SurvivalData, coords, observe
+from retrial.fit.survival.likelihood import SurvivalData, coords, linear_predictor, observe
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
 from retrial.priors.scales import LOG_HAZARD_RATIO, Parameter, Scale
@@ -42,9 +42,7 @@ _KAPPA_OF_K = float(2.0 * np.log(2.0))
 def hazard(time: Any, experimental: Any, parameters: Mapping[str, Any], xp: Any) -> tuple[Any, Any]:
     """Log hazard and cumulative hazard at `time` (> 0), parameters broadcast against (arm, time)."""
     log_time, shape = xp.log(time), parameters["shape"]
-    odds = _KAPPA_OF_K * (
-        shape * (log_time - xp.log(parameters["control_median"])) + parameters["log_hazard_ratio"] * experimental
-    )
+    odds = _KAPPA_OF_K * (shape * (log_time - xp.log(parameters["control_median"])) + linear_predictor(parameters, experimental))
     return xp.log(_KAPPA_OF_K * shape) - log_time - softplus(-odds, xp), softplus(odds, xp)
 
 
@@ -56,5 +54,5 @@ def build(data: SurvivalData, priors: PriorSet) -> pm.Model:
             "shape": positive_prior("shape", priors["shape"]),
             "log_hazard_ratio": effect_prior("log_hazard_ratio", priors["log_hazard_ratio"]),
         }
-        observe(hazard, data, parameters)
+        observe(hazard, data, parameters, priors)
     return model

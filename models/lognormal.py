@@ -24,7 +24,7 @@ import numpy as np
 import pymc as pm
 
 from retrial.fit.survival.distributions import log_normal_density, log_normal_survival
-from retrial.fit.survival.likelihood import SurvivalData, coords, observe
+from retrial.fit.survival.likelihood import SurvivalData, coords, linear_predictor, observe
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
 from retrial.priors.scales import LOG_HAZARD_RATIO, Parameter, Scale
@@ -43,7 +43,7 @@ def hazard(time: Any, experimental: Any, parameters: Mapping[str, Any], xp: Any)
     """Log hazard and cumulative hazard at `time` (> 0), parameters broadcast against (arm, time)."""
     log_time, shape = xp.log(time), parameters["shape"]
     log_sigma = _LOG_OF_K_SIGMA - xp.log(shape)
-    stretched = log_time - xp.log(parameters["control_median"]) + parameters["log_hazard_ratio"] / shape * experimental
+    stretched = log_time - xp.log(parameters["control_median"]) + linear_predictor(parameters, experimental) / shape
     z = stretched * xp.exp(-log_sigma)
     log_survival = log_normal_survival(z, xp)
     return log_normal_density(z) - log_survival - log_sigma - log_time, -log_survival
@@ -57,5 +57,5 @@ def build(data: SurvivalData, priors: PriorSet) -> pm.Model:
             "shape": positive_prior("shape", priors["shape"]),
             "log_hazard_ratio": effect_prior("log_hazard_ratio", priors["log_hazard_ratio"]),
         }
-        observe(hazard, data, parameters)
+        observe(hazard, data, parameters, priors)
     return model

@@ -30,10 +30,10 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from retrial.dims import ARM, ARMS, RAW
+from retrial.dims import RAW
 from retrial.fit.observe import observe_cells
 from retrial.fit.survival.intervals import IntervalCounts, interval_counts, share_and_information, spans
-from retrial.fit.survival.likelihood import OBSERVED, SurvivalData
+from retrial.fit.survival.likelihood import COVARIATE_PREDICTOR, OBSERVED, SurvivalData, patients_in_model
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, scale_prior
 from retrial.priors.scales import LOG, LOG_HAZARD_RATIO, Parameter, Scale
@@ -58,6 +58,7 @@ def prepare(data: SurvivalData, cuts: tuple[float, ...]) -> IntervalCounts:
 def log_hazards(parameters: Mapping[str, Any], xp: Any) -> tuple[Any, Any]:
     """Log hazards (..., interval) of the control and the experimental arm; scalar parameters are (..., 1)."""
     control = parameters["log_baseline_hazard"] + parameters["walk_scale"] * _walk(parameters["walk_steps"], xp)
+    control = control + parameters.get(COVARIATE_PREDICTOR, 0.0)  # that of patients whose covariates are given
     effect = parameters["log_hazard_ratio"]
     if "effect_walk_steps" in parameters:
         effect = effect + parameters["effect_walk_scale"] * _walk(parameters["effect_walk_steps"], xp)
@@ -85,26 +86,24 @@ def hazard(
 
 def build(data: IntervalCounts, priors: PriorSet, varying: bool = False) -> pm.Model:
     """PyMC model of one table's sufficient statistics; every count and hyper-parameter is `pm.Data`."""
-    intervals = data.events.shape[1]
-    coords = {
-        STATISTIC: ["events", "exposure"],
-        ARM: list(ARMS),
-        INTERVAL: np.arange(1, intervals + 1),
-        STEP: np.arange(1, intervals),
-    }
-    with pm.Model(coords=coords) as model:
+    intervals, rows = data.events.shape[1], data.of_rows()
+    coords = {STATISTIC: ["events", "exposure"], INTERVAL: np.arange(1, intervals + 1), STEP: np.arange(1, intervals)}
+    with pm.Model(coords={**coords, **data.coords}) as model:
         parameters = _random_walk("walk", "log_baseline_hazard", data, priors)
         if varying:
             parameters |= _random_walk("effect_walk", "log_hazard_ratio", data, priors)
         else:
             parameters["log_hazard_ratio"] = effect_prior("log_hazard_ratio", priors["log_hazard_ratio"])
         log_h = pt.stack(log_hazards(parameters, pt))
+        if rows:
+            experimental, of_patients = patients_in_model(rows, priors)
+            log_h = log_h[0] + (log_h[1] - log_h[0]) * experimental[:, None] + of_patients[:, None]
         step = pm.Data("step_months", data.step) if data.step > 0 else None
         of_event = log_h if step is None else pt.log1mexp(-pt.exp(log_h) * step)
         if data.at_zero is not None:
             half = pt.log1mexp(-pt.exp(log_h[:, 0]) * step / 2)
-            observe_cells("at_zero", half, data.at_zero, (ARM,), data="events_at_zero")
-        observe_cells(OBSERVED, pt.stack([of_event, -pt.exp(log_h)]), data.counts, (STATISTIC, ARM, INTERVAL))
+            observe_cells("at_zero", half, data.at_zero, (data.dim,), data="events_at_zero")
+        observe_cells(OBSERVED, pt.stack([of_event, -pt.exp(log_h)]), data.counts, (STATISTIC, data.dim, INTERVAL))
     return model
 
 

@@ -30,7 +30,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from retrial.dims import RAW
-from retrial.fit.survival.likelihood import SurvivalData, coords, observe
+from retrial.fit.survival.likelihood import SurvivalData, coords, linear_predictor, observe
 from retrial.fit.survival.splines import Pieces, SplineData, pieces_of, value_and_integral
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior, scale_prior
@@ -66,7 +66,7 @@ def _hazard(time: Any, experimental: Any, parameters: Mapping[str, Any], xp: Any
     weights, median = xp.exp(log_weights), parameters["control_median"]
     value, integral = value_and_integral(pieces, weights, time, xp)
     _, to_median = value_and_integral(pieces, weights, median, xp)
-    log_unit = _LOG_LOG_2 - xp.log(to_median) + parameters["log_hazard_ratio"] * experimental
+    log_unit = _LOG_LOG_2 - xp.log(to_median) + linear_predictor(parameters, experimental)
     return log_unit + xp.log(value), xp.exp(log_unit + xp.log(integral))
 
 
@@ -90,5 +90,5 @@ def build(data: SplineData, priors: PriorSet) -> pm.Model:
         def curve(time: Any, experimental: Any, values: Mapping[str, Any], xp: Any) -> tuple[Any, Any]:
             return _hazard(pt.as_tensor(time), experimental, values, xp, pieces)
 
-        observe(curve, data.table, parameters)
+        observe(curve, data.table, parameters, priors)
     return model

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
-from retrial.fit.survival.likelihood import SurvivalData, coords, observe
+from retrial.fit.survival.likelihood import SurvivalData, coords, linear_predictor, observe
 from retrial.priors.prior_set import PriorSet
 from retrial.priors.pymc_priors import effect_prior, positive_prior
 from retrial.priors.scales import LOG, LOG_HAZARD_RATIO, Parameter, Scale
@@ -41,7 +41,7 @@ def hazard(time: Any, experimental: Any, parameters: Mapping[str, Any], xp: Any)
     log_time, gamma = xp.log(time), parameters["log_shape_ratio"] * experimental
     log_shape = xp.log(parameters["shape"]) + gamma
     log_relative = log_time - xp.log(parameters["control_median"])
-    log_cumulative = _LOG_LOG_2 + xp.exp(log_shape) * log_relative + parameters["log_hazard_ratio"] * experimental - gamma
+    log_cumulative = _LOG_LOG_2 + xp.exp(log_shape) * log_relative + linear_predictor(parameters, experimental) - gamma
     return log_cumulative + log_shape - log_time, xp.exp(log_cumulative)
 
 
@@ -54,5 +54,5 @@ def build(data: SurvivalData, priors: PriorSet) -> pm.Model:
             "log_hazard_ratio": effect_prior("log_hazard_ratio", priors["log_hazard_ratio"]),
             "log_shape_ratio": effect_prior("log_shape_ratio", priors["log_shape_ratio"]),
         }
-        observe(hazard, data, parameters)
+        observe(hazard, data, parameters, priors)
     return model

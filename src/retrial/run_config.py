@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -33,6 +34,8 @@ _SDS = (0.01, 20.0)
 _POINTS = (3, 201)
 _CLAIM = (0.5, 0.9999)
 _MOST_SIZES = 1000.0
+_FEWEST = 100
+COVARIATE_SOURCE = "prognostic factors: zero-centred, SD 1 a log ratio per SD or level, weakly informative (methods, section 7); covariates.prior_sd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,24 @@ class Multiverse:
 
 
 @dataclass(frozen=True, slots=True)
+class CovariateSettings:
+    """SD of the normal prior, mean 0, of each coefficient of a patient's covariates; draws behind an answer averaged over the patients."""
+
+    MOST: ClassVar[Mapping[str, float]] = MappingProxyType({"prior_sd": 100.0, "draws": 1e6})
+
+    prior_sd: float = 1.0
+    draws: int = 4000
+
+    def problems(self) -> list[str]:
+        """Too few draws for an interval."""
+        return [] if self.draws >= _FEWEST else [f"draws: got {self.draws}; allowed is from {_FEWEST}"]
+
+    @property
+    def prior(self) -> Prior:
+        return Prior("normal", (0.0, self.prior_sd), COVARIATE_SOURCE)
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """Which of a multiverse's shards to do, and whether only to say what is to be done."""
 
@@ -239,6 +260,7 @@ class RunConfig:
     probes: Probes = field(default_factory=Probes)
     sensitivity: Assumptions = Assumptions()
     multiverse: Multiverse = Multiverse()
+    covariates: CovariateSettings = CovariateSettings()
     part: Part = Part()
     reading_rules: ReadingRules = field(default_factory=ReadingRules)
 

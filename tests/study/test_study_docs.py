@@ -36,6 +36,7 @@ SECTION_OF_MODEL = {
     "Landmarks": "`endpoints`",
     "Landmark": "`endpoints`",
     "UnadjustedTest": "`endpoints`",
+    "PatientCovariate": "`endpoints`",
     "PatientFile": "`endpoints`",
     "Effect": "`effects`",
     "TestTable": "`tests`",

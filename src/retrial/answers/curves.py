@@ -63,20 +63,30 @@ def log_average_hazard_ratio(hazard: Hazard, draws: Mapping[str, np.ndarray], ho
     first, of those pairs of which one has it by the horizon. The hazard ratio itself where it is constant. Kalbfleisch, Prentice 1981,
     Biometrika 68:105, with the survival of both arms as weight.
     """
-    x = (_FINE_NODES + 1) / 2
-    times = horizon * x**4
+    times, weights = events_rule(horizon)
     log_hazard, cumulative = hazard(times, EXPERIMENTAL_INDICATOR, _columns(draws), np)
     with np.errstate(over="ignore", under="ignore"):
-        log_density = log_hazard - cumulative.sum(axis=1, keepdims=True) + np.log(_FINE_WEIGHTS * x**3)
+        log_density = log_hazard - cumulative.sum(axis=1, keepdims=True) + np.log(weights)
     parts = special.logsumexp(log_density, axis=-1)
     return parts[:, 1] - parts[:, 0]
 
 
 def rmst(hazard: Hazard, draws: Mapping[str, np.ndarray], horizon: float) -> np.ndarray:
     """Restricted mean survival time ∫_0^horizon S(t) dt, shape (draw, arm), months."""
+    times, weights = mean_rule(horizon)
+    return np.asarray((survival(hazard, draws, times) * weights).sum(-1))
+
+
+def mean_rule(horizon: float) -> tuple[np.ndarray, np.ndarray]:
+    """Times (months) and weights of ∫_0^horizon S(t) dt."""
     x = (_NODES + 1) / 2
-    values = survival(hazard, draws, horizon * x**2)
-    return (values * (_WEIGHTS * x * horizon)).sum(-1)
+    return horizon * x**2, _WEIGHTS * x * horizon
+
+
+def events_rule(horizon: float) -> tuple[np.ndarray, np.ndarray]:
+    """Times (months) of an integral from 0 to the horizon, and weights proportional to those of it."""
+    x = (_FINE_NODES + 1) / 2
+    return horizon * x**4, _FINE_WEIGHTS * x**3
 
 
 def kaplan_meier(table: LifeTable) -> np.ndarray:

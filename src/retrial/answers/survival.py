@@ -55,11 +55,11 @@ def survival_rows(
         rows += about.ratio_from_draws("average_hazard_ratio", known.log_ratio[kept], questions, horizon)
     rows += _noted(_medians(subject, curves.median_survival(hazard, draws), questions), follow_up.of_arms)
     about, kept = reaching(subject, follow_up, horizon)
-    rows += _by_arm(about, ("rmst", "rmst_difference"), "months", known.rmst[kept], questions, horizon)
+    rows += by_arm(about, ("rmst", "rmst_difference"), "months", known.rmst[kept], questions, horizon)
     for index, time in enumerate(times):
         about, kept = reaching(subject, follow_up, time)
         values = known.survival[kept, :, index]
-        rows += _by_arm(about, ("survival", "survival_difference"), "probability", values, questions, time)
+        rows += by_arm(about, ("survival", "survival_difference"), "probability", values, questions, time)
     return rows
 
 
@@ -81,9 +81,9 @@ def _medians(subject: Subject, values: np.ndarray, questions: Questions) -> list
     """
     names, without = ("median_survival", "median_difference"), np.isinf(values)
     if not without.any():
-        return _by_arm(subject, names, "months", values, questions)
+        return by_arm(subject, names, "months", values, questions)
     end = float(values[~without].max(initial=1.0)) * _BEYOND_ALL
-    rows = _by_arm(subject, names, "months", np.where(without, end, values), questions)
+    rows = by_arm(subject, names, "months", np.where(without, end, values), questions)
     shares = {**dict(zip(ARMS, without.mean(axis=0), strict=True)), DIFFERENCE: without.any(axis=1).mean()}
     neither = float(without.all(axis=1).mean())
     kept = [row for row in rows if row.contrast != DIFFERENCE or neither < questions.tail]
@@ -121,7 +121,7 @@ def _noted(medians: Sequence[Estimate], follow_ups: Sequence[float]) -> list[Est
     ]
 
 
-def _by_arm(
+def by_arm(
     subject: Subject, names: tuple[str, str], unit: str, values: np.ndarray, questions: Questions, time: float = NAN
 ) -> list[Estimate]:
     """A row an arm for values (draw, arm), one for their difference, and P(difference > 0)."""

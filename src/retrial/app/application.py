@@ -206,6 +206,7 @@ def _configured(verb: str, asked: Asked) -> RunConfig:
 def _work(verb: str, asked: Asked, study: Study | MultiArmStudy, folder: Path) -> None:
     """Check the configuration, and do the verb's work in its folder."""
     # imported here: they bring PyMC, and a finished run needs none of it
+    from retrial.pipeline.adjusted import check_covariates
     from retrial.pipeline.priors import check_stated
     from retrial.pipeline.tables import check_inputs
     from retrial.store.manifest import describe
@@ -213,6 +214,7 @@ def _work(verb: str, asked: Asked, study: Study | MultiArmStudy, folder: Path) -
     run = _configured(verb, asked)
     for pair in study.comparisons():
         check_inputs(run, pair)
+        check_covariates(run, pair)
     check_stated(run, study.comparisons())
     started = time.monotonic()
     with open_run(folder, run.force) as place:

@@ -64,6 +64,7 @@ def _csv_problems(study: Study, folder: Path, key: str) -> Iterator[str]:
     if endpoint.patients is None and endpoint.curve is None:
         return
     # imported here: pandas takes longer than all the rest
+    from retrial.tables.covariates import covariates_of
     from retrial.tables.patients import read_patients
     from retrial.tables.printed.digitised import read_curve
 
@@ -72,6 +73,7 @@ def _csv_problems(study: Study, folder: Path, key: str) -> Iterator[str]:
         try:
             if name == "patients" and endpoint.patients is not None:
                 read_patients(folder / file, study.time_unit, endpoint.patients, labels, study.names)
+                covariates_of(study, folder, key)
             else:
                 read_curve(folder / file, study.names)
         except InputError as error:

@@ -16,6 +16,7 @@ from retrial.tables.findings.spread import Key
 
 if TYPE_CHECKING:
     from retrial.answers.comparison.shared import ModelAnswers
+    from retrial.data.covariates import Adjustment
     from retrial.data.prior_checks import Before
     from retrial.data.survival_checks import Criticised
     from retrial.multivariable.summary import CovariateSummary
@@ -92,6 +93,7 @@ class Kind:
     lacks     what the study's numbers lack for a posterior of the model, a line a key
     conflict  rows that hold every prior set of a run against what is printed, whatever the models
     alone     whether its models say something of one arm by itself
+    adjust    posteriors of one model with the covariates of an endpoint's patients
     compare   posterior moments on every one of the endpoint's tables, and on every one of another ensemble;
               empty where the model has no single effect
     """
@@ -108,6 +110,7 @@ class Kind:
     predict: Callable[[Before, ModelSpec, PriorSet], Values] | None = None
     scale: Callable[[RunConfig, ModelSpec, Study, Mapping[Place, xr.DataTree]], Iterator[Row]] | None = None
     conflict: Callable[[RunConfig, Study], Iterator[Row]] | None = None
+    adjust: Callable[[RunConfig, ModelSpec, Study, EndpointTables, Adjustment], Fits] | None = None
     lacks: Callable[[RunConfig, ModelSpec, Study], Iterable[str]] | None = None
     compare: Callable[[RunConfig, ModelSpec, EndpointTables, LifeTable], list[Moments]] | None = None
 

@@ -25,6 +25,7 @@ from retrial.answers.survival import survival_rows
 from retrial.cells import log_likelihood
 from retrial.criticism.joint import JOINT, joint_weights, log_prior_evidence
 from retrial.criticism.pointwise import patients_observed
+from retrial.data.covariates import Adjustment, adjusted
 from retrial.data.direction import good_endpoints
 from retrial.data.kind import Fits, Kind, Moments, Place, Row, Values, diagnostic_row
 from retrial.data.prior_checks import CHAINS, DRAWS, Before, scaled_row, thinned
@@ -125,6 +126,13 @@ def fit(run: RunConfig, spec: ModelSpec, study: Study, tables: Sequence[Endpoint
             criticised(run, complete, own, fitted, question) for own, fitted, question in zip(specs, fits, questions, strict=True)
         ]
     return dataclasses.replace(Fits.together(parts), criticism=criticism)
+
+
+def adjust(run: RunConfig, spec: ModelSpec, study: Study, item: EndpointTables, given: Adjustment) -> Fits:
+    """The same with the covariates of an endpoint's patients, with the cut points of the unadjusted model."""
+    sets = {name: value for name, value in run.sets_for(spec).items() if value.speaks_of(EFFECT, item.endpoint)}
+    complete = {name: turned(value, study).over(spec.priors) for name, value in sets.items()}
+    return adjusted(run, on(spec, item.table, item.weights, item.recorded), given, complete, run.study_file.stem)
 
 
 def _told(
@@ -355,4 +363,5 @@ KIND = Kind(
     predict=predict,
     scale=scale,
     compare=compare,
+    adjust=adjust,
 )

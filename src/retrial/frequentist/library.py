@@ -97,6 +97,22 @@ class Library(Kernels):
         return WeibullFit.from_accelerated(fitted.params_[_AFT].to_numpy(), fitted.variance_matrix_.loc[_AFT, _AFT].to_numpy())
 
 
+def cox_with_covariates(
+    time: np.ndarray, event: np.ndarray, entry: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log hazard ratios (column,) of the columns (patient, column), with Efron's ties, and their covariance (column, column), by `CoxPHFitter`.
+
+    Patients who are censored at time 0 say nothing and are left out. Raises `DataError` where the partial likelihood has no maximum.
+    """
+    frame = pd.DataFrame(columns, columns=[f"x{place}" for place in range(columns.shape[1])])
+    frame = frame.assign(time=time, event=event, entry=entry)[time > 0]
+    late = bool((frame["entry"] > 0).any())
+    frame = frame if late else frame.drop(columns="entry")
+    with _converging(), np.errstate():
+        fitted = CoxPHFitter().fit(frame, "time", "event", entry_col="entry" if late else None, fit_options=_COX_STEPS)
+    return fitted.params_.to_numpy(), fitted.variance_matrix_.to_numpy()
+
+
 @contextmanager
 def _converging() -> Iterator[None]:
     """Turn what the libraries warn of or raise, where they do not reach the maximum, into a `DataError`."""

@@ -16,6 +16,7 @@ from retrial.errors import DataError, PriorError
 from retrial.estimate import Estimate
 from retrial.fit.evidence import evidence_rows
 from retrial.frequentist.ratios import published_effects
+from retrial.pipeline.adjusted import adjusted_answers
 from retrial.pipeline.arms.comparisons import each_comparison
 from retrial.pipeline.arms.single import for_arms_of, keep_own
 from retrial.pipeline.audit import audit_stage
@@ -80,6 +81,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     reconstructed = endpoint_tables(run, used, refused(study, checks), stages) if needs_tables else Reconstructions([], [], [])
     table_files(reconstructed.tables).write(folder)
     fits = posteriors(run, used, reconstructed.tables, stages)
+    fits = Fits.together([fits, adjusted_answers(run, used, reconstructed.tables, stages)])
     if not fits.estimates and not reconstructed.failures and not fits.failures and run.models:
         words = f"the study has no data for the model {', '.join(run.models)} of which the prior {run.main_prior} speaks"
         lacking = [line for spec in run.models.values() if spec.kind.lacks for line in spec.kind.lacks(run, spec, used)]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retrial.audit.run import numbers_recomputed
+from retrial.data.kind import Fits
+from retrial.pipeline.adjusted import adjusted_answers
 from retrial.pipeline.arms.comparisons import each_comparison
 from retrial.pipeline.arms.single import for_arms_of, keep_own
 from retrial.pipeline.audit import audit_stage, findings
@@ -45,6 +47,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     with step("frequentist twins"):
         rows = stages.run("frequentist", frequentist_rows, run.about("questions"), study, used, tables)
     fits = posteriors(run, used, tables, stages)
+    fits = Fits.together([fits, adjusted_answers(run, used, tables, stages)])
     estimates = [*rows, *fits.estimates]
     with step("priors: what they imply, and which fight the data"):
         about = run.about("models", "priors", "endpoints", "questions")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal, cast
@@ -232,6 +232,45 @@ class UnadjustedTest(Tested):
         return _TESTS[self.name]
 
 
+class PatientCovariate(Section):
+    """How a column of a file of patients is read as a covariate.
+
+    `kind` is told by the values where it is left out: numbers are numeric, texts categorical. `reference` is the level that the others
+    are compared with, the most frequent where it is left out.
+    """
+
+    label: str = ""
+    kind: Literal["numeric", "categorical"] | None = None
+    reference: str = ""
+
+    @model_validator(mode="after")
+    def _of_levels(self) -> PatientCovariate:
+        if self.kind == "numeric" and self.reference:
+            raise Clash(
+                f"got {shown(self.reference)} of a numeric covariate; allowed with kind: categorical",
+                at=("reference",),
+                also=("kind",),
+            )
+        return self
+
+
+def _covariates_by_name(raw: object) -> object:
+    """{column: section} of a column, a list of columns, or a mapping; a section that is left out is empty."""
+    items = [raw] if isinstance(raw, (str, dict)) else raw
+    if not isinstance(items, (list, tuple)):
+        return raw
+    pairs = [pair for item in items for pair in (item.items() if isinstance(item, dict) else [(item, None)])]
+    names = [str(name) for name, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"got {listed(twice)} twice; allowed is each column once")
+    if empty := [name for name in names if not name.strip()]:
+        raise ValueError(f"got {len(empty)} empty names; allowed are columns of the file of patients")
+    return {str(name): {} if section is None else section for name, section in pairs}
+
+
+Covariates = Annotated[dict[str, PatientCovariate], BeforeValidator(_covariates_by_name)]
+
+
 class PatientFile(Section):
     """A CSV with one patient a row: its columns, the names that it has for the arms, and the values that mean an event or a censoring.
 
@@ -249,6 +288,7 @@ class PatientFile(Section):
     censored: list[str] = Field(default_factory=list)
     time_unit: TimeUnit | None = None
     decimal: Literal[",", "."] | None = None
+    covariates: Covariates = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -269,7 +309,15 @@ class PatientFile(Section):
         columns = [name for name in (self.time, self.event, self.arm, self.entry) if name]
         if len(set(columns)) < len(columns):
             raise Clash(f"got the columns {listed(columns)}; allowed is each column once", also=("time", "event", "arm", "entry"))
+        self.refuse_own(self.covariates)
         return self
+
+    def refuse_own(self, covariates: Iterable[str]) -> None:
+        """Raises `Clash` where a covariate is the column of the time, the event, the arm or the entry."""
+        for key in ("time", "event", "arm", "entry"):
+            if getattr(self, key) in covariates:
+                message = f"got {getattr(self, key)}, which is the column of the {key}; allowed are other columns"
+                raise Clash(message, at=("covariates",), also=(key,))
 
 
 class Endpoint(Section):
@@ -291,9 +339,27 @@ class Endpoint(Section):
     test: UnadjustedTest | None = None
     late_entry: bool = False
     patients: PatientFile | None = None
+    covariates: Covariates = Field(default_factory=dict)
     curve: NearPath | None = None
     recorded: Literal["exact", "nearest", "floor", "ceiling", "interval"] = "exact"
     recording_unit: Positive | None = None
+
+    @model_validator(mode="after")
+    def _of_patients(self) -> Endpoint:
+        if not self.covariates:
+            return self
+        if self.patients is None:
+            names = listed(list(self.covariates))
+            raise Clash(f"got {names} without patients; allowed are columns of the file of patients", at=("covariates",))
+        if self.patients.covariates:
+            raise Clash("got covariates here and in patients; allowed is one of the two", at=("covariates",), also=("patients",))
+        self.patients.refuse_own(self.covariates)
+        return self
+
+    @property
+    def adjusts_for(self) -> dict[str, PatientCovariate]:
+        """Covariates of the patients, wherever they are named."""
+        return self.covariates or (self.patients.covariates if self.patients is not None else {})
 
     @property
     def reading(self) -> Literal["exact", "nearest", "floor", "ceiling"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from retrial.study.effects import MEASURES, Effect, Measure, TestResult, TestRow, TestTable
-from retrial.study.endpoints import AtRisk, Endpoint, Events, Median, Medians, PatientFile, UnadjustedTest
+from retrial.study.endpoints import AtRisk, Endpoint, Events, Median, Medians, PatientCovariate, PatientFile, UnadjustedTest
 from retrial.study.fields import Calendar, Count, CountRow, Evaluable, Key, MeanWithSD, PValue, Section, Sides, Tested, Time
 from retrial.study.outcomes import AdverseEvents, AdverseEventTerm, BinaryOutcome, Composite, Ranking, Response
 from retrial.study.problems import Clash
@@ -28,6 +28,7 @@ __all__ = [
     "Measure",
     "Median",
     "Medians",
+    "PatientCovariate",
     "PatientFile",
     "Ranking",
     "Response",

@@ -70,8 +70,8 @@ def read_patients(
     unit = layout.time_unit or time_unit
     if unit not in MONTHS_PER_UNIT:
         raise DataError(f"got the time unit {unit!r}; allowed are {', '.join(MONTHS_PER_UNIT)} (time_unit of the study file)")
-    reader = _Reader(path, layout, {**(labels or {}), **names.roles}, names)
-    time, event, arm, entry = reader.columns()
+    reader = PatientReader(path, layout, {**(labels or {}), **names.roles}, names)
+    time, event, arm, entry, _ = reader.columns()
     months = MONTHS_PER_UNIT[unit]
     table = LifeTable.from_patients(
         time * months, event, arm == ARMS.index(EXPERIMENTAL), None if entry is None else entry * months
@@ -87,18 +87,18 @@ def _smallest_step(time: np.ndarray) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class _Reader:
-    """One file on its way to columns of numbers."""
+class PatientReader:
+    """One file on its way to columns of numbers; `labels` are names of the arms, label -> arm."""
 
     path: Path
     layout: PatientFile
     labels: Mapping[str, str]
     names: ArmNames
 
-    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-        """Time, event 0/1, arm 0/1, entry; all problems of the values at once."""
+    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
+        """Time, event 0/1, arm 0/1, entry of the patients of both arms, and which rows of the file they are; all problems at once."""
         try:
-            delimiter, names = self._header()
+            delimiter, names = self.header()
             frame = self._cells(delimiter, names)
         except (OSError, ValueError, csv.Error) as error:
             hint = ["save the file as CSV in UTF-8"] if isinstance(error, UnicodeError) else []
@@ -126,9 +126,9 @@ class _Reader:
                     found.say(f"arm: got nobody in {name}; needed is at least one row")
         found.raise_if_any()
         mine = arm != _OTHER
-        return time[mine], event[mine], arm[mine], None if entry is None else entry[mine]
+        return time[mine], event[mine], arm[mine], None if entry is None else entry[mine], mine
 
-    def _header(self) -> tuple[str, list[str]]:
+    def header(self) -> tuple[str, list[str]]:
         """Delimiter and columns: those of the delimiter under which the needed columns are found, else the most columns."""
         tried = []
         for delimiter in _DELIMITERS:
@@ -227,8 +227,8 @@ class _Reader:
             values = cells.to_numpy()
         else:
             texts, codes = [str(text).strip() for text in cells.cat.categories], cells.cat.codes.to_numpy()
-            numbers, why = _numbers(texts, self.layout.decimal)
-            values, missing = numbers[codes], np.array([_is_missing(text) for text in texts], bool)[codes]
+            read, why = numbers(texts, self.layout.decimal)
+            values, missing = read[codes], np.array([is_missing(text) for text in texts], bool)[codes]
             from_start = " (0 for a patient observed from the start)" if key == "entry" else ""
             found.add(missing, f"{name} missing", f"fill in the cell{from_start} or delete the row{remedy}", column)
             if why:
@@ -248,13 +248,13 @@ class _Reader:
         texts = [_plain(str(text)) for text in cells.categories]
         codes = cells.codes.to_numpy()
         values = np.array([meaning.get(text, np.nan) for text in texts], float)[codes]
-        gone = np.array([_is_missing(text) and text not in meaning for text in texts], bool)[codes]
+        gone = np.array([is_missing(text) and text not in meaning for text in texts], bool)[codes]
         name = _named("event", column)
         found.add(gone, f"{name} missing", "fill in the cell or delete the row", column)
         if self.layout.events:
             allowed = f"allowed are events: {_listed(self.layout.events)} and censored: {_listed(self.layout.censored)}"
         else:
-            values_found = sorted(text for text in dict.fromkeys(texts) if not _is_missing(text))
+            values_found = sorted(text for text in dict.fromkeys(texts) if not is_missing(text))
             low, high = values_found if len(values_found) == len(ARMS) else ("...", "...")
             line = self._line(events=[high], censored=[low]) + " (or the other way round)" * (high != "...")
             allowed = "allowed are 1 or true (event) and 0 or false (censored); other values are said in the study file"
@@ -275,10 +275,10 @@ class _Reader:
         known = [_OTHERS if _plain(text) in others else arm for text, arm in zip(texts, known, strict=True)]
         values = np.array([-1 if arm is None else (*ARMS, _OTHERS).index(arm) for arm in known], int)[codes]
         unknown = [text for text, arm in zip(texts, known, strict=True) if arm is None]
-        gone = np.array([arm is None and _is_missing(text) for text, arm in zip(texts, known, strict=True)], bool)[codes]
+        gone = np.array([arm is None and is_missing(text) for text, arm in zip(texts, known, strict=True)], bool)[codes]
         name = _named("arm", column)
         found.add(gone, f"{name} missing", "fill in the cell or delete the row", column)
-        shown = [label for label in dict.fromkeys(unknown) if not _is_missing(label)][:_SHOWN]
+        shown = [label for label in dict.fromkeys(unknown) if not is_missing(label)][:_SHOWN]
         line = self._line(arms={**self.layout.arms, **dict.fromkeys(shown, "...")})
         allowed = f"allowed are {' and '.join(self.names.roles)} and the labels of arms; other names are said in the study file: {line}, with"
         allowed += f" {' or '.join(self.names.roles)} for the dots; the column has {_counted(found.frame[column])}"
@@ -332,7 +332,7 @@ def _rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             before = reader.line_num
 
 
-def _numbers(texts: Sequence[str], decimal: str | None) -> tuple[np.ndarray, str]:
+def numbers(texts: Sequence[str], decimal: str | None) -> tuple[np.ndarray, str]:
     """Texts as numbers, NaN for anything else; and why it cannot be told what their commas mean, where it cannot.
 
     Commas are decimal marks where `decimal` says so, or where no text has a point and some cannot be thousands (3,5).
@@ -359,7 +359,8 @@ def _named(key: str, column: str) -> str:
     return key if key == column else f"{key} ({column})"
 
 
-def _is_missing(text: object) -> bool:
+def is_missing(text: object) -> bool:
+    """Whether a cell holds nothing (empty, NA, a dot, ...)."""
     return str(text).strip().casefold() in _MISSING
 
 

@@ -17,6 +17,9 @@ SEED = "seed"
 SMALLEST, LARGEST = 1e-12, 1e12
 """Sizes of a number that is not 0: nothing that a study is asked needs others, and sums of them lose their digits."""
 _LARGEST_SEED = 2**63 - 1
+_SECTIONS = (
+    *("prior", "priors", "model", "models", "sampler", "answers", "reconstruction", "sensitivity", "multiverse", "covariates"),
+)
 _LONGEST_PATH, _LONGEST_NAME = 1000, 200
 """Characters of a path and bytes of each of its names: room for what is put behind it (file systems end at 4096 and 255)."""
 
@@ -73,7 +76,7 @@ def section_problems(asked: Mapping[str, Any]) -> Iterator[str]:
     study = asked.get("study")
     if not isinstance(study, Mapping) or set(study) != {"name"} or not isinstance(study["name"], (str, int)):
         yield f"study: got {_said(study)}; allowed is {{name: NAME}} alone (on the command line study=NAME)"
-    for key in ("prior", "priors", "model", "models", "sampler", "answers", "reconstruction", "sensitivity", "multiverse"):
+    for key in _SECTIONS:
         if key in asked and not isinstance(asked[key], Mapping) and not (asked[key] is None and key in ("prior", "model")):
             yield f"{key}: got {_said(asked[key])}; allowed is a mapping"
 

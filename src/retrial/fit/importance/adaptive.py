@@ -35,6 +35,8 @@ _SAME = 1.0
 _STRETCH, _PROBE_POWER = 12.0, 9
 """How far, in SDs, and with 2^how many draws other modes are looked for along each coordinate."""
 _AT_ONCE = 50
+_CELLS_AT_ONCE = 2**24
+"""Cells times draws held at once, 128 MiB: patients with covariates have thousands of cells."""
 _NEAR = 12.0
 """Times the effective size wanted below which that of the tails, which is mostly smaller by a half, is looked at."""
 ENOUGH_TO_MOVE = 60.0
@@ -101,8 +103,7 @@ class Sample:
         """Draw from new proposals (or again from old ones) and look at every draw with all of them."""
         fresh = [one.draws(power, seed) for one, power, seed in zip(new, powers, seeds, strict=True)]
         points = np.concatenate(fresh)
-        cells = self.model.cells(points, self.targets.values[0])[:, self.used]
-        tables = np.ascontiguousarray((cells @ self.targets.counts[:, self.used].T).T)
+        tables = self._log_likelihoods(points)
         log_prior = np.stack([self.model.log_prior(points, values) for values in self.targets.values])
         known = {id(one): index for index, one in enumerate(self.components)}
         unknown = [one for one in new if id(one) not in known]
@@ -121,6 +122,15 @@ class Sample:
         self.tables = np.concatenate([self.tables, tables], axis=1)
         self.log_prior = np.concatenate([self.log_prior, log_prior], axis=1)
         self.densities = np.concatenate([old, densities], axis=1)
+
+    def _log_likelihoods(self, points: np.ndarray) -> np.ndarray:
+        """(table, draw), in parts whose cells fit into memory."""
+        counts, found = self.targets.counts[:, self.used].T, []
+        step = max(_CELLS_AT_ONCE // self.used.size, 1)
+        for start in range(0, len(points), step):
+            cells = self.model.cells(points[start : start + step], self.targets.values[0])[:, self.used]
+            found.append((cells @ counts).T)
+        return np.concatenate(found, axis=1)
 
     def mode(self, table: np.ndarray, values: np.ndarray, start: np.ndarray) -> Component | None:
         """Laplace approximation of the posterior given counts of a table and the values of a prior."""

@@ -11,9 +11,10 @@ from typing import ClassVar
 import numpy as np
 
 from retrial.cells import COUNTS
-from retrial.dims import ARM, RECONSTRUCTION, TIME
+from retrial.dims import ARM, ARMS, RECONSTRUCTION, TIME
 from retrial.errors import DataError
-from retrial.fit.survival.likelihood import SurvivalData
+from retrial.fit.survival.likelihood import COLUMN, ROW, SurvivalData
+from retrial.fit.survival.patients import PatientData
 from retrial.tables.life_table import LifeTable
 from retrial.tables.recorded import Recorded, recording_intervals, unit_ends
 
@@ -89,7 +90,8 @@ def equal_event_cuts(table: LifeTable, weights: np.ndarray, count: int) -> tuple
 class IntervalCounts:
     """Sufficient statistics of a piecewise exponential model.
 
-    `events` D and `exposure` E, both (arm, interval): Σ D log h - E h. With `step` above 0, events are known to recording units
+    `events` D and `exposure` E, both (arm, interval): Σ D log h - E h; of patients with covariates (pattern, interval), whose arms and
+    covariates are `experimental` (pattern,) and `values` (pattern, column) of `columns`. With `step` above 0, events are known to recording units
     of that length (months), each contributes log(1 - exp(-h step)), and E holds their time before it. `at_zero` (arm,) are events
     recorded at 0 to the nearest unit, in the first half of one, and not among `events`; None where there are none.
     """
@@ -98,6 +100,9 @@ class IntervalCounts:
     exposure: np.ndarray
     step: float
     at_zero: np.ndarray | None = None
+    experimental: np.ndarray | None = None
+    values: np.ndarray | None = None
+    columns: tuple[str, ...] = ()
 
     GEOMETRY: ClassVar[frozenset[str]] = frozenset(
         f"{name}__{part}" for name in ("walk", "effect_walk") for part in ("share", "information")
@@ -106,7 +111,34 @@ class IntervalCounts:
 
     @property
     def structure(self) -> tuple[object, ...]:
-        return (self.step > 0, self.at_zero is not None)
+        return (self.step > 0, self.at_zero is not None, self.columns)
+
+    @property
+    def of_arms(self) -> IntervalCounts:
+        """The same without covariates."""
+        if self.experimental is None:
+            return self
+        arms = np.stack([1 - self.experimental, self.experimental])
+        at_zero = None if self.at_zero is None else arms @ self.at_zero
+        return IntervalCounts(arms @ self.events, arms @ self.exposure, self.step, at_zero)
+
+    @property
+    def dim(self) -> str:
+        """What stands beside the intervals: arms, or patterns of arm and covariates."""
+        return ARM if self.experimental is None else ROW
+
+    @property
+    def coords(self) -> dict[str, list[str]]:
+        """Coordinates of that, and of the covariates."""
+        if self.experimental is None:
+            return {ARM: list(ARMS)}
+        return {ROW: [str(place) for place in range(self.experimental.size)], COLUMN: list(self.columns)}
+
+    def of_rows(self) -> dict[str, np.ndarray]:
+        """Arm (pattern,) and covariates (pattern, column) of every pattern; nothing where every patient of an arm is alike."""
+        if self.experimental is None or self.values is None:
+            return {}
+        return {"experimental_arm": self.experimental.astype(float), "covariate_values": self.values}
 
     @property
     def counts(self) -> np.ndarray:
@@ -120,9 +152,10 @@ class IntervalCounts:
         Halfway between the events and those of one common hazard (an interval without events says much where many were at risk);
         of the ratio, as a log rate ratio's: c e / (c + e).
         """
-        events = self.events.copy()
-        events[:, 0] += 0.0 if self.at_zero is None else self.at_zero
-        common = self.exposure * events.sum() / max(float(self.exposure.sum()), _TINY)
+        arms = self.of_arms
+        events = arms.events.copy()
+        events[:, 0] += 0.0 if arms.at_zero is None else arms.at_zero
+        common = arms.exposure * events.sum() / max(float(arms.exposure.sum()), _TINY)
         control, experimental = (events + common) / 2
         both = control + experimental
         return {"walk": both, "effect_walk": control * experimental / np.maximum(both, _TINY)}
@@ -131,7 +164,7 @@ class IntervalCounts:
         told = {f"{name}__{part}": value for name, w in self.weights.items() for part, value in share_and_information(w).items()}
         if self.at_zero is not None:
             told["events_at_zero"] = self.at_zero
-        return {COUNTS: self.counts, "step_months": np.asarray(self.step), **told}
+        return {COUNTS: self.counts, "step_months": np.asarray(self.step), **told, **self.of_rows()}
 
 
 def share_and_information(weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -141,8 +174,8 @@ def share_and_information(weights: np.ndarray) -> dict[str, np.ndarray]:
     return {"share": weights / total, "information": before * (total - before) / total}
 
 
-def interval_counts(data: SurvivalData, cuts: tuple[float, ...]) -> IntervalCounts:
-    """Collapse a life table to the intervals (0, cuts[0]], (cuts[0], cuts[1]], ..., the last one open.
+def interval_counts(data: SurvivalData | PatientData, cuts: tuple[float, ...]) -> IntervalCounts:
+    """Collapse a life table, or patients with covariates, to the intervals (0, cuts[0]], (cuts[0], cuts[1]], ..., the last one open.
 
     Months before a late entry are no exposure.
     Raises `DataError` where recording intervals have different lengths, or cross an interval's end.
@@ -151,14 +184,30 @@ def interval_counts(data: SurvivalData, cuts: tuple[float, ...]) -> IntervalCoun
     first, last, point = recording_intervals(data.times, data.previous, data.recorded)
     of_events, of_censored = (np.clip(times[:, None] - starts, 0.0, lengths) for times in (first, point))
     middle = ((first + last) / 2)[:, None]
-    member = (middle > starts) & (middle <= starts + lengths)
-    exposure = np.maximum(data.events @ of_events + data.censored @ of_censored - data.entered @ of_censored, 0.0)
+    member = ((middle > starts) & (middle <= starts + lengths)).astype(float)
+    entered = data.counts[2] if len(data.counts) > 2 else 0.0 * data.counts[0]
+    exposure = _summed(data, data.counts[0], of_events) + _summed(data, data.counts[1] - entered, of_censored)
+    exposure = np.maximum(exposure, 0.0)
+    patients = {} if isinstance(data, SurvivalData) else {name: getattr(data, name) for name in _OF_PATTERNS}
     if data.recorded == "exact":
-        return IntervalCounts(data.events @ member.astype(float), exposure, 0.0)
+        return IntervalCounts(_summed(data, data.counts[0], member), exposure, 0.0, **patients)
     half = (data.recorded == "nearest") & (data.previous < 0)
-    whole, at_zero = np.where(half, 0.0, data.events), data.events[:, half].sum(axis=1)
-    step = _recording_step(whole, first, last, starts)
-    return IntervalCounts(whole @ member.astype(float), exposure, step, at_zero if at_zero.any() else None)
+    whole = np.where(half, 0.0, data.counts[0])
+    at_zero = _summed(data, data.counts[0] - whole, np.ones((data.times.size, 1)))[:, 0]
+    step = _recording_step(whole.reshape(-1, data.times.size), first, last, starts)
+    return IntervalCounts(_summed(data, whole, member), exposure, step, at_zero if at_zero.any() else None, **patients)
+
+
+_OF_PATTERNS = ("experimental", "values", "columns")
+
+
+def _summed(data: SurvivalData | PatientData, counts: np.ndarray, per_time: np.ndarray) -> np.ndarray:
+    """Σ over times of counts, (arm, time) or (row,), times a matrix (time or row, interval): (arm or pattern, interval)."""
+    if isinstance(data, SurvivalData):
+        return np.asarray(counts @ per_time)
+    total = np.zeros((data.experimental.size, per_time.shape[1]))
+    np.add.at(total, data.pattern, counts[:, None] * per_time)
+    return total
 
 
 def spans(cuts: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:

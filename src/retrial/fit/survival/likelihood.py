@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pymc as pm
@@ -14,6 +14,8 @@ from retrial.cells import COUNTS
 from retrial.dims import ARM, ARMS, TIME
 from retrial.errors import DataError
 from retrial.fit.observe import observe_cells
+from retrial.priors.prior_set import PriorSet
+from retrial.priors.pymc_priors import effect_prior
 from retrial.tables.life_table import LateEntry, LifeTable
 from retrial.tables.recorded import Recorded, grouped_times, recording_intervals
 
@@ -21,6 +23,10 @@ STATUS = "status"
 STATUSES = ("event", "censored", "entered")
 """Kinds of cells; the last only where patients entered late."""
 OBSERVED = "life_table"
+ROW, COLUMN = "row", "covariate"
+"""Cells of patients with covariates, and columns of these."""
+COVARIATE_EFFECTS, COVARIATE_PREDICTOR = "covariate_effects", "covariate_predictor"
+"""Coefficients γ of patients' covariates, (column,), and what a hazard is given of them: γ · z of a patient, beside the other parameters."""
 EXPERIMENTAL_INDICATOR = np.array([[0.0], [1.0]])
 """Column (arm, 1): 1 in the experimental arm; broadcasts against (time,)."""
 
@@ -45,6 +51,8 @@ class SurvivalData:
     recorded: Recorded
     late: LateEntry | None = None
 
+    dims: ClassVar[tuple[str, ...]] = (STATUS, ARM, TIME)
+
     @property
     def events(self) -> np.ndarray:
         return self.counts[0]
@@ -66,6 +74,14 @@ class SurvivalData:
     @property
     def structure(self) -> tuple[object, ...]:
         return (self.recorded, len(self.counts))
+
+    @property
+    def coords(self) -> dict[str, Any]:
+        return {STATUS: list(STATUSES[: len(self.counts)]), ARM: list(ARMS), TIME: np.arange(self.times.size)}
+
+    def of_rows(self) -> dict[str, np.ndarray]:
+        """Nothing: every patient of an arm is alike."""
+        return {}
 
     def updates(self) -> dict[str, np.ndarray]:
         """Values of the `pm.Data` made by `observe`, for a refit."""
@@ -100,20 +116,24 @@ def cell_log_likelihood(
     recorded: Recorded,
     xp: Any,
     statuses: int = 2,
+    experimental: Any = EXPERIMENTAL_INDICATOR,
 ) -> Any:
-    """Log-likelihood of one patient in each cell, shape (..., status, arm, time); of an entry what it adds to it, H."""
+    """Log-likelihood of one patient in each cell, shape (..., status, arm, time); of an entry what it adds to it, H.
+
+    Of patients with covariates `experimental` is (row,), as times and `COVARIATE_PREDICTOR` are, and the shape (..., status, row).
+    """
     start, end, point = recording_intervals(data_times, previous, recorded)
-    log_hazard, cumulative = hazard(point, EXPERIMENTAL_INDICATOR, parameters, xp)
+    log_hazard, cumulative = hazard(point, experimental, parameters, xp)
     if recorded == "exact":
         event = log_hazard - cumulative
     else:
-        _, before = hazard(xp.maximum(start, _TINY_MONTHS), EXPERIMENTAL_INDICATOR, parameters, xp)
+        _, before = hazard(xp.maximum(start, _TINY_MONTHS), experimental, parameters, xp)
         before = xp.where(start > 0, before, 0.0)
-        after = cumulative if recorded == "ceiling" else hazard(end, EXPERIMENTAL_INDICATOR, parameters, xp)[1]
+        after = cumulative if recorded == "ceiling" else hazard(end, experimental, parameters, xp)[1]
         lost = after - before <= _NO_DIGITS * after
         gained = xp.where(lost, 1.0, after - before)
         event = -before + xp.where(lost, log_hazard + xp.log(end - start), xp.log(-xp.expm1(-gained)))
-    return xp.stack([event, -cumulative, cumulative][:statuses], axis=-3)
+    return xp.stack([event, -cumulative, cumulative][:statuses], axis=-1 - experimental.ndim)
 
 
 _NO_DIGITS = 1e-11
@@ -122,20 +142,39 @@ _TINY_MONTHS = 1e-6
 """Stands for time 0 where a logarithm is taken; the result is then replaced."""
 
 
-def observe(hazard: Hazard, data: SurvivalData, parameters: Mapping[str, Any]) -> None:
-    """Add the life table to the model in context as an observed variable `life_table` over (status, arm, time).
+def linear_predictor(parameters: Mapping[str, Any], experimental: Any) -> Any:
+    """β x + γ · z: the treatment's effect in the experimental arm, and that of a patient's covariates where there are some."""
+    treated = parameters["log_hazard_ratio"] * experimental
+    return treated + parameters[COVARIATE_PREDICTOR] if COVARIATE_PREDICTOR in parameters else treated
+
+
+def patients_in_model(rows: Mapping[str, np.ndarray], priors: PriorSet) -> tuple[Any, Any]:
+    """Arm (row,) and γ · z (row,) of patients' rows (`PatientData.of_rows`), with independent coefficients γ in the model in context."""
+    made = {name: pm.Data(name, value, dims=(ROW, COLUMN)[: value.ndim]) for name, value in rows.items()}
+    effects = effect_prior(COVARIATE_EFFECTS, priors[COVARIATE_EFFECTS], dims=COLUMN)
+    return made["experimental_arm"], (made["covariate_values"] * effects).sum(axis=-1)
+
+
+def observe(hazard: Hazard, data: Any, parameters: Mapping[str, Any], priors: PriorSet) -> None:
+    """Add a `SurvivalData` to the model in context as an observed variable `life_table` over (status, arm, time); or a `PatientData`,
+    over (status, row), with coefficients of its covariates (`COVARIATE_EFFECTS`).
 
     log p = Σ counts x cell log-likelihood; counts and times are `pm.Data`, so a compiled model takes another table of the
     same shape.
     """
-    dims = (STATUS, ARM, TIME)
-    times = pm.Data("time_months", data.times, dims=TIME)
+    times = pm.Data("time_months", data.times, dims=data.dims[-1])
     # a compiled model refuses data that it does not use
-    previous = pm.Data("previous_months", data.previous, dims=TIME) if data.recorded != "exact" else None
-    cells = cell_log_likelihood(hazard, times, previous, parameters, data.recorded, pt, len(data.counts))
-    observe_cells(OBSERVED, cells, data.counts, dims)
+    previous = pm.Data("previous_months", data.previous, dims=data.dims[-1]) if data.recorded != "exact" else None
+    experimental: Any = EXPERIMENTAL_INDICATOR
+    rows = data.of_rows()
+    if rows:
+        experimental, of_patients = patients_in_model(rows, priors)
+        parameters = {**parameters, COVARIATE_PREDICTOR: of_patients}
+    cells = cell_log_likelihood(hazard, times, previous, parameters, data.recorded, pt, len(data.counts), experimental)
+    observe_cells(OBSERVED, cells, data.counts, data.dims)
 
 
-def coords(data: SurvivalData) -> dict[str, Any]:
-    """Coordinates of a survival model."""
-    return {STATUS: list(STATUSES[: len(data.counts)]), ARM: list(ARMS), TIME: np.arange(data.times.size)}
+def coords(data: Any) -> dict[str, Any]:
+    """Coordinates of a survival model, of a `SurvivalData` or a `PatientData`."""
+    found: dict[str, Any] = data.coords
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from retrial.report.reader.adjusted import adjusted_section
 from retrial.report.reader.claims import audit_section, claim_section
 from retrial.report.reader.doubts import change_section, unknown_section
 from retrial.report.reader.effects import absolute_section, effect_sections
@@ -12,6 +13,7 @@ from retrial.report.sensitivity.section import conclusions_section
 BRIEF: tuple[Builder, ...] = (
     claim_section,
     effect_sections,
+    adjusted_section,
     absolute_section,
     audit_section,
     unknown_section,
