@@ -40,6 +40,7 @@ SOFTWARE = (
 
 def describe(run: RunConfig, study: Study | MultiArmStudy, failures: Sequence[str], wall_seconds: float) -> dict[str, Any]:
     """Manifest of a finished run as plain data."""
+    plan = plan_of(run)
     return {
         "verb": run.verb,
         "study": run.study_file.stem,
@@ -49,7 +50,8 @@ def describe(run: RunConfig, study: Study | MultiArmStudy, failures: Sequence[st
         "versions": versions(),
         "commit": commit(),
         "source_sha256": source_digest(),
-        "plan_sha256": plan_digest(plan_of(run)),
+        "study_sha256": plan["study_sha256"],
+        "plan_sha256": plan_digest(plan),
         "wall_seconds": round(wall_seconds, 1),
         "failures": list(failures),
     }

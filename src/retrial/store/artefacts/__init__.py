@@ -11,6 +11,7 @@ from retrial.estimate import Estimate
 from retrial.fit import evidence
 from retrial.fit.diagnostics import Diagnostics
 from retrial.multivariable.summary import CovariateSummary
+from retrial.store.artefacts.compared import COMPARED
 from retrial.store.artefacts.kind import Artefact, columns, fields
 from retrial.store.artefacts.sensitivity import SENSITIVITY
 from retrial.store.folders import MANIFEST
@@ -311,6 +312,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "report: Model criticism, figure",
     ),
     **SENSITIVITY,
+    **COMPARED,
     "plan": Artefact("plan.{name}", "the analysis plan: settings (json) and words (md)", "plan", "report: what differs from it"),
     "report": Artefact("report.html", "what a reader needs first, one self-contained page", "reanalyse, report", "a browser"),
     "supplement": Artefact(
@@ -332,8 +334,8 @@ ARTEFACTS: dict[str, Artefact] = {
 
 
 TABLES = tuple(name for name, artefact in ARTEFACTS.items() if artefact.columns)
-FRAMES = tuple(name for name in TABLES if name not in ("estimates", "audit"))
-"""Tables that are read as frames; the two others are read as rows of their own types."""
+FRAMES = tuple(name for name in TABLES if name not in ("estimates", "audit", *COMPARED))
+"""Tables that a report of a run reads as frames; estimates and audit are read as rows of their own types."""
 
 
 COMPARISON = "comparison"
