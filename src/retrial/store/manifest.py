@@ -40,11 +40,12 @@ SOFTWARE = (
 
 def describe(run: RunConfig, study: Study | MultiArmStudy, failures: Sequence[str], wall_seconds: float) -> dict[str, Any]:
     """Manifest of a finished run as plain data."""
-    plan = plan_of(run)
+    plan, cited = plan_of(run), study.comparisons()[0].citation
     return {
         "verb": run.verb,
         "study": run.study_file.stem,
         "title": study.title,
+        "citation": {"text": cited.text, "doi": cited.doi, "licence": cited.licence},
         "config": run.asked,
         "seed": run.seed,
         "versions": versions(),

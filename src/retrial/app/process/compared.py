@@ -10,7 +10,8 @@ from pathlib import Path
 from retrial.app.door.values import place_problems
 from retrial.app.process.surroundings import say, tell
 from retrial.errors import ConfigError, RetrialError
-from retrial.store.folders import CHECKSUM, fingerprint, finish, open_run
+from retrial.store.crate import finish_run
+from retrial.store.folders import CHECKSUM, fingerprint, open_run
 
 BASE, OTHER = "base", "other"
 _KEYS = (BASE, OTHER, "output_dir", "force")
@@ -73,5 +74,5 @@ def _compared(keys: Mapping[str, str]) -> Path:
         if place is not None:
             compare(base, other, place)
             about = {"verb": "report", "study": _LABEL, "title": "two runs compared", "config": asked, "failures": []}
-            finish(place, {**about, "versions": versions(), "commit": commit(), "source_sha256": source_digest()})
+            finish_run(place, {**about, "versions": versions(), "commit": commit(), "source_sha256": source_digest()})
     return folder

@@ -86,9 +86,8 @@ def _file(run: OneRun, name: str) -> str:
 def _settings(base: OneRun, other: OneRun, moved: list[str]) -> Iterator[tuple[str, str, str]]:
     """Settings, then the rest of the manifests, then files: each that differs."""
     yield from _apart(base.manifest.get("config"), other.manifest.get("config"), "")
-    yield from _apart(
-        *({name: value for name, value in run.manifest.items() if name not in _ABOUT_RUN} for run in (base, other)), ""
-    )
+    one, two = ({name: value for name, value in run.manifest.items() if name not in _ABOUT_RUN} for run in (base, other))
+    yield from _apart(one, two, "")
     for name in moved:
         if artefact_of(name) not in REPORT:
             yield f"file {name}", _file(base, name), _file(other, name)
@@ -100,4 +99,4 @@ def _apart(one: Any, two: Any, at: str) -> Iterator[tuple[str, str, str]]:
         for key in dict.fromkeys([*one, *two]):
             yield from _apart(one.get(key), two.get(key), f"{at}.{key}" if at else str(key))
     elif one != two:
-        yield at or "config", *("" if value is None else str(value) for value in (one, two))
+        yield at or "config", "" if one is None else str(one), "" if two is None else str(two)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from retrial.report.data import ReportData
 from retrial.report.figures.picture import FAILED, INK, METHOD_COLOURS, QUIET, RULE, WIDTH, Picture, finish, safe, style
@@ -84,7 +84,7 @@ def _ratios(axes: Axes, values: Sequence[float], label: str, *, along: str = "x"
     low, high = min(values), max(values)
     axis.set_major_locator(FixedLocator([tick for tick in _RATIO_TICKS if low * 0.999 <= tick <= high * 1.001]))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())
     getattr(axes, f"set_{along}lim")(low, high)
     getattr(axes, f"set_{along}label")(label)
@@ -100,7 +100,7 @@ def _surface(axes: Axes, part: pd.DataFrame, down: str, across: str) -> None:
     levels = [level for level in _LEVELS if np.nanmin(z) < level < np.nanmax(z)]
     if levels:
         lines = axes.contour(x, y, np.ma.masked_invalid(z), levels=levels, colors=INK, linewidths=0.8)
-        axes.clabel(lines, fmt=lambda value: f"{value:g}", fontsize=6)
+        axes.clabel(lines, fmt="%g", fontsize=6)
 
 
 def _map(axes: Axes, part: pd.DataFrame) -> None:
@@ -110,7 +110,7 @@ def _map(axes: Axes, part: pd.DataFrame) -> None:
     low, high = float(part["prior_sd"].min()), float(part["prior_sd"].max())
     axes.yaxis.set_major_locator(FixedLocator([tick for tick in _SD_TICKS if low <= tick <= high]))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.set_ylabel("prior SD of the log ratio")
 
 

@@ -324,6 +324,12 @@ ARTEFACTS: dict[str, Artefact] = {
         "tables/{name}.csv", "tables as shown (`page_...`), copies of the files above", "reanalyse, report", "a paper"
     ),
     "manuscript": Artefact("manuscript/{path}", "texts, tables, figures, references of a paper", "reanalyse, report", "a paper"),
+    "crate": Artefact(
+        "ro-crate-metadata.json",
+        "files with checksums, study, licence and software, as RO-Crate 1.1",
+        f"{_VERBS}, report",
+        "archives",
+    ),
     "manifest": Artefact(
         MANIFEST,
         "what was asked, of which program, what failed; checksums of all files. Written last",
