@@ -34,7 +34,7 @@ def sensitivity_pictures(data: ReportData) -> Iterator[Picture]:
     """Each that a run has the numbers for."""
     if data.prior_grid is not None:
         caption = (
-            "Probability of a ratio below 1 under a normal prior of every mean and SD; lines: where it is 0.975, 0.5 and 0.025, thinner 0.95 and 0.05."
+            "Probability of a ratio below 1 under a normal prior of every mean and SD; lines: at 0.975, 0.5 and 0.025, thinner 0.95 and 0.05."
             " At 0.975 the 95 % interval touches 1; between 0.975 and 0.025 it holds 1. White: too few draws to tell."
         )
         yield _panels(data, data.prior_grid, _map, "tipping_map", "Priors at which the conclusion tips", caption)
@@ -114,14 +114,7 @@ def _surface(axes: Axes, part: pd.DataFrame, down: str, across: str) -> None:
     levels = [level for level in _LEVELS if np.nanmin(z) < level < np.nanmax(z)]
     widths = [1.1 if level in _LABELLED else 0.6 for level in levels]
     if levels:
-        lines = axes.contour(
-            x,
-            y,
-            np.ma.masked_invalid(z),
-            levels=levels,
-            colors=INK,
-            linewidths=[1.1 if level in _LABELLED else 0.6 for level in levels],
-        )
+        lines = axes.contour(x, y, np.ma.masked_invalid(z), levels=levels, colors=INK, linewidths=widths)
         axes.clabel(lines, [level for level in levels if level in _LABELLED], fmt="%g", fontsize=8)
 
 
