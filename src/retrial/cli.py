@@ -23,7 +23,7 @@ VERBS: dict[str, str] = {
     "multiverse": "every combination of what could have been chosen, as one table; in shards where it is large",
     "collect": "the cells that the shards of a multiverse have done, as one table",
     "plan": "the analysis plan of a re-analysis, written before any fit; its report lists what differs from it",
-    "report": "lay out again the report of a finished re-analysis",
+    "report": "lay out again the report of a finished re-analysis; or hold two runs against each other (base=FOLDER other=FOLDER)",
     "experiment": "questions of the catalogue: runs them, and writes their answers",
     "new": "writes a study file to fill in, with a comment on every line",
     "check": "everything wrong in a study file, by line, with lines to write instead; what the file can be used for",
@@ -110,6 +110,11 @@ def _dispatch(verb: str, rest: list[str]) -> int:
         from retrial.app import experiment
 
         return experiment.run(rest)
+    if verb == "report":
+        from retrial.app.process import compared
+
+        if compared.is_asked(rest):
+            return compared.run(rest)
     _remind_of_study(rest)
     from retrial.app.application import launch
 
@@ -200,6 +205,12 @@ _CHECK_HELP = """usage: retrial check study=NAME [--config-dir DIR]
   --config-dir DIR  a folder of your own: study=NAME is DIR/study/NAME.yaml
 
   Exit status: 0, fine; 2, something is wrong."""
+_TWO_RUNS = [
+    "  base=FOLDER other=FOLDER   two finished runs: which numbers differ by more than their Monte Carlo error, which only one has, and",
+    "                             what differs in settings, study, plan and program: a page and CSV files in OUTPUT_DIR/report/two_runs/.",
+    "                             Beside them: output_dir and force",
+    "",
+]
 _OWN_HELP = {"experiment": _EXPERIMENT_HELP, "new": _NEW_HELP, "check": _CHECK_HELP}
 
 
@@ -209,6 +220,7 @@ def _verb_help(verb: str) -> str:
     lines = [f"usage: retrial {verb} [key=value ...]", "", f"  {VERBS[verb]}"]
     if verb in _CONFIGURED:
         root = resources.files("retrial.conf")
+        lines += _TWO_RUNS if verb == "report" else []
         lines += ["  --config-dir DIR   a folder of your own, searched first: DIR/study/*.yaml, DIR/prior/*.yaml, ..."]
         lines += [
             "  -m, --multirun     run every combination of comma-separated values",

@@ -46,7 +46,7 @@ def test_the_probability_of_a_benefit_is_that_of_the_estimates(beliefs: pd.DataF
     assert f", sceptical {chance:.3f}," in below.alt
     assert "normal model" in triptych.caption
     pressed = below.press()
-    assert {*pressed} == {"pdf", "png"}
+    assert {*pressed} == {"pdf", "png", "tiff"}
     assert imread(io.BytesIO(pressed["png"])).shape[1] == 3.5 * 600
 
 

@@ -9,15 +9,16 @@ import math
 import matplotlib as mpl
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.image import imread
 from report_curves import curves, life_table, survival_curves
 from report_estimates import estimates
 from report_factory import report_data, study
 from report_pages import Written
 
-from retrial.dims import ARMS
+from retrial.dims import ARM, ARMS, CONTROL, EXPERIMENTAL, RECONSTRUCTION, TIME
 from retrial.estimate import Estimate
-from retrial.report.data import PrintedAtRisk
+from retrial.report.data import PrintedAtRisk, SurvivalCurves
 from retrial.report.figures.forest import ROWS_PER_PICTURE, ForestRow, ForestText, forests
 from retrial.report.figures.kaplan_meier import _heights, kaplan_meier_picture, risk_rows
 from retrial.report.figures.picture import ARM_COLOURS, ARM_TEXT, FAILED, METHOD_COLOURS, QUIET, Picture, safe
@@ -198,3 +199,20 @@ def test_names_stand_in_the_order_of_the_curves() -> None:
     bare = dataclasses.replace(one, band=None)
     assert _heights(bare, 22.0)["experimental"] > _heights(bare, 22.0)["control"]
     assert _heights(one, 22.0)["experimental"] > _heights(one, 22.0)["control"]
+
+
+def test_events_and_censorings_so_far_stand_under_the_curves() -> None:
+    """Two tables of five patients at 1, 2, 3 months: at each tick at risk + events + censored before it are all patients, in each table."""
+    dims, times = (RECONSTRUCTION, ARM, TIME), [1.0, 2.0, 3.0]
+    events = xr.DataArray(
+        np.array([[[1, 0, 2], [0, 1, 0]], [[0, 1, 2], [1, 0, 0]]]), dims=dims, coords={ARM: list(ARMS), TIME: times}
+    )
+    censored = xr.zeros_like(events) + np.array([1, 0, 1])
+    gone = (events + censored).cumsum(TIME) - (events + censored)
+    at_risk = (events + censored).sum(TIME) - gone
+    curves = SurvivalCurves(kaplan_meier=at_risk, at_risk=at_risk, events=events, censored=censored)
+    rows = {(row.arm, row.label.strip()): row.texts for row in risk_rows(curves, [0.0, 2.0, 3.0, 9.0])}
+    assert rows[CONTROL, "Control"] == ("5", "3–4", "3", "0")
+    assert rows[CONTROL, "events"] == ("0", "0–1", "1", "3")
+    assert rows[CONTROL, "censored"] == ("0", "1", "1", "2")
+    assert rows[EXPERIMENTAL, "events"] == ("0", "0–1", "1", "1")

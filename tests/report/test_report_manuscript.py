@@ -220,7 +220,7 @@ def test_figures_are_for_a_printer(report: Written) -> None:
 
     kit = report.folder / "manuscript" / "figures"
     assert {path.name for path in kit.iterdir()} == {
-        f"reader_{key}.{kind}" for key in ("os", "pfs", "ORR") for kind in ("pdf", "svg", "png")
+        f"reader_{key}.{kind}" for key in ("os", "pfs", "ORR") for kind in ("pdf", "svg", "png", "tiff")
     }
     assert (kit / "reader_os.pdf").read_bytes().startswith(b"%PDF")
     with io.BytesIO((kit / "reader_os.png").read_bytes()) as picture:

@@ -31,7 +31,7 @@ from retrial.app.process.jobs import Jobs, jobs, leave_with
 from retrial.app.process.surroundings import of_the_system, say, tell
 from retrial.errors import ConfigError, FitError, InputError, RetrialError
 from retrial.store import interrupts
-from retrial.store.folders import MANIFEST, fingerprint, finish, is_finished, open_run, read_manifest
+from retrial.store.folders import MANIFEST, fingerprint, is_finished, open_run, read_manifest
 from retrial.study.arms.many import MultiArmStudy
 from retrial.study.loader import load_study
 from retrial.study.study import Study
@@ -209,6 +209,7 @@ def _work(verb: str, asked: Asked, study: Study | MultiArmStudy, folder: Path) -
     from retrial.pipeline.adjusted import check_covariates
     from retrial.pipeline.priors import check_stated
     from retrial.pipeline.tables import check_inputs
+    from retrial.store.crate import finish_run
     from retrial.store.manifest import describe
 
     run = _configured(verb, asked)
@@ -222,7 +223,7 @@ def _work(verb: str, asked: Asked, study: Study | MultiArmStudy, folder: Path) -
             work: Work = import_module(f"retrial.pipeline.{verb}").work
             with redirect_stdout(io.StringIO()) as words:
                 failures = list(work(run, study, place))
-            finish(place, describe(run, study, failures, time.monotonic() - started))
+            finish_run(place, describe(run, study, failures, time.monotonic() - started))
     # not before: what stdout cannot take must not undo what is done
     if place is not None and words.getvalue():
         say(words.getvalue().removesuffix("\n"))

@@ -9,8 +9,9 @@ from pathlib import Path
 from retrial.pipeline import reanalyse
 from retrial.run_config import RunConfig
 from retrial.store.artefacts import REPORT, artefact_of
+from retrial.store.crate import finish_run
 from retrial.store.files import link
-from retrial.store.folders import FILES, finish, open_run, read_manifest
+from retrial.store.folders import FILES, open_run, read_manifest
 from retrial.store.manifest import describe
 from retrial.study.arms.many import MultiArmStudy
 from retrial.study.study import Study
@@ -26,7 +27,7 @@ def work(run: RunConfig, study: Study | MultiArmStudy, folder: Path) -> Sequence
             others = sorted(path.name for path in source.parent.glob("*") if path.is_dir() and path != source)
             there = f" (there of other settings: {', '.join(others)})" if others else ""
             log.warning("%s: no finished re-analysis with these settings%s; running it first", source.parent, there)
-            finish(place, describe(run, study, list(reanalyse.work(run, study, place)), 0.0))
+            finish_run(place, describe(run, study, list(reanalyse.work(run, study, place)), 0.0))
     manifest = read_manifest(source)
     for name in manifest[FILES]:
         if artefact_of(name) in REPORT:

@@ -35,6 +35,7 @@ class SurvivalCurves:
 
     kaplan_meier     S(t) just after t, dims (reconstruction, arm, time): the step curves of the life tables
     at_risk          patients with time >= t, same dims
+    events, censored at each time, same dims; None where they are not shown
     band             variables point, lower, upper over dims (arm, time_fine): S(t) of one posterior; None where there is none
     model, prior     whose posterior the band is
     level            probability content of the band, and its `interval_kind`
@@ -49,6 +50,8 @@ class SurvivalCurves:
     kaplan_meier: xr.DataArray
     at_risk: xr.DataArray
     band: xr.Dataset | None = None
+    events: xr.DataArray | None = None
+    censored: xr.DataArray | None = None
     model: str = ""
     prior: str = ""
     level: float = 0.95

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from retrial.audit.check import to_frame as checks_to_frame
 from retrial.estimate import to_frame as estimates_to_frame
 from retrial.report.data import ReportData
+from retrial.report.figures.drawing.files import second_process
 from retrial.report.figures.picture import Picture
 from retrial.report.labels import arm_label, arms_called, models_called, named, upper_first
 from retrial.report.manuscript.checklists import checklist_section, has_place
@@ -73,11 +74,11 @@ def write_report(data: ReportData, folder: Path) -> Path:
 
     The same data give the same bytes.
     """
-    with models_called(data.model_labels), arms_called(data.study.names):
+    with models_called(data.model_labels), arms_called(data.study.names), second_process():
         layout = lay_out(data)
         pages = {"report": render(data, layout.report), "supplement": render(data, layout.supplement, script_of(SCRIPT))}
         write_manuscript(data, layout.report, layout.supplement, folder)
-    write_pictures(layout.pictures, folder)
+        write_pictures(layout.pictures, folder)
     (folder / TABLES).mkdir(exist_ok=True)
     for key, frame in _frames(data, layout).items():
         shown = key.startswith("page_") and not data.study.names.are_roles

@@ -40,16 +40,19 @@ SOFTWARE = (
 
 def describe(run: RunConfig, study: Study | MultiArmStudy, failures: Sequence[str], wall_seconds: float) -> dict[str, Any]:
     """Manifest of a finished run as plain data."""
+    plan, cited = plan_of(run), study.comparisons()[0].citation
     return {
         "verb": run.verb,
         "study": run.study_file.stem,
         "title": study.title,
+        "citation": {"text": cited.text, "doi": cited.doi, "licence": cited.licence},
         "config": run.asked,
         "seed": run.seed,
         "versions": versions(),
         "commit": commit(),
         "source_sha256": source_digest(),
-        "plan_sha256": plan_digest(plan_of(run)),
+        "study_sha256": plan["study_sha256"],
+        "plan_sha256": plan_digest(plan),
         "wall_seconds": round(wall_seconds, 1),
         "failures": list(failures),
     }

@@ -137,6 +137,8 @@ def _curves(study: Study, key: str, folder: Path) -> SurvivalCurves | None:
     return SurvivalCurves(
         kaplan_meier=xr.DataArray(kaplan_meier(table), dims=dims, coords=table.events.coords),
         at_risk=table.at_risk,
+        events=table.events,
+        censored=table.censored,
         band=band,
         model=str(attributes.get("model", "")),
         prior=str(attributes.get("prior", "")),

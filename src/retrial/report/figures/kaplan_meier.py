@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -90,27 +91,41 @@ def printed_columns(printed: PrintedAtRisk) -> slice:
 
 
 def risk_rows(curves: SurvivalCurves, ticks: Sequence[float]) -> list[RiskRow]:
-    """Each arm's numbers at risk at the axis' ticks, and under them the printed ones (whose times the ticks then are)."""
+    """Of each arm the numbers at risk at the axis' ticks, the printed ones (whose times the ticks then are), and events and censorings so far."""
     printed = curves.printed_at_risk
     times = tuple(float(time) for time in ticks)
     rows = []
     for arm in reversed(followed(curves)):
-        rows.append(RiskRow(upper_first(named(arm)), arm, times, tuple(_text(curves, arm, time) for time in times)))
+        rows.append(RiskRow(upper_first(named(arm)), arm, times, _at_risk(curves, arm, times)))
         if printed is not None and arm in printed.counts:
             counts = tuple(str(int(count)) for count in printed.counts[arm][printed_columns(printed)])
             rows.append(RiskRow("    as printed", arm, times, counts, printed=True))
+        for label, found in (("    events", curves.events), ("    censored", curves.censored)):
+            if found is not None:
+                rows.append(RiskRow(label, arm, times, _so_far(found, arm, times)))
     return rows
 
 
-def _text(curves: SurvivalCurves, arm: str, time: float) -> str:
-    """Patients with a time of `time` or more: "24", or "23–25" over several tables."""
-    grid = curves.at_risk[TIME].to_numpy()
-    at = int(np.searchsorted(grid, time - 1e-9))
-    if at == grid.size:
-        return "0"
-    counts = curves.at_risk.sel({ARM: arm}).isel({TIME: at}).transpose(RECONSTRUCTION).to_numpy().astype(int)
-    low, high = int(counts.min()), int(counts.max())
-    return str(low) if low == high else f"{low}–{high}"
+def _at_risk(curves: SurvivalCurves, arm: str, times: Sequence[float]) -> tuple[str, ...]:
+    """Patients with a time of each of `times` or more."""
+    counts = curves.at_risk.sel({ARM: arm}).transpose(TIME, RECONSTRUCTION).to_numpy()
+    return _ranges(np.vstack([counts, np.zeros_like(counts[:1])]), curves.times, times)
+
+
+def _so_far(found: xr.DataArray, arm: str, times: Sequence[float]) -> tuple[str, ...]:
+    """How many there were before each of `times`."""
+    counts = found.sel({ARM: arm}).transpose(TIME, RECONSTRUCTION).to_numpy()
+    return _ranges(np.vstack([np.zeros_like(counts[:1]), counts.cumsum(axis=0)]), found[TIME].to_numpy(), times)
+
+
+def _ranges(counts: np.ndarray, grid: np.ndarray, times: Sequence[float]) -> tuple[str, ...]:
+    """ "24", or "23–25" over the tables (columns): the rows of counts (grid + 1, table) that stand before the first grid time of `time` or more."""
+    found = []
+    for time in times:
+        row = counts[int(np.searchsorted(grid, time - 1e-9))].astype(int)
+        low, high = int(row.min()), int(row.max())
+        found.append(str(low) if low == high else f"{low}–{high}")
+    return tuple(found)
 
 
 def draw_risk_table(axes: Axes, title: str, rows: Sequence[RiskRow], below: float, height: float) -> None:
@@ -161,12 +176,18 @@ def kaplan_meier_picture(study: Study, key: str, name: str, curves: SurvivalCurv
         _legend(figure, curves, height)
         draw_risk_table(
             axes,
-            "Patients at risk" if curves.from_patients else "At risk (reconstructed; least–most)",
+            _title(curves),
             rows,
             _BELOW_AXIS + 0.10,
             _PLOT_HEIGHT,
         )
         return finish(figure, f"kaplan_meier_{key}", upper_first(name), caption, _alt(study, name, curves, caption))
+
+
+def _title(curves: SurvivalCurves) -> str:
+    """Heading of the numbers under the axis."""
+    what = "At risk" if curves.events is None else "At risk; events and censored so far"
+    return what if curves.from_patients else f"{what} (reconstructed; least–most)"
 
 
 def _end(curves: SurvivalCurves) -> float:

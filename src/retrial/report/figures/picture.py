@@ -3,61 +3,35 @@
 from __future__ import annotations
 
 import base64
-import io
 import re
 import textwrap
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import matplotlib.style
 from matplotlib.figure import Figure
 
 from retrial.dims import CONTROL, EXPERIMENTAL
+from retrial.report.figures.drawing.files import SCREEN, SCREEN_DOTS, drawn, saved
+from retrial.report.figures.drawing.style import INK, style, without_missing_glyphs
+
+__all__ = ["INK", "style", "without_missing_glyphs"]
 
 WIDTH, SINGLE = 7.0, 3.5
 """Inches: a journal's two columns (178 mm) and one (89 mm), so that 8 points print as 8 points."""
-INK, QUIET, RULE = "#1a1a1a", "#555555", "#b5b5b5"
+QUIET, RULE = "#555555", "#b5b5b5"
 FAILED = "#b00020"
 # Okabe and Ito's colours, safe under colour blindness; text on white takes a darker shade (contrast above 4.5).
 ARM_COLOURS = {CONTROL: "#0072B2", EXPERIMENTAL: "#D55E00"}
 ARM_TEXT = {CONTROL: "#00588a", EXPERIMENTAL: "#a84a00"}
 METHOD_COLOURS = {"published": "#000000", "frequentist": "#8f5580", "bayes": "#00795a"}
 METHOD_MARKERS = {"published": "s", "frequentist": "D", "bayes": "o"}
-_STYLE: dict[str, Any] = {
-    "font.family": ["DejaVu Sans"],
-    "font.size": 8.0,
-    "axes.labelsize": 8.0,
-    "axes.titlesize": 9.0,
-    "xtick.labelsize": 8.0,
-    "ytick.labelsize": 8.0,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "svg.fonttype": "path",
-    "pdf.fonttype": 42,
-    "svg.hashsalt": "retrial",
-}
-_DOTS_PER_INCH, _PRESS_DOTS = 200, 600
-"""Of a screen, and what journals ask of line art."""
-_GLYPH = r"Glyph \d+ .* missing from font"
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A finished figure: SVG for the page, PNG for whoever needs one; `alt` says what a reader who cannot see it misses.
 
-    `press` makes what a printer takes by ending, pdf and png of `_PRESS_DOTS` an inch; of the first layer's figures only. `wide`: two columns.
+    `files` gives the pixels, and of the first layer's figures what a printer takes. `wide`: two columns.
     """
 
     key: str
@@ -65,9 +39,17 @@ class Picture:
     caption: str
     alt: str
     svg: bytes
-    png: bytes
-    press: Callable[[], Mapping[str, bytes]] = dict
+    files: Callable[[], Mapping[str, bytes]]
     wide: bool = True
+
+    @property
+    def png(self) -> bytes:
+        """For a screen, 200 dots an inch."""
+        return self.files()[SCREEN]
+
+    def press(self) -> dict[str, bytes]:
+        """For a printer, by ending: PDF, and PNG and TIFF of 600 dots an inch; nothing of a figure of the second layer."""
+        return {ending: content for ending, content in self.files().items() if ending != SCREEN}
 
     @property
     def address(self) -> str:
@@ -75,28 +57,13 @@ class Picture:
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg).decode("ascii")
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """The figures' style, for the time of one figure; whatever a user's matplotlibrc says."""
-    with matplotlib.style.context(["default", _STYLE]):
-        yield
-
-
 def finish(figure: Figure, key: str, title: str, caption: str, alt: str, *, press: bool = False) -> Picture:
     """Write the figure without dates or versions, so that the same data give the same bytes; `press`: for a printer too."""
     with without_missing_glyphs():
-        svg = _saved(figure, "svg", {"Date": None, "Creator": None})
-        png = _saved(figure, "png", {"Software": None})
-    return Picture(
-        key, title, caption, alt, _short(svg), png, (lambda: _pressed(figure)) if press else dict, figure.get_figwidth() > SINGLE
-    )
-
-
-def _pressed(figure: Figure) -> dict[str, bytes]:
-    """What a printer takes; made where it is asked for, because it takes longer than all else of a figure."""
-    with style(), without_missing_glyphs():
-        pdf = _saved(figure, "pdf", {"CreationDate": None, "Creator": None, "Producer": None})
-        return {"pdf": pdf, "png": _saved(figure, "png", {"Software": None}, _PRESS_DOTS)}
+        svg = saved(figure, "svg", {"Date": None, "Creator": None}, SCREEN_DOTS)
+    # the places that the first drawing found stay
+    figure.set_layout_engine("none")
+    return Picture(key, title, caption, alt, _short(svg), drawn(figure, press=press), figure.get_figwidth() > SINGLE)
 
 
 _PATH = re.compile(rb' d="[^"]*"')
@@ -106,22 +73,6 @@ _DIGITS = re.compile(rb"(\.\d\d)\d+")
 def _short(svg: bytes) -> bytes:
     """Coordinates to a hundredth of a point, which no screen or paper shows."""
     return _PATH.sub(lambda found: _DIGITS.sub(rb"\1", found[0]), svg)
-
-
-@contextmanager
-def without_missing_glyphs() -> Iterator[None]:
-    """A label may be in a script that the built-in font lacks: a box in the picture is no reason to stop."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=_GLYPH)
-        yield
-
-
-def _saved(figure: Figure, kind: str, metadata: dict[str, None], dots: int = _DOTS_PER_INCH) -> bytes:
-    buffer = io.BytesIO()
-    # large pictures are packed less tightly: a third of the time for a fifth more bytes
-    packed: dict[str, Any] = {"pil_kwargs": {"compress_level": 2}} if kind == "png" and dots > _DOTS_PER_INCH else {}
-    figure.savefig(buffer, format=kind, dpi=dots, metadata=metadata, facecolor="white", **packed)
-    return buffer.getvalue()
 
 
 def safe(text: str, width: int = 0, lines: int = 3) -> str:

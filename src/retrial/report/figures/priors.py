@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from retrial.report.data import ReportData, of_models
 from retrial.report.figures.picture import INK, METHOD_COLOURS, QUIET, RULE, WIDTH, Picture, finish, safe, style
@@ -153,7 +153,7 @@ def _baseline(axes: Axes, model: str, title: str, part: pd.DataFrame, record: di
     value, density = part["value"].to_numpy(), part["density"].to_numpy()
     if str(part["per"].iloc[0]) == "log unit":
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     axes.fill_between(value, 0, density, color="#4a6d8c", alpha=0.28, linewidth=0)
     axes.plot(value, density, color="#4a6d8c", linewidth=1.0)

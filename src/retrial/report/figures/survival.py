@@ -42,7 +42,7 @@ def curves_caption(curves: SurvivalCurves, fidelity: str) -> str:
         else ""
     )
     medians = "Diamonds: medians as printed." if curves.printed_medians else ""
-    ranges = "Numbers at risk: smallest–largest over the tables." if n > 1 else ""
+    ranges = "Numbers under the figure: smallest–largest over the tables." if n > 1 else ""
     return " ".join(part for part in (steps, fidelity, _band_words(curves), medians, ranges, *curves.notes) if part)
 
 

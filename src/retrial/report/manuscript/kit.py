@@ -56,7 +56,7 @@ Made by `retrial` from the run in the folder above; every number is that of `est
 
 - `methods` and `results` as Markdown (Quarto, Pandoc), LaTeX and, with the extra `docx`, Word
 - `tables/*.tex` (booktabs, tabularx, longtable) and, with the extra `docx`, `tables.docx`
-- `figures/` of these texts: PDF, SVG and PNG of 600 dots an inch
+- `figures/` of these texts: PDF, SVG, and PNG and TIFF of 600 dots an inch
 - `references.bib`, and `manuscript.tex`, a skeleton that includes all of it: `pdflatex manuscript && bibtex manuscript && pdflatex manuscript`, twice
 - with the extra `pdf`, `supplement.pdf`: methods, tables and figures of the supplement, checklists
 - `checklists.md`: reporting checklists filled from the run

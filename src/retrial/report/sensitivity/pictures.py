@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from retrial.report.data import ReportData
 from retrial.report.figures.picture import FAILED, INK, METHOD_COLOURS, QUIET, RULE, WIDTH, Picture, finish, safe, style
@@ -17,10 +17,14 @@ from retrial.report.labels import adjusted_label, endpoint_label, model_label, p
 
 _MOST = 8
 """Panels of one picture."""
-_ACROSS = 2
+_ACROSS, _LEGEND_ACROSS = 2, 4
 _HEIGHT = 2.6
 _LEVELS = (0.025, 0.05, 0.5, 0.95, 0.975)
-_RATIO_TICKS = (0.2, 0.25, 0.33, 0.5, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0)
+_LABELLED = (0.025, 0.5, 0.975)
+_RATIO_TICKS = (0.2, 0.33, 0.5, 0.67, 1.0, 1.5, 2.0, 3.0, 5.0)
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7a5195")
+_DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1)))
+"""Lines of many priors: Okabe and Ito's colours (and one more), again in dashes."""
 _SD_TICKS = (0.1, 0.2, 0.5, 1.0, 2.0)
 _WHOSE = ["endpoint", "model", "adjusted_for"]
 Draw = Callable[[Axes, pd.DataFrame], None]
@@ -30,8 +34,8 @@ def sensitivity_pictures(data: ReportData) -> Iterator[Picture]:
     """Each that a run has the numbers for."""
     if data.prior_grid is not None:
         caption = (
-            "Probability of a ratio below 1 under a normal prior of every mean and SD; lines: where it is 0.95 and 0.975 (0.05 and 0.025). At 0.975"
-            " the 95 % interval touches 1; between 0.975 and 0.025 it holds 1. White: too few draws to tell."
+            "Probability of a ratio below 1 under a normal prior of every mean and SD; lines: at 0.975, 0.5 and 0.025, thinner 0.95 and 0.05."
+            " At 0.975 the 95 % interval touches 1; between 0.975 and 0.025 it holds 1. White: too few draws to tell."
         )
         yield _panels(data, data.prior_grid, _map, "tipping_map", "Priors at which the conclusion tips", caption)
     if data.probability_curve is not None:
@@ -39,14 +43,15 @@ def sensitivity_pictures(data: ReportData) -> Iterator[Picture]:
         yield _panels(data, data.probability_curve, _curves, "probability_curve", "P(ratio < x)", caption)
     if data.bias is not None:
         caption = (
-            "The ratio with its interval where a bias of this size is taken out: what the bias alone would give, below. Dashed: the bias itself is"
+            "The ratio (posterior median with its equal-tailed credible interval at answers.level) where a bias of this size is taken out: what the"
+            " bias alone would give, below. Dashed: the bias itself is"
             " uncertain, by the SD of sensitivity.bias_sds."
         )
         yield _panels(data, data.bias, _bias, "bias", "The effect without a bias", caption)
     if data.censoring is not None:
         caption = (
             "Probability of a longer restricted mean under treatment where those censored have a hazard of so many times that of those who stay,"
-            " in either arm; 1 and 1 (cross) is the analysis as it is. Lines: 0.95 and 0.975 (0.05 and 0.025)."
+            " in either arm; 1 and 1 (cross) is the analysis as it is. Lines: 0.975, 0.5 and 0.025, thinner 0.95 and 0.05."
         )
         yield _panels(data, data.censoring, _censoring, "censoring", "Hazards after censoring", caption)
 
@@ -67,6 +72,7 @@ def _panels(data: ReportData, frame: pd.DataFrame, draw: Draw, key: str, title: 
             names.append(f"{upper_first(endpoint_label(data.study, str(endpoint)))}: {about}")
             axes.set_title(safe(names[-1], 48, 2), fontsize=8, parse_math=False)
             draw(axes, part)
+        _legend_below(figure, grid.flat[0])
         left = len(parts) - len(shown)
         told = f"{caption} {left} more in {key}.csv." if left else caption
         return finish(
@@ -78,17 +84,25 @@ def _panels(data: ReportData, frame: pd.DataFrame, draw: Draw, key: str, title: 
         )
 
 
+def _legend_below(figure: Figure, axes: Axes) -> None:
+    """One legend for all panels, where their lines have names."""
+    lines, names = axes.get_legend_handles_labels()
+    if lines:
+        rows = -(-len(lines) // _LEGEND_ACROSS)
+        figure.set_figheight(figure.get_figheight() + 0.18 * rows + 0.1)
+        figure.legend(lines, names, loc="outside lower center", ncols=_LEGEND_ACROSS)
+
+
 def _ratios(axes: Axes, values: Sequence[float], label: str, *, along: str = "x") -> None:
     axis = axes.xaxis if along == "x" else axes.yaxis
     getattr(axes, f"set_{along}scale")("log")
     low, high = min(values), max(values)
     axis.set_major_locator(FixedLocator([tick for tick in _RATIO_TICKS if low * 0.999 <= tick <= high * 1.001]))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())
     getattr(axes, f"set_{along}lim")(low, high)
     getattr(axes, f"set_{along}label")(label)
-    axis.set_tick_params(labelsize=6.5)
 
 
 def _surface(axes: Axes, part: pd.DataFrame, down: str, across: str) -> None:
@@ -98,9 +112,10 @@ def _surface(axes: Axes, part: pd.DataFrame, down: str, across: str) -> None:
     x, y, z = table.columns.to_numpy(float), table.index.to_numpy(float), table.to_numpy(float)
     axes.contourf(x, y, np.ma.masked_invalid(z), levels=np.linspace(0, 1, 21), cmap="PuOr", alpha=0.55)
     levels = [level for level in _LEVELS if np.nanmin(z) < level < np.nanmax(z)]
+    widths = [1.1 if level in _LABELLED else 0.6 for level in levels]
     if levels:
-        lines = axes.contour(x, y, np.ma.masked_invalid(z), levels=levels, colors=INK, linewidths=0.8)
-        axes.clabel(lines, fmt=lambda value: f"{value:g}", fontsize=6)
+        lines = axes.contour(x, y, np.ma.masked_invalid(z), levels=levels, colors=INK, linewidths=widths)
+        axes.clabel(lines, [level for level in levels if level in _LABELLED], fmt="%g", fontsize=8)
 
 
 def _map(axes: Axes, part: pd.DataFrame) -> None:
@@ -110,22 +125,29 @@ def _map(axes: Axes, part: pd.DataFrame) -> None:
     low, high = float(part["prior_sd"].min()), float(part["prior_sd"].max())
     axes.yaxis.set_major_locator(FixedLocator([tick for tick in _SD_TICKS if low <= tick <= high]))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.set_ylabel("prior SD of the log ratio")
 
 
 def _curves(axes: Axes, part: pd.DataFrame) -> None:
     for position, (name, line) in enumerate(part.groupby("prior", sort=False)):
-        colour = INK if position == 0 else f"C{(position - 1) % 10}"
+        colour = INK if position == 0 else _COLOURS[(position - 1) % len(_COLOURS)]
+        dashes: Any = "-" if position == 0 else _DASHES[(position - 1) // len(_COLOURS) % len(_DASHES)]
         width = 1.8 if position == 0 else 0.8
-        axes.plot(line["ratio"], line["probability"], color=colour, linewidth=width, label=safe(prior_label(str(name)), 24, 1))
+        axes.plot(
+            line["ratio"],
+            line["probability"],
+            color=colour,
+            linewidth=width,
+            linestyle=dashes,
+            label=safe(prior_label(str(name)), 24, 1),
+        )
     axes.axvline(1.0, color=RULE, linewidth=0.6)
     for level in (0.95, 0.975):
         axes.axhline(level, color=RULE, linewidth=0.5, linestyle=":")
     axes.set_ylabel("P(ratio < x)")
     axes.set_ylim(0, 1.01)
     _ratios(axes, part["ratio"].to_list(), "x")
-    axes.legend(fontsize=4.8, loc="lower right", ncols=2 if part["prior"].nunique() > 6 else 1)
 
 
 def _bias(axes: Axes, part: pd.DataFrame) -> None:

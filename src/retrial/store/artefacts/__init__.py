@@ -11,6 +11,7 @@ from retrial.estimate import Estimate
 from retrial.fit import evidence
 from retrial.fit.diagnostics import Diagnostics
 from retrial.multivariable.summary import CovariateSummary
+from retrial.store.artefacts.compared import COMPARED
 from retrial.store.artefacts.kind import Artefact, columns, fields
 from retrial.store.artefacts.sensitivity import SENSITIVITY
 from retrial.store.folders import MANIFEST
@@ -311,6 +312,7 @@ ARTEFACTS: dict[str, Artefact] = {
         "report: Model criticism, figure",
     ),
     **SENSITIVITY,
+    **COMPARED,
     "plan": Artefact("plan.{name}", "the analysis plan: settings (json) and words (md)", "plan", "report: what differs from it"),
     "report": Artefact("report.html", "what a reader needs first, one self-contained page", "reanalyse, report", "a browser"),
     "supplement": Artefact(
@@ -322,6 +324,12 @@ ARTEFACTS: dict[str, Artefact] = {
         "tables/{name}.csv", "tables as shown (`page_...`), copies of the files above", "reanalyse, report", "a paper"
     ),
     "manuscript": Artefact("manuscript/{path}", "texts, tables, figures, references of a paper", "reanalyse, report", "a paper"),
+    "crate": Artefact(
+        "ro-crate-metadata.json",
+        "files with checksums, study, licence and software, as RO-Crate 1.1",
+        f"{_VERBS}, report",
+        "archives",
+    ),
     "manifest": Artefact(
         MANIFEST,
         "what was asked, of which program, what failed; checksums of all files. Written last",
@@ -332,8 +340,8 @@ ARTEFACTS: dict[str, Artefact] = {
 
 
 TABLES = tuple(name for name, artefact in ARTEFACTS.items() if artefact.columns)
-FRAMES = tuple(name for name in TABLES if name not in ("estimates", "audit"))
-"""Tables that are read as frames; the two others are read as rows of their own types."""
+FRAMES = tuple(name for name in TABLES if name not in ("estimates", "audit", *COMPARED))
+"""Tables that a report of a run reads as frames; estimates and audit are read as rows of their own types."""
 
 
 COMPARISON = "comparison"

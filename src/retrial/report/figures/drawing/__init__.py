@@ -1,0 +1,1 @@
+"""Figures into files: their one style, and the process that draws beside the page."""

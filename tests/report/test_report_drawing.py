@@ -1,0 +1,54 @@
+"""Figures drawn by a second process: the same bytes as drawn here, and here where the process is gone or cannot take a figure."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from retrial.report.figures.drawing import files
+from retrial.report.figures.drawing.style import style
+from retrial.report.figures.picture import finish
+
+
+def figure(write: Callable[[float, int], str] | None = None) -> Figure:
+    with style():
+        made = Figure(figsize=(3.5, 2.0))
+        axes = made.add_subplot()
+        axes.plot([0, 1], [0, 1])
+        if write is not None:
+            axes.xaxis.set_major_formatter(write)
+    return made
+
+
+def test_a_second_process_gives_the_same_bytes() -> None:
+    here = finish(figure(), "a", "", "", "", press=True)
+    with files.second_process():
+        there = finish(figure(), "a", "", "", "", press=True)
+        plain = finish(figure(), "b", "", "", "")
+        unsendable = finish(figure(lambda value, _: f"{value:g}"), "c", "", "", "")
+        assert there.png == here.png
+        assert there.press() == here.press()
+        assert plain.press() == {}
+        assert plain.png[:4] == unsendable.png[:4] == b"\x89PNG"
+
+
+def test_a_process_that_has_ended_costs_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files.sys, "executable", "/bin/true")
+    with files.second_process():
+        assert finish(figure(), "a", "", "", "").png[:4] == b"\x89PNG"
+
+
+def test_a_printer_gets_600_dots_an_inch() -> None:
+    made = finish(figure(), "a", "", "", "", press=True)
+    for ending, kind in (("png", "PNG"), ("tiff", "TIFF")):
+        with Image.open(io.BytesIO(made.press()[ending])) as image:
+            assert image.format == kind
+            assert image.size == (2100, 1200)
+            assert image.mode == "RGB"
+            assert image.info["dpi"] == pytest.approx((600, 600), abs=0.01)
+    with Image.open(io.BytesIO(made.png)) as image:
+        assert image.size == (700, 400)
