@@ -28,9 +28,32 @@ from retrial.study.text.files import is_within
 from retrial.study.yaml_text import read_typed_yaml
 
 EXPERIMENT, NO_EXPERIMENT = "experiment", "none"
-GROUPS = ("prior", "evidence", "model", "sampler", "reconstruction", "answers", "sensitivity", "multiverse", EXPERIMENT)
+GROUPS = (
+    "prior",
+    "evidence",
+    "model",
+    "sampler",
+    "reconstruction",
+    "answers",
+    "sensitivity",
+    "multiverse",
+    "operating",
+    EXPERIMENT,
+)
 """Groups that a folder of one's own may add files to; study files are data of another kind (`study.loader`)."""
-PLACES = ("prior", "priors", "model", "models", "evidence", "sampler", "reconstruction", "answers", "sensitivity", "multiverse")
+PLACES = (
+    "prior",
+    "priors",
+    "model",
+    "models",
+    "evidence",
+    "sampler",
+    "reconstruction",
+    "answers",
+    "sensitivity",
+    "multiverse",
+    "operating",
+)
 """Keys below which a file of a group may be put (`/evidence@evidence`)."""
 DEFAULTS = "defaults"
 MOST_LOADS = 100

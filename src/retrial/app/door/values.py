@@ -73,7 +73,18 @@ def section_problems(asked: Mapping[str, Any]) -> Iterator[str]:
     study = asked.get("study")
     if not isinstance(study, Mapping) or set(study) != {"name"} or not isinstance(study["name"], (str, int)):
         yield f"study: got {_said(study)}; allowed is {{name: NAME}} alone (on the command line study=NAME)"
-    for key in ("prior", "priors", "model", "models", "sampler", "answers", "reconstruction", "sensitivity", "multiverse"):
+    for key in (
+        "prior",
+        "priors",
+        "model",
+        "models",
+        "sampler",
+        "answers",
+        "reconstruction",
+        "sensitivity",
+        "multiverse",
+        "operating",
+    ):
         if key in asked and not isinstance(asked[key], Mapping) and not (asked[key] is None and key in ("prior", "model")):
             yield f"{key}: got {_said(asked[key])}; allowed is a mapping"
 
