@@ -79,14 +79,22 @@ def _posteriors(
 ) -> dict[str, Simulated]:
     """Every study's posterior under every set.
 
-    The tables are fitted under the main set and the narrowest; so long as a set has studies with too few effective draws, it is fitted too.
+    The tables are fitted under the main set, the narrowest, and those of the lowest and highest mean; so long as a set has studies with too few
+    effective draws, it is fitted too.
     """
     priors = {name: value.for_endpoint(item.endpoint)[EFFECT] for name, value in sets.items()}
-    asked = [next(iter(sets)), min(priors, key=lambda name: float(priors[name].distribution.std()))]
+    means, sds = (
+        {name: float(getattr(prior.distribution, moment)()) for name, prior in priors.items()} for moment in ("mean", "std")
+    )
+    asked = [
+        next(iter(sets)),
+        min(sds, key=sds.__getitem__),
+        min(means, key=means.__getitem__),
+        max(means, key=means.__getitem__),
+    ]
     lent: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     while True:
-        for name in dict.fromkeys(asked):
-            lent[name] = _fits(run, spec, item, table, {name: sets[name]})
+        lent |= _fits(run, spec, item, table, {name: sets[name] for name in dict.fromkeys(asked)})
         found = {name: _under(run, prior, lent, priors, good) for name, prior in priors.items()}
         poor = {name: int((~one.known).sum()) for name, one in found.items() if name not in lent and not one.known.all()}
         if not poor:
@@ -97,16 +105,20 @@ def _posteriors(
 
 def _fits(
     run: RunConfig, spec: ModelSpec, item: EndpointTables, table: LifeTable, sets: Mapping[str, PriorSet]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draws of the effect (table, draw) under one set, and which fits passed (table,)."""
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Draws of the effect (table, draw) under each set, and which fits passed (table,)."""
     weights = np.full(table.n_reconstructions, 1 / table.n_reconstructions)
     own = on(spec, item.table, item.weights, item.recorded)
     question = Question(item.endpoint, table, weights, item.recorded, own.prepare)
     content = (run.seed, "operating")
     (fitted,) = fit_ensemble(spec.name, own.build, [question], sets, run.sampler_for(spec), run.limits, content)
-    ((name, fits),) = fitted.draws.items()
-    draws = np.stack([fit.values[EFFECT].ravel() for fit in fits])
-    return draws, np.array([health.status == "ok" for health in fitted.diagnostics[name]])
+    return {
+        name: (
+            np.stack([fit.values[EFFECT].ravel() for fit in fits]),
+            np.array([health.status == "ok" for health in fitted.diagnostics[name]]),
+        )
+        for name, fits in fitted.draws.items()
+    }
 
 
 def _under(
