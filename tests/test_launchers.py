@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 STUDY = "title: One ratio\neffects: {death: {where: Abstract, hazard_ratio: 0.75, ci: [0.60, 0.94]}}\n"
@@ -52,3 +53,6 @@ def test_shards_of_a_launcher_are_collected_to_the_bytes_of_one_run(folder: Path
     command(folder, "multiverse", name, *LAUNCHERS[name])
     assert len(list((folder / name / "multiverse" / "hr").glob("*/multiverse.csv"))) == 2
     assert command(folder, "collect", name) == serial
+    tables = [next((folder / out).glob("*/hr/*/multiverse.parquet")) for out in ("serial",)]
+    tables += (folder / name / "collect" / "hr").glob("*/multiverse.parquet")
+    pd.testing.assert_frame_equal(*(pd.read_parquet(path) for path in tables))

@@ -27,6 +27,7 @@ from retrial.report.labels import models_called
 from retrial.report.page import write_pictures, write_report
 from retrial.report.sensitivity.operating import operating_pictures
 from retrial.report.sensitivity.pictures import sensitivity_pictures
+from retrial.report.sensitivity.specifications import specification_pictures
 from retrial.run_config import RunConfig
 from retrial.store.artefacts import FRAMES, path_of
 from retrial.store.artefacts.sensitivity import SENSITIVITY
@@ -121,7 +122,7 @@ def draw_sensitivity(run: RunConfig, study: Study, folder: Path) -> None:
     frames: dict[str, Any] = {name: read_table(folder, name) for name, one in SENSITIVITY.items() if one.columns}
     with models_called({name: spec.label for name, spec in run.models.items()}):
         data = ReportData(study=study, manifest={}, **frames)
-        write_pictures([*sensitivity_pictures(data), *operating_pictures(data)], folder)
+        write_pictures([*sensitivity_pictures(data), *operating_pictures(data), *specification_pictures(data)], folder)
 
 
 def _of_tables(folder: Path) -> list[Check]:

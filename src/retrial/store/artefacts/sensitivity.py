@@ -158,6 +158,12 @@ SENSITIVITY: dict[str, Artefact] = {
         """),
         "%.7g",
     ),
+    "multiverse_parquet": Artefact(
+        "multiverse.parquet",
+        "the same table with all its digits and types, for other programs (Apache Parquet)",
+        "multiverse, collect",
+        "whoever asks",
+    ),
     "decisions": Artefact(
         "decisions.csv",
         "what each choice does to the answer, over all cells of an endpoint",
