@@ -43,12 +43,12 @@ fuzz: $(READY)  ## changed studies, CSVs, configurations and command lines (hour
 
 $(READY): pyproject.toml constraints.txt
 	python=$$(.ci/find-python) && rm -rf $(VENV) && "$$python" -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,parallel]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,parallel,slurm]'
 	touch $(READY)
 
 constraints: $(READY)  ## write the pinned versions again (names and versions only)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra parallel --universal --upgrade --no-header --no-annotate --no-emit-index-url --output-file constraints.txt
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra parallel --extra slurm --universal --upgrade --no-header --no-annotate --no-emit-index-url --output-file constraints.txt
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

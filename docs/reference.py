@@ -19,7 +19,7 @@ from retrial.store.artefacts import ARTEFACTS, TABLES
 
 DOCS = Path(__file__).resolve().parent
 CONF = DOCS.parent / "conf"
-_SECTIONS = ("sampler", "reconstruction", "answers", "covariates", "sensitivity", "multiverse")
+_SECTIONS = ("sampler", "reconstruction", "answers", "covariates", "sensitivity", "multiverse", "operating")
 
 
 def files() -> str:

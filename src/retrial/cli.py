@@ -22,6 +22,7 @@ VERBS: dict[str, str] = {
     "sensitivity": "which other assumptions the conclusions about the treatment survive, and at which they tip",
     "multiverse": "every combination of what could have been chosen, as one table; in shards where it is large",
     "collect": "the cells that the shards of a multiverse have done, as one table",
+    "simulate": "operating characteristics: errors, power and coverage of stated rules in simulated studies of this size",
     "plan": "the analysis plan of a re-analysis, written before any fit; its report lists what differs from it",
     "report": "lay out again the report of a finished re-analysis; or hold two runs against each other (base=FOLDER other=FOLDER)",
     "experiment": "questions of the catalogue: runs them, and writes their answers",
@@ -30,7 +31,7 @@ VERBS: dict[str, str] = {
     "list": "studies, endpoints, models, priors, experiments",
     "doctor": "versions, sampler, storage, caches",
 }
-_CONFIGURED = ("reanalyse", "audit", "reconstruct", "fit", "sensitivity", "multiverse", "collect", "plan", "report")
+_CONFIGURED = ("reanalyse", "audit", "reconstruct", "fit", "sensitivity", "multiverse", "collect", "simulate", "plan", "report")
 USAGE_ERROR, INTERRUPTED = 2, 130
 
 

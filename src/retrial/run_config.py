@@ -36,6 +36,7 @@ _CLAIM = (0.5, 0.9999)
 _MOST_SIZES = 1000.0
 _FEWEST = 100
 COVARIATE_SOURCE = "prognostic factors: zero-centred, SD 1 a log ratio per SD or level, weakly informative (methods, section 7); covariates.prior_sd"
+_MOST_DRIFT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,38 @@ class CovariateSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Operating:
+    """Simulated studies of this study's size, and the rules of decision whose errors are counted (METHODS 9).
+
+    `rules` are pairs (x, p): an effect is claimed where P(ratio < x) >= p, for a bad event. `true_ratios` are of a bad event too; `drifts` log
+    odds ratios of earlier cohorts against the study's control arm. `models` of the life tables; empty: the first of the run.
+    """
+
+    studies: int = 1000
+    true_ratios: tuple[float, ...] = (1.0, 0.8, 0.65, 0.5)
+    control_hazards: tuple[float, ...] = (1.0,)
+    rules: tuple[tuple[float, float], ...] = ((1.0, 0.975), (0.8, 0.9))
+    drifts: tuple[float, ...] = (-1.0, 0.0, 1.0)
+    models: tuple[str, ...] = ()
+
+    MOST: ClassVar[dict[str, float]] = {"studies": 100_000}
+
+    def problems(self) -> list[str]:
+        """Ratios out of range, rules that are none."""
+        found = []
+        for name in ("true_ratios", "control_hazards"):
+            values = getattr(self, name)
+            if not values or any(not _RATIOS[0] <= value <= _RATIOS[1] for value in values) or len(set(values)) < len(values):
+                found.append(f"{name}: got {list(values)}; allowed are different numbers from {_RATIOS[0]:g} to {_RATIOS[1]:g}")
+        if not self.rules or any(not (_RATIOS[0] <= x <= 1 and _CLAIM[0] < p <= _CLAIM[1]) for x, p in self.rules):
+            allowed = f"pairs [x, p] with x from {_RATIOS[0]:g} to 1 and p above {_CLAIM[0]} and up to {_CLAIM[1]}"
+            found.append(f"rules: got {[list(rule) for rule in self.rules]}; allowed are {allowed}")
+        if any(abs(value) > _MOST_DRIFT for value in self.drifts) or len(set(self.drifts)) < len(self.drifts):
+            found.append(f"drifts: got {list(self.drifts)}; allowed are different numbers from -{_MOST_DRIFT} to {_MOST_DRIFT}")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """Which of a multiverse's shards to do, and whether only to say what is to be done."""
 
@@ -261,6 +294,7 @@ class RunConfig:
     sensitivity: Assumptions = Assumptions()
     multiverse: Multiverse = Multiverse()
     covariates: CovariateSettings = CovariateSettings()
+    operating: Operating = Operating()
     part: Part = Part()
     reading_rules: ReadingRules = field(default_factory=ReadingRules)
 

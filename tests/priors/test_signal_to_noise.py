@@ -108,7 +108,7 @@ def test_the_predictive_effect_holds_what_lies_between_studies_and_then_the_disc
 
 
 def test_another_agents_effect_weighs_less_than_the_trial_it_comes_from() -> None:
-    """One study: θ_new ~ N(y, s² + 2 E τ²), E τ² = 0.25² for a half-normal scale of 0.25."""
+    """One study: θ_new ~ N(y, s² + 2 E τ²), E τ² = 0.5² for a half-normal scale of 0.5."""
     se = math.log(0.981 / 0.713) / (2 * stats.norm.isf(0.025))
     prior = set_of("class_effect_discounted").for_endpoint("os")["log_hazard_ratio"]
-    assert prior.parameters == pytest.approx((math.log(0.836), math.sqrt(se**2 + 2 * 0.25**2)), rel=1e-6)
+    assert prior.parameters == pytest.approx((math.log(0.836), math.sqrt(se**2 + 2 * 0.5**2)), rel=1e-6)

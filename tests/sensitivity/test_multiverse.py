@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import signal
+import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from retrial.frequentist.ratios import LogRatio
 from retrial.models.log_hazard_ratio import posterior
 from retrial.priors.prior import Prior
 from retrial.run_config import Multiverse
+from retrial.sensitivity import multiverse
 from retrial.sensitivity.any_prior.effects import Effect
 from retrial.sensitivity.any_prior.likelihood import NormalLikelihood
 from retrial.sensitivity.multiverse import DECISIONS, bases_of, block_cells, blocks_of, decision_rows, tried, whole_table
@@ -113,6 +118,82 @@ def test_blocks_are_kept_by_content_and_computed_once(tmp_path: Path, monkeypatc
     assert [stages.has("multiverse", tried, block, ASKED, TAIL) for block in again] == [True, False] * 3
     kept = stages.run("multiverse", tried, again[0], ASKED, TAIL)[0]
     pd.testing.assert_frame_equal(kept, block_cells(blocks[0], ASKED, TAIL))
+
+
+MANY = dataclasses.replace(
+    ASKED,
+    prior_means=(1.0, *np.linspace(0.5, 0.99, 24)),
+    prior_sds=(10.0, *np.linspace(0.1, 2.0, 24)),
+    bias_sds=tuple(np.linspace(0.0, 0.3, 5)),
+)
+
+
+def _all_blocks(folder: Path, log: Path) -> list[pd.DataFrame]:
+    """Every block by way of its stage; a line of the log before and after each is computed, and once it is kept."""
+
+    def told(words: str) -> None:
+        with log.open("a", encoding="utf-8") as stream:
+            stream.write(f"{words}\n")
+
+    def counted(block: Any, *rest: Any) -> pd.DataFrame:
+        told(f"begin {numbers[id(block)]}")
+        cells = real(block, *rest)
+        told(f"end {numbers[id(block)]}")
+        return cells
+
+    blocks, real = blocks_of(EFFECTS, MANY), multiverse.block_cells
+    numbers = {id(block): number for number, block in enumerate(blocks)}
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multiverse, "block_cells", counted)
+        for number, block in enumerate(blocks):
+            found.append(Stages(folder).run("multiverse", tried, block, MANY, TAIL)[0])
+            told(f"kept {number}")
+    return found
+
+
+def _killed(folder: Path, log: Path, word: str, wait: float) -> list[str]:
+    """A process that does the blocks, killed `wait` seconds after its first line with a word; the lines that it wrote."""
+    log.write_text("", encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # other threads may hold locks: this child needs none of theirs
+        child = os.fork()
+    if child == 0:
+        try:
+            _all_blocks(folder, log)
+        finally:
+            os._exit(0)
+    until = time.monotonic() + 60
+    while word not in log.read_text(encoding="utf-8") and time.monotonic() < until:
+        time.sleep(0.001)
+    time.sleep(wait)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return log.read_text(encoding="utf-8").splitlines()
+
+
+def test_ten_kills_inside_and_between_blocks_cost_nothing_that_was_done(tmp_path: Path) -> None:
+    started = time.monotonic()
+    expected = _all_blocks(tmp_path / "whole", tmp_path / "log")
+    a_block = (time.monotonic() - started) / len(expected)
+    rng, inside, done = np.random.default_rng(6), 0, set[str]()
+    for kill in range(10):
+        # after one is kept, or at a random moment of the first that is computed and stored
+        word, wait = ("begin", rng.uniform(0, 0.7 * a_block)) if kill % 2 else ("end", rng.uniform(0, 0.3 * a_block))
+        lines = _killed(tmp_path / "cells", tmp_path / "log", word, wait)
+        begun, ended, kept = ({line.split()[1] for line in lines if line.startswith(name)} for name in ("begin", "end", "kept"))
+        assert not begun & done, "a block that was kept was computed again"
+        inside += bool(begun - ended) or bool(ended - kept)
+        done |= kept
+    assert inside >= 3
+    assert 0 < len(done) < len(expected)
+    (tmp_path / "log").write_text("", encoding="utf-8")
+    found = _all_blocks(tmp_path / "cells", tmp_path / "log")
+    again = [line for line in (tmp_path / "log").read_text(encoding="utf-8").splitlines() if line.startswith("begin")]
+    assert not {line.split()[1] for line in again} & done
+    blocks = blocks_of(EFFECTS, MANY)
+    resumed, whole = (whole_table(blocks, cells, bases_of(blocks), MANY, CLAIM).to_csv() for cells in (found, expected))
+    assert resumed == whole
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from retrial.app.door.values import key_problems, section_problems
 from retrial.app.models import about, model, raw_models, refuse_foreign_targets
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.priors.scales import COMMON
-from retrial.run_config import ALL_SETS, Assumptions, CovariateSettings, ModelSpec, Multiverse, Part, RunConfig
+from retrial.run_config import ALL_SETS, Assumptions, CovariateSettings, ModelSpec, Multiverse, Operating, Part, RunConfig
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.findings.probes import Probes, plain_probes
 from retrial.tables.printed.software import ReadingRules
@@ -50,6 +50,7 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
     assumptions = build_dataclass(Assumptions, asked.get("sensitivity", {}), "sensitivity", problems)
     multiverse = build_dataclass(Multiverse, asked.get("multiverse", {}), "multiverse", problems)
     covariates = build_dataclass(CovariateSettings, asked.get("covariates", {}), "covariates", problems)
+    operating = build_dataclass(Operating, asked.get("operating", {}), "operating", problems)
     part = _part(asked, problems)
     reconstruction, probes, reading_rules = _reconstruction(asked.get("reconstruction", {}), problems)
     problems.raise_if_any("cannot use the configuration")
@@ -73,6 +74,7 @@ def run_config(asked: Mapping[str, Any], verb: str, study_file: Path, names: Map
         sensitivity=assumptions,
         multiverse=multiverse,
         covariates=covariates,
+        operating=operating,
         part=part,
         reading_rules=reading_rules,
     )
@@ -103,15 +105,8 @@ def _reconstruction(raw: Any, problems: Problems) -> tuple[ReconstructionSetting
 
 _KEYS = (
     *("study", "seed", "output_dir", "force", "endpoints", "prior", "priors", "model", "models"),
-    *(
-        "sampler",
-        "answers",
-        "reconstruction",
-        "sensitivity",
-        "multiverse",
-        "covariates",
-        *(field.name for field in dataclasses.fields(Part)),
-    ),
+    *("sampler", "answers", "reconstruction", "sensitivity", "multiverse", "covariates", "operating"),
+    *(field.name for field in dataclasses.fields(Part)),
 )
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from retrial.fit.diagnostics import Diagnostics
 from retrial.fit.engine import Build, Draws, FitData, Job, Progress
-from retrial.fit.importance.effect_grid import EffectGrid, effect_grid
 from retrial.fit.levels import fit_group
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.fit.survival.likelihood import SurvivalData, survival_data
@@ -152,28 +151,3 @@ def padded(data: SurvivalData, length: int) -> SurvivalData:
         previous=np.concatenate([data.previous, later - 1]),
         counts=np.pad(data.counts, ((0, 0), (0, 0), (0, extra))),
     )
-
-
-def fit_effect_grid(
-    name: str,
-    build: Build,
-    question: Question,
-    priors: PriorSet,
-    means: np.ndarray,
-    sds: np.ndarray,
-    settings: SamplerSettings,
-    limits: DiagnosticLimits,
-    seed_content: tuple[int, str],
-) -> EffectGrid:
-    """Every table of one endpoint under N(mean, sd²) of the log hazard ratio, for each pair of `means` and `sds` (prior,), without a refit.
-
-    `priors` are complete; that of the log hazard ratio is replaced. Raises `FitError` where importance sampling does not give the model's posteriors.
-    """
-    run_seed, study = seed_content
-    given = priors.for_endpoint(question.endpoint)
-    jobs = []
-    for index in range(question.table.n_reconstructions):
-        data = question.prepare(survival_data(question.table, index, question.recorded))
-        seed = integer_seed(run_seed, study, question.endpoint, name, "effect grid", index)
-        jobs.append(Job(data, given, seed, float(question.weights[index])))
-    return effect_grid(build, jobs, EFFECT, means, sds, settings, limits)

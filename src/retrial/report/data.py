@@ -102,8 +102,8 @@ class ReportData:
     multivariable   a row a covariate of a printed multivariable model (columns: `multivariable.summary`)
     evidence, model_probabilities  columns of `fit.evidence`: marginal likelihoods of the tables, and what they say of the models
     criticism    a row an endpoint and model: leave-one-out scores, Pareto k, stacking weights (columns: `criticism.summary`)
-    prior_probabilities, prior_grid, under_priors, probability_curve, bias, censoring, future_trial, tipping, conclusions, multiverse, decisions
-                 how far the conclusions depend on assumptions (columns: `store.artefacts.sensitivity`)
+    prior_probabilities, prior_grid, under_priors, probability_curve, bias, censoring, future_trial, tipping, conclusions, multiverse, decisions,
+    operating    how far the conclusions depend on assumptions (columns: `store.artefacts.sensitivity`)
     readings     a row an endpoint and reading of the paper's estimators (columns: `Ensemble.health`)
     spread       answers over the tables (columns: `tables.findings.spread.spread`); leave_one_out: the same with numbers left out in turn;
                  choices: with choices of ours made otherwise
@@ -152,6 +152,7 @@ class ReportData:
     conclusions: pd.DataFrame | None = None
     multiverse: pd.DataFrame | None = None
     decisions: pd.DataFrame | None = None
+    operating: pd.DataFrame | None = None
     loo_pit: pd.DataFrame | None = None
     readings: pd.DataFrame | None = None
     spread: pd.DataFrame | None = None

@@ -11,6 +11,7 @@ from retrial.report.key_results import cautions, direction, key_results
 from retrial.report.methods import paragraphs
 from retrial.report.section import Builder, Section
 from retrial.report.sections import TREATMENT, result_sections
+from retrial.report.sensitivity.operating import operating_section
 from retrial.report.sensitivity.section import sensitivity_section
 from retrial.report.table import Table
 from retrial.report.tables.audit import assumptions, audit_tables, decision_table
@@ -95,6 +96,7 @@ SECTIONS: tuple[Builder, ...] = (
     _decisions,
     _results,
     sensitivity_section,
+    operating_section,
     _priors,
     _diagnostics,
     _criticism,

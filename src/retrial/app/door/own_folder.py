@@ -38,6 +38,7 @@ GROUPS = (
     "sensitivity",
     "multiverse",
     "covariates",
+    "operating",
     EXPERIMENT,
 )
 """Groups that a folder of one's own may add files to; study files are data of another kind (`study.loader`)."""
@@ -53,6 +54,7 @@ PLACES = (
     "sensitivity",
     "multiverse",
     "covariates",
+    "operating",
 )
 """Keys below which a file of a group may be put (`/evidence@evidence`)."""
 DEFAULTS = "defaults"

@@ -18,7 +18,8 @@ SMALLEST, LARGEST = 1e-12, 1e12
 """Sizes of a number that is not 0: nothing that a study is asked needs others, and sums of them lose their digits."""
 _LARGEST_SEED = 2**63 - 1
 _SECTIONS = (
-    *("prior", "priors", "model", "models", "sampler", "answers", "reconstruction", "sensitivity", "multiverse", "covariates"),
+    *("prior", "priors", "model", "models", "sampler", "answers", "reconstruction", "sensitivity", "multiverse"),
+    *("covariates", "operating"),
 )
 _LONGEST_PATH, _LONGEST_NAME = 1000, 200
 """Characters of a path and bytes of each of its names: room for what is put behind it (file systems end at 4096 and 255)."""

@@ -9,6 +9,7 @@ from retrial.errors import DataError
 from retrial.pipeline.arms.comparisons import each_comparison
 from retrial.pipeline.multiverse import STAGE, asked_blocks
 from retrial.pipeline.multiverse.table import summary, write_cells
+from retrial.pipeline.pages.layout import draw_sensitivity
 from retrial.run_config import RunConfig
 from retrial.sensitivity.multiverse import tried
 from retrial.store.stages import stages_of
@@ -31,6 +32,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     print(
         f"{size * len(blocks)} cells: {size * len(there) - failed} done, {failed} failed, {size * (len(blocks) - len(there))} missing"
     )
+    draw_sensitivity(run, study, folder)
     print(summary(folder))
     missing = len(blocks) - len(there)
     return [

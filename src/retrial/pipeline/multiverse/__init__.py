@@ -11,6 +11,7 @@ from retrial.errors import DataError
 from retrial.pipeline.arms.comparisons import each_comparison
 from retrial.pipeline.audit import audit_stage
 from retrial.pipeline.multiverse.table import summary, write_cells
+from retrial.pipeline.pages.layout import draw_sensitivity
 from retrial.pipeline.sensitivity import fitted
 from retrial.pipeline.tables import patient_checks
 from retrial.run_config import RunConfig
@@ -44,6 +45,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
             found.append(stages.run(STAGE, tried, block, run.multiverse, run.questions.tail))
             advance(size if block in missing else 0)
     failures += write_cells(run, blocks, mine, found, folder)
+    draw_sensitivity(run, study, folder)
     print(summary(folder))
     return failures
 

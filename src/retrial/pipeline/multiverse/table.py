@@ -17,12 +17,13 @@ from retrial.store.tables import read_table
 def write_cells(
     run: RunConfig, every: Sequence[Block], blocks: Sequence[Block], found: Sequence[tuple[pd.DataFrame, str]], folder: Path
 ) -> list[str]:
-    """multiverse.csv, decisions.csv and failed_cells.log; returns a line for every block that failed.
+    """multiverse.csv and .parquet, decisions.csv and failed_cells.log; returns a line for every block that failed.
 
     `blocks` are those of `every` one whose cells were `found`.
     """
     frame = whole_table(blocks, [cells for cells, _ in found], bases_of(every), run.multiverse, run.sensitivity.claim)
     Files({"multiverse": frame, "decisions": pd.DataFrame(list(decision_rows(frame)))}).write(folder)
+    frame.to_parquet(path_of(folder, "multiverse_parquet"), engine="pyarrow", index=False)
     told = [(block, trace) for block, (_, trace) in zip(blocks, found, strict=True) if trace]
     log = "\n".join(f"{block.endpoint}, {block.analysis}, bias SD {block.bias_sd:g}\n{trace}" for block, trace in told)
     path_of(folder, "failed_cells").write_text(log, encoding="utf-8")

@@ -25,7 +25,9 @@ from retrial.report.data import PrintedAtRisk, ReportData, SurvivalCurves
 from retrial.report.figures.survival import survival_pictures
 from retrial.report.labels import models_called
 from retrial.report.page import write_pictures, write_report
+from retrial.report.sensitivity.operating import operating_pictures
 from retrial.report.sensitivity.pictures import sensitivity_pictures
+from retrial.report.sensitivity.specifications import specification_pictures
 from retrial.run_config import RunConfig
 from retrial.store.artefacts import FRAMES, path_of
 from retrial.store.artefacts.sensitivity import SENSITIVITY
@@ -119,7 +121,8 @@ def draw_sensitivity(run: RunConfig, study: Study, folder: Path) -> None:
     """Write the figures of the sensitivity tables in `folder` to figures/."""
     frames: dict[str, Any] = {name: read_table(folder, name) for name, one in SENSITIVITY.items() if one.columns}
     with models_called({name: spec.label for name, spec in run.models.items()}):
-        write_pictures(sensitivity_pictures(ReportData(study=study, manifest={}, **frames)), folder)
+        data = ReportData(study=study, manifest={}, **frames)
+        write_pictures([*sensitivity_pictures(data), *operating_pictures(data), *specification_pictures(data)], folder)
 
 
 def _of_tables(folder: Path) -> list[Check]:

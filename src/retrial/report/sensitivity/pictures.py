@@ -93,7 +93,8 @@ def _legend_below(figure: Figure, axes: Axes) -> None:
         figure.legend(lines, names, loc="outside lower center", ncols=_LEGEND_ACROSS)
 
 
-def _ratios(axes: Axes, values: Sequence[float], label: str, *, along: str = "x") -> None:
+def ratio_axis(axes: Axes, values: Sequence[float], label: str, *, along: str = "x") -> None:
+    """A logarithmic axis of ratios between the ends of some values."""
     axis = axes.xaxis if along == "x" else axes.yaxis
     getattr(axes, f"set_{along}scale")("log")
     low, high = min(values), max(values)
@@ -120,7 +121,7 @@ def _surface(axes: Axes, part: pd.DataFrame, down: str, across: str) -> None:
 
 def _map(axes: Axes, part: pd.DataFrame) -> None:
     _surface(axes, part, "prior_sd", "prior_mean")
-    _ratios(axes, part["prior_mean"].to_list(), "prior mean, as a ratio")
+    ratio_axis(axes, part["prior_mean"].to_list(), "prior mean, as a ratio")
     axes.set_yscale("log")
     low, high = float(part["prior_sd"].min()), float(part["prior_sd"].max())
     axes.yaxis.set_major_locator(FixedLocator([tick for tick in _SD_TICKS if low <= tick <= high]))
@@ -147,7 +148,7 @@ def _curves(axes: Axes, part: pd.DataFrame) -> None:
         axes.axhline(level, color=RULE, linewidth=0.5, linestyle=":")
     axes.set_ylabel("P(ratio < x)")
     axes.set_ylim(0, 1.01)
-    _ratios(axes, part["ratio"].to_list(), "x")
+    ratio_axis(axes, part["ratio"].to_list(), "x")
 
 
 def _bias(axes: Axes, part: pd.DataFrame) -> None:
@@ -161,14 +162,14 @@ def _bias(axes: Axes, part: pd.DataFrame) -> None:
             axes.plot(line["bias_ratio"], line[limit], linewidth=0.8, **dashes)
     axes.axhline(1.0, color=FAILED, linewidth=0.7)
     axes.axvline(1.0, color=RULE, linewidth=0.6)
-    _ratios(axes, part["bias_ratio"].to_list(), "ratio that the bias alone would give")
+    ratio_axis(axes, part["bias_ratio"].to_list(), "ratio that the bias alone would give")
     values = part[["lower", "upper"]].to_numpy(float)
-    _ratios(axes, [max(float(np.nanmin(values)), 0.1), min(float(np.nanmax(values)), 10.0)], "ratio", along="y")
+    ratio_axis(axes, [max(float(np.nanmin(values)), 0.1), min(float(np.nanmax(values)), 10.0)], "ratio", along="y")
 
 
 def _censoring(axes: Axes, part: pd.DataFrame) -> None:
     means = part[part["quantity"] == "rmst_difference"]
     _surface(axes, means, "control_ratio", "experimental_ratio")
     axes.plot([1.0], [1.0], marker="+", color=INK, markersize=7)
-    _ratios(axes, means["experimental_ratio"].to_list(), "experimental arm: hazard after censoring")
-    _ratios(axes, means["control_ratio"].to_list(), "control arm", along="y")
+    ratio_axis(axes, means["experimental_ratio"].to_list(), "experimental arm: hazard after censoring")
+    ratio_axis(axes, means["control_ratio"].to_list(), "control arm", along="y")

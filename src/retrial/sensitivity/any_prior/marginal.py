@@ -27,6 +27,17 @@ _REACH = 5.0
 
 
 @dataclass(frozen=True, eq=False)
+class OfTables:
+    """Posteriors of each table by itself: limits and median (table,), P(β < x) (point, table), effective draws (table,)."""
+
+    lower: np.ndarray
+    median: np.ndarray
+    upper: np.ndarray
+    below: np.ndarray
+    size: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class MarginalLikelihood:
     """L(β) on every table as masses of bins.
 
@@ -55,6 +66,16 @@ class MarginalLikelihood:
         density = _scaled(np.asarray(prior.distribution.logpdf(self.points))[:, None])
         cumulated = _cumulated(_pooled(self.mass.sum(axis=0), density, self.weights))[0]
         return np.interp(x, self.edges, cumulated)
+
+    def of_tables(self, prior: Prior, points: np.ndarray, tail: float) -> OfTables:
+        """The posterior of every table alone under one prior, not mixed by their weights."""
+        density = _scaled(np.asarray(prior.distribution.logpdf(self.points)))
+        cumulated = _cumulated(self.mass.sum(axis=0) * density)
+        total = (self.mass.sum(axis=0) @ density)[:, None]
+        squares = (self.squares @ density**2) / np.maximum(total[:, 0], _FEWEST) ** 2
+        below = np.array([_at(self.edges, cumulated, float(x)) for x in points])
+        lower, median, upper = (_quantile(self.edges, cumulated, q) for q in (tail, 0.5, 1 - tail))
+        return OfTables(lower, median, upper, below, _sizes(cumulated, squares))
 
     def for_no_effect(self, _prior: Prior) -> float:
         """Not from draws: the density at one point is not theirs to tell."""

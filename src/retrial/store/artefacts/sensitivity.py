@@ -158,6 +158,12 @@ SENSITIVITY: dict[str, Artefact] = {
         """),
         "%.7g",
     ),
+    "multiverse_parquet": Artefact(
+        "multiverse.parquet",
+        "the same table with all its digits and types, for other programs (Apache Parquet)",
+        "multiverse, collect",
+        "whoever asks",
+    ),
     "decisions": Artefact(
         "decisions.csv",
         "what each choice does to the answer, over all cells of an endpoint",
@@ -171,6 +177,28 @@ SENSITIVITY: dict[str, Artefact] = {
     least, most             ratios: of the choice's levels (mean of the log median), or of all cells
     cells, failed           counts
     holds                   share of the specifications in which the claim holds; a count of what was listed, no probability
+        """),
+    ),
+    "operating": Artefact(
+        "operating.csv",
+        "operating characteristics of stated rules in simulated studies of this size, a row a scenario, prior and rule",
+        "simulate",
+        "report: Errors of stated rules",
+        columns(f"""{_WHOSE}
+    prior
+    true_ratio              that studies were simulated with
+    control_hazard          hazard of the control arm over that of the study's tables; empty: not simulated by hazards
+    drift                   log odds ratio of the earlier cohorts against the study's control arm; empty: nothing is borrowed from any
+    robust_weight           prior weight of the part that borrows nothing; 1: no borrowing
+    events                  mean of both arms (printed ratios: as printed)
+    rule                    when an effect is claimed
+    kind                    what its claims are: a type I error where the true ratio is not what is claimed, else power
+    claims, claims_error    share of studies that claim the effect, and its Monte Carlo error (printed ratios: half a study)
+    coverage, coverage_error  share of studies whose interval (`answers.level`) holds the true ratio
+    type_s, type_s_error    of the studies that claim an effect or a harm, the share with the wrong sign; empty without a true effect
+    type_m, type_m_error    of the same, mean of |log posterior median| over |log true ratio|
+    studies                 whose posterior can be used
+    status
         """),
     ),
     "failed_cells": Artefact(
