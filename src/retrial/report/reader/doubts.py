@@ -17,6 +17,8 @@ from retrial.report.tables.results import written
 
 _CONFOUNDER = "one more confounder"
 """How a variant begins that adds a confounder that was not measured."""
+_RULE = "eligibility"
+"""Name of the choice of tables that is a hypothesis about the design."""
 _E_VALUES = ("e_value", "e_value_of_confidence_limit")
 
 
@@ -35,7 +37,8 @@ def unknown_section(data: ReportData) -> Iterator[Section]:
     for key in study.endpoints:
         name = upper_first(endpoint_label(study, key))
         said += [
-            f"{name}: {sentence}" for sentence in (*_readings(data.readings, key), *_share(data, key), *_censoring(data, key))
+            f"{name}: {sentence}"
+            for sentence in (*_readings(data.readings, key), *_design(data, key), *_share(data, key), *_censoring(data, key))
         ]
     yield Section("unknown", "What cannot be known from the paper", lists=(("", tuple(said)),))
 
@@ -51,6 +54,33 @@ def _readings(frame: pd.DataFrame | None, endpoint: str) -> Iterator[str]:
             f"the paper does not say by which estimators its numbers were made: {len(mine)} combinations can have printed them, the likeliest"
             f" with probability {best}."
         )
+
+
+def _design(data: ReportData, endpoint: str) -> Iterator[str]:
+    """What a rule about who was eligible would change, where the tables allow it (`tables.findings.choices`)."""
+    frame = data.choices
+    if frame is None or _RULE not in set(frame.get("choice", ())):
+        return
+    mine = frame[(frame["endpoint"] == endpoint) & frame["choice"].fillna("").isin(["", _RULE])]
+    tables, ruled = (mine[mine["choice"].fillna("") == choice] for choice in ("", _RULE))
+    if ruled.empty:
+        return
+    words = str(ruled["words"].iloc[0])
+    if (ruled["status"] != "ok").any():
+        yield f"were it so that {words}: no life table was found that carries the printed numbers."
+        return
+    before, after = (part[part["quantity"] == "rmst_difference"] for part in (tables, ruled))
+    if before.empty or after.empty:
+        return
+    (old, new), time = (float(part["mean"].iloc[0]) for part in (before, after)), float(after["time"].iloc[0])
+    evidence, error = (float(after[name].iloc[0]) for name in ("log_bayes_factor", "log_bayes_factor_se"))
+    settled = bool(pd.isna(after["settled"].iloc[0]) or not after["settled"].iloc[0])
+    told = "" if pd.isna(evidence) else f" (log Bayes factor {fmt.decimal(evidence, 1)}, SE {fmt.decimal(error, 1)})"
+    yield (
+        f"were it so that {words}{told}, the difference in restricted mean survival of the tables to {time:g} months would be"
+        f" {fmt.decimal(new, 1)} months, not {fmt.decimal(old, 1)}{'' if settled else '; the samplers have not settled this'}."
+        " The posteriors rest on the tables without that rule."
+    )
 
 
 def _share(data: ReportData, endpoint: str) -> Iterator[str]:

@@ -61,7 +61,7 @@ def choices_of(targets: Targets, settings: ReconstructionSettings) -> list[Choic
     excluded, prior = nobody_censored(targets), settings.prior
     if excluded is not None:
         until = f"{targets.excluded:g} {targets.time_unit}"
-        words = f"nobody is censored up to {until}: a follow-up up to then was no ground to be left out, unless the patient died"
+        words = f"nobody is censored up to {until}: whoever was followed no longer was left out, unless the follow-up ended with the event"
         ruled = dataclasses.replace(prior, uncensored=targets.places(-math.inf, targets.excluded)[1] + 1)
         found.append(Choice("eligibility", words, excluded, dataclasses.replace(settings, prior=ruled), evidence=True))
     walks = ("walk_scale", "effect_walk_scale", "censoring_walk_scale")
