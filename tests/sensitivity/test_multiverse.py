@@ -23,7 +23,7 @@ from retrial.run_config import Multiverse
 from retrial.sensitivity import multiverse
 from retrial.sensitivity.any_prior.effects import Effect
 from retrial.sensitivity.any_prior.likelihood import NormalLikelihood
-from retrial.sensitivity.multiverse import DECISIONS, bases_of, block_cells, blocks_of, decision_rows, tried, whole_table
+from retrial.sensitivity.multiverse import NUMBERS, bases_of, block_cells, blocks_of, decision_rows, tried, whole_table
 from retrial.store.stages import Stages
 
 ASKED = Multiverse()
@@ -79,14 +79,14 @@ def test_keys_do_not_depend_on_what_else_is_asked() -> None:
 def test_shares_of_variance_are_those_of_main_effects() -> None:
     """A table that is additive in its decisions has no interactions, and each share is that of the variance of its levels."""
     frame = table(EFFECTS)
-    shift = {name: np.log(frame[name] + 1.0) * (k + 1) for k, name in enumerate(DECISIONS[1:])}
+    shift = {name: np.log(frame[name] + 1.0) * (k + 1) for k, name in enumerate(NUMBERS)}
     frame["median"] = np.exp(sum(shift.values()) + 0.3 * (frame["adjusted_for"] == "age"))
     frame["status"] = "ok"
     rows = {(row["endpoint"], row["decision"]): row for row in decision_rows(frame)}
     assert rows["os", "interactions"]["share_of_variance"] == pytest.approx(0, abs=1e-12)
     part = frame[frame["endpoint"] == "os"]
     total = np.log(part["median"]).var(ddof=0)
-    for name in DECISIONS[1:]:
+    for name in NUMBERS:
         assert rows["os", name]["share_of_variance"] == pytest.approx(shift[name][part.index].var(ddof=0) / total, rel=1e-9)
     assert rows["os", "all"]["cells"] == len(part)
 
