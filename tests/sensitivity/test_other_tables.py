@@ -9,8 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from retrial import cli
 from retrial.data import life_table
 from retrial.errors import ReconstructionError
 from retrial.fit.settings import Method, SamplerSettings
@@ -158,3 +160,34 @@ def test_shares_of_tables_are_those_within_their_analyses() -> None:
     assert rows["tables"]["levels"] == 3
     assert math.log(rows["tables"]["most"] / rows["tables"]["least"]) == pytest.approx(0.3)
     assert set(frame.loc[frame["tables"] == "wide", "differs"].str.split(", ").str[:2].map(tuple)) == {("analysis", "tables")}
+
+
+@pytest.mark.slow
+def test_a_study_end_to_end_has_rows_of_every_choice_and_does_none_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        *("multiverse", "study=yao2025", "endpoints=[pfs]", f"output_dir={tmp_path}", "sampler.method=importance"),
+        *("reconstruction.n_tables=12", "reconstruction.islands=3", "reconstruction.particles=40", "sampler.pooled_draws=2000"),
+        *(
+            "reconstruction.choices_islands=3",
+            "reconstruction.choices_particles=40",
+            "models.weibull.prior_sets=[flat,sceptical]",
+        ),
+        *("multiverse.prior_means=[0.8,1.0]", "multiverse.prior_sds=[0.355,10.0]", "multiverse.bias_ratios=[1.0]"),
+        *(f"models.{name}=null" for name in ("piecewise_exponential", "weibull_nonproportional", "adverse_events_hierarchical")),
+        *(f"models.response_{name}=null" for name in ("binomial", "borrowing", "hierarchical")),
+    ]
+    status = cli.run(arguments)
+    frame = pd.read_csv(Path(capsys.readouterr().out.strip().splitlines()[-1]) / "multiverse.csv")
+    whole = frame[frame["model"] == "weibull"]
+    assert set(whole["tables"].dropna()) >= {"without assumed numbers", "eligibility", "half walk scale", "overdispersed prior"}
+    fine = whole[whole["status"] == "ok"]
+    assert status == (0 if len(fine) == len(whole) else 1)
+    assert whole.loc[whole["status"] != "ok", "status"].str.startswith("failed: FitError: no such tables: ").all()
+    base = fine[fine["tables"].isna()].set_index(["prior_mean", "prior_sd", "bias_sd"])["median"]
+    for _, part in fine[fine["tables"].notna()].groupby("tables"):
+        assert np.log(part.set_index(base.index.names)["median"] / base).abs().max() < 0.3
+    assert fine["tables"].nunique() >= 3
+    assert cli.run([*arguments, "dry_run=true"]) == 0
+    assert f"of this shard {len(frame)}, done already {len(frame)}" in capsys.readouterr().out
