@@ -23,7 +23,7 @@ from retrial.run_config import Multiverse
 from retrial.sensitivity import multiverse
 from retrial.sensitivity.any_prior.effects import Effect
 from retrial.sensitivity.any_prior.likelihood import NormalLikelihood
-from retrial.sensitivity.multiverse import DECISIONS, bases_of, block_cells, blocks_of, decision_rows, tried, whole_table
+from retrial.sensitivity.multiverse import NUMBERS, bases_of, block_cells, blocks_of, decision_rows, tried, whole_table
 from retrial.store.stages import Stages
 
 ASKED = Multiverse()
@@ -79,14 +79,14 @@ def test_keys_do_not_depend_on_what_else_is_asked() -> None:
 def test_shares_of_variance_are_those_of_main_effects() -> None:
     """A table that is additive in its decisions has no interactions, and each share is that of the variance of its levels."""
     frame = table(EFFECTS)
-    shift = {name: np.log(frame[name] + 1.0) * (k + 1) for k, name in enumerate(DECISIONS[1:])}
+    shift = {name: np.log(frame[name] + 1.0) * (k + 1) for k, name in enumerate(NUMBERS)}
     frame["median"] = np.exp(sum(shift.values()) + 0.3 * (frame["adjusted_for"] == "age"))
     frame["status"] = "ok"
     rows = {(row["endpoint"], row["decision"]): row for row in decision_rows(frame)}
     assert rows["os", "interactions"]["share_of_variance"] == pytest.approx(0, abs=1e-12)
     part = frame[frame["endpoint"] == "os"]
     total = np.log(part["median"]).var(ddof=0)
-    for name in DECISIONS[1:]:
+    for name in NUMBERS:
         assert rows["os", name]["share_of_variance"] == pytest.approx(shift[name][part.index].var(ddof=0) / total, rel=1e-9)
     assert rows["os", "all"]["cells"] == len(part)
 
@@ -152,8 +152,14 @@ def _all_blocks(folder: Path, log: Path) -> list[pd.DataFrame]:
     return found
 
 
+def _computed(lines: list[str], word: str) -> bool:
+    """Whether a block that is computed, not read, has come so far."""
+    begun, there = ({line.split()[-1] for line in lines if line.startswith(name)} for name in ("begin", word))
+    return bool(begun & there)
+
+
 def _killed(folder: Path, log: Path, word: str, wait: float) -> list[str]:
-    """A process that does the blocks, killed `wait` seconds after its first line with a word; the lines that it wrote."""
+    """A process that does the blocks, killed `wait` seconds after one of them has come so far as a word says; the lines that it wrote."""
     log.write_text("", encoding="utf-8")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # other threads may hold locks: this child needs none of theirs
@@ -164,7 +170,7 @@ def _killed(folder: Path, log: Path, word: str, wait: float) -> list[str]:
         finally:
             os._exit(0)
     until = time.monotonic() + 60
-    while word not in log.read_text(encoding="utf-8") and time.monotonic() < until:
+    while not _computed(log.read_text(encoding="utf-8").splitlines(), word) and time.monotonic() < until:
         time.sleep(0.001)
     time.sleep(wait)
     os.kill(child, signal.SIGKILL)
@@ -179,7 +185,7 @@ def test_ten_kills_inside_and_between_blocks_cost_nothing_that_was_done(tmp_path
     rng, inside, done = np.random.default_rng(6), 0, set[str]()
     for kill in range(10):
         # after one is kept, or at a random moment of the first that is computed and stored
-        word, wait = ("begin", rng.uniform(0, 0.7 * a_block)) if kill % 2 else ("end", rng.uniform(0, 0.3 * a_block))
+        word, wait = ("begin", rng.uniform(0, 0.7 * a_block)) if kill % 2 else ("kept", rng.uniform(0, 0.3 * a_block))
         lines = _killed(tmp_path / "cells", tmp_path / "log", word, wait)
         begun, ended, kept = ({line.split()[1] for line in lines if line.startswith(name)} for name in ("begin", "end", "kept"))
         assert not begun & done, "a block that was kept was computed again"

@@ -164,7 +164,7 @@ def test_a_fitted_model_errs_as_theory_says_under_a_flat_prior(monkeypatch: pyte
     run: Any = RunConfig(
         "simulate", None, 5, None, False, {}, priors=sets, models={"weibull": spec}, sampler=sampler, operating=asked
     )  # type: ignore[arg-type]
-    monkeypatch.setattr(fitted, "_sets", lambda *_: {name: one.over(own) for name, one in sets.items()})
+    monkeypatch.setattr(fitted, "complete_sets", lambda *_: {name: one.over(own) for name, one in sets.items()})
     monkeypatch.setattr(fitted, "good_endpoints", lambda _: ())
     table = design().simulated(1.0, 1.0, 40, np.random.default_rng(4))
     item = EndpointTables("os", table, np.full(40, 1 / 40), "exact", "simulated")

@@ -210,7 +210,7 @@ def _from_patients(run: RunConfig, study: Study, key: str) -> EndpointTables:
     return EndpointTables(key, table, np.ones(1), endpoint.reading, source, notes=tuple(about))
 
 
-def _as_recorded(table: LifeTable, study: Study, key: str) -> LifeTable:
+def as_recorded(table: LifeTable, study: Study, key: str) -> LifeTable:
     """With a row for every recording unit where events are known to their unit."""
     endpoint = study.endpoints[key]
     unit = 1.0 if endpoint.recording_unit is None else endpoint.recording_unit.value
@@ -254,7 +254,7 @@ def _from_ensemble(study: Study, targets: Targets, ensemble: Ensemble) -> Endpoi
     source = f"{ensemble.table.n_reconstructions} {agrees} the printed numbers"
     recorded = study.endpoints[targets.endpoint].reading
     source += IN_WORDS[recorded]
-    table = _as_recorded(ensemble.table, study, targets.endpoint)
+    table = as_recorded(ensemble.table, study, targets.endpoint)
     doubts = tuple(unsettled(ensemble))
     for doubt in doubts:
         log.warning("%s: %s", targets.endpoint, doubt)

@@ -1,7 +1,7 @@
-"""All combinations of what could have been chosen, as one table: analysis, prior mean and SD, centre and SD of a bias (METHODS 9).
+"""All combinations of what could have been chosen, as one table: analysis, tables, prior mean and SD, centre and SD of a bias (METHODS 9).
 
-A block is one analysis with one SD of the bias: what is computed, kept and resumed at once. Its cells cost a millisecond together, as no prior is
-fitted again. Shares of specifications are counts of what somebody listed, never probabilities.
+A block is one analysis of one ensemble of tables with one SD of the bias: what is computed, kept and resumed at once. Its cells cost a
+millisecond together, as no prior is fitted again. Shares of specifications are counts of what somebody listed, never probabilities.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import hashlib
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from retrial.errors import DataError, RetrialError
+from retrial.errors import DataError, FitError, RetrialError
 from retrial.frequentist.ratios import LogRatio
 from retrial.priors.prior import Prior
 from retrial.run_config import Multiverse
@@ -24,35 +25,55 @@ from retrial.sensitivity.any_prior.effects import Effect
 from retrial.sensitivity.any_prior.likelihood import Likelihood, NormalLikelihood
 from retrial.sensitivity.prior_grid import numbers
 
-DECISIONS = ("analysis", "prior_mean", "prior_sd", "bias_ratio", "bias_sd")
+NUMBERS = ("prior_mean", "prior_sd", "bias_ratio", "bias_sd")
+DECISIONS = ("analysis", "tables", *NUMBERS)
 SECONDS_PER_CELL = 1e-4
 """Of a model of life tables, measured on 100 tables (one core); printed ratios take a tenth."""
-_WHOSE = ["endpoint", "model", "adjusted_for"]
+_WHOSE = ["endpoint", "model", "adjusted_for", "tables"]
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """An analysis and one SD of its bias: the values of all its cells follow from these alone."""
+    """An analysis and one SD of its bias: the values of all its cells follow from these alone.
+
+    `tables`: which choice behind the life tables is made otherwise, empty: none; `failed`: why there is no likelihood.
+    """
 
     endpoint: str
     model: str
     adjusted_for: str
-    likelihood: Likelihood
+    likelihood: Likelihood | None
     bias_sd: float
+    tables: str = ""
+    note: str = ""
+    failed: str = ""
 
     @property
     def analysis(self) -> str:
         """In a word or two."""
-        return ", ".join(part for part in (self.model, self.adjusted_for) if part)
+        return ", ".join(part for part in (self.model, self.adjusted_for, self.tables) if part)
 
 
-def blocks_of(effects: Sequence[Effect], asked: Multiverse) -> list[Block]:
-    """Every block in a fixed order: analyses in that of the run, SDs as listed."""
+def blocks_of(effects: Sequence[Effect], asked: Multiverse, notes: Mapping[str, str] = MappingProxyType({})) -> list[Block]:
+    """Every block in a fixed order: analyses in that of the run, SDs as listed. `notes` by endpoint, of its tables."""
     return [
-        Block(effect.endpoint, effect.model, effect.adjusted_for, _bare(effect.likelihood), sd)
+        Block(
+            effect.endpoint,
+            effect.model,
+            effect.adjusted_for,
+            _bare(effect.likelihood),
+            sd,
+            note=notes.get(effect.endpoint, "") if effect.printed is None else "",
+        )
         for effect in effects
         for sd in asked.bias_sds
     ]
+
+
+def other_blocks(endpoint: str, model: str, tables: str, note: str, found: Likelihood | str, asked: Multiverse) -> list[Block]:
+    """The same of a model on tables under another choice; `found`: what they say of the effect, or why there is nothing."""
+    likelihood, failed = (None, found) if isinstance(found, str) else (found, "")
+    return [Block(endpoint, model, "", likelihood, sd, tables, note, failed) for sd in asked.bias_sds]
 
 
 def _bare(likelihood: Likelihood) -> Likelihood:
@@ -65,7 +86,9 @@ def _normal_only(_data: LogRatio, prior: Prior) -> Any:
 
 
 def block_cells(block: Block, asked: Multiverse, tail: float) -> pd.DataFrame:
-    """A row a cell: bias centres, then prior means, then prior SDs."""
+    """A row a cell: bias centres, then prior means, then prior SDs. Raises `FitError` for a block without a likelihood."""
+    if block.likelihood is None:
+        raise FitError(block.failed)
     means, sds = (values.ravel() for values in np.meshgrid(asked.prior_means, asked.prior_sds, indexing="ij"))
     spread = block.likelihood.with_bias(0.0, block.bias_sd)
     parts = []
@@ -104,11 +127,12 @@ def whole_table(
     """All cells of some blocks; columns of multiverse.csv."""
     parts = []
     for block, cells in zip(blocks, found, strict=True):
-        named = {"endpoint": block.endpoint, "model": block.model, "adjusted_for": block.adjusted_for}
-        parts.append(cells.assign(**named))
+        named = {name: getattr(block, name) for name in _WHOSE}
+        parts.append(cells.assign(**named, note=block.note))
     frame = pd.concat(parts, ignore_index=True)
-    names = frame[_WHOSE].itertuples(index=False, name=None)
+    names = frame[_WHOSE[:-1]].itertuples(index=False, name=None)
     changed = {"analysis": np.array([bases[endpoint] != (model, adjusted) for endpoint, model, adjusted in names])}
+    changed["tables"] = (frame["tables"] != "").to_numpy()
     changed |= {name: (frame[name] != base).to_numpy() for name, base in asked.base.items()}
     differs = [
         ", ".join(name for name, own in zip(changed, row, strict=True) if own) for row in zip(*changed.values(), strict=True)
@@ -116,22 +140,23 @@ def whole_table(
     side = np.where(frame["median"] < 1, frame["probability"], 1 - frame["probability"])
     frame = frame.assign(differs=differs, holds=side >= claim, cell=_keys(frame))
     return frame[
-        ["cell", *_WHOSE, *DECISIONS[1:], "differs", "median", "lower", "upper", "probability", "error", "holds", "status"]
+        ["cell", *_WHOSE, *NUMBERS, "differs", "median", "lower", "upper", "probability", "error", "holds", "status", "note"]
     ]
 
 
 def _keys(frame: pd.DataFrame) -> list[str]:
     """What a cell is of, as twelve hexadecimal digits: the same cell has the same key in every run."""
-    rows = frame[[*_WHOSE, *DECISIONS[1:]]].itertuples(index=False, name=None)
+    rows = frame[[*_WHOSE, *NUMBERS]].itertuples(index=False, name=None)
     return [hashlib.sha256(repr(tuple(map(str, row))).encode()).hexdigest()[:12] for row in rows]
 
 
 def decision_rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """For every endpoint: the share of the variance of the log median that each decision alone explains; columns of decisions.csv.
 
-    Sums of squares of main effects over all cells that did not fail; what is left is interactions. The first row counts the cells.
+    Sums of squares of main effects over all cells that did not fail, of tables within their analyses (a printed ratio has none); what is left
+    is interactions. The first row counts the cells.
     """
-    frame = frame.assign(analysis=frame["model"] + " " + frame["adjusted_for"].fillna(""))
+    frame = frame.assign(analysis=frame["model"] + " " + frame["adjusted_for"].fillna(""), tables=frame["tables"].fillna(""))
     for endpoint, part in frame.groupby("endpoint", sort=False):
         fine = part[part["status"] == "ok"]
         counts = {"cells": len(part), "failed": len(part) - len(fine)}
@@ -148,10 +173,24 @@ def decision_rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
             "holds": fine["holds"].mean(),
         }
         for name in DECISIONS:
-            means = value.groupby(fine[name]).transform("mean")
-            by_level = np.exp(value.groupby(fine[name]).mean())
-            share = float(((means - value.mean()) ** 2).sum()) / total if total > 0 else 0.0
+            squares, levels = _main_effect(value, fine, name)
+            share = squares / total if total > 0 else 0.0
             left -= share
-            ends = {"least": float(by_level.min()), "most": float(by_level.max())}
-            yield {"endpoint": endpoint, "decision": name, "levels": by_level.size, "share_of_variance": share, **ends}
+            ends = {"least": float(np.exp(levels.min())), "most": float(np.exp(levels.max()))}
+            yield {"endpoint": endpoint, "decision": name, "levels": levels.size, "share_of_variance": share, **ends}
         yield {"endpoint": endpoint, "decision": "interactions", "share_of_variance": left}
+
+
+def _main_effect(value: pd.Series[float], fine: pd.DataFrame, name: str) -> tuple[float, pd.Series[float]]:
+    """Sum of squares of a decision, and the mean of the log median at each of its levels.
+
+    Of tables: around the means of their analyses, levels over the analyses that have other tables.
+    """
+    if name != "tables":
+        by_level = value.groupby(fine[name])
+        return float(((by_level.transform("mean") - value.mean()) ** 2).sum()), by_level.mean()
+    inside = value.groupby(fine["analysis"]).transform("mean")
+    squares = float(((value.groupby([fine["analysis"], fine["tables"]]).transform("mean") - inside) ** 2).sum())
+    several = fine["tables"].groupby(fine["analysis"]).transform("nunique") > 1
+    shown = several if several.any() else several | True
+    return squares, value[shown].groupby(fine["tables"][shown]).mean()

@@ -10,10 +10,11 @@ from retrial.data.kind import failed_in_words
 from retrial.errors import DataError
 from retrial.pipeline.arms.comparisons import each_comparison
 from retrial.pipeline.audit import audit_stage
+from retrial.pipeline.multiverse.other_tables import blocks_on_other_tables, doubts
 from retrial.pipeline.multiverse.table import summary, write_cells
 from retrial.pipeline.pages.layout import draw_sensitivity
 from retrial.pipeline.sensitivity import fitted
-from retrial.pipeline.tables import patient_checks
+from retrial.pipeline.tables import patient_checks, refused
 from retrial.run_config import RunConfig
 from retrial.sensitivity.any_prior.effects import effects_of
 from retrial.sensitivity.multiverse import SECONDS_PER_CELL, Block, blocks_of, tried
@@ -54,11 +55,14 @@ def asked_blocks(run: RunConfig, study: Study, stages: Stages) -> tuple[list[Blo
     """Every block of the study, and what failed on the way. Raises `DataError` where there is no effect to vary."""
     printed, used = audit_stage(stages, study)
     run = in_standard_errors(run, used)
-    reconstructed, fits = fitted(run, study, used, [*printed, *patient_checks(run, study)], stages)
+    checks = [*printed, *patient_checks(run, study)]
+    reconstructed, fits = fitted(run, study, used, checks, stages)
     effects = [] if study.one_arm else effects_of(run, used, fits.posteriors, fits.diagnostics)
     if not effects:
         raise DataError("nothing to do", ["effects: got no treatment effect with an interval or p; one is needed"])
-    return blocks_of(effects, run.multiverse), [*reconstructed.failures, *fits.failures, *failed_in_words([])]
+    blocks = blocks_of(effects, run.multiverse, doubts(reconstructed))
+    blocks += blocks_on_other_tables(run, used, effects, reconstructed, refused(study, checks), stages)
+    return blocks, [*reconstructed.failures, *fits.failures, *failed_in_words([])]
 
 
 def _is_done(run: RunConfig, stages: Stages, block: Block) -> bool:

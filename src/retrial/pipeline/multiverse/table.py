@@ -17,7 +17,7 @@ from retrial.store.tables import read_table
 def write_cells(
     run: RunConfig, every: Sequence[Block], blocks: Sequence[Block], found: Sequence[tuple[pd.DataFrame, str]], folder: Path
 ) -> list[str]:
-    """multiverse.csv and .parquet, decisions.csv and failed_cells.log; returns a line for every block that failed.
+    """multiverse.csv and .parquet, decisions.csv and failed_cells.log; returns a line for each that failed, one for those without a likelihood.
 
     `blocks` are those of `every` one whose cells were `found`.
     """
@@ -27,10 +27,13 @@ def write_cells(
     told = [(block, trace) for block, (_, trace) in zip(blocks, found, strict=True) if trace]
     log = "\n".join(f"{block.endpoint}, {block.analysis}, bias SD {block.bias_sd:g}\n{trace}" for block, trace in told)
     path_of(folder, "failed_cells").write_text(log, encoding="utf-8")
-    return [
-        f"multiverse, {block.endpoint}, {block.analysis}, bias SD {block.bias_sd:g}: {trace.splitlines()[-1]}"
-        for block, trace in told
-    ]
+    lines = (f"multiverse, {block.endpoint}, {_block_in_words(block)}: {trace.splitlines()[-1]}" for block, trace in told)
+    return list(dict.fromkeys(lines))
+
+
+def _block_in_words(block: Block) -> str:
+    """Without the SD of the bias where no SD would help."""
+    return block.analysis if block.failed else f"{block.analysis}, bias SD {block.bias_sd:g}"
 
 
 def summary(folder: Path) -> str:

@@ -120,7 +120,7 @@ def _fitted(
         draws = posterior[EFFECT].sel({PRIOR: alike}).transpose(PRIOR, RECONSTRUCTION, ...).to_numpy()
         draws = draws.reshape(*draws.shape[:2], -1).astype(float)
         weights = observed[WEIGHT].to_numpy()
-        groups = _groups(draws, [levels[name] for name in alike], run.seed)
+        groups = groups_of(draws, [levels[name] for name in alike], run.seed)
         likelihood = marginal_likelihood(draws, groups, [priors[name] for name in alike], weights / weights.sum())
         good = endpoint in good_endpoints(study)
         yield Effect(endpoint, model, "", "hazard_ratio", likelihood, priors, _events(study, endpoint), good)
@@ -139,7 +139,7 @@ def _levels(endpoint: str, model: str, diagnostics: Sequence[Row]) -> dict[str, 
     }
 
 
-def _groups(draws: np.ndarray, chained: Sequence[np.ndarray], seed: int) -> np.ndarray:
+def groups_of(draws: np.ndarray, chained: Sequence[np.ndarray], seed: int) -> np.ndarray:
     """Parts of the draws to be left out in turn, like `draws`: neighbours of a chain together, copies of one weighted proposal together."""
     _, copies = np.unique(draws, return_inverse=True)
     parts = np.random.default_rng(seed_sequence(seed, "left out in turn")).integers(GROUPS, size=int(copies.max()) + 1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from retrial.data import life_table
 from retrial.data.direction import good_endpoints
-from retrial.data.life_table import on, turned
+from retrial.data.life_table import on
 from retrial.dims import ARM, RECONSTRUCTION, TIME
 from retrial.errors import ConfigError, DataError
 from retrial.fit.ensemble import EFFECT, Question, fit_ensemble
@@ -18,6 +18,7 @@ from retrial.priors.prior_set import PriorSet
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.seeds import seed_sequence
 from retrial.sensitivity.any_prior.marginal import OfTables, marginal_likelihood
+from retrial.sensitivity.any_prior.on_tables import complete_sets, outermost
 from retrial.sensitivity.operating.design import Design, design_of
 from retrial.sensitivity.operating.rules import Row, Simulated, characteristic_rows, in_words, thresholds
 from retrial.sensitivity.prior_grid import LEAST_SIZE
@@ -38,7 +39,7 @@ def fitted_rows(
     truth = -float(np.log(true_ratio)) if good else float(np.log(true_ratio))
     about: Row = {"endpoint": item.endpoint, "model": spec.name, "adjusted_for": "", "true_ratio": float(np.exp(truth))}
     about["control_hazard"] = control_hazard
-    sets = _sets(run, spec, study, item.endpoint)
+    sets = complete_sets(run, spec, study, item.endpoint)
     try:
         design = design_of(item)
         table = _simulated(run, design, item.endpoint, float(np.exp(truth)), control_hazard)
@@ -64,16 +65,6 @@ def _simulated(run: RunConfig, design: Design, endpoint: str, ratio: float, cont
     return design.simulated(ratio, control_hazard, run.operating.studies, np.random.default_rng(seed))
 
 
-def _sets(run: RunConfig, spec: ModelSpec, study: Study, endpoint: str) -> dict[str, PriorSet]:
-    """Complete sets by name, the main one first; those that state more than the effect give another likelihood of it, and are left out."""
-    found = {}
-    for name, given in run.sets_for(spec).items():
-        mine = turned(given, study).for_endpoint(endpoint)
-        if EFFECT in mine.priors and not set(mine.priors) & set(spec.priors):
-            found[name] = turned(given, study).over(spec.priors)
-    return found
-
-
 def _posteriors(
     run: RunConfig, spec: ModelSpec, item: EndpointTables, table: LifeTable, sets: Mapping[str, PriorSet], good: bool
 ) -> dict[str, Simulated]:
@@ -83,15 +74,7 @@ def _posteriors(
     effective draws, it is fitted too.
     """
     priors = {name: value.for_endpoint(item.endpoint)[EFFECT] for name, value in sets.items()}
-    means, sds = (
-        {name: float(getattr(prior.distribution, moment)()) for name, prior in priors.items()} for moment in ("mean", "std")
-    )
-    asked = [
-        next(iter(sets)),
-        min(sds, key=sds.__getitem__),
-        min(means, key=means.__getitem__),
-        max(means, key=means.__getitem__),
-    ]
+    asked = list(outermost(priors))
     lent: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     while True:
         lent |= _fits(run, spec, item, table, {name: sets[name] for name in dict.fromkeys(asked)})

@@ -147,6 +147,7 @@ SENSITIVITY: dict[str, Artefact] = {
         columns(f"""
     cell                    key of the cell's content, the same in every run
     {_WHOSE.strip()}
+    tables                  which choice behind the life tables is made otherwise (as in `choices.csv`), or how readings are weighed; empty: none
     prior_mean              as a ratio
     prior_sd                of the log ratio
     bias_ratio, bias_sd     centre of the bias as the ratio that it would give alone, SD of its log
@@ -155,6 +156,7 @@ SENSITIVITY: dict[str, Artefact] = {
     probability, error      posterior probability of a ratio below 1, and its Monte Carlo standard error
     holds                   whether P(ratio on the median's side of 1) is at least `sensitivity.claim`
     status
+    note                    that few independent tables stand behind the row; empty: not so
         """),
         "%.7g",
     ),
@@ -173,7 +175,7 @@ SENSITIVITY: dict[str, Artefact] = {
     endpoint
     decision                which choice; all: every cell; interactions: what no choice explains alone
     levels                  of the choice
-    share_of_variance       of the log median, main effects alone
+    share_of_variance       of the log median, main effects alone; tables: within their analyses
     least, most             ratios: of the choice's levels (mean of the log median), or of all cells
     cells, failed           counts
     holds                   share of the specifications in which the claim holds; a count of what was listed, no probability
