@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import mimetypes
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,8 +22,22 @@ _HOLDS = (
     "Results of a run of retrial: a Bayesian re-analysis of a study from what its paper prints."
     " docs/outputs.md of the program says what every file and column means."
 )
-_FORMATS = {".nc": "application/x-netcdf", ".bib": "application/x-bibtex", ".md": "text/markdown"}
-"""Where Python knows none."""
+_FORMATS = {
+    ".bib": "application/x-bibtex",
+    ".csv": "text/csv",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".html": "text/html",
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".nc": "application/x-netcdf",
+    ".parquet": "application/vnd.apache.parquet",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".tex": "application/x-tex",
+    ".tiff": "image/tiff",
+}
+"""Media types by ending, the same on every machine."""
 
 
 def finish_run(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -75,7 +88,7 @@ def _files(folder: Path) -> Iterator[dict[str, Any]]:
 def _file(name: str) -> dict[str, Any]:
     kind, suffix = artefact_of(name), Path(name).suffix
     told = {"description": ARTEFACTS[kind].holds} if kind else {}
-    written = _FORMATS.get(suffix) or mimetypes.guess_type(f"x{suffix}")[0] or "application/octet-stream"
+    written = _FORMATS.get(suffix, "application/octet-stream")
     return {"@id": quote(name), "@type": "File", "name": name, "encodingFormat": written, **told}
 
 
