@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
 
+from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.figures.picture import FAILED, INK, METHOD_COLOURS, QUIET, RULE, WIDTH, Picture, finish, safe, style
 from retrial.report.labels import adjusted_label, endpoint_label, model_label, prior_label, upper_first
@@ -42,11 +43,7 @@ def sensitivity_pictures(data: ReportData) -> Iterator[Picture]:
         caption = "Posterior probability of a ratio below every x, a line a prior; the thicker one is the main prior's."
         yield _panels(data, data.probability_curve, _curves, "probability_curve", "P(ratio < x)", caption)
     if data.bias is not None:
-        caption = (
-            "The ratio (posterior median with its equal-tailed credible interval at answers.level) where a bias of this size is taken out: what the"
-            " bias alone would give, below. Dashed: the bias itself is"
-            " uncertain, by the SD of sensitivity.bias_sds."
-        )
+        caption = _bias_words(data, data.bias)
         yield _panels(data, data.bias, _bias, "bias", "The effect without a bias", caption)
     if data.censoring is not None:
         caption = (
@@ -54,6 +51,17 @@ def sensitivity_pictures(data: ReportData) -> Iterator[Picture]:
             " in either arm; 1 and 1 (cross) is the analysis as it is. Lines: 0.975, 0.5 and 0.025, thinner 0.95 and 0.05."
         )
         yield _panels(data, data.censoring, _censoring, "censoring", "Hazards after censoring", caption)
+
+
+def _bias_words(data: ReportData, frame: pd.DataFrame) -> str:
+    level = data.manifest.get("config", {}).get("answers", {}).get("level")
+    kind = f"{fmt.level(float(level))} equal-tailed" if level else "equal-tailed"
+    spread = " or ".join(f"{value:g}" for value in sorted(set(frame["bias_sd"])) if value > 0)
+    said = (
+        f"The ratio (thick: posterior median; thin: {kind} credible interval) once a bias is taken out; along the axis, the ratio that the bias"
+        " alone would give."
+    )
+    return f"{said} Dashed: the log of that ratio is itself uncertain, by an SD of {spread}." if spread else said
 
 
 def _panels(data: ReportData, frame: pd.DataFrame, draw: Draw, key: str, title: str, caption: str) -> Picture:
