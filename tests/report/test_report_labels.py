@@ -165,16 +165,16 @@ def test_covariates_are_called_as_the_paper_calls_them() -> None:
     study = Study.model_validate(
         {
             "title": "A small study",
-            "arms": {"control": {"n": 40}, "experimental": {"n": 40}},
-            "endpoints": {"os": {}},
-            "baseline": {"variables": {"stage": {"label": "Stage", "levels": {"b": {"control": 9, "experimental": 9}}}}},
+            "arms": {"control": {"n": "40"}, "experimental": {"n": "40"}},
+            "endpoints": {"os": {"label": "Overall survival"}},
+            "baseline": {"variables": {"stage": {"label": "Stage", "levels": {"b": {"control": "9", "experimental": "9"}}}}},
             "effects": {
-                "one": {"endpoint": "os", "hazard_ratio": 0.7, "ci": [0.5, 0.98], "numerator": "B", "denominator": "C"},
+                "one": {"endpoint": "os", "hazard_ratio": "0.7", "ci": ["0.5", "0.98"], "numerator": "B", "denominator": "C"},
                 "two": {
                     "endpoint": "os",
                     "label": "AFP, ng/ml (≤ 200 vs. > 200)",
-                    "hazard_ratio": 0.8,
-                    "ci": [0.6, 1.07],
+                    "hazard_ratio": "0.8",
+                    "ci": ["0.6", "1.07"],
                     "numerator": "low",
                     "denominator": "high",
                 },

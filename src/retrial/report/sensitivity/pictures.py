@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from retrial.report import format as fmt
@@ -124,7 +125,20 @@ def _surface(axes: Axes, part: pd.DataFrame, down: str, across: str) -> None:
     widths = [1.1 if level in _LABELLED else 0.6 for level in levels]
     if levels:
         lines = axes.contour(x, y, np.ma.masked_invalid(z), levels=levels, colors=INK, linewidths=widths)
-        axes.clabel(lines, [level for level in levels if level in _LABELLED], fmt="%g", fontsize=8)
+        labels = axes.clabel(lines, [level for level in levels if level in _LABELLED], fmt="%g", fontsize=8)
+        cut = sorted({label.get_text() for label in labels if _is_cut(axes, label)}, key=float)
+        for label in labels:
+            # the caption names the lines; the gap of a label is closed
+            label.set_visible(label.get_text() not in cut)
+        if cut:
+            axes.contour(x, y, np.ma.masked_invalid(z), levels=[float(text) for text in cut], colors=INK, linewidths=max(widths))
+
+
+def _is_cut(axes: Axes, label: Text) -> bool:
+    """Whether the edge of a map cuts the label of a contour."""
+    box = label.get_window_extent().get_points()
+    edge = axes.get_window_extent().get_points()
+    return bool((box[0] < edge[0]).any() or (box[1] > edge[1]).any())
 
 
 def _map(axes: Axes, part: pd.DataFrame) -> None:
