@@ -50,7 +50,7 @@ def test_averages_stand_first_beside_the_models_one_by_one() -> None:
     assert "failed: too few" in survival["By model probabilities"]
     assert "Kaplan-Meier of the tables outside" in survival["By model probabilities"]
     assert survival["Models one by one"].endswith("Kaplan-Meier of the tables outside the interval of first")
-    assert "OS, stacking weights: first 0.700 (SE 0.050)" in section.tables[0].caption
+    assert "Overall survival, stacking weights: first 0.700 (SE 0.050); second" in section.tables[0].caption
     assert "cut posterior" in section.tables[0].caption
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from report_pages import Written
 from retrial.report.page import LAYERS
 
 CHROMIUM = shutil.which("chromium")
+AXE = importlib.util.find_spec("axe_core_python")
 QUIET = (
     "--disable-gpu",
     "--disable-quic",
@@ -79,13 +81,35 @@ def test_nothing_is_wider_than_the_window(report: Written, tmp_path: Path, layer
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_the_console_stays_empty_and_it_prints(report: Written, tmp_path: Path, layer: str) -> None:
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_console_stays_empty_and_it_prints(report: Written, tmp_path: Path, layer: str, width: int) -> None:
     paper = tmp_path / "page.pdf"
     options = ("--enable-logging=stderr", "--no-pdf-header-footer", f"--print-to-pdf={paper}")
-    said = run(report.folder / f"{layer}.html", tmp_path, 1280, 2000, *options).stderr
+    said = run(report.folder / f"{layer}.html", tmp_path, width, 2000, *options).stderr
     assert [line for line in said.splitlines() if "CONSOLE" in line] == []
     assert paper.read_bytes().startswith(b"%PDF")
     assert paper.stat().st_size > 100_000
+
+
+@pytest.mark.skipif(AXE is None, reason="axe-core-python is not installed: accessibility was not checked")
+@pytest.mark.parametrize("layer", LAYERS)
+def test_axe_finds_nothing_to_mend(report: Written, tmp_path: Path, layer: str) -> None:
+    """Rules of axe-core (WCAG 2.1 A and AA, best practices) on the whole page, every section unfolded."""
+    script = (Path(*AXE.submodule_search_locations) / "axe.min.js").read_text(encoding="utf-8").replace("</script", "<\\/script")
+    told = (
+        "for (const one of document.querySelectorAll('details')) one.open = true;"
+        "axe.run(document, {resultTypes: ['violations']}).then((found) => { const said = document.createElement('pre'); said.id = 'found';"
+        "said.textContent = found.violations.map((one) => one.id + ': ' + one.nodes[0].html).join('; ') + '.';"
+        "document.body.appendChild(said) })"
+    )
+    text = (report.folder / f"{layer}.html").read_text(encoding="utf-8")
+    page = tmp_path / "page.html"
+    open_to_scripts = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    page.write_text(
+        open_to_scripts.replace("</body>", f"<script>{script}</script><script>{told}</script></body>"), encoding="utf-8"
+    )
+    shown = shot(page, tmp_path, 1280, 2000, "--dump-dom", "--virtual-time-budget=60000")
+    assert re.findall(r'<pre id="found">(.*?)</pre>', shown, re.DOTALL) == ["."]
 
 
 def test_a_table_is_searched_and_the_place_that_was_asked_for_opens(report: Written, tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
+from report_pages import Written
 
 from retrial.report.figures.drawing import files
 from retrial.report.figures.drawing.style import style
@@ -52,3 +55,12 @@ def test_a_printer_gets_600_dots_an_inch() -> None:
             assert image.info["dpi"] == pytest.approx((600, 600), abs=0.01)
     with Image.open(io.BytesIO(made.png)) as image:
         assert image.size == (700, 400)
+
+
+def test_a_page_holds_the_figure_as_it_is_and_nothing_that_ends_an_attribute(report: Written) -> None:
+    """Data addresses are the SVG's own text, which is a quarter shorter than base64."""
+    found = re.findall(r'src="data:image/svg\+xml,([^"]*)"', (report.folder / "report.html").read_text(encoding="utf-8"))
+    assert found
+    assert not any(set("<>#&'\"") & set(address) for address in found)
+    drawn = {path.read_bytes() for path in (report.folder / "figures").glob("*.svg")}
+    assert {unquote(address).encode() for address in found} <= drawn

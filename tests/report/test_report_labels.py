@@ -10,7 +10,10 @@ from report_factory import study, study_record
 
 from retrial.estimate import Estimate
 from retrial.report.labels import (
+    adjusted_label,
     contrast_label,
+    covariate_names,
+    covariates_called,
     endpoint_label,
     estimate_label,
     event_order,
@@ -18,9 +21,11 @@ from retrial.report.labels import (
     is_treatment,
     model_label,
     models_called,
+    prior_label,
     upper_first,
 )
 from retrial.report.tables.results import groups_of
+from retrial.study.study import Study
 
 RATIO = "experimental / control"
 
@@ -154,3 +159,37 @@ def test_models_are_called_by_their_own_labels_inside_a_report() -> None:
     with models_called({"mine": "model of mine"}):
         assert (model_label("mine"), model_label("cox_efron")) == ("model of mine", "Cox, Efron ties")
     assert model_label("mine_too") == "mine too"
+
+
+def test_covariates_are_called_as_the_paper_calls_them() -> None:
+    study = Study.model_validate(
+        {
+            "title": "A small study",
+            "arms": {"control": {"n": "40"}, "experimental": {"n": "40"}},
+            "endpoints": {"os": {"label": "Overall survival"}},
+            "baseline": {"variables": {"stage": {"label": "Stage", "levels": {"b": {"control": "9", "experimental": "9"}}}}},
+            "effects": {
+                "one": {"endpoint": "os", "hazard_ratio": "0.7", "ci": ["0.5", "0.98"], "numerator": "B", "denominator": "C"},
+                "two": {
+                    "endpoint": "os",
+                    "label": "AFP, ng/ml (≤ 200 vs. > 200)",
+                    "hazard_ratio": "0.8",
+                    "ci": ["0.6", "1.07"],
+                    "numerator": "low",
+                    "denominator": "high",
+                },
+            },
+            "multivariable": {"os": {"covariates": {"stage": {"effect": "one"}, "afp": {"effect": "two"}}}},
+        }
+    )
+    assert covariate_names(study) == {"stage": "Stage", "afp": "AFP"}
+    with covariates_called(covariate_names(study)):
+        assert adjusted_label("stage, afp, other") == "adjusted for Stage, AFP, other"
+    assert adjusted_label("stage, afp") == "adjusted for stage, afp"
+
+
+def test_priors_whose_key_is_no_name() -> None:
+    assert [prior_label(key) for key in ("class_effect_discounted", "robust_historical")] == [
+        "discounted class effect",
+        "robust historical",
+    ]

@@ -13,7 +13,16 @@ from markupsafe import Markup
 from retrial.audit.check import Check, Verdict
 from retrial.estimate import Estimate
 from retrial.report.key_results import cautions
-from retrial.report.labels import RATIOS, endpoint_label, is_comparison, model_label, prior_label, quantity_label, upper_first
+from retrial.report.labels import (
+    RATIOS,
+    adjusted_label,
+    endpoint_label,
+    is_comparison,
+    model_label,
+    prior_label,
+    quantity_label,
+    upper_first,
+)
 from retrial.report.methods import doi_address, facts, manifest_text
 from retrial.report.page import LAYERS, SCRIPT, TEMPLATE, environment, read_resource, script_of
 from retrial.report.table import Line, Row, Table, text_cell
@@ -125,7 +134,7 @@ def _summary(comparisons: Sequence[Comparison]) -> Table:
             lines = tuple(
                 Line(written(row), f"{model_label(name)}, {prior_label(row.prior)}") for name, row in reversed(first.items())
             )
-            what = quantity_label(quantity) + (f", adjusted for {adjusted}" if adjusted else "")
+            what = quantity_label(quantity) + (f", {adjusted_label(adjusted)}" if adjusted else "")
             name = text_cell(f"{upper_first(endpoint_label(one.study, endpoint))}: {what}")
             rows.append(Row((name, text_cell(printed), lines or text_cell("")), ""))
     caption = "Published: ratio as printed (confidence interval). Bayesian: posterior median (equal-tailed credible interval)."

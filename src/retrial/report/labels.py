@@ -52,7 +52,13 @@ _FAR_LIMITS = {
     f"number_needed_to_treat_to_{side}": f"the interval goes on through infinity, to {side} as few as"
     for side in ("benefit", "harm")
 }
-PRIORS = {"jeffreys": "Jeffreys"}
+PRIORS = {
+    "jeffreys": "Jeffreys",
+    "class_effect_discounted": "discounted class effect",
+    "shrinkage_cochrane": "Cochrane shrinkage",
+    "shrinkage_oncology": "oncology shrinkage",
+}
+"""Prior sets whose key does not read as a name."""
 SYMBOLS = {
     "hazard_ratio": "HR",
     "average_hazard_ratio": "average HR",
@@ -94,6 +100,7 @@ INTERVALS: dict[IntervalKind, str] = {
 _LABELS: ContextVar[Mapping[str, str]] = ContextVar("labels of models", default=MappingProxyType({}))
 _ROLES = ArmNames()
 _ARMS: ContextVar[ArmNames] = ContextVar("names of the arms", default=_ROLES)
+_COVARIATES: ContextVar[Mapping[str, str]] = ContextVar("names of the covariates", default=MappingProxyType({}))
 _ABBREVIATION = 3
 """Most letters of a key without a label that is read as an abbreviation ("os")."""
 
@@ -179,6 +186,45 @@ def arms_called(names: ArmNames) -> Iterator[None]:
         yield
     finally:
         _ARMS.reset(token)
+
+
+@contextmanager
+def covariates_called(names: Mapping[str, str]) -> Iterator[None]:
+    """Inside, texts call covariates by these names (`covariate_names`), others by their keys."""
+    token = _COVARIATES.set(names)
+    try:
+        yield
+    finally:
+        _COVARIATES.reset(token)
+
+
+def covariate_names(study: Study) -> dict[str, str]:
+    """Covariates by key, as the paper calls them: without cut points and units, and without commas, which part them in a list.
+
+    The name is that of the patients' column, of the row of the baseline table, of the univariable tests or of the multivariable model, the
+    first that there is.
+    """
+    found: dict[str, str] = {}
+    for model in study.multivariable.values():
+        tests = study.tests[model.tests].rows if model.tests in study.tests else {}
+        for key, one in model.covariates.items():
+            baseline = study.baseline.variables.get(one.baseline or key) if study.baseline is not None else None
+            row, effect = tests.get(one.test or key), study.effects.get(one.effect)
+            labels = [source.label for source in (baseline, row, effect) if source is not None and source.label]
+            found.setdefault(key, _bare(labels[0]) if labels else key)
+    for endpoint in study.endpoints.values():
+        found |= {key: column.label for key, column in endpoint.adjusts_for.items() if column.label and "," not in column.label}
+    return found
+
+
+def _bare(label: str) -> str:
+    """ "Age" of "Age, year (≤ 40 vs. > 40)"."""
+    return label.partition("(")[0].partition(",")[0].strip() or label.replace(",", "")
+
+
+def covariate_label(key: str) -> str:
+    """A covariate as the paper calls it."""
+    return _COVARIATES.get().get(key, key)
 
 
 def named[T](value: T) -> T:
@@ -283,5 +329,10 @@ def contrast_label(contrast: str, adjusted_for: str = "") -> str:
 
 
 def adjusted_label(adjusted_for: str) -> str:
-    """ "adjusted for bclc, afp"; empty for a ratio that is not."""
-    return f"adjusted for {adjusted_for}" if adjusted_for else ""
+    """ "adjusted for BCLC stage, AFP"; empty for a ratio that is not."""
+    return f"adjusted for {covariates_label(adjusted_for)}" if adjusted_for else ""
+
+
+def covariates_label(adjusted_for: str) -> str:
+    """ "BCLC stage, AFP" of "bclc, afp"."""
+    return ", ".join(covariate_label(key.strip()) for key in adjusted_for.split(","))

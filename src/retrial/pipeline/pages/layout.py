@@ -121,7 +121,7 @@ def draw_sensitivity(run: RunConfig, study: Study, folder: Path) -> None:
     """Write the figures of the sensitivity tables in `folder` to figures/."""
     frames: dict[str, Any] = {name: read_table(folder, name) for name, one in SENSITIVITY.items() if one.columns}
     with models_called({name: spec.label for name, spec in run.models.items()}):
-        data = ReportData(study=study, manifest={}, **frames)
+        data = ReportData(study=study, manifest={"config": {"answers": {"level": run.questions.level}}}, **frames)
         write_pictures([*sensitivity_pictures(data), *operating_pictures(data), *specification_pictures(data)], folder)
 
 

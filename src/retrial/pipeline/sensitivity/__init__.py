@@ -60,7 +60,9 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     if len(shown):
         shown = shown.assign(contrast=shown["contrast"].map(study.names.contrast))
         print(shown[["endpoint", "quantity", "contrast", "point", "model"]].to_string(index=False))
-    for heading, sentences in conclusion_sentences(study, tables.get("conclusions"), tables.get("tipping")):
+    for heading, sentences in conclusion_sentences(
+        study, tables.get("conclusions"), tables.get("tipping"), run.sensitivity.claim
+    ):
         print("\n" + " ".join([f"{heading}:", *sentences]))
     return [*reconstructed.failures, *fits.failures, *failed_in_words(rows)]
 

@@ -57,7 +57,7 @@ def _triptych(frame: pd.DataFrame, priors: list[str], endpoint: str, about: str)
             axes.fill_between(mine["value"], mine["prior_density"], color=RULE, alpha=0.6, linewidth=0, label="Prior")
             axes.plot(mine["value"], mine["likelihood"], color=INK, linestyle="--", linewidth=1.0, label="Likelihood")
             axes.plot(mine["value"], mine["posterior"], color=METHOD_COLOURS["bayes"], linewidth=1.5, label="Posterior")
-            axes.set_title(safe(upper_first(prior_label(priors[place])), 22, 1), fontsize=8, parse_math=False)
+            axes.set_title(safe(upper_first(prior_label(priors[place])), 24, 1), fontsize=8, parse_math=False)
             axes.set_ylim(0, top)
             axes.set_yticks([])
             axes.spines["left"].set_visible(False)
@@ -86,7 +86,7 @@ def _cumulative(frame: pd.DataFrame, priors: list[str], endpoint: str, about: st
                 color=colour,
                 linestyle=line,
                 linewidth=1.3,
-                label=safe(upper_first(prior_label(prior)), 22, 1),
+                label=safe(upper_first(prior_label(prior)), 24, 1),
             )
         _ratio_axis(axes)
         axes.set_ylim(0, 1.01)

@@ -34,7 +34,8 @@ from retrial.report.tables.results import ORDER, Group, audit_note, intervals_ca
 
 _DRAWN = {"treatment": RATIOS, "response": ("risk_difference", *RATIOS), "adverse_events": ("risk_difference", *RATIOS)}
 """Quantities that a section draws: the first that there is."""
-_MARKERS = "Squares: published; diamonds: frequentist; circles: Bayesian. Red crosses: failed, not to be used."
+_MARKERS = "Squares: published; diamonds: frequentist; circles: Bayesian."
+_CROSSES = " Red crosses: failed, not to be used."
 EMPTY_ARM = "†"
 """Mark of an outcome whose counts have a note (`answers.notes`)."""
 _ANY = ".any"
@@ -96,12 +97,16 @@ def _shortened(data: ReportData, groups: Sequence[Group]) -> tuple[list[Group], 
     return kept, f"{upper_first(', '.join(parts))}; the table below has the others." if parts else ""
 
 
+def _markers(rows: Sequence[Estimate]) -> str:
+    return _MARKERS + (_CROSSES if any(row.failed for row in rows) else "")
+
+
 def _text(key: str, title: str, quantity: str, rows: Sequence[ForestRow], sides: tuple[str, str], note: str = "") -> ForestText:
     every = [row.estimate for row in rows if row.estimate is not None]
     return ForestText(
         key=re.sub(r"[^A-Za-z0-9_-]", "_", key),
         title=title,
-        caption=" ".join(part for part in (intervals_caption(every), _MARKERS, note, _empty_arms(rows)) if part),
+        caption=" ".join(part for part in (intervals_caption(every), _markers(every), note, _empty_arms(rows)) if part),
         axis=f"{upper_first(quantity_label(quantity))}, {scale_label(quantity)}",
         left=f"← {sides[0]}",
         right=f"{sides[1]} →",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from matplotlib.figure import Figure
 
@@ -53,8 +53,8 @@ class Picture:
 
     @property
     def address(self) -> str:
-        """The SVG as a data URI: as an image it can neither run a script nor load anything."""
-        return "data:image/svg+xml;base64," + base64.b64encode(self.svg).decode("ascii")
+        """The SVG as a data URI: as an image it can neither run a script nor load anything. Its text, not base64, is a quarter shorter."""
+        return "data:image/svg+xml," + quote(self.svg, safe=_AS_THEY_ARE)
 
 
 def finish(figure: Figure, key: str, title: str, caption: str, alt: str, *, press: bool = False) -> Picture:
@@ -66,13 +66,17 @@ def finish(figure: Figure, key: str, title: str, caption: str, alt: str, *, pres
     return Picture(key, title, caption, alt, _short(svg), drawn(figure, press=press), figure.get_figwidth() > SINGLE)
 
 
+_AS_THEY_ARE = " !$()*+,-./:;=?@_~"
+"""What an address in quotes may hold as it is."""
 _PATH = re.compile(rb' d="[^"]*"')
+_METADATA, _INDENTED = re.compile(rb"<metadata>.*?</metadata>", re.DOTALL), re.compile(rb"\n\s+")
 _DIGITS = re.compile(rb"(\.\d\d)\d+")
 
 
 def _short(svg: bytes) -> bytes:
-    """Coordinates to a hundredth of a point, which no screen or paper shows."""
-    return _PATH.sub(lambda found: _DIGITS.sub(rb"\1", found[0]), svg)
+    """Coordinates to a hundredth of a point, which no screen or paper shows; no indentation, no metadata."""
+    plain = _METADATA.sub(b"", _PATH.sub(lambda found: _DIGITS.sub(rb"\1", found[0]).replace(b"\n", b""), svg))
+    return _INDENTED.sub(b"\n", plain)
 
 
 def safe(text: str, width: int = 0, lines: int = 3) -> str:

@@ -15,13 +15,17 @@ from retrial.report.figures.picture import INK, METHOD_COLOURS, QUIET, RULE, WID
 from retrial.report.labels import endpoint_label, model_label, prior_label, upper_first, words
 
 _ROW = 0.42
-_TOP, _BOTTOM, _LEFT, _RIGHT = 0.4, 0.62, 0.155, 0.99
+_TOP, _BOTTOM, _LEFT, _RIGHT = 0.5, 0.74, 0.165, 0.99
 _OVERLAP = 1.25
 """Height of a ridge in rows."""
 _RATIO_RANGE = (0.18, 5.5)
 _RATIO_TICKS = (0.2, 0.5, 1.0, 2.0, 5.0)
 _PANEL_TITLES = {"log_hazard_ratio": "hazard ratio", "log_odds_ratio": "odds ratio of a benefit"}
 _ACROSS = 3
+_MOST_EFFECTS = 4
+"""Columns of the picture of effects that have room for their names."""
+_POINTS = 100
+"""Points of a ridge: more than a screen or paper shows."""
 
 
 def effect_picture(data: ReportData) -> Picture | None:
@@ -30,28 +34,32 @@ def effect_picture(data: ReportData) -> Picture | None:
     if frame is None:
         return None
     named = frame[~of_models(frame)]
-    panels = _effect_panels(data, named)
-    if not panels:
+    every = _effect_panels(data, named)
+    if not every:
         return None
+    panels = every[:_MOST_EFFECTS]
     names = list(dict.fromkeys(str(name) for _, part in panels for name in part["prior"]))
     height = _TOP + _BOTTOM + _ROW * len(names)
     with style():
         figure = Figure(figsize=(WIDTH, height))
         width = (_RIGHT - _LEFT) / len(panels)
+        letters = int(80 / len(panels))
         for index, (title, part) in enumerate(panels):
             axes = figure.add_axes((_LEFT + index * width + 0.01, _BOTTOM / height, width - 0.02, _ROW * len(names) / height))
-            _ratio_axis(axes, len(names), title.partition(": ")[2] or title)
+            _ratio_axis(axes, len(names), safe(f"{title.partition(': ')[2] or title} (log scale)", letters, 2))
             for position, name in enumerate(names):
                 _ridge(axes, len(names) - position - 1, part[part["prior"] == name], data, name)
-            axes.set_title(upper_first(title), fontsize=8, pad=9)
+            axes.set_title(safe(upper_first(title.partition(": ")[0]), letters, 2), fontsize=8, pad=9, parse_math=False)
         for position, name in enumerate(names):
             y = (_BOTTOM + _ROW * (len(names) - position - 0.72)) / height
-            figure.text(0.008, y, safe(upper_first(prior_label(name)), 20, 1), va="center", fontsize=8, parse_math=False)
+            figure.text(0.008, y, safe(upper_first(prior_label(name)), 18, 2), va="center", fontsize=8, parse_math=False)
         caption = (
             "Prior densities of the treatment effect, per unit of the log ratio, each scaled to its own height; dots and bars are the median"
             " and the central 95 % interval (arrows: beyond the picture). A vague prior looks flat. The odds ratio is that of a benefit: a harm"
             " takes the mirror."
         )
+        if len(every) > len(panels):
+            caption += f" {len(every) - len(panels)} more outcomes in prior_densities.csv."
         alt = f"Densities of {len(names)} priors on {', '.join(title for title, _ in panels)}. The table below holds their medians and intervals."
         return finish(figure, "prior_effects", "Priors of the treatment effect", caption, alt)
 
@@ -64,12 +72,18 @@ def _effect_panels(data: ReportData, frame: pd.DataFrame) -> list[tuple[str, pd.
         if mine.empty:
             continue
         own = mine["endpoint"].fillna("")
-        special = [str(key) for key in dict.fromkeys(own) if key]
+        special = [str(key) for key in dict.fromkeys(own) if key and not _is_part(data, str(key))]
         for endpoint in special or [""]:
             here = mine[own.isin(["", endpoint])]
             label = f"{endpoint_label(data.study, endpoint)}: {words_of}" if endpoint else words_of
             panels.append((label, here))
     return panels
+
+
+def _is_part(data: ReportData, key: str) -> bool:
+    """Whether it is a category of a response whose rates have columns of their own."""
+    response = data.study.response
+    return response is not None and bool(response.composites) and key in response.categories
 
 
 def _ratio_axis(axes: Axes, rows: int, label: str) -> None:
@@ -82,7 +96,7 @@ def _ratio_axis(axes: Axes, rows: int, label: str) -> None:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.axvline(1.0, color=RULE, linewidth=0.7, zorder=0)
-    axes.set_xlabel(f"{upper_first(label)} (log scale)", fontsize=8)
+    axes.set_xlabel(upper_first(label), fontsize=8, parse_math=False)
 
 
 def _ridge(axes: Axes, base: float, part: pd.DataFrame, data: ReportData, name: str) -> None:
@@ -91,6 +105,7 @@ def _ridge(axes: Axes, base: float, part: pd.DataFrame, data: ReportData, name: 
         axes.text(1.0, base + 0.2, "says nothing", ha="center", va="bottom", fontsize=8, color=QUIET)
         return
     inside = part[(part["value"] >= _RATIO_RANGE[0]) & (part["value"] <= _RATIO_RANGE[1])]
+    inside = inside.iloc[:: max(1, len(inside) // _POINTS)]
     colour = METHOD_COLOURS["bayes"] if name == data.main_prior else "#4a6d8c"
     # the height is that of what is seen: a prior too wide for the picture is flat, not low
     top = float(inside["density"].max())

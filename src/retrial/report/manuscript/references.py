@@ -83,7 +83,8 @@ KNOWN: Mapping[str, Reference] = {
         "article",
         "Zampieri, Fernando G. and others",
         "2021",
-        "Using Bayesian methods to augment the interpretation of critical care trials",
+        "Using Bayesian methods to augment the interpretation of critical care trials: an overview of theory and example reanalysis"
+        " of the Alveolar Recruitment for Acute Respiratory Distress Syndrome Trial",
         "American Journal of Respiratory and Critical Care Medicine 203:543-552",
         "10.1164/rccm.202006-2381CP",
     ),
@@ -143,11 +144,12 @@ KNOWN: Mapping[str, Reference] = {
     ),
     "arviz": Reference(
         "article",
-        "Kumar, Ravin and Carroll, Colin and Hartikainen, Ari and Martin, Osvaldo",
-        "2019",
-        "ArviZ a unified library for exploratory analysis of Bayesian models in Python",
-        "Journal of Open Source Software 4(33):1143",
-        "10.21105/joss.01143",
+        "Martin, Osvaldo A. and Abril-Pla, Oriol and Deklerk, Jordan and Axen, Seth D. and Carroll, Colin and Hartikainen, Ari"
+        " and Vehtari, Aki",
+        "2026",
+        "ArviZ: a modular and flexible library for exploratory analysis of Bayesian models",
+        "Journal of Open Source Software 11(119):9889",
+        "10.21105/joss.09889",
     ),
     "lifelines": Reference(
         "article",
@@ -162,7 +164,8 @@ KNOWN: Mapping[str, Reference] = {
         "Seabold, Skipper and Perktold, Josef",
         "2010",
         "statsmodels: econometric and statistical modeling with Python",
-        "Proceedings of the 9th Python in Science Conference",
+        "Proceedings of the 9th Python in Science Conference, pages 92-96",
+        "10.25080/Majora-92bf1922-011",
     ),
     "scipy": Reference(
         "article",
@@ -205,7 +208,7 @@ KNOWN: Mapping[str, Reference] = {
         "10.7326/M16-2607",
     ),
 }
-"""References by key. Volumes and pages as the publishers give them."""
+"""References by key. Volumes, pages and DOIs as publishers, PubMed Central or the projects themselves print them."""
 
 
 def references(study: Study) -> dict[str, Reference]:

@@ -9,9 +9,10 @@ from retrial.estimate import Estimate
 from retrial.frequentist.rows import DIFFERENCE, RATIO
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
-from retrial.report.labels import endpoint_label, estimate_label, model_label, prior_label, upper_first
+from retrial.report.labels import adjusted_label, endpoint_label, estimate_label, model_label, prior_label, upper_first
 from retrial.report.section import Section
 from retrial.report.table import Cell, Line, Row, Table, text_cell
+from retrial.report.tables.results import interval_words
 
 _RATIOS = ("hazard_ratio", "average_hazard_ratio")
 _DIFFERENCES = ("rmst_difference", "survival_difference")
@@ -24,11 +25,13 @@ def adjusted_section(data: ReportData) -> Iterator[Section]:
     for endpoint in dict.fromkeys(row.endpoint for row in ours):
         mine = [row for row in ours if row.endpoint == endpoint]
         full = max((row.adjusted_for for row in mine), key=lambda names: names.count(","))
-        rows.append(Row(((Line(f"{upper_first(endpoint_label(data.study, endpoint))}, adjusted for {full}"),),), "group"))
+        rows.append(Row(((Line(f"{upper_first(endpoint_label(data.study, endpoint))}, {adjusted_label(full)}"),),), "group"))
         first = next((row.model for row in mine if row.method == "bayes"), "")
         rows += [_row(data, row) for row in mine if row.adjusted_for == full and (row.method != "bayes" or row.model == first)]
     if rows:
-        table = Table("adjusted_patients", "", _caption(data), ("Quantity", "Unadjusted", "Adjusted"), tuple(rows), sides=True)
+        table = Table(
+            "adjusted_patients", "", _caption(data, ours), ("Quantity", "Unadjusted", "Adjusted"), tuple(rows), sides=True
+        )
         yield Section("adjusted", "Adjusted for the patients' covariates", (table,))
 
 
@@ -68,10 +71,10 @@ def _unadjusted(estimates: Sequence[Estimate], row: Estimate) -> Estimate | None
     return max(same, key=lambda other: other.variant == COMPLETE, default=None)
 
 
-def _caption(data: ReportData) -> str:
-    prior = prior_label(_prior(data))
+def _caption(data: ReportData, rows: Sequence[Estimate]) -> str:
+    prior, words = prior_label(_prior(data)), interval_words([row for row in rows if row.method == "bayes"])
     return (
-        f"Bayesian: posterior median (95 % equal-tailed credible interval), {prior} prior; Cox: confidence interval. Other models are in"
+        f"Bayesian: posterior median ({words}), {prior} prior; Cox: estimate (confidence interval). Other models are in"
         " estimates.csv. Conditional: between patients with the same covariates. Standardised: everybody of the file in one arm against"
         " everybody in the other, averaged over their covariates. A conditional and an unadjusted hazard ratio differ even without"
         " confounding; differences in survival and standardised ratios do not for that reason."

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from retrial.dims import CONTROL, EXPERIMENTAL
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
-from retrial.report.labels import arm_label, endpoint_label, is_treatment
+from retrial.report.labels import arm_label, covariates_label, endpoint_label, is_treatment
 from retrial.report.section import Section
 from retrial.report.table import Table, text_row
 from retrial.study.study import Study
@@ -134,4 +134,5 @@ def _analysis(data: ReportData) -> str:
     }
     if not adjusted:
         return "no adjusted effect of the treatment is printed"
-    return "adjusted for " + "; or for ".join(sorted(adjusted, key=lambda text: (-text.count(","), text)))
+    longest_first = sorted(adjusted, key=lambda text: (-text.count(","), text))
+    return "adjusted for " + "; or for ".join(covariates_label(text) for text in longest_first)

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
 
+from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.figures.picture import FAILED, INK, METHOD_COLOURS, QUIET, RULE, WIDTH, Picture, finish, safe, style
 from retrial.report.labels import adjusted_label, endpoint_label, model_label, prior_label, upper_first
@@ -42,11 +44,7 @@ def sensitivity_pictures(data: ReportData) -> Iterator[Picture]:
         caption = "Posterior probability of a ratio below every x, a line a prior; the thicker one is the main prior's."
         yield _panels(data, data.probability_curve, _curves, "probability_curve", "P(ratio < x)", caption)
     if data.bias is not None:
-        caption = (
-            "The ratio (posterior median with its equal-tailed credible interval at answers.level) where a bias of this size is taken out: what the"
-            " bias alone would give, below. Dashed: the bias itself is"
-            " uncertain, by the SD of sensitivity.bias_sds."
-        )
+        caption = _bias_words(data, data.bias)
         yield _panels(data, data.bias, _bias, "bias", "The effect without a bias", caption)
     if data.censoring is not None:
         caption = (
@@ -54,6 +52,17 @@ def sensitivity_pictures(data: ReportData) -> Iterator[Picture]:
             " in either arm; 1 and 1 (cross) is the analysis as it is. Lines: 0.975, 0.5 and 0.025, thinner 0.95 and 0.05."
         )
         yield _panels(data, data.censoring, _censoring, "censoring", "Hazards after censoring", caption)
+
+
+def _bias_words(data: ReportData, frame: pd.DataFrame) -> str:
+    level = data.manifest.get("config", {}).get("answers", {}).get("level")
+    kind = f"{fmt.level(float(level))} equal-tailed" if level else "equal-tailed"
+    spread = " or ".join(f"{value:g}" for value in sorted(set(frame["bias_sd"])) if value > 0)
+    said = (
+        f"The ratio (thick: posterior median; thin: {kind} credible interval) once a bias is taken out; along the axis, the ratio that the bias"
+        " alone would give."
+    )
+    return f"{said} Dashed: the log of that ratio is itself uncertain, by an SD of {spread}." if spread else said
 
 
 def _panels(data: ReportData, frame: pd.DataFrame, draw: Draw, key: str, title: str, caption: str) -> Picture:
@@ -116,7 +125,20 @@ def _surface(axes: Axes, part: pd.DataFrame, down: str, across: str) -> None:
     widths = [1.1 if level in _LABELLED else 0.6 for level in levels]
     if levels:
         lines = axes.contour(x, y, np.ma.masked_invalid(z), levels=levels, colors=INK, linewidths=widths)
-        axes.clabel(lines, [level for level in levels if level in _LABELLED], fmt="%g", fontsize=8)
+        labels = axes.clabel(lines, [level for level in levels if level in _LABELLED], fmt="%g", fontsize=8)
+        cut = sorted({label.get_text() for label in labels if _is_cut(axes, label)}, key=float)
+        for label in labels:
+            # the caption names the lines; the gap of a label is closed
+            label.set_visible(label.get_text() not in cut)
+        if cut:
+            axes.contour(x, y, np.ma.masked_invalid(z), levels=[float(text) for text in cut], colors=INK, linewidths=max(widths))
+
+
+def _is_cut(axes: Axes, label: Text) -> bool:
+    """Whether the edge of a map cuts the label of a contour."""
+    box = label.get_window_extent().get_points()
+    edge = axes.get_window_extent().get_points()
+    return bool((box[0] < edge[0]).any() or (box[1] > edge[1]).any())
 
 
 def _map(axes: Axes, part: pd.DataFrame) -> None:

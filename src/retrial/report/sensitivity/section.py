@@ -22,18 +22,21 @@ _WHOSE = ["endpoint", "model", "adjusted_for"]
 _Z = 1.959964
 _HOLDS, _FAILS = "✓", "✗"
 _TIPS = {
-    "scepticism": "a prior centred at no effect with 95 % of its ratios within {} of 1",
-    "bias": "a bias that alone would give a ratio of {}",
-    "censoring, experimental arm": "a hazard of those censored in the experimental arm of {} times that of those who stay",
-    "censoring, control arm": "a hazard of those censored in the control arm of {} times that of those who stay",
-    "e_value": "a confounder tied to treatment and outcome by risk ratios of {} each, for the estimate",
-    "e_value_of_confidence_limit": "one of {} each, for its confidence limit",
+    "scepticism": "a prior centred at no effect with 95 % of its ratios within a factor of {0} of 1",
+    "bias": "a bias that alone would give a ratio of {0}",
+    "censoring, experimental arm": "a hazard after censoring, in the experimental arm, of {0} times that of those who stay",
+    "censoring, control arm": "a hazard after censoring, in the control arm, of {0} times that of those who stay",
 }
+_E_VALUES = {
+    "e_value": "An unmeasured confounder would explain the printed estimate away if its risk ratios with treatment and outcome were both {0}",
+    "e_value_of_confidence_limit": "would move the nearer confidence limit to 1 if they were {0}",
+}
+"""E-values (VanderWeele and Ding 2017)."""
 
 
 def conclusions_section(data: ReportData) -> Iterator[Section]:
     """The paragraphs alone, for the first layer."""
-    if lists := conclusion_sentences(data.study, data.conclusions, data.tipping):
+    if lists := conclusion_sentences(data.study, data.conclusions, data.tipping, needed(data)):
         yield Section(KEY, TITLE, lists=tuple(lists))
 
 
@@ -43,9 +46,15 @@ def sensitivity_section(data: ReportData) -> Iterator[Section]:
     if frame is None or frame.empty:
         return
     tables = [_matrix(data, _clean(frame)), _tipping(data), _own(data), _assurance(data)]
-    lists = conclusion_sentences(data.study, frame, data.tipping)
+    lists = conclusion_sentences(data.study, frame, data.tipping, needed(data))
     pictures = tuple(sensitivity_pictures(data))
     yield Section(KEY, TITLE, tuple(table for table in tables if table is not None), pictures, tuple(lists))
+
+
+def needed(data: ReportData) -> float:
+    """Posterior probability from which a conclusion is said to hold, `sensitivity.claim` of the run."""
+    settings = data.manifest.get("config", {}).get("sensitivity") or {}
+    return float(settings.get("claim", 0.975))
 
 
 def _clean(frame: pd.DataFrame) -> pd.DataFrame:
@@ -53,9 +62,9 @@ def _clean(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def conclusion_sentences(
-    study: Study, conclusions: pd.DataFrame | None, tipping: pd.DataFrame | None
+    study: Study, conclusions: pd.DataFrame | None, tipping: pd.DataFrame | None, needed: float
 ) -> list[tuple[str, tuple[str, ...]]]:
-    """A paragraph an endpoint: which conclusion survives which challenge, and where it tips."""
+    """A paragraph an endpoint: which conclusion survives which challenge, and where it tips; `needed` is the probability at which it holds."""
     if conclusions is None or conclusions.empty:
         return []
     frame = _clean(conclusions)
@@ -63,19 +72,19 @@ def conclusion_sentences(
     return [
         (
             upper_first(endpoint_label(study, str(key))),
-            tuple(_of_endpoint(part, None if tips is None else tips[tips["endpoint"] == key])),
+            tuple(_of_endpoint(part, None if tips is None else tips[tips["endpoint"] == key], needed)),
         )
         for key, part in frame.groupby("endpoint", sort=False)
     ]
 
 
-def _of_endpoint(frame: pd.DataFrame, tips: pd.DataFrame | None) -> list[str]:
+def _of_endpoint(frame: pd.DataFrame, tips: pd.DataFrame | None, needed: float) -> list[str]:
     base = frame[frame["challenge"] == AS_IT_IS]
     claim, prior, count = base["claim"].iloc[0], prior_label(str(base["what"].iloc[0])), len(base)
     held = base[base["holds"] & (base["claim"] == claim) & (base["status"] == "ok")]
     said = (
-        f"The claim is a ratio (experimental / control) {claim}; it holds at a posterior probability of 97.5 % or more, as where a 95 % interval"
-        " excludes 1."
+        f"The claim is a ratio (experimental / control) {claim}. It holds where its posterior probability is at least {fmt.level(needed)}: the"
+        f" {fmt.level(2 * needed - 1)} interval then excludes 1."
     )
     where = "the one analysis" if count == 1 else f"{len(held)} of {count} analyses"
     if not len(held):
@@ -105,16 +114,16 @@ def _survived(frame: pd.DataFrame, held: pd.DataFrame) -> list[str]:
         kind = "untold" if told.empty else "all" if survives == len(told) else "some" if survives else "none"
         words = f"the {prior_label(str(what))} prior" if challenge == PRIOR else str(what)
         groups[kind].append(words + (f" ({survives} of {len(told)})" if kind == "some" else ""))
-    start = "It survives" if len(held) == 1 else "Of the analyses in which it holds it survives in all"
+    start = "It survives" if len(held) == 1 else "In each analysis in which it holds it also survives"
     sentences = []
     if groups["all"]:
         sentences.append(f"{start}: {'; '.join(groups['all'])}.")
     if groups["some"]:
-        sentences.append(f"It survives in some: {'; '.join(groups['some'])}.")
+        sentences.append(f"It survives in some of them: {'; '.join(groups['some'])}.")
     if groups["none"]:
-        sentences.append(f"It does not survive{'' if len(held) == 1 else ' in any'}: {'; '.join(groups['none'])}.")
+        sentences.append(f"It does not survive{'' if len(held) == 1 else ' in any of them'}: {'; '.join(groups['none'])}.")
     if groups["untold"]:
-        sentences.append(f"Too few draws speak for: {'; '.join(groups['untold'])}.")
+        sentences.append(f"Too few draws to tell: {'; '.join(groups['untold'])}.")
     return sentences
 
 
@@ -122,24 +131,28 @@ def _tips(tips: pd.DataFrame | None, held: pd.DataFrame) -> list[str]:
     """Tipping values over the analyses in which the claim holds, as a range."""
     if tips is None or tips.empty:
         return []
-    printed = tips["challenge"].isin(["e_value", "e_value_of_confidence_limit"]) & tips["adjusted_for"].isin(held["adjusted_for"])
+    printed = tips["challenge"].isin(list(_E_VALUES)) & tips["adjusted_for"].isin(held["adjusted_for"])
     mine = pd.concat([tips.merge(held[_WHOSE], on=_WHOSE, how="inner"), tips[printed]])
     strict = mine[(mine["criterion"].isna() | (mine["criterion"] == mine["criterion"].max())) & mine["value"].notna()]
-    parts = []
-    for challenge, words in _TIPS.items():
+    parts: dict[str, str] = {}
+    for challenge, words in (_TIPS | _E_VALUES).items():
         own = strict[strict["challenge"] == challenge]
         if challenge == "bias":
             own = own[own["given"] == 0]
         if own.empty:
             continue
         values = [math.exp(_Z * value) for value in own["value"]] if challenge == "scepticism" else list(own["value"])
-        parts.append(words.format(_span(values, "a factor of " if challenge == "scepticism" else "")))
-    return [f"It tips at: {'; '.join(parts)}."] if parts else []
+        parts[challenge] = words.format(_span(values))
+    tipping = [text for challenge, text in parts.items() if challenge in _TIPS]
+    confounding = [text for challenge, text in parts.items() if challenge in _E_VALUES]
+    several = ", from one analysis to another" if len(held) > 1 else ""
+    said = [f"It tips{several}, at: {'; '.join(tipping)}."] if tipping else []
+    return [*said, f"{', and it '.join(confounding)} (E-values)."] if confounding else said
 
 
-def _span(values: Sequence[float], before: str = "") -> str:
+def _span(values: Sequence[float]) -> str:
     low, high = f"{min(values):.2f}", f"{max(values):.2f}"
-    return before + (low if low == high else f"{low} to {high}")
+    return low if low == high else f"{low} to {high}"
 
 
 def _matrix(data: ReportData, frame: pd.DataFrame) -> Table:
@@ -160,8 +173,8 @@ def _matrix(data: ReportData, frame: pd.DataFrame) -> Table:
         )
     caption = (
         "Posterior probability of the claim, a ratio on the side of 1 of the first row's median (after censoring: of a difference in restricted"
-        f" means on that side), under every challenge set beforehand. {_HOLDS}: at least sensitivity.claim, so that the"
-        f" interval excludes 1; {_FAILS}: less. Shares of challenges are counts, not probabilities."
+        f" means on that side), under every challenge set beforehand. {_HOLDS}: at least {needed(data):g}, so that the"
+        f" {fmt.level(2 * needed(data) - 1)} interval excludes 1; {_FAILS}: less. Shares of challenges are counts, not probabilities."
     )
     return Table(
         "conclusions", "Which conclusions survive which challenge", caption, ("Challenge", *columns), tuple(rows), wide=True
@@ -195,7 +208,7 @@ def _tipping(data: ReportData) -> Table | None:
         for row in frame.to_dict("records")
     ]
     caption = (
-        "Where a conclusion just stops to hold. Criterion: the posterior probability at which it tips (0.975: the 95 % interval touches 1)."
+        "Where a conclusion ceases to hold. Criterion: the posterior probability at which it tips (0.975: the 95 % interval touches 1)."
         " Given: mean of the sceptical prior (a ratio), SD of the bias. Value: SD of the sceptical prior, bias as the ratio that it would give"
         " alone, hazard after censoring over that of those who stay. None found: no value undoes the conclusion, or it does not hold to begin"
         " with. Prior means at which it tips for every prior SD: tipping.csv and the map."

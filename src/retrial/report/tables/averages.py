@@ -37,7 +37,9 @@ def average_tables(data: ReportData) -> list[Table]:
         rows.append(Row(((Line(upper_first(endpoint_label(data.study, endpoint))),),), "group"))
         rows += _rows(data, list(members), ways)
     columns = ("Quantity", *(_WAYS[way] for way in ways), "Models one by one")
-    return [Table("treatment_averages", "Averages over the models", _caption(mine, prior), columns, tuple(rows), sides=True)]
+    return [
+        Table("treatment_averages", "Averages over the models", _caption(data, mine, prior), columns, tuple(rows), sides=True)
+    ]
 
 
 def _is_shown(row: Estimate) -> bool:
@@ -87,9 +89,15 @@ def _answers(row: Estimate, average: Estimate) -> bool:
     return row.subject == average.subject or alone
 
 
-def _caption(rows: Sequence[Estimate], prior: str) -> str:
+def _weights(row: Estimate) -> str:
+    """ "Weibull model 0.681 (SE 0.068), ..." of a row's note, which has the models' names."""
+    shares = [part.partition(" ") for part in row.note.partition("weights: ")[2].split(", ")]
+    return "; ".join(f"{model_label(name)} {share}" for name, _, share in shares)
+
+
+def _caption(data: ReportData, rows: Sequence[Estimate], prior: str) -> str:
     weights = [
-        f"{row.endpoint.upper()}, {row.variant}: {row.note.partition('weights: ')[2]}."
+        f"{upper_first(endpoint_label(data.study, row.endpoint))}, {row.variant}: {_weights(row)}."
         for row in rows
         if row.quantity == "average_hazard_ratio" and row.statistic == "value" and "weights: " in row.note
     ]

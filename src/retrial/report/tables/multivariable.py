@@ -15,10 +15,13 @@ from retrial.report.figures.forest import ForestRow, ForestText, forests
 from retrial.report.figures.picture import Picture
 from retrial.report.labels import (
     SYMBOLS,
+    covariate_label,
+    covariates_label,
     endpoint_label,
     is_chance,
     is_treatment,
     model_label,
+    prior_label,
     quantity_label,
     upper_first,
 )
@@ -99,8 +102,8 @@ def _named(contrast: str) -> str:
 def _words(data: ReportData, endpoint: str, row: Estimate) -> ForestText:
     title = upper_first(f"{endpoint_label(data.study, endpoint)}: the multivariable model")
     caption = (
-        f"{upper_first(model_label(row.model))}. Squares: published; circles: posterior medians with equal-tailed intervals, the treatment's prior"
-        f" {row.prior}. Under the hierarchical prior and the horseshoe the factors' ratios shrink together towards 1."
+        f"{upper_first(model_label(row.model))}. Squares: published; circles: posterior medians with equal-tailed intervals, the treatment under"
+        f" the {prior_label(row.prior)} prior. Under the hierarchical prior and the horseshoe the factors' ratios shrink together towards 1."
     )
     return ForestText(
         key=re.sub(r"[^A-Za-z0-9_-]", "_", f"forest_multivariable_{endpoint}"),
@@ -122,7 +125,7 @@ def _covariates(data: ReportData, frame: pd.DataFrame) -> Table:
     shown["within"] = shown["within"].fillna("")
     columns = (
         Column("endpoint", "Endpoint", str),
-        Column("covariate", "Covariate", str),
+        Column("covariate", "Covariate", covariate_label),
         Column("se_adjusted", "SE, adjusted", lambda value: fmt.decimal(value, 3), numeric=True),
         Column("se_unadjusted", "SE, univariable", lambda value: fmt.decimal(value, 3), numeric=True),
         Column("inflation", "Variance inflation", str, numeric=True),
@@ -183,7 +186,9 @@ def _adjusted(data: ReportData, endpoint: str, rows: Sequence[Estimate], every: 
     full = _all(ratios, ratios[0])
     lines = []
     for row in sorted(ratios, key=lambda row: (bool(row.variant), row.adjusted_for != full, row.adjusted_for.count(","))):
-        name = row.variant or ("all covariates" if row.adjusted_for == full else row.adjusted_for) or "unadjusted"
+        name = (
+            row.variant or ("all covariates" if row.adjusted_for == full else covariates_label(row.adjusted_for)) or "unadjusted"
+        )
         shift = shifts.get("unadjusted" if name == "unadjusted" else row.adjusted_for) if not row.variant else None
         moved = fmt.MISSING if shift is None else _with_limits(shift.point, shift.lower, shift.upper)
         lines.append(
@@ -191,7 +196,7 @@ def _adjusted(data: ReportData, endpoint: str, rows: Sequence[Estimate], every: 
         )
     symbol = SYMBOLS[ratios[0].quantity]
     caption = (
-        f"Under the prior {ratios[0].prior}. What adjustment moves: log ratio adjusted for all covariates less the one of the row."
+        f"Under the {prior_label(ratios[0].prior)} prior. What adjustment moves: log ratio adjusted for all covariates less the one of the row."
         " One more confounder moves the effect towards none by as much as leaving out the strongest (the median) measured covariate does."
     )
     title = upper_first(f"{endpoint_label(data.study, endpoint)}: what adjustment moves")
