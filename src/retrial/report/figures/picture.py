@@ -66,7 +66,7 @@ def finish(figure: Figure, key: str, title: str, caption: str, alt: str, *, pres
     return Picture(key, title, caption, alt, _short(svg), drawn(figure, press=press), figure.get_figwidth() > SINGLE)
 
 
-_AS_THEY_ARE = " !$()*+,-./:;=?@_~"
+_AS_THEY_ARE = " !$*+,-./:;=?@_~"
 """What an address in quotes may hold as it is."""
 _PATH = re.compile(rb' d="[^"]*"')
 _METADATA, _INDENTED = re.compile(rb"<metadata>.*?</metadata>", re.DOTALL), re.compile(rb"\n\s+")

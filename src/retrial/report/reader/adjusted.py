@@ -75,7 +75,8 @@ def _caption(data: ReportData, rows: Sequence[Estimate]) -> str:
     prior, words = prior_label(_prior(data)), interval_words([row for row in rows if row.method == "bayes"])
     return (
         f"Bayesian: posterior median ({words}), {prior} prior; Cox: estimate (confidence interval). Other models are in"
-        " estimates.csv. Conditional: between patients with the same covariates. Standardised: everybody of the file in one arm against"
+        " estimates.csv. Restricted means in months, survival as probabilities."
+        " Conditional: between patients with the same covariates. Standardised: everybody of the file in one arm against"
         " everybody in the other, averaged over their covariates. A conditional and an unadjusted hazard ratio differ even without"
         " confounding; differences in survival and standardised ratios do not for that reason."
     )
