@@ -65,6 +65,15 @@ def changed(column: str, values: str) -> str:
     return "\n".join([lines[0], *(",".join(row) for row in cells)]) + "\n"
 
 
+def test_none_is_a_level_and_no_number(read: Read) -> None:
+    text = changed("stage", "none mild none mild - none - none")
+    rows = read(text, "stage")
+    assert rows.left_out == 0
+    assert {column.contrast for column in rows.columns} == {"stage mild / stage none", "stage - / stage none"}
+    with pytest.raises(DataError, match="age"):
+        read(changed("age", "50 none 70 55 52 61 63 64"), "age")
+
+
 @pytest.mark.parametrize(
     ("text", "covariates", "said"),
     [

@@ -14,7 +14,7 @@ from retrial.errors import DataError
 from retrial.study.arms.names import ArmNames
 from retrial.study.sections import PatientCovariate, PatientFile
 from retrial.study.study import Study
-from retrial.tables.patients import PatientReader, is_missing, numbers
+from retrial.tables.patients import PatientReader, numbers
 
 MOST_LEVELS = 20
 """Levels of a categorical covariate: a column with more is mostly an identifier, or a number with a slip."""
@@ -27,6 +27,8 @@ _DEPENDENT = 1e-6
 _SHOWN = 10
 _SHOWN_CHARACTERS = 20
 NUMERIC, CATEGORICAL = "numeric", "categorical"
+_EMPTY = frozenset({"", "na", "n/a", "nan", ".", "?"})
+"""Cells that hold no value, in small letters. "none", "null" and "-" may be levels (no ascites, a negative marker)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def read_covariates(
     time, event, arm, entry, mine = reader.columns()
     texts = _texts(reader, asked, key, mine)
     columns, values, problems = list[Column](), list[np.ndarray](), list[str]()
-    gone = {name: np.array([is_missing(text) for text in texts[name]], dtype=bool) for name in asked}
+    gone = {name: np.array([_is_empty(text) for text in texts[name]], dtype=bool) for name in asked}
     kept = ~np.logical_or.reduce(list(gone.values()))
     experimental = (arm == ARMS.index(EXPERIMENTAL)).astype(np.int64)
     problems += _who_is_left(kept, event, experimental, gone, names, key)
@@ -282,3 +284,7 @@ def _dependent(columns: Sequence[Column], values: Sequence[np.ndarray], experime
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(str(name)[:_SHOWN_CHARACTERS] for name in names[:_SHOWN]) + ", ..." * (len(names) > _SHOWN)
+
+
+def _is_empty(text: object) -> bool:
+    return str(text).strip().casefold() in _EMPTY
