@@ -228,7 +228,7 @@ class PatientReader:
         else:
             texts, codes = [str(text).strip() for text in cells.cat.categories], cells.cat.codes.to_numpy()
             read, why = numbers(texts, self.layout.decimal)
-            values, missing = read[codes], np.array([is_missing(text) for text in texts], bool)[codes]
+            values, missing = read[codes], np.array([_is_missing(text) for text in texts], bool)[codes]
             from_start = " (0 for a patient observed from the start)" if key == "entry" else ""
             found.add(missing, f"{name} missing", f"fill in the cell{from_start} or delete the row{remedy}", column)
             if why:
@@ -248,13 +248,13 @@ class PatientReader:
         texts = [_plain(str(text)) for text in cells.categories]
         codes = cells.codes.to_numpy()
         values = np.array([meaning.get(text, np.nan) for text in texts], float)[codes]
-        gone = np.array([is_missing(text) and text not in meaning for text in texts], bool)[codes]
+        gone = np.array([_is_missing(text) and text not in meaning for text in texts], bool)[codes]
         name = _named("event", column)
         found.add(gone, f"{name} missing", "fill in the cell or delete the row", column)
         if self.layout.events:
             allowed = f"allowed are events: {_listed(self.layout.events)} and censored: {_listed(self.layout.censored)}"
         else:
-            values_found = sorted(text for text in dict.fromkeys(texts) if not is_missing(text))
+            values_found = sorted(text for text in dict.fromkeys(texts) if not _is_missing(text))
             low, high = values_found if len(values_found) == len(ARMS) else ("...", "...")
             line = self._line(events=[high], censored=[low]) + " (or the other way round)" * (high != "...")
             allowed = "allowed are 1 or true (event) and 0 or false (censored); other values are said in the study file"
@@ -275,10 +275,10 @@ class PatientReader:
         known = [_OTHERS if _plain(text) in others else arm for text, arm in zip(texts, known, strict=True)]
         values = np.array([-1 if arm is None else (*ARMS, _OTHERS).index(arm) for arm in known], int)[codes]
         unknown = [text for text, arm in zip(texts, known, strict=True) if arm is None]
-        gone = np.array([arm is None and is_missing(text) for text, arm in zip(texts, known, strict=True)], bool)[codes]
+        gone = np.array([arm is None and _is_missing(text) for text, arm in zip(texts, known, strict=True)], bool)[codes]
         name = _named("arm", column)
         found.add(gone, f"{name} missing", "fill in the cell or delete the row", column)
-        shown = [label for label in dict.fromkeys(unknown) if not is_missing(label)][:_SHOWN]
+        shown = [label for label in dict.fromkeys(unknown) if not _is_missing(label)][:_SHOWN]
         line = self._line(arms={**self.layout.arms, **dict.fromkeys(shown, "...")})
         allowed = f"allowed are {' and '.join(self.names.roles)} and the labels of arms; other names are said in the study file: {line}, with"
         allowed += f" {' or '.join(self.names.roles)} for the dots; the column has {_counted(found.frame[column])}"
@@ -359,7 +359,7 @@ def _named(key: str, column: str) -> str:
     return key if key == column else f"{key} ({column})"
 
 
-def is_missing(text: object) -> bool:
+def _is_missing(text: object) -> bool:
     """Whether a cell holds nothing (empty, NA, a dot, ...)."""
     return str(text).strip().casefold() in _MISSING
 

@@ -42,20 +42,7 @@ GROUPS = (
     EXPERIMENT,
 )
 """Groups that a folder of one's own may add files to; study files are data of another kind (`study.loader`)."""
-PLACES = (
-    "prior",
-    "priors",
-    "model",
-    "models",
-    "evidence",
-    "sampler",
-    "reconstruction",
-    "answers",
-    "sensitivity",
-    "multiverse",
-    "covariates",
-    "operating",
-)
+PLACES = (*(group for group in GROUPS if group != EXPERIMENT), "priors", "models")
 """Keys below which a file of a group may be put (`/evidence@evidence`)."""
 DEFAULTS = "defaults"
 MOST_LOADS = 100

@@ -14,11 +14,10 @@ from retrial.report.reader.effects import heading
 from retrial.report.reader.ladder import Ladder, Outcome, no_effect, outcomes
 from retrial.report.section import Section
 from retrial.report.tables.results import written
+from retrial.tables.findings.probes import ELIGIBILITY
 
 _CONFOUNDER = "one more confounder"
 """How a variant begins that adds a confounder that was not measured."""
-_RULE = "eligibility"
-"""Name of the choice of tables that is a hypothesis about the design."""
 _E_VALUES = ("e_value", "e_value_of_confidence_limit")
 
 
@@ -59,10 +58,10 @@ def _readings(frame: pd.DataFrame | None, endpoint: str) -> Iterator[str]:
 def _design(data: ReportData, endpoint: str) -> Iterator[str]:
     """What a rule about who was eligible would change, where the tables allow it (`tables.findings.choices`)."""
     frame = data.choices
-    if frame is None or _RULE not in set(frame.get("choice", ())):
+    if frame is None or ELIGIBILITY not in set(frame.get("choice", ())):
         return
-    mine = frame[(frame["endpoint"] == endpoint) & frame["choice"].fillna("").isin(["", _RULE])]
-    tables, ruled = (mine[mine["choice"].fillna("") == choice] for choice in ("", _RULE))
+    mine = frame[(frame["endpoint"] == endpoint) & frame["choice"].fillna("").isin(["", ELIGIBILITY])]
+    tables, ruled = (mine[mine["choice"].fillna("") == choice] for choice in ("", ELIGIBILITY))
     if ruled.empty:
         return
     words = str(ruled["words"].iloc[0])

@@ -16,6 +16,7 @@ from scipy.special import logsumexp
 from retrial.dims import ARMS
 from retrial.errors import ReconstructionError
 from retrial.tables.ensemble import Ensemble, ReconstructionSettings
+from retrial.tables.findings.probes import ELIGIBILITY
 from retrial.tables.findings.spread import against, spread, unsettled
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.targets import Target, Targets
@@ -63,7 +64,7 @@ def choices_of(targets: Targets, settings: ReconstructionSettings) -> list[Choic
         until = f"{targets.excluded:g} {targets.time_unit}"
         words = f"nobody is censored up to {until}: whoever was followed no longer was left out, unless the follow-up ended with the event"
         ruled = dataclasses.replace(prior, uncensored=targets.places(-math.inf, targets.excluded)[1] + 1)
-        found.append(Choice("eligibility", words, excluded, dataclasses.replace(settings, prior=ruled), evidence=True))
+        found.append(Choice(ELIGIBILITY, words, excluded, dataclasses.replace(settings, prior=ruled), evidence=True))
     walks = ("walk_scale", "effect_walk_scale", "censoring_walk_scale")
     narrow, wide = (
         dataclasses.replace(prior, **{name: getattr(prior, name) * factor for name in walks}) for factor in (1 / WIDER, WIDER)
