@@ -68,6 +68,7 @@ def known(b: Sequence[float], v: np.ndarray, copies: int = 1) -> Matrices:
         distance=np.empty((copies, 0)),
         error=nothing,
         error_sd=nothing,
+        wider=np.ones((copies, p)),
         island=np.zeros(copies, dtype=int),
         acceptance=1.0,
     )

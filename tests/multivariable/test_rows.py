@@ -75,6 +75,12 @@ def test_factors_shrink_together(estimates: pd.DataFrame) -> None:
     assert set(mine["variant"].fillna("")) == {"", "factors hierarchical", "factors horseshoe"}
     assert (mine["point"].between(0, B[1])).all()
     assert (mine["mcse_point"] > 0).all()
+    # a factor's rows are named after its own prior, not after the treatment's
+    assert set(mine["prior"]) == {"factors independent", "factors hierarchical", "factors horseshoe"}
+    assert mine["note"].str.contains("of the treatment: flat").all()
+    treatment = estimates[estimates["contrast"] == "experimental / control"]
+    assert treatment["note"].str.contains("prior of the prognostic factors: ").all()
+    assert "normal(0, 1) each" in value(estimates, "hazard_ratio")["note"]
 
 
 def test_a_sceptical_prior_holds_for_the_treatment_alone(mine: Path, estimates: pd.DataFrame) -> None:
@@ -136,15 +142,20 @@ def test_check_says_that_there_is_a_multivariable_model(mine: Path, capsys: pyte
     assert "multivariable_normal" in capsys.readouterr().out
 
 
-def test_rows_of_tables_that_contradict_each_other_say_so(mine: Path) -> None:
+def test_rows_of_tables_that_contradict_each_other_are_failed(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = tree(B, V)
     raw["tests"]["univariable"]["rows"]["marker"]["results"]["os"]["chi_square"] = "400"
     (mine / "study" / "contradictory.yaml").write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
     asked = ["fit", "--config-dir", str(mine), "study=contradictory", f"output_dir={mine / 'out'}", "model=multivariable_normal"]
-    assert cli.run([*asked, "prior=flat", *SMALL]) == 0
+    assert cli.run([*asked, "prior=flat", *SMALL]) == 1
+    told = capsys.readouterr().err
+    assert told.count("tests.univariable.rows.marker.results.os.chi_square: √χ² of the univariable test of marker 20") == 1
     found = rows(mine, "fit")
-    notes = found[found["method"] == "bayes"]["note"]
-    assert notes.str.contains("the printed tables contradict each other").all()
+    mine_alone = found[found["method"] == "bayes"]
+    assert mine_alone["status"].str.startswith("failed: the printed tables contradict each other").all()
+    frame = pd.read_csv(sorted((mine / "out" / "fit").rglob("multivariable.csv"), key=lambda path: path.stat().st_mtime)[-1])
+    assert list(frame["within"]) == ["yes", "yes", "no"]
+    assert "marker 20" in frame["contradiction"][2]
 
 
 def test_a_covariate_that_the_file_lacks_is_named(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,6 +62,7 @@ class Matrices:
 
     distance   (M, statistics): of every printed number from what the matrix implies, in scales of its error
     error, error_sd   (M, p): printed univariable log ratios less the implied ones, and what is unsure of them (`quadratic_error`)
+    wider      (M, p): how many times a printed univariable SE is the implied one, at least 1
     island     (M,): which sampler;  acceptance: of the last moves
     """
 
@@ -72,6 +73,7 @@ class Matrices:
     distance: np.ndarray
     error: np.ndarray
     error_sd: np.ndarray
+    wider: np.ndarray
     island: np.ndarray
     acceptance: float
 
@@ -82,7 +84,7 @@ class Matrices:
 
     def repeated(self, times: int) -> Matrices:
         """Each matrix so many times, for as many draws of what a prior leaves open."""
-        names = ("information", "b", "s", "distance", "error", "error_sd", "island")
+        names = ("information", "b", "s", "distance", "error", "error_sd", "wider", "island")
         more: dict[str, Any] = {name: np.repeat(getattr(self, name), times, axis=0) for name in names}
         return dataclasses.replace(self, **more)
 

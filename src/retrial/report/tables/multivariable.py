@@ -59,7 +59,8 @@ def multivariable_pictures(data: ReportData, rows: Sequence[Estimate]) -> list[P
 
 
 def _is_main(data: ReportData, row: Estimate) -> bool:
-    return row.prior == (data.main_prior or row.prior)
+    """Rows under the main prior of the treatment; a factor's are named after the prior of the factors."""
+    return row.prior.startswith(FACTORS) or row.prior == (data.main_prior or row.prior)
 
 
 def _by_endpoint(rows: Sequence[Estimate]) -> Iterator[tuple[str, list[Estimate]]]:
