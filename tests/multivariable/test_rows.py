@@ -129,7 +129,7 @@ def test_sensitivity_says_how_strong_a_confounder_must_be(mine: Path) -> None:
     [
         ("model.matrices.islands=1", "model.matrices.islands: got 1; allowed is from 2 to 64"),
         ("model.structures=[lasso]", "got 'lasso'; allowed are independent, hierarchical, horseshoe"),
-        ("model.matrices.correlation_sd=0.9", "correlation_sd: got 0.9; allowed is above 0, at most 0.58"),
+        ("model.matrices.correlation_scale=1.5", "correlation_scale: got 1.5; allowed is above 0, at most 1"),
     ],
 )
 def test_bad_settings_are_refused(mine: Path, setting: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -35,16 +36,30 @@ COLLINEAR = 5.0
 
 def multivariable_tables(data: ReportData, rows: Sequence[Estimate]) -> list[Table]:
     """The covariates, their shrunken ratios, and what adjustment moves, for every endpoint."""
-    frame = data.multivariable
-    tables = [] if frame is None or frame.empty else [_covariates(data, frame)]
-    values = [row for row in rows if row.statistic == "value" and not row.quantity.startswith("log_") and _is_main(data, row)]
-    for endpoint, mine in _by_endpoint(values):
+    tables = covariates_table(data)
+    for endpoint, mine in _by_endpoint(main_values(data, rows)):
         tables += [_shrunken(data, endpoint, mine), *_adjusted(data, endpoint, mine, rows)]
     return tables
 
 
-def multivariable_pictures(data: ReportData, rows: Sequence[Estimate]) -> list[Picture]:
-    """Published, independent and jointly shrunken ratios of every covariate, the treatment first."""
+def covariates_table(data: ReportData) -> list[Table]:
+    """What the printed tables say of the covariates, of all endpoints."""
+    frame = data.multivariable
+    return [] if frame is None or frame.empty else [_covariates(data, frame)]
+
+
+def shrunken_tables(data: ReportData, rows: Sequence[Estimate]) -> list[Table]:
+    """Printed, independent and jointly shrunken ratios, treatment first, a table an endpoint."""
+    return [_shrunken(data, endpoint, mine) for endpoint, mine in _by_endpoint(main_values(data, rows))]
+
+
+def main_values(data: ReportData, rows: Sequence[Estimate]) -> list[Estimate]:
+    """Ratios and shifts under the main prior of the treatment."""
+    return [row for row in rows if row.statistic == "value" and not row.quantity.startswith("log_") and _is_main(data, row)]
+
+
+def multivariable_pictures(data: ReportData, rows: Sequence[Estimate], *, press: bool = False) -> list[Picture]:
+    """Published, independent and jointly shrunken ratios of every covariate, the treatment first; `press`: for a printer too."""
     found: list[Picture] = []
     values = [row for row in rows if row.statistic == "value" and row.unit == "ratio" and _is_main(data, row)]
     for endpoint, mine in _by_endpoint(values):
@@ -54,7 +69,7 @@ def multivariable_pictures(data: ReportData, rows: Sequence[Estimate]) -> list[P
             lines += [ForestRow("Published", row, fmt.estimate_text(row)) for row in _published(data, group[0])]
             lines += [ForestRow(_factors(row), row, "failed" if row.failed else fmt.estimate_text(row)) for row in group]
         if lines:
-            found += forests(lines, _words(data, endpoint, mine[0]))
+            found += forests(lines, dataclasses.replace(_words(data, endpoint, mine[0]), press=press))
     return found
 
 
@@ -104,7 +119,7 @@ def _words(data: ReportData, endpoint: str, row: Estimate) -> ForestText:
     title = upper_first(f"{endpoint_label(data.study, endpoint)}: the multivariable model")
     caption = (
         f"{upper_first(model_label(row.model))}. Squares: published; circles: posterior medians with equal-tailed intervals, the treatment under"
-        f" the {prior_label(row.prior)} prior. Under the hierarchical prior and the horseshoe the factors' ratios shrink together towards 1."
+        f" the {prior_label(data.main_prior)} prior. Under the hierarchical prior and the horseshoe the factors' ratios shrink together towards 1."
     )
     return ForestText(
         key=re.sub(r"[^A-Za-z0-9_-]", "_", f"forest_multivariable_{endpoint}"),
@@ -122,13 +137,14 @@ def _covariates(data: ReportData, frame: pd.DataFrame) -> Table:
     shown["endpoint"] = [upper_first(endpoint_label(data.study, str(key))) for key in shown["endpoint"]]
     for name in ("inflation", "correlation", "implied_z"):
         ends = zip(shown[name], shown[f"{name}_lower"], shown[f"{name}_upper"], strict=True)
-        shown[name] = [_with_limits(*values) for values in ends]
+        shown[name] = [with_limits(*values) for values in ends]
     shown["within"] = shown["within"].fillna("")
     columns = (
         Column("endpoint", "Endpoint", str),
         Column("covariate", "Covariate", covariate_label),
         Column("se_adjusted", "SE, adjusted", lambda value: fmt.decimal(value, 3), numeric=True),
         Column("se_unadjusted", "SE, univariable", lambda value: fmt.decimal(value, 3), numeric=True),
+        Column("variance_ratio", "Ratio of variances", lambda value: fmt.decimal(value, 2), numeric=True),
         Column("inflation", "Variance inflation", str, numeric=True),
         Column("correlation", "Correlation with the treatment's estimate", str, numeric=True),
         Column("printed_z", "|z| printed", lambda value: fmt.decimal(value, 2), numeric=True),
@@ -139,7 +155,8 @@ def _covariates(data: ReportData, frame: pd.DataFrame) -> Table:
     judged = "no sign of multicollinearity" if frame["inflation_upper"].max() < COLLINEAR else "see the largest ones"
     caption = (
         "Medians and 95 % limits over information matrices that carry the printed standard errors, univariable tests and baseline numbers."
-        " Variance inflation is 1 without any correlation with the other covariates; a covariate of inflation v shares 1 - 1/v of its"
+        " The ratio of variances is (SE adjusted / SE univariable)², of two printed models. Variance inflation, of the multivariable model alone,"
+        " is 1 without any correlation with the other covariates; a covariate of inflation v shares 1 - 1/v of its"
         f" information with them. The largest here is {worst:.2f} ({judged}: textbooks speak of it from {COLLINEAR:g} or 10)."
         " Wide limits say that the paper does not tell."
     )
@@ -148,7 +165,8 @@ def _covariates(data: ReportData, frame: pd.DataFrame) -> Table:
     )
 
 
-def _with_limits(middle: float, low: float, high: float) -> str:
+def with_limits(middle: float, low: float, high: float) -> str:
+    """ "1.18 (1.14 to 1.20)"."""
     if not math.isfinite(middle):
         return fmt.MISSING
     return f"{fmt.decimal(middle, 2)} ({fmt.decimal(low, 2)} to {fmt.decimal(high, 2)})"
@@ -191,13 +209,13 @@ def _adjusted(data: ReportData, endpoint: str, rows: Sequence[Estimate], every: 
             row.variant or ("all covariates" if row.adjusted_for == full else covariates_label(row.adjusted_for)) or "unadjusted"
         )
         shift = shifts.get("unadjusted" if name == "unadjusted" else row.adjusted_for) if not row.variant else None
-        moved = fmt.MISSING if shift is None else _with_limits(shift.point, shift.lower, shift.upper)
+        moved = fmt.MISSING if shift is None else with_limits(shift.point, shift.lower, shift.upper)
         lines.append(
             Row((text_cell(name), (_value(row),), text_cell(_chance(every, row)), text_cell(moved), text_cell(row.note)))
         )
     symbol = SYMBOLS[ratios[0].quantity]
     caption = (
-        f"Under the {prior_label(ratios[0].prior)} prior. What adjustment moves: log ratio adjusted for all covariates less the one of the row."
+        f"Treatment: {prior_label(ratios[0].prior)} prior. What adjustment moves: log ratio adjusted for all covariates less the one of the row."
         " One more confounder moves the effect towards none by as much as leaving out the strongest (the median) measured covariate does."
     )
     title = upper_first(f"{endpoint_label(data.study, endpoint)}: what adjustment moves")
