@@ -46,23 +46,25 @@ def _endpoints(rows: Sequence[Estimate]) -> list[str]:
 
 
 def _said(data: ReportData, endpoint: str, rows: Sequence[Estimate]) -> Iterator[str]:
-    """Contradictions first: they say whether the rest may be read."""
+    """Contradictions first: where they fail the model nothing else is said of it."""
     frame = data.multivariable
     mine = None if frame is None else frame[frame["endpoint"] == endpoint]
     values = [row for row in main_values(data, rows) if row.endpoint == endpoint]
     if mine is not None and len(mine):
-        yield from _contradictions(mine, values)
+        failed = any(row.failed for row in values)
+        yield from _contradictions(mine, failed=failed)
+        if failed:
+            return
         yield from _inflation(mine)
         yield from _claimed(data, mine)
     yield from _moved(values)
 
 
-def _contradictions(mine: pd.DataFrame, values: Sequence[Estimate]) -> Iterator[str]:
+def _contradictions(mine: pd.DataFrame, *, failed: bool) -> Iterator[str]:
     words = [str(text) for text in mine["contradiction"].fillna("") if text]
     if words:
-        failed = any(row.failed for row in values)
-        end = "the model's numbers are shown as failed" if failed else "by too little to matter for its numbers"
-        yield f"The printed tables contradict each other: {'; '.join(words)}. {upper_first(end)}."
+        much = "and the model's numbers are shown as failed" if failed else "by little"
+        yield f"The printed tables contradict each other, {much}: {'; '.join(words)}."
 
 
 def _inflation(mine: pd.DataFrame) -> Iterator[str]:
@@ -81,13 +83,14 @@ def _inflation(mine: pd.DataFrame) -> Iterator[str]:
             f" multiple correlation of {fmt.decimal(_multiple(COLLINEAR), 2)} with the others; {fmt.decimal(row['inflation'], 2)} is one of"
             f" {fmt.decimal(_multiple(row['inflation']), 2)}."
         )
-    strongest = mine.loc[mine["correlation"].abs().idxmax()] if mine["correlation"].notna().any() else None
-    if strongest is not None:
+    sizes = np.nan_to_num(np.abs(mine["correlation"].to_numpy(dtype=float)), nan=-1.0)
+    if sizes.max() >= 0:
+        strongest = mine.iloc[int(sizes.argmax())]
         yield (
             f"The covariate whose estimate is most correlated with the treatment's is {covariate_label(str(strongest['covariate']))}:"
             f" {_of(strongest, 'correlation')}."
         )
-    largest = mine.loc[mine["inflation"].idxmax()]
+    largest = mine.iloc[int(mine["inflation"].to_numpy(dtype=float).argmax())]
     yield f"The largest variance inflation is that of {covariate_label(str(largest['covariate']))}: {_of(largest, 'inflation')}."
 
 
