@@ -132,6 +132,7 @@ def test_the_report_has_its_section(mine: Path) -> None:
     tables = page.parent / "tables"
     shrunken = pd.read_csv(tables / "page_multivariable_shrunken_os.csv")
     assert list(shrunken["Covariate"]) == ["Treatment", "stage high / stage low", "marker high / marker low"]
+    assert shrunken["Published"].str.contains(" to ").all()
     assert list(shrunken.columns[1:]) == ["Published", "Factors independent", "Factors hierarchical", "Factors horseshoe"]
     moved = pd.read_csv(tables / "page_multivariable_adjusted_os.csv")
     assert list(moved["Adjusted for"][:4]) == ["all covariates", "unadjusted", "stage", "marker"]
@@ -227,6 +228,14 @@ def test_what_no_model_can_be_is_refused(mine: Path, what: str, capsys: pytest.C
     assert f"multivariable.os.covariates.{words}" in capsys.readouterr().err
 
 
+def test_a_multivariable_ratio_says_what_it_is_adjusted_for(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = tree(B, V)
+    raw["effects"]["arm_adjusted"].pop("adjusted_for")
+    assert checked(mine, raw) == 2
+    words = "effects.arm_adjusted.adjusted_for: missing, so that it reads as unadjusted; multivariable.os says: [stage, marker]"
+    assert words in capsys.readouterr().err
+
+
 def test_a_univariable_ratio_is_adjusted_for_nothing(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = tree(B, V)
     raw["effects"]["arm_alone"]["adjusted_for"] = ["stage"]
@@ -275,7 +284,7 @@ def test_a_model_of_three_arms_is_left_to_its_ratios(mine: Path, capsys: pytest.
         "title": "three arms",
         "arms": {name: {"n": "50"} for name in ("placebo", "low", "high")},
         "endpoints": {"os": {"label": "overall survival"}},
-        "effects": effects,
+        "effects": {name: {**one, "adjusted_for": ["others"]} for name, one in effects.items()},
         "multivariable": {"os": {"endpoint": "os", "covariates": {name: {"effect": name} for name in sides}}},
     }
     (mine / "study" / "three.yaml").write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")

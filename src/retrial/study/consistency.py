@@ -126,6 +126,10 @@ def _multivariable(study: Study, path: str, model: Multivariable, tree: Mapping[
     if len(treatments) > 1:
         yield f"{path}.covariates", f"got the treatment effects {listed(treatments)}; allowed is one"
     yield from _each_once(study, path, model)
+    for name, item in model.covariates.items():
+        if item.effect in mine and not mine[item.effect].adjusted_for:
+            others = listed([other for other in model.covariates if other != name])
+            yield f"effects.{item.effect}.adjusted_for", f"missing, so that it reads as unadjusted; {path} says: [{others}]"
     others = [name for name, item in model.covariates.items() if item.effect not in treatments]
     for name in model.collinear_with:
         if name not in others or not treatments:

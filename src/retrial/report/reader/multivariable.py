@@ -78,9 +78,9 @@ def _inflation(mine: pd.DataFrame) -> Iterator[str]:
                 f" (standard errors {fmt.decimal(row['se_adjusted'], 3)} adjusted, {fmt.decimal(row['se_unadjusted'], 3)} unadjusted)."
             )
         yield (
-            f"Over the information matrices that the printed tables allow, the other {others} covariates inflate it"
-            f" {_of(row, 'inflation')} times; textbooks speak of multicollinearity from {COLLINEAR:g} or 10. An inflation of {COLLINEAR:g} needs a"
-            f" multiple correlation of {fmt.decimal(_multiple(COLLINEAR), 2)} with the others; {fmt.decimal(row['inflation'], 2)} is one of"
+            f"Over the information matrices that the printed tables allow, the other {others} covariates inflate it by the factor"
+            f" {_of(row, 'inflation')}; textbooks speak of multicollinearity from {COLLINEAR:g} or 10. An inflation of {COLLINEAR:g} needs"
+            f" a multiple correlation of {fmt.decimal(_multiple(COLLINEAR), 2)} with the others; {fmt.decimal(row['inflation'], 2)} is one of"
             f" {fmt.decimal(_multiple(row['inflation']), 2)}."
         )
     sizes = np.nan_to_num(np.abs(mine["correlation"].to_numpy(dtype=float)), nan=-1.0)

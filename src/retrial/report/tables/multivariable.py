@@ -97,14 +97,11 @@ def _all(rows: Sequence[Estimate], row: Estimate) -> str:
 
 
 def _published(data: ReportData, like: Estimate) -> list[Estimate]:
-    return [
-        row
-        for row in data.estimates
-        if row.method == "published"
-        and row.statistic == "value"
-        and (row.endpoint, row.quantity, row.contrast, row.adjusted_for)
-        == (like.endpoint, like.quantity, like.contrast, like.adjusted_for)
-    ]
+    """The printed ratio of the multivariable model, by its key."""
+    keys = {f"effects.{item.effect}" for model in data.study.multivariable.values() for item in model.covariates.values()}
+    about = (like.endpoint, like.quantity, like.contrast)
+    rows = [row for row in data.estimates if row.method == "published" and row.statistic == "value" and row.path in keys]
+    return [row for row in rows if (row.endpoint, row.quantity, row.contrast) == about]
 
 
 def _factors(row: Estimate) -> str:
