@@ -28,6 +28,12 @@ def test_the_committed_coverage_is_what_is_claimed() -> None:
     for quantity in ("subset", "correlation"):
         assert every[f"{quantity}_covered_percent"].between(85, 95).all()
     assert 85 <= every.loc["tests", "shift_covered_percent"] <= 95
+    # within two standard errors of these bounds
+    low, high = (every["inflation_covered_percent"] + sign * 2 * every["inflation_covered_se"] for sign in (-1, 1))
+    assert (low <= 95).all()
+    assert (high >= 85).all()
+    # tables of one data set are hardly ever taken to contradict each other
+    assert every["contradictory_percent"].max() < 2
     assert every["shift_covered_percent"].notna().sum() == 1  # elsewhere both of its ratios are printed
     committed = pd.read_csv(RESULTS / "summary.csv").set_index(["source", "print"]).loc["all"]
     assert committed["subset_covered_percent"].to_numpy() == pytest.approx(every["subset_covered_percent"].to_numpy(), rel=2e-3)
