@@ -37,7 +37,9 @@ class Given:
 
 
 def paper(table: Table, time_unit: str, given: Given, recorded: str = "exact", decimals: int = 0) -> str:
-    """The study file, times with so many decimals: patients, events in all, extremes, medians with their limits where they exist, hazard ratio, χ² and p."""
+    """The study file, times with so many decimals: patients, events in all, extremes, medians with their limits where they exist, hazard ratio, χ²
+    and p.
+    """
     ratio, chi_square = table.hazard_ratio(RATIO), table.chi_square(TEST)
     lines = [
         "title: A hidden study",

@@ -10,7 +10,7 @@ import pytest
 from retrial.tables.kernel.prior import EVENT, TablePrior
 from retrial.tables.kernel.problem import together
 from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
-from retrial.tables.printed.targets import Targets
+from retrial.tables.printed.targets import Target, Targets
 from retrial.tables.sample.build import build_problem
 from retrial.tables.sample.pool import leaving_of
 from retrial.tables.sample.smc.island import Sizes, run_island
@@ -169,3 +169,34 @@ def test_medians_that_several_times_print_with_percentages_and_numbers_censored(
         number("censored", "1", "control", time=3),
     ]
     check(toy_targets((4, 3), 3, numbers), PLAIN, least=10)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [number("events", "4"), number("hazard_ratio", "0.7", half=0.3)],
+        [number("events", "2", "control"), number("events", "1", "experimental"), number("longest", "4", half=0.5)],
+        [
+            number("at_risk", "2", "control", time=3),
+            number("at_risk", "1", "experimental", time=4),
+            number("median", "3", "total"),
+        ],
+    ],
+    ids=["total", "per-arm", "at-risk"],
+)
+def test_curves_hold_by_construction(numbers: list[Target], prior: TablePrior) -> None:
+    """A curve read at most times: arms are drawn on it, and their frequencies and evidence are those of the list."""
+    curve = [
+        number("survival", "0.75", "control", half=0.1, time=1),
+        number("survival", "0.5", "control", half=0.26, time=2),
+        number("survival", "0.4", "control", half=0.25, time=3),
+        number("survival", "0.67", "experimental", half=0.1, time=2),
+    ]
+    check(
+        toy_targets((4, 3), 4, [*curve, *numbers]),
+        Reading(RatioReading.MANTEL_HAENSZEL, None, None),
+        prior=prior,
+        islands=8,
+        particles=500,
+        least=5,
+    )
