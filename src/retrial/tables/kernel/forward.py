@@ -260,6 +260,52 @@ def events_on_curve(curve: np.ndarray, s: float, at_risk: int, most: int, invers
     return low, high
 
 
+@uncounted
+def chances(rates: np.ndarray, time: int, high: int, edges: np.ndarray) -> tuple[float, float]:
+    """Of a patient at risk who leaves by the grid time `high` (all do by the last): probability of an event at `time`, and of a censoring there
+    when there is none.
+    """
+    rate, gone, last = rates[piece_at(edges, time)], 1.0, edges[-1] - 1
+    if time < high:
+        gone = -math.expm1(-rate[LEAVING])
+        if high < last:
+            gone /= -math.expm1(-left_between(rates, time, high + 1, edges))
+    event = gone * rate[EVENTS] / (rate[EVENTS] + rate[LAST if time == last else CENSORINGS])
+    if time == high or event >= 1.0:
+        return event, 1.0
+    return event, min((gone - event) / (1.0 - event), 1.0)
+
+
+@uncounted
+def left_on_curve(
+    problem: Problem,
+    limits: np.ndarray,
+    s: float,
+    left: int,
+    going: int,
+    censored: int,
+    event: float,
+    share: float,
+    state: np.ndarray,
+) -> tuple[int, int, float]:
+    """Events and censorings at one time of those `left`, of whom `going` leave in its segment, within a row of `Problem.curve`; and the log
+    probability of what is within.
+    """
+    log_factorial, inverse = problem.log_factorial, problem.inverse
+    least, most = events_on_curve(limits, s, left, going, inverse)
+    if least > most:
+        return 0, 0, -np.inf
+    d, mass = drawn_count(log_factorial, going, event, least, most, state)
+    fewest, largest = 0, going - d
+    if limits[4] >= 0.0:
+        fewest = max(math.ceil(limits[4]) - censored, 0)
+        largest = min(math.floor(min(limits[5], float(NEVER))) - censored, largest)
+    if fewest > largest:
+        return d, 0, -np.inf
+    c, also = drawn_count(log_factorial, going - d, share, fewest, largest, state)
+    return d, c, math.log(mass * also) if mass * also > 0.0 else -np.inf
+
+
 @compiled
 def arm_pool_on_curve(problem: Problem, first_r: np.ndarray, arm: int, n_pool: int, state: np.ndarray) -> Pool:
     """Draws of one arm with its printed numbers at risk and its curve: a particle filter over the grid times that draws from events and
@@ -270,46 +316,25 @@ def arm_pool_on_curve(problem: Problem, first_r: np.ndarray, arm: int, n_pool: i
     rates, logs, log_mass, fresh = np.empty((n_pool, pieces, 4)), np.zeros(n_pool), 0.0, True
     s, censored, left = np.ones(n_pool), np.zeros(n_pool, np.int64), np.full(n_pool, first_r[arm, 0])
     events, leaving = np.zeros((n_times, n_pool), np.int64), np.zeros((n_times, n_pool), np.int64)
-    parent, row, reached = np.zeros((n_times, n_pool), np.int64), 0, 0
+    parent, row, reached, unlimited = np.zeros((n_times, n_pool), np.int64), 0, 0, np.full(curve.shape[1], np.nan)
     for time in range(n_times):
-        piece, low, high = piece_at(edges, time), problem.segment[arm, time, 0], problem.segment[arm, time, 1]
-        if fresh:
-            for i in range(n_pool):
-                fill_rates(hazards[i], arm, rates[i])
+        low, high = problem.segment[arm, time, 0], problem.segment[arm, time, 1]
         printed = high < n_times - 1
         after = first_r[arm, high + 1] if printed else 0
-        if printed and time == low:
-            for i in range(n_pool):
-                logs[i] += log_going(rates[i], low, high, first_r[arm, low] - after, after, edges)
-        reached = max(reached, piece_at(edges, high) + 1 if printed else piece + 1)
+        for i in range(n_pool if fresh else 0):
+            fill_rates(hazards[i], arm, rates[i])
+        for i in range(n_pool if printed and time == low else 0):
+            logs[i] += log_going(rates[i], low, high, first_r[arm, low] - after, after, edges)
+        reached = max(reached, piece_at(edges, high if printed else time) + 1)
         while row < curve.shape[0] and curve[row, 0] < time:
             row += 1
-        shown = row < curve.shape[0] and curve[row, 0] == time
+        limits = curve[row] if row < curve.shape[0] and curve[row, 0] == time else unlimited
         for i in range(n_pool):
-            going, rate = left[i] - after, rates[i, piece]
-            gone = 1.0
-            if time < high:
-                gone = -math.expm1(-rate[LEAVING])
-                if printed:
-                    gone /= -math.expm1(-left_between(rates[i], time, high + 1, edges))
-            other = rate[LAST if time == n_times - 1 else CENSORINGS]
-            event = gone * rate[EVENTS] / (rate[EVENTS] + other)
-            least, most = events_on_curve(curve[row], s[i], left[i], going, problem.inverse) if shown else (0, going)
-            d, mass = drawn_count(problem.log_factorial, going, event, least, most, state) if least <= most else (0, 0.0)
-            fewest, largest = 0, going - d
-            if shown and curve[row, 4] >= 0.0:
-                fewest = max(math.ceil(curve[row, 4]) - censored[i], 0)
-                largest = min(math.floor(min(curve[row, 5], float(NEVER))) - censored[i], largest)
-            share = 1.0 if time == high or event >= 1.0 else min((gone - event) / (1.0 - event), 1.0)
-            c, also = (
-                drawn_count(problem.log_factorial, going - d, share, fewest, largest, state) if fewest <= largest else (0, 0.0)
-            )
-            logs[i] += math.log(mass * also) if mass * also > 0.0 else -np.inf
+            event, share = chances(rates[i], time, high, edges)
+            d, c, log_weight = left_on_curve(problem, limits, s[i], left[i], left[i] - after, censored[i], event, share, state)
+            s[i] *= 1.0 - d * problem.inverse[left[i]]
             events[time, i], leaving[time, i], parent[time, i] = d, d + c, i
-            if left[i] > 0:
-                s[i] *= 1.0 - d * problem.inverse[left[i]]
-            left[i] -= d + c
-            censored[i] += c
+            logs[i], left[i], censored[i] = logs[i] + log_weight, left[i] - d - c, censored[i] + c
         top = logs.max()
         if top == -np.inf:
             return Pool(events[:0], leaving[:0], hazards[:0, :, arm].copy(), np.zeros(0), -np.inf)
@@ -319,9 +344,16 @@ def arm_pool_on_curve(problem: Problem, first_r: np.ndarray, arm: int, n_pool: i
             log_mass += top + math.log(weights.mean())
             places = resample_pool(problem, arm, weights, reached, number, hazards, state)
             s, censored, left, parent[time], logs = s[places], censored[places], left[places], places, np.zeros(n_pool)
-    log_mass += logs.max()
     weights = np.exp(logs - logs.max())
-    log_mass += math.log(weights.mean())
+    log_mass += logs.max() + math.log(weights.mean())
+    d, r = traced(events, leaving, parent)
+    return Pool(d, r, hazards[:, :, arm].copy(), weights / weights.mean(), log_mass)
+
+
+@compiled
+def traced(events: np.ndarray, leaving: np.ndarray, parent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(P, T) events and (P, T + 1) at risk of the last particles, from (T, P) events and leaving of each time and where each came from."""
+    n_times, n_pool = events.shape
     d, r = np.zeros((n_pool, n_times), np.int64), np.zeros((n_pool, n_times + 1), np.int64)
     for i in range(n_pool):
         place = i
@@ -329,7 +361,7 @@ def arm_pool_on_curve(problem: Problem, first_r: np.ndarray, arm: int, n_pool: i
             if time < n_times - 1:
                 place = parent[time, place]
             d[i, time], r[i, time] = events[time, place], r[i, time + 1] + leaving[time, place]
-    return Pool(d, r, hazards[:, :, arm].copy(), weights / weights.mean(), log_mass)
+    return d, r
 
 
 @compiled
