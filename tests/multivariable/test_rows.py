@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from multivariable_factory import alone, covariance, tree
 from scipy import stats
 
 from retrial import cli
+from retrial.report.manuscript import word
 
 B = (-0.6, 0.5, -0.4)
 R = np.array([[1.0, 0.3, -0.2], [0.3, 1.0, 0.25], [-0.2, 0.25, 1.0]])
@@ -126,6 +128,9 @@ def test_the_report_has_its_section(mine: Path) -> None:
         assert "With the prognostic factors' ratios shrunken together the treatment's is" in text
     for name in ("tables/multivariable_shrunken_os.tex", "tables/multivariable_covariates.tex"):
         assert (kit / name).is_file()
+    if word.can_write():
+        with zipfile.ZipFile(kit / "tables.docx") as archive:
+            assert "coefficients shrunken together" in archive.read("word/document.xml").decode()
     for ending in ("pdf", "svg", "png"):
         assert (kit / f"figures/forest_multivariable_os.{ending}").is_file()
     assert "tables/multivariable_shrunken_os" in (kit / "results.tex").read_text(encoding="utf-8")

@@ -128,8 +128,8 @@ def _multivariable(study: Study, path: str, model: Multivariable, tree: Mapping[
     yield from _each_once(study, path, model)
     for name, item in model.covariates.items():
         if item.effect in mine and not mine[item.effect].adjusted_for:
-            others = listed([other for other in model.covariates if other != name])
-            yield f"effects.{item.effect}.adjusted_for", f"missing, so that it reads as unadjusted; {path} says: [{others}]"
+            rest = listed([other for other in model.covariates if other != name])
+            yield f"effects.{item.effect}.adjusted_for", f"missing, so that it reads as unadjusted; {path} says: [{rest}]"
     others = [name for name, item in model.covariates.items() if item.effect not in treatments]
     for name in model.collinear_with:
         if name not in others or not treatments:

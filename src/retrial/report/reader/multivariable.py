@@ -17,6 +17,7 @@ from retrial.report.tables.multivariable import (
     COLLINEAR,
     FACTORS,
     SHIFT,
+    covariates_of,
     covariates_table,
     main_values,
     multivariable_pictures,
@@ -47,10 +48,10 @@ def _endpoints(rows: Sequence[Estimate]) -> list[str]:
 
 def _said(data: ReportData, endpoint: str, rows: Sequence[Estimate]) -> Iterator[str]:
     """Contradictions first: where they fail the model nothing else is said of it."""
-    frame = data.multivariable
-    mine = None if frame is None else frame[frame["endpoint"] == endpoint]
+    frame = covariates_of(data)
+    mine = frame[frame["endpoint"] == endpoint]
     values = [row for row in main_values(data, rows) if row.endpoint == endpoint]
-    if mine is not None and len(mine):
+    if len(mine):
         failed = any(row.failed for row in values)
         yield from _contradictions(mine, failed=failed)
         if failed:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from retrial.estimate import Estimate
+from retrial.multivariable.summary import CovariateSummary
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.figures.forest import ForestRow, ForestText, forests
@@ -44,8 +45,14 @@ def multivariable_tables(data: ReportData, rows: Sequence[Estimate]) -> list[Tab
 
 def covariates_table(data: ReportData) -> list[Table]:
     """What the printed tables say of the covariates, of all endpoints."""
-    frame = data.multivariable
-    return [] if frame is None or frame.empty else [_covariates(data, frame)]
+    frame = covariates_of(data)
+    return [] if frame.empty else [_covariates(data, frame)]
+
+
+def covariates_of(data: ReportData) -> pd.DataFrame:
+    """The rows of multivariable.csv; columns that an earlier version's run has not are empty."""
+    columns = [item.name for item in dataclasses.fields(CovariateSummary)]
+    return pd.DataFrame(columns=columns) if data.multivariable is None else data.multivariable.reindex(columns=columns)
 
 
 def shrunken_tables(data: ReportData, rows: Sequence[Estimate]) -> list[Table]:
