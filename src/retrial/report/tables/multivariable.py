@@ -50,9 +50,9 @@ def covariates_table(data: ReportData) -> list[Table]:
 
 
 def covariates_of(data: ReportData) -> pd.DataFrame:
-    """The rows of multivariable.csv; columns that an earlier version's run has not are empty."""
+    """The rows of multivariable.csv."""
     columns = [item.name for item in dataclasses.fields(CovariateSummary)]
-    return pd.DataFrame(columns=columns) if data.multivariable is None else data.multivariable.reindex(columns=columns)
+    return pd.DataFrame(columns=columns) if data.multivariable is None else data.multivariable
 
 
 def shrunken_tables(data: ReportData, rows: Sequence[Estimate]) -> list[Table]:
