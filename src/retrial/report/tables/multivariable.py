@@ -28,6 +28,7 @@ from retrial.report.labels import (
     upper_first,
 )
 from retrial.report.table import Column, Line, Row, Table, from_frame, text_cell
+from retrial.report.tables.results import audit_note
 
 SHIFT, FACTORS, FROM = "adjustment_shift", "factors ", "from "
 """Quantity of what adjustment moves; starts of the variants that say another prior of the factors, and what a shift is from."""
@@ -183,9 +184,10 @@ def _shrunken(data: ReportData, endpoint: str, rows: Sequence[Estimate]) -> Tabl
     for contrast, group in groups:
         published = _published(data, group[0])
         cells = [(_value(row),) for row in group]
-        lines.append(
-            Row((text_cell(_named(contrast)), text_cell(fmt.estimate_text(published[0]) if published else fmt.MISSING), *cells))
+        printed = (
+            (Line(fmt.estimate_text(published[0]), note=audit_note(data, published[0])),) if published else text_cell(fmt.MISSING)
         )
+        lines.append(Row((text_cell(_named(contrast)), printed, *cells)))
     caption = (
         "Ratios adjusted for all other covariates. Factors chosen by their univariable p are too far from 1 on average, which shrinkage answers;"
         " but what it takes from the factors it gives back to the treatment: the treatment's ratio goes part of the way to the unadjusted one."
