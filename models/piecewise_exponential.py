@@ -80,7 +80,12 @@ def hazard(
     log_h = xp.where(experimental[..., None] > 0, treated, control)
     starts, lengths = spans(cuts)
     months = np.clip(np.asarray(time)[..., None] - starts, 0.0, lengths)
-    inside = (np.searchsorted(cuts, time)[..., None] == np.arange(starts.size)).astype(float)
+    place = np.searchsorted(cuts, time)
+    if months.ndim == 2 and log_h.shape[-2] == 1:
+        # every draw at the same times: one matrix product
+        log_h = log_h[..., 0, :]
+        return log_h[..., place], xp.exp(log_h) @ months.T
+    inside = (place[..., None] == np.arange(starts.size)).astype(float)
     return (log_h * inside).sum(-1), (xp.exp(log_h) * months).sum(-1)
 
 
