@@ -80,13 +80,9 @@ def hazard(
     log_h = xp.where(experimental[..., None] > 0, treated, control)
     starts, lengths = spans(cuts)
     months = np.clip(np.asarray(time)[..., None] - starts, 0.0, lengths)
-    place = np.searchsorted(cuts, time)
-    if months.ndim == 2 and log_h.shape[-2] == 1:
-        # every draw at the same times: one matrix product
-        log_h = log_h[..., 0, :]
-        return log_h[..., place], xp.exp(log_h) @ months.T
-    inside = (place[..., None] == np.arange(starts.size)).astype(float)
-    return (log_h * inside).sum(-1), (xp.exp(log_h) * months).sum(-1)
+    inside = (np.searchsorted(cuts, time)[..., None] == np.arange(starts.size)).astype(float)
+    log_hazard, cumulative = (a @ b.swapaxes(-1, -2) for a, b in ((log_h, inside), (xp.exp(log_h), months)))
+    return log_hazard[..., 0, :], cumulative[..., 0, :]
 
 
 def build(data: IntervalCounts, priors: PriorSet, varying: bool = False) -> pm.Model:
