@@ -147,7 +147,7 @@ class Health:
 
     results: np.ndarray
     pooled: np.ndarray
-    chosen: np.ndarray | None = None
+    chosen: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=np.int64))
 
     @property
     def size(self) -> np.ndarray:
@@ -203,7 +203,7 @@ def health(
             total = total + pool if prior == last else pool
             last = prior
             sizes[prior] = total.sum() ** 2 / (total**2).sum()
-    return Health(results, sizes, None if asked is None else chosen)
+    return Health(results, sizes, chosen)
 
 
 def adapted(
