@@ -81,7 +81,8 @@ def hazard(
     starts, lengths = spans(cuts)
     months = np.clip(np.asarray(time)[..., None] - starts, 0.0, lengths)
     inside = (np.searchsorted(cuts, time)[..., None] == np.arange(starts.size)).astype(float)
-    return (log_h * inside).sum(-1), (xp.exp(log_h) * months).sum(-1)
+    log_hazard, cumulative = (a @ b.swapaxes(-1, -2) for a, b in ((log_h, inside), (xp.exp(log_h), months)))
+    return log_hazard[..., 0, :], cumulative[..., 0, :]
 
 
 def build(data: IntervalCounts, priors: PriorSet, varying: bool = False) -> pm.Model:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import lifelines
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from scipy import integrate
 from scipy.special import gamma, gammainc
 
 from retrial.answers import curves
-from retrial.models import cure, exponential, weibull_nonproportional
+from retrial.models import cure, exponential, piecewise_exponential, weibull_nonproportional
 from retrial.models.weibull import hazard
 from retrial.tables.life_table import LifeTable
 
@@ -30,6 +32,25 @@ def test_median_is_the_parameter_in_the_control_arm() -> None:
     medians = curves.median_survival(hazard, DRAWS)
     np.testing.assert_allclose(medians[:, 0], DRAWS["control_median"], rtol=1e-10)
     np.testing.assert_allclose(medians[:, 1], scale(1) * np.log(2) ** (1 / DRAWS["shape"]), rtol=1e-10)
+
+
+def test_half_are_left_at_the_median_whatever_the_hazards() -> None:
+    # steps of up to a factor of e^5 between intervals: Newton's steps leave the range, or come back to where they were
+    rng, size = np.random.default_rng(3), 1500
+    draws = {
+        "log_baseline_hazard": rng.normal(-3.5, 0.5, size),
+        "walk_scale": np.abs(rng.normal(0, 1.5, size)),
+        "walk_steps": rng.normal(size=(size, 7)),
+        "log_hazard_ratio": rng.normal(0, 0.4, size),
+    }
+    cuts = tuple(3.0 * np.arange(1, 8))
+    constant = functools.partial(piecewise_exponential.hazard, cuts=cuts)
+    medians = curves.median_survival(constant, draws)
+    left = np.stack([curves.survival(constant, {k: v[i : i + 1] for k, v in draws.items()}, m) for i, m in enumerate(medians)])
+    kept = np.isfinite(medians).all(axis=1)
+    assert kept.mean() > 0.95
+    for arm in (0, 1):
+        np.testing.assert_allclose(left[kept, 0, arm, arm], 0.5, atol=1e-10)
 
 
 def test_survival_is_weibull() -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from lifelines import CoxPHFitter
 
 from retrial import cli
 from retrial.answers.follow_up import FollowUp
 from retrial.data.covariates import Adjustment
 from retrial.data.covariates.cox import cox_rows, failures_of
+from retrial.dims import PRIOR, RECONSTRUCTION
 from retrial.estimate import Estimate
 from retrial.store.stages import stage_key
 from retrial.study.sections import PatientCovariate, PatientFile
@@ -37,7 +40,7 @@ def patients(path: Path, seed: int = 3) -> pd.DataFrame:
     return frame
 
 
-def fitted(folder: Path, capfd: pytest.CaptureFixture[str]) -> pd.DataFrame:
+def fitted(folder: Path, capfd: pytest.CaptureFixture[str]) -> tuple[pd.DataFrame, Path]:
     # two prior sets of one model: the exponential takes two seconds
     asked = ["model=exponential", "prior=flat", "sampler.method=importance", "sampler.pooled_draws=3000", "covariates.draws=500"]
     line = ["fit", "--config-dir", str(folder), "study=trial", f"output_dir={folder / 'out'}", *asked]
@@ -45,14 +48,16 @@ def fitted(folder: Path, capfd: pytest.CaptureFixture[str]) -> pd.DataFrame:
     said = capfd.readouterr()
     assert status == 0, said.err
     assert "os: 2 of 60 patients are left out for a missing value (age 2)" in said.err
-    return pd.read_csv(Path(said.out.strip().splitlines()[-1]) / "estimates.csv", keep_default_na=False)
+    run = Path(said.out.strip().splitlines()[-1])
+    return pd.read_csv(run / "estimates.csv", keep_default_na=False), run
 
 
 def test_rows_of_every_kind(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "trial.yaml").write_text(STUDY, encoding="utf-8")
     patients(tmp_path / "study" / "p.csv")
-    rows = fitted(tmp_path, capfd)
+    rows, run = fitted(tmp_path, capfd)
+    a_posterior_is_saved_that_arviz_reads(run / "posterior_os_exponential_adjusted.nc", rows)
     assert set(rows["status"]) == {"ok"}
     adjusted = rows[rows["adjusted_for"] == "age, stage"]
     conditional, marginal = (adjusted[adjusted["variant"].str.startswith(name)] for name in ("conditional", "standardised"))
@@ -69,6 +74,28 @@ def test_rows_of_every_kind(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     assert per_year == pytest.approx(0.05, abs=4 * float(value.loc["age, one unit more", "sd"]))
     cox = conditional.query("method == 'frequentist' and quantity == 'log_hazard_ratio' and contrast == 'age, one unit more'")
     assert per_year == pytest.approx(float(cox["point"].iloc[0]), abs=0.02)
+
+
+def a_posterior_is_saved_that_arviz_reads(path: Path, rows: pd.DataFrame) -> None:
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        one = tree.sel({PRIOR: "flat", RECONSTRUCTION: 0}).load()
+    draws, values = one["posterior"].to_dataset(), one["observed_data"]["covariate_values"].to_numpy()
+    assert values.shape == (58, 2)
+    assert np.abs(values[:, 0].mean()) < 1e-12
+    told = rows.query("variant.str.startswith('conditional') and method == 'bayes' and quantity == 'log_hazard_ratio'")
+    told = told.query("contrast == 'experimental / control' and statistic == 'value'")
+    assert float(draws["log_hazard_ratio"].median()) == pytest.approx(float(told["point"].iloc[0]), abs=1e-6)
+    # constant hazards: d log h - h t of every patient
+    found = one["log_likelihood"].to_dataset().to_dataarray().isel(variable=0)
+    months, event = (found[name].to_numpy() for name in ("months", "event"))
+    treated = (found["arm"].to_numpy() == "experimental").astype(float)
+    log_h = np.log(np.log(2)) - np.log(draws["control_median"].to_numpy())[..., None]
+    log_h = log_h + draws["log_hazard_ratio"].to_numpy()[..., None] * treated + draws["covariate_effects"].to_numpy() @ values.T
+    expected = event * log_h - np.exp(log_h) * months
+    np.testing.assert_allclose(found.transpose("chain", "draw", ...).to_numpy(), expected, atol=1e-4)
+    loo = az.loo(one)
+    assert np.isfinite(loo.elpd)
+    assert 2.0 < loo.p < 6.0
 
 
 def test_another_file_is_another_stage(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 constant hazard to 1e-3 months (both tested)."""
 _FINE_NODES, _FINE_WEIGHTS = np.polynomial.legendre.leggauss(64)
 """The same for averages of hazards, with t = h x⁴: a ratio to 1e-4 of itself for Weibull shapes 0.3 to 8 (tested)."""
-_BISECTIONS = 52
-"""Halvings of the range below: a median to 2e-14 of itself."""
-_LOG_TIME_RANGE = (-30.0, 30.0)
-"""Log months searched for a median."""
+_EXACT, _MOST_STEPS = 1e-13, 200
+"""Log months within which a step ends the search for a median, and how many there are at most: halvings alone need 50."""
+_LOG_TIME_RANGE, _END = (-30.0, 30.0), 1e-6
+"""Log months searched for a median, and how near to the last one no median is told from its end."""
 _LOG_2 = float(np.log(2.0))
 
 
@@ -43,17 +43,33 @@ def log_hazard_ratio(hazard: Hazard, draws: Mapping[str, np.ndarray], times: np.
 
 
 def median_survival(hazard: Hazard, draws: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Time at which H = log 2, shape (draw, arm), months, by bisection on log time; infinite where H stays below (a plateau)."""
-    columns = _columns(draws)
+    """Time at which H = log 2, shape (draw, arm), months; infinite where H stays below (a plateau).
+
+    By Newton's steps of log H in log t, d log H / d log t = t h / H, which end at once where hazards are powers of time; what is left of the
+    range is halved instead where a step leaves it, or is more than half of the one before (kinks of a piecewise constant hazard).
+    """
     size = next(iter(draws.values())).shape[0]
-    low = np.full((size, 2, 1), _LOG_TIME_RANGE[0])
-    high = np.full((size, 2, 1), _LOG_TIME_RANGE[1])
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        with np.errstate(over="ignore"):
-            above = hazard(np.exp(middle), EXPERIMENTAL_INDICATOR, columns, np)[1] > _LOG_2
-        low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return np.where(high < _LOG_TIME_RANGE[1], np.exp((low + high) / 2), np.inf)[..., 0]
+    found, rows = np.full((size, 2), np.inf), np.arange(size)
+    low, high = (np.full((size, 2, 1), end) for end in _LOG_TIME_RANGE)
+    x, last = np.zeros((size, 2, 1)), np.full((size, 2, 1), np.inf)
+    for _ in range(_MOST_STEPS):
+        columns = _columns({name: values[rows] for name, values in draws.items()})
+        with np.errstate(all="ignore"):
+            log_hazard, cumulative = hazard(np.exp(x), EXPERIMENTAL_INDICATOR, columns, np)
+            step = np.log(_LOG_2 / cumulative) * cumulative * np.exp(-log_hazard - x)
+        above = cumulative > _LOG_2
+        low, high = np.where(above, low, x), np.where(above, x, high)
+        inside = (x + step > low) & (x + step < high) & (2 * np.abs(step) <= last)
+        new = np.where(inside | (np.abs(step) <= _EXACT), x + step, (low + high) / 2)
+        last = np.abs(new - x)
+        moved = last > _EXACT
+        # the search of a median that does not exist ends at the end of the range
+        found[rows] = np.where(new < _LOG_TIME_RANGE[1] - _END, np.exp(new), np.inf)[..., 0]
+        kept = moved.any(axis=(1, 2))
+        if not kept.any():
+            break
+        rows, low, high, x, last = (part[kept] for part in (rows, low, high, new, last))
+    return found
 
 
 def log_average_hazard_ratio(hazard: Hazard, draws: Mapping[str, np.ndarray], horizon: float) -> np.ndarray:

@@ -46,6 +46,7 @@ class Fits:
     bands        endpoint -> S(t) of one posterior, for the figure;  criticism, variance: of survival models
     multivariable   a row a covariate of a printed multivariable model
     shared       draws of what all survival models answer, by endpoint, model and prior set
+    adjusted     the same as `posteriors` of models with covariates
     joint        a row a survival model and prior set: how its joint posterior with the tables stands (columns: `fit.evidence`)
     """
 
@@ -59,6 +60,7 @@ class Fits:
     multivariable: Sequence[CovariateSummary] = ()
     shared: Sequence[ModelAnswers] = ()
     joint: Sequence[Row] = ()
+    adjusted: Mapping[Place, xr.DataTree] = field(default_factory=dict)
 
     @classmethod
     def together(cls, parts: Iterable[Fits]) -> Fits:
@@ -68,6 +70,7 @@ class Fits:
         return cls(
             **{name: [item for part in parts for item in getattr(part, name)] for name in lists},
             posteriors={place: tree for part in parts for place, tree in part.posteriors.items()},
+            adjusted={place: tree for part in parts for place, tree in part.adjusted.items()},
             bands={key: band for part in reversed(parts) for key, band in part.bands.items()},
         )
 

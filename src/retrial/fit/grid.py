@@ -263,13 +263,17 @@ class TwoArmPosterior:
     def moments(self, contrast: str) -> tuple[float, float]:
         """Mean and SD of a difference or probability, or of the log of a ratio."""
         c, e = self.control.x[:, None], self.experimental
-        values = {
-            "control": expit(c) + 0 * e,
-            "experimental": expit(e) + 0 * c,
-            "risk_difference": expit(e) - expit(c),
-            "risk_ratio": _log_expit(e) - _log_expit(c),
-            "odds_ratio": e - c,
-        }[contrast]
+        match contrast:
+            case "control":
+                values = expit(c)
+            case "experimental":
+                values = expit(e)
+            case "risk_difference":
+                values = expit(e) - expit(c)
+            case "risk_ratio":
+                values = _log_expit(e) - _log_expit(c)
+            case _:
+                values = e - c
         mean = self._integral_of(values * self.joint_density)
         return mean, float(np.sqrt(self._integral_of((values - mean) ** 2 * self.joint_density)))
 

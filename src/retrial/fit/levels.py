@@ -50,12 +50,13 @@ def fit_group(
         progress(len(found))
     rest = [row for row in range(len(jobs)) if row not in found]
     checked = _checked(sorted(found), jobs) if settings.method is Method.AUTO else []
-    ran = [*rest, *checked]
     sampled: dict[int, Fit] = {}
-    if ran:
-        compiled = fitter_for(build, jobs, settings) if fitter is None else fitter.result()
-        runs = by_nuts(compiled, [jobs[row] for row in ran], settings, limits, draws, None if found else progress)
-        sampled = dict(zip(ran, runs, strict=True))
+    # what a check can see is limited by the least draws of a fit that may be believed
+    for mine, size in ((rest, draws), (checked, min(draws, settings.min_draws))):
+        if mine:
+            compiled = fitter_for(build, jobs, settings) if fitter is None else fitter.result()
+            runs = by_nuts(compiled, [jobs[row] for row in mine], settings, limits, size, None if found else progress)
+            sampled.update(zip(mine, runs, strict=True))
     if progress is not None and found and rest:
         progress(len(rest))
     for row in checked:

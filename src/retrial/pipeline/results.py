@@ -84,7 +84,7 @@ def result_files(
     run: RunConfig, study: Study, estimates: Sequence[Estimate], fits: Fits, printed: Sequence[Estimate] = ()
 ) -> Files:
     """estimates.csv, diagnostics.csv, evidence.csv, model_probabilities.csv, priors.csv, agreement.csv, variance.csv and multivariable.csv;
-    posterior_ENDPOINT_MODEL.nc and band_ENDPOINT.nc.
+    posterior_ENDPOINT_MODEL.nc, of models with covariates posterior_ENDPOINT_MODEL_adjusted.nc, and band_ENDPOINT.nc.
 
     `study` as the audit lets it be used; `printed` are the ratios as printed, where the estimates do not hold them.
     """
@@ -104,6 +104,7 @@ def result_files(
     frames["evidence"] = evidence_rows(fits.diagnostics, {place: _weights(tree) for place, tree in fits.posteriors.items()})
     frames["model_probabilities"] = probability_rows(frames["evidence"])
     posteriors: Arrays = {("posterior", *place): tree for place, tree in fits.posteriors.items()}
+    posteriors |= {("posterior", endpoint, f"{model}_adjusted"): tree for (endpoint, model), tree in fits.adjusted.items()}
     bands: Arrays = {("band", endpoint): band for endpoint, band in fits.bands.items()}
     return Files({"estimates": to_frame(estimates), **frames}, {**posteriors, **bands})
 

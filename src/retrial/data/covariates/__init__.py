@@ -14,12 +14,14 @@ from retrial.answers.monte_carlo import Origin
 from retrial.answers.rows import Subject
 from retrial.answers.standardised import standardised, standardised_rows
 from retrial.answers.survival import survival_rows
+from retrial.data.covariates.observed import covariates_observed
 from retrial.data.kind import Fits, diagnostic_row
 from retrial.estimate import Estimate
 from retrial.fit.diagnostics import Diagnostics
 from retrial.fit.engine import Draws, Job
 from retrial.fit.ensemble import EFFECT, Question, fit_ensemble
 from retrial.fit.levels import fit_group
+from retrial.fit.posterior_file import posterior_tree
 from retrial.fit.survival.likelihood import COVARIATE_EFFECTS, COVARIATE_PREDICTOR, Hazard
 from retrial.fit.survival.patients import patient_data
 from retrial.frequentist.rows import RATIO
@@ -63,27 +65,40 @@ class Adjustment:
 def adjusted(run: RunConfig, spec: ModelSpec, given: Adjustment, sets: Mapping[str, PriorSet], study: str) -> Fits:
     """A model under complete prior sets, with independent normal priors of the covariates' coefficients (`run.covariates`).
 
-    Conditional ratios of treatment and covariates, standardised answers, and where patients are left out the unadjusted answers of those
-    who are not. Raises `DataError` where there are too many different patients.
+    Conditional ratios of treatment and covariates, standardised answers, the saved posterior, and where patients are left out the unadjusted
+    answers of those who are not. Raises `DataError` where there are too many different patients.
     """
     of_endpoint = {name: value.for_endpoint(given.endpoint) for name, value in sets.items()}
     of_endpoint = {name: value for name, value in of_endpoint.items() if EFFECT in value.priors}
     if not of_endpoint:
         return Fits()
     data = spec.prepare(patient_data(given.rows, given.table, given.recorded))
-    jobs = [
-        Job(
-            data,
-            dataclasses.replace(value, priors={**value.priors, COVARIATE_EFFECTS: run.covariates.prior}),
-            integer_seed(run.seed, study, given.endpoint, spec.name, name, "adjusted"),
-        )
+    complete = {
+        name: dataclasses.replace(value, priors={**value.priors, COVARIATE_EFFECTS: run.covariates.prior})
         for name, value in of_endpoint.items()
+    }
+    jobs = [
+        Job(data, value, integer_seed(run.seed, study, given.endpoint, spec.name, name, "adjusted"))
+        for name, value in complete.items()
     ]
     sampler = run.sampler_for(spec)
     with counter(f"fitting {spec.name} with covariates", len(jobs), "fits") as progress:
         fits = fit_group(spec.build, jobs, sampler, run.limits, sampler.draws(1), progress)
     parts = [_told(run, spec, given, name, *fit) for name, fit in zip(of_endpoint, fits, strict=True)]
-    return Fits.together([*parts, *_without(run, spec, given, sets, study)])
+    tree = posterior_tree(
+        spec.build(data, jobs[0].priors),
+        {name: [draws] for name, (draws, _) in zip(complete, fits, strict=True)},
+        complete,
+        covariates_observed(spec.hazard_of(), given.rows, given.table, given.recorded),
+        {
+            "model": spec.name,
+            "endpoint": given.endpoint,
+            "adjusted_for": given.rows.names,
+            "inference_library": str(run.sampler.engine),
+        },
+    )
+    saved = Fits(adjusted={(given.endpoint, spec.name): tree})
+    return Fits.together([*parts, *_without(run, spec, given, sets, study), saved])
 
 
 def _told(run: RunConfig, spec: ModelSpec, given: Adjustment, prior: str, fit: Draws, health: Diagnostics) -> Fits:

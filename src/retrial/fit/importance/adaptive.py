@@ -17,6 +17,7 @@ from retrial.fit.diagnostics import TAILS
 from retrial.fit.importance import kernel
 from retrial.fit.importance.linear import LinearModel
 from retrial.fit.importance.proposal import Component, at_mode, of_moments
+from retrial.tables.kernel.compiled import STATE_WORDS
 
 POWER = 11
 """2^power draws of each proposal: many proposals of few draws cost less than few of many (100 unlike tables, 10 parameters: 9 s, not 13)."""
@@ -104,7 +105,7 @@ class Sample:
         fresh = [one.draws(power, seed) for one, power, seed in zip(new, powers, seeds, strict=True)]
         points = np.concatenate(fresh)
         tables = self._log_likelihoods(points)
-        log_prior = np.stack([self.model.log_prior(points, values) for values in self.targets.values])
+        log_prior = self.model.log_priors(points, self.targets.values)
         known = {id(one): index for index, one in enumerate(self.components)}
         unknown = [one for one in new if id(one) not in known]
         old = self.densities
@@ -140,10 +141,13 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Health:
-    """Of every target (target, 5) what `RESULTS` counts; and the effective size of each prior's pooled weights."""
+    """Of every target (target, 5) what `RESULTS` counts; the effective size of each prior's pooled weights; and, where they were asked for,
+    places (target, draw) of equally weighted draws among the sample's.
+    """
 
     results: np.ndarray
     pooled: np.ndarray
+    chosen: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=np.int64))
 
     @property
     def size(self) -> np.ndarray:
@@ -159,17 +163,38 @@ class Health:
         return np.asarray((self.size >= wanted) & ~(self.k >= HIGHEST_K))
 
 
-def health(sample: Sample, wanted: float, threads: int, before: Health | None = None, some: np.ndarray | None = None) -> Health:
-    """Weigh every target; with `some`, these alone, the others are as `before`."""
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Equally weighted draws of every target: how many, and the states (target, word) of its random numbers."""
+
+    draws: int
+    states: np.ndarray
+
+
+def health(
+    sample: Sample,
+    wanted: float,
+    threads: int,
+    before: Health | None = None,
+    some: np.ndarray | None = None,
+    asked: Asked | None = None,
+) -> Health:
+    """Weigh every target; with `some`, these alone, the others are as `before`. With `asked`, draw from each, and look at all tails."""
     targets, priors, order = sample.targets, sample.priors, sample.order
     results = np.empty((len(targets.pairs), RESULTS)) if before is None else before.results.copy()
     sizes = np.zeros(len(targets.values))
+    states = np.empty((0, STATE_WORDS), dtype=np.uint64) if asked is None else asked.states.copy()
+    chosen = np.empty((len(states), 0 if asked is None else asked.draws), dtype=np.int64)
+    near = _NEAR * wanted if asked is None else np.inf
 
     def one(mine: np.ndarray) -> tuple[int, np.ndarray]:
         pool, found, prior = np.zeros(sample.size), np.empty((mine.size, RESULTS)), int(targets.pairs[mine[0], 1])
         rows, shares = targets.pairs[mine, 0], targets.shares[mine]
-        kernel.weigh_many(sample.tables, priors[prior], rows, shares, order, np.array(TAILS), _NEAR * wanted, found, pool)
+        own, picked = (part[mine] if len(states) else part for part in (states, chosen))
+        kernel.weigh_many(sample.tables, priors[prior], rows, shares, order, np.array(TAILS), near, found, pool, own, picked)
         results[mine] = found
+        if len(states):
+            chosen[mine] = picked
         return prior, pool
 
     last, total = -1, np.zeros(sample.size)
@@ -178,7 +203,7 @@ def health(sample: Sample, wanted: float, threads: int, before: Health | None = 
             total = total + pool if prior == last else pool
             last = prior
             sizes[prior] = total.sum() ** 2 / (total**2).sum()
-    return Health(results, sizes)
+    return Health(results, sizes, chosen)
 
 
 def adapted(
@@ -188,6 +213,7 @@ def adapted(
     pooled: float,
     seed: np.random.SeedSequence,
     threads: int,
+    asked: Asked | None = None,
 ) -> tuple[Sample, Health]:
     """Proposals until every target passes (an effective size of `wanted`, Pareto k below `HIGHEST_K`), or rounds end; then draws until
     the pooled weights of every prior have an effective size of `pooled`, or draws end.
@@ -208,11 +234,11 @@ def adapted(
         sample.add(new, [POWER] * len(new), seed.spawn(len(new)))
         # what passed goes on passing: new proposals take next to nothing from the effective size of a target far from them
         found = health(sample, wanted, threads, found, failing)
-    found = health(sample, wanted, threads)
+    found = health(sample, wanted, threads, asked=asked)
     while found.passed(wanted).any() and found.pooled.min() < pooled and 2 * sample.size <= MOST_DRAWS:
         again = [int(np.log2(count)) for count in sample.counts]
         sample.add(list(sample.components), again, seed.spawn(len(again)))
-        found = health(sample, wanted, threads)
+        found = health(sample, wanted, threads, asked=asked)
     return sample, found
 
 

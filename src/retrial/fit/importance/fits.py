@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from retrial.cells import COUNTS
-from retrial.fit.diagnostics import TAILS, Diagnostics, Level
+from retrial.fit.diagnostics import Diagnostics, Level
 from retrial.fit.engine import Build, Draws, Job
 from retrial.fit.importance import kernel
-from retrial.fit.importance.adaptive import HIGHEST_K, RESULTS, Health, Sample, Targets, adapted
+from retrial.fit.importance.adaptive import HIGHEST_K, RESULTS, Asked, Health, Sample, Targets, adapted
 from retrial.fit.importance.linear import LinearModel, linear_model
 from retrial.fit.importance.null import null_evidence
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.priors import pymc_priors
 from retrial.seeds import seed_sequence
-from retrial.tables.kernel.compiled import STATE_WORDS, random_state
+from retrial.tables.kernel.compiled import random_state
 
 MOST_PARAMETERS = 14
 """Parameters beyond which proposals about modes lose the posterior: efficiency falls geometrically with them (METHODS 12)."""
@@ -41,8 +41,16 @@ class Group:
         """Parameters (draw, ...) of all proposals' draws, and the smoothed weights of one job."""
         table, prior = self.sample.targets.pairs[self.rows.index(row)]
         weights = np.empty(self.sample.size)
-        kernel.weigh(self.sample.tables[table], self.sample.priors[prior], weights, np.empty(RESULTS))
-        return parameters(self.sample), weights
+        kernel.weigh(self.sample.tables[table], self._priors[prior], weights, np.empty(RESULTS))
+        return self._parameters, weights
+
+    @cached_property
+    def _priors(self) -> np.ndarray:
+        return self.sample.priors
+
+    @cached_property
+    def _parameters(self) -> dict[str, np.ndarray]:
+        return parameters(self.sample)
 
 
 def parameters(sample: Sample) -> dict[str, np.ndarray]:
@@ -148,10 +156,12 @@ def _fitted(
     if not model.is_linear(targets.values[0], targets.counts[0]):
         return Group(rows, Sample(model, targets, np.empty(0)), [])
     seed = seed_sequence(min(job.seed for job in jobs), "importance")
-    sample, health = adapted(model, targets, wanted, POOLED_SHARE * settings.pooled_draws, seed, settings.threads)
+    states = np.stack([random_state(np.random.SeedSequence(job.seed)) for job in jobs])
+    asked = Asked(settings.chains * draws, states)
+    sample, health = adapted(model, targets, wanted, POOLED_SHARE * settings.pooled_draws, seed, settings.threads, asked)
     if not sample.size:
         return Group(rows, sample, [])
-    fits = _drawn(sample, health, jobs, settings, limits, draws)
+    fits = _drawn(sample, health, (settings.chains, draws), limits)
     at_null = null_evidence(
         model, targets, effect, wanted, seed_sequence(min(job.seed for job in jobs), "null"), settings.threads
     )
@@ -165,27 +175,10 @@ def _with_null(health: Diagnostics, numbers: np.ndarray) -> Diagnostics:
     return dataclasses.replace(health, log_evidence_null=log_evidence, log_evidence_null_se=error)
 
 
-def _drawn(
-    sample: Sample, health: Health, jobs: Sequence[Job], settings: SamplerSettings, limits: DiagnosticLimits, draws: int
-) -> list[tuple[Draws, Diagnostics]]:
-    """Equally weighted draws of every target, resampled from all proposals'."""
-    values, priors = parameters(sample), sample.priors
-    order = sample.order
-    chosen = np.empty((len(jobs), settings.chains * draws), dtype=np.int64)
-    results = np.empty((len(jobs), RESULTS))
-
-    def one(mine: np.ndarray) -> None:
-        pairs = sample.targets.pairs[mine]
-        states = np.stack([random_state(np.random.SeedSequence(jobs[row].seed)) for row in mine]).reshape(-1, STATE_WORDS)
-        found, picked = health.results[mine], np.empty((mine.size, chosen.shape[1]), dtype=np.int64)
-        kernel.draw_many(sample.tables, priors[pairs[0, 1]], pairs[:, 0], order, np.array(TAILS), states, found, picked)
-        results[mine], chosen[mine] = found, picked
-
-    with ThreadPoolExecutor(settings.threads) as executor:
-        list(executor.map(one, sample.targets.tasks()))
-    shape = (settings.chains, draws)
-    made = []
-    for picked, numbers in zip(chosen, results, strict=True):
+def _drawn(sample: Sample, health: Health, shape: tuple[int, int], limits: DiagnosticLimits) -> list[tuple[Draws, Diagnostics]]:
+    """Equally weighted draws of every target, (chain, draw)."""
+    values, made = parameters(sample), []
+    for picked, numbers in zip(health.chosen, health.results, strict=True):
         own = {name: value[picked].reshape(*shape, *value.shape[1:]) for name, value in values.items()}
         made.append((Draws(own, np.zeros(shape, dtype=bool), picked.reshape(shape)), _verdict(numbers, picked.size, limits)))
     return made

@@ -16,6 +16,8 @@ _NOTHING = -60.0
 """Logarithm of a weight, of the largest, that is nothing in a sum of a million."""
 _NO_SHARE = 1e-10
 """Share of the largest weight below which a draw is nothing to a quantile."""
+_SMALL, _LARGE = 1e-100, 1e100
+"""A product of many factors stays between these, far from what a float cannot hold."""
 _LEAST_TAIL = 5
 """Draws of a tail that a generalised Pareto distribution can be fitted to."""
 _PRIOR_DRAWS, _PRIOR_K = 10.0, 0.5
@@ -94,6 +96,18 @@ def tail_of(log_w: np.ndarray, largest: float, count: int) -> np.ndarray:
 
 
 @compiled
+def log_of_product(factor: float, x: np.ndarray) -> float:
+    """Σ log(1 + factor x), a logarithm for every few of the terms' product."""
+    total, product = 0.0, 1.0
+    for i in range(x.size):
+        product *= 1.0 + factor * x[i]
+        if not _SMALL < product < _LARGE:
+            total += np.log(product)
+            product = 1.0
+    return total + np.log(product)
+
+
+@compiled
 def pareto(x: np.ndarray) -> tuple[float, float]:
     """k and scale of a generalised Pareto distribution for exceedances x > 0, ascending; Zhang and Stephens 2009, Technometrics 51:316."""
     n = x.size
@@ -102,10 +116,7 @@ def pareto(x: np.ndarray) -> tuple[float, float]:
     quartile = x[int(n / 4 + 0.5) - 1]
     for j in range(grid):
         b[j] = (1.0 - np.sqrt(grid / (j + 0.5))) / (3.0 * quartile) + 1.0 / x[-1]
-        k = 0.0
-        for i in range(n):
-            k += np.log1p(-b[j] * x[i])
-        k /= n
+        k = log_of_product(-b[j], x) / n
         score[j] = n * (np.log(-b[j] / k) - k - 1.0)
     mean = 0.0
     for j in range(grid):
@@ -113,10 +124,7 @@ def pareto(x: np.ndarray) -> tuple[float, float]:
         for i in range(grid):
             share += np.exp(score[i] - score[j])
         mean += b[j] / share
-    k = 0.0
-    for i in range(n):
-        k += np.log1p(-mean * x[i])
-    k /= n
+    k = log_of_product(-mean, x) / n
     return (n * k + _PRIOR_DRAWS * _PRIOR_K) / (n + _PRIOR_DRAWS), -k / mean
 
 
@@ -154,25 +162,32 @@ def weigh(table: np.ndarray, prior: np.ndarray, weights: np.ndarray, result: np.
         result[0], result[1], result[2], result[3] = 0.0, np.inf, -np.inf, np.inf
         weights[:] = 1.0 / size
         return
-    count = int(min(0.2 * size, 3.0 * np.sqrt(size)))
-    order = tail_of(weights, largest, min(count, size - 1))
-    total, squares = 0.0, 0.0
+    # most draws are of proposals far from this target
+    near, logs, found = np.empty(size, dtype=np.int64), np.empty(size), 0
     for s in range(size):
         below = weights[s] - largest
-        w = np.exp(below) if below > _NOTHING else 0.0
-        weights[s] = w
+        weights[s] = 0.0
+        if below > _NOTHING:
+            near[found], logs[found] = s, below
+            found += 1
+    total, squares = 0.0, 0.0
+    for i in range(found):
+        w = np.exp(logs[i])
+        weights[near[i]] = w
         total += w
         squares += w * w
     result[2] = largest + np.log(total / size)
     result[3] = np.sqrt(max(size * squares / total**2 - 1.0, 0.0) / size)
-    result[1] = smooth(weights, order)
+    count = min(int(min(0.2 * size, 3.0 * np.sqrt(size))), size - 1)
+    result[1] = smooth(weights, near[tail_of(logs[:found], 0.0, count)]) if found > count else np.nan
     total, squares = 0.0, 0.0
-    for s in range(size):
-        total += weights[s]
-        squares += weights[s] * weights[s]
+    for i in range(found):
+        w = weights[near[i]]
+        total += w
+        squares += w * w
     result[0] = total**2 / squares
-    for s in range(size):
-        weights[s] /= total
+    for i in range(found):
+        weights[near[i]] /= total
 
 
 @compiled
@@ -191,47 +206,24 @@ def tail_size(order: np.ndarray, weights: np.ndarray, low: float, high: float) -
         counts[s] = weights[s] > _NO_SHARE * largest
     least = np.inf
     for i in range(order.shape[0]):
-        reached, below, wanted = 0.0, 0.0, low
-        for j in range(order.shape[1]):
-            if not counts[order[i, j]]:
-                continue
-            w = weights[order[i, j]]
-            reached += w
-            below += w * w
-            if reached >= wanted:
-                variance = below * (1.0 - 2.0 * reached) + reached * reached * squares
-                spread = reached * (1.0 - reached)
-                if variance > 0.0 and spread > 0.0:
-                    least = min(least, spread / variance)
-                if wanted == high:
+        for side in range(2):
+            # the draws up to the lower quantile, or those beyond the upper one: either part of two has the same variance
+            reached, inside, wanted = 0.0, 0.0, low if side == 0 else 1.0 - high
+            for j in range(order.shape[1]):
+                s = order[i, j] if side == 0 else order[i, order.shape[1] - 1 - j]
+                if not counts[s]:
+                    continue
+                if side == 1 and reached + weights[s] > wanted:
                     break
-                wanted = high
+                reached += weights[s]
+                inside += weights[s] * weights[s]
+                if side == 0 and reached >= wanted:
+                    break
+            variance = inside * (1.0 - 2.0 * reached) + reached * reached * squares
+            spread = reached * (1.0 - reached)
+            if variance > 0.0 and spread > 0.0:
+                least = min(least, spread / variance)
     return least
-
-
-@compiled
-def weigh_many(
-    tables: np.ndarray,
-    prior: np.ndarray,
-    rows: np.ndarray,
-    shares: np.ndarray,
-    order: np.ndarray,
-    tails: np.ndarray,
-    near: float,
-    results: np.ndarray,
-    pool: np.ndarray,
-) -> None:
-    """`weigh` for some `rows` of `tables` (table, draw) under one prior (draw,), into `results` (target, 5): the fifth is `tail_size`, looked
-    at where the effective size is below `near`.
-
-    The weights of each, times its share, are added to `pool` (draw,).
-    """
-    weights = np.empty(tables.shape[1])
-    for t in range(rows.size):
-        weigh(tables[rows[t]], prior, weights, results[t])
-        results[t, 4] = tail_size(order, weights, tails[0], tails[1]) if results[t, 0] < near else np.inf
-        for s in range(weights.size):
-            pool[s] += shares[t] * weights[s]
 
 
 @compiled
@@ -252,21 +244,29 @@ def resample(weights: np.ndarray, state: np.ndarray, chosen: np.ndarray) -> None
 
 
 @compiled
-def draw_many(
+def weigh_many(
     tables: np.ndarray,
     prior: np.ndarray,
     rows: np.ndarray,
+    shares: np.ndarray,
     order: np.ndarray,
     tails: np.ndarray,
-    states: np.ndarray,
+    near: float,
     results: np.ndarray,
+    pool: np.ndarray,
+    states: np.ndarray,
     chosen: np.ndarray,
 ) -> None:
-    """`weigh` and, where `results` has none, `tail_size` of some rows of `tables` under one prior, into `results` (target, 5), and
-    `resample` into `chosen` (target, draw)."""
+    """`weigh` for some `rows` of `tables` (table, draw) under one prior (draw,), into `results` (target, 5): the fifth is `tail_size`, looked
+    at where the effective size is below `near`. The weights of each, times its share, are added to `pool` (draw,).
+
+    With `states` (target, word), which may be none, also `resample` into `chosen` (target, draw).
+    """
     weights = np.empty(tables.shape[1])
     for t in range(rows.size):
         weigh(tables[rows[t]], prior, weights, results[t])
-        if not np.isfinite(results[t, 4]):
-            results[t, 4] = tail_size(order, weights, tails[0], tails[1])
-        resample(weights, states[t], chosen[t])
+        results[t, 4] = tail_size(order, weights, tails[0], tails[1]) if results[t, 0] < near else np.inf
+        for s in range(weights.size):
+            pool[s] += shares[t] * weights[s]
+        if states.shape[0] > 0:
+            resample(weights, states[t], chosen[t])

@@ -26,11 +26,20 @@ _AT_ONCE = 1024
 
 
 @dataclass(frozen=True, eq=False)
+class PriorTerm:
+    """Log prior (draw,) of one variable at points, and the names of the hyper-parameters that it depends on."""
+
+    variable: str
+    names: frozenset[str]
+    function: Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
 class LinearModel:
     """A model's functions; points are (draw, k), `values` a vector of all data and hyper-parameters (`PackedModel.values`).
 
     cells       -> (draw, cell), ℓ of one patient of each cell
-    log_prior   -> (draw,), with the Jacobian of the unconstrained scale
+    terms       of the log prior, with the Jacobian of the unconstrained scale
     parameters  -> arrays (draw, ...) in the order of `names`
     slope       -> log prior + Σ n ℓ, (draw,), and its gradient, (draw, k)
     places      coordinate of each single parameter that is itself its unconstrained value
@@ -43,7 +52,7 @@ class LinearModel:
     size: int
     names: tuple[str, ...]
     cells: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    log_prior: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    terms: Sequence[PriorTerm]
     parameters: Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
     slope: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -56,6 +65,20 @@ class LinearModel:
         vector = values.copy()
         vector[self.packed.places[COUNTS][0]] = counts
         return vector
+
+    def log_prior(self, points: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """(draw,), with the Jacobian of the unconstrained scale."""
+        return np.asarray(self.log_priors(points, values[None])[0])
+
+    def log_priors(self, points: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """(prior, draw) for values (prior, value); what several priors share is looked at once."""
+        total = np.zeros((len(values), len(points)))
+        for term in self.terms:
+            places = [np.arange(values.shape[1])[place] for name, (place, _) in self.packed.places.items() if name in term.names]
+            own = values[:, np.concatenate(places)] if places else values[:, :0]
+            _, first, kind = np.unique(own, axis=0, return_index=True, return_inverse=True)
+            total += np.stack([term.function(points, values[row]) for row in first])[kind]
+        return np.maximum(total, LEAST_LOG)
 
     def is_linear(self, values: np.ndarray, counts: np.ndarray) -> bool:
         """Whether the log-likelihood at a point is Σ n ℓ, as `observe_cells` makes it."""
@@ -79,12 +102,13 @@ def linear_model(model: pm.Model) -> LinearModel:
     for value, shape, size, end in zip(inner.value_vars, shapes, sizes, np.cumsum(sizes), strict=True):
         replaced[value] = point[end - size : end].reshape(shape)
     kept = parameters_of(inner)
-    prior = pt.add(*(pt.sum(term) for term in inner.logp(vars=inner.free_RVs, sum=False)), 0.0)
+    of_priors = [pt.sum(term) for term in inner.logp(vars=inner.free_RVs, sum=False)]
     cells = inner.logp(vars=inner.observed_RVs, sum=False)[0].ravel()
-    outputs = clone_replace([prior, cells, *inner.replace_rvs_by_values(kept)], replace=replaced, rebuild_strict=False)
+    outputs = clone_replace([cells, *of_priors, *inner.replace_rvs_by_values(kept)], replace=replaced, rebuild_strict=False)
     points = pt.matrix("points", shape=(None, sum(sizes)))
-    log_prior, log_cells, *parameters = vectorize_graph(outputs, replace={point: points})
-    total = log_prior + pt.sum(log_cells, axis=-1)
+    log_cells, *others = vectorize_graph(outputs, replace={point: points})
+    of_priors, parameters = others[: len(of_priors)], others[len(of_priors) :]
+    total = pt.add(pt.sum(log_cells, axis=-1), *of_priors)
 
     def function(wanted: Any) -> Any:
         return pytensor.function([points, data], wanted, mode=ARRAYS, on_unused_input="ignore")
@@ -97,7 +121,10 @@ def linear_model(model: pm.Model) -> LinearModel:
         sum(sizes),
         tuple(str(variable.name) for variable in kept),
         _in_parts(function(log_cells)),
-        _in_parts(function(log_prior)),
+        [
+            PriorTerm(str(variable.name), _said(model, variable), _in_parts(function(term)))
+            for variable, term in zip(model.free_RVs, of_priors, strict=True)
+        ],
         _quietly(function(parameters)),
         _quietly(slope),
     )
@@ -109,10 +136,18 @@ def _places(model: pm.Model, sizes: Sequence[int]) -> dict[str, int]:
 
 
 def _shaping(model: pm.Model) -> frozenset[str]:
-    names = {str(variable.name) for variable in model.data_vars}
     outputs = [*model.logp(vars=model.observed_RVs, sum=False), *model.replace_rvs_by_values(parameters_of(model))]
-    found = {str(item.name) for item in pytensor.graph.traversal.graph_inputs(outputs) if item.name in names}
-    return frozenset(found - {COUNTS})
+    return _data_of(model, outputs) - {COUNTS}
+
+
+def _said(model: pm.Model, variable: Any) -> frozenset[str]:
+    return _data_of(model, model.logp(vars=[variable], sum=False))
+
+
+def _data_of(model: pm.Model, outputs: Sequence[Any]) -> frozenset[str]:
+    """Names of the data that outputs depend on."""
+    names = {str(variable.name) for variable in model.data_vars}
+    return frozenset(str(item.name) for item in pytensor.graph.traversal.graph_inputs(outputs) if item.name in names)
 
 
 def _shape(model: pm.Model, variable: Any) -> tuple[int, ...]:

@@ -7,12 +7,12 @@ evidence under any prior of β times p(β = 0 | table) / p(β = 0) (Dickey 1971,
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from retrial.fit.importance.adaptive import Targets, adapted
-from retrial.fit.importance.linear import LinearModel
+from retrial.fit.importance.linear import LinearModel, PriorTerm
 from retrial.priors.prior import Prior
 from retrial.priors.pymc_priors import effect_updates
 
@@ -51,6 +51,9 @@ def without_effect(model: LinearModel, effect: str) -> LinearModel:
     def whole(points: np.ndarray) -> np.ndarray:
         return np.insert(points, place, 0.0, axis=1)
 
+    def at_null(term: PriorTerm) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        return lambda points, values: term.function(whole(points), values)
+
     def slope(points: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         value, gradient = model.slope(whole(points), values)
         return value - constant, np.delete(gradient, place, axis=1)
@@ -63,7 +66,7 @@ def without_effect(model: LinearModel, effect: str) -> LinearModel:
         places={},
         size=model.size - 1,
         cells=lambda points, values: model.cells(whole(points), values),
-        log_prior=lambda points, values: model.log_prior(whole(points), values) - constant,
+        terms=[dataclasses.replace(term, function=at_null(term)) for term in model.terms if term.variable != effect],
         parameters=parameters,
         slope=slope,
     )

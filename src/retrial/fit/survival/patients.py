@@ -68,23 +68,16 @@ class PatientData:
 def patient_data(rows: CovariateRows, table: LifeTable, recorded: Recorded) -> PatientData:
     """The patients at the times of `table`, the life table of the same patients as a model is fitted to it.
 
-    An event at time 0 stands at the table's first time above 0, as there; a censoring at 0 says nothing and is left out. Raises `DataError`
-    beyond `MOST_CELLS`.
+    Patients whose cells are the same are counted together; where they stand says `patients_at`. Raises `DataError` beyond `MOST_CELLS`.
     """
     whole = survival_data(table, 0, recorded)
-    positive = table.times[table.times > 0]
-    moved = np.where((rows.time <= 0) & (rows.event == 1), positive[0], rows.time)
-    told = moved > 0
+    told, exits, entries = patients_at(rows, table)
     patterns, pattern = np.unique(np.column_stack([rows.experimental, rows.values]), axis=0, return_inverse=True)
-    pattern = pattern.ravel()
-    status, where, who = [1 - rows.event[told]], [_nearest(positive, moved[told])], [pattern[told]]
-    late = told & (rows.entry > 0)
+    pattern = pattern.ravel()[told]
+    status, where, who = [1 - rows.event[told]], [exits], [pattern]
+    late = entries >= 0
     if late.any():
-        status, where, who = (
-            [*status, np.full(int(late.sum()), 2)],
-            [*where, _nearest(positive, rows.entry[late])],
-            [*who, pattern[late]],
-        )
+        status, where, who = [*status, np.full(int(late.sum()), 2)], [*where, entries[late]], [*who, pattern[late]]
     places = np.column_stack([np.concatenate(where), np.concatenate(who)])
     kinds, row = np.unique(places, axis=0, return_inverse=True)
     if len(kinds) > MOST_CELLS:
@@ -95,6 +88,19 @@ def patient_data(rows: CovariateRows, table: LifeTable, recorded: Recorded) -> P
     columns = tuple(column.contrast for column in rows.columns)
     times, previous = whole.times[kinds[:, 0]], whole.previous[kinds[:, 0]]
     return PatientData(times, previous, counts, recorded, kinds[:, 1], patterns[:, 0], patterns[:, 1:], columns)
+
+
+def patients_at(rows: CovariateRows, table: LifeTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Who is told of by a hazard (patient,), and the places of these among the table's times above 0: of their exit, and of a late entry
+    (-1: under observation from the start).
+
+    An event at time 0 stands at the first time above 0, as in the table; a censoring at 0 says nothing and is left out.
+    """
+    positive = table.times[table.times > 0]
+    moved = np.where((rows.time <= 0) & (rows.event == 1), positive[0], rows.time)
+    told = moved > 0
+    entries = np.where(rows.entry[told] > 0, _nearest(positive, rows.entry[told]), -1)
+    return told, _nearest(positive, moved[told]), entries
 
 
 def _nearest(grid: np.ndarray, times: np.ndarray) -> np.ndarray:

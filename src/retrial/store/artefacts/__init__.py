@@ -295,7 +295,7 @@ ARTEFACTS: dict[str, Artefact] = {
     ),
     "posterior": Artefact(
         "posterior_{endpoint}_{model}.nc",
-        "draws of a sampled model under every prior set, with what they were fitted to",
+        "draws of a sampled model under every prior set, with what they were fitted to; MODEL_adjusted: with the patients' covariates",
         _MODELS,
         "ArviZ (`az.from_netcdf`)",
     ),
