@@ -15,6 +15,7 @@ from retrial.estimate import NAN, Estimate, IntervalKind, none_if_nan
 from retrial.frequentist.rows import DIFFERENCE, RATIO, TYPICAL
 from retrial.study.arms.names import ArmNames
 from retrial.study.study import Study
+from retrial.study.text.keys import KeyNames
 
 RATIOS = ("hazard_ratio", "average_hazard_ratio", "odds_ratio", "risk_ratio")
 QUANTITIES = {
@@ -98,9 +99,10 @@ INTERVALS: dict[IntervalKind, str] = {
     "none": "no interval",
 }
 _LABELS: ContextVar[Mapping[str, str]] = ContextVar("labels of models", default=MappingProxyType({}))
-_ROLES = ArmNames()
+_ROLES, _NO_KEYS = ArmNames(), KeyNames()
 _ARMS: ContextVar[ArmNames] = ContextVar("names of the arms", default=_ROLES)
 _COVARIATES: ContextVar[Mapping[str, str]] = ContextVar("names of the covariates", default=MappingProxyType({}))
+_KEYS: ContextVar[KeyNames] = ContextVar("names of the study's keys", default=_NO_KEYS)
 _ABBREVIATION = 3
 """Most letters of a key without a label that is read as an abbreviation ("os")."""
 
@@ -198,6 +200,45 @@ def covariates_called(names: Mapping[str, str]) -> Iterator[None]:
         _COVARIATES.reset(token)
 
 
+@contextmanager
+def keys_called(names: KeyNames) -> Iterator[None]:
+    """Inside, texts for readers have these names in place of keys (`key_names`)."""
+    token = _KEYS.set(names)
+    try:
+        yield
+    finally:
+        _KEYS.reset(token)
+
+
+def key_names(study: Study, models: Mapping[str, str]) -> KeyNames:
+    """Names of the keys of a study, of models by their labels, of quantities, tests and priors."""
+    covariates = covariate_names(study)
+    effects = {}
+    for key, effect in study.effects.items():
+        whose = endpoint_label(study, effect.endpoint) if effect.endpoint else effect.label or words(key)
+        names = ", ".join(covariates.get(one, one) for one in effect.adjusted_for)
+        effects[key] = f"{whose}, {f'adjusted for {names}' if names else 'unadjusted'}"
+    rows = {path.split(".")[-1]: row.label for path, row in study.count_rows().items() if row.label}
+    terms = study.adverse_events.terms if study.adverse_events is not None else {}
+    variables = study.baseline.variables if study.baseline is not None else {}
+    labelled = {key: one.label or words(key) for key, one in (*terms.items(), *variables.items())}
+    endpoints = {key: endpoint_label(study, key) for key in study.endpoints}
+    names = {
+        **QUANTITIES,
+        **TESTS,
+        "chi_square": "χ²",
+        **PRIORS,
+        **models,
+        **labelled,
+        **rows,
+        **effects,
+        **covariates,
+        **endpoints,
+    }
+    short = frozenset(key for key in endpoints if len(key) <= _ABBREVIATION)
+    return KeyNames(names, frozenset(type(study).model_fields), short)
+
+
 def covariate_names(study: Study) -> dict[str, str]:
     """Covariates by key, as the paper calls them: without cut points and units, and without commas, which part them in a list.
 
@@ -230,7 +271,9 @@ def covariate_label(key: str) -> str:
 def named[T](value: T) -> T:
     """A text with the names of the arms in place of their roles; anything else as it is, pictures and what is HTML already too."""
     text: Any = value
-    return value if type(text) is not str or text.startswith("data:") else cast("T", _ARMS.get().prose(text))
+    if type(text) is not str or text.startswith("data:"):
+        return value
+    return cast("T", _ARMS.get().prose(_KEYS.get().prose(text)))
 
 
 def scale_label(quantity: str) -> str:
