@@ -109,7 +109,7 @@ def test_no_key_of_a_file_or_of_ours_reaches_a_reader(report: Written, layer: st
     page = re.sub(r"<pre>.*?</pre>", " ", getattr(report, layer), flags=re.S)
     page = re.sub(r"<(style|script)>.*?</\1>", " ", page, flags=re.S)
     spoken = " ".join(re.findall(r'(?:alt|aria-label)="([^"]*)"', page))
-    names = key_names(report.data.study, report.data.model_labels)
+    names = key_names(report.data.study, report.data.model_labels, report.data.priors["prior"])
     keys = {key for key in names.names if "_" in key} | names.short
     words = set(re.findall(r"(?<![\w./-])\w+(?![\w/]|\.\w)", f"{plain(page)} {html.unescape(spoken)}"))
     assert {"os", "pfs", "hazard_ratio"} <= keys

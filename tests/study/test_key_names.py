@@ -26,6 +26,7 @@ NAMES = KeyNames(
         ("os: 18 numbers (hazard_ratio 0.47)", "overall survival: 18 numbers (hazard ratio 0.47)"),
         ("os, afp: the test", "overall survival; AFP: the test"),
         ("stage (B against C)", "Stage of disease (B against C)"),
+        ("they contradict each other (stage): none", "they contradict each other (Stage of disease): none"),
         ("9 of os; 6 of pfs.", "9 of overall survival; 6 of progression-free survival."),
         ("os_adjusted is used", "overall survival, adjusted for stage is used"),
         ("effects.os_adjusted.hazard_ratio", "overall survival, adjusted for stage, hazard ratio"),

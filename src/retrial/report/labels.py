@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from retrial.data.direction import good_endpoints
 from retrial.dims import ARMS, TOTAL
 from retrial.estimate import NAN, Estimate, IntervalKind, none_if_nan
 from retrial.frequentist.rows import DIFFERENCE, RATIO, TYPICAL
+from retrial.priors.prior import FAMILIES
 from retrial.study.arms.names import ArmNames
 from retrial.study.study import Study
 from retrial.study.text.keys import KeyNames
@@ -210,8 +211,8 @@ def keys_called(names: KeyNames) -> Iterator[None]:
         _KEYS.reset(token)
 
 
-def key_names(study: Study, models: Mapping[str, str]) -> KeyNames:
-    """Names of the keys of a study, of models by their labels, of quantities, tests and priors."""
+def key_names(study: Study, models: Mapping[str, str], priors: Iterable[str] = ()) -> KeyNames:
+    """Names of the keys of a study, of models by their labels, of quantities, tests, priors and their families."""
     covariates = covariate_names(study)
     effects = {}
     for key, effect in study.effects.items():
@@ -223,18 +224,9 @@ def key_names(study: Study, models: Mapping[str, str]) -> KeyNames:
     variables = study.baseline.variables if study.baseline is not None else {}
     labelled = {key: one.label or words(key) for key, one in (*terms.items(), *variables.items())}
     endpoints = {key: endpoint_label(study, key) for key in study.endpoints}
-    names = {
-        **QUANTITIES,
-        **TESTS,
-        "chi_square": "χ²",
-        **PRIORS,
-        **models,
-        **labelled,
-        **rows,
-        **effects,
-        **covariates,
-        **endpoints,
-    }
+    ours = {**QUANTITIES, **TESTS, "chi_square": "χ²", **{family: family.replace("_", "-") for family in FAMILIES}}
+    ours |= {prior: prior_label(prior) for prior in (*PRIORS, *priors)}
+    names = {**ours, **models, **labelled, **rows, **effects, **covariates, **endpoints}
     short = frozenset(key for key in endpoints if len(key) <= _ABBREVIATION)
     return KeyNames(names, frozenset(type(study).model_fields), short)
 

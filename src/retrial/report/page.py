@@ -85,7 +85,8 @@ def write_report(data: ReportData, folder: Path) -> Path:
     The same data give the same bytes.
     """
     called = covariates_called(covariate_names(data.study))
-    keys = keys_called(key_names(data.study, data.model_labels))
+    priors = [] if data.priors is None else dict.fromkeys(map(str, data.priors["prior"]))
+    keys = keys_called(key_names(data.study, data.model_labels, priors))
     with models_called(data.model_labels), arms_called(data.study.names), called, keys, second_process():
         layout = lay_out(data)
         pages = {"report": render(data, layout.report), "supplement": render(data, layout.supplement, script_of(SCRIPT))}

@@ -28,7 +28,7 @@ _NAMED = 4
 _LINES = (("#D55E00", "o", "-"), ("#0072B2", "^", "--"), ("#009E73", "v", "-."), ("#CC79A7", "D", ":"))
 """Of models whose ratio varies: Okabe and Ito's colours, each with a mark and a line of its own."""
 _TICKS = (0.05, 0.1, 0.2, 0.33, 0.5, 0.67, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
-_HEIGHT, _NAME = 3.4, 18
+_HEIGHT, _NAME = 3.4, 22
 
 
 def survival_pictures(data: ReportData) -> list[Picture]:
@@ -158,7 +158,7 @@ def _mark(axes: Axes, place: float, row: Estimate, colour: str, marker: str) -> 
 
 def _whose(row: Estimate, letters: int) -> str:
     name = "Published" if row.method == "published" else upper_first(model_label(row.model))
-    return safe(name, letters, 2)
+    return safe(name, letters)
 
 
 def _common_axis(both: Sequence[Axes], rows: Sequence[Estimate]) -> None:

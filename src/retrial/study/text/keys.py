@@ -9,7 +9,7 @@ from functools import cached_property
 
 _COMPOUND = re.compile(r"(?<![\w./\\-])[A-Za-z]\w*_\w+(?![\w/\\]|\.[a-z])")
 _PATH = re.compile(r"(?<![\w./\\-])[a-z]\w*(?:\.\w+)+")
-_LIST = re.compile(r"^[A-Za-z]\w*(?:, [A-Za-z]\w*)*(?=:| \()")
+_LIST = re.compile(r"^[A-Za-z]\w*(?:, [A-Za-z]\w*)*(?=:| \()|(?<=\()[A-Za-z]\w*(?:, [A-Za-z]\w*)*(?=\))")
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class KeyNames:
     """`names` of keys; `sections` of the study file, with which key paths begin; `short` keys that are no words.
 
     A key of two words or more (`os_unadjusted`) and a `short` one (`os`) are named wherever they stand as a word of their own, a key path part by
-    part, and a key that could be a word of the language only where a text begins with it and a colon or parenthesis: a sentence that says
-    "stage" is about stages.
+    part, and a key that could be a word of the language only where a text begins with it and a colon or parenthesis, or where it stands in
+    parentheses by itself: a sentence that says "stage" is about stages.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)

@@ -73,8 +73,8 @@ def _pixels(figure: Figure, dots: int) -> Image.Image:
     """The figure as colours of dots: not through a file, which at 600 dots an inch takes as long as the drawing."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="rgba", dpi=dots, facecolor="white")
-    size = tuple(int(inches * dots) for inches in figure.get_size_inches())
-    return Image.frombuffer("RGBA", size, buffer.getvalue(), "raw", "RGBA", 0, 1).convert("RGB")
+    width, height = (int(inches * dots) for inches in figure.get_size_inches())
+    return Image.frombuffer("RGBA", (width, height), buffer.getvalue(), "raw", "RGBA", 0, 1).convert("RGB")
 
 
 def _encoded(image: Image.Image, kind: str, dots: int, **packed: Any) -> bytes:
