@@ -256,8 +256,8 @@ def _bare(label: str) -> str:
 
 
 def covariate_label(key: str) -> str:
-    """A covariate as the paper calls it."""
-    return _COVARIATES.get().get(key, key)
+    """A covariate as the paper calls it; without a name its key in words."""
+    return _COVARIATES.get().get(key, words(key))
 
 
 def named[T](value: T) -> T:
