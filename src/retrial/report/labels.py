@@ -217,12 +217,14 @@ def key_names(study: Study, models: Mapping[str, str], priors: Iterable[str] = (
     effects = {}
     for key, effect in study.effects.items():
         whose = endpoint_label(study, effect.endpoint) if effect.endpoint else effect.label or words(key)
-        names = ", ".join(covariates.get(one, one) for one in effect.adjusted_for)
-        effects[key] = f"{whose}, {f'adjusted for {names}' if names else 'unadjusted'}"
-    rows = {path.split(".")[-1]: row.label for path, row in study.count_rows().items() if row.label}
+        listed = ", ".join(covariates.get(one, one) for one in effect.adjusted_for)
+        effects[key] = f"{whose}, {f'adjusted for {listed}' if listed else 'unadjusted'}"
+    counted = [(path.split("."), row.label) for path, row in study.count_rows().items()]
+    rows = {parts[-1]: label for parts, label in counted if label and parts[0] != "adverse_events"}
     terms = study.adverse_events.terms if study.adverse_events is not None else {}
     variables = study.baseline.variables if study.baseline is not None else {}
-    labelled = {key: one.label or words(key) for key, one in (*terms.items(), *variables.items())}
+    labelled = {key: term.label or words(key) for key, term in terms.items()}
+    labelled |= {key: variable.label or words(key) for key, variable in variables.items()}
     endpoints = {key: endpoint_label(study, key) for key in study.endpoints}
     ours = {**QUANTITIES, **TESTS, "chi_square": "χ²", **{family: family.replace("_", "-") for family in FAMILIES}}
     ours |= {prior: prior_label(prior) for prior in (*PRIORS, *priors)}
