@@ -16,6 +16,7 @@ from report_estimates import estimates
 from report_factory import report_data, study
 from report_pages import Written
 
+from retrial.data.sampled_hazards import OF_THE_TABLES
 from retrial.dims import ARM, ARMS, CONTROL, EXPERIMENTAL, RECONSTRUCTION, TIME
 from retrial.estimate import Estimate
 from retrial.report.data import PrintedAtRisk, SurvivalCurves
@@ -231,10 +232,18 @@ def test_the_ratio_over_time_shows_what_varies_beside_what_does_not() -> None:
         ratio(0.9, 0.8, 1.1, model="bending", prior="sceptical", time=6.0),
         ratio(0.9, 0.8, 1.1, adjusted_for="age", model="bent"),
     ]
+    others += [ratio(0.6, 0.4, 0.9, model="sampled_hazards", prior=OF_THE_TABLES, time=time) for time in (6.0, 12.0)]
     [picture] = ratio_pictures(report_data(estimates=[*over_time(), *others], main_prior="flat"))
     assert picture.key == "ratio_over_time_os"
-    for said in ("Published 0.47", "Straight 0.480", "Bending at 6 months 0.500 (0.300 to 0.900)", "Bending at 12 months 0.700"):
+    for said in (
+        "Published 0.47",
+        "Straight 0.480",
+        "Bending at 6 months 0.500 (0.300 to 0.900)",
+        "Bending at 12 months 0.700",
+        "Sampled hazards at 6 months 0.600",
+    ):
         assert said in picture.alt
+    assert "tables' own prior" in picture.caption
     assert "sceptical" not in picture.alt
     assert "Bent" not in picture.alt
     assert "95\N{NO-BREAK SPACE}% equal-tailed credible interval" in picture.caption

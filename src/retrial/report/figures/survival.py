@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
+from retrial.data.sampled_hazards import OF_THE_TABLES
 from retrial.dims import RECONSTRUCTION
 from retrial.estimate import Estimate
 from retrial.frequentist.rows import RATIO
@@ -109,10 +110,14 @@ def ratio_pictures(data: ReportData) -> list[Picture]:
 
 
 def _is_drawn(data: ReportData, row: Estimate) -> bool:
-    """The treatment's hazard ratio: as printed, or posterior under the main prior."""
+    """The treatment's hazard ratio: as printed, or posterior under the main prior or that of the tables."""
     kind = (row.quantity, row.contrast, row.adjusted_for, row.variant, row.unit) == ("hazard_ratio", RATIO, "", "", "ratio")
     whole = row.statistic == "value" and math.isfinite(row.lower) and math.isfinite(row.upper) and row.lower > 0
-    return kind and whole and (row.method == "published" or (row.method == "bayes" and row.prior == data.main_prior))
+    return (
+        kind
+        and whole
+        and (row.method == "published" or (row.method == "bayes" and row.prior in (data.main_prior, OF_THE_TABLES)))
+    )
 
 
 def _ratios(data: ReportData, endpoint: str, rows: Sequence[Estimate]) -> Picture:
@@ -180,6 +185,11 @@ def _ratio_words(data: ReportData, endpoint: str, rows: Sequence[Estimate]) -> t
     printed = [row for row in rows if row.method == "published"]
     kinds = [f"posterior median and {interval_words(bayes)}, {prior_label(data.main_prior)} prior"]
     kinds += [f"the published ratio with its {interval_words(printed)}"] if printed else []
+    kinds += (
+        ["of hazards sampled with the tables under the tables' own prior"]
+        if any(row.prior == OF_THE_TABLES for row in bayes)
+        else []
+    )
     failed = " Red crosses: fits that failed and must not be used." if any(row.failed for row in rows) else ""
     caption = (
         f"Marks and bars: {'; '.join(kinds)}. Not adjusted. Lines join the marks of a model for the eye only.{failed}"
