@@ -213,7 +213,8 @@ def keys_called(names: KeyNames) -> Iterator[None]:
 
 def key_names(study: Study, models: Mapping[str, str], priors: Iterable[str] = ()) -> KeyNames:
     """Names of the keys of a study, of models by their labels, of quantities, tests, priors and their families."""
-    covariates = covariate_names(study)
+    columns = [key for endpoint in study.endpoints.values() for key in endpoint.adjusts_for]
+    covariates = {key: words(key) for key in columns} | covariate_names(study)
     effects = {}
     for key, effect in study.effects.items():
         whose = endpoint_label(study, effect.endpoint) if effect.endpoint else effect.label or words(key)

@@ -139,7 +139,7 @@ def _ratios(data: ReportData, endpoint: str, rows: Sequence[Estimate]) -> Pictur
         right.set_xlabel("Months")
         right.set_xticks(sorted({row.time for row in varying}))
         _common_axis((left, right), rows)
-        for label in (*left.get_xticklabels(), *right.legend(loc="best").get_texts()):
+        for label in (*left.get_xticklabels(), *figure.legend(loc="outside upper right", ncols=2).get_texts()):
             label.set_parse_math(False)
         return finish(figure, f"ratio_over_time_{endpoint}", *_ratio_words(data, endpoint, rows))
 
