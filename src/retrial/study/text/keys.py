@@ -10,6 +10,8 @@ from functools import cached_property
 _COMPOUND = re.compile(r"(?<![\w./\\-])[A-Za-z]\w*_\w+(?![\w/\\]|\.[a-z])")
 _PATH = re.compile(r"(?<![\w./\\-])[a-z]\w*(?:\.\w+)+")
 _LIST = re.compile(r"^[A-Za-z]\w*(?:, [A-Za-z]\w*)*(?=:| \()|(?<=\()[A-Za-z]\w*(?:, [A-Za-z]\w*)*(?=\))")
+_HOLDERS = frozenset({"variables", "terms", "grades", "levels", "categories", "composites", "covariates", "rows", "results"})
+"""Parts of key paths that only hold what is named."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class KeyNames:
         section, *parts = path.split(".")
         if section not in self.sections:
             return path
-        return ", ".join(self.names.get(part, part.replace("_", " ")) for part in parts)
+        told = [part for part in parts if part not in _HOLDERS] or parts
+        return ", ".join(self.names.get(part, part.replace("_", " ")) for part in told)
 
     def _each(self, keys: str) -> str:
         parts = keys.split(", ")
