@@ -71,6 +71,15 @@ def variances(structure: str, s: np.ndarray, priors: PriorSet, random: np.random
     return slab * scale / (slab + scale)
 
 
+def prior_words(structure: str, priors: PriorSet) -> str:
+    """The prior of a prognostic factor's log ratio, in words with its numbers."""
+    if structure == "independent":
+        return f"independent, {priors['factor_log_ratio']} each"
+    if structure == "hierarchical":
+        return f"normal(0, τ) with one τ ~ {priors['factor_sd']}"
+    return "regularised horseshoe"
+
+
 def build(data: Coefficients, priors: PriorSet, structure: str = "hierarchical") -> pm.Model:
     """The model given one matrix for a sampler: the reference against which the mixture is tested."""
     factors = [place for place in range(data.b.size) if place != data.treatment]

@@ -1,8 +1,9 @@
 """Printed multivariable models of hidden patients: cases.csv has one row a case and kind of print, summary.csv one a data set and kind;
 errors.csv has the errors of the quadratic form on other data sets.
 
-Hidden are the treatment's effect adjusted for each covariate alone and for all but each, the correlations of the estimates, and what
-adjustment for all moves the unadjusted effect by. A 90 % interval over the sampled matrices holds each, or not.
+Hidden are the treatment's effect adjusted for each covariate alone and for all but each, the correlations of the estimates, the
+variance inflation of each covariate, and what adjustment for all moves the unadjusted effect by. A 90 % interval over the sampled matrices
+holds each, or not. `contradictory` says whether the printed tables, which come from one data set, are taken to contradict each other.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from lifelines.exceptions import ConvergenceError
 
 from retrial.experiments.multivariable.cases import TESTED, Patients, thinned
 from retrial.experiments.multivariable.paper import KEY, Hidden, Print, Test, cox, hide, paper
+from retrial.multivariable.contradiction import contradictions
 from retrial.multivariable.posterior import Components, NormalMixture, of_matrices
 from retrial.multivariable.printed import printed_model
 from retrial.multivariable.sampler import Matrices, MatrixSettings, sample
@@ -30,7 +32,7 @@ SMALLEST, LARGEST, MOST = 80, 300, 0.8
 SUBSETS, TRIES = 40, 400
 SETTINGS = MatrixSettings(islands=2, particles=200)
 TAIL = 0.05
-QUANTITIES = ("subset", "correlation", "shift")
+QUANTITIES = ("subset", "correlation", "inflation", "shift")
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def _analysed(patients: Patients, test: Test) -> tuple[Hidden, Truths] | None:
 
 
 def truths(hidden: Hidden) -> Truths:
-    """Every hidden quantity by what it is of: a subset of the other covariates' positions, or a pair of positions."""
+    """Every hidden quantity by what it is of: a subset of the other covariates' positions, a pair of positions, or one."""
     names, b = hidden.model.names, hidden.model.b
     others = range(1, len(names))
     asked = dict.fromkeys([*((k,) for k in others), *(tuple(k for k in others if k != out) for out in others)])
@@ -79,7 +81,14 @@ def truths(hidden: Hidden) -> Truths:
     correlation = hidden.model.covariance / np.outer(error, error)
     effects = [(kept, float(cox(hidden.patients, (names[0], *(names[k] for k in kept)))[0].b[0])) for kept in asked]
     pairs = [((i, j), float(correlation[i, j])) for i in range(len(names)) for j in range(i)]
-    return {"subset": effects, "correlation": pairs, "shift": [((), float(b[0] - hidden.alone[names[0]].b[0]))]}
+    inflation = np.diag(hidden.model.covariance) * np.diag(np.linalg.inv(hidden.model.covariance))
+    single = [((place,), float(value)) for place, value in enumerate(inflation)]
+    return {
+        "subset": effects,
+        "correlation": pairs,
+        "inflation": single,
+        "shift": [((), float(b[0] - hidden.alone[names[0]].b[0]))],
+    }
 
 
 def estimates(matrices: Matrices) -> Components:
@@ -105,6 +114,7 @@ def rows_of(case: Case, test: Test, hidden: Hidden, hidden_values: Truths) -> It
             "covariates": model.size,
             "shift": hidden_values["shift"][0][1],
             "se": float(np.sqrt(hidden.model.covariance[0, 0])),
+            "contradictory": contradictions(model).status != "ok",
         }
         for quantity, items in hidden_values.items():
             if quantity == "shift" and given is not Print.TESTS:
@@ -121,6 +131,8 @@ def rows_of(case: Case, test: Test, hidden: Hidden, hidden_values: Truths) -> It
 def _interval(quantity: str, of: tuple[int, ...], found: Components, matrices: Matrices) -> np.ndarray:
     """5, 50 and 95 % of a hidden quantity."""
     levels = np.array([TAIL, 0.5, 1 - TAIL])
+    if quantity == "inflation":
+        return np.asarray(np.quantile(matrices.inflation[:, of[0]], levels))
     if quantity == "correlation":
         return np.asarray(np.quantile(matrices.correlation[:, of[0], of[1]], levels))
     mixture: NormalMixture = found.subset(0, of) if quantity == "subset" else found.shift(0, of)
@@ -146,6 +158,7 @@ def summary(cases: pd.DataFrame) -> pd.DataFrame:
             row[f"{quantity}_covered_se"] = covered.std() / np.sqrt(len(group))
             row[f"{quantity}_error"] = group[f"{quantity}_error"].mean()
             row[f"{quantity}_width"] = group[f"{quantity}_width"].mean()
+        row["contradictory_percent"] = 100 * group["contradictory"].mean()
         row["shift_mean_size"], row["se"] = group["shift"].abs().mean(), group["se"].mean()
         parts.append(row)
     return pd.DataFrame(parts)

@@ -42,7 +42,7 @@ class Estimate:
     threshold, threshold_upper   on the quantity's scale; NaN where there is none
     method          published, frequentist or bayes
     model           test ("cox_efron", "fisher_exact", ...) or model, as the configuration names it; empty when published
-    prior           name of the prior set; empty unless bayes
+    prior           name of the prior set; of a prognostic factor in a joint model its own prior ("factors independent"); empty unless bayes
     variant         how the analysis differs from the main one of its model and prior ("pooling scale x 0.5", "one typical table",
                     "all patients, those not evaluable without the event"), else empty
     point           the number; for bayes the posterior median (a probability: itself)

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from lifelines import CoxPHFitter
 
 from retrial import cli
 from retrial.answers.follow_up import FollowUp
 from retrial.data.covariates import Adjustment
-from retrial.data.covariates.cox import cox_rows
+from retrial.data.covariates.cox import cox_rows, failures_of
+from retrial.estimate import Estimate
 from retrial.store.stages import stage_key
 from retrial.study.sections import PatientCovariate, PatientFile
 from retrial.tables.covariates import read_covariates
@@ -97,3 +99,38 @@ def test_a_covariate_that_cannot_be_used_ends_before_anything_is_computed(
         ]
         assert cli.run(line) == 2
         assert "got karno, no column of the file; allowed are age, stage" in "".join(capfd.readouterr())
+
+
+def cox_of(folder: Path, columns: dict[str, np.ndarray], seed: int = 3) -> list[Estimate]:
+    frame = patients(folder / "p.csv", seed).assign(**columns)
+    frame.to_csv(folder / "p.csv", index=False)
+    asked = {name: PatientCovariate() for name in columns}
+    rows = read_covariates(folder / "p.csv", "months", PatientFile.model_validate("p.csv"), asked, "covariates")
+    table = LifeTable.from_patients(rows.time, rows.event, rows.experimental)
+    return cox_rows(Adjustment("os", rows, table, "exact", "patients", FollowUp.of(table, np.ones(1))), 0.95)
+
+
+def test_of_a_complete_file_the_unadjusted_regression_has_its_rows_too(tmp_path: Path) -> None:
+    """And the treatment's variance inflation is V_11 I_11 of the full model, beside the ratio of two variances."""
+    x = np.random.default_rng(1).normal(size=60)
+    found = {
+        (row.quantity, row.adjusted_for): row for row in cox_of(tmp_path, {"x": x}) if row.contrast == "experimental / control"
+    }
+    alone, full = found["log_hazard_ratio", ""], found["log_hazard_ratio", "x"]
+    assert alone.variant == "unadjusted, patients with every covariate"
+    assert found["variance_ratio", "x"].point == pytest.approx((full.sd / alone.sd) ** 2, rel=1e-9)
+    frame = pd.read_csv(tmp_path / "p.csv").assign(experimental=lambda f: (f["arm"] == "experimental").astype(float))
+    fitted = CoxPHFitter().fit(frame[["time", "event", "experimental", "x"]], "time", "event")
+    v = fitted.variance_matrix_.to_numpy()
+    assert found["variance_inflation", "x"].point == pytest.approx(v[0, 0] * np.linalg.inv(v)[0, 0], rel=1e-4)
+
+
+def test_a_covariate_that_is_nearly_the_arm_fails_with_its_reason(tmp_path: Path) -> None:
+    arm = (patients(tmp_path / "p.csv")["arm"] == "experimental").to_numpy(dtype=float)
+    found = cox_of(tmp_path, {"k": arm + 1e-4 * np.random.default_rng(1).normal(size=60)})
+    failed = [row for row in found if np.isnan(row.point)]
+    assert failed
+    assert all("k is told by the arm (correlation 1.000000) but for" in row.status for row in failed)
+    assert [line for line in failures_of(found) if line.startswith("os, cox_efron, adjusted for k: failed: ")] == failures_of(
+        found
+    )

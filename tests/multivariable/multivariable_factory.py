@@ -35,7 +35,8 @@ def tree(b: Sequence[float], v: np.ndarray, events: int = 60, decimals: int = 4,
     names, effects, rows, covariates = NAMES[: b.size], {}, {}, {}
     for place, name in enumerate(names):
         sides = {} if place == 0 else {"numerator": f"{name} high", "denominator": f"{name} low"}
-        effects[f"{name}_adjusted"] = ratio(b[place], float(v[place, place] ** 0.5), decimals, **sides)
+        others = [other for other in names if other != name]
+        effects[f"{name}_adjusted"] = ratio(b[place], float(v[place, place] ** 0.5), decimals, adjusted_for=others, **sides)
         single, error = alone(b, v, place)
         rows[name] = {"results": {"os": {"chi_square": f"{(single / error) ** 2:.3f}", "p": "0.01"}}}
         covariates[name] = {"effect": f"{name}_adjusted"}
@@ -68,6 +69,7 @@ def known(b: Sequence[float], v: np.ndarray, copies: int = 1) -> Matrices:
         distance=np.empty((copies, 0)),
         error=nothing,
         error_sd=nothing,
+        wider=np.ones((copies, p)),
         island=np.zeros(copies, dtype=int),
         acceptance=1.0,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from multivariable_factory import alone, covariance, ratio, study, tree
+from scipy import stats
 
-from retrial.multivariable.correlation import concentration_of, matrices, pairs_of, shapes
+from retrial.multivariable.correlation import concentration_of, log_determinant, log_prior, matrices, pairs_of, shapes
 from retrial.multivariable.printed import printed_model
 from retrial.multivariable.sampler import MatrixSettings, sample
 from retrial.multivariable.statistics import (
@@ -39,6 +40,23 @@ def test_the_prior_is_lkj(size: int, concentration: float) -> None:
     assert np.allclose(off.mean(axis=0), 0, atol=4.5 * np.sqrt(variance / count))
 
 
+def test_the_determinant_is_that_of_the_partial_correlations() -> None:
+    z = np.random.default_rng(1).uniform(-0.9, 0.9, (50, pairs_of(4)))
+    assert log_determinant(z) == pytest.approx(np.linalg.slogdet(matrices(z, 4))[1], abs=1e-10)
+
+
+def test_the_prior_has_a_narrow_middle_and_long_tails() -> None:
+    """Half and 99 % of the correlations of two covariates: those of a t with 3 degrees of freedom, cut at 1."""
+    r = np.linspace(-0.9995, 0.9995, 4001)
+    both = np.broadcast_to(np.eye(2), (r.size, 2, 2)).copy()
+    both[:, 0, 1] = both[:, 1, 0] = r
+    weight = np.exp(log_prior(both, 0.2))
+    t = stats.t(3, scale=0.2)
+    cut = t.cdf(0.9995) - t.cdf(-0.9995)
+    for size in (0.1, 0.5):
+        assert weight[np.abs(r) <= size].sum() / weight.sum() == pytest.approx((2 * t.cdf(size) - 1) / cut, abs=2e-3)
+
+
 def test_the_concentration_gives_the_sd_asked_for() -> None:
     assert 1 / (2 * concentration_of(0.2, 7) + 6) == pytest.approx(0.2**2)
     assert concentration_of(0.9, 4) == 1.0
@@ -68,17 +86,18 @@ def test_the_right_matrix_is_no_distance_from_what_it_prints() -> None:
 
 
 def test_the_sampler_is_importance_sampling_from_the_prior() -> None:
-    """Correlations' means and SDs against 300,000 prior matrices weighted by the likelihood."""
+    """Correlations' means and SDs against 300,000 matrices of LKJ(4), weighted by prior and likelihood."""
     model = printed_model(study(B, V), "os")
     settings = MatrixSettings(islands=4, particles=1500)
     got = sample(model, settings, 11)
     random, count = np.random.default_rng(2), 300_000
-    shape = shapes(3, concentration_of(settings.correlation_sd, 3))
+    shape = shapes(3, 4.0)
     prior = matrices(2 * random.beta(shape, shape, (count, 3)) - 1, 3)
     pairs = model.pools[np.arange(3), random.integers(model.pools.shape[1], size=(count, 3))]
     b, s = pairs[..., 0], pairs[..., 1]
-    likelihood = log_likelihood(residuals(model, got.asked, information(prior, s), b))
-    weights = np.exp(likelihood - likelihood.max())
+    weights = log_prior(prior, settings.correlation_scale) - 3.0 * np.linalg.slogdet(prior)[1]
+    weights += log_likelihood(residuals(model, got.asked, information(prior, s), b))
+    weights = np.exp(weights - weights.max())
     weights /= weights.sum()
     effective = 1 / (weights**2).sum()
     assert effective > 300

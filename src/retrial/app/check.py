@@ -11,7 +11,7 @@ from pathlib import Path
 from retrial.app.find import find_study, folders_of, parsed
 from retrial.data.direction import is_good
 from retrial.dims import ARMS, TOTAL
-from retrial.errors import ConfigError, InputError
+from retrial.errors import ConfigError, DataError, InputError
 from retrial.study.arms.many import MultiArmStudy
 from retrial.study.loader import load_study
 from retrial.study.sections import Endpoint
@@ -49,7 +49,7 @@ def _checked(name: str, folders: Sequence[Path], own: Path | None) -> int:
         return InputError.exit_status
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     called = [*([] if own is None else ["--config-dir", shlex.quote(str(own))]), f"study={shlex.quote(name)}"]
-    print("\n".join([f"{shown}: nothing wrong", *summary(study, folders), *_next(" ".join(called))]))
+    print("\n".join([f"{shown}: nothing wrong", *summary(study, folders, path.parent), *_next(" ".join(called))]))
     return 0
 
 
@@ -80,27 +80,27 @@ def _csv_problems(study: Study, folder: Path, key: str) -> Iterator[str]:
             yield from (f"endpoints.{key}.{name}: {folder / file}: {line}" for line in error.problems or (error.title,))
 
 
-def summary(study: Study | MultiArmStudy, folders: Sequence[Path]) -> Iterator[str]:
-    """What a study holds, and what each part of it is good for; of three or more arms, each comparison by itself."""
-    yield from (_LINE_ENDS.sub(" ", line) for line in _summary(study, folders))
+def summary(study: Study | MultiArmStudy, folders: Sequence[Path], home: Path) -> Iterator[str]:
+    """What a study holds, and what each part of it is good for; of three or more arms, each comparison by itself. Its data files are below `home`."""
+    yield from (_LINE_ENDS.sub(" ", line) for line in _summary(study, folders, home))
 
 
-def _summary(study: Study | MultiArmStudy, folders: Sequence[Path]) -> Iterator[str]:
+def _summary(study: Study | MultiArmStudy, folders: Sequence[Path], home: Path) -> Iterator[str]:
     pairs = study.comparisons()
     yield f"  {study.title}"
     for pair in pairs:
         if len(pairs) > 1:
             yield f"  comparison {pair.names.words}:"
-        yield from ("  " * (len(pairs) > 1) + pair.names.prose(line) for line in _parts(pair))
+        yield from ("  " * (len(pairs) > 1) + pair.names.prose(line) for line in _parts(pair, home))
     kinds = set().union(*(_kinds(pair) for pair in pairs))
     yield from _models(kinds, folders)
 
 
-def _parts(study: Study) -> Iterator[str]:
+def _parts(study: Study, home: Path) -> Iterator[str]:
     """The sections of a study of two arms, or of one."""
     yield "  arms: " + "; ".join(_arm(study, arm) for arm in study.names.roles.values())
     for key, endpoint in study.endpoints.items():
-        yield from _endpoint(study, key, endpoint)
+        yield from _endpoint(study, key, endpoint, home)
     for key, effect in study.effects.items():
         interval = (
             f" ({effect.interval.lower} to {effect.interval.upper})"
@@ -114,6 +114,8 @@ def _parts(study: Study) -> Iterator[str]:
         contrast = f"{effect.numerator} / {effect.denominator}"
         words = f"{effect.measure.replace('_', ' ')} {effect.estimate}{interval}, {contrast}, {kind}{_event(study, key)}"
         yield f"  ratio {key}: {words}{use}"
+    for key in study.multivariable:
+        yield f"  multivariable model {key}: {_joint(study, key)}"
     rows = study.count_rows()
     for section, words in (("response", "response"), ("binary", "yes/no outcomes"), ("adverse_events", "adverse events")):
         found = [path for path in rows if path.startswith(section)]
@@ -121,6 +123,31 @@ def _parts(study: Study) -> Iterator[str]:
             yield f"  {words}: {len(found)} row{'s' * (len(found) > 1)} of counts"
     if study.baseline is not None:
         yield f"  baseline: {len(study.baseline.variables)} variables (audited only)"
+
+
+def _joint(study: Study, key: str) -> str:
+    """What a printed multivariable model has, or why it cannot be analysed as a whole."""
+    # imported here: SciPy takes longer than all the rest
+    from retrial.multivariable.printed import printed_model
+
+    try:
+        model = printed_model(study, key)
+    except DataError as error:
+        return f"cannot be analysed as a whole: {'; '.join(error.problems)}"
+    tested = sum(bool(one.test or one.unadjusted) for one in model.keys)
+    events = f"{model.events:g} events" if model.events_printed else f"no {model.keys[0].events}.events"
+    treatment = "" if model.treatment is not None else ", none of them the treatment"
+    return f"{model.size} covariates{treatment}, {tested} with a univariable test or ratio, {events}"
+
+
+def _left_out(study: Study, key: str, home: Path) -> Iterator[str]:
+    """How many patients the adjusted answers are of."""
+    from retrial.tables.covariates import covariates_of
+
+    rows = covariates_of(study, home, key)
+    if rows is not None:
+        told = "; ".join(rows.words[1:]) or "nobody is left out"
+        yield f"    adjusted for {rows.names}: {rows.time.size} patients, {told}"
 
 
 def _event(study: Study, key: str) -> str:
@@ -136,10 +163,11 @@ def _arm(study: Study, arm: str) -> str:
     return f"{arm}{f' ({label})' if label else ''}{', size not given' if n is None else f', {n} patients'}"
 
 
-def _endpoint(study: Study, key: str, endpoint: Endpoint) -> Iterator[str]:
+def _endpoint(study: Study, key: str, endpoint: Endpoint, home: Path) -> Iterator[str]:
     named = f"endpoint {key}"
     if endpoint.patients is not None:
         yield f"  {named}: patients from {endpoint.patients.file}; no reconstruction is needed"
+        yield from _left_out(study, key, home)
         return
     # imported here: compiled code takes a second to load
     from retrial.pipeline.tables import missing_of
@@ -195,7 +223,7 @@ def _kinds(study: Study) -> set[str]:
     found = set()
     if any(effect.ci is not None or effect.p is not None for effect in study.effects.values()):
         found.add("ratio")
-    if study.multivariable:
+    if any(_can_be_joint(study, key) for key in study.multivariable):
         found.add("multivariable")
     if study.binary or study.response is not None:
         found.add("counts")
@@ -206,6 +234,16 @@ def _kinds(study: Study) -> set[str]:
     if study.endpoints:
         found.add("life_table")
     return found
+
+
+def _can_be_joint(study: Study, key: str) -> bool:
+    from retrial.multivariable.printed import printed_model
+
+    try:
+        printed_model(study, key)
+    except DataError:
+        return False
+    return True
 
 
 def _next(called: str) -> Iterator[str]:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from retrial.audit.check import Check, Consequence, Verdict
 from retrial.audit.numbers import significant
 from retrial.errors import DataError
+from retrial.multivariable.contradiction import WORDS, contradictions, key_of, said, values
 from retrial.multivariable.printed import PrintedModel, printed_model
-from retrial.multivariable.smallest import smallest_violation
-from retrial.multivariable.statistics import TOLERANCE, Statistic
+from retrial.multivariable.smallest import Distance
+from retrial.multivariable.statistics import Statistic
 from retrial.study.effects import Multivariable
 from retrial.study.study import Study
 
 FAMILY = "multivariable"
 FEW = 10.0
 """Events a covariate below which a multivariable model is known to go wrong (Peduzzi et al. 1995, J Clin Epidemiol 48:1503)."""
-NARROWER = -0.01
-"""Least log of the adjusted standard error over the univariable one: -0.001 in 843 covariates of real Cox models (`experiments/multivariable`)."""
 _Z = 1.96
 
 
@@ -34,9 +33,15 @@ def checks(study: Study) -> Iterator[Check]:
             yield _check(key, section, f"{key}: the multivariable model", "", "; ".join(error.problems), Verdict.NOT_CHECKABLE)
             continue
         yield _events(key, section, model)
+        found = contradictions(model).found
         for place in range(model.size):
-            yield from _of_both(key, section, model, place)
-        yield from _together(key, section, model)
+            yield from _of_both(key, section, model, place, found)
+        # one judge for the audit and the fits (`contradictions`)
+        yield from (
+            _nearest(key, section, model, one)
+            for one in found
+            if one.item.kind in _SHOWN or (one.named and one.item.kind != "narrower")
+        )
 
 
 def _check(
@@ -116,22 +121,22 @@ def _events(key: str, section: Multivariable, model: PrintedModel) -> Check:
     )
 
 
-def _of_both(key: str, section: Multivariable, model: PrintedModel, place: int) -> Iterator[Check]:
+def _of_both(key: str, section: Multivariable, model: PrintedModel, place: int, found: Sequence[Distance]) -> Iterator[Check]:
     """A covariate's printed univariable ratio beside its multivariable one: standard errors, and the side of 1."""
     if not np.isfinite(model.unadjusted_se[place, 0]):
         return
     name = model.names[place]
     adjusted = model.pools[place, :, 1]
     low, high = (float(end) for end in model.unadjusted_se[place])
-    inflation = (float(adjusted.mean()) / ((low + high) / 2)) ** 2
-    narrower = math.log(float(adjusted.max()) / low) < NARROWER
+    ratio = (float(adjusted.mean()) / ((low + high) / 2)) ** 2
+    narrower = any(one.named for one in found if one.item == Statistic("narrower", place))
     reading = "the univariable ratio is not of a Cox model of the same patients (one-step, observed / expected, other patients)"
     yield _check(
         key,
         section,
         f"{key}, {name}: SE {adjusted.mean():.4f} adjusted, {(low + high) / 2:.4f} unadjusted",
         f"{adjusted.mean():.4f}",
-        f"variance inflation {inflation:.2f}",
+        f"ratio of variances {ratio:.2f}",
         Verdict.CONSISTENT_ONLY_IF if narrower else Verdict.CONSISTENT,
         reading=reading if narrower else "",
         note="adjustment cannot narrow the interval of a Cox model by that much" if narrower else "",
@@ -153,43 +158,29 @@ def _of_both(key: str, section: Multivariable, model: PrintedModel, place: int) 
         )
 
 
-def _together(key: str, section: Multivariable, model: PrintedModel) -> Iterator[Check]:
-    """Every univariable number and margin against the nearest information matrix that there is (`smallest_violation`)."""
-    asked, distances, implied = smallest_violation(model)
-    for item, distance in zip(asked, distances, strict=True):
-        if item.kind in ("test", "ratio", "arms", "share"):
-            yield _nearest(key, section, model, item, float(distance), implied[item.covariate])
+_SHOWN = ("test", "ratio", "twice", "arms", "share")
+"""Kinds that have a row although they go together with the others."""
+_EMPIRICAL = {"arms": "its numbers in both arms", "share": "its share of the patients"}
 
 
-_WORDS = {"arms": "its numbers in both arms", "share": "its share of the patients"}
-
-
-def _nearest(
-    key: str, section: Multivariable, model: PrintedModel, item: Statistic, distance: float, implied: np.ndarray
-) -> Check:
-    name, far = model.names[item.covariate], abs(distance) > TOLERANCE
-    empirical = item.kind in _WORDS
-    if item.kind == "test":
-        low, high = model.test[item.covariate]
-        printed = f"{low:.3f} or more" if not math.isfinite(high) else f"{(low + high) / 2:.3f}"
-        what, recomputed = "√χ² of the univariable test", f"√χ² {abs(implied[0] / implied[1]):.3f}"
-    elif item.kind == "ratio":
-        what, printed = "the univariable ratio", significant(math.exp(float(model.unadjusted[item.covariate].mean())))
-        recomputed = significant(math.exp(implied[0]))
-    else:
-        what, printed, recomputed = _WORDS[item.kind], "", f"{abs(distance):.1f} scales away"
+def _nearest(key: str, section: Multivariable, model: PrintedModel, one: Distance) -> Check:
+    """A printed number beside the nearest information matrix that there is."""
+    name, kind = model.names[one.item.covariate], one.item.kind
+    printed, nearest = values(model, one)
+    empirical = kind in _EMPIRICAL
+    what = _EMPIRICAL.get(kind, WORDS[kind])
+    beside = {"twice": "its univariable ratio", "cap": "the events"}.get(kind, "the multivariable ratios")
     wrong = Verdict.CONSISTENT_ONLY_IF if empirical else Verdict.INCONSISTENT
     return _check(
         key,
         section,
-        f"{key}, {name}: {what} beside the multivariable ratios",
-        printed,
-        recomputed,
-        wrong if far else Verdict.CONSISTENT,
-        reading="the group's information is unlike that of real Cox models" if far and empirical else "",
-        note=f"{abs(distance):.1f} scales away under the nearest positive definite information matrix; {TOLERANCE:g} are allowed"
-        if far
-        else "",
+        f"{key}, {name}: {what}{'' if empirical else f' {printed}'} beside {beside}",
+        "" if empirical else printed,
+        f"{abs(one.scales):.1f} scales away" if empirical else nearest,
+        wrong if one.named else Verdict.CONSISTENT,
+        reading="the group's information is unlike that of real Cox models" if one.named and empirical else "",
+        note=f"{key_of(model, one)}: {said(model, one)}" if one.named else "",
         covariate=name,
-        numbers=0 if empirical else 1,
+        # a test beside its own ratio counts as recomputed with the ratio
+        numbers=0 if empirical or kind == "twice" else 1,
     )

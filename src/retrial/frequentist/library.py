@@ -122,7 +122,8 @@ def _converging() -> Iterator[None]:
         try:
             yield
         except (ConvergenceError, ConvergenceWarning, sm_exceptions.ConvergenceWarning) as error:
-            raise DataError(f"the regression did not converge: {str(error).strip().splitlines()[0]}") from error
+            said = str(error).strip().splitlines()[0].split(" Please see")[0].rstrip(".")
+            raise DataError(f"the regression did not converge: {said}") from error
 
 
 def voice(table: LifeTable, reconstruction: int, level: float) -> Kernels:

@@ -1,8 +1,16 @@
-"""Correlation matrices from canonical partial correlations, and the LKJ prior on them (Lewandowski, Kurowicka and Joe 2009)."""
+"""Correlation matrices from canonical partial correlations, the LKJ distribution (Lewandowski, Kurowicka and Joe 2009), and the prior on them.
+
+The prior is the product of Student t densities of the correlations over all correlation matrices: most pairs of covariates are hardly
+correlated and a few strongly, as of the estimates of Cox models (`experiments/multivariable`). Under LKJ, which gives every pair the
+same narrow distribution, strong correlations came out too low.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+
+NU = 3.0
+"""Degrees of freedom of a correlation: of 1,517 in Cox models of 8 public data sets half are within 0.10, 90 % within 0.27, 99 % within 0.70."""
 
 
 def pairs_of(size: int) -> int:
@@ -39,3 +47,15 @@ def concentration_of(sd: float, size: int) -> float:
     At least 1 (uniform over matrices), where the SD asked for is wider than that.
     """
     return max(1.0, (1.0 / sd**2 - size + 1) / 2)
+
+
+def log_prior(correlation: np.ndarray, scale: float) -> np.ndarray:
+    """log Π_{i < j} t(r_ij / scale) with `NU` degrees of freedom, up to a constant, (N,), of matrices (N, p, p)."""
+    size = correlation.shape[-1]
+    r = correlation[:, *np.tril_indices(size, -1)] / scale
+    return np.asarray(-(NU + 1) / 2 * np.log1p(r**2 / NU).sum(axis=1))
+
+
+def log_determinant(partial: np.ndarray) -> np.ndarray:
+    """log |R| = Σ log(1 - z²), (N,): LKJ(η) has density |R|^(η - 1)."""
+    return np.asarray(np.log1p(-(partial**2)).sum(axis=1))

@@ -68,14 +68,19 @@ class Components:
     information: np.ndarray
     error: np.ndarray
     error_sd: np.ndarray
+    wider: np.ndarray
     island: np.ndarray
 
     def linear(
-        self, coefficients: np.ndarray, extra: np.ndarray | float = 0.0, extra_sd: np.ndarray | float = 0.0
+        self,
+        coefficients: np.ndarray,
+        extra: np.ndarray | float = 0.0,
+        extra_sd: np.ndarray | float = 0.0,
+        wider: np.ndarray | float = 1.0,
     ) -> NormalMixture:
-        """Distribution of c'β + N(extra, extra_sd²), c (p,) the same for all components or (M, p)."""
+        """Distribution of c'β + N(extra, extra_sd²), c (p,) the same for all components or (M, p); the SD of c'β times `wider`."""
         c = np.broadcast_to(coefficients, self.means.shape)
-        variance = np.einsum("ni,nij,nj->n", c, self.covariances, c) + np.square(extra_sd)
+        variance = np.einsum("ni,nij,nj->n", c, self.covariances, c) * np.square(wider) + np.square(extra_sd)
         return NormalMixture(self.weights, np.einsum("ni,ni->n", c, self.means) + extra, np.sqrt(np.maximum(variance, 1e-300)))
 
     def of(self, position: int) -> NormalMixture:
@@ -89,8 +94,14 @@ class Components:
         return np.asarray(np.linalg.solve(inside, self.information[:, places])[:, 0])
 
     def subset(self, position: int, kept: Sequence[int]) -> NormalMixture:
-        """The effect adjusted for some covariates, with the error of the quadratic form."""
-        return self.linear(self.adjusted_for(position, kept), *self.subset_error(position, kept))
+        """The effect adjusted for some covariates, with the error of the quadratic form.
+
+        Where the univariable SE is printed and a matrix implies a smaller one, so that the interval would be narrower than the printed one, the
+        SD is the larger by their ratio to the power f² (as in `subset_error`): all of it where all covariates are left out.
+        """
+        f = (self.means.shape[1] - 1 - len(kept)) / max(self.means.shape[1] - 1, 1)
+        wider = self.wider[:, position] ** (f**2)
+        return self.linear(self.adjusted_for(position, kept), *self.subset_error(position, kept), wider)
 
     def shift(self, position: int, kept: Sequence[int]) -> NormalMixture:
         """The effect adjusted for all covariates less that adjusted for some."""
@@ -126,7 +137,7 @@ class Components:
         """What one sampler gave, its weights adding to 1."""
         kept = self.island == island
         weights = self.weights[kept]
-        parts = (self.means, self.covariances, self.information, self.error, self.error_sd, self.island)
+        parts = (self.means, self.covariances, self.information, self.error, self.error_sd, self.wider, self.island)
         return Components(weights / weights.sum(), *(part[kept] for part in parts))
 
     @cached_property
@@ -182,7 +193,8 @@ def posterior(matrices: Matrices, means: np.ndarray, variances: np.ndarray) -> C
 
 def of_matrices(matrices: Matrices, weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> Components:
     """Components with one normal for every matrix."""
-    return Components(weights, means, covariances, matrices.information, matrices.error, matrices.error_sd, matrices.island)
+    errors = (matrices.error, matrices.error_sd, matrices.wider)
+    return Components(weights, means, covariances, matrices.information, *errors, matrices.island)
 
 
 def _log_evidence(matrices: Matrices, means: np.ndarray, precision: np.ndarray, covariance: np.ndarray) -> np.ndarray:

@@ -24,6 +24,17 @@ _LEAST_P, _TINY = 1e-300, 1e-12
 _LEAST_Z = 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key paths of the study file that hold what is printed of one covariate; empty where nothing is."""
+
+    effect: str
+    unadjusted: str
+    test: str
+    margins: str
+    events: str
+
+
 @dataclass(frozen=True, eq=False)
 class PrintedModel:
     """p covariates of one multivariable model; estimates b and standard errors s on the log scale.
@@ -34,7 +45,7 @@ class PrintedModel:
     test       (p, 2): bounds of |z| = √χ² of the univariable test; NaN where there is none
     unadjusted, unadjusted_se   (p, 2): bounds of the univariable log ratio and its SE; NaN where they are not printed
     share      (p,): part of the patients in the numerator's group;  with_treatment: its correlation with the treatment over patients
-    per_unit   (p,): whether the ratio is per unit of a quantity
+    per_unit   (p,): whether the ratio is per unit of a quantity;  keys: where the study file has it all
     events     of the endpoint, else those that the smallest SE needs (4 / s²)
     """
 
@@ -54,6 +65,7 @@ class PrintedModel:
     share: np.ndarray
     with_treatment: np.ndarray
     per_unit: np.ndarray
+    keys: tuple[Keys, ...]
     events: float
     events_printed: bool
 
@@ -114,6 +126,7 @@ def printed_model(study: Study, key: str) -> PrintedModel:
         share=np.array([row.share for row in rows]),
         with_treatment=np.array([row.with_treatment for row in rows]),
         per_unit=np.array([item.per_unit for item in section.covariates.values()]),
+        keys=tuple(_keys(study, section, endpoint, name, item) for name, item in section.covariates.items()),
         events=events or 4.0 / float(np.min(pools[:, :, 1])) ** 2,
         events_printed=events is not None,
     )
@@ -136,6 +149,24 @@ def _of_covariate(study: Study, section: Multivariable, name: str, item: Covaria
     bounds = ((NAN, NAN), (NAN, NAN)) if pairs is None else tuple((float(x.min()), float(x.max())) for x in pairs.T)
     share, together = _margins(study, item)
     return _Row(_test(study, section, name, item), bounds[0], bounds[1], share, together)
+
+
+def _keys(study: Study, section: Multivariable, endpoint: str, name: str, item: Covariate) -> Keys:
+    alone, result = study.effects.get(item.unadjusted), _result(study, section, name, item)
+    return Keys(
+        effect=_ratio_key(item.effect, study.effects[item.effect]),
+        unadjusted="" if alone is None else _ratio_key(item.unadjusted, alone),
+        test=""
+        if result is None
+        else f"tests.{section.tests}.rows.{item.test or name}.results.{section.endpoint}.{'p' if result.chi_square is None else 'chi_square'}",
+        margins=f"baseline.variables.{item.baseline}.levels" if item.baseline else "",
+        events=f"{'endpoints' if endpoint in study.endpoints else 'binary'}.{endpoint}",
+    )
+
+
+def _ratio_key(key: str, effect: Effect) -> str:
+    """Of a ratio's precision, which its estimate goes with."""
+    return f"effects.{key}.{'ci' if effect.ci is not None else 'se' if effect.se is not None else 'p'}"
 
 
 def _contrast(effect: Effect) -> str:
@@ -176,15 +207,21 @@ def _z_of(effect: Effect | TestResult) -> tuple[float, float]:
 
 def _test(study: Study, section: Multivariable, name: str, item: Covariate) -> tuple[float, float]:
     """|z| of the univariable test: √χ² with one degree of freedom, else that of its p."""
-    table = study.tests.get(section.tests)
-    row = None if table is None else table.rows.get(item.test or name)
-    result = None if row is None else row.results.get(section.endpoint)
-    if row is None or result is None or row.groups != 2 or (result.df or 1) != 1:
+    result = _result(study, section, name, item)
+    if result is None:
         return NAN, NAN
     if result.chi_square is None:
         return _z_of(result)
     printed = result.chi_square
     return math.sqrt(max(printed.low, 0.0)), math.sqrt(printed.high) if math.isfinite(printed.high) else math.inf
+
+
+def _result(study: Study, section: Multivariable, name: str, item: Covariate) -> TestResult | None:
+    """The univariable test of a covariate in two groups; None where none of them is printed."""
+    table = study.tests.get(section.tests)
+    row = None if table is None else table.rows.get(item.test or name)
+    result = None if row is None else row.results.get(section.endpoint)
+    return None if row is None or result is None or row.groups != 2 or (result.df or 1) != 1 else result
 
 
 def _margins(study: Study, item: Covariate) -> tuple[float, float]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from retrial.multivariable.contradiction import WORDS, Contradictions
 from retrial.multivariable.printed import PrintedModel
 from retrial.multivariable.sampler import Matrices
-from retrial.multivariable.statistics import TOLERANCE, univariable
+from retrial.multivariable.statistics import TOLERANCE, tested, univariable
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,15 @@ class CovariateSummary:
     key, covariate   names in the section `multivariable` of the study file
     events           printed events of the endpoint; empty where none are printed
     se_adjusted, se_unadjusted   standard errors of the log ratio in the printed multivariable and univariable models
-    inflation, inflation_lower, inflation_upper   variance inflation by the other covariates, 1 without any correlation
+    variance_ratio   (se_adjusted / se_unadjusted)², from the print alone: near the variance inflation, but of two models
+    inflation, inflation_lower, inflation_upper   variance inflation by the other covariates, V_jj I_jj, 1 without any correlation
     correlation, correlation_lower, correlation_upper   of the covariate's estimate with the treatment's
     printed_z        |z| of the univariable test: √χ², or from the univariable ratio
     implied_z, implied_z_lower, implied_z_upper   the same from the sampled matrices
-    distance         median distance of the printed univariable number, in scales of the quadratic form's error
-    within           yes: within the tolerance (4.6 scales); no: the tables do not go together; empty: nothing univariable is printed
+    distance         of the printed univariable number under the nearest matrix, in scales of the quadratic form's error
+    within           yes: every printed number of the covariate is within the tolerance (4.6 scales); no: some is not; empty: nothing univariable
+                     is printed
+    contradiction    which of its numbers no matrix carries, under which key of the study file, and by how much; empty where all go together
     """
 
     endpoint: str
@@ -34,6 +38,7 @@ class CovariateSummary:
     events: float
     se_adjusted: float
     se_unadjusted: float
+    variance_ratio: float
     inflation: float
     inflation_lower: float
     inflation_upper: float
@@ -46,19 +51,18 @@ class CovariateSummary:
     implied_z_upper: float
     distance: float
     within: str
+    contradiction: str
 
 
-def covariate_rows(model: PrintedModel, matrices: Matrices, tail: float) -> list[CovariateSummary]:
+def covariate_rows(model: PrintedModel, matrices: Matrices, found: Contradictions, tail: float) -> list[CovariateSummary]:
     """A row a covariate; limits leave `tail` out at either end."""
     alone, error = univariable(matrices.information, matrices.b)
     z, correlation, inflation = np.abs(alone / error), matrices.correlation, matrices.inflation
     rows = []
     for place, name in enumerate(model.names):
-        mine = [
-            column for column, item in enumerate(matrices.asked) if item.covariate == place and item.kind in ("test", "ratio")
-        ]
-        far = float(np.median(np.abs(matrices.distance[:, mine[0]]))) if mine else float("nan")
+        mine = [abs(one.scales) for one in found.found if one.item.covariate == place and one.item.kind in ("test", "ratio")]
         with_treatment = correlation[:, place, model.treatment] if model.treatment not in (None, place) else None
+        words, single = found.of(place), float(model.unadjusted_se[place].mean())
         rows.append(
             CovariateSummary(
                 model.endpoint,
@@ -67,30 +71,33 @@ def covariate_rows(model: PrintedModel, matrices: Matrices, tail: float) -> list
                 model.contrasts[place],
                 model.events if model.events_printed else float("nan"),
                 float(model.centre[place, 1]),
-                float(model.unadjusted_se[place].mean()),
+                single,
+                float((model.centre[place, 1] / single) ** 2),
                 *_limits(inflation[:, place], tail),
                 *_limits(with_treatment, tail),
                 _printed_z(model, place),
                 *_limits(z[:, place], tail),
-                far,
-                "" if not mine else "yes" if far <= TOLERANCE else "no",
+                max(mine, default=float("nan")),
+                "no" if words else "yes" if mine else "",
+                words,
             )
         )
     return rows
 
 
-def contradiction(model: PrintedModel, matrices: Matrices) -> str:
-    """Which printed univariable numbers and margins no matrix carries beside the ratios; empty where they all go together."""
+def overruled(model: PrintedModel, matrices: Matrices, found: Contradictions) -> str:
+    """Printed numbers that some matrix carries beside all others, but the sampled ones do not: the prior of the correlations is against them."""
     far = np.median(np.abs(matrices.distance), axis=0) > TOLERANCE
-    named = [model.names[item.covariate] for item, wrong in zip(matrices.asked, far, strict=True) if wrong]
-    return f"the printed tables contradict each other ({', '.join(dict.fromkeys(named))}): the nearest matrices" if named else ""
+    known = {one.item.covariate for one in found.named}
+    items = [item for item, wrong in zip(matrices.asked, far, strict=True) if wrong and item.covariate not in known]
+    names = ", ".join(dict.fromkeys(f"{WORDS[item.kind]} of {model.names[item.covariate]}" for item in items))
+    return f"most sampled matrices do not carry the {names}: the prior of the correlations is against it" if names else ""
 
 
 def _printed_z(model: PrintedModel, place: int) -> float:
     """√χ² of the univariable test, else |b| / s of the univariable ratio."""
     if np.isfinite(model.test[place, 0]):
-        low, high = model.test[place]
-        return float(low if not np.isfinite(high) else (low + high) / 2)
+        return tested(model, place)
     return float(abs(model.unadjusted[place].mean()) / model.unadjusted_se[place].mean())
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from retrial.answers.follow_up import FollowUp
 from retrial.data.covariates import Adjustment
-from retrial.data.covariates.cox import cox_rows
+from retrial.data.covariates.cox import cox_rows, failures_of
 from retrial.data.kind import Fits
 from retrial.dims import MONTHS_PER_UNIT
 from retrial.errors import DataError
@@ -48,7 +48,7 @@ def adjusted_answers(run: RunConfig, study: Study, tables: Sequence[EndpointTabl
         if given is None:
             continue
         cox = stages.run(f"cox.{item.endpoint}", cox_rows, given, run.questions.level)
-        parts.append(Fits(cox))
+        parts.append(Fits(cox, failures=failures_of(cox)))
         for spec in run.models.values():
             if spec.kind.adjust is not None:
                 about = dataclasses.replace(run, priors=run.sets_for(spec)).about(*_ABOUT)

@@ -94,7 +94,9 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
         if row.statistic == "value" and (row.quantity in shown or row.failed):
             interval = f"{row.point:.3f} ({row.lower:.3f} to {row.upper:.3f})"
             told = "; ".join(part for part in (row.status, row.note) if part)
-            about = ", ".join(part for part in (f"prior {row.prior}", row.variant, row.adjusted_for) if part)
+            about = ", ".join(
+                part for part in (f"prior {row.prior}" if row.prior else row.model, row.variant, row.adjusted_for) if part
+            )
             name = row.quantity if math.isnan(row.time) else f"{row.quantity} at {row.time:g}"
             print(f"{row.endpoint:<12} {name:<14} {interval}  {study.names.contrast(row.contrast)}  {about}  {told}")
     return [*reconstructed.failures, *fits.failures]

@@ -13,10 +13,11 @@ from retrial.errors import DataError
 from retrial.estimate import Estimate
 from retrial.frequentist.ratios import contrast_of, covariates_of, effect_source
 from retrial.multivariable.benchmark import benchmark_draws, multiples
+from retrial.multivariable.contradiction import contradictions
 from retrial.multivariable.posterior import posterior, status_of
 from retrial.multivariable.printed import printed_model
 from retrial.multivariable.sampler import MatrixSettings, sample
-from retrial.multivariable.summary import contradiction
+from retrial.multivariable.summary import overruled
 from retrial.seeds import integer_seed
 from retrial.study.study import Study
 
@@ -42,6 +43,7 @@ def benchmark_estimates(study: Study, questions: Questions, seed: int) -> Iterat
             continue
         matrices = sample(model, SETTINGS, integer_seed(seed, "multivariable", key))
         shape = matrices.b.shape
+        judged = contradictions(model)
         components = posterior(matrices, np.zeros(shape), np.full(shape, np.inf))
         effect = study.effects[model.effects[model.treatment]]
         place = effect_source(effect, model.effects[model.treatment])
@@ -51,8 +53,8 @@ def benchmark_estimates(study: Study, questions: Questions, seed: int) -> Iterat
             MODEL,
             "flat",
             place,
-            status_of(components),
-            contradiction(model, matrices),
+            status_of(components) if judged.status == "ok" else judged.status,
+            "; ".join(filter(None, (judged.note, overruled(model, matrices, judged)))),
             adjusted_for=covariates_of(effect),
         )
         mine = integer_seed(seed, "benchmark", key)

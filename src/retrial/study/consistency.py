@@ -125,6 +125,38 @@ def _multivariable(study: Study, path: str, model: Multivariable, tree: Mapping[
     treatments = [key for key, one in mine.items() if one.is_treatment]
     if len(treatments) > 1:
         yield f"{path}.covariates", f"got the treatment effects {listed(treatments)}; allowed is one"
+    yield from _each_once(study, path, model)
+    for name, item in model.covariates.items():
+        if item.effect in mine and not mine[item.effect].adjusted_for:
+            rest = listed([other for other in model.covariates if other != name])
+            yield f"effects.{item.effect}.adjusted_for", f"missing, so that it reads as unadjusted; {path} says: [{rest}]"
+    others = [name for name, item in model.covariates.items() if item.effect not in treatments]
+    for name in model.collinear_with:
+        if name not in others or not treatments:
+            allowed = listed(others) if treatments else "none: the model has no treatment"
+            yield f"{path}.collinear_with", f"got {shown(name)}; allowed are {allowed}"
+
+
+def _each_once(study: Study, path: str, model: Multivariable) -> _Found:
+    """What can be of one covariate of a model only: a univariable ratio, a test, a group of the baseline table."""
+    table = study.tests.get(model.tests)
+    tests = {
+        name: item.test or (name if table is not None and name in table.rows else "") for name, item in model.covariates.items()
+    }
+    groups = {
+        name: f"{item.baseline}: {listed(sorted(item.levels))}" if item.baseline else ""
+        for name, item in model.covariates.items()
+    }
+    ratios = {name: item.unadjusted for name, item in model.covariates.items()}
+    for key, used in (("unadjusted", ratios), ("test", tests), ("levels", groups)):
+        first: dict[str, str] = {}
+        for name, value in used.items():
+            if value and value in first:
+                yield (
+                    f"{path}.covariates.{name}.{key}",
+                    f"got {shown(value)}, that of {first[value]} too; allowed is each for one covariate",
+                )
+            first.setdefault(value, name)
 
 
 def _covariate(study: Study, path: str, model: Multivariable, item: Covariate, tree: Mapping[str, Any]) -> _Found:
@@ -138,10 +170,61 @@ def _covariate(study: Study, path: str, model: Multivariable, item: Covariate, t
     yield from _named(f"{path}.baseline", item.baseline, variables)
     for level in item.levels if item.baseline in variables else ():
         yield from _named(f"{path}.levels", level, _keys(tree, "baseline", "variables", item.baseline, "levels"))
+    if item.baseline in variables:
+        yield from _group(study, path, item)
+    yield from _unadjusted(study, path, item)
+
+
+def _unadjusted(study: Study, path: str, item: Covariate) -> _Found:
+    """The univariable ratio is of the same groups, measure and endpoint, and is adjusted for nothing."""
     both = [study.effects[key] for key in (item.effect, item.unadjusted) if key in study.effects]
-    if len(both) == 2 and not same_groups(*both):
-        words = f"{both[1].numerator} / {both[1].denominator}"
-        yield f"{path}.unadjusted", f"got a ratio of {words}; allowed is one of {both[0].numerator} and {both[0].denominator}"
+    if item.unadjusted and item.unadjusted == item.effect:
+        yield (
+            f"{path}.unadjusted",
+            f"got {shown(item.unadjusted)}, the adjusted ratio itself; allowed is the key of the univariable ratio, or nothing",
+        )
+        return
+    if len(both) < 2:
+        return
+    adjusted, alone = both
+    if not same_groups(*both):
+        words = f"{alone.numerator} / {alone.denominator}"
+        yield f"{path}.unadjusted", f"got a ratio of {words}; allowed is one of {adjusted.numerator} and {adjusted.denominator}"
+    if alone.adjusted_for:
+        yield (
+            f"{path}.unadjusted",
+            f"got {shown(item.unadjusted)}, which is adjusted for {listed(alone.adjusted_for)}; allowed is a ratio adjusted for nothing",
+        )
+    for what in ("measure", "endpoint"):
+        one, other = getattr(adjusted, what), getattr(alone, what)
+        if one and other and one != other:
+            yield (
+                f"{path}.unadjusted",
+                f"got a ratio of the {what} {shown(other)}; allowed is that of {item.effect}, {shown(one)}",
+            )
+
+
+def _group(study: Study, path: str, item: Covariate) -> _Found:
+    """The numerator's group is some of the patients: neither all of a variable's levels, nor all of those counted, nor nobody."""
+    levels = (
+        study.baseline.variables[item.baseline].levels
+        if study.baseline is not None and item.baseline in study.baseline.variables
+        else None
+    )
+    if not levels or any(name not in levels for name in item.levels):
+        return
+    if len(set(item.levels)) < len(item.levels):
+        yield f"{path}.levels", f"got {listed(item.levels)}; allowed is each level once"
+        return
+    allowed = f"allowed are some of {listed(list(levels))}, those of the numerator"
+    counts = [sum(int(getattr(levels[name], arm).n) for name in item.levels) for arm in ARMS]
+    sizes = [study.patients(f"baseline.variables.{item.baseline}.levels.{item.levels[0]}", arm) for arm in ARMS]
+    if len(levels) > 1 and len(item.levels) == len(levels):
+        yield f"{path}.levels", f"got all levels of {item.baseline}, {listed(item.levels)}; {allowed}"
+    elif not sum(counts):
+        yield f"{path}.levels", f"got {listed(item.levels)}, which nobody has; {allowed}"
+    elif None not in sizes and sum(counts) >= sum(size for size in sizes if size is not None):
+        yield f"{path}.levels", f"got {listed(item.levels)}, which all {sum(counts)} patients have; {allowed}"
 
 
 def _named(path: str, name: str, known: Mapping[str, None]) -> _Found:

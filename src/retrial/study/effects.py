@@ -268,13 +268,15 @@ class Covariate(Section):
 class Multivariable(Section):
     """The multivariable model of one endpoint: all of its covariates, and how they were chosen.
 
-    `tests` names the table of univariable tests, `selected_below` the univariable p below which covariates were taken into the model.
+    `tests` names the table of univariable tests, `selected_below` the univariable p below which covariates were taken into the model,
+    `collinear_with` the covariates of which the paper says that they are collinear with the treatment.
     """
 
     endpoint: str = ""
     where: str = ""
     tests: str = ""
     selected_below: PValue | None = None
+    collinear_with: list[str] = Field(default_factory=list)
     covariates: dict[Key, Covariate] = Field(min_length=2)
 
 

@@ -36,7 +36,7 @@ CONDITIONAL = "conditional on the covariates"
 MARGINAL = "standardised over the patients' covariates"
 """Variant of answers about all patients in one arm and all of them in the other."""
 COMPLETE = "unadjusted, patients with every covariate"
-"""Variant of unadjusted answers where some patients are left out for a missing value."""
+"""Variant of unadjusted answers of the patients that the adjusted ones are of: of Cox regressions always, of models where others are left out."""
 AT_MEANS = "of a patient whose numeric covariates are at their means and the others at their reference levels"
 _SHAPE = "shape"
 _FEW = 20

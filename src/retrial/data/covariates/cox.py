@@ -16,16 +16,20 @@ from retrial.frequentist.library import cox_with_covariates
 from retrial.frequentist.rows import RATIO, RowMaker
 from retrial.tables.covariates import CovariateRows
 
-SHIFT, INFLATION = "adjustment_shift", "variance_inflation"
-"""Log ratio adjusted for all covariates less that adjusted for some; variance of the treatment's log ratio over that unadjusted."""
+SHIFT, INFLATION, VARIANCES = "adjustment_shift", "variance_inflation", "variance_ratio"
+"""Log ratio adjusted for all covariates less that adjusted for some; V_jj I_jj of the treatment in the full model, as of a printed one; and its
+variance over that unadjusted, of two models."""
 MEASURE = "hazard_ratio"
+_NEARLY = 1e-2
+"""Share of a column's spread that the others leave of it, below which its effect cannot be told from theirs: variance inflation 10,000."""
 _FEWEST = 10
 """Events a column below which estimates are said to be unsteady (Peduzzi et al. 1995, J Clin Epidemiol 48:1503)."""
 
 
 def cox_rows(given: Adjustment, level: float) -> list[Estimate]:
     """Treatment and covariates together; the treatment adjusted for all, for all but one, for one and for none, on the same patients; what
-    each adjustment moves, and by how much the covariates inflate the variance of the treatment's estimate.
+    each adjustment moves, and by how much the covariates inflate the variance of the treatment's estimate. A regression without a
+    maximum has failed rows that say why.
     """
     rows = given.rows
     source = f"{given.source}; lifelines"
@@ -33,8 +37,6 @@ def cox_rows(given: Adjustment, level: float) -> list[Estimate]:
     full = tuple(rows.covariates)
     made = list[Estimate]()
     for kept, fit in found.items():
-        if not kept and not rows.left_out:
-            continue  # that of the endpoint's life table
         maker = RowMaker(given.endpoint, source, level, ", ".join(kept))
         made += maker.log_ratio_rows_or_failed(MEASURE, RATIO, COX_EFRON, functools.partial(_treatment, fit))
     made += _coefficients(RowMaker(given.endpoint, source, level, rows.names), rows, found[full])
@@ -63,7 +65,35 @@ def _fitted(rows: CovariateRows, kept: Sequence[str]) -> Fit:
     try:
         return cox_with_covariates(rows.time, rows.event, rows.entry, columns)
     except DataError as error:
-        return error.title
+        return "; ".join(filter(None, (error.title, _told_by_others(rows, columns, kept))))
+
+
+def _told_by_others(rows: CovariateRows, columns: np.ndarray, kept: Sequence[str]) -> str:
+    """Which covariate the arm and the others tell but for a part so small that a regression has no maximum; empty where none is."""
+    names = ["the arm", *(column.covariate for column in rows.columns if column.covariate in kept)]
+    centred = columns - columns.mean(axis=0)
+    left = []
+    for place in range(1, columns.shape[1]):
+        others = np.delete(centred, place, axis=1)
+        rest = centred[:, place] - others @ np.linalg.lstsq(others, centred[:, place], rcond=None)[0]
+        left.append(float(np.linalg.norm(rest) / np.linalg.norm(centred[:, place])))
+    if not left or min(left) > _NEARLY:
+        return ""
+    place = int(np.argmin(left)) + 1
+    arm = abs(np.corrcoef(columns[:, 0], columns[:, place])[0, 1])
+    by = f"the arm (correlation {arm:.6f})" if 1 - arm < _NEARLY else "the arm and the other covariates"
+    return f"{names[place]} is told by {by} but for {left[place - 1]:.1g} of its spread: take it out of covariates"
+
+
+def failures_of(found: Sequence[Estimate]) -> list[str]:
+    """One line for every regression that has no answer."""
+    return list(
+        dict.fromkeys(
+            f"{row.endpoint}, {row.model}, adjusted for {row.adjusted_for or 'nothing'}: {row.status}"
+            for row in found
+            if row.failed
+        )
+    )
 
 
 def _treatment(fit: Fit) -> tuple[float, float]:
@@ -91,9 +121,12 @@ def _moved(maker: RowMaker, found: dict[tuple[str, ...], Fit], full: tuple[str, 
             continue
         row = maker.row(SHIFT, RATIO, COX_EFRON, float(of_all[0][0] - fit[0][0]), unit="log ratio")
         yield dataclasses.replace(row, variant=f"from adjusted for {', '.join(kept)}" if kept else "from unadjusted")
+    if isinstance(of_all, str):
+        return
+    yield maker.row(INFLATION, RATIO, COX_EFRON, float(of_all[1][0, 0] * np.linalg.inv(of_all[1])[0, 0]), unit="ratio")
     alone = found[()]
-    if not isinstance(of_all, str) and not isinstance(alone, str):
-        yield maker.row(INFLATION, RATIO, COX_EFRON, float(of_all[1][0, 0] / alone[1][0, 0]), unit="ratio")
+    if not isinstance(alone, str):
+        yield maker.row(VARIANCES, RATIO, COX_EFRON, float(of_all[1][0, 0] / alone[1][0, 0]), unit="ratio")
 
 
 def _few_events(rows: CovariateRows) -> str:

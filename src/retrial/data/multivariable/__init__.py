@@ -19,10 +19,11 @@ from retrial.errors import DataError
 from retrial.estimate import Estimate
 from retrial.frequentist.ratios import contrast_of, covariates_of, effect_source
 from retrial.multivariable.benchmark import benchmark_draws
+from retrial.multivariable.contradiction import Contradictions, contradictions
 from retrial.multivariable.posterior import LEAST_EFFECTIVE, Components, NormalMixture, posterior, status_of
 from retrial.multivariable.printed import PrintedModel, printed_model
 from retrial.multivariable.sampler import Matrices, MatrixSettings, sample
-from retrial.multivariable.summary import contradiction, covariate_rows
+from retrial.multivariable.summary import covariate_rows, overruled
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.run_config import ModelSpec, RunConfig
@@ -33,6 +34,8 @@ from retrial.tables.endpoint import EndpointTables
 from retrial.validate import Problems, build_dataclass
 
 log = logging.getLogger("retrial")
+FACTORS = "factors"
+"""Start of the variant, and of a factor's prior, that names the prior of the prognostic factors."""
 SHIFT = "adjustment_shift"
 """Log ratio adjusted for all covariates less that adjusted for some."""
 BENCHMARK_DRAWS = 20_000
@@ -84,10 +87,12 @@ def fit(run: RunConfig, spec: ModelSpec, study: Study, _tables: Sequence[Endpoin
     for model in models_of(run, study):
         with step(f"{spec.name}: {model.key}"):
             matrices = sample(model, spec.settings.matrices, integer_seed(run.seed, "multivariable", model.key))
-            rows = list(_Fit(run, spec, study, model, matrices).rows())
-        parts.append(
-            Fits(rows, failures=failed_in_words(rows), multivariable=covariate_rows(model, matrices, run.questions.tail))
-        )
+            found = contradictions(model)
+            rows = list(_Fit(run, spec, study, model, matrices, found).rows())
+        failures = list(dict.fromkeys(failed_in_words(rows)))
+        if found.status != "ok":
+            failures = [f"multivariable.{model.key}, {spec.name}: {found.status}"]
+        parts.append(Fits(rows, failures=failures, multivariable=covariate_rows(model, matrices, found, run.questions.tail)))
     return Fits.together(parts)
 
 
@@ -100,25 +105,29 @@ class _Fit:
     study: Study
     model: PrintedModel
     matrices: Matrices
+    found: Contradictions
 
     def rows(self) -> Iterator[Estimate]:
         sets, main = self.run.sets_for(self.spec), self.spec.settings.structures[0]
         for structure in self.spec.settings.structures:
-            variant = "" if structure == main else f"factors {structure}"
             for name, priors in sets.items():
                 given = None if self.model.treatment is None else self._treatment_prior(priors)
                 if self.model.treatment is not None and given is None:
                     continue
                 components = self.components(structure, priors, given)
                 is_main = name == self.run.main_prior
-                yield from self._coefficients(components, name, variant, every=is_main)
+                yield from self._coefficients(components, name, structure, every=is_main)
                 if is_main and structure == main and self.model.treatment is not None:
                     yield from self._adjustment(components, name, self.model.treatment)
 
     @cached_property
-    def contradiction(self) -> str:
-        """What to know of every row where the printed tables do not go together."""
-        return contradiction(self.model, self.matrices)
+    def notes(self) -> tuple[str, ...]:
+        """What to know of every row where the printed tables do not quite go together."""
+        return tuple(filter(None, (self.found.note, overruled(self.model, self.matrices, self.found))))
+
+    def _status(self, components: Components) -> str:
+        """Tables that contradict each other come before what the fit says of itself."""
+        return status_of(components) if self.found.status == "ok" else self.found.status
 
     def _treatment_prior(self, priors: PriorSet) -> Prior | None:
         return None if self.model.treatment is None else prior_of(priors, self.study, self.model.effects[self.model.treatment])
@@ -143,35 +152,43 @@ class _Fit:
             means[:, self.model.treatment], scales[:, self.model.treatment] = normal_parts(given, random, count)
         return posterior(matrices, means, scales)
 
-    def _subject(self, position: int, prior: str, variant: str, status: str) -> Subject:
+    def _subject(self, position: int, prior: str, structure: str, status: str) -> Subject:
+        """`prior` is the treatment's set; a factor's rows are named after the prior of the factors, and say the treatment's."""
         effect, key = self.study.effects[self.model.effects[position]], self.model.effects[position]
         names = covariates_of(effect) or ", ".join(self.model.names[place] for place in self.model.others(position))
+        words = self.spec.given("prior_words")(structure, PriorSet("own", self.spec.priors))
+        is_factor, others = position != self.model.treatment, f"prior of the prognostic factors: {words}"
+        if is_factor and self.model.treatment is not None:
+            others += f"; of the treatment: {prior}"
         return Subject(
             self.model.endpoint,
             contrast_of(effect),
             self.spec.name,
-            prior,
+            f"{FACTORS} {structure}" if is_factor else prior,
             effect_source(effect, key),
             status=status,
-            note=self.contradiction,
-            variant=variant,
+            note="; ".join((*self.notes, others)),
+            variant="" if structure == self.spec.settings.structures[0] else f"{FACTORS} {structure}",
             adjusted_for=names,
         )
 
-    def _coefficients(self, components: Components, prior: str, variant: str, *, every: bool) -> Iterator[Estimate]:
+    def _coefficients(self, components: Components, prior: str, structure: str, *, every: bool) -> Iterator[Estimate]:
         """The treatment; under the main prior every factor too."""
-        status = status_of(components)
+        status = self._status(components)
         for place in range(self.model.size):
             if every or place == self.model.treatment:
                 parts = [part.of(place) for part in components.islands]
-                subject = self._subject(place, prior, variant, status)
+                subject = self._subject(place, prior, structure, status)
                 yield from with_errors(
                     ratio_rows(subject, self.model.measure, components.of(place), self.run.questions), parts, self.run.questions
                 )
 
     def _adjustment(self, components: Components, prior: str, position: int) -> Iterator[Estimate]:
         """The treatment unadjusted, adjusted for one covariate and for all but one; what each moves; and with one more confounder."""
-        full, others = self._subject(position, prior, "", status_of(components)), self.model.others(position)
+        full, others = (
+            self._subject(position, prior, self.spec.settings.structures[0], self._status(components)),
+            self.model.others(position),
+        )
         asked = [(), *((place,) for place in others), *(tuple(place for place in others if place != out) for out in others)]
         for kept in dict.fromkeys(kept for kept in asked if len(kept) < len(others)):
             names = ", ".join(self.model.names[place] for place in kept)
@@ -255,7 +272,7 @@ def lacking_of(_run: RunConfig, spec: ModelSpec, study: Study) -> Iterator[str]:
 
 KIND = Kind(
     "multivariable",
-    needed=("variances",),
+    needed=("variances", "prior_words"),
     effects=effects,
     fit=fit,
     reads=("structures", "matrices"),

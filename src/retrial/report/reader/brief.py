@@ -7,6 +7,7 @@ from retrial.report.reader.claims import audit_section, claim_section
 from retrial.report.reader.doubts import change_section, unknown_section
 from retrial.report.reader.effects import absolute_section, effect_sections
 from retrial.report.reader.limits import limits_section
+from retrial.report.reader.multivariable import multivariable_section
 from retrial.report.section import Builder
 from retrial.report.sensitivity.section import conclusions_section
 
@@ -14,6 +15,7 @@ BRIEF: tuple[Builder, ...] = (
     claim_section,
     effect_sections,
     adjusted_section,
+    multivariable_section,
     absolute_section,
     audit_section,
     unknown_section,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from retrial.estimate import Estimate
+from retrial.multivariable.summary import CovariateSummary
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.figures.forest import ForestRow, ForestText, forests
@@ -26,6 +28,7 @@ from retrial.report.labels import (
     upper_first,
 )
 from retrial.report.table import Column, Line, Row, Table, from_frame, text_cell
+from retrial.report.tables.results import audit_note
 
 SHIFT, FACTORS, FROM = "adjustment_shift", "factors ", "from "
 """Quantity of what adjustment moves; starts of the variants that say another prior of the factors, and what a shift is from."""
@@ -35,16 +38,36 @@ COLLINEAR = 5.0
 
 def multivariable_tables(data: ReportData, rows: Sequence[Estimate]) -> list[Table]:
     """The covariates, their shrunken ratios, and what adjustment moves, for every endpoint."""
-    frame = data.multivariable
-    tables = [] if frame is None or frame.empty else [_covariates(data, frame)]
-    values = [row for row in rows if row.statistic == "value" and not row.quantity.startswith("log_") and _is_main(data, row)]
-    for endpoint, mine in _by_endpoint(values):
+    tables = covariates_table(data)
+    for endpoint, mine in _by_endpoint(main_values(data, rows)):
         tables += [_shrunken(data, endpoint, mine), *_adjusted(data, endpoint, mine, rows)]
     return tables
 
 
-def multivariable_pictures(data: ReportData, rows: Sequence[Estimate]) -> list[Picture]:
-    """Published, independent and jointly shrunken ratios of every covariate, the treatment first."""
+def covariates_table(data: ReportData) -> list[Table]:
+    """What the printed tables say of the covariates, of all endpoints."""
+    frame = covariates_of(data)
+    return [] if frame.empty else [_covariates(data, frame)]
+
+
+def covariates_of(data: ReportData) -> pd.DataFrame:
+    """The rows of multivariable.csv."""
+    columns = [item.name for item in dataclasses.fields(CovariateSummary)]
+    return pd.DataFrame(columns=columns) if data.multivariable is None else data.multivariable
+
+
+def shrunken_tables(data: ReportData, rows: Sequence[Estimate]) -> list[Table]:
+    """Printed, independent and jointly shrunken ratios, treatment first, a table an endpoint."""
+    return [_shrunken(data, endpoint, mine) for endpoint, mine in _by_endpoint(main_values(data, rows))]
+
+
+def main_values(data: ReportData, rows: Sequence[Estimate]) -> list[Estimate]:
+    """Ratios and shifts under the main prior of the treatment."""
+    return [row for row in rows if row.statistic == "value" and not row.quantity.startswith("log_") and _is_main(data, row)]
+
+
+def multivariable_pictures(data: ReportData, rows: Sequence[Estimate], *, press: bool = False) -> list[Picture]:
+    """Published, independent and jointly shrunken ratios of every covariate, the treatment first; `press`: for a printer too."""
     found: list[Picture] = []
     values = [row for row in rows if row.statistic == "value" and row.unit == "ratio" and _is_main(data, row)]
     for endpoint, mine in _by_endpoint(values):
@@ -54,12 +77,13 @@ def multivariable_pictures(data: ReportData, rows: Sequence[Estimate]) -> list[P
             lines += [ForestRow("Published", row, fmt.estimate_text(row)) for row in _published(data, group[0])]
             lines += [ForestRow(_factors(row), row, "failed" if row.failed else fmt.estimate_text(row)) for row in group]
         if lines:
-            found += forests(lines, _words(data, endpoint, mine[0]))
+            found += forests(lines, dataclasses.replace(_words(data, endpoint, mine[0]), press=press))
     return found
 
 
 def _is_main(data: ReportData, row: Estimate) -> bool:
-    return row.prior == (data.main_prior or row.prior)
+    """Rows under the main prior of the treatment; a factor's are named after the prior of the factors."""
+    return row.prior.startswith(FACTORS) or row.prior == (data.main_prior or row.prior)
 
 
 def _by_endpoint(rows: Sequence[Estimate]) -> Iterator[tuple[str, list[Estimate]]]:
@@ -81,14 +105,11 @@ def _all(rows: Sequence[Estimate], row: Estimate) -> str:
 
 
 def _published(data: ReportData, like: Estimate) -> list[Estimate]:
-    return [
-        row
-        for row in data.estimates
-        if row.method == "published"
-        and row.statistic == "value"
-        and (row.endpoint, row.quantity, row.contrast, row.adjusted_for)
-        == (like.endpoint, like.quantity, like.contrast, like.adjusted_for)
-    ]
+    """The printed ratio of the multivariable model, by its key."""
+    keys = {f"effects.{item.effect}" for model in data.study.multivariable.values() for item in model.covariates.values()}
+    about = (like.endpoint, like.quantity, like.contrast)
+    rows = [row for row in data.estimates if row.method == "published" and row.statistic == "value" and row.path in keys]
+    return [row for row in rows if (row.endpoint, row.quantity, row.contrast) == about]
 
 
 def _factors(row: Estimate) -> str:
@@ -103,7 +124,7 @@ def _words(data: ReportData, endpoint: str, row: Estimate) -> ForestText:
     title = upper_first(f"{endpoint_label(data.study, endpoint)}: the multivariable model")
     caption = (
         f"{upper_first(model_label(row.model))}. Squares: published; circles: posterior medians with equal-tailed intervals, the treatment under"
-        f" the {prior_label(row.prior)} prior. Under the hierarchical prior and the horseshoe the factors' ratios shrink together towards 1."
+        f" the {prior_label(data.main_prior)} prior. Under the hierarchical prior and the horseshoe the factors' ratios shrink together towards 1."
     )
     return ForestText(
         key=re.sub(r"[^A-Za-z0-9_-]", "_", f"forest_multivariable_{endpoint}"),
@@ -121,13 +142,14 @@ def _covariates(data: ReportData, frame: pd.DataFrame) -> Table:
     shown["endpoint"] = [upper_first(endpoint_label(data.study, str(key))) for key in shown["endpoint"]]
     for name in ("inflation", "correlation", "implied_z"):
         ends = zip(shown[name], shown[f"{name}_lower"], shown[f"{name}_upper"], strict=True)
-        shown[name] = [_with_limits(*values) for values in ends]
+        shown[name] = [with_limits(*values) for values in ends]
     shown["within"] = shown["within"].fillna("")
     columns = (
         Column("endpoint", "Endpoint", str),
         Column("covariate", "Covariate", covariate_label),
         Column("se_adjusted", "SE, adjusted", lambda value: fmt.decimal(value, 3), numeric=True),
         Column("se_unadjusted", "SE, univariable", lambda value: fmt.decimal(value, 3), numeric=True),
+        Column("variance_ratio", "Ratio of variances", lambda value: fmt.decimal(value, 2), numeric=True),
         Column("inflation", "Variance inflation", str, numeric=True),
         Column("correlation", "Correlation with the treatment's estimate", str, numeric=True),
         Column("printed_z", "|z| printed", lambda value: fmt.decimal(value, 2), numeric=True),
@@ -138,7 +160,8 @@ def _covariates(data: ReportData, frame: pd.DataFrame) -> Table:
     judged = "no sign of multicollinearity" if frame["inflation_upper"].max() < COLLINEAR else "see the largest ones"
     caption = (
         "Medians and 95 % limits over information matrices that carry the printed standard errors, univariable tests and baseline numbers."
-        " Variance inflation is 1 without any correlation with the other covariates; a covariate of inflation v shares 1 - 1/v of its"
+        " The ratio of variances is (SE adjusted / SE univariable)², of two printed models. Variance inflation, of the multivariable model alone,"
+        " is 1 without any correlation with the other covariates; a covariate of inflation v shares 1 - 1/v of its"
         f" information with them. The largest here is {worst:.2f} ({judged}: textbooks speak of it from {COLLINEAR:g} or 10)."
         " Wide limits say that the paper does not tell."
     )
@@ -147,7 +170,8 @@ def _covariates(data: ReportData, frame: pd.DataFrame) -> Table:
     )
 
 
-def _with_limits(middle: float, low: float, high: float) -> str:
+def with_limits(middle: float, low: float, high: float) -> str:
+    """ "1.18 (1.14 to 1.20)"."""
     if not math.isfinite(middle):
         return fmt.MISSING
     return f"{fmt.decimal(middle, 2)} ({fmt.decimal(low, 2)} to {fmt.decimal(high, 2)})"
@@ -160,9 +184,10 @@ def _shrunken(data: ReportData, endpoint: str, rows: Sequence[Estimate]) -> Tabl
     for contrast, group in groups:
         published = _published(data, group[0])
         cells = [(_value(row),) for row in group]
-        lines.append(
-            Row((text_cell(_named(contrast)), text_cell(fmt.estimate_text(published[0]) if published else fmt.MISSING), *cells))
+        printed = (
+            (Line(fmt.estimate_text(published[0]), note=audit_note(data, published[0])),) if published else text_cell(fmt.MISSING)
         )
+        lines.append(Row((text_cell(_named(contrast)), printed, *cells)))
     caption = (
         "Ratios adjusted for all other covariates. Factors chosen by their univariable p are too far from 1 on average, which shrinkage answers;"
         " but what it takes from the factors it gives back to the treatment: the treatment's ratio goes part of the way to the unadjusted one."
@@ -190,13 +215,13 @@ def _adjusted(data: ReportData, endpoint: str, rows: Sequence[Estimate], every: 
             row.variant or ("all covariates" if row.adjusted_for == full else covariates_label(row.adjusted_for)) or "unadjusted"
         )
         shift = shifts.get("unadjusted" if name == "unadjusted" else row.adjusted_for) if not row.variant else None
-        moved = fmt.MISSING if shift is None else _with_limits(shift.point, shift.lower, shift.upper)
+        moved = fmt.MISSING if shift is None else with_limits(shift.point, shift.lower, shift.upper)
         lines.append(
             Row((text_cell(name), (_value(row),), text_cell(_chance(every, row)), text_cell(moved), text_cell(row.note)))
         )
     symbol = SYMBOLS[ratios[0].quantity]
     caption = (
-        f"Under the {prior_label(ratios[0].prior)} prior. What adjustment moves: log ratio adjusted for all covariates less the one of the row."
+        f"Treatment: {prior_label(ratios[0].prior)} prior. What adjustment moves: log ratio adjusted for all covariates less the one of the row."
         " One more confounder moves the effect towards none by as much as leaving out the strongest (the median) measured covariate does."
     )
     title = upper_first(f"{endpoint_label(data.study, endpoint)}: what adjustment moves")
