@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Iterator
 
+import pandas as pd
 from report_factory import report_data, study_record
 
+from retrial.data.covariates import CONDITIONAL, MARGINAL
 from retrial.estimate import Estimate
+from retrial.frequentist.rows import RATIO
 from retrial.report.data import ReportData
+from retrial.store.artefacts.sensitivity import SENSITIVITY
 from retrial.study.study import Study
 
 LONG_WORD = "Pneumonoultramicroscopicsilicovolcanoconiosis" * 4
@@ -15,6 +21,26 @@ HOSTILE = (
     "<script>alert(1)</script> & \"quotes\" 'n' $x_1$ </style> {{ 7*7 }} \\frac \\end{document} \\input{/etc/passwd} #panic(1) [@kruschke2021] %"
     f" שלום 患者 100^2~ {LONG_WORD}"
 )
+
+
+def _newest(prior: str) -> Iterator[Estimate]:
+    """Rows of the sections for ratios that vary over time and for patients' covariates."""
+    limits = {"lower": 0.3, "upper": 0.9, "level": 0.95, "interval_kind": "credible_equal_tailed", "unit": "ratio"}
+    shared = {"endpoint": "os", "quantity": "hazard_ratio", "contrast": RATIO, "method": "bayes", "model": HOSTILE, "point": 0.5}
+    for time in (6.0, 12.0):
+        yield Estimate(**shared, **limits, prior=prior, time=time)
+    yield Estimate(**shared, **limits, prior=prior, variant=CONDITIONAL, adjusted_for=f"{HOSTILE}, age", status=HOSTILE)
+    yield Estimate(**shared, **limits, prior=prior, variant=MARGINAL, adjusted_for=f"{HOSTILE}, age")
+
+
+def _operating(prior: str) -> pd.DataFrame:
+    """Errors of a rule whose every word is hostile, at two true ratios, under the main prior and another."""
+    shares = {"claims": 0.2, "coverage": 0.95, "type_s": 0.01, "type_m": 1.4}
+    shared = {"endpoint": "os", "model": HOSTILE, "adjusted_for": HOSTILE, "rule": HOSTILE, "kind": HOSTILE, "status": "ok"}
+    shared |= {"control_hazard": 1.0, "drift": math.nan, "robust_weight": 1.0, "events": 44.0, "studies": 500}
+    errors = {f"{name}_error": 0.01 for name in shares}
+    rows = [{**shared, **shares, **errors, "prior": name, "true_ratio": true} for name in (prior, HOSTILE) for true in (0.7, 1.0)]
+    return pd.DataFrame(rows)[list(SENSITIVITY["operating"].columns)]
 
 
 def hostile() -> ReportData:
@@ -41,6 +67,7 @@ def hostile() -> ReportData:
     }
     shared = {"endpoint": "os", "quantity": HOSTILE, "contrast": HOSTILE, "adjusted_for": HOSTILE, "model": HOSTILE}
     rows += [Estimate(**shared, method="frequentist", point=1.5, unit=HOSTILE, status=HOSTILE, source=HOSTILE)]
+    rows += list(_newest(base.main_prior))
     found = [
         dataclasses.replace(
             check, claim=HOSTILE, where=HOSTILE, printed=HOSTILE, recomputed=HOSTILE, note=HOSTILE, reading=HOSTILE
@@ -53,6 +80,7 @@ def hostile() -> ReportData:
         for column in frame.select_dtypes(object).columns.difference(["status", "endpoint", "arm"]):
             frame[column] = HOSTILE
         frames[name] = frame
+    frames["operating"] = _operating(base.main_prior)
     curves = {key: dataclasses.replace(one, model=HOSTILE, prior=HOSTILE, notes=(HOSTILE,)) for key, one in base.curves.items()}
     return dataclasses.replace(
         base,

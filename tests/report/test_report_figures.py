@@ -16,13 +16,14 @@ from report_estimates import estimates
 from report_factory import report_data, study
 from report_pages import Written
 
+from retrial.data.sampled_hazards import OF_THE_TABLES
 from retrial.dims import ARM, ARMS, CONTROL, EXPERIMENTAL, RECONSTRUCTION, TIME
 from retrial.estimate import Estimate
 from retrial.report.data import PrintedAtRisk, SurvivalCurves
 from retrial.report.figures.forest import ROWS_PER_PICTURE, ForestRow, ForestText, forests
 from retrial.report.figures.kaplan_meier import _heights, kaplan_meier_picture, risk_rows
 from retrial.report.figures.picture import ARM_COLOURS, ARM_TEXT, FAILED, METHOD_COLOURS, QUIET, Picture, safe
-from retrial.report.figures.survival import curves_caption, fidelity_words
+from retrial.report.figures.survival import curves_caption, fidelity_words, ratio_pictures
 from retrial.report.sections import result_sections
 from retrial.tables.life_table import LifeTable
 
@@ -216,3 +217,47 @@ def test_events_and_censorings_so_far_stand_under_the_curves() -> None:
     assert rows[CONTROL, "events"] == ("0", "0–1", "1", "3")
     assert rows[CONTROL, "censored"] == ("0", "1", "1", "2")
     assert rows[EXPERIMENTAL, "events"] == ("0", "0–1", "1", "1")
+
+
+def over_time(**changes: object) -> list[Estimate]:
+    """One model that lets the ratio vary, one that does not, and the published ratio."""
+    given = {"model": "bending", "prior": "flat"} | changes
+    varying = [ratio(0.5, 0.3, 0.9, time=6.0, **given), ratio(0.7, 0.3, 1.6, time=12.0, **given)]
+    printed = ratio(0.47, 0.25, 0.88, method="published", interval_kind="confidence", printed="0.47 (0.25-0.88)")
+    return [printed, ratio(0.48, 0.26, 0.9, model="straight", prior="flat"), *varying]
+
+
+def test_the_ratio_over_time_shows_what_varies_beside_what_does_not() -> None:
+    others = [
+        ratio(0.9, 0.8, 1.1, model="bending", prior="sceptical", time=6.0),
+        ratio(0.9, 0.8, 1.1, adjusted_for="age", model="bent"),
+    ]
+    others += [ratio(0.6, 0.4, 0.9, model="sampled_hazards", prior=OF_THE_TABLES, time=time) for time in (6.0, 12.0)]
+    [picture] = ratio_pictures(report_data(estimates=[*over_time(), *others], main_prior="flat"))
+    assert picture.key == "ratio_over_time_os"
+    for said in (
+        "Published 0.47",
+        "Straight 0.480",
+        "Bending at 6 months 0.500 (0.300 to 0.900)",
+        "Bending at 12 months 0.700",
+        "Sampled hazards at 6 months 0.600",
+    ):
+        assert said in picture.alt
+    assert "tables' own prior" in picture.caption
+    assert "sceptical" not in picture.alt
+    assert "Bent" not in picture.alt
+    assert "95\N{NO-BREAK SPACE}% equal-tailed credible interval" in picture.caption
+    assert "95\N{NO-BREAK SPACE}% confidence interval" in picture.caption
+    image = pixels(picture)
+    assert has_colour(image, METHOD_COLOURS["bayes"])
+    assert not has_colour(image, FAILED)
+
+
+def test_a_failed_ratio_over_time_is_crossed_in_red() -> None:
+    [picture] = ratio_pictures(report_data(estimates=over_time(status="failed: rhat 1.2 > 1.01"), main_prior="flat"))
+    assert has_colour(pixels(picture), FAILED)
+    assert "Red crosses: fits that failed" in picture.caption
+
+
+def test_no_picture_where_no_model_lets_the_ratio_vary() -> None:
+    assert ratio_pictures(report_data(estimates=over_time()[:2], main_prior="flat")) == []

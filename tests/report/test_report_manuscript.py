@@ -225,3 +225,11 @@ def test_figures_are_for_a_printer(report: Written) -> None:
     assert (kit / "reader_os.pdf").read_bytes().startswith(b"%PDF")
     with io.BytesIO((kit / "reader_os.png").read_bytes()) as picture:
         assert imread(picture).shape[1] == 7 * 600
+
+
+def test_columns_share_the_width_by_what_they_hold() -> None:
+    grid = Grid("key", "title", "", ("Name", "Number", "Source"), (("a", "0.470", "word " * 60), ("heading",)), frozenset({1}))
+    name, number, source = grid.shares
+    assert sum(grid.shares) == pytest.approx(1.0)
+    assert name == number < source
+    assert source < 0.85

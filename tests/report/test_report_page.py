@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from report_factory import report_data
 from report_pages import Written, brief, plain, small
 
+from retrial.report.labels import key_names
 from retrial.report.page import write_report
 
 
@@ -101,8 +103,22 @@ def test_accessible_tables_and_pictures(report: Written, layer: str) -> None:
     assert set(re.findall(r'href="#([^"]*)"', page)) <= set(ids)
 
 
+@pytest.mark.parametrize("layer", ["brief", "html"])
+def test_no_key_of_a_file_or_of_ours_reaches_a_reader(report: Written, layer: str) -> None:
+    """Texts, alternatives and labels; the manifest and the models' cards, which are quoted as they are, apart."""
+    page = re.sub(r"<pre>.*?</pre>", " ", getattr(report, layer), flags=re.S)
+    page = re.sub(r"<(style|script)>.*?</\1>", " ", page, flags=re.S)
+    spoken = " ".join(re.findall(r'(?:alt|aria-label)="([^"]*)"', page))
+    names = key_names(report.data.study, report.data.model_labels, report.data.priors["prior"])
+    keys = {key for key in names.names if "_" in key} | names.short
+    words = set(re.findall(r"(?<![\w./-])\w+(?![\w/]|\.\w)", f"{plain(page)} {html.unescape(spoken)}"))
+    assert {"os", "pfs", "hazard_ratio"} <= keys
+    assert words & keys == set()
+    assert re.findall(r"\b(?:endpoints|effects|adverse_events)\.\w+", plain(page)) == []
+
+
 def test_every_table_names_its_interval(report: Written) -> None:
-    captions = re.findall(r"<caption>(.*?)</caption>", report.html)
+    captions = re.findall(r"<caption><span>(.*?)</span></caption>", report.html)
     results = [caption for caption in captions if "Bayesian: " in caption]
     assert len(results) >= 4
     assert all("95\N{NO-BREAK SPACE}% equal-tailed credible interval" in caption for caption in results)

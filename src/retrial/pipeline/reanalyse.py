@@ -69,5 +69,5 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
         ):
             files.write(folder)
         keep_own(folder, study)
-        lay_out_report(run, study, folder, folder)
+        lay_out_report(run, study, printed, folder, folder)
     return [*reconstructed.failures, *open_numbers.failures, *fits.failures]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -13,8 +13,10 @@ from retrial.data.direction import good_endpoints
 from retrial.dims import ARMS, TOTAL
 from retrial.estimate import NAN, Estimate, IntervalKind, none_if_nan
 from retrial.frequentist.rows import DIFFERENCE, RATIO, TYPICAL
+from retrial.priors.prior import FAMILIES
 from retrial.study.arms.names import ArmNames
 from retrial.study.study import Study
+from retrial.study.text.keys import KeyNames
 
 RATIOS = ("hazard_ratio", "average_hazard_ratio", "odds_ratio", "risk_ratio")
 QUANTITIES = {
@@ -98,9 +100,10 @@ INTERVALS: dict[IntervalKind, str] = {
     "none": "no interval",
 }
 _LABELS: ContextVar[Mapping[str, str]] = ContextVar("labels of models", default=MappingProxyType({}))
-_ROLES = ArmNames()
+_ROLES, _NO_KEYS = ArmNames(), KeyNames()
 _ARMS: ContextVar[ArmNames] = ContextVar("names of the arms", default=_ROLES)
 _COVARIATES: ContextVar[Mapping[str, str]] = ContextVar("names of the covariates", default=MappingProxyType({}))
+_KEYS: ContextVar[KeyNames] = ContextVar("names of the study's keys", default=_NO_KEYS)
 _ABBREVIATION = 3
 """Most letters of a key without a label that is read as an abbreviation ("os")."""
 
@@ -198,6 +201,39 @@ def covariates_called(names: Mapping[str, str]) -> Iterator[None]:
         _COVARIATES.reset(token)
 
 
+@contextmanager
+def keys_called(names: KeyNames) -> Iterator[None]:
+    """Inside, texts for readers have these names in place of keys (`key_names`)."""
+    token = _KEYS.set(names)
+    try:
+        yield
+    finally:
+        _KEYS.reset(token)
+
+
+def key_names(study: Study, models: Mapping[str, str], priors: Iterable[str] = ()) -> KeyNames:
+    """Names of the keys of a study, of models by their labels, of quantities, tests, priors and their families."""
+    columns = [key for endpoint in study.endpoints.values() for key in endpoint.adjusts_for]
+    covariates = {key: words(key) for key in columns} | covariate_names(study)
+    effects = {}
+    for key, effect in study.effects.items():
+        whose = endpoint_label(study, effect.endpoint) if effect.endpoint else effect.label or words(key)
+        listed = ", ".join(covariates.get(one, one) for one in effect.adjusted_for)
+        effects[key] = f"{whose}, {f'adjusted for {listed}' if listed else 'unadjusted'}"
+    counted = [(path.split("."), row.label) for path, row in study.count_rows().items()]
+    rows = {parts[-1]: label for parts, label in counted if label and parts[0] != "adverse_events"}
+    terms = study.adverse_events.terms if study.adverse_events is not None else {}
+    variables = study.baseline.variables if study.baseline is not None else {}
+    labelled = {key: term.label or words(key) for key, term in terms.items()}
+    labelled |= {key: variable.label or words(key) for key, variable in variables.items()}
+    endpoints = {key: endpoint_label(study, key) for key in study.endpoints}
+    ours = {**QUANTITIES, **TESTS, "chi_square": "χ²", **{family: family.replace("_", "-") for family in FAMILIES}}
+    ours |= {prior: prior_label(prior) for prior in (*PRIORS, *priors)}
+    names = {**ours, **models, **labelled, **rows, **effects, **covariates, **endpoints}
+    short = frozenset(key for key in endpoints if len(key) <= _ABBREVIATION)
+    return KeyNames(names, frozenset(type(study).model_fields), short)
+
+
 def covariate_names(study: Study) -> dict[str, str]:
     """Covariates by key, as the paper calls them: without cut points and units, and without commas, which part them in a list.
 
@@ -223,14 +259,16 @@ def _bare(label: str) -> str:
 
 
 def covariate_label(key: str) -> str:
-    """A covariate as the paper calls it."""
-    return _COVARIATES.get().get(key, key)
+    """A covariate as the paper calls it; without a name its key in words."""
+    return _COVARIATES.get().get(key, words(key))
 
 
 def named[T](value: T) -> T:
     """A text with the names of the arms in place of their roles; anything else as it is, pictures and what is HTML already too."""
     text: Any = value
-    return value if type(text) is not str or text.startswith("data:") else cast("T", _ARMS.get().prose(text))
+    if type(text) is not str or text.startswith("data:"):
+        return value
+    return cast("T", _ARMS.get().prose(_KEYS.get().prose(text)))
 
 
 def scale_label(quantity: str) -> str:

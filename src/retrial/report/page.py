@@ -19,7 +19,17 @@ from retrial.estimate import to_frame as estimates_to_frame
 from retrial.report.data import ReportData
 from retrial.report.figures.drawing.files import second_process
 from retrial.report.figures.picture import Picture
-from retrial.report.labels import arm_label, arms_called, covariate_names, covariates_called, models_called, named, upper_first
+from retrial.report.labels import (
+    arm_label,
+    arms_called,
+    covariate_names,
+    covariates_called,
+    key_names,
+    keys_called,
+    models_called,
+    named,
+    upper_first,
+)
 from retrial.report.manuscript.checklists import checklist_section, has_place
 from retrial.report.manuscript.kit import write_manuscript
 from retrial.report.methods import cards, doi_address, facts, manifest_text
@@ -75,7 +85,9 @@ def write_report(data: ReportData, folder: Path) -> Path:
     The same data give the same bytes.
     """
     called = covariates_called(covariate_names(data.study))
-    with models_called(data.model_labels), arms_called(data.study.names), called, second_process():
+    priors = [] if data.priors is None else dict.fromkeys(map(str, data.priors["prior"]))
+    keys = keys_called(key_names(data.study, data.model_labels, priors))
+    with models_called(data.model_labels), arms_called(data.study.names), called, keys, second_process():
         layout = lay_out(data)
         pages = {"report": render(data, layout.report), "supplement": render(data, layout.supplement, script_of(SCRIPT))}
         write_manuscript(data, layout.report, layout.supplement, folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from retrial.report.data import ReportData
-from retrial.report.figures.survival import survival_pictures
+from retrial.report.figures.survival import ratio_pictures, survival_pictures
 from retrial.report.figures.traces import trace_pictures
 from retrial.report.key_results import cautions, direction, key_results
 from retrial.report.methods import paragraphs
@@ -50,7 +50,7 @@ def _results(data: ReportData) -> Iterator[Section]:
     """The treatment's effects, the curves and tables that they come from, then all other results."""
     found = result_sections(data)
     yield from (section for section in found if section.key == TREATMENT)
-    pictures, fidelity = tuple(survival_pictures(data)), _given(fidelity_table(data.study, data.fidelity))
+    pictures, fidelity = (*survival_pictures(data), *ratio_pictures(data)), _given(fidelity_table(data.study, data.fidelity))
     yield Section("survival", "Survival curves" if pictures else "Fidelity of the reconstruction", fidelity, pictures)
     yield from (section for section in (reconstruction_section(data),) if section is not None)
     yield from (section for section in found if section.key != TREATMENT)

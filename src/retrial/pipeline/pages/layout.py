@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import xarray as xr
 
 from retrial.answers.curves import kaplan_meier
 from retrial.audit.check import Check
-from retrial.audit.run import run_audit
 from retrial.dims import ARM, ARMS, MONTHS_PER_UNIT, RECONSTRUCTION, TIME
 from retrial.estimate import Estimate
 from retrial.fit.diagnostics import Level
@@ -37,8 +37,8 @@ from retrial.study.study import Study
 from retrial.tables.life_table import LifeTable
 
 
-def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> Path:
-    """Write report.html, supplement.html, figures/ and tables/ into `folder` from the results in `source`."""
+def lay_out_report(run: RunConfig, study: Study, printed: Sequence[Check], source: Path, folder: Path) -> Path:
+    """Write report.html, supplement.html, figures/ and tables/ into `folder` from the results in `source` and the audit of what is printed."""
     manifest = describe(run, study, [], 0.0)
     manifest.pop("wall_seconds")
     frames: dict[str, Any] = {name: read_table(source, name) for name in FRAMES}
@@ -49,7 +49,7 @@ def lay_out_report(run: RunConfig, study: Study, source: Path, folder: Path) -> 
     data = ReportData(
         study=study,
         manifest=manifest,
-        checks=[*run_audit(study), *_of_tables(source)],
+        checks=[*printed, *_of_tables(source)],
         estimates=estimates,
         curves={key: curves for key in study.endpoints if (curves := _curves(study, key, source)) is not None},
         beliefs=_beliefs(run, frames["conflict"]),

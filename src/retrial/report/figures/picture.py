@@ -60,9 +60,11 @@ class Picture:
 def finish(figure: Figure, key: str, title: str, caption: str, alt: str, *, press: bool = False) -> Picture:
     """Write the figure without dates or versions, so that the same data give the same bytes; `press`: for a printer too."""
     with without_missing_glyphs():
+        # once, not for every format again; a drawing that finds its own layout is drawn twice
+        if (engine := figure.get_layout_engine()) is not None:
+            engine.execute(figure)
+            figure.set_layout_engine("none")
         svg = saved(figure, "svg", {"Date": None, "Creator": None}, SCREEN_DOTS)
-    # the places that the first drawing found stay
-    figure.set_layout_engine("none")
     return Picture(key, title, caption, alt, _short(svg), drawn(figure, press=press), figure.get_figwidth() > SINGLE)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
 
 from retrial.report.data import ReportData, of_models
 from retrial.report.figures.picture import INK, METHOD_COLOURS, QUIET, RULE, WIDTH, Picture, finish, safe, style
@@ -24,6 +24,8 @@ _PANEL_TITLES = {"log_hazard_ratio": "hazard ratio", "log_odds_ratio": "odds rat
 _ACROSS = 3
 _MOST_EFFECTS = 4
 """Columns of the picture of effects that have room for their names."""
+_DECADES = 100.0
+"""Ends of a logarithmic axis whose ratio is less are told by 1, 2 and 5, not by powers of ten alone."""
 _POINTS = 100
 """Points of a ridge: more than a screen or paper shows."""
 
@@ -168,8 +170,11 @@ def _baseline(axes: Axes, model: str, title: str, part: pd.DataFrame, record: di
     value, density = part["value"].to_numpy(), part["density"].to_numpy()
     if str(part["per"].iloc[0]) == "log unit":
         axes.set_xscale("log")
+        narrow = value.max() < _DECADES * value.min()
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.xaxis.set_minor_locator(NullLocator())
+        title = upper_first(title.removeprefix("Log "))
     axes.fill_between(value, 0, density, color="#4a6d8c", alpha=0.28, linewidth=0)
     axes.plot(value, density, color="#4a6d8c", linewidth=1.0)
     axes.set_ylim(0, float(np.quantile(density, 0.995)) * 1.12)

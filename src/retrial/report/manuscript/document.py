@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,23 @@ class Grid:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric: frozenset[int]
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Of the width, by column: as long as a column's longest number or word, or where cells are long texts by the root of their length."""
+        full = [self.columns, *(row for row in self.rows if len(row) == len(self.columns))]
+        asked = []
+        for place in range(len(self.columns)):
+            cells = [row[place] for row in full]
+            longest, word = max(map(len, cells)), max(len(word) for cell in cells for word in cell.split() or [""])
+            asked.append(
+                min(max(word, _ROOT * math.sqrt(longest), _LEAST), _MOST) if longest > word else max(min(word, _MOST), _LEAST)
+            )
+        return tuple(share / sum(asked) for share in asked)
+
+
+_LEAST, _MOST, _ROOT = 7.0, 60.0, 4.0
+"""Letters that a column asks room for, and how that grows with the root of its longest text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def write_manuscript(data: ReportData, sections: Sequence[Section], supplement: 
 
 
 def _source() -> list[Block]:
-    text = f"All results are from the numbers of the study [@{STUDY}] as the audit lets them be used."
+    text = f"All results are from the numbers that the paper prints [@{STUDY}], as the audit lets them be used."
     return [Paragraph(text, cited=True)]
 
 

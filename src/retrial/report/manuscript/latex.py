@@ -177,11 +177,9 @@ def _short(grid: Grid) -> Iterator[str]:
 
 
 def _long(grid: Grid, caption: str) -> Iterator[str]:
-    """Columns as wide as their longest cells ask, within bounds."""
-    full = [grid.columns, *(row for row in grid.rows if len(row) == len(grid.columns))]
-    asked = [min(max(*(len(row[place]) for row in full), 8), 40) for place in range(len(grid.columns))]
-    room = 0.98 - 0.015 * len(asked)
-    kinds = "".join(rf">{{\raggedright\arraybackslash}}p{{{room * width / sum(asked):.3f}\linewidth}}" for width in asked)
+    """Columns as wide as their cells ask, within bounds."""
+    room = 0.98 - 0.015 * len(grid.columns)
+    kinds = "".join(rf">{{\raggedright\arraybackslash}}p{{{room * share:.3f}\linewidth}}" for share in grid.shares)
     head = " & ".join(latex_text(text) for text in grid.columns) + r" \\"
     yield rf"\begin{{longtable}}{{{kinds}}}"
     yield rf"{caption} \\"

@@ -26,8 +26,6 @@ _PREAMBLE = """#set document(title: {title}, date: none)
 """
 _LONG_WORD, _PIECE = 24, 12
 """Words longer than this may break, after so many letters."""
-_WIDEST = 40
-"""Letters that a column asks room for at most."""
 _MAY_BREAK = "\N{ZERO WIDTH SPACE}"
 
 
@@ -80,9 +78,7 @@ def _named(text: str, references: Mapping[str, Reference]) -> str:
 
 def _table(grid: Grid) -> str:
     width = len(grid.columns)
-    full = [grid.columns, *(row for row in grid.rows if len(row) == width)]
-    asked = [min(max(7, *(len(row[place]) for row in full)), _WIDEST) for place in range(width)]
-    columns = ", ".join(f"{letters}fr" for letters in asked)
+    columns = ", ".join(f"{share:.3f}fr" for share in grid.shares)
     aligned = ", ".join("right" if place in grid.numeric else "left" for place in range(width))
     head = ", ".join(f"strong({_string(text)})" for text in grid.columns)
     rows = [

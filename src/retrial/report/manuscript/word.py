@@ -77,7 +77,10 @@ def _table(document: Any, grid: Grid) -> None:
 
     document.add_paragraph(_clean(grid.title), style="Caption").paragraph_format.keep_with_next = True
     table = document.add_table(rows=0, cols=len(grid.columns), style="Light Shading")
-    widths = _widths(grid)
+    table.autofit = False  # LibreOffice goes by the columns, Word by the cells
+    widths = [Cm(_WIDTH_CM * share) for share in grid.shares]
+    for column, width in zip(table.columns, widths, strict=True):
+        column.width = width
     for number, row in enumerate((grid.columns, *grid.rows)):
         cells = table.add_row().cells
         if len(row) == 1 < len(grid.columns):
@@ -88,18 +91,11 @@ def _table(document: Any, grid: Grid) -> None:
             run = paragraph.add_run(_clean(text))
             run.font.size = Pt(8)
             run.font.bold = number == 0
-            cells[place].width = Cm(widths[place])
+            cells[place].width = widths[place]
             if place in grid.numeric:
                 paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
     notes = document.add_paragraph().add_run(_clean(grid.notes))
     notes.font.size = Pt(8)
-
-
-def _widths(grid: Grid) -> list[float]:
-    """Centimetres a column, by what its cells ask within bounds."""
-    full = [grid.columns, *(row for row in grid.rows if len(row) == len(grid.columns))]
-    asked = [min(max(*(len(row[place]) for row in full), 7), 24) for place in range(len(grid.columns))]
-    return [_WIDTH_CM * width / sum(asked) for width in asked]
 
 
 def _fixed(document: Any) -> bytes:

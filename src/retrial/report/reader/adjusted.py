@@ -29,9 +29,8 @@ def adjusted_section(data: ReportData) -> Iterator[Section]:
         first = next((row.model for row in mine if row.method == "bayes"), "")
         rows += [_row(data, row) for row in mine if row.adjusted_for == full and (row.method != "bayes" or row.model == first)]
     if rows:
-        table = Table(
-            "adjusted_patients", "", _caption(data, ours), ("Quantity", "Unadjusted", "Adjusted"), tuple(rows), sides=True
-        )
+        columns = ("Quantity", "Unadjusted", "Adjusted")
+        table = Table("adjusted_patients", "", _caption(data, ours), columns, tuple(rows), frozenset((1, 2)))
         yield Section("adjusted", "Adjusted for the patients' covariates", (table,))
 
 

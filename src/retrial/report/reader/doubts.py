@@ -66,7 +66,7 @@ def _design(data: ReportData, endpoint: str) -> Iterator[str]:
         return
     words = str(ruled["words"].iloc[0])
     if (ruled["status"] != "ok").any():
-        yield f"were it so that {words}: no life table was found that carries the printed numbers."
+        yield f"under the rule “{words}” no life table was found that carries the printed numbers."
         return
     before, after = (part[part["quantity"] == "rmst_difference"] for part in (tables, ruled))
     if before.empty or after.empty:
@@ -76,7 +76,7 @@ def _design(data: ReportData, endpoint: str) -> Iterator[str]:
     settled = bool(pd.isna(after["settled"].iloc[0]) or not after["settled"].iloc[0])
     told = "" if pd.isna(evidence) else f" (log Bayes factor {fmt.decimal(evidence, 1)}, SE {fmt.decimal(error, 1)})"
     yield (
-        f"were it so that {words}{told}, the difference in restricted mean survival of the tables to {time:g} months would be"
+        f"under the rule “{words}”{told} the difference in restricted mean survival to {time:g} months, over the tables, would be"
         f" {fmt.decimal(new, 1)} months, not {fmt.decimal(old, 1)}{'' if settled else '; the samplers have not settled this'}."
         " The posteriors rest on the tables without that rule."
     )

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
-from retrial.report.figures.picture import INK, RULE, WIDTH, Picture, finish, safe, style
-from retrial.report.labels import adjusted_label, endpoint_label, model_label, prior_label, upper_first
+from retrial.report.figures.picture import RULE, WIDTH, Picture, finish, safe, style
+from retrial.report.labels import adjusted_label, endpoint_label, model_label, upper_first
 from retrial.report.section import Section
+from retrial.report.sensitivity.pictures import legend_below, line_of
 from retrial.report.table import Table, text_row
 
 KEY, TITLE = "operating", "Errors of stated rules"
@@ -77,6 +78,7 @@ def operating_pictures(data: ReportData) -> Iterator[Picture]:
             names.append(f"{upper_first(endpoint_label(data.study, str(endpoint)))}: {about}")
             axes.set_title(safe(names[-1], 48, 2), fontsize=8, parse_math=False)
             _claims(axes, part)
+        legend_below(figure, grid.flat[0])
         rule = frame["rule"].iloc[0]
         caption = (
             f"Share of simulated studies that claim an effect by the rule {rule}, at every true ratio: type I error at 1, power elsewhere. A line a"
@@ -91,12 +93,9 @@ def operating_pictures(data: ReportData) -> Iterator[Picture]:
 def _claims(axes: Axes, part: pd.DataFrame) -> None:
     for position, (name, line) in enumerate(part.groupby("prior", sort=False)):
         line = line.sort_values("true_ratio")
-        colour, width = (INK, 1.8) if position == 0 else (f"C{(position - 1) % 10}", 0.8)
         errors = 2 * line["claims_error"] if position == 0 else None
-        label = safe(prior_label(str(name)), 24, 1)
-        axes.errorbar(line["true_ratio"], line["claims"], yerr=errors, color=colour, linewidth=width, capsize=2, label=label)
+        axes.errorbar(line["true_ratio"], line["claims"], yerr=errors, capsize=2, **line_of(position, str(name)))
     axes.axhline(0.025, color=RULE, linewidth=0.6, linestyle=":")
     axes.set_ylim(0, 1.01)
     axes.set_xlabel("true ratio")
     axes.set_ylabel("studies that claim an effect")
-    axes.legend(fontsize=4.8, loc="upper right", ncols=2 if part["prior"].nunique() > 6 else 1)

@@ -81,7 +81,7 @@ def _panels(data: ReportData, frame: pd.DataFrame, draw: Draw, key: str, title: 
             names.append(f"{upper_first(endpoint_label(data.study, str(endpoint)))}: {about}")
             axes.set_title(safe(names[-1], 48, 2), fontsize=8, parse_math=False)
             draw(axes, part)
-        _legend_below(figure, grid.flat[0])
+        legend_below(figure, grid.flat[0])
         left = len(parts) - len(shown)
         told = f"{caption} {left} more in {key}.csv." if left else caption
         return finish(
@@ -93,7 +93,7 @@ def _panels(data: ReportData, frame: pd.DataFrame, draw: Draw, key: str, title: 
         )
 
 
-def _legend_below(figure: Figure, axes: Axes) -> None:
+def legend_below(figure: Figure, axes: Axes) -> None:
     """One legend for all panels, where their lines have names."""
     lines, names = axes.get_legend_handles_labels()
     if lines:
@@ -152,19 +152,18 @@ def _map(axes: Axes, part: pd.DataFrame) -> None:
     axes.set_ylabel("prior SD of the log ratio")
 
 
+def line_of(position: int, prior: str) -> dict[str, Any]:
+    """How a prior's line looks, and its name: the main prior's, which comes first, is the thicker one."""
+    label = safe(prior_label(prior), 24, 1)
+    if position == 0:
+        return {"color": INK, "linewidth": 1.8, "linestyle": "-", "label": label}
+    round_, place = divmod(position - 1, len(_COLOURS))
+    return {"color": _COLOURS[place], "linewidth": 0.8, "linestyle": _DASHES[round_ % len(_DASHES)], "label": label}
+
+
 def _curves(axes: Axes, part: pd.DataFrame) -> None:
     for position, (name, line) in enumerate(part.groupby("prior", sort=False)):
-        colour = INK if position == 0 else _COLOURS[(position - 1) % len(_COLOURS)]
-        dashes: Any = "-" if position == 0 else _DASHES[(position - 1) // len(_COLOURS) % len(_DASHES)]
-        width = 1.8 if position == 0 else 0.8
-        axes.plot(
-            line["ratio"],
-            line["probability"],
-            color=colour,
-            linewidth=width,
-            linestyle=dashes,
-            label=safe(prior_label(str(name)), 24, 1),
-        )
+        axes.plot(line["ratio"], line["probability"], **line_of(position, str(name)))
     axes.axvline(1.0, color=RULE, linewidth=0.6)
     for level in (0.95, 0.975):
         axes.axhline(level, color=RULE, linewidth=0.5, linestyle=":")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from retrial.estimate import FROM_PERCENT, Estimate, Method
@@ -98,28 +98,40 @@ def intervals_caption(rows: Sequence[Estimate]) -> str:
     return "; ".join(parts) + "." if parts else ""
 
 
+Kinds = Mapping[Method, frozenset[tuple[float, str]]]
+"""By method, the levels and kinds of its intervals."""
+
+
+def _kinds(rows: Sequence[Estimate]) -> Kinds:
+    return {
+        method: frozenset((row.level, row.interval_kind) for row in rows if row.method == method and row.interval_kind != "none")
+        for method in ORDER
+    }
+
+
 def side_by_side(data: ReportData, groups: Sequence[Group], *, key: str, title: str, folded: bool = False) -> Table:
     """One row per quantity and contrast; published, frequentist and Bayesian in columns, every model and prior a line."""
     shown = [group for group in groups if group.first.unit != "log ratio"] or list(groups)
     present = [method for method in ORDER if any(group.by(method) for group in shown)]
     every = [row for group in shown for row in group.rows]
+    kinds = _kinds(every)
     rows: list[Row] = []
     for endpoint, members in itertools.groupby(shown, key=lambda group: group.endpoint):
         rows.append(Row(((Line(upper_first(endpoint_label(data.study, endpoint))),),), "group"))
-        rows += [_row(data, group, present, every) for group in members]
+        rows += [_row(data, group, present, kinds) for group in members]
     left_out = " Logarithms of ratios are in tables/estimates.csv." if len(shown) < len(groups) else ""
     columns = ("Quantity", *(METHODS[method] for method in present))
     return Table(key, title, intervals_caption(every) + left_out, columns, tuple(rows), folded=folded, sides=True)
 
 
-def _row(data: ReportData, group: Group, present: Sequence[Method], every: Sequence[Estimate]) -> Row:
+def _row(data: ReportData, group: Group, present: Sequence[Method], kinds: Kinds) -> Row:
     name = Line(upper_first(estimate_label(group.first)), contrast_label(group.first.contrast, group.first.adjusted_for))
     notes = dict.fromkeys(row.note for row in group.rows if row.note)
-    cells = [_cell(data, group, method, every) for method in present]
+    cells = [_cell(data, group, method, kinds) for method in present]
     return Row(((name, *(Line("", note) for note in notes)), *cells), "failed" if any(row.failed for row in group.rows) else "")
 
 
-def _cell(data: ReportData, group: Group, method: Method, every: Sequence[Estimate]) -> Cell:
+def _cell(data: ReportData, group: Group, method: Method, kinds: Kinds) -> Cell:
     """Lines of one method: a subheading per model where Bayesian priors follow, then a line per row."""
     rows = group.by(method)
     lines: list[Line] = []
@@ -127,7 +139,7 @@ def _cell(data: ReportData, group: Group, method: Method, every: Sequence[Estima
         mine = [row for row in rows if row.model == model and not _same_in_all_tables(row)]
         if method == "bayes" and model:
             lines.append(Line("", _model_and_source(group, mine)))
-        lines += [_line(data, row, every) for row in mine]
+        lines += [_line(data, row, kinds) for row in mine]
     return tuple(lines)
 
 
@@ -136,14 +148,14 @@ def _same_in_all_tables(row: Estimate) -> bool:
     return is_spread(row) and row.lower == row.upper
 
 
-def _line(data: ReportData, row: Estimate, every: Sequence[Estimate]) -> Line:
+def _line(data: ReportData, row: Estimate, kinds: Kinds) -> Line:
     """One number; the reason of a failure without its details, which the status and the diagnostics have."""
     if is_spread(row) and row.method == "bayes" and not row.failed:
         return Line(written(row), f"{_note(data, row)}, median and range over the tables")
     if is_spread(row) and not row.failed:
         return Line(fmt.interval(row.lower, row.upper, fmt.formatter_of(row)), "over the tables")
     failure = row.status.partition(";")[0] if row.failed else ""
-    return Line(written(row) + _own_level(row, every), _note(data, row), failure, row.failed)
+    return Line(written(row) + _own_level(row, kinds), _note(data, row), failure, row.failed)
 
 
 def _model_and_source(group: Group, rows: Sequence[Estimate]) -> str:
@@ -174,11 +186,8 @@ def audit_note(data: ReportData, row: Estimate) -> str:
     return decided(data.checks, row.path) if row.path else ""
 
 
-def _own_level(row: Estimate, every: Sequence[Estimate]) -> str:
+def _own_level(row: Estimate, kinds: Kinds) -> str:
     """A row whose interval differs in kind or level from its method's others says so itself."""
-    kinds = {
-        (other.level, other.interval_kind) for other in every if other.method == row.method and other.interval_kind != "none"
-    }
-    if len(kinds) < 2 or row.interval_kind == "none":
+    if len(kinds[row.method]) < 2 or row.interval_kind == "none":
         return ""
     return f" [{fmt.level(row.level)} {INTERVALS[row.interval_kind]}]"
