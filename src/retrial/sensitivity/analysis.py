@@ -20,6 +20,7 @@ from retrial.sensitivity.conclusions import conclusion_rows
 from retrial.sensitivity.credibility import credibility_estimates
 from retrial.sensitivity.evalue import e_value_estimates
 from retrial.sensitivity.future import future_rows
+from retrial.sensitivity.operating.printed import printed_rows
 from retrial.sensitivity.own_probabilities import prior_probabilities
 from retrial.sensitivity.prior_grid import belief_rows, contour_rows, curve_rows, grid_rows, scepticism_rows, side
 from retrial.study.study import Study
@@ -57,6 +58,7 @@ def sensitivity_tables(
             *_closed_form(study),
             *(row for one, found in after for row in censoring_tipping(one.named, found, levels, side(one, tail))),
         ],
+        "operating": each(lambda effect: printed_rows(effect, run.operating, tail)),
         "conclusions": each(lambda one: conclusion_rows(one, asked, tail, completed[one.endpoint, one.model])),
     }
     return {name: pd.DataFrame(rows) for name, rows in tables.items() if rows}

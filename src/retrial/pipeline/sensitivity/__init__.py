@@ -50,7 +50,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     run = in_standard_errors(run, used)
     rows = closed_form(run, used)
     reconstructed, fits = fitted(run, study, used, checks, stages)
-    about = run.about("models", "priors", "endpoints", "questions", "sensitivity")
+    about = run.about("models", "priors", "endpoints", "questions", "sensitivity", "operating")
     tables = stages.run("sensitivity", sensitivity_tables, about, used, fits.posteriors, fits.diagnostics)
     if not rows and "conclusions" not in tables:
         raise DataError("nothing to do", ["effects: got no treatment effect with an interval or p; one is needed"])
