@@ -15,6 +15,7 @@ from retrial.sensitivity.prior_grid import claimed, on_side, side, status_of
 
 Row = dict[str, Any]
 AS_IT_IS = "as it is"
+_Z = 1.959964
 HARD = 2.0
 """Hazard after censoring, in the arm that would lose by it, that a conclusion is held against."""
 
@@ -30,7 +31,11 @@ def conclusion_rows(effect: Effect, asked: Assumptions, tail: float, completed: 
     towards = asked.expected_ratio if of_side < 0 else 1 / asked.expected_ratio
     for mean, sd in [(float(np.log(towards)), 0.0), *((0.0, sd) for sd in asked.bias_sds if sd > 0)]:
         cells = one_bias(effect, mean, sd, tail)
-        told = f"a bias that alone would give a ratio of {np.exp(mean):.3g}" if sd == 0 else f"a bias of unknown side, SD {sd:g}"
+        told = (
+            f"a bias that alone would give a ratio of {np.exp(mean):.3g}"
+            if sd == 0
+            else f"a bias of unknown side, {np.exp(_Z * sd):.3g}-fold at most (95 %)"
+        )
         yield _row(effect, asked, "bias", told, float(claimed(cells, of_side)[0]), of_side, status_of(cells)[0])
     if completed is not None:
         yield from _after_censoring(effect, asked, of_side, completed)

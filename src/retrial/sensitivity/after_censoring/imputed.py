@@ -23,11 +23,13 @@ from scipy.special import ndtr
 from retrial.answers.follow_up import FollowUp
 from retrial.data.life_table import on
 from retrial.dims import PRIOR
+from retrial.fit.ensemble import EFFECT
 from retrial.fit.posterior_file import WEIGHT, by_number
 from retrial.priors.prior import Prior
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.seeds import seed_sequence
-from retrial.sensitivity.after_censoring.means import Cumulative, flat_draws, hazard_of_arm, numbers_by_weight
+from retrial.sensitivity.after_censoring.means import Cumulative, flat_draws, hazard_of_arm
+from retrial.sensitivity.any_prior.likelihood import crossing
 from retrial.study.study import Study
 from retrial.tables.kernel.comparison import BETA_LIMIT, EFRON, cox
 from retrial.tables.kernel.compiled import compiled
@@ -37,6 +39,8 @@ IMPUTATIONS = 400
 """Completed tables of each pair of hazards: the mean of the log ratio is right to a twentieth of its SD between them."""
 _REACH, _POINTS = 5.0, 401
 """SEs beyond all estimates, and points, of the grid of β."""
+_FAR = 9.0
+"""SDs of a normal beyond which nothing of it lies."""
 _FREE = BETA_LIMIT / 2
 """|b| from which on Cox's likelihood has no maximum."""
 
@@ -142,13 +146,12 @@ def imputed_ratios(
     horizon = FollowUp.of(table, weights / weights.sum()).months
     name, own = prior
     values = {str(key): flat_draws(item) for key, item in posterior.sel({PRIOR: name}).data_vars.items()}
-    shares = numbers_by_weight(weights, IMPUTATIONS)
     rng = np.random.default_rng(seed_sequence(run.seed, "imputed", endpoint, spec.name))
+    tables, drawn = spread_draws(values[EFFECT], weights, rng)
     ratios = np.array(run.sensitivity.hazard_after_censoring)
     parts: list[tuple[np.ndarray, ...]] = []
-    for index in np.flatnonzero(shares):
-        rows = rng.choice(next(iter(values.values())).shape[1], int(shares[index]), replace=False)
-        draws = {key: value[index][rows] for key, value in values.items()}
+    for index in np.unique(tables):
+        draws = {key: value[index][drawn[tables == index]] for key, value in values.items()}
         arms = [
             imputed_times(table.times, events, censored, hazard_of_arm(hazard, draws, arm), ratios, horizon, rng)
             for arm, (events, censored) in enumerate(zip(*table.counts(int(index)), strict=True))
@@ -158,21 +161,51 @@ def imputed_ratios(
     return Imputed(estimate, error, horizon, own)
 
 
+def spread_draws(beta: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Tables and draws of each imputation: evenly spaced in the posterior of β (table, draw), tables by their weights, from a random start."""
+    each = np.repeat(weights / weights.sum() / beta.shape[1], beta.shape[1])
+    order = np.argsort(beta.ravel(), kind="stable")
+    at = (np.arange(IMPUTATIONS) + rng.uniform()) / IMPUTATIONS
+    chosen = order[np.minimum(np.searchsorted(np.cumsum(each[order]), at), order.size - 1)]
+    return chosen // beta.shape[1], chosen % beta.shape[1]
+
+
 def pooled(found: Imputed, tail: float) -> Pooled:
     """The mixture of the completed tables' posteriors; limits with the probability `tail` beyond each. NaN where an imputation has no estimate."""
     usable = np.isfinite(found.se) & (np.abs(found.log_ratio) < _FREE)
     failed = (~usable).sum(axis=-1)
-    shape = failed.shape
-    below, error, lower, median, upper = (np.full(shape, np.nan) for _ in range(5))
-    for place in np.ndindex(*shape):
-        if failed[place] == 0:
-            b, s = found.log_ratio[place][:, None], found.se[place][:, None]
-            beta = np.linspace((b - _REACH * s).min(), (b + _REACH * s).max(), _POINTS)
-            cdf = _cdf(beta, b, s, found.prior)
-            each = np.array([np.interp(0.0, beta, one) for one in cdf])
-            below[place], error[place] = each.mean(), each.std(ddof=1) / math.sqrt(each.size)
-            lower[place], median[place], upper[place] = np.interp([tail, 0.5, 1 - tail], cdf.mean(axis=0), beta)
-    return Pooled(below, error, lower, median, upper, failed)
+    b, s = (np.where(failed[..., None] == 0, value, 1.0) for value in (found.log_ratio, found.se))
+    of = _normal if found.prior.family == "normal" else _any
+    each, limits = of(b, s, found.prior, (tail, 0.5, 1 - tail))
+    error = each.std(axis=-1, ddof=1) / math.sqrt(each.shape[-1])
+    below, spread, low, median, high = (np.where(failed == 0, value, np.nan) for value in (each.mean(axis=-1), error, *limits))
+    return Pooled(below, spread, low, median, high, failed)
+
+
+def _normal(b: np.ndarray, s: np.ndarray, prior: Prior, levels: tuple[float, ...]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """P(β < 0) of each imputation (..., imputation), and quantiles (...) of the mixture by bisection; each posterior is normal."""
+    mu, sigma = prior.number("mu"), prior.number("sigma")
+    sd = 1 / np.sqrt(1 / s**2 + 1 / sigma**2)
+    mean = sd**2 * (b / s**2 + mu / sigma**2)
+
+    def cdf(x: np.ndarray) -> np.ndarray:
+        return np.asarray(ndtr((x[..., None] - mean) / sd).mean(axis=-1))
+
+    low, high = (mean - _FAR * sd).min(axis=-1), (mean + _FAR * sd).max(axis=-1)
+    return ndtr(-mean / sd), [crossing(cdf, level, low, high) for level in levels]
+
+
+def _any(b: np.ndarray, s: np.ndarray, prior: Prior, levels: tuple[float, ...]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The same under any prior, on a grid of β that holds its median."""
+    middle = float(prior.distribution.ppf(0.5))
+    each, limits = np.empty(b.shape), np.empty((len(levels), *b.shape[:-1]))
+    for place in np.ndindex(*b.shape[:-1]):
+        one, error = b[place][:, None], s[place][:, None]
+        beta = np.linspace(min((one - _REACH * error).min(), middle), max((one + _REACH * error).max(), middle), _POINTS)
+        cdf = _cdf(beta, one, error, prior)
+        each[place] = [np.interp(0.0, beta, row) for row in cdf]
+        limits[(slice(None), *place)] = np.interp(levels, cdf.mean(axis=0), beta)
+    return each, list(limits)
 
 
 def _cdf(beta: np.ndarray, b: np.ndarray, s: np.ndarray, prior: Prior) -> np.ndarray:
