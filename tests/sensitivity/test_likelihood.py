@@ -176,7 +176,7 @@ def test_a_bias_on_draws_is_that_of_their_tables(tables: tuple[np.ndarray, Margi
 def test_a_planted_bias_is_found_at_its_tipping_value() -> None:
     """Studies whose effect is none and whose estimates are biased by m: the mean tipping bias at 0.5 is m (the estimate itself)."""
     rng, planted = np.random.default_rng(7), -0.9
-    estimates = rng.normal(planted, S, 400)
+    estimates = rng.normal(planted, S, 100)
     tips = []
     for y in estimates:
         effect = normal_effect(y=float(y), prior=Prior("normal", (0.0, 1000.0)))
@@ -187,7 +187,7 @@ def test_a_planted_bias_is_found_at_its_tipping_value() -> None:
     # a bias of tip - z s is what makes the estimate: y = m + noise
     recovered = found[tipped] - Z * S
     assert recovered == pytest.approx(estimates[tipped], abs=1e-5)
-    assert estimates.mean() == pytest.approx(planted, abs=3 * S / math.sqrt(400))
+    assert estimates.mean() == pytest.approx(planted, abs=3 * S / math.sqrt(100))
 
 
 def test_beliefs_turn_with_a_good_event() -> None:

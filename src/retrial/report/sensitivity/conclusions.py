@@ -121,7 +121,7 @@ class _Paragraph:
             if groups[kind]:
                 yield f"{words}: {'; '.join(groups[kind])}."
         if groups["untold"]:
-            yield f"Too few draws to tell: {'; '.join(groups['untold'])}."
+            yield f"It cannot be told: {'; '.join(groups['untold'])}."
 
     def _prior_in_words(self, name: str) -> str:
         """With where 95 % of its ratios lie, as its mean and SD have it."""

@@ -187,7 +187,7 @@ SENSITIVITY: dict[str, Artefact] = {
     "operating": Artefact(
         "operating.csv",
         "operating characteristics of stated rules in simulated studies of this size, a row a scenario, prior and rule",
-        "simulate",
+        "sensitivity, reanalyse (printed ratios alone), simulate",
         "report: Errors of stated rules",
         columns(f"""{_WHOSE}
     prior
