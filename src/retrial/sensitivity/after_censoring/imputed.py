@@ -29,7 +29,7 @@ from retrial.priors.prior import Prior
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.seeds import seed_sequence
 from retrial.sensitivity.after_censoring.means import Cumulative, flat_draws, hazard_of_arm
-from retrial.sensitivity.any_prior.likelihood import crossing
+from retrial.sensitivity.any_prior.likelihood import crossing, distribution_of
 from retrial.study.study import Study
 from retrial.tables.kernel.comparison import BETA_LIMIT, EFRON, cox
 from retrial.tables.kernel.compiled import compiled
@@ -197,7 +197,7 @@ def _normal(b: np.ndarray, s: np.ndarray, prior: Prior, levels: tuple[float, ...
 
 def _any(b: np.ndarray, s: np.ndarray, prior: Prior, levels: tuple[float, ...]) -> tuple[np.ndarray, list[np.ndarray]]:
     """The same under any prior, on a grid of β that holds its median."""
-    middle = float(prior.distribution.ppf(0.5))
+    middle = float(distribution_of(prior).ppf(0.5))
     each, limits = np.empty(b.shape), np.empty((len(levels), *b.shape[:-1]))
     for place in np.ndindex(*b.shape[:-1]):
         one, error = b[place][:, None], s[place][:, None]
@@ -211,7 +211,7 @@ def _any(b: np.ndarray, s: np.ndarray, prior: Prior, levels: tuple[float, ...]) 
 def _cdf(beta: np.ndarray, b: np.ndarray, s: np.ndarray, prior: Prior) -> np.ndarray:
     """Of each imputation's posterior, (imputation, point): mass of N(b, s²) between points, weighed by the prior in their middle."""
     mass = np.diff(ndtr((beta - b) / s), axis=1)
-    density = np.asarray(prior.distribution.logpdf((beta[1:] + beta[:-1]) / 2))
+    density = np.asarray(distribution_of(prior).logpdf((beta[1:] + beta[:-1]) / 2))
     weighed = np.pad(mass * np.exp(density - density.max()), ((0, 0), (1, 0)))
     cumulated = np.cumsum(weighed, axis=1)
     return np.asarray(cumulated / cumulated[:, -1:])
