@@ -1,4 +1,4 @@
-"""Real patients of public data sets, thinned to the size of small trials, as life tables."""
+"""Real patients of public data sets, thinned to the size of small trials, as life tables on whole units or tenths of them."""
 
 from __future__ import annotations
 
@@ -18,74 +18,92 @@ MOST = 0.8
 """Largest part of an arm that a thinning takes, so that thinnings of one data set differ."""
 
 
+WITHIN = 7
+"""Seed of the times within the unit of a data set that is recorded more coarsely than a study prints."""
+
+
 @dataclass(frozen=True)
 class Patients:
-    """time in recording units (whole numbers from 1), event 0/1, experimental 0/1; `unit` as a study file says it."""
+    """time in units (above 0) as recorded every `recorded` units, event 0/1, experimental 0/1; `unit` as a study file says it."""
 
     time: np.ndarray
     event: np.ndarray
     experimental: np.ndarray
     unit: str
+    recorded: float
+
+    def steps(self, step: float) -> np.ndarray:
+        """Number of the step (1, 2, ...) in which each patient leaves; a time recorded more coarsely is anywhere in its own unit."""
+        time = self.time
+        if step < self.recorded:
+            time = time - self.recorded * np.random.default_rng(WITHIN).uniform(size=time.size)
+        return np.maximum(np.ceil(np.round(time / step, ROUNDING)), 1.0).astype(int)
 
 
-def _whole(time: pd.Series, event: pd.Series, experimental: pd.Series, unit: str, length: float = 1.0) -> Patients:
+ROUNDING = 9
+"""Decimals of steps: 3 / 0.1 is 30 of them, not 30.000000000000004."""
+
+
+def _units(
+    time: pd.Series, event: pd.Series, experimental: pd.Series, unit: str, length: float = 1.0, recorded: float = 1.0
+) -> Patients:
     known = time.notna() & event.notna() & experimental.notna()
-    whole = np.maximum(np.ceil(time[known].to_numpy(dtype=float) / length), 1.0)
-    return Patients(whole, event[known].to_numpy(dtype=int), experimental[known].to_numpy(dtype=int), unit)
+    units = time[known].to_numpy(dtype=float) / length
+    return Patients(units, event[known].to_numpy(dtype=int), experimental[known].to_numpy(dtype=int), unit, recorded / length)
 
 
 def _lung() -> Patients:
     frame = datasets.load_lung()
-    return _whole(frame["time"], frame["status"], frame["sex"] == 2, "months", DAYS_PER_MONTH)
+    return _units(frame["time"], frame["status"], frame["sex"] == 2, "months", DAYS_PER_MONTH)
 
 
 def _gbsg2() -> Patients:
     frame = datasets.load_gbsg2()
-    return _whole(frame["time"], frame["cens"], frame["horTh"] == "yes", "months", DAYS_PER_MONTH)
+    return _units(frame["time"], frame["cens"], frame["horTh"] == "yes", "months", DAYS_PER_MONTH)
 
 
 def _lymph_node() -> Patients:
     frame = datasets.load_lymph_node()
-    return _whole(frame["survtime"], frame["censdead"], frame["menopause"] == frame["menopause"].min(), "months", DAYS_PER_MONTH)
+    return _units(frame["survtime"], frame["censdead"], frame["menopause"] == frame["menopause"].min(), "months", DAYS_PER_MONTH)
 
 
 def _rossi() -> Patients:
     frame = datasets.load_rossi()
-    return _whole(frame["week"], frame["arrest"], frame["fin"] == 1, "weeks")
+    return _units(frame["week"], frame["arrest"], frame["fin"] == 1, "weeks")
 
 
 def _waltons() -> Patients:
     frame = datasets.load_waltons()
-    return _whole(frame["T"], frame["E"], frame["group"] == "control", "days")
+    return _units(frame["T"], frame["E"], frame["group"] == "control", "days")
 
 
 def _kidney() -> Patients:
     # quarter-years; the file says months because a study file knows no quarters
     frame = datasets.load_kidney_transplant()
-    return _whole(frame["time"], frame["death"], frame["age"] < frame["age"].median(), "months", DAYS_PER_YEAR / 4)
+    return _units(frame["time"], frame["death"], frame["age"] < frame["age"].median(), "months", DAYS_PER_YEAR / 4)
 
 
 def _democracies() -> Patients:
     frame = datasets.load_dd()
-    return _whole(frame["duration"], frame["observed"], frame["democracy"] == "Democracy", "years")
+    return _units(frame["duration"], frame["observed"], frame["democracy"] == "Democracy", "years")
 
 
 def _senators() -> Patients:
     frame = datasets.load_canadian_senators()
     party = frame["Political Affiliation at Appointment"].astype(str)
-    return _whole(frame["diff_days"], frame["observed"], party.str.startswith("Liberal"), "years", DAYS_PER_YEAR)
+    return _units(frame["diff_days"], frame["observed"], party.str.startswith("Liberal"), "years", DAYS_PER_YEAR)
 
 
 def _larynx() -> Patients:
     # quarter-years, as above
     frame = datasets.load_larynx()
-    return _whole(frame["time"], frame["death"], (frame["Stage_III"] + frame["Stage_IV"]) == 0, "months", 0.25)
+    return _units(frame["time"], frame["death"], (frame["Stage_III"] + frame["Stage_IV"]) == 0, "months", 0.25, recorded=0.1)
 
 
 def _heart() -> Patients:
     frame = datasets.load_stanford_heart_transplants()
     last = frame.sort_values("stop").groupby("id").tail(1)
-    return _whole(last["stop"], last["event"], last["transplant"] == 1, "months", DAYS_PER_MONTH)
+    return _units(last["stop"], last["event"], last["transplant"] == 1, "months", DAYS_PER_MONTH)
 
 
 SOURCES: dict[str, Callable[[], Patients]] = {
@@ -111,15 +129,16 @@ def sizes_of(patients: Patients) -> tuple[int, ...]:
     return tuple(size for size in SIZES if size == SIZES[0] or MOST * smaller >= LEAST_LARGE)
 
 
-def thinned(patients: Patients, per_arm: int, seed: int) -> Table:
-    """So many patients of each arm (at most `MOST` of it) drawn without replacement, as a life table on the whole units."""
+def thinned(patients: Patients, per_arm: int, seed: int, step: float = 1.0) -> Table:
+    """So many patients of each arm (at most `MOST` of it) drawn without replacement, as a life table on multiples of `step` units."""
     random = np.random.default_rng(seed)
     chosen = []
     for arm in range(len(ARMS)):
         members = random.permutation(np.flatnonzero(patients.experimental == arm))
         chosen.append(members[: min(per_arm, int(MOST * members.size))])
-    last = int(max(patients.time[index].max() for index in chosen))
+    steps = patients.steps(step)
+    last = int(max(steps[index].max() for index in chosen))
     counts = np.zeros((2, 2, last), dtype=int)
     for arm, index in enumerate(chosen):
-        np.add.at(counts, (patients.event[index], arm, patients.time[index].astype(int) - 1), 1)
-    return Table(np.arange(1.0, last + 1), counts[1], counts[0])
+        np.add.at(counts, (patients.event[index], arm, steps[index] - 1), 1)
+    return Table(np.round(np.arange(1, last + 1) * step, ROUNDING), counts[1], counts[0])

@@ -24,6 +24,9 @@ ENDPOINT = "hidden"
 READING_ERROR = 0.005
 """Largest error of a digitised height (uniform): the published error of digitising software."""
 
+SAME = 1e-6
+"""Times nearer than that are one time."""
+
 
 @dataclass(frozen=True)
 class Given:
@@ -33,8 +36,10 @@ class Given:
     curve_seed: int | None = None
 
 
-def paper(table: Table, time_unit: str, given: Given, recorded: str = "exact") -> str:
-    """The study file: patients, events in all, extremes, medians with their limits where they exist, hazard ratio, χ² and p."""
+def paper(table: Table, time_unit: str, given: Given, recorded: str = "exact", decimals: int = 0) -> str:
+    """The study file, times with so many decimals: patients, events in all, extremes, medians with their limits where they exist, hazard ratio, χ²
+    and p.
+    """
     ratio, chi_square = table.hazard_ratio(RATIO), table.chi_square(TEST)
     lines = [
         "title: A hidden study",
@@ -43,11 +48,11 @@ def paper(table: Table, time_unit: str, given: Given, recorded: str = "exact") -
         "endpoints:",
         f"  {ENDPOINT}:",
         f"    recorded: {recorded}",
-        "    recording_unit: 1",
+        f"    recording_unit: {10.0**-decimals:g}",
         f"    events: {{total: {table.events(TOTAL)}}}",
-        f"    shortest: {table.shortest():.0f}",
-        f"    longest: {table.longest():.0f}",
-        *medians(table),
+        f"    shortest: {table.shortest():.{decimals}f}",
+        f"    longest: {table.longest():.{decimals}f}",
+        *medians(table, decimals),
         *at_risk(table, given.at_risk),
         *(["    curve: curve.csv"] if given.curve_seed is not None else []),
         f"    test: {{name: log_rank, chi_square: {chi_square:.3f}, p: {p_value(float(stats.chi2.sf(chi_square, 1)))}}}",
@@ -58,7 +63,7 @@ def paper(table: Table, time_unit: str, given: Given, recorded: str = "exact") -
     return "\n".join(lines) + "\n"
 
 
-def medians(table: Table) -> list[str]:
+def medians(table: Table, decimals: int) -> list[str]:
     """The section of medians; limits only where both exist and are times."""
     lines = []
     for arm in (*ARMS, TOTAL):
@@ -66,7 +71,7 @@ def medians(table: Table) -> list[str]:
         if not np.isfinite(median.value):
             continue
         limits = f", ci: [{median.lower:.3f}, {median.upper:.3f}]" if np.isfinite(median.lower) and median.lower > 0 else ""
-        lines.append(f"      {arm}: {{value: {median.value:.0f}{limits}}}")
+        lines.append(f"      {arm}: {{value: {median.value:.{decimals}f}{limits}}}")
     return ["    median:", *lines] if lines else []
 
 
@@ -98,18 +103,18 @@ def digitised(table: Table, seed: int) -> pd.DataFrame:
     )
 
 
-def targets_of(table: Table, time_unit: str, given: Given, folder: Path, recorded: str = "exact") -> Targets:
+def targets_of(table: Table, time_unit: str, given: Given, folder: Path, recorded: str = "exact", decimals: int = 0) -> Targets:
     """Write the study file (and curve) to `folder`, read it back, and take its printed numbers as `retrial` does."""
     if given.curve_seed is not None:
         digitised(table, given.curve_seed).to_csv(folder / "curve.csv", index=False)
     path = folder / "paper.yaml"
-    path.write_text(paper(table, time_unit, given, recorded), encoding="utf-8")
+    path.write_text(paper(table, time_unit, given, recorded, decimals), encoding="utf-8")
     curve = None if given.curve_seed is None else read_curve(folder / "curve.csv")
     return targets_from_study(load_study(path).comparisons()[0], ENDPOINT, curve=curve)
 
 
 def on_grid(table: Table, targets: Targets) -> Table:
     """The hidden table on the reconstruction's grid."""
-    first = int(targets.first) - 1
+    first = int(np.searchsorted(table.times, targets.first - SAME))
     leaving = table.r[:2, :-1] - table.r[:2, 1:]
     return Table(targets.times, table.d[:2, first:], (leaving - table.d[:2])[:, first:])

@@ -33,6 +33,8 @@ THINNINGS = 4
 AT_RISK_COLUMNS = 5
 SUMMARIES, AT_RISK, CURVE = "summaries", "at_risk", "curve"
 KINDS = (SUMMARIES, AT_RISK, CURVE)
+DECIMALS = {"": 0, "_tenths": 1}
+"""Decimals of the printed times, by what follows the kind in the name of its table."""
 TAIL = 0.05
 
 
@@ -44,13 +46,20 @@ class Case:
     per_arm: int
     thinning: int
     kind: str
+    decimals: int = 0
+
+
+def names() -> list[str]:
+    """Names of the tables of cases."""
+    return [f"{kind}{told}" for told in DECIMALS for kind in KINDS]
 
 
 def all_cases(kinds: tuple[str, ...] = KINDS) -> list[Case]:
-    """Every data set, size and thinning under every kind of print."""
+    """Every data set, size and thinning under every kind of print, in whole units and in tenths."""
     sizes = {source: sizes_of(read()) for source, read in SOURCES.items()}
     return [
-        Case(source, size, number, kind)
+        Case(source, size, number, f"{kind}{told}", decimals)
+        for told, decimals in DECIMALS.items()
         for kind in kinds
         for number in range(THINNINGS)
         for source in SOURCES
@@ -78,15 +87,15 @@ def horizon_of(table: Table) -> float:
 
 def given(case: Case, horizon: float) -> Given:
     """What is printed beside the summaries: nothing more, numbers at risk, or a curve."""
-    if case.kind == AT_RISK:
+    if case.kind.startswith(AT_RISK):
         return Given(at_risk=tuple(float(t) for t in np.round(np.linspace(0, horizon, AT_RISK_COLUMNS + 1)[1:])))
-    return Given(curve_seed=case.thinning) if case.kind == CURVE else Given()
+    return Given(curve_seed=case.thinning) if case.kind.startswith(CURVE) else Given()
 
 
 def run_case(case: Case) -> dict[str, object]:
     """One hidden table: reconstruct it from its printed numbers and compare."""
     patients = SOURCES[case.source]()
-    hidden = thinned(patients, case.per_arm, 1_000 * case.per_arm + case.thinning)
+    hidden = thinned(patients, case.per_arm, 1_000 * case.per_arm + case.thinning, 10.0**-case.decimals)
     horizon = horizon_of(hidden)
     row: dict[str, object] = {
         "source": case.source,
@@ -100,7 +109,7 @@ def run_case(case: Case) -> dict[str, object]:
     }
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        targets = targets_of(hidden, patients.unit, given(case, horizon), Path(folder))
+        targets = targets_of(hidden, patients.unit, given(case, horizon), Path(folder), decimals=case.decimals)
     try:
         ensemble = reconstruct(targets, SETTINGS, case.thinning)
     except ReconstructionError as error:
@@ -137,7 +146,7 @@ def main(folder: Path, workers: int = 2) -> list[str]:
     Rows are kept as they come, under the program's digest: a run that is stopped goes on with the cases it has not.
     """
     cache = cache_of(folder)
-    rows = [row for kind in KINDS for row in known(cache / f"{kind}.csv")]
+    rows = [row for kind in names() for row in known(cache / f"{kind}.csv")]
     done = {(row["kind"], row["source"], row["per_arm"], row["thinning"]) for row in rows}
     left = [case for case in all_cases() if (case.kind, case.source, case.per_arm, case.thinning) not in done]
     with ProcessPoolExecutor(max_workers=workers) as pool:

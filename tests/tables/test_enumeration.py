@@ -10,7 +10,7 @@ import pytest
 from retrial.tables.kernel.prior import EVENT, TablePrior
 from retrial.tables.kernel.problem import together
 from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
-from retrial.tables.printed.targets import Targets
+from retrial.tables.printed.targets import Target, Targets
 from retrial.tables.sample.build import build_problem
 from retrial.tables.sample.pool import leaving_of
 from retrial.tables.sample.smc.island import Sizes, run_island
@@ -169,3 +169,22 @@ def test_medians_that_several_times_print_with_percentages_and_numbers_censored(
         number("censored", "1", "control", time=3),
     ]
     check(toy_targets((4, 3), 3, numbers), PLAIN, least=10)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "prior"),
+    [
+        ([number("events", "4"), number("hazard_ratio", "0.7", half=0.3)], UNKNOWN_MEANS),
+        ([number("events", "2", "control"), number("at_risk", "2", "control", time=3), number("longest", "3", half=0.5)], RULED),
+    ],
+    ids=["total", "arm"],
+)
+def test_curves_hold_by_construction(numbers: list[Target], prior: TablePrior) -> None:
+    """A curve read at most times: arms are drawn on it, and their frequencies and evidence are those of the list."""
+    curve = [
+        number("survival", "0.75", "control", half=0.1, time=1),
+        number("survival", "0.5", "control", half=0.26, time=2),
+        number("survival", "0.67", "experimental", half=0.1, time=2),
+    ]
+    targets = toy_targets((4, 3), 3, [*curve, *numbers])
+    check(targets, Reading(RatioReading.MANTEL_HAENSZEL, None, None), prior=prior, islands=8, particles=600, least=5)

@@ -15,7 +15,7 @@ EVENTS_PER_ARM, EVENTS_TOTAL, EVENTS_FREE, EVENTS_CONTROL, EVENTS_EXPERIMENTAL =
 
 
 EVENT_MODE, RULE, ESTIMATOR, TEST = 0, 1, 2, 3
-FIRST_HELD, LAST_HELD, MEDIAN, LIMITS, PIECES, UNCENSORED, N_WHOLE = 4, 7, 10, 16, 28, 29, 30
+FIRST_HELD, LAST_HELD, MEDIAN, LIMITS, PIECES, UNCENSORED, ON_CURVE, N_WHOLE = 4, 7, 10, 16, 28, 29, 30, 31
 """Places in a row of `Problem.whole`."""
 MEDIAN_SE, BETA, CHI_SQUARE, SCALARS, Z_MEDIAN, N_REAL = 0, 6, 10, 11, 12, 13
 """Rows of a reading's part of `Problem.real`."""
@@ -38,12 +38,12 @@ class Problem(NamedTuple):
     gaussians  (4, P, P) precisions and roots (2, P, P) factors of covariances of log hazards, see `retrial.tables.kernel.prior`
     log_factorial  (N + 1,)
     edges    (P + 1,) first grid times of the pieces on which hazards are constant, and T
-    whole    (R, 30) EVENT_MODE which events are printed, one of EVENTS_*; RULE of the medians' intervals, ESTIMATOR of the hazard
+    whole    (R, 31) EVENT_MODE which events are printed, one of EVENTS_*; RULE of the medians' intervals, ESTIMATOR of the hazard
              ratio and TEST of the χ² (codes of the readings, -1 none);
              FIRST_HELD (LAST_HELD) of each group the grid time up to (from) which somebody leaves, -1: no such time printed;
              MEDIAN first and last index of each group's printed median, -1 none (T: never reached); LIMITS the same of its lower
              and upper Brookmeyer-Crowley limit; PIECES of the grid in the prior, UNCENSORED how many of them, the first,
-             have no censorings
+             have no censorings; ON_CURVE 1 where `curve` holds by construction, as numbers at risk do, and else counts as energy
     real     (R, 13, 3) intervals (low, high, scale): MEDIAN_SE by group two of the median's SE under the density rule, from its
              printed lower and upper limit with the median at the first index; BETA four of β, its lower and upper limit and Wald's
              z², CHI_SQUARE one; SCALARS: Z_RATIO normal quantile of the hazard ratio's level, START printed β, where Newton's

@@ -24,7 +24,7 @@ from retrial.tables.kernel.moves import (
     propose,
 )
 from retrial.tables.kernel.prior import fill_cells, log_prior, move_hazards, tilt_of
-from retrial.tables.kernel.problem import CURVE_SCALE, RULE, SCALARS, Problem
+from retrial.tables.kernel.problem import CURVE_SCALE, ON_CURVE, RULE, SCALARS, Problem
 
 TOTAL, JOINT = 2, 3
 """Places of the energies of both arms together, and of the hazard ratio and χ², after the two arms'."""
@@ -86,7 +86,7 @@ def energy_within(
             arms = control if g == 0 else experimental
             k = arm_columns(arms, g, columns)
             new[g] = group_energy(whole, real, times, inverse, columns.t, columns.d, columns.r, g, k)
-            if real[SCALARS, CURVE_SCALE] > 0.0 and cold[g] * new[g] <= budget:
+            if real[SCALARS, CURVE_SCALE] > 0.0 and whole[ON_CURVE] != 1 and cold[g] * new[g] <= budget:
                 new[g] += curve_energy(arms, g, problem.curve, inverse, budget / cold[g] - new[g])
         budget -= cold[g] * new[g]
         if budget < 0.0:
@@ -170,6 +170,12 @@ def proposed(
     return n_steps, math.log(densities) + by_steps(given.cells, steps, n_steps)
 
 
+@inlined
+def off_curve(problem: Problem, arms: Arms, a: int, changed: bool) -> bool:
+    """Whether a changed arm has left its curve."""
+    return changed and curve_energy(arms, a, problem.curve, problem.inverse, 0.0) > 0.0
+
+
 @uncounted
 def stretch(
     problem: Problem,
@@ -202,6 +208,8 @@ def stretch(
         first, second = last_touched(steps, n_steps, 0) >= 0, last_touched(steps, n_steps, 1) >= 0
         control, experimental = new if first else arms, new if second else arms
         if not (ends_held(whole, control, experimental) if scope == BOTH else arm_ends_held(whole, new, scope)):
+            continue
+        if whole[ON_CURVE] == 1 and (off_curve(problem, control, 0, first) or off_curve(problem, experimental, 1, second)):
             continue
         log_ratio -= math.log(1.0 - uniform(state))
         for a in range(2):

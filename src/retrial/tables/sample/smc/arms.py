@@ -3,18 +3,20 @@
 Drawn forward in time (`kernel.forward`). Few of those have the printed number of events: a tilt against every event too many or too
 few rises, as temperatures fall, until enough have it, and is taken away. Few have a patient at the printed shortest or longest time
 of all patients, which either arm's may be: another tilt makes about half of them have one, and pairs of arms pay it back. Where only the
-total of the events is printed, arms that agree with their own numbers may add to another one: a third tilt brings them there.
+total of the events is printed, arms that agree with their own numbers may add to another one: a third tilt brings them there. A curve leaves so
+little open that a walk that is cooled towards it gets stuck: it is held by construction, where the forward draws arrive.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from retrial.tables.kernel.forward import arm_pool
+from retrial.tables.kernel.forward import arm_pool, arm_pool_on_curve
 from retrial.tables.kernel.moves import BOTH
-from retrial.tables.kernel.population import to_entries
+from retrial.tables.kernel.population import energies_all, to_entries
 from retrial.tables.kernel.problem import (
     EVENT_MODE,
     EVENTS_CONTROL,
@@ -24,15 +26,19 @@ from retrial.tables.kernel.problem import (
     EVENTS_TOTAL,
     FIRST_HELD,
     LAST_HELD,
+    ON_CURVE,
     Problem,
 )
+from retrial.tables.kernel.walk import N_ENERGIES
 from retrial.tables.sample.smc.population import Population
 from retrial.tables.sample.smc.weights import drawn_places, effective, largest_step, resample
 
-POOL = 6
-"""Tables drawn forward per particle."""
+POOL, CURVE_POOL, CURVE_POOLS = 6, 3, 8
+"""Tables drawn forward per particle; with a curve, and in how many pools."""
 EXACT = 0.2
 """Share of an arm's particles with the printed number of events at which the others are let go."""
+AGREEING = 0.5
+"""Share of the arms drawn on their curve that agree with what else is printed about them at which they are not cooled further."""
 MAX_LEVELS = 400
 MOST_TILT = 20.0
 """Largest tilt against a wrong number of events: with it none is left."""
@@ -48,17 +54,35 @@ def start_arm(
     n_burn_in: int,
     n_proposals: int,
     share: float,
+    last_temperature: float,
     tick: Callable[[float], None],
-) -> None:
+) -> float:
     """Fill one arm: draws of the tilted prior, readings in turn, each of which then walks on by itself for `n_burn_in` proposals.
 
-    Where none can be drawn forward: one long walk.
+    Where none can be drawn forward: one long walk, unless the arm is held on its curve. Returns the log of how probable it is that an arm has
+    the printed numbers at risk, curve (where it is held there), extremes and events, tilted; -inf where none was drawn.
     """
     population.reading[:, arm] = readings[np.arange(population.size) % readings.size]
-    if draw_arm(population, first, arm) and reach_events(population, arm, n_proposals, share, tick):
+    log_mass = draw_arm(population, first, arm, last_temperature)
+    if log_mass > -np.inf:
+        log_mass += reach_events(population, arm, n_proposals, share, tick)
+    if log_mass > -np.inf:
         population.walk(population.reading[:1, arm].copy(), arm, n_burn_in)
-        return
-    one_long_walk(population, first, (arm,), readings, n_burn_in, tick)
+    elif not held_on_curve(population.problem):
+        one_long_walk(population, first, (arm,), readings, n_burn_in, tick)
+    return log_mass
+
+
+def held_on_curve(problem: Problem) -> bool:
+    """Whether the curve holds by construction."""
+    return bool(problem.whole[0, ON_CURVE] == 1)
+
+
+def on_curve(problem: Problem) -> Problem:
+    """The problem with a curve that holds by construction."""
+    whole = problem.whole.copy()
+    whole[:, ON_CURVE] = 1
+    return problem._replace(whole=whole)
 
 
 def one_long_walk(
@@ -87,41 +111,132 @@ def events_printed(problem: Problem, arm: int) -> bool:
     return problem.whole[0, EVENT_MODE] in (EVENTS_PER_ARM, EVENTS_EXPERIMENTAL if arm else EVENTS_CONTROL)
 
 
-def draw_arm(population: Population, first: tuple[np.ndarray, np.ndarray], arm: int) -> bool:
-    """Fill one arm from a pool of tables with its printed numbers at risk and extremes, and choose its `tilt`; False, with nothing of use in
-    it, where the pool holds none.
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """P arms drawn forward: (P, 2, M) entries and (P, 2) their numbers, of one arm alone, (P, 2, pieces) log hazards, readings and events (P,);
+    (2, 2, P) whether somebody leaves by (stays until) the arm's own and everybody's printed extremes; weights, 1 on average, and the log of
+    what they are a share of.
     """
-    problem, (first_d, first_r) = population.problem, first
-    d, r, hazards = arm_pool(problem, first_r, arm, POOL * population.size, population.state)
-    weights = np.ones(len(d))
-    for held, rows in ((FIRST_HELD, leaves_by), (LAST_HELD, stays_until)):
-        place = problem.whole[0, held + arm]
-        if place >= 0:
-            weights *= rows(r, place)
-    if not weights.any():
-        return False
-    tilt = population.tilt[arm]
+
+    t: np.ndarray
+    d: np.ndarray
+    c: np.ndarray
+    m: np.ndarray
+    hazards: np.ndarray
+    reading: np.ndarray
+    events: np.ndarray
+    ends: np.ndarray
+    weights: np.ndarray
+    log_mass: float
+
+
+def forward(population: Population, first_r: np.ndarray, arm: int) -> Drawn | None:
+    """Arms of the prior with what their problem holds; None where none arrived. A curve's are drawn in several pools, each by a filter of its
+    own, whose draws have few ancestors.
+    """
+    problem, curve = population.problem, held_on_curve(population.problem)
+    pools = []
+    for _ in range(CURVE_POOLS if curve else 1):
+        population.pause()
+        if curve:
+            pool = arm_pool_on_curve(problem, first_r, arm, CURVE_POOL * population.size, population.state)
+        else:
+            pool = arm_pool(problem, first_r, arm, POOL * population.size, population.state)
+        if pool.weights.size:
+            pools.append(pool)
+    if not pools:
+        return None
+    logs = np.array([pool.log_mass for pool in pools])
+    of_pools = np.exp(logs - logs.max()) * len(pools) / np.exp(logs - logs.max()).sum()
+    n_pools = CURVE_POOLS if curve else 1
+    log_mass = float(logs.max() + np.log(np.exp(logs - logs.max()).sum() / n_pools))
+    entries = [entries_of(population, pool.d, pool.r, arm) for pool in pools]
+    t, d, c, m = (np.concatenate(arrays) for arrays in zip(*entries, strict=True))
+    ends = np.concatenate([ends_of(problem, pool.r, arm) for pool in pools], axis=2)
+    weights = np.concatenate([share * pool.weights for share, pool in zip(of_pools, pools, strict=True)])
+    hazards, events = np.concatenate([pool.hazards for pool in pools]), np.concatenate([pool.d.sum(axis=1) for pool in pools])
+    reading = np.resize(population.reading[:, arm], len(events))
+    return Drawn(t, d, c, m, hazards, reading, events, ends, weights, log_mass)
+
+
+def entries_of(population: Population, d: np.ndarray, r: np.ndarray, arm: int) -> tuple[np.ndarray, ...]:
+    """Entries t, d, c (P, 2, M) and their numbers (P, 2), of one arm, the other's left empty."""
+    shape = (len(d), 2, population.t.shape[2])
+    found = [np.zeros((shape[0], 1, shape[2]), np.int64) for _ in range(3)] + [np.zeros((shape[0], 1), np.int64)]
+    to_entries(d, r, population.slots, *found)
+    out = [np.zeros(shape, np.int64) for _ in range(3)] + [np.zeros(shape[:2], np.int64)]
+    for target, source in zip(out, found, strict=True):
+        target[:, arm] = source[:, 0]
+    return tuple(out)
+
+
+def ends_of(problem: Problem, r: np.ndarray, arm: int) -> np.ndarray:
+    """(2: first, last; 2: own, everybody's; P) see `Drawn.ends`; true where no such time is printed."""
+    found = np.ones((2, 2, len(r)), bool)
     for end, (held, rows) in enumerate(((FIRST_HELD, leaves_by), (LAST_HELD, stays_until))):
-        place = problem.whole[0, held + BOTH]
-        if place >= 0:
-            has = rows(r, place)
+        for whose, group in enumerate((arm, BOTH)):
+            place = problem.whole[0, held + group]
+            if place >= 0:
+                found[end, whose] = rows(r, place)
+    return found
+
+
+def draw_arm(population: Population, first: tuple[np.ndarray, np.ndarray], arm: int, last_temperature: float) -> float:
+    """Fill one arm from tables drawn forward with what its problem holds and its printed extremes, and choose its `tilt` and, held on its curve,
+    its temperature; returns the log of how probable those are, -inf, with nothing of use in it, where none arrived.
+    """
+    problem, tilt, drawn = population.problem, population.tilt[arm], forward(population, first[1], arm)
+    if drawn is None:
+        return -np.inf
+    weights, log_mass = drawn.weights * drawn.ends[:, 0].all(axis=0), drawn.log_mass
+    if not weights.any():
+        return -np.inf
+    for end, held in enumerate((FIRST_HELD, LAST_HELD)):
+        if problem.whole[0, held + BOTH] >= 0:
+            has = drawn.ends[end, 1]
             share = min(max(float(has[weights > 0].mean()), 0.5 / population.size), 0.5)
             tilt[end] = np.log((1.0 - share) / share)
             weights = weights * np.where(has, np.exp(tilt[end]), 1.0)
     if events_printed(problem, arm):
-        tilt[5] = first_d[arm].sum()
-        miss = np.abs(d.sum(axis=1) - tilt[5])
-        miss -= miss[weights > 0].min()
-        tilt[4] = largest_step(lambda step: effective(weights * np.exp(-step * miss)) > population.size, high=MOST_TILT)
-        weights = weights * np.exp(-tilt[4] * miss)
+        tilt[5] = first[0][arm].sum()
+        miss = np.abs(drawn.events - tilt[5])
+        above = miss - miss[weights > 0].min()
+        tilt[4] = step_within(weights, above, population.size, MOST_TILT)
+        weights = weights * np.exp(-tilt[4] * above)
+        log_mass -= tilt[4] * (miss - above)[0]
+    if held_on_curve(problem):
+        energy = np.zeros((len(weights), N_ENERGIES))
+        both = np.repeat(drawn.reading[:, None], 2, axis=1)
+        energies_all(problem, both, population.n, drawn.t, drawn.d, drawn.c, drawn.m, population.slots, arm, energy)
+        least = float(energy[weights > 0, arm].min())
+        cold = step_within(weights, energy[:, arm] - least, population.size, last_temperature)
+        cold = min(cold, coldest_needed(weights, energy[:, arm] - least))
+        weights = weights * np.exp(-cold * (energy[:, arm] - least))
+        log_mass -= cold * least
+        population.cold[arm] = cold
     places = drawn_places(weights, population.size, population.random.random())
-    side = slice(arm, arm + 1)
-    arrays = (np.ascontiguousarray(array[:, side]) for array in (population.t, population.d, population.c, population.m))
-    t, dd, cc, m = arrays
-    to_entries(d[places], r[places], population.slots, t, dd, cc, m)
-    population.t[:, side], population.d[:, side], population.c[:, side], population.m[:, side] = t, dd, cc, m
-    population.hazards[:, :, arm] = hazards[places]
-    return True
+    for array, source in ((population.t, drawn.t), (population.d, drawn.d), (population.c, drawn.c), (population.m, drawn.m)):
+        array[:, arm] = source[places, arm]
+    population.hazards[:, :, arm], population.reading[:, arm] = drawn.hazards[places], drawn.reading[places]
+    if held_on_curve(problem):
+        population.energy[:, arm] = energy[places, arm]
+    return float(log_mass + np.log(weights.mean()))
+
+
+def coldest_needed(weights: np.ndarray, above: np.ndarray) -> float:
+    """Inverse temperature at which `AGREEING` of the draws are at the least energy."""
+
+    def few(cold: float) -> bool:
+        cooled = weights * np.exp(-cold * above)
+        return bool(cooled[above == 0.0].sum() < AGREEING * cooled.sum())
+
+    return largest_step(few)
+
+
+def step_within(weights: np.ndarray, above: np.ndarray, wanted: int, most: float) -> float:
+    """How far weights exp(-step · above) may go, at most to `most`, so that so many draws are effective (half of them, where fewer are)."""
+    enough = min(wanted, effective(weights) / 2)
+    return largest_step(lambda step: effective(weights * np.exp(-step * above)) > enough, high=most)
 
 
 def leaves_by(r: np.ndarray, place: int) -> np.ndarray:
@@ -139,16 +254,16 @@ def event_step(miss: np.ndarray, share: float) -> float:
     return largest_step(lambda step: effective(np.exp(-step * miss)) > share * miss.size)
 
 
-def reach_events(population: Population, arm: int, n_proposals: int, share: float, tick: Callable[[float], None]) -> bool:
-    """Bring one arm's particles to its printed number of events by a tilt that rises, and take it away; False where none gets there.
-
-    What is left are draws of the prior given the number, whose own probability is not a part of the evidence.
+def reach_events(population: Population, arm: int, n_proposals: int, share: float, tick: Callable[[float], None]) -> float:
+    """Bring one arm's particles to its printed number of events by a tilt that rises, and take it away; returns the log of how probable the
+    number is among the tilted, -inf where none gets there.
     """
     if not events_printed(population.problem, arm):
-        return True
+        return 0.0
     whole = population.problem.whole.copy()
     whole[:, EVENT_MODE] = EVENTS_FREE
     free, tilt, reading = population.problem._replace(whole=whole), population.tilt[arm], population.reading[:1, arm].copy()
+    log_mass = 0.0
     for _ in range(MAX_LEVELS):
         tick(0.0)
         miss = np.abs(population.events(arm) - tilt[5])
@@ -156,16 +271,18 @@ def reach_events(population: Population, arm: int, n_proposals: int, share: floa
             break
         least = miss.min()
         step = event_step(miss - least, share)
-        population.take(resample(np.exp(-step * (miss - least)), population.random.random()), arm)
+        weights = np.exp(-step * (miss - least))
+        log_mass += float(np.log(weights.mean()) - step * least)
+        population.take(resample(weights, population.random.random()), arm)
         tilt[4] += step
         population.walk(reading, arm, n_proposals, problem=free)
         population.adapt()
     tilt[4] = 0.0
     exact = population.events(arm) == tilt[5]
     if not exact.any():
-        return False
+        return -np.inf
     population.take(resample(exact * 1.0, population.random.random()), arm)
-    return True
+    return log_mass + float(np.log(exact.mean()))
 
 
 NEAR = 0.5

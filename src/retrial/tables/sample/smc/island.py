@@ -26,9 +26,9 @@ from typing import NamedTuple
 import numpy as np
 
 from retrial.tables.kernel.moves import BOTH
-from retrial.tables.kernel.problem import Problem
+from retrial.tables.kernel.problem import CURVE_SCALE, SCALARS, Problem
 from retrial.tables.kernel.walk import AT_TARGET, COUPLED, JOINT, N_ENERGIES, TOTAL
-from retrial.tables.sample.smc.arms import MAX_LEVELS, one_long_walk, reach_total, start_arm
+from retrial.tables.sample.smc.arms import MAX_LEVELS, on_curve, one_long_walk, reach_total, start_arm
 from retrial.tables.sample.smc.pairs import Classes, Rules, draw_pairs, join, pair_mass
 from retrial.tables.sample.smc.population import Population
 from retrial.tables.sample.smc.weights import effective, largest_step, resample
@@ -41,6 +41,8 @@ ACCEPTED = 0.1
 """Share of proposals taken that a level's number of proposals is made for."""
 ARMS_WORK, PAIRS_WORK, LEVELS_WORK = 0.35, 0.4, 0.75
 """Shares of the work done when the arms are there, when they are coupled, and when the pairs have cooled, about: for the progress bar."""
+HELD = 4
+"""Arms held on their curves per particle: a walk hardly leads from one to another, so that pairs are chosen among many."""
 FEWER_TO_COUPLE = 3
 """Part of a level's proposals between two steps of the arms' coupling, which is about hazards alone."""
 USUAL_LEVELS = 15
@@ -125,7 +127,12 @@ def run(
         Rules.of(problem),
         0.0,
     )
-    prior_mass = arms_of_prior(population, first, rules, sizes, told)
+    prior_mass, log_mass = arms_of_prior(population, first, rules, sizes, told)
+    if problem.real[0, SCALARS, CURVE_SCALE] > 0.0 and np.isfinite(log_mass):
+        held = arms_on_curve(population, first, rules, sizes, told)
+        if held is not None:
+            population = held.population
+            log_evidence = held.log_mass - log_mass
     for arm in range(2):
         population.look(arm)
         part = Part(told, ARMS_WORK * (arm + 1) / 3, ARMS_WORK / 3)
@@ -137,9 +144,10 @@ def run(
     if not mass.any():
         population.energy[:, JOINT] += 1.0  # arms that cannot be paired are no table in agreement
         return population, -np.inf
-    log_evidence += float(np.log(mass.sum() * len(rules.first) / prior_mass))
+    pairs = (population.size / sizes.particles) ** 2
+    log_evidence += float(np.log(mass.sum() / pairs * len(rules.first) / prior_mass))
     population.tilt[:, [0, 1, 4]] = 0.0
-    log_evidence += join(population, rules, (control, experimental), mass, sizes.share, sizes.last_temperature)
+    log_evidence += join(population, rules, (control, experimental), mass, sizes.particles, sizes.share, sizes.last_temperature)
     log_evidence += float(np.log(rules.readings.size / len(problem.whole)))
     everything = np.arange(len(problem.whole))
     log_evidence += couple(population, everything, sizes, Part(told, ARMS_WORK, PAIRS_WORK - ARMS_WORK))
@@ -198,14 +206,41 @@ class Part:
 
 def arms_of_prior(
     population: Population, first: tuple[np.ndarray, np.ndarray], rules: Rules, sizes: Sizes, tick: Tick = lambda _: None
-) -> float:
-    """Fill both arms from the prior; returns how many pairs of them have the structure (at least 1), paid back for the tilt."""
-    for arm in range(2):
-        tick(0.0)
-        start_arm(population, first, arm, rules.first, sizes.burn_in, sizes.proposals, sizes.share, tick)
+) -> tuple[float, float]:
+    """Fill both arms from the prior; returns how many pairs of them have the structure (at least 1), paid back for the tilt, and the log of how
+    probable the arms are (-inf where one was not drawn forward).
+    """
+    log_mass = fill_arms(population, first, rules, sizes, tick)
     nobodys = np.zeros(population.size, np.int64)
     control, experimental = (Classes.of(population, arm, nobodys) for arm in range(2))
-    return max(float(pair_mass(population, control, experimental, int(first[0][2].sum())).sum()), 1.0)
+    return max(float(pair_mass(population, control, experimental, int(first[0][2].sum())).sum()), 1.0), log_mass
+
+
+def fill_arms(population: Population, first: tuple[np.ndarray, np.ndarray], rules: Rules, sizes: Sizes, tick: Tick) -> float:
+    """Both arms drawn forward; returns the log of how probable they are."""
+    log_mass = 0.0
+    for arm in range(2):
+        tick(0.0)
+        log_mass += start_arm(
+            population, first, arm, rules.first, sizes.burn_in, sizes.proposals, sizes.share, sizes.last_temperature, tick
+        )
+    return log_mass
+
+
+class Held(NamedTuple):
+    """Arms on their curves, and the log of how probable those are."""
+
+    population: Population
+    log_mass: float
+
+
+def arms_on_curve(
+    population: Population, first: tuple[np.ndarray, np.ndarray], rules: Rules, sizes: Sizes, tick: Tick
+) -> Held | None:
+    """Arms that are drawn on their curves, and held there; None where none arrives. They go on with the population's random numbers."""
+    held = population.like(on_curve(population.problem), first[1], HELD * population.size)
+    log_mass = fill_arms(held, first, rules, sizes, tick)
+    return Held(held, log_mass) if np.isfinite(log_mass) else None
 
 
 def exponents(population: Population, step: float, scope: int) -> np.ndarray:

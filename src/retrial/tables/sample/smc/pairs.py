@@ -102,15 +102,16 @@ def join(
     rules: Rules,
     classes: tuple[Classes, Classes],
     mass: np.ndarray,
+    size: int,
     share: float,
     last_temperature: float,
 ) -> float:
-    """Pair the arms, in place; returns the log of the mean weight exp(-κ C - b E), C of the arms' coupling and E of what belongs to both: κ as
-    high, at most 1, and then b as high as keeps a `share` of what is effective, of the pairs and of each arm's particles among them, κ only
-    until half of the rest is lost.
+    """Pair the arms, in place, to `size` particles; returns the log of the mean weight exp(-κ C - b E), C of the arms' coupling and E of what
+    belongs to both: κ as high, at most 1, and then b as high as keeps a `share` of what is effective, of the pairs and of each arm's
+    particles among them, κ only until half of the rest is lost.
     """
-    p, size, rule = population, population.size, rules.number(population.reading[:, 0])
-    first, second = draw_pairs(population, *classes, mass, max(min(PAIRS * size, MANY_PAIRS), LEAST_PAIRS * size))
+    p, rule = population, rules.number(population.reading[:, 0])
+    first, second = draw_pairs(p, *classes, mass, max(min(PAIRS * p.size, MANY_PAIRS), LEAST_PAIRS * p.size))
     found = np.empty((first.size, rules.readings.shape[1]))
     pair_energies(p.problem, rules.readings, rule, p.n, p.t, p.d, p.c, p.m, p.slots, first, second, found)
     apart = p.coupling_of(first, second)

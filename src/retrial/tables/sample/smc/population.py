@@ -98,6 +98,12 @@ class Population:
             pause,
         )
 
+    def like(self, problem: Problem, first_r: np.ndarray, size: int) -> Population:
+        """An empty one of another size for another problem, which goes on with this one's random numbers."""
+        other = Population.empty(problem, first_r, size, np.random.SeedSequence(0), self.pause)
+        other.state, other.random = self.state, self.random
+        return other
+
     def put(self, table: tuple[np.ndarray, np.ndarray], arms: tuple[int, ...] = (0, 1)) -> None:
         """Make the first particle's arms those of a table, (3, T) events and (3, T + 1) at risk, at the prior's mean."""
         for arm in arms:
@@ -189,11 +195,16 @@ class Population:
         self.hazards[moved, :, scope] = self.hazards[from_, :, scope]
 
     def take_pairs(self, first: np.ndarray, second: np.ndarray) -> None:
-        """Every particle gets the control arm of the one and the experimental arm of the other."""
-        for arm, parents in enumerate((first, second)):
-            for array in (self.t, self.d, self.c, self.m, self.energy, self.ancestor):
-                array[:, arm] = array[parents, arm]
-            self.hazards[:, :, arm] = self.hazards[parents, :, arm]
+        """As many particles as pairs, each with the control arm of the one and the experimental arm of the other."""
+        n = first.size
+        for name in ("t", "d", "c", "m", "energy", "ancestor"):
+            array = getattr(self, name)
+            new = array[:n].copy()
+            new[:, 0], new[:, 1] = array[first, 0], array[second, 1]
+            setattr(self, name, new)
+        hazards = self.hazards[:n].copy()
+        hazards[:, :, 0], hazards[:, :, 1] = self.hazards[first, :, 0], self.hazards[second, :, 1]
+        self.hazards, self.reading = hazards, self.reading[:n].copy()
 
     def tables(self) -> tuple[np.ndarray, np.ndarray]:
         """(N, 3, T) events and (N, 3, T + 1) at risk."""
