@@ -195,3 +195,17 @@ def test_posteriors_of_all_estimates_together_are_those_of_the_normal_model(prio
         exact = posterior(dataclasses.replace(effect().printed, estimate=float(y)), prior)  # type: ignore[arg-type,type-var]
         assert column[:3] == pytest.approx(exact.ppf(np.array([TAIL, 0.5, 1 - TAIL])), abs=1e-8)
         assert column[3:] == pytest.approx(exact.cdf(at), abs=1e-8)
+
+
+@pytest.mark.parametrize("se", [0.003, 0.05, 1.0])
+def test_errors_of_a_study_of_any_size_are_those_of_theory(se: float) -> None:
+    """Under a flat prior a claim at 0.975 is one in 40 at no effect, at 0.9 one in 10 at the rule's own ratio; coverage 0.95."""
+    data = LogRatio("hazard_ratio", "experimental / control", "", 0.0, se, 0.95, "made up")
+    flat = {"flat": Prior("normal", (0.0, 1000.0))}
+    one = Effect("os", "normal", "", "hazard_ratio", NormalLikelihood(data, posterior), flat, 600.0, False, data)
+    rows = {(round(row["true_ratio"], 3), row["rule"]): row for row in printed_rows(one, ASKED, TAIL)}
+    assert rows[1.0, "P(ratio < 1) >= 0.975"]["claims"] == pytest.approx(0.025, abs=1e-3)
+    assert rows[0.8, "P(ratio < 0.8) >= 0.9"]["claims"] == pytest.approx(0.1, abs=1e-3)
+    power = stats.norm.cdf(-math.log(0.65) / se - stats.norm.isf(0.025))
+    assert rows[0.65, "P(ratio < 1) >= 0.975"]["claims"] == pytest.approx(power, abs=1e-3)
+    assert [row["coverage"] for row in rows.values()] == pytest.approx([0.95] * len(rows), abs=1e-3)

@@ -18,6 +18,8 @@ WHOSE = ["endpoint", "model", "adjusted_for"]
 _KINDS = {PRIOR: "other prior opinions", BIAS: "bias", CENSORING: "worse outcomes after censoring"}
 _Z = 1.959964
 _SAME = 1e-9
+_NEAR = 0.02
+"""Of 1: values nearer to it are written with four decimals."""
 _NEUTRAL = 0.01
 """Log of a prior's mean within which it favours neither side."""
 
@@ -86,13 +88,13 @@ class _Paragraph:
             if len(part):
                 held = int(part["holds"].sum())
                 told.append(f"by {words}, {'all' if held == len(part) else 'some' if held else 'none'} ({held} of {len(part)})")
-        where = "in the one analysis" if count == 1 else f"in {len(self.held)} of {count} analyses"
-        said = f"In short: the claim of a ratio {self.claim} holds {where} as they stand."
+        where = "in the one analysis there is" if count == 1 else f"in {len(self.held)} of {count} analyses as they stand"
+        said = f"In short: the claim of a ratio {self.claim} holds {where}."
         return said + (f" Of the challenges put to it there it survives: {'; '.join(told)}." if told else "")
 
     def _as_it_is(self, prior: str, count: int) -> str:
         names = "; ".join(analysis_label(row) for row in self.held.to_dict("records"))
-        said = f"As the analyses stand, under the {prior} prior: it holds in {len(self.held)} of {_analyses(count)} ({names})"
+        said = f"Before any challenge, under the {prior} prior, it holds in {len(self.held)} of {_analyses(count)} ({names})"
         others = self.base.drop(self.held.index)
         chances = _on_claim(others, self.claim)
         missing = "; ".join(
@@ -221,5 +223,6 @@ def _and(words: Sequence[str]) -> str:
 
 
 def _span(values: Sequence[float]) -> str:
-    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
+    decimals = 2 if min(abs(value - 1) for value in values) >= _NEAR else 4
+    low, high = f"{min(values):.{decimals}f}", f"{max(values):.{decimals}f}"
     return low if low == high else f"{low} to {high}"

@@ -20,7 +20,7 @@ from retrial.sensitivity.any_prior.likelihood import NormalLikelihood, crossing
 from retrial.sensitivity.operating.rules import Row, Simulated, characteristic_rows, thresholds
 
 _REACH, _NODES = 6.0, 97
-"""Estimates at which posteriors are worked out: so many SEs beyond all true ratios, and how many."""
+"""Estimates at which posteriors are worked out: so many SEs about a true ratio, and how many."""
 _STEP, _NOTHING = 0.15, 36.0
 """Of the logarithm of a t's scale; minus the logarithm of what is left off."""
 _FAR = 9.0
@@ -35,8 +35,8 @@ def printed_rows(effect: Effect, asked: Operating, tail: float) -> Iterator[Row]
     truths = np.log(np.array(asked.true_ratios)) * (-1 if good else 1)
     quantiles = stats.norm.ppf((np.arange(asked.studies) + 0.5) / asked.studies)
     for name, prior in effect.priors.items():
-        posterior = _Posterior.of(effect.likelihood, prior, truths, asked, tail, good)
         for truth in truths:
+            posterior = _Posterior.of(effect.likelihood, prior, float(truth), asked, tail, good)
             found = posterior.at(truth + effect.printed.se * quantiles, 0.5 / asked.studies)
             for row in characteristic_rows(found, float(truth), asked.rules, good):
                 yield {**effect.named, "prior": name, "true_ratio": float(np.exp(truth)), "events": effect.events, **row}
@@ -51,10 +51,10 @@ class _Posterior:
 
     @classmethod
     def of(
-        cls, likelihood: NormalLikelihood, prior: Prior, truths: np.ndarray, asked: Operating, tail: float, good: bool
+        cls, likelihood: NormalLikelihood, prior: Prior, truth: float, asked: Operating, tail: float, good: bool
     ) -> _Posterior:
         reach, at = _REACH * likelihood.data.se, np.concatenate(thresholds(asked.rules, good))
-        nodes, half = np.linspace(truths.min() - reach, truths.max() + reach, _NODES), len(asked.rules)
+        nodes, half = np.linspace(truth - reach, truth + reach, _NODES), len(asked.rules)
         values = posteriors_at(likelihood.data.se, prior, nodes, at, tail)
         benefit, harm = values[3 : 3 + half], values[3 + half :]
         return cls(nodes, np.concatenate([values[:3], *((1 - benefit, harm) if good else (benefit, 1 - harm))]))
