@@ -105,7 +105,8 @@ def completed_tables(
     ratios = np.array(run.sensitivity.hazard_after_censoring)
     parts: list[list[tuple[np.ndarray, np.ndarray]]] = []
     for index in np.flatnonzero(shares):
-        rows = rng.choice(next(iter(values.values())).shape[1], int(shares[index]), replace=False)
+        size, there = int(shares[index]), next(iter(values.values())).shape[1]
+        rows = rng.choice(there, size, replace=size > there)
         draws = {name: value[index][rows] for name, value in values.items()}
         events, censored = table.counts(int(index))
         parts.append(
