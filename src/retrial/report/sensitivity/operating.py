@@ -42,11 +42,11 @@ def _in_words(data: ReportData, frame: pd.DataFrame) -> Iterator[tuple[str, tupl
         first = first[first["drift"].isna() & first["control_hazard"].fillna(1.0).eq(1.0)]
         none, some = first[first["kind"] == "type I error"], first[first["kind"] == "power"]
         sentences = [
-            f"Where nothing differs, {fmt.share(row['claims'])} of studies of this size claim an effect by the rule {row['rule']} (type I error)."
+            f"Where nothing differs, {_percent(row['claims'])} of studies of this size claim an effect by the rule {row['rule']} (type I error)."
             for row in none.to_dict("records")[:1]
         ]
         for row in some.to_dict("records"):
-            said = f"With a true ratio of {row['true_ratio']:.3g}, {fmt.share(row['claims'])} do (power)"
+            said = f"With a true ratio of {row['true_ratio']:.3g}, {_percent(row['claims'])} do (power)"
             far = (
                 ""
                 if pd.isna(row["type_m"])
@@ -60,6 +60,10 @@ def _in_words(data: ReportData, frame: pd.DataFrame) -> Iterator[tuple[str, tupl
                 if text
             )
             yield f"{upper_first(endpoint_label(data.study, str(key)))}, {about}", tuple(sentences)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}{fmt.NBSP}%"
 
 
 def _how_made(frame: pd.DataFrame) -> str:
