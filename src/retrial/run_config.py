@@ -114,6 +114,8 @@ class Multiverse:
     base_prior_sd: float = 10.0
     base_bias_ratio: float = 1.0
     base_bias_sd: float = 0.0
+    tables_together: bool = True
+    tables_with_models: bool = False
 
     def problems(self) -> list[str]:
         """Choices out of range, listed twice, or without the base among them."""

@@ -73,6 +73,12 @@ def test_closed_form_and_counts_agree_on_which_way_a_prior_leans(run: RunConfig,
     shifts = [found[prior][name] - found["flat"][name] for found in (printed, counted) for name in found["flat"]]
     assert len(shifts) == 3  # odds ratio and hazard ratio as printed, odds ratio of the counts
     towards_benefit = [way * shift for shift in shifts]
+    standard = math.sqrt(sum(1 / n + 1 / (N - n) for n in DEATHS.values()))
+    benefit = math.log(3.5 / 1.5)  # more of the good event, fewer of the bad, whichever way it is printed
+    assert way * printed["flat"]["odds_ratio"] == pytest.approx(benefit / (1 + (standard / 10) ** 2), abs=1e-4)
+    centre, sd = {"optimistic": (0.5108256, 0.35), "pessimistic": (-0.5108256, 0.35), "sceptical": (0.0, 0.355)}[prior]
+    exact = (benefit / standard**2 + centre / sd**2) / (1 / standard**2 + 1 / sd**2)
+    assert way * printed[prior]["odds_ratio"] == pytest.approx(exact, abs=1e-4)
     if prior == "optimistic":  # the estimate is of a larger benefit than the prior expects
         assert max(abs(shift) for shift in shifts) < 0.35
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -39,7 +41,10 @@ def found() -> tuple[list[Job], MarginalLikelihood]:
 
 
 def random_cells() -> tuple[np.ndarray, np.ndarray]:
-    rng, (means, sds) = np.random.default_rng(20), Assumptions().grid
+    """The rule, stated before any cell was looked at: the seed is the hash of these words, and is never another."""
+    words = "20 random cells of the default grid, issue 17"
+    rng = np.random.default_rng(int(hashlib.sha256(words.encode()).hexdigest()[:16], 16))
+    means, sds = Assumptions().grid
     return rng.choice(means, CELLS), rng.choice(sds, CELLS)
 
 

@@ -7,7 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from retrial.sensitivity.censoring import Completed, censoring_rows, censoring_survival, censoring_tipping, completed
+from retrial.priors.prior import Prior
+from retrial.sensitivity.after_censoring.imputed import Imputed
+from retrial.sensitivity.after_censoring.means import Completed, censoring_survival, completed
+from retrial.sensitivity.after_censoring.rows import MEANS, AfterCensoring, censoring_rows, censoring_tipping
 
 TIMES = np.arange(1.0, 13.0)
 EVENTS = np.array([2, 1, 3, 2, 1, 1, 2, 1, 0, 1, 0, 1])
@@ -71,18 +74,53 @@ def test_a_planted_hazard_after_censoring_is_recovered() -> None:
     assert (found[0, :, 0] - truth > 0.01).all()
 
 
-def test_rows_and_tipping_values() -> None:
-    """Restricted means fall by the log of the ratio: the difference tips where 1 - δ is 1.645 of its SDs."""
+def shifted(log_ratio: float = -0.9, se: float = 0.3) -> AfterCensoring:
+    """Restricted means that fall by the log of the ratio, and log hazard ratios that rise by it; estimates without spread."""
     rng = np.random.default_rng(5)
     noise = rng.normal(size=(2, 40_000)) * 0.3
     log_ratios = np.log(np.array(RATIOS))
     rmst = np.stack([np.stack([noise[0] - shift, 1.0 + noise[1] - shift]) for shift in log_ratios])
-    found = Completed(rmst, np.empty((3, 2, 0, 40_000)), np.empty(0), 12.0)
-    rows = list(censoring_rows({"endpoint": "os"}, "flat", RATIOS, found, 0.025))
-    assert len(rows) == 9
-    base = next(row for row in rows if row["control_ratio"] == row["experimental_ratio"] == 1.0)
-    assert base["median"] == pytest.approx(1.0, abs=0.01)
-    tips = {row["challenge"]: row["value"] for row in censoring_tipping({}, "flat", RATIOS, found, (0.95,))}
+    estimates = np.repeat((log_ratio + log_ratios[None, :] - log_ratios[:, None])[..., None], 50, axis=2)
+    imputed = Imputed(estimates, np.full(estimates.shape, se), 12.0, Prior("normal", (0.0, 1000.0)))
+    return AfterCensoring.of("flat", RATIOS, Completed(rmst, np.empty((3, 2, 0, 40_000)), np.empty(0), 12.0), imputed, 0.025)
+
+
+def test_rows_and_tipping_values() -> None:
+    """A difference in restricted means tips where 1 - δ is 1.645 of its SDs, a log ratio of -0.9 where δ is 1.645 SEs short of 0.9."""
+    found = shifted()
+    rows = list(censoring_rows({"endpoint": "os"}, found, 0.025))
+    assert len(rows) == 18
+    base = {row["quantity"]: row for row in rows if row["control_ratio"] == row["experimental_ratio"] == 1.0}
+    assert base["rmst_difference"]["median"] == pytest.approx(1.0, abs=0.01)
+    assert base["hazard_ratio"]["median"] == pytest.approx(math.exp(-0.9), abs=1e-4)
+    assert base["hazard_ratio"]["upper"] == pytest.approx(math.exp(-0.9 + 1.959964 * 0.3), rel=1e-3)
+    tips = {row["challenge"]: row["value"] for row in censoring_tipping({}, found, (0.95,), -1)}
     exact = math.exp(1.0 - 1.6449 * 0.3 * math.sqrt(2))
-    assert tips["censoring, experimental arm"] == pytest.approx(exact, rel=0.02)
-    assert tips["censoring, control arm"] == pytest.approx(1 / exact, rel=0.02)
+    assert tips["censoring, experimental arm" + MEANS] == pytest.approx(exact, rel=0.02)
+    assert tips["censoring, control arm" + MEANS] == pytest.approx(1 / exact, rel=0.02)
+    exact = math.exp(0.9 - 1.6449 * 0.3)
+    assert tips["censoring, experimental arm"] == pytest.approx(exact, rel=1e-3)
+    assert tips["censoring, control arm"] == pytest.approx(1 / exact, rel=1e-3)
+
+
+def test_a_claim_above_1_tips_the_other_way() -> None:
+    tips = {row["challenge"]: row["value"] for row in censoring_tipping({}, shifted(0.9), (0.95,), 1)}
+    exact = math.exp(0.9 - 1.6449 * 0.3)
+    assert tips["censoring, experimental arm"] == pytest.approx(1 / exact, rel=1e-3)
+    assert tips["censoring, control arm"] == pytest.approx(exact, rel=1e-3)
+
+
+def test_a_completed_table_without_an_estimate_is_a_failed_row_and_never_a_tipping_value() -> None:
+    found = shifted()
+    found.hazard_ratios.se[1, 2, 7] = np.inf
+    found = AfterCensoring.of("flat", RATIOS, found.means, found.hazard_ratios, 0.025)
+    row = next(
+        row
+        for row in censoring_rows({}, found, 0.025)
+        if (row["quantity"], row["control_ratio"], row["experimental_ratio"]) == ("hazard_ratio", 1.0, 2.0)
+    )
+    assert row["status"] == "failed: no estimate in 1 of 50 completed tables"
+    assert math.isnan(row["median"])
+    tips = {row["challenge"]: row["value"] for row in censoring_tipping({}, found, (0.95,), -1)}
+    assert math.isnan(tips["censoring, experimental arm"])
+    assert not math.isnan(tips["censoring, control arm"])

@@ -17,9 +17,10 @@ from retrial.sensitivity.any_prior.effects import Effect
 from retrial.sensitivity.any_prior.likelihood import NormalLikelihood
 from retrial.sensitivity.any_prior.marginal import GROUPS, MarginalLikelihood, marginal_likelihood
 from retrial.sensitivity.bias import bias_rows, bias_tipping
+from retrial.sensitivity.conclusions import conclusion_rows
 from retrial.sensitivity.credibility import sceptical_prior_sd
-from retrial.sensitivity.future import assurance, future_rows
-from retrial.sensitivity.prior_grid import belief_rows, contour_rows, grid_rows, scepticism_rows, status_of
+from retrial.sensitivity.future import future_rows
+from retrial.sensitivity.prior_grid import belief_rows, contour_rows, curve_rows, grid_rows, scepticism_rows, status_of
 
 Y, S, TAIL = -0.75, 0.32, 0.025
 Z = float(stats.norm.isf(TAIL))
@@ -175,7 +176,7 @@ def test_a_bias_on_draws_is_that_of_their_tables(tables: tuple[np.ndarray, Margi
 def test_a_planted_bias_is_found_at_its_tipping_value() -> None:
     """Studies whose effect is none and whose estimates are biased by m: the mean tipping bias at 0.5 is m (the estimate itself)."""
     rng, planted = np.random.default_rng(7), -0.9
-    estimates = rng.normal(planted, S, 400)
+    estimates = rng.normal(planted, S, 100)
     tips = []
     for y in estimates:
         effect = normal_effect(y=float(y), prior=Prior("normal", (0.0, 1000.0)))
@@ -186,7 +187,7 @@ def test_a_planted_bias_is_found_at_its_tipping_value() -> None:
     # a bias of tip - z s is what makes the estimate: y = m + noise
     recovered = found[tipped] - Z * S
     assert recovered == pytest.approx(estimates[tipped], abs=1e-5)
-    assert estimates.mean() == pytest.approx(planted, abs=3 * S / math.sqrt(400))
+    assert estimates.mean() == pytest.approx(planted, abs=3 * S / math.sqrt(100))
 
 
 def test_beliefs_turn_with_a_good_event() -> None:
@@ -200,11 +201,62 @@ def test_beliefs_turn_with_a_good_event() -> None:
     assert rows["main"]["prior_odds_needed"] == pytest.approx(19 * rows["main"]["bayes_factor_of_no_effect"])
 
 
-def test_assurance_is_its_closed_form() -> None:
-    """β ~ N(y, s²), y' ~ N(β, v): P(y' < -z √v) = Φ((-z √v - y) / √(s² + v)); a trial that confirms adds its precision."""
-    for row in future_rows(normal_effect(prior=Prior("normal", (0.0, 1000.0))), Assumptions(), TAIL):
+@pytest.mark.parametrize("prior", [FLAT, PRIORS["sceptical"], PRIORS["optimistic"]])
+@pytest.mark.parametrize(("y", "s"), [(Y, S), (0.4, 0.02), (-0.01, 0.004)])
+def test_assurance_is_its_closed_form(prior: Prior, y: float, s: float) -> None:
+    """β ~ N(m, v), y' ~ N(β, d): P(y' < -z √d) = Φ((-z √d - m) / √(v + d)); a trial that finds m again adds its precision. From 44 to a million
+    events."""
+    effect = dataclasses.replace(normal_effect(y, s, prior), events=4 / s**2)
+    v = 1 / (1 / s**2 + 1 / prior.number("sigma") ** 2)
+    m = v * (y / s**2 + prior.number("mu") / prior.number("sigma") ** 2)
+    side = -1 if m < 0 else 1
+    for row in future_rows(effect, Assumptions(), TAIL):
         sd = math.sqrt(4 / row["events"])
-        exact = stats.norm.cdf((-Z * sd - Y) / math.hypot(S, sd))
-        assert row["assurance"] == pytest.approx(exact, abs=2e-4)
-        assert row["after_same_effect"] == pytest.approx(stats.norm.cdf(-Y * math.sqrt(1 / S**2 + 1 / sd**2)), abs=2e-4)
-    assert assurance(np.full(10, -50.0), 1.0, -1, TAIL) == pytest.approx(1.0)
+        exact = stats.norm.cdf((side * m - Z * sd) / math.sqrt(v + sd**2))
+        assert row["assurance"] == pytest.approx(exact, abs=1e-6)
+        assert row["after_same_effect"] == pytest.approx(stats.norm.cdf(side * m * math.sqrt(1 / v + 1 / sd**2)), abs=1e-6)
+
+
+def test_every_number_of_the_normal_models_rows_is_its_closed_form() -> None:
+    """Limits and medians of grid, named sets, beliefs and biases, P(ratio < x), and every challenge of the conclusions, under normal priors."""
+    asked, effect = (
+        Assumptions(),
+        dataclasses.replace(normal_effect(), priors={name: PRIORS[name] for name in ("flat", "sceptical")}),
+    )
+
+    def exact(mu: float, sd: float, mean: float = 0.0, spread: float = 0.0) -> tuple[float, float]:
+        variance = S**2 + spread**2
+        post = 1 / (1 / variance + 1 / sd**2)
+        return post * ((Y - mean) / variance + mu / sd**2), math.sqrt(post)
+
+    rows = [
+        *((row, (math.log(row["prior_mean"]), row["prior_sd"])) for row in grid_rows(effect, asked, TAIL)),
+        *((row, (math.log(row["prior_mean"]), row["prior_sd"])) for row in belief_rows(effect, asked, TAIL)),
+        *((row, (0.0, 10.0, math.log(row["bias_ratio"]), row["bias_sd"])) for row in bias_rows(effect, asked, TAIL)),
+    ]
+    assert len(rows) == 441 + 11 + 42
+    for row, about in rows:
+        mean, sd = exact(*about)
+        found = [math.log(row[name]) for name in ("lower", "median", "upper")] + [row["probability"], row["error"]]
+        assert found == pytest.approx([mean - Z * sd, mean, mean + Z * sd, stats.norm.cdf(-mean / sd), 0.0], abs=1e-9)
+    for row in curve_rows(effect):
+        mean, sd = exact(0.0, 10.0 if row["prior"] == "flat" else 0.355)
+        assert row["probability"] == pytest.approx(stats.norm.cdf((math.log(row["ratio"]) - mean) / sd), abs=1e-9)
+    cases = [(0.0, 10.0), (0.0, 0.355), (0.0, 10.0, math.log(0.8), 0.0), (0.0, 10.0, 0.0, 0.2)]
+    found = list(conclusion_rows(effect, asked, TAIL, None))
+    chances = [stats.norm.cdf(-mean / sd) for mean, sd in (exact(*case) for case in cases)]
+    assert [row["probability"] for row in found] == pytest.approx(chances, abs=1e-9)
+    assert [row["holds"] for row in found] == [chance >= asked.claim for chance in chances]
+
+
+def test_a_claim_above_1_is_challenged_from_the_other_side() -> None:
+    """The mirror image of an effect has the mirror image of every challenge: the same probabilities, tipping values turned round."""
+    one, other = (dataclasses.replace(normal_effect(y=y), good=y > 0) for y in (Y, -Y))
+    rows, turned = (list(conclusion_rows(effect, Assumptions(), TAIL, None)) for effect in (one, other))
+    assert [row["claim"] for row in turned] == ["above 1"] * len(rows)
+    assert [row["probability"] for row in turned] == pytest.approx([row["probability"] for row in rows], abs=1e-12)
+    for of in (bias_tipping, contour_rows):
+        tips, mirrored = ([row["value"] for row in of(effect, Assumptions(), TAIL)] for effect in (one, other))
+        assert [1 / value for value in mirrored] == pytest.approx(tips, rel=1e-9, nan_ok=True)
+    same = [[row["value"] for row in scepticism_rows(effect, Assumptions(), TAIL)] for effect in (one, other)]
+    assert same[0] == pytest.approx(same[1], rel=1e-9)

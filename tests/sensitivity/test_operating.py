@@ -23,7 +23,7 @@ from retrial.sensitivity.any_prior.effects import Effect
 from retrial.sensitivity.any_prior.likelihood import NormalLikelihood
 from retrial.sensitivity.operating.borrowing import NO_BORROWING, drifted
 from retrial.sensitivity.operating.design import Design, design_of
-from retrial.sensitivity.operating.printed import printed_rows
+from retrial.sensitivity.operating.printed import posteriors_at, printed_rows
 from retrial.sensitivity.operating.rules import Simulated, characteristic_rows
 from retrial.tables.endpoint import EndpointTables
 
@@ -176,3 +176,36 @@ def test_a_fitted_model_errs_as_theory_says_under_a_flat_prior(monkeypatch: pyte
     assert abs(flat["coverage"] - 0.95) <= 2 * math.sqrt(0.05 * 0.95 / 120)
     assert sceptical["claims"] <= flat["claims"]
     assert sceptical["coverage"] > flat["coverage"]
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        Prior("normal", (-0.4, 0.355)),
+        Prior("normal_mixture", ((0.3, 0.7), (-0.6, 0.2), (0.05, 1.0))),
+        Prior("student_t", (0.1, 0.13, 2.0)),
+        Prior("student_t", (0.0, 0.5, 30.0)),
+    ],
+)
+def test_posteriors_of_all_estimates_together_are_those_of_the_normal_model(prior: Prior) -> None:
+    """A t as a mixture of 260 normals of all scales against the density on a mesh."""
+    nodes, at = np.linspace(-2.0, 1.0, 5), np.array([0.0, math.log(0.8)])
+    found = posteriors_at(SE, prior, nodes, at, TAIL)
+    for y, column in zip(nodes, found.T, strict=True):
+        exact = posterior(dataclasses.replace(effect().printed, estimate=float(y)), prior)  # type: ignore[arg-type,type-var]
+        assert column[:3] == pytest.approx(exact.ppf(np.array([TAIL, 0.5, 1 - TAIL])), abs=1e-8)
+        assert column[3:] == pytest.approx(exact.cdf(at), abs=1e-8)
+
+
+@pytest.mark.parametrize("se", [0.003, 0.05, 1.0])
+def test_errors_of_a_study_of_any_size_are_those_of_theory(se: float) -> None:
+    """Under a flat prior a claim at 0.975 is one in 40 at no effect, at 0.9 one in 10 at the rule's own ratio; coverage 0.95."""
+    data = LogRatio("hazard_ratio", "experimental / control", "", 0.0, se, 0.95, "made up")
+    flat = {"flat": Prior("normal", (0.0, 1000.0))}
+    one = Effect("os", "normal", "", "hazard_ratio", NormalLikelihood(data, posterior), flat, 600.0, False, data)
+    rows = {(round(row["true_ratio"], 3), row["rule"]): row for row in printed_rows(one, ASKED, TAIL)}
+    assert rows[1.0, "P(ratio < 1) >= 0.975"]["claims"] == pytest.approx(0.025, abs=1e-3)
+    assert rows[0.8, "P(ratio < 0.8) >= 0.9"]["claims"] == pytest.approx(0.1, abs=1e-3)
+    power = stats.norm.cdf(-math.log(0.65) / se - stats.norm.isf(0.025))
+    assert rows[0.65, "P(ratio < 1) >= 0.975"]["claims"] == pytest.approx(power, abs=1e-3)
+    assert [row["coverage"] for row in rows.values()] == pytest.approx([0.95] * len(rows), abs=1e-3)

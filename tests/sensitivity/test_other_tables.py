@@ -65,7 +65,7 @@ def run_config(**parts: Any) -> RunConfig:
         "output_dir": Path(),
         "force": False,
     }
-    return RunConfig(**about, asked={}, models={"weibull": spec}, **parts)
+    return RunConfig(**about, asked={}, models={"weibull": spec, "again": spec}, **parts)
 
 
 def test_the_sets_that_are_fitted_lie_furthest_apart() -> None:
@@ -129,16 +129,25 @@ def test_choices_are_fitted_and_those_without_tables_are_failed_rows(tmp_path: P
     assert failed == {
         "half walk scale": "failed: FitError: no such tables: no table carries all numbers",
         "double walk scale": "failed: FitError: no fit of these tables can be used: nothing passed",
+        "without assumed numbers + half walk scale": "failed: FitError: no such tables: no table carries all numbers",
+        "without assumed numbers + double walk scale": "failed: FitError: no fit of these tables can be used: nothing passed",
     }
     assert [name for name in rows if name not in failed] == [
         "",
         "without assumed numbers",
         "overdispersed prior",
+        "without assumed numbers + overdispersed prior",
         "separate readings",
     ]
     assert rows["without assumed numbers"]["differs"] == "analysis, tables"
     assert rows["without assumed numbers"]["note"] == "not settled: tables of 2 of the samplers only"
     assert (base.loc[base["model"] == "printed", ["tables", "note"]] == "").all().all()
+    several = dataclasses.replace(run, multiverse=dataclasses.replace(ASKED, tables_with_models=True, tables_together=False))
+    crossed = list(blocks_on_other_tables(several, used, [*effects, effect("again", -0.6)], whole, {}, Stages(tmp_path)))
+    assert {model: len({block.tables for block in crossed if block.model == model}) for model in ("weibull", "again")} == {
+        "weibull": 5,
+        "again": 5,
+    }
     off = dataclasses.replace(run, probes=Probes(choices=False))
     assert not list(blocks_on_other_tables(off, used, effects, whole, {}, Stages(tmp_path)))
 

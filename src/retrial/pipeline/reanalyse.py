@@ -53,7 +53,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
         about = run.about("models", "priors", "endpoints", "questions")
         priors = stages.run("priors", prior_checks, about, used, tables, estimates, fits.posteriors)
     with step("sensitivity"):
-        about = run.about("models", "priors", "endpoints", "questions", "sensitivity")
+        about = run.about("models", "priors", "endpoints", "questions", "sensitivity", "operating")
         challenged = stages.run("sensitivity", sensitivity_tables, about, used, fits.posteriors, fits.diagnostics)
     with step("model criticism"):
         criticism = stages.run("criticism", criticism_files, fits.criticism)

@@ -11,15 +11,18 @@ import xarray as xr
 
 from retrial.data.kind import Place, Row
 from retrial.run_config import RunConfig
+from retrial.sensitivity.after_censoring.imputed import imputed_ratios
+from retrial.sensitivity.after_censoring.means import completed_tables
+from retrial.sensitivity.after_censoring.rows import AfterCensoring, censoring_rows, censoring_tipping
 from retrial.sensitivity.any_prior.effects import Effect, effects_of
 from retrial.sensitivity.bias import bias_rows, bias_tipping
-from retrial.sensitivity.censoring import Completed, censoring_rows, censoring_tipping, completed_tables
 from retrial.sensitivity.conclusions import conclusion_rows
 from retrial.sensitivity.credibility import credibility_estimates
 from retrial.sensitivity.evalue import e_value_estimates
 from retrial.sensitivity.future import future_rows
+from retrial.sensitivity.operating.printed import printed_rows
 from retrial.sensitivity.own_probabilities import prior_probabilities
-from retrial.sensitivity.prior_grid import belief_rows, contour_rows, curve_rows, grid_rows, scepticism_rows
+from retrial.sensitivity.prior_grid import belief_rows, contour_rows, curve_rows, grid_rows, scepticism_rows, side
 from retrial.study.study import Study
 
 Rows = Iterable[dict[str, Any]]
@@ -39,22 +42,23 @@ def sensitivity_tables(
         return [row for effect in effects for row in rows_of(effect)]
 
     after = [(effect, found) for effect in effects if (found := completed[effect.endpoint, effect.model]) is not None]
-    ratios, levels = asked.hazard_after_censoring, tuple(dict.fromkeys((0.95, asked.claim)))
+    levels = tuple(dict.fromkeys((0.95, asked.claim)))
     tables = {
         "prior_probabilities": prior_probabilities(run, study),
         "prior_grid": each(lambda effect: grid_rows(effect, asked, tail)),
         "under_priors": each(lambda effect: belief_rows(effect, asked, tail)),
         "probability_curve": each(curve_rows),
         "bias": each(lambda effect: bias_rows(effect, asked, tail)),
-        "censoring": [row for one, found in after for row in censoring_rows(one.named, _main(one), ratios, found, tail)],
+        "censoring": [row for one, found in after for row in censoring_rows(one.named, found, tail)],
         "future_trial": each(lambda effect: future_rows(effect, asked, tail)),
         "tipping": [
             *each(lambda effect: contour_rows(effect, asked, tail)),
             *each(lambda effect: scepticism_rows(effect, asked, tail)),
             *each(lambda effect: bias_tipping(effect, asked, tail)),
             *_closed_form(study),
-            *(row for one, found in after for row in censoring_tipping(one.named, _main(one), ratios, found, levels)),
+            *(row for one, found in after for row in censoring_tipping(one.named, found, levels, side(one, tail))),
         ],
+        "operating": each(lambda effect: printed_rows(effect, run.operating, tail)),
         "conclusions": each(lambda one: conclusion_rows(one, asked, tail, completed[one.endpoint, one.model])),
     }
     return {name: pd.DataFrame(rows) for name, rows in tables.items() if rows}
@@ -76,13 +80,14 @@ def _closed_form(study: Study) -> Iterator[dict[str, Any]]:
         yield {**about, "criterion": 0.975 if strict else math.nan, "given": 1.0 if strict else math.nan, "value": row.point}
 
 
-def _main(effect: Effect) -> str:
-    return next(iter(effect.priors))
-
-
-def _completed(run: RunConfig, study: Study, effect: Effect, posteriors: Mapping[Place, xr.DataTree]) -> Completed | None:
-    """Survival completed after censoring, of a model of the life tables."""
+def _completed(run: RunConfig, study: Study, effect: Effect, posteriors: Mapping[Place, xr.DataTree]) -> AfterCensoring | None:
+    """What it becomes under other hazards after censoring, of a model of the life tables whose patients all entered at time 0."""
     place = effect.endpoint, effect.model
     if effect.printed is not None or place not in posteriors:
         return None
-    return completed_tables(run, run.models[effect.model], study, effect.endpoint, posteriors[place], _main(effect))
+    spec, tree, name = run.models[effect.model], posteriors[place], next(iter(effect.priors))
+    means = completed_tables(run, spec, study, effect.endpoint, tree, name)
+    imputed = imputed_ratios(run, spec, study, effect.endpoint, tree, (name, effect.main))
+    if means is None or imputed is None:
+        return None
+    return AfterCensoring.of(name, run.sensitivity.hazard_after_censoring, means, imputed, run.questions.tail)

@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 
 from retrial.run_config import Assumptions
+from retrial.sensitivity.after_censoring.rows import AfterCensoring
 from retrial.sensitivity.any_prior.effects import Effect
 from retrial.sensitivity.bias import one_bias
-from retrial.sensitivity.censoring import Completed
-from retrial.sensitivity.prior_grid import claimed, side, status_of
+from retrial.sensitivity.prior_grid import claimed, on_side, side, status_of
 
 Row = dict[str, Any]
 AS_IT_IS = "as it is"
+_Z = 1.959964
 HARD = 2.0
 """Hazard after censoring, in the arm that would lose by it, that a conclusion is held against."""
 
 
-def conclusion_rows(effect: Effect, asked: Assumptions, tail: float, completed: Completed | None) -> Iterator[Row]:
+def conclusion_rows(effect: Effect, asked: Assumptions, tail: float, completed: AfterCensoring | None) -> Iterator[Row]:
     """A row a challenge; columns of conclusions.csv. The side of the claim is that of the main prior's median."""
     of_side = side(effect, tail)
     main = next(iter(effect.priors))
@@ -30,21 +31,23 @@ def conclusion_rows(effect: Effect, asked: Assumptions, tail: float, completed: 
     towards = asked.expected_ratio if of_side < 0 else 1 / asked.expected_ratio
     for mean, sd in [(float(np.log(towards)), 0.0), *((0.0, sd) for sd in asked.bias_sds if sd > 0)]:
         cells = one_bias(effect, mean, sd, tail)
-        told = f"a bias that alone would give a ratio of {np.exp(mean):.3g}" if sd == 0 else f"a bias of unknown side, SD {sd:g}"
+        told = (
+            f"a bias that alone would give a ratio of {np.exp(mean):.3g}"
+            if sd == 0
+            else f"a bias of unknown side, {np.exp(_Z * sd):.3g}-fold at most (95 %)"
+        )
         yield _row(effect, asked, "bias", told, float(claimed(cells, of_side)[0]), of_side, status_of(cells)[0])
     if completed is not None:
         yield from _after_censoring(effect, asked, of_side, completed)
 
 
-def _after_censoring(effect: Effect, asked: Assumptions, of_side: int, completed: Completed) -> Iterator[Row]:
-    """P(a difference in restricted means on the claim's side) where those censored in the better arm fare worse than who stays."""
-    ratios = asked.hazard_after_censoring
-    base, hard = ratios.index(1.0), int(np.argmin(np.abs(np.log(np.array(ratios) / HARD))))
-    arms = (base, hard) if of_side < 0 else (hard, base)
-    better = "experimental" if of_side < 0 else "control"
-    difference = completed.rmst[arms[1], 1] - completed.rmst[arms[0], 0]
-    words = f"{ratios[hard]:.3g} times the hazard after censoring in the {better} arm"
-    yield _row(effect, asked, "censoring", words, float((of_side * difference < 0).mean()), of_side, "ok")
+def _after_censoring(effect: Effect, asked: Assumptions, of_side: int, completed: AfterCensoring) -> Iterator[Row]:
+    """P(the completed tables' hazard ratio on the claim's side) where those censored in the better arm fare worse than who stays."""
+    base, hard = completed.base, int(np.argmin(np.abs(np.log(np.array(completed.ratios) / HARD))))
+    place, better = ((base, hard), "experimental") if of_side < 0 else ((hard, base), "control")
+    words = f"{completed.ratios[hard]:.3g} times the hazard after censoring in the {better} arm"
+    chance = on_side(completed.pooled.below[place], of_side)
+    yield _row(effect, asked, "censoring", words, float(chance), of_side, completed.status(*place))
 
 
 def _row(effect: Effect, asked: Assumptions, challenge: str, what: str, chance: float, of_side: int, status: str) -> Row:

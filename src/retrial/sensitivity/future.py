@@ -21,8 +21,10 @@ from retrial.sensitivity.prior_grid import side
 Row = dict[str, Any]
 PER_EVENT = 4.0
 """Variance of a log ratio times its events, arms of equal size."""
-_NODES = (np.arange(2000) + 0.5) / 2000
-"""Evenly spaced probabilities at which a posterior is looked at."""
+_FURTHEST = 8.0
+"""Log ratio that no effect is beyond."""
+_POINTS, _SURE = 8001, 1e-13
+"""Points of a posterior, between the points beyond which so much of it lies."""
 
 
 def future_rows(effect: Effect, asked: Assumptions, tail: float) -> Iterator[Row]:
@@ -31,35 +33,37 @@ def future_rows(effect: Effect, asked: Assumptions, tail: float) -> Iterator[Row
         return
     of_side = side(effect, tail)
     for name, prior in effect.priors.items():
-        beta = posterior_points(effect, prior)
-        centre = float(np.median(beta))
+        beta, mass = posterior_masses(effect, prior)
+        centre = float(effect.likelihood.under(prior, tail).median[0])
         for times in asked.future_events:
             events = times * effect.events
             sd = math.sqrt(PER_EVENT / events)
-            posterior = _updated(beta, centre, sd)
+            posterior = _updated(beta, mass, centre, sd)
             told = {
                 "prior": name,
                 "times": times,
                 "events": events,
                 "after_same_effect": float(posterior[beta * of_side > 0].sum()),
             }
-            yield {**effect.named, **told, "assurance": assurance(beta, sd, of_side, tail)}
+            yield {**effect.named, **told, "assurance": assurance(beta, mass, sd, of_side, tail)}
 
 
-def posterior_points(effect: Effect, prior: Prior) -> np.ndarray:
-    """Evenly spaced quantiles of the posterior of β, (2000,), by inverting its CDF on a fine grid."""
-    x = np.linspace(-8.0, 8.0, 16_001)
-    cdf = effect.likelihood.cdf(prior, x)
-    return np.asarray(np.interp(_NODES, cdf, x))
+def posterior_masses(effect: Effect, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of narrow steps of β and the posterior mass of each, (step,); 0 is an edge of a step."""
+    wide = np.linspace(-_FURTHEST, _FURTHEST, _POINTS)
+    inside = np.flatnonzero(np.diff(cdf := effect.likelihood.cdf(prior, wide)) > _SURE * (cdf[-1] - cdf[0]))
+    edges = np.union1d(np.linspace(wide[inside[0]], wide[inside[-1] + 1], _POINTS), 0.0)
+    mass = np.diff(effect.likelihood.cdf(prior, edges))
+    return (edges[1:] + edges[:-1]) / 2, mass / mass.sum()
 
 
-def assurance(beta: np.ndarray, sd: float, of_side: int, tail: float) -> float:
+def assurance(beta: np.ndarray, mass: np.ndarray, sd: float, of_side: int, tail: float) -> float:
     """Mean over β of P(y' / sd beyond the quantile of the interval, on the side), y' ~ N(β, sd²)."""
-    return float(stats.norm.cdf(of_side * beta / sd - stats.norm.isf(tail)).mean())
+    return float(mass @ stats.norm.cdf(of_side * beta / sd - stats.norm.isf(tail)))
 
 
-def _updated(beta: np.ndarray, observed: float, sd: float) -> np.ndarray:
-    """Posterior shares of points β of equal weight after an estimate."""
+def _updated(beta: np.ndarray, mass: np.ndarray, observed: float, sd: float) -> np.ndarray:
+    """Posterior masses of points β after an estimate."""
     log_weight = -0.5 * ((beta - observed) / sd) ** 2
-    weight = np.exp(log_weight - log_weight.max())
+    weight = mass * np.exp(log_weight - log_weight.max())
     return np.asarray(weight / weight.sum())

@@ -10,7 +10,7 @@ import numpy as np
 from retrial.priors.belief import belief_grid
 from retrial.run_config import Assumptions
 from retrial.sensitivity.any_prior.effects import Effect
-from retrial.sensitivity.any_prior.likelihood import Cells, crossing
+from retrial.sensitivity.any_prior.likelihood import Cells, crossing, distribution_of
 
 Row = dict[str, Any]
 LEAST_SIZE = 400.0
@@ -58,7 +58,7 @@ def belief_rows(effect: Effect, asked: Assumptions, tail: float) -> Iterator[Row
     }
     for kind, priors in (("named set", effect.priors), ("belief", beliefs)):
         for name, prior in priors.items():
-            mean, sd = float(prior.distribution.mean()), float(prior.distribution.std())
+            mean, sd = float(distribution_of(prior).mean()), float(distribution_of(prior).std())
             factor = effect.likelihood.for_no_effect(prior)
             weighed = {"bayes_factor_of_no_effect": factor, "prior_odds_needed": PROBABLE / (1 - PROBABLE) * factor}
             told = {"kind": kind, "prior": name, "prior_mean": float(np.exp(mean)), "prior_sd": sd}

@@ -19,8 +19,8 @@ from retrial.sensitivity.multiverse import Block, other_blocks
 from retrial.store.stages import Stages
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
-from retrial.tables.ensemble import Ensemble
-from retrial.tables.findings.choices import choices_of, few_samplers
+from retrial.tables.ensemble import Ensemble, ReconstructionSettings
+from retrial.tables.findings.choices import Choice, choices_of, few_samplers
 from retrial.tables.findings.spread import unsettled
 from retrial.tables.printed.software import JOINT, SEPARATE
 from retrial.tables.printed.targets import Targets
@@ -50,32 +50,39 @@ def blocks_on_other_tables(
     left_out: Mapping[str, tuple[str, ...]],
     stages: Stages,
 ) -> Iterator[Block]:
-    """Blocks of the first model of life tables of every endpoint whose tables were sampled, a choice after the other.
+    """Blocks of the models of life tables of every endpoint whose tables were sampled, a choice or two after the other.
 
     None with `reconstruction.choices=false`. `left_out` as for `endpoint_tables`.
     """
-    models = {effect.endpoint: effect.model for effect in reversed(effects) if effect.printed is None}
-    items = [item for item in reconstructed.tables if item.endpoint in models and item.ensemble and not item.ensemble.relaxed]
+    models = {key: _models(run, effects, key) for key in dict.fromkeys(effect.endpoint for effect in effects)}
+    items = [item for item in reconstructed.tables if models.get(item.endpoint) and item.ensemble and not item.ensemble.relaxed]
     if not run.probes.choices or not items:
         return
     rules = dataclasses.replace(run.reading_rules, readings=SEPARATE if run.reading_rules.readings == JOINT else JOINT)
     again = endpoint_tables(dataclasses.replace(run, reading_rules=rules), used, left_out, stages)
     weighed = {item.endpoint: item for item in again.tables}
     for item in items:
-        spec = run.models[models[item.endpoint]]
-        for other in [*_choices(run, used, item, stages), *_readings(rules.readings, item, weighed[item.endpoint])]:
-            found = _fitted(run, used, spec, other, stages)
-            yield from other_blocks(item.endpoint, spec.name, other.name, other.note, found, run.multiverse)
+        others = [*_choices(run, used, item, stages), *_readings(rules.readings, item, weighed[item.endpoint])]
+        for name in models[item.endpoint]:
+            for other in others:
+                found = _fitted(run, used, run.models[name], other, stages)
+                yield from other_blocks(item.endpoint, name, other.name, other.note, found, run.multiverse)
+
+
+def _models(run: RunConfig, effects: Sequence[Effect], endpoint: str) -> list[str]:
+    """Models of life tables that are fitted to an endpoint's other tables: the first, or all."""
+    found = [effect.model for effect in effects if effect.endpoint == endpoint and effect.printed is None]
+    return found if run.multiverse.tables_with_models else found[:1]
 
 
 def _choices(run: RunConfig, used: Study, item: EndpointTables, stages: Stages) -> Iterator[Other]:
-    """Our own choices made otherwise in turn, by the small samplers that `choices.csv` is of."""
+    """Our own choices made otherwise, by the small samplers that `choices.csv` is of."""
     if item.targets is None or item.ensemble is None:
         return
     settings = attained_settings(run.reconstruction, item.ensemble, run.probes.choices_islands)
     settings = dataclasses.replace(settings, particles=run.probes.choices_particles)
     seed = integer_seed(run.seed, run.study_file.stem, item.endpoint, "choices")
-    for choice in choices_of(item.targets, settings):
+    for choice in combined(item.targets, settings, together=run.multiverse.tables_together):
         log.info("%s: tables under another choice: %s", item.endpoint, choice.name)
         found = stages.run(f"tables.{item.endpoint}", sampled, choice.targets, choice.settings, seed)
         if isinstance(found, Ensemble):
@@ -83,6 +90,23 @@ def _choices(run: RunConfig, used: Study, item: EndpointTables, stages: Stages) 
             yield Other(choice.name, tables, "; ".join(few_samplers(found) or unsettled(found)))
         else:
             yield Other(choice.name, f"no such tables: {str(found).splitlines()[0]}")
+
+
+def combined(targets: Targets, settings: ReconstructionSettings, *, together: bool) -> list[Choice]:
+    """Each choice made otherwise by itself; and, `together`, each of what the tables have to carry with each other one but itself.
+
+    Two choices of the tables' prior are not combined: they change the same scales.
+    """
+    alone = choices_of(targets, settings)
+    found = {frozenset([choice.name]): choice for choice in alone}
+    for first in alone if together else ():
+        if first.targets is not targets:
+            for second in choices_of(first.targets, first.settings):
+                words = f"{first.words}; {second.words}"
+                both = dataclasses.replace(second, name=f"{first.name} + {second.name}", words=words, evidence=False)
+                if second.name != first.name:
+                    found.setdefault(frozenset([first.name, second.name]), both)
+    return list(found.values())
 
 
 def _tables(used: Study, targets: Targets, ensemble: Ensemble, words: str) -> EndpointTables:

@@ -18,7 +18,7 @@ from retrial.pipeline.fit import posteriors
 from retrial.pipeline.pages.layout import draw_sensitivity
 from retrial.pipeline.results import Files, audit_files
 from retrial.pipeline.tables import Reconstructions, endpoint_tables, patient_checks, refuse_too_many_times, refused
-from retrial.report.sensitivity.section import conclusion_sentences
+from retrial.report.sensitivity.conclusions import conclusion_sentences
 from retrial.run_config import RunConfig
 from retrial.sensitivity.analysis import sensitivity_tables
 from retrial.sensitivity.confounding import benchmark_estimates
@@ -50,7 +50,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     run = in_standard_errors(run, used)
     rows = closed_form(run, used)
     reconstructed, fits = fitted(run, study, used, checks, stages)
-    about = run.about("models", "priors", "endpoints", "questions", "sensitivity")
+    about = run.about("models", "priors", "endpoints", "questions", "sensitivity", "operating")
     tables = stages.run("sensitivity", sensitivity_tables, about, used, fits.posteriors, fits.diagnostics)
     if not rows and "conclusions" not in tables:
         raise DataError("nothing to do", ["effects: got no treatment effect with an interval or p; one is needed"])
@@ -61,7 +61,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
         shown = shown.assign(contrast=shown["contrast"].map(study.names.contrast))
         print(shown[["endpoint", "quantity", "contrast", "point", "model"]].to_string(index=False))
     for heading, sentences in conclusion_sentences(
-        study, tables.get("conclusions"), tables.get("tipping"), run.sensitivity.claim
+        study, tables.get("conclusions"), tables.get("tipping"), tables.get("under_priors"), run.sensitivity.claim
     ):
         print("\n" + " ".join([f"{heading}:", *sentences]))
     return [*reconstructed.failures, *fits.failures, *failed_in_words(rows)]

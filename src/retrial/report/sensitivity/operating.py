@@ -24,7 +24,57 @@ _MOST, _ACROSS, _HEIGHT = 8, 2, 2.6
 def operating_section(data: ReportData) -> Iterator[Section]:
     """The section, where a run has the numbers."""
     if data.operating is not None and not data.operating.empty:
-        yield Section(KEY, TITLE, (_table(data, _clean(data.operating)),), tuple(operating_pictures(data)))
+        frame = _clean(data.operating)
+        yield Section(
+            KEY,
+            TITLE,
+            (_table(data, frame),),
+            tuple(operating_pictures(data)),
+            tuple(_in_words(data, frame)),
+            (_how_made(frame),),
+        )
+
+
+def _in_words(data: ReportData, frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """A paragraph an endpoint: its first analysis under the main prior, judged by the first rule."""
+    main = frame[(frame["prior"] == (data.main_prior or frame["prior"].iloc[0])) & (frame["status"] == "ok")]
+    for key, part in main.groupby("endpoint", sort=False):
+        first = part[(part[_WHOSE] == part[_WHOSE].iloc[0]).all(axis=1) & (part["rule"] == part["rule"].iloc[0])]
+        first = first[first["drift"].isna() & first["control_hazard"].fillna(1.0).eq(1.0)]
+        none, some = first[first["kind"] == "type I error"], first[first["kind"] == "power"]
+        sentences = [
+            f"Where nothing differs, {_percent(row['claims'])} of studies of this size claim an effect by the rule {row['rule']} (type I error)."
+            for row in none.to_dict("records")[:1]
+        ]
+        for row in some.to_dict("records"):
+            said = f"With a true ratio of {row['true_ratio']:.3g}, {_percent(row['claims'])} do (power)"
+            far = (
+                ""
+                if pd.isna(row["type_m"])
+                else f"; effects that are claimed are then {row['type_m']:.2f} times too large on the log scale"
+            )
+            sentences.append(f"{said}{far}.")
+        if sentences:
+            about = ", ".join(
+                text
+                for text in (model_label(str(first["model"].iloc[0])), adjusted_label(str(first["adjusted_for"].iloc[0])))
+                if text
+            )
+            yield f"{upper_first(endpoint_label(data.study, str(key)))}, {about}", tuple(sentences)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}{fmt.NBSP}%"
+
+
+def _how_made(frame: pd.DataFrame) -> str:
+    """Whether studies were simulated, and what does it."""
+    if (frame["claims_error"].nunique() > 1) or frame["control_hazard"].notna().any():
+        return "Studies were simulated by `retrial simulate`; of printed ratios the shares are exact but for half a study."
+    return (
+        "These are shares over all estimates that a study with the printed standard error could have had: exact but for half a study, by the"
+        " normal model. Simulated patients, fitted by the survival models as this study's tables are: `retrial simulate` with the same settings."
+    )
 
 
 def _clean(frame: pd.DataFrame) -> pd.DataFrame:

@@ -28,6 +28,21 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1)))
 """Lines of many priors: Okabe and Ito's colours (and one more), again in dashes."""
 _SD_TICKS = (0.1, 0.2, 0.5, 1.0, 2.0)
+_AFTER_CENSORING = (
+    (
+        "hazard_ratio",
+        "censoring",
+        "Hazards after censoring: hazard ratio",
+        "Probability of a hazard ratio below 1 (Cox, tables completed by imputation)",
+    ),
+    (
+        "rmst_difference",
+        "censoring_means",
+        "Hazards after censoring: restricted mean",
+        "Probability of a longer restricted mean under treatment",
+    ),
+)
+"""Quantity of censoring.csv, key, title, and what is mapped."""
 _WHOSE = ["endpoint", "model", "adjusted_for"]
 Draw = Callable[[Axes, pd.DataFrame], None]
 
@@ -47,11 +62,14 @@ def sensitivity_pictures(data: ReportData) -> Iterator[Picture]:
         caption = _bias_words(data, data.bias)
         yield _panels(data, data.bias, _bias, "bias", "The effect without a bias", caption)
     if data.censoring is not None:
-        caption = (
-            "Probability of a longer restricted mean under treatment where those censored have a hazard of so many times that of those who stay,"
-            " in either arm; 1 and 1 (cross) is the analysis as it is. Lines: 0.975, 0.5 and 0.025, thinner 0.95 and 0.05."
+        where = (
+            "where those censored have a hazard of so many times that of those who stay, in either arm; 1 and 1 (cross) is the analysis as it is."
+            " Lines: 0.975, 0.5 and 0.025, thinner 0.95 and 0.05."
         )
-        yield _panels(data, data.censoring, _censoring, "censoring", "Hazards after censoring", caption)
+        for quantity, key, title, words in _AFTER_CENSORING:
+            part = data.censoring[data.censoring["quantity"] == quantity]
+            if len(part):
+                yield _panels(data, part, _censoring, key, title, f"{words} {where}", file="censoring")
 
 
 def _bias_words(data: ReportData, frame: pd.DataFrame) -> str:
@@ -65,7 +83,8 @@ def _bias_words(data: ReportData, frame: pd.DataFrame) -> str:
     return f"{said} Dashed: the log of that ratio is itself uncertain, by an SD of {spread}." if spread else said
 
 
-def _panels(data: ReportData, frame: pd.DataFrame, draw: Draw, key: str, title: str, caption: str) -> Picture:
+def _panels(data: ReportData, frame: pd.DataFrame, draw: Draw, key: str, title: str, caption: str, file: str = "") -> Picture:
+    """A panel an effect, at most `_MOST`; `file`: the table, where it is not the key."""
     frame = frame.assign(adjusted_for=frame["adjusted_for"].fillna(""))
     parts = list(frame.groupby(_WHOSE, sort=False))
     shown = parts[:_MOST]
@@ -83,7 +102,7 @@ def _panels(data: ReportData, frame: pd.DataFrame, draw: Draw, key: str, title: 
             draw(axes, part)
         legend_below(figure, grid.flat[0])
         left = len(parts) - len(shown)
-        told = f"{caption} {left} more in {key}.csv." if left else caption
+        told = f"{caption} {left} more in {file or key}.csv." if left else caption
         return finish(
             figure,
             f"sensitivity_{key}",
@@ -189,8 +208,7 @@ def _bias(axes: Axes, part: pd.DataFrame) -> None:
 
 
 def _censoring(axes: Axes, part: pd.DataFrame) -> None:
-    means = part[part["quantity"] == "rmst_difference"]
-    _surface(axes, means, "control_ratio", "experimental_ratio")
+    _surface(axes, part, "control_ratio", "experimental_ratio")
     axes.plot([1.0], [1.0], marker="+", color=INK, markersize=7)
-    ratio_axis(axes, means["experimental_ratio"].to_list(), "experimental arm: hazard after censoring")
-    ratio_axis(axes, means["control_ratio"].to_list(), "control arm", along="y")
+    ratio_axis(axes, part["experimental_ratio"].to_list(), "experimental arm: hazard after censoring")
+    ratio_axis(axes, part["control_ratio"].to_list(), "control arm", along="y")

@@ -6,6 +6,7 @@ p(β | y) ∝ π(β) L(β)        L(β) = ∫ p(y | β, η) p(η | β) dη, the 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,12 +101,18 @@ class NormalLikelihood:
             marginal = np.sum(np.asarray(weights) * stats.norm.pdf(y, prior["mu"], np.hypot(s, prior["sigma"])))
         else:
             beta = y + s * np.linspace(-_NODE_REACH, _NODE_REACH, _NODES)
-            marginal = np.trapezoid(stats.norm.pdf(y, beta, s) * prior.distribution.pdf(beta), beta)
+            marginal = np.trapezoid(stats.norm.pdf(y, beta, s) * distribution_of(prior).pdf(beta), beta)
         return float(stats.norm.pdf(y, 0.0, s) / marginal)
 
     def with_bias(self, mean: float, sd: float) -> NormalLikelihood:
         moved = dataclasses.replace(self.data, estimate=self.data.estimate - mean, se=math.hypot(self.data.se, sd))
         return NormalLikelihood(moved, self.closed_form)
+
+
+@functools.lru_cache(maxsize=256)
+def distribution_of(prior: Prior) -> Any:
+    """`prior.distribution`, made once: making one takes as long as a posterior of a grid. To be asked, not to draw from, as it is shared."""
+    return prior.distribution
 
 
 def crossing(value: Callable[[np.ndarray], np.ndarray], level: float, low: np.ndarray, high: np.ndarray) -> np.ndarray:

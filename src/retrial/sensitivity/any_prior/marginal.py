@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from retrial.priors.prior import Prior
-from retrial.sensitivity.any_prior.likelihood import Cells
+from retrial.sensitivity.any_prior.likelihood import Cells, distribution_of
 
 GROUPS = 20
 """Groups of draws, each left out in turn: a Monte Carlo error to a sixth of itself."""
@@ -60,16 +60,16 @@ class MarginalLikelihood:
         return _at_zero(self.edges, _cumulated(_pooled(self.mass.sum(axis=0), density, self.weights)))
 
     def under(self, prior: Prior, tail: float) -> Cells:
-        return self._cells(np.asarray(prior.distribution.logpdf(self.points))[:, None], tail)
+        return self._cells(np.asarray(distribution_of(prior).logpdf(self.points))[:, None], tail)
 
     def cdf(self, prior: Prior, x: np.ndarray) -> np.ndarray:
-        density = _scaled(np.asarray(prior.distribution.logpdf(self.points))[:, None])
+        density = _scaled(np.asarray(distribution_of(prior).logpdf(self.points))[:, None])
         cumulated = _cumulated(_pooled(self.mass.sum(axis=0), density, self.weights))[0]
         return np.interp(x, self.edges, cumulated)
 
     def of_tables(self, prior: Prior, points: np.ndarray, tail: float) -> OfTables:
         """The posterior of every table alone under one prior, not mixed by their weights."""
-        density = _scaled(np.asarray(prior.distribution.logpdf(self.points)))
+        density = _scaled(np.asarray(distribution_of(prior).logpdf(self.points)))
         cumulated = _cumulated(self.mass.sum(axis=0) * density)
         total = (self.mass.sum(axis=0) @ density)[:, None]
         squares = (self.squares @ density**2) / np.maximum(total[:, 0], _FEWEST) ** 2
@@ -121,7 +121,7 @@ def marginal_likelihood(
     points = np.where(counted > 0, totals / np.maximum(counted, 1), (edges[1:] + edges[:-1]) / 2)
     flat = (groups * tables + np.arange(tables)[:, None]) * size + place
     counts = np.bincount(flat.ravel(), minlength=GROUPS * tables * size).reshape(GROUPS, tables, size).astype(float)
-    together = _mixture(counts.sum(axis=0), np.stack([prior.distribution.logpdf(points) for prior in priors]), draws.shape[2])
+    together = _mixture(counts.sum(axis=0), np.stack([distribution_of(prior).logpdf(points) for prior in priors]), draws.shape[2])
     return MarginalLikelihood(edges, points, counts / together, counts.sum(axis=0) / together**2, weights)
 
 

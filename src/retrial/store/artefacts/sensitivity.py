@@ -86,16 +86,18 @@ SENSITIVITY: dict[str, Artefact] = {
     ),
     "censoring": Artefact(
         "censoring.csv",
-        "differences in completed survival where those censored have another hazard than those who stay, by arm",
+        "hazard ratio and differences in survival where those censored have another hazard than those who stay, by arm",
         _WRITERS,
         _READER,
         columns(f"""{_WHOSE}
     prior
     control_ratio, experimental_ratio  hazard after censoring over that of those who stay
-    quantity, time
-    median, lower, upper    of its posterior, experimental - control; limits at `answers.level`
-    probability             of a difference above 0
+    quantity                hazard_ratio (Cox, of imputed tables), rmst_difference or survival_difference
+    time                    months: tables are completed until then; horizon of the restricted means; time of the survival
+    median, lower, upper    of its posterior, experimental / control or experimental - control; limits at `answers.level`
+    probability             of a hazard ratio below 1, or a difference above 0
     error                   Monte Carlo standard error of that probability
+    status
         """),
     ),
     "future_trial": Artefact(
@@ -117,7 +119,8 @@ SENSITIVITY: dict[str, Artefact] = {
         _WRITERS,
         _READER,
         columns(f"""{_WHOSE}
-    challenge               prior mean; scepticism (a prior about no effect); bias; censoring, by arm
+    challenge               prior mean; scepticism (a prior about no effect); bias; censoring, by arm: of the hazard ratio of imputed tables, and
+                            of the restricted mean
     prior                   that the posterior is under; empty: the challenge is the prior
     criterion               posterior probability of the conclusion's side at which it tips; 0.975: the 95 % interval touches 1
     given                   SD of the prior (prior mean), its mean (scepticism), SD of the bias; empty for censoring
@@ -134,7 +137,7 @@ SENSITIVITY: dict[str, Artefact] = {
     challenge               as it is, another prior, bias or censoring
     what                    which prior, bias or hazard
     claim                   the side of 1 that the ratio is said to be on: that of the main prior's median
-    probability             posterior probability of the claim (censoring: of a difference in restricted means on its side)
+    probability             posterior probability of the claim (censoring: of the hazard ratio of imputed tables on its side)
     holds                   whether it is at least `sensitivity.claim`
     status
         """),
@@ -184,7 +187,7 @@ SENSITIVITY: dict[str, Artefact] = {
     "operating": Artefact(
         "operating.csv",
         "operating characteristics of stated rules in simulated studies of this size, a row a scenario, prior and rule",
-        "simulate",
+        "sensitivity, reanalyse (printed ratios alone), simulate",
         "report: Errors of stated rules",
         columns(f"""{_WHOSE}
     prior

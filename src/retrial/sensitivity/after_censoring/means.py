@@ -1,4 +1,4 @@
-"""Informative censoring: after censoring the hazard is e^δ times that of those who stay, in each arm its own (METHODS 9).
+"""Completed survival: after censoring the hazard is e^δ times that of those who stay, in each arm its own (METHODS 9).
 
 Survival of the population that an arm's patients come from, H the cumulative hazard of those who stay, G the product-limit estimate of not being
 censored yet and f its drops:
@@ -12,14 +12,12 @@ Source: Scharfstein, Robins 2002, Biometrika 89:617 (sensitivity to the hazard a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from retrial.answers import curves
 from retrial.answers.follow_up import FollowUp
@@ -31,7 +29,6 @@ from retrial.seeds import seed_sequence
 from retrial.study.study import Study
 from retrial.tables.life_table import LifeTable
 
-Row = dict[str, Any]
 DRAWS = 2000
 """Draws over all tables: a probability near 0.975 is right to 0.0035."""
 _POINTS = 240
@@ -102,18 +99,19 @@ def completed_tables(
     follow_up = FollowUp.of(table, weights / weights.sum())
     horizon, asked = follow_up.horizon(run.questions), np.array(follow_up.times(run.questions))
     weights = np.where(follow_up.reaching(max(horizon, float(asked[-1]))), weights, 0.0)
-    values = {str(name): _flat(item) for name, item in posterior.sel({PRIOR: prior}).data_vars.items()}
-    shares = np.diff(np.round(np.cumsum(np.concatenate([[0.0], weights])) / weights.sum() * DRAWS)).astype(int)
+    values = {str(name): flat_draws(item) for name, item in posterior.sel({PRIOR: prior}).data_vars.items()}
+    shares = numbers_by_weight(weights, DRAWS)
     rng = np.random.default_rng(seed_sequence(run.seed, "after censoring", endpoint, spec.name))
     ratios = np.array(run.sensitivity.hazard_after_censoring)
     parts: list[list[tuple[np.ndarray, np.ndarray]]] = []
     for index in np.flatnonzero(shares):
-        rows = rng.choice(next(iter(values.values())).shape[1], int(shares[index]), replace=False)
+        size, there = int(shares[index]), next(iter(values.values())).shape[1]
+        rows = rng.choice(there, size, replace=size > there)
         draws = {name: value[index][rows] for name, value in values.items()}
         events, censored = table.counts(int(index))
         parts.append(
             [
-                completed(table.times, events[arm], censored[arm], _hazard_of(hazard, draws, arm), ratios, asked, horizon)
+                completed(table.times, events[arm], censored[arm], hazard_of_arm(hazard, draws, arm), ratios, asked, horizon)
                 for arm in (0, 1)
             ]
         )
@@ -123,82 +121,22 @@ def completed_tables(
     return Completed(rmst, survival, asked, horizon)
 
 
-def _flat(item: xr.DataArray) -> np.ndarray:
+def numbers_by_weight(weights: np.ndarray, draws: int) -> np.ndarray:
+    """How many of so many draws each table gives, (table,), without chance."""
+    return np.diff(np.round(np.cumsum(np.concatenate([[0.0], weights])) / weights.sum() * draws)).astype(int)
+
+
+def flat_draws(item: xr.DataArray) -> np.ndarray:
     """(table, draw, ...) of a parameter (table, chain, draw, ...)."""
     array = item.transpose(RECONSTRUCTION, "chain", "draw", ...).to_numpy()
     return array.reshape(array.shape[0], -1, *array.shape[3:]).astype(float)
 
 
-def _hazard_of(hazard: Any, draws: Mapping[str, np.ndarray], arm: int) -> Cumulative:
+def hazard_of_arm(hazard: Any, draws: Mapping[str, np.ndarray], arm: int) -> Cumulative:
+    """H of one arm under draws of a model's parameters; 0 at time 0."""
+
     def cumulative(times: np.ndarray) -> np.ndarray:
         found = curves.cumulative_hazard(hazard, draws, np.maximum(times, 1e-9))[:, arm]
         return np.where(times > 0, found, 0.0)
 
     return cumulative
-
-
-def censoring_rows(named: Row, prior: str, ratios: tuple[float, ...], found: Completed, tail: float) -> Iterator[Row]:
-    """A row a pair of hazards after censoring and quantity; columns of censoring.csv."""
-    for i, control in enumerate(ratios):
-        for j, experimental in enumerate(ratios):
-            differences = [
-                ("rmst_difference", found.horizon, found.rmst[j, 1] - found.rmst[i, 0]),
-                *(
-                    ("survival_difference", float(time), found.survival[j, 1, k] - found.survival[i, 0, k])
-                    for k, time in enumerate(found.times)
-                ),
-            ]
-            for quantity, time, draws in differences:
-                lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail])
-                chance = float((draws > 0).mean())
-                yield {
-                    **named,
-                    "prior": prior,
-                    "control_ratio": control,
-                    "experimental_ratio": experimental,
-                    "quantity": quantity,
-                    "time": time,
-                    "median": float(median),
-                    "lower": float(lower),
-                    "upper": float(upper),
-                    "probability": chance,
-                    "error": float(np.sqrt(max(chance * (1 - chance), 0.25 / draws.size) / draws.size)),
-                }
-
-
-def censoring_tipping(
-    named: Row, prior: str, ratios: tuple[float, ...], found: Completed, levels: tuple[float, ...]
-) -> Iterator[Row]:
-    """The hazard after censoring, in one arm alone, at which P(a difference in restricted means on its side) falls to a level.
-
-    Between points of the grid the probability's normal score is taken as linear in the ratio's logarithm. Empty where no point of it
-    undoes the conclusion, or where it does not hold.
-    """
-    order, base = np.argsort(ratios), ratios.index(1.0)
-    log_ratios = np.log(np.array(ratios))[order]
-    side = 1 if np.median(found.rmst[base, 1] - found.rmst[base, 0]) > 0 else -1
-    for arm in ("experimental", "control"):
-        differences = found.rmst[:, 1] - found.rmst[base, 0] if arm == "experimental" else found.rmst[base, 1] - found.rmst[:, 0]
-        held = (side * differences > 0).mean(axis=1)[order]
-        for level in levels:
-            about = {"challenge": f"censoring, {arm} arm", "prior": prior, "criterion": level, "given": float("nan")}
-            value = _falls_to(log_ratios, held, level, upwards=(arm == "experimental") == (side > 0))
-            yield {**named, **about, "value": float(np.exp(value))}
-
-
-def _falls_to(x: np.ndarray, held: np.ndarray, level: float, *, upwards: bool) -> float:
-    """Where a probability that falls from x = 0 in one direction reaches a level; NaN where it does not."""
-    step = 1 if upwards else -1
-    places = np.flatnonzero(step * x >= 0)[::step]
-    if held[places[0]] < level:
-        return float("nan")
-
-    def score(chance: float) -> float:
-        return float(stats.norm.ppf(min(max(chance, 0.5 / DRAWS), 1 - 0.5 / DRAWS)))
-
-    for before, after in pairwise(places):
-        if held[after] < level:
-            first, last = score(held[before]), score(held[after])
-            share = (first - score(level)) / (first - last)
-            return float(x[before] + share * (x[after] - x[before]))
-    return float("nan")

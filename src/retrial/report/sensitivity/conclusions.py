@@ -1,0 +1,228 @@
+"""A paragraph an endpoint: what is claimed, in which analyses it holds, which challenges it survives, and where it tips."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retrial.report import format as fmt
+from retrial.report.labels import adjusted_label, endpoint_label, model_label, prior_label, upper_first
+from retrial.study.study import Study
+
+AS_IT_IS, PRIOR, BIAS, CENSORING = "as it is", "another prior", "bias", "censoring"
+WHOSE = ["endpoint", "model", "adjusted_for"]
+_KINDS = {PRIOR: "other prior opinions", BIAS: "bias", CENSORING: "worse outcomes after censoring"}
+_Z = 1.959964
+_SAME = 1e-9
+_NEAR = 0.02
+"""Of 1: values nearer to it are written with four decimals."""
+_NEUTRAL = 0.01
+"""Log of a prior's mean within which it favours neither side."""
+
+
+def conclusion_sentences(
+    study: Study, conclusions: pd.DataFrame | None, tipping: pd.DataFrame | None, priors: pd.DataFrame | None, needed: float
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Of the tables conclusions, tipping and under_priors; `needed` is the probability from which a claim holds."""
+    if conclusions is None or conclusions.empty:
+        return []
+    tips, beliefs = (None if one is None else one.fillna({"adjusted_for": ""}) for one in (tipping, priors))
+    return [
+        (
+            upper_first(endpoint_label(study, str(key))),
+            tuple(_Paragraph(part, _of(tips, key), _of(beliefs, key), needed).sentences()),
+        )
+        for key, part in conclusions.fillna({"adjusted_for": ""}).groupby("endpoint", sort=False)
+    ]
+
+
+def analysis_label(row: Mapping[Any, Any]) -> str:
+    """Model and covariates of a row."""
+    return ", ".join(part for part in (model_label(str(row["model"])), adjusted_label(str(row["adjusted_for"]))) if part)
+
+
+def _of(frame: pd.DataFrame | None, key: Any) -> pd.DataFrame | None:
+    return None if frame is None else frame[frame["endpoint"] == key]
+
+
+class _Paragraph:
+    """One endpoint's; the claim is the side of 1 of the first analysis."""
+
+    def __init__(self, frame: pd.DataFrame, tips: pd.DataFrame | None, beliefs: pd.DataFrame | None, needed: float) -> None:
+        self.tips, self.beliefs, self.needed = tips, beliefs, needed
+        self.base = frame[frame["challenge"] == AS_IT_IS]
+        self.claim = str(self.base["claim"].iloc[0])
+        self.held = self.base[self.base["holds"] & (self.base["claim"] == self.claim) & (self.base["status"] == "ok")]
+        mine = frame[frame["challenge"] != AS_IT_IS].merge(self.held[WHOSE], on=WHOSE)
+        favoured = [row["challenge"] == PRIOR and self._favours(str(row["what"])) for row in mine.to_dict("records")]
+        self.favourable, self.mine = mine[favoured], mine[~np.array(favoured, dtype=bool)]
+
+    def sentences(self) -> Iterator[str]:
+        prior, count = prior_label(str(self.base["what"].iloc[0])), len(self.base)
+        claim = (
+            f"The claim: the ratio of the experimental to the control arm is {self.claim}. It counts as holding in an analysis where its"
+            f" posterior probability is at least {fmt.level(self.needed)}, so that the {fmt.level(2 * self.needed - 1)} interval excludes 1."
+        )
+        if self.held.empty:
+            yield claim
+            most = fmt.probability(float(_on_claim(self.base, self.claim).max()))
+            yield f"Under the {prior} prior it holds in none of {_analyses(count)} (largest probability {most}): there is nothing to challenge."
+            return
+        yield self._verdict(count)
+        yield claim
+        yield self._as_it_is(prior, count)
+        for name, sentences in ((PRIOR, self._priors()), (BIAS, self._bias()), (CENSORING, self._censoring())):
+            told = [*self._survived(name), *sentences]
+            if told:
+                yield " ".join(told)
+
+    def _verdict(self, count: int) -> str:
+        """What is survived by kind of challenge, over the analyses in which the claim holds."""
+        told = []
+        for name, words in _KINDS.items():
+            part = self.mine[(self.mine["challenge"] == name) & (self.mine["status"] == "ok")]
+            if len(part):
+                held = int(part["holds"].sum())
+                told.append(f"by {words}, {'all' if held == len(part) else 'some' if held else 'none'} ({held} of {len(part)})")
+        where = "in the one analysis there is" if count == 1 else f"in {len(self.held)} of {count} analyses as they stand"
+        said = f"In short: the claim of a ratio {self.claim} holds {where}."
+        return said + (f" Of the challenges put to it there it survives: {'; '.join(told)}." if told else "")
+
+    def _as_it_is(self, prior: str, count: int) -> str:
+        names = "; ".join(analysis_label(row) for row in self.held.to_dict("records"))
+        said = f"Before any challenge, under the {prior} prior, it holds in {len(self.held)} of {_analyses(count)} ({names})"
+        others = self.base.drop(self.held.index)
+        chances = _on_claim(others, self.claim)
+        missing = "; ".join(
+            f"{analysis_label(row)} (probability {fmt.probability(float(chance))})"
+            for row, chance in zip(others.to_dict("records"), chances, strict=True)
+        )
+        return said + (
+            f", and not in {missing}. What follows is about the analyses in which it holds; a range is over them."
+            if missing
+            else "."
+        )
+
+    def _survived(self, challenge: str) -> Iterator[str]:
+        """Challenges of a kind that are survived in all analyses that they apply to, in some, and in none."""
+        groups: dict[str, list[str]] = {"all": [], "some": [], "none": [], "untold": []}
+        for what, part in self.mine[self.mine["challenge"] == challenge].groupby("what", sort=False):
+            told = part[part["status"] == "ok"]
+            survives = int(told["holds"].sum())
+            kind = "untold" if told.empty else "all" if survives == len(told) else "some" if survives else "none"
+            words = self._prior_in_words(str(what)) if challenge == PRIOR else str(what)
+            groups[kind].append(words + (f" (in {survives} of {len(told)})" if kind == "some" else ""))
+        intro = {PRIOR: "Other prior opinions.", BIAS: "Bias, such as confounding.", CENSORING: "Patients censored."}[challenge]
+        if any(groups.values()):
+            yield intro
+        for kind, words in (("all", "It survives"), ("some", "It survives in some analyses"), ("none", "It does not survive")):
+            if groups[kind]:
+                yield f"{words}: {'; '.join(groups[kind])}."
+        if groups["untold"]:
+            yield f"It cannot be told: {'; '.join(groups['untold'])}."
+
+    def _prior_in_words(self, name: str) -> str:
+        """With where 95 % of its ratios lie, as its mean and SD have it."""
+        found = self._belief(name)
+        label = f"the {prior_label(name)} prior"
+        if found is None or not math.isfinite(found["prior_sd"]):
+            return label
+        low, high = (found["prior_mean"] * math.exp(sign * _Z * found["prior_sd"]) for sign in (-1, 1))
+        return f"{label} (mean ± 1.96 SD: {fmt.ratio(low)} to {fmt.ratio(high)})"
+
+    def _belief(self, name: str) -> Mapping[Any, Any] | None:
+        """The prior's row of the first analysis that has it; None where the priors differ from one to another."""
+        if self.beliefs is None:
+            return None
+        rows = self.beliefs[(self.beliefs["kind"] == "named set") & (self.beliefs["prior"] == name)].merge(
+            self.held[WHOSE], on=WHOSE
+        )
+        return rows.iloc[0].to_dict() if len(rows[["prior_mean", "prior_sd"]].round(9).drop_duplicates()) == 1 else None
+
+    def _favours(self, name: str) -> bool:
+        """Whether a prior's mean is on the claim's side already."""
+        found = self._belief(name)
+        if found is None:
+            return False
+        log_mean = math.log(found["prior_mean"])
+        return log_mean < -_NEUTRAL if self.claim == "below 1" else log_mean > _NEUTRAL
+
+    def _priors(self) -> Iterator[str]:
+        names = list(dict.fromkeys(self.favourable["what"]))
+        if names:
+            yield f"Priors that expect the claimed direction themselves challenge nothing: {', '.join(map(prior_label, map(str, names)))}."
+        if value := self._values("scepticism", lambda sd: math.exp(_Z * sd)):
+            yield (
+                "It is undone by a sceptic whose prior, centred at no effect, puts 95 % of ratios between 1/x and x"
+                f" with x = {value}, or smaller."
+            )
+
+    def _bias(self) -> Iterator[str]:
+        if value := self._values("bias", float, given=0.0):
+            beyond = "below" if self.claim == "below 1" else "above"
+            yield f"It is undone by a bias that alone would give a ratio of {value}, or one further {beyond} 1."
+        whole, limit = (self._e_values(name) for name in ("e_value", "e_value_of_confidence_limit"))
+        if whole:
+            yield (
+                "An unmeasured confounder would explain the printed estimate away if its risk ratios with treatment and outcome were both"
+                f" {whole}"
+                + (f", and move the nearer limit of its interval to 1 if they were {limit}" if limit else "")
+                + " (E-values)."
+            )
+
+    def _censoring(self) -> Iterator[str]:
+        parts = []
+        for arm in ("experimental", "control"):
+            if value := self._values(f"censoring, {arm} arm", float):
+                worse = (arm == "experimental") == (self.claim == "below 1")
+                parts.append(
+                    f"those censored in the {arm} arm have afterwards {value} times the hazard of those who stay, or {'more' if worse else 'less'}"
+                )
+        if parts:
+            yield f"It is undone if {'; or if '.join(parts)}."
+        elif self.tips is not None and self.tips["challenge"].str.startswith("censoring").any():
+            yield "No hazard after censoring that was tried undoes it."
+
+    def _values(self, challenge: str, shown: Any, given: float | None = None) -> str:
+        """Tipping values as a range over the analyses in which the claim holds, and in how many there is one."""
+        if self.tips is None:
+            return ""
+        mine = self.tips[self.tips["challenge"] == challenge].merge(self.held[WHOSE], on=WHOSE)
+        mine = mine[(mine["criterion"] - self.needed).abs() < _SAME]
+        if given is not None:
+            mine = mine[mine["given"] == given]
+        found = [shown(value) for value in mine["value"].dropna()]
+        if not found:
+            return ""
+        few = f" (in {len(found)} of {len(mine)} analyses; in the others nothing that was tried undoes it)"
+        return _span(found) + (few if len(found) < len(mine) else "")
+
+    def _e_values(self, name: str) -> str:
+        """Of the printed ratios in which the claim holds."""
+        if self.tips is None:
+            return ""
+        mine = self.tips[(self.tips["challenge"] == name) & self.tips["adjusted_for"].isin(self.held["adjusted_for"])]
+        return _span(list(mine["value"].dropna())) if mine["value"].notna().any() else ""
+
+
+def _on_claim(rows: pd.DataFrame, claim: str) -> pd.Series[float]:
+    """P(the claim) of every row: rows state the probability of their own claim, which may be the other side."""
+    return rows["probability"].where(rows["claim"] == claim, 1 - rows["probability"])
+
+
+def _analyses(count: int) -> str:
+    return "1 analysis" if count == 1 else f"{count} analyses"
+
+
+def _and(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _span(values: Sequence[float]) -> str:
+    decimals = 2 if min(abs(value - 1) for value in values) >= _NEAR else 4
+    low, high = f"{min(values):.{decimals}f}", f"{max(values):.{decimals}f}"
+    return low if low == high else f"{low} to {high}"

@@ -1,0 +1,117 @@
+"""The generated paragraph: which conclusions survive which challenge, every number from the tables."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from retrial.report.sensitivity.conclusions import conclusion_sentences
+
+CHANCES = {
+    ("as it is", "flat"): (0.99, 0.98, 0.94),
+    ("another prior", "sceptical"): (0.98, 0.96, 0.90),
+    ("another prior", "pessimistic"): (0.90, 0.80, 0.70),
+    ("another prior", "optimistic"): (0.999, 0.998, 0.99),
+    ("bias", "a bias that alone would give a ratio of 0.8"): (0.93, 0.92, 0.80),
+    ("censoring", "2 times the hazard after censoring in the experimental arm"): (None, 0.981, 0.7),
+}
+MODELS = ("printed", "weibull", "spline")
+STUDY: Any = SimpleNamespace(endpoints={}, effects={}, response=None, binary={}, adverse_events={}, baseline={})
+
+
+def conclusions(claim: str = "below 1", needed: float = 0.975) -> pd.DataFrame:
+    rows = [
+        {
+            **{"endpoint": "os", "model": model, "adjusted_for": None, "challenge": challenge, "what": what, "claim": claim},
+            **{"probability": chance, "holds": chance >= needed, "status": "ok"},
+        }
+        for (challenge, what), chances in CHANCES.items()
+        for model, chance in zip(MODELS, chances, strict=True)
+        if chance is not None
+    ]
+    return pd.DataFrame(rows)
+
+
+def tipping(factor: float = 1.0) -> pd.DataFrame:
+    """At the claims 0.95 and 0.975; that of the bias is none for the second model."""
+    found = []
+    for criterion, extra in ((0.95, 0.2), (0.975, 0.0)):
+        for model, value in (("printed", 0.5), ("weibull", 0.4), ("spline", float("nan"))):
+            named = {"endpoint": "os", "model": model, "adjusted_for": None, "criterion": criterion, "given": float("nan")}
+            found.append({**named, "challenge": "scepticism", "value": value + extra})
+            bias = float("nan") if model == "weibull" else (0.9 - extra) * factor
+            found.append({**named, "challenge": "bias", "given": 0.0, "value": bias})
+            if model != "printed":
+                found.append({**named, "challenge": "censoring, experimental arm", "value": 2.1 + extra})
+                found.append({**named, "challenge": "censoring, control arm", "value": float("nan")})
+    return pd.DataFrame(found)
+
+
+def priors(sign: int = 1) -> pd.DataFrame:
+    means = {"sceptical": 1.0, "pessimistic": 1.6667**sign, "optimistic": 0.6**sign}
+    named = [{"endpoint": "os", "model": model, "adjusted_for": None, "kind": "named set"} for model in MODELS]
+    return pd.DataFrame(
+        [{**one, "prior": name, "prior_mean": mean, "prior_sd": 0.355} for one in named for name, mean in means.items()]
+    )
+
+
+def paragraph(*frames: Any, needed: float = 0.975) -> str:
+    ((heading, sentences),) = conclusion_sentences(STUDY, *frames, needed)
+    assert heading == "Os"
+    return " ".join(sentences)
+
+
+@pytest.fixture(autouse=True)
+def labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retrial.report.sensitivity.conclusions.endpoint_label", lambda _study, key: key)
+
+
+def test_a_claim_its_challenges_and_where_it_tips() -> None:
+    said = paragraph(conclusions(), tipping(), priors())
+    for sentence in (
+        "In short: the claim of a ratio below 1 holds in 2 of 3 analyses as they stand. Of the challenges put to it there it survives: by other"
+        " prior opinions, some (1 of 4); by bias, none (0 of 2); by worse outcomes after censoring, all (1 of 1).",
+        "(printed; weibull), and not in spline (probability 0.940). What follows is about the analyses in which it holds; a range is over them.",
+        "Other prior opinions. It survives in some analyses: the sceptical prior (mean ± 1.96 SD: 0.499 to 2.005) (in 1 of 2). It does not survive:"
+        " the pessimistic prior",
+        "Priors that expect the claimed direction themselves challenge nothing: optimistic.",
+        "puts 95 % of ratios between 1/x and x with x = 2.19 to 2.66, or smaller.",
+        "undone by a bias that alone would give a ratio of 0.90 (in 1 of 2 analyses; in the others nothing that was tried undoes it), or one"
+        " further below 1.",
+        "Patients censored. It survives: 2 times the hazard after censoring in the experimental arm. It is undone if those censored in the"
+        " experimental arm have afterwards 2.10 times the hazard of those who stay, or more.",
+    ):
+        assert sentence in said
+
+
+def test_a_claim_above_1_has_its_favourable_priors_and_its_bias_on_the_other_side() -> None:
+    said = paragraph(conclusions("above 1"), tipping(1.25), priors(-1))
+    assert "challenge nothing: optimistic." in said
+    assert "a ratio of 1.12 (in 1 of 2" in said
+    assert "or one further above 1." in said
+    assert "2.10 times the hazard of those who stay, or less." in said
+
+
+def test_tipping_values_are_those_at_the_claim_that_was_asked_for() -> None:
+    """At a claim of 0.95 the values at 0.975 are of another question."""
+    said = paragraph(conclusions(needed=0.95), tipping(), priors(), needed=0.95)
+    assert "95 % of ratios between 1/x and x with x = 3.24 to 3.94" in said
+    assert "a ratio of 0.70 (in 1 of 2" in said
+    assert "at least 95 %, so that the 90 % interval excludes 1" in said.replace("\u00a0", " ")
+
+
+def test_nothing_that_holds_is_said_and_nothing_is_challenged() -> None:
+    said = paragraph(conclusions(needed=0.995), tipping(), priors(), needed=0.995)
+    assert said.endswith("it holds in none of 3 analyses (largest probability 0.990): there is nothing to challenge.")
+    assert conclusion_sentences(STUDY, None, None, None, 0.975) == []
+
+
+def test_a_challenge_that_cannot_be_told_is_not_counted() -> None:
+    frame = conclusions()
+    frame.loc[frame["challenge"] == "censoring", ["status", "probability"]] = ["failed: no estimate", float("nan")]
+    said = paragraph(frame, None, None)
+    assert "after censoring" not in said.partition("The claim:")[0]
+    assert "Patients censored. It cannot be told: 2 times the hazard after censoring in the experimental arm." in said
