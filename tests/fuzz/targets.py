@@ -86,14 +86,14 @@ def studies(folder: Path) -> Case:
         else:
             path = written(folder, "study.yaml", changed_tree(rng.choice(trees), rng), rng)
         audits = rng.random() < _AUDITED
-        return lambda: use_study(load_study(path), audits)
+        return lambda: use_study(load_study(path), audits, path.parent)
 
     return case
 
 
-def use_study(study: Study | MultiArmStudy, audits: bool) -> None:
+def use_study(study: Study | MultiArmStudy, audits: bool, home: Path) -> None:
     """All that is computed of a study in closed form, or its summary alone."""
-    for line in summary(study, folders_of(None)):
+    for line in summary(study, folders_of(None), home):
         assert line.isprintable(), line
     for pair in study.comparisons() if audits else ():
         _, used = audited(pair)
