@@ -10,7 +10,7 @@ import pytest
 
 from retrial.dims import ARMS
 from retrial.tables.ensemble import ReconstructionSettings
-from retrial.tables.findings.choices import choices_of, compare_choices, nobody_censored
+from retrial.tables.findings.choices import choices_of, compare_choices, times_ruled_out
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.engine import reconstruct
 from tests.tables.toy import number, toy_targets
@@ -30,7 +30,7 @@ def test_each_choice_changes_one_thing() -> None:
     found = {choice.name: choice for choice in choices_of(targets, SETTINGS)}
     assert not found["without assumed numbers"].targets.all("at_risk")
     assert "our reading of a figure" in found["without assumed numbers"].words
-    assert {item.time for item in found["eligibility"].targets.all("censored")} == {3.0}
+    assert found["eligibility"].settings.prior.uncensored == 2
     assert found["half walk scale"].settings.prior.walk_scale == SETTINGS.prior.walk_scale / 2
     assert found["double walk scale"].settings.prior.censoring_walk_scale == SETTINGS.prior.censoring_walk_scale * 2
     assert found["overdispersed prior"].settings.prior.overdispersion > 0
@@ -45,7 +45,7 @@ def test_without_assumptions_and_rules_only_the_prior_is_another() -> None:
         "double walk scale",
         "overdispersed prior",
     ]
-    assert nobody_censored(dataclasses.replace(plain, excluded=0.5)) is None
+    assert times_ruled_out(dataclasses.replace(plain, excluded=0.5)) == 0
 
 
 def test_rows_of_every_choice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
-from retrial.dims import ARMS
 from retrial.errors import ReconstructionError
 from retrial.tables.ensemble import Ensemble, ReconstructionSettings
 from retrial.tables.findings.probes import ELIGIBILITY
 from retrial.tables.findings.spread import against, spread, unsettled
 from retrial.tables.printed.readings import Reading
-from retrial.tables.printed.targets import Target, Targets
+from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.engine import reconstruct
 
 OVERDISPERSION, FINE_PIECES = 0.7, 24
@@ -59,12 +58,12 @@ def choices_of(targets: Targets, settings: ReconstructionSettings) -> list[Choic
     if assumed:
         reasons = "; ".join(dict.fromkeys(reason for _, reason in targets.assumed))
         found.append(Choice("without assumed numbers", f"not used: {reasons}", targets.without(*assumed), settings))
-    excluded, prior = nobody_censored(targets), settings.prior
-    if excluded is not None:
+    ruled_out, prior = times_ruled_out(targets), settings.prior
+    if ruled_out:
         until = f"{targets.excluded:g} {targets.time_unit}"
         words = f"nobody is censored up to {until}: whoever was followed no longer was left out, unless the follow-up ended with the event"
-        ruled = dataclasses.replace(prior, uncensored=targets.places(-math.inf, targets.excluded)[1] + 1)
-        found.append(Choice(ELIGIBILITY, words, excluded, dataclasses.replace(settings, prior=ruled), evidence=True))
+        ruled = dataclasses.replace(prior, uncensored=ruled_out)
+        found.append(Choice(ELIGIBILITY, words, targets, dataclasses.replace(settings, prior=ruled), evidence=True))
     walks = ("walk_scale", "effect_walk_scale", "censoring_walk_scale")
     narrow, wide = (
         dataclasses.replace(prior, **{name: getattr(prior, name) * factor for name in walks}) for factor in (1 / WIDER, WIDER)
@@ -79,14 +78,12 @@ def choices_of(targets: Targets, settings: ReconstructionSettings) -> list[Choic
     return found
 
 
-def nobody_censored(targets: Targets) -> Targets | None:
-    """The numbers with nobody censored up to the follow-up that was excluded; None where the study says of none, or it is not within the grid."""
+def times_ruled_out(targets: Targets) -> int:
+    """First grid times at which nobody is censored where the excluded follow-up was censored; 0 where the study says of none, or it is not
+    within the grid.
+    """
     places = targets.places(-math.inf, targets.excluded) if math.isfinite(targets.excluded) else (0, -1)
-    if not 0 <= places[1] < targets.n_times - 1:
-        return None
-    after = targets.times[places[1] + 1]
-    zero = [Target("censored", arm, "0", 0.0, 0.0, 0.0, 0.0, 0.0, "timeline.excluded_follow_up_up_to", after) for arm in ARMS]
-    return dataclasses.replace(targets, targets=(*targets.targets, *zero))
+    return places[1] + 1 if 0 <= places[1] < targets.n_times - 1 else 0
 
 
 def compare_choices(
