@@ -1,6 +1,6 @@
 """Arms of the prior: what a sampler starts from, each arm with its own printed events, numbers at risk and extremes, and without the other.
 
-Drawn forward in time (`kernel.forward`). Few of those have the printed number of events: a tilt against every event too many or too
+Forward forward in time (`kernel.forward`). Few of those have the printed number of events: a tilt against every event too many or too
 few rises, as temperatures fall, until enough have it, and is taken away. Few have a patient at the printed shortest or longest time
 of all patients, which either arm's may be: another tilt makes about half of them have one, and pairs of arms pay it back. Where only the
 total of the events is printed, arms that agree with their own numbers may add to another one: a third tilt brings them there. A curve leaves so
@@ -112,7 +112,7 @@ def events_printed(problem: Problem, arm: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class Forward:
     """P arms drawn forward: (P, 2, M) entries and (P, 2) their numbers, of one arm alone, (P, 2, pieces) log hazards, readings and events (P,);
     (2, 2, P) whether somebody leaves by (stays until) the arm's own and everybody's printed extremes; weights, 1 on average, and the log of
     what they are a share of.
@@ -130,7 +130,7 @@ class Drawn:
     log_mass: float
 
 
-def forward(population: Population, first_r: np.ndarray, arm: int) -> Drawn | None:
+def forward(population: Population, first_r: np.ndarray, arm: int) -> Forward | None:
     """Arms of the prior with what their problem holds; None where none arrived. A curve's are drawn in several pools, each by a filter of its
     own, whose draws have few ancestors.
     """
@@ -156,7 +156,7 @@ def forward(population: Population, first_r: np.ndarray, arm: int) -> Drawn | No
     weights = np.concatenate([share * pool.weights for share, pool in zip(of_pools, pools, strict=True)])
     hazards, events = np.concatenate([pool.hazards for pool in pools]), np.concatenate([pool.d.sum(axis=1) for pool in pools])
     reading = np.resize(population.reading[:, arm], len(events))
-    return Drawn(t, d, c, m, hazards, reading, events, ends, weights, log_mass)
+    return Forward(t, d, c, m, hazards, reading, events, ends, weights, log_mass)
 
 
 def entries_of(population: Population, d: np.ndarray, r: np.ndarray, arm: int) -> tuple[np.ndarray, ...]:
@@ -171,7 +171,7 @@ def entries_of(population: Population, d: np.ndarray, r: np.ndarray, arm: int) -
 
 
 def ends_of(problem: Problem, r: np.ndarray, arm: int) -> np.ndarray:
-    """(2: first, last; 2: own, everybody's; P) see `Drawn.ends`; true where no such time is printed."""
+    """(2: first, last; 2: own, everybody's; P) see `Forward.ends`; true where no such time is printed."""
     found = np.ones((2, 2, len(r)), bool)
     for end, (held, rows) in enumerate(((FIRST_HELD, leaves_by), (LAST_HELD, stays_until))):
         for whose, group in enumerate((arm, BOTH)):
