@@ -11,7 +11,10 @@ from retrial.tables.kernel.compiled import random_state
 from retrial.tables.kernel.entries import Arms
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.prior import (
+    ACROSS,
+    CENSORING,
     EVENT,
+    SAME,
     TablePrior,
     centre,
     count_pieces,
@@ -20,6 +23,7 @@ from retrial.tables.kernel.prior import (
     log_likelihood,
     log_prior,
     move_hazards,
+    move_runs,
 )
 from retrial.tables.kernel.problem import Problem
 from retrial.tables.printed.readings import Reading
@@ -111,3 +115,36 @@ def test_hazards_move_within_their_posterior_given_a_table() -> None:
                 move_hazards(problem.gaussians, hazards, arms, arm, problem.edges, coupling, statistics, state)
             draws.append(hazards[EVENT, :, 0].copy())
         assert np.mean(draws, axis=0) == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize("coupling", [0.0, 0.4, 1.0])
+def test_runs_of_hazards_move_within_their_posterior_given_a_table(coupling: float) -> None:
+    """Three pieces moved by runs alone: mean and SD of every log hazard against draws of the Gaussian weighted by the likelihood."""
+    prior = TablePrior(pieces=3, effect_scale=0.3)
+    targets = toy_targets((9, 7), 6, [])
+    problem = build_problem(targets, Reading(None, None, None), prior)
+    start = at_table(problem, first_table(targets))
+    arms = Arms(start.t[0], start.d[0], start.c[0], start.m[0], start.n, start.slots)
+    statistics, state = np.empty((2, 2, 3, 2)), random_state(np.random.SeedSequence(11))
+    for arm in range(2):
+        count_pieces(arms, arm, problem.edges, statistics[arm])
+    own, same, across = problem.gaussians[EVENT], problem.gaussians[SAME], problem.gaussians[ACROSS]
+    within, between = (1 - coupling) * own + coupling * same, coupling * across
+    events = np.linalg.inv(np.block([[within, between], [between, within]]))
+    alone = np.linalg.inv(problem.gaussians[CENSORING])
+    random, mean = np.random.default_rng(12), centre(6)
+    x = np.empty((400_000, 2, 2, 3))
+    x[:, EVENT] = mean + (random.standard_normal((len(x), 6)) @ np.linalg.cholesky(events).T).reshape(-1, 2, 3)
+    x[:, CENSORING] = mean + random.standard_normal((len(x), 2, 3)) @ np.linalg.cholesky(alone).T
+    count, exposure = np.moveaxis(statistics, 0, 1)[..., 0], np.moveaxis(statistics, 0, 1)[..., 1]
+    logs = (count * np.log(-np.expm1(-np.exp(x))) - np.exp(x) * (exposure - count)).sum(axis=(1, 2, 3))
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    expected = np.einsum("n,nkap->kap", weights, x)
+    spread = np.sqrt(np.einsum("n,nkap->kap", weights, (x - expected) ** 2))
+    hazards, draws = start.hazards[0].copy(), []
+    for _ in range(30_000):
+        move_runs(problem.gaussians, hazards, BOTH, problem.edges, coupling, statistics, state)
+        draws.append(hazards.copy())
+    assert np.mean(draws, axis=0) == pytest.approx(expected, abs=0.05)
+    assert np.std(draws, axis=0) == pytest.approx(spread, rel=0.05)

@@ -35,6 +35,10 @@ SAME, ACROSS = 2, 3
 """After the two kinds in `gaussians`: blocks of the precision of both arms' log event hazards, within an arm and across."""
 STEP_WIDTH = 6.0
 """Width of the uniform proposals of a log hazard, in units of about its SD given the table and the others."""
+RUNS = 4
+"""Proposals that shift hazards on a run of pieces together, for each kind and arm (and for both arms) per proposal of every hazard: what
+neighbours share moves slowly one by one, the more the smoother the walk.
+"""
 LEAST_HAZARD = -30.0
 """Log hazards are not followed below this: nobody leaves."""
 
@@ -262,6 +266,76 @@ def move_hazards(
             change += log_likelihood(new, count, exposure) - log_likelihood(old, count, exposure)
             if change >= 0.0 or math.log(1.0 - uniform(state)) <= change:
                 hazards[kind, a, piece] = new
+
+
+@uncounted
+def move_runs(
+    gaussians: np.ndarray,
+    hazards: np.ndarray,
+    scope: int,
+    edges: np.ndarray,
+    coupling: float,
+    statistics: np.ndarray,
+    state: np.ndarray,
+) -> None:
+    """`RUNS` Metropolis-Hastings proposals for each kind and arm of `scope` (0, 1, else both) that shift its log hazards on a run of pieces by
+    one amount, and where the arms are coupled as many for the events of both; `statistics` (2, P, 2) of each arm as of `count_pieces`.
+    """
+    mean = centre(edges[-1])
+    for a in range(2):
+        if scope != 1 - a:
+            for kind in range(2):
+                for _ in range(RUNS):
+                    shift_run(gaussians, hazards, a, a, kind, coupling if kind == EVENT else 0.0, mean, statistics, state)
+    if coupling > 0.0:
+        for _ in range(RUNS):
+            shift_run(gaussians, hazards, 0, 1, EVENT, coupling, mean, statistics, state)
+
+
+@uncounted
+def shift_run(
+    gaussians: np.ndarray,
+    hazards: np.ndarray,
+    first: int,
+    last: int,
+    kind: int,
+    together: float,
+    mean: float,
+    statistics: np.ndarray,
+    state: np.ndarray,
+) -> None:
+    """One proposal for the hazards of the arms `first` to `last` on a run of pieces; none where one of them is `LEAST_HAZARD` or would be."""
+    pieces = hazards.shape[2]
+    low, high = int(uniform(state) * pieces), int(uniform(state) * pieces)
+    low, high = min(low, high, pieces - 1), min(max(low, high), pieces - 1)
+    own, pull, count = 0.0, 0.0, 0.0
+    for arm in range(first, last + 1):
+        for piece in range(low, high + 1):
+            count += statistics[arm, kind, piece, 0]
+            if hazards[kind, arm, piece] <= LEAST_HAZARD:
+                return
+            for other in range(pieces):
+                weight, across = gaussians[kind, piece, other], 0.0
+                if together > 0.0:
+                    weight = (1.0 - together) * weight + together * gaussians[SAME, piece, other]
+                    across = together * gaussians[ACROSS, piece, other]
+                    pull += across * (hazards[kind, 1 - arm, other] - mean)
+                pull += weight * (hazards[kind, arm, other] - mean)
+                if low <= other <= high:
+                    own += weight + (across if last > first else 0.0)
+    shift = STEP_WIDTH * (uniform(state) - 0.5) / math.sqrt(own + count)
+    change = -shift * (pull + 0.5 * own * shift)
+    for arm in range(first, last + 1):
+        for piece in range(low, high + 1):
+            old = hazards[kind, arm, piece]
+            if old + shift < LEAST_HAZARD:
+                return
+            left, exposure = statistics[arm, kind, piece, 0], statistics[arm, kind, piece, 1]
+            change += log_likelihood(old + shift, left, exposure) - log_likelihood(old, left, exposure)
+    if change >= 0.0 or math.log(1.0 - uniform(state)) <= change:
+        for arm in range(first, last + 1):
+            for piece in range(low, high + 1):
+                hazards[kind, arm, piece] += shift
 
 
 @uncounted

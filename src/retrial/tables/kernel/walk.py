@@ -23,7 +23,7 @@ from retrial.tables.kernel.moves import (
     length_of,
     propose,
 )
-from retrial.tables.kernel.prior import fill_cells, log_prior, move_hazards, tilt_of
+from retrial.tables.kernel.prior import fill_cells, log_prior, move_hazards, move_runs, tilt_of
 from retrial.tables.kernel.problem import CURVE_SCALE, ON_CURVE, RULE, SCALARS, Problem
 
 TOTAL, JOINT = 2, 3
@@ -44,7 +44,7 @@ AT_TARGET = 1e15
 
 
 class Given(NamedTuple):
-    """What a table's hazards say: cells (2, 2, T) log probabilities, rates (2, P, 4); and room for weights (P,), statistics (2, P, 2)."""
+    """What a table's hazards say: cells (2, 2, T) log probabilities, rates (2, P, 4); and room for weights (P,), statistics (2, 2, P, 2)."""
 
     cells: np.ndarray
     rates: np.ndarray
@@ -284,13 +284,14 @@ def walk(
     if scope != BOTH and arms.n[scope] == 0:
         return 0
     new, columns, pieces = room_like(arms), columns_for(arms.t.shape[1]), hazards.shape[2]
-    given = Given(np.empty((2, 2, n_times)), np.empty((2, pieces, 4)), np.empty(pieces), np.empty((2, pieces, 2)))
+    given = Given(np.empty((2, 2, n_times)), np.empty((2, pieces, 4)), np.empty(pieces), np.empty((2, 2, pieces, 2)))
     steps, new_energy = np.zeros((2, STEP_FIELDS), np.int64), np.zeros(N_ENERGIES)
     coupling = cold[COUPLED] if scope == BOTH else 0.0
     while made < n_proposals:
         for a in range(2):
             if scope in (a, BOTH):
-                move_hazards(problem.gaussians, hazards, arms, a, problem.edges, coupling, given.statistics, state)
+                move_hazards(problem.gaussians, hazards, arms, a, problem.edges, coupling, given.statistics[a], state)
+        move_runs(problem.gaussians, hazards, scope, problem.edges, coupling, given.statistics, state)
         look_up(hazards, scope, problem.edges, given)
         if readings.size > 1 and not hot:
             other = readings[min(int(uniform(state) * readings.size), readings.size - 1)]
