@@ -29,7 +29,8 @@ class Patients:
     covariates: pd.DataFrame
 
 
-def _survset(name: str) -> pd.DataFrame:
+def survset(name: str) -> pd.DataFrame:
+    """A data set of the package SurvSet: `time`, `event` and covariates `num_...` and `fac_...`; DataError without the package."""
     try:
         loader = importlib.import_module("SurvSet.data").SurvLoader()
     except ModuleNotFoundError as error:
@@ -78,7 +79,7 @@ def _lung() -> Patients:
 
 
 def _of_survset(name: str, treatment: str, experimental: str, factors: str, among: tuple[object, ...] = ()) -> Patients:
-    frame = _survset(name)
+    frame = survset(name)
     if among:
         frame = frame[frame[treatment].isin(among)]
     arm = (frame[treatment].astype(str) == experimental).where(frame[treatment].notna())

@@ -9,7 +9,7 @@ from scipy import integrate, stats
 from retrial.criticism.joint import LEAST_EFFECTIVE, joint_weights
 from retrial.fit.diagnostics import Diagnostics
 from retrial.fit.ensemble import Fitted
-from retrial.tables.findings.events_evidence import log_evidence_of_events
+from retrial.tables.findings.prior_evidence import log_evidence_of_censorings, log_evidence_of_events
 from retrial.tables.kernel.prior import TablePrior, centre
 from retrial.tables.life_table import LifeTable
 
@@ -36,6 +36,25 @@ def test_evidence_of_the_tables_prior_is_the_integral(events: list[list[int]]) -
     exact, _ = integrate.dblquad(density, m - 10, m + 6, m - 10, m + 6, epsabs=1e-11, epsrel=1e-5)
     assert error < 0.02
     assert found == pytest.approx(np.log(exact), abs=3.5 * error)
+
+
+def test_evidence_of_censorings_is_the_integral() -> None:
+    """One piece: an arm's log hazard each, of those without an event before the last grid time, by quadrature."""
+    table = LifeTable.from_counts([1.0, 2.0, 3.0], np.array([[[2, 1, 0], [1, 0, 1]]]), np.array([[[0, 1, 3], [2, 1, 3]]]))
+    (found,), (error,) = log_evidence_of_censorings(table, PRIOR)
+    mean, sd = centre(3), float(np.sqrt(PRIOR.covariances(1)[0][0, 0]))
+    exact = 0.0
+    for censored, stayed in ((1, 5 + 4), (3, 7 + 5)):  # control: 7 at risk, 2 events; 5, 1 event; experimental: 8, 1 event; 5
+        exact += np.log(
+            integrate.quad(
+                lambda x, c=censored, s=stayed: (
+                    (-np.expm1(-np.exp(x))) ** c * np.exp(-np.exp(x) * (s - c)) * stats.norm.pdf(x, mean, sd)
+                ),
+                mean - 10,
+                mean + 6,
+            )[0]
+        )
+    assert found == pytest.approx(exact, abs=3.5 * error + 1e-6)
 
 
 def fitted(log_evidence: list[float], weights: list[float], failed: int = -1) -> Fitted:

@@ -18,7 +18,7 @@ from retrial.criticism.ensemble import FEWEST_PASSED
 from retrial.fit.ensemble import Fitted
 from retrial.tables.endpoint import EndpointTables
 from retrial.tables.ensemble import ReconstructionSettings
-from retrial.tables.findings.events_evidence import log_evidence_of_events
+from retrial.tables.findings.prior_evidence import log_evidence_of_events
 
 JOINT = "joint posterior"
 """The rows' `variant`."""

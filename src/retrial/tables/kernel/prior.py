@@ -35,7 +35,7 @@ SAME, ACROSS = 2, 3
 """After the two kinds in `gaussians`: blocks of the precision of both arms' log event hazards, within an arm and across."""
 STEP_WIDTH = 6.0
 """Width of the uniform proposals of a log hazard, in units of about its SD given the table and the others."""
-RUNS = 4
+RUNS = 2
 """Proposals that shift hazards on a run of pieces together, for each kind and arm (and for both arms) per proposal of every hazard: what
 neighbours share moves slowly one by one, the more the smoother the walk.
 """
@@ -57,12 +57,12 @@ class TablePrior:
     uncensored           first grid times at which nobody can be censored
     """
 
-    pieces: int = 6
+    pieces: int = 12
     level_scale: float = 1.5
-    walk_scale: float = 1.1
+    walk_scale: float = 1.4
     effect_scale: float = 1.0
     effect_walk_scale: float = 0.5
-    censoring_walk_scale: float = 1.5
+    censoring_walk_scale: float = 3.0
     overdispersion: float = 0.0
     uncensored: int = 0
 

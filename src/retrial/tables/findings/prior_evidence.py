@@ -1,11 +1,12 @@
-"""Evidence of the tables' own prior for the events of a table: ∫ p(events | hazards) p(hazards) d hazards.
+"""Evidence of the tables' own prior for the events of a table, ∫ p(events | hazards) p(hazards) d hazards, and for its censorings.
 
 Given the hazards events and censorings of a table are independent factors of its probability (`kernel.prior`), so that against a model of the
-events alone only this factor differs; the other, and the number of ways to tell the patients apart, cancel.
+events alone only their factor differs; the other, and the number of ways to tell the patients apart, cancel.
 
     log p(events | x) = Σ_arm Σ_piece  D log(1 - exp(-exp(x))) - (R - D) exp(x)
 
-x (2, P) log hazards per grid time, D events and R patients at risk summed over the grid times of a piece. With x Gaussian this is log-concave:
+x (2, P) log hazards per grid time, D events and R patients at risk summed over the grid times of a piece; for censorings D are these and R
+those at risk without an event there, but for the last grid time, where nothing is left to chance. With x Gaussian this is log-concave:
 Laplace's approximation, corrected by importance sampling from a multivariate t at it.
 """
 
@@ -27,17 +28,47 @@ _SEED = 20_250_422
 
 def log_evidence_of_events(table: LifeTable, prior: TablePrior) -> tuple[np.ndarray, np.ndarray]:
     """(M,) log evidences of the events of tables (on the grid that they were sampled on), and their standard errors."""
-    events, at_risk = (np.asarray(data, float).reshape(-1, 2, data.shape[-1]) for data in (table.events, table.at_risk))
-    n_times = events.shape[-1]
-    at_risk, starts = at_risk[..., :n_times], prior.edges(n_times)[0][:-1]
-    d, r = (np.add.reduceat(data, starts, axis=-1).reshape(len(events), -1) for data in (events, at_risk))
+    events, at_risk = _counts(table)
+    starts = prior.edges(events.shape[-1])[0][:-1]
     _, same, across = prior.covariances(len(starts))
     covariance = np.block([[same, across], [across, same]])
+    d, r = (_by_piece(data, starts).reshape(len(data), -1) for data in (events, at_risk))
+    return _log_evidences(d, r, covariance, centre(events.shape[-1]))
+
+
+def log_evidence_of_censorings(table: LifeTable, prior: TablePrior) -> tuple[np.ndarray, np.ndarray]:
+    """(M,) log evidences of the censorings of both arms of tables, and their standard errors; of a prior without a time until which nobody is
+    censored.
+    """
+    events, at_risk = _counts(table)
+    n_times = events.shape[-1]
+    without_event = at_risk - events
+    without_event[..., -1] = 0
+    censored = np.asarray(table.censored, float).reshape(events.shape).copy()
+    censored[..., -1] = 0
+    starts = prior.edges(n_times)[0][:-1]
+    d, r = (_by_piece(data, starts) for data in (censored, without_event))
+    arms = [_log_evidences(d[:, a], r[:, a], prior.covariances(len(starts))[0], centre(n_times)) for a in range(2)]
+    (control, its_error), (experimental, other_error) = arms
+    return control + experimental, np.hypot(its_error, other_error)
+
+
+def _counts(table: LifeTable) -> tuple[np.ndarray, np.ndarray]:
+    """(M, 2, T) events and patients at risk."""
+    events, at_risk = (np.asarray(data, float).reshape(-1, 2, data.shape[-1]) for data in (table.events, table.at_risk))
+    return events, at_risk[..., : events.shape[-1]].copy()
+
+
+def _by_piece(data: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """(..., P) sums over the grid times of each piece."""
+    return np.asarray(np.add.reduceat(data, starts, axis=-1))
+
+
+def _log_evidences(d: np.ndarray, r: np.ndarray, covariance: np.ndarray, mean: float) -> tuple[np.ndarray, np.ndarray]:
+    """(M,) log integrals of d and r (M, k), and their standard errors."""
     normal = np.random.default_rng(_SEED).standard_normal((DRAWS, len(covariance)))
     scale = np.sqrt(DEGREES / np.random.default_rng(_SEED + 1).chisquare(DEGREES, DRAWS))
-    found = [
-        _log_integral(one, other, covariance, centre(n_times), normal * scale[:, None]) for one, other in zip(d, r, strict=True)
-    ]
+    found = [_log_integral(one, other, covariance, mean, normal * scale[:, None]) for one, other in zip(d, r, strict=True)]
     logs, errors = np.array(found).T
     return logs, errors
 

@@ -1,0 +1,1 @@
+"""Which prior of the life tables do real patients support?"""
