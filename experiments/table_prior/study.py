@@ -1,6 +1,6 @@
 """Marginal likelihood of the prior of the tables on real patients: events.csv and censorings.csv have one row a setting, sources.csv one a data set.
 
-Gain is the sum over data sets of log p(table | setting) - log p(table | the first setting of the prior, of November 2026: six pieces, walks of 1.1 and
+Gain is the sum over data sets of log p(table | setting) - log p(table | the first setting of November 2026: six pieces, walks of 1.1 and
 1.5), and its standard error that of a sum over data sets as drawn at random. Events and censorings are independent factors of a table's
 probability, so that each has its own table; `overdispersion` and `pieces` belong to both.
 """
