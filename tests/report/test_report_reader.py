@@ -176,13 +176,24 @@ def test_what_departs_from_the_target_trial_is_the_studys_own() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({}, "would be 3.2 months, not 3.1"),
+        (
+            {},
+            "under that rule the difference in restricted mean survival to 18 months, over the tables, is 3.2 months, without it 3.1",
+        ),
         ({"settled": "not settled: few"}, "the samplers have not settled this"),
         ({"status": "failed: no table"}, "no life table was found"),
     ],
 )
 def test_what_a_rule_of_eligibility_would_change(change: dict[str, object], words: str) -> None:
-    base = {"endpoint": "os", "quantity": "rmst_difference", "time": 18.0, "mean": 3.14, "status": "ok", "choice": float("nan")}
+    base = {
+        "endpoint": "os",
+        "quantity": "rmst_difference",
+        "time": 18.0,
+        "mean": 3.14,
+        "status": "ok",
+        "choice": "as_they_are",
+        "settled": "",
+    }
     rule = {**base, "choice": "eligibility", "words": "nobody is censored up to 6 months", "mean": 3.21, "settled": ""}
     ruled = {**rule, "log_bayes_factor": -0.46, "log_bayes_factor_se": 1.69, **change}
     found = brief(dataclasses.replace(report_data(), choices=pd.DataFrame([base, ruled])))

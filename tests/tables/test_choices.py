@@ -10,7 +10,8 @@ import pytest
 
 from retrial.dims import ARMS
 from retrial.tables.ensemble import ReconstructionSettings
-from retrial.tables.findings.choices import choices_of, compare_choices, times_ruled_out
+from retrial.tables.findings.choices import choices_of, compare_choices
+from retrial.tables.printed.readings import DesignReading
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.engine import reconstruct
 from tests.tables.toy import number, toy_targets
@@ -30,7 +31,8 @@ def test_each_choice_changes_one_thing() -> None:
     found = {choice.name: choice for choice in choices_of(targets, SETTINGS)}
     assert not found["without assumed numbers"].targets.all("at_risk")
     assert "our reading of a figure" in found["without assumed numbers"].words
-    assert found["eligibility"].settings.prior.uncensored == 2
+    assert found["eligibility"].settings.designs == (DesignReading.ELIGIBILITY,)
+    assert found["as_they_are"].settings.designs == (DesignReading.AS_THEY_ARE,)
     assert found["half walk scale"].settings.prior.walk_scale == SETTINGS.prior.walk_scale / 2
     assert found["double walk scale"].settings.prior.censoring_walk_scale == SETTINGS.prior.censoring_walk_scale * 2
     assert found["overdispersed prior"].settings.prior.overdispersion > 0
@@ -45,25 +47,30 @@ def test_without_assumptions_and_rules_only_the_prior_is_another() -> None:
         "double walk scale",
         "overdispersed prior",
     ]
-    assert times_ruled_out(dataclasses.replace(plain, excluded=0.5)) == 0
+    assert dataclasses.replace(plain, excluded=0.5).ruled_out == 0
 
 
-def test_rows_of_every_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under eligibility no table has a censoring up to 2; every choice has rows or says why not; the same seed gives the same."""
-    targets, made = toy(), []
-
-    def kept(*args: object) -> object:
-        made.append(reconstruct(*args))  # type: ignore[arg-type]
-        return made[-1]
-
-    monkeypatch.setattr("retrial.tables.findings.choices.reconstruct", kept)
-    whole = reconstruct(targets, SETTINGS, 1)
-    frame = compare_choices(targets, whole, SETTINGS, 2, 6.0, (3.0,))
-    assert set(frame["choice"]) == {"", *(choice.name for choice in choices_of(targets, SETTINGS))}
+@pytest.mark.parametrize("designs", [tuple(DesignReading), (DesignReading.AS_THEY_ARE,)])
+def test_rows_of_every_choice(designs: tuple[DesignReading, ...]) -> None:
+    """Every choice has rows, and eligibility its evidence, whether the tables carry it or small samplers are asked."""
+    targets, settings = toy(), dataclasses.replace(SETTINGS, designs=designs)
+    whole = reconstruct(targets, settings, 1)
+    frame = compare_choices(targets, whole, settings, 2, 6.0, (3.0,))
+    assert set(frame["choice"]) == {"", *(choice.name for choice in choices_of(targets, settings))}
     assert (frame["status"] == "ok").all()
-    eligible = made[1].table
-    assert eligible.censored.to_numpy()[..., :2].sum() == 0
     mine = frame[frame["choice"] == "eligibility"]
     assert np.isfinite(mine["log_bayes_factor"]).all()
     assert (mine["log_bayes_factor_se"] > 0).all()
     assert frame[frame["choice"] != "eligibility"]["log_bayes_factor"].isna().all()
+
+
+def test_tables_carry_both_designs_by_their_evidence() -> None:
+    """Under eligibility no table has a censoring up to 2, as they are some have; weights are the designs' shares."""
+    whole = reconstruct(toy(), SETTINGS, 1)
+    ruled = np.array([reading.ruled for reading in whole.readings])
+    early = whole.table.censored.to_numpy()[..., :2].sum(axis=(1, 2))
+    assert (early[ruled] == 0).all()
+    assert (early[~ruled] > 0).any()
+    share = sum(result.share for result in whole.attained if result.reading.ruled)
+    assert whole.weights[ruled].sum() == pytest.approx(share, abs=1e-9)
+    assert 0 < share < 1

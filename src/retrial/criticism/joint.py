@@ -19,6 +19,7 @@ from retrial.fit.ensemble import Fitted
 from retrial.tables.endpoint import EndpointTables
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.findings.prior_evidence import log_evidence_of_events
+from retrial.tables.sample.build import prior_under
 
 JOINT = "joint posterior"
 """The rows' `variant`."""
@@ -44,7 +45,7 @@ def log_prior_evidence(item: EndpointTables, settings: ReconstructionSettings) -
     ensemble, targets = item.ensemble, item.targets
     if ensemble is None or targets is None or ensemble.relaxed:
         return None
-    logs, _ = log_evidence_of_events(ensemble.table, settings.prior)
+    logs, _ = log_evidence_of_events(ensemble.table, prior_under(targets, settings.prior, ensemble.readings[0]))
     if item.recorded != "exact":
         return logs
     events = ensemble.table.events.to_numpy().sum(axis=(1, 2))

@@ -97,8 +97,8 @@ class ReportData:
     conflict     columns endpoint, contrast, measure, prior, estimate, se, prior_median, box_p, vague_weight_prior, vague_weight_posterior
     power_scaling  columns endpoint, quantity, contrast, model, prior, psense_prior, psense_likelihood, pareto_k, diagnosis
     agreement    columns of `answers.agreement.Agreement`: does a posterior agree with the published hazard ratio
-    variance     columns endpoint, model, prior, quantity, total_sd, within_share, between_tables_share, between_readings_share, tables,
-                 status
+    variance     columns endpoint, model, prior, quantity, total_sd, within_share, between_tables_share, between_readings_share,
+                 between_designs_share, tables, status
     multivariable   a row a covariate of a printed multivariable model (columns: `multivariable.summary`)
     evidence, model_probabilities  columns of `fit.evidence`: marginal likelihoods of the tables, and what they say of the models
     criticism    a row an endpoint and model: leave-one-out scores, Pareto k, stacking weights (columns: `criticism.summary`)

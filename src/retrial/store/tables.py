@@ -32,7 +32,7 @@ TEXT = {
         "family",
     ),
     *("claim", "recomputed", "verdict", "reading", "consequence", "distribution", "scale", "effective_unit", "per", "measure"),
-    *("diagnosis", "hazard_ratio", "chi_square", "median_ci", "violated", "reason", "left_out"),
+    *("diagnosis", "hazard_ratio", "chi_square", "median_ci", "design", "violated", "reason", "left_out"),
     *("setting", "base", "other", "base_status", "other_status"),
 }
 """Columns of text; every other column holds numbers, or True and False."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple
 
@@ -15,7 +16,7 @@ from retrial.dims import RECONSTRUCTION
 from retrial.errors import ConfigError
 from retrial.tables.kernel.prior import TablePrior
 from retrial.tables.life_table import LifeTable
-from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
+from retrial.tables.printed.readings import DesignReading, MedianReading, RatioReading, Reading, TestReading
 
 MIN_PROPOSALS, PROPOSALS_PER_PATIENT, MANY_PATIENTS = 300, 2, 400
 """Default proposals per level; beyond `MANY_PATIENTS` patients no more, because groups move. The grid's fineness asks for none."""
@@ -41,7 +42,7 @@ class ReconstructionSettings:
     n_tables      tables delivered, over all readings
     agreement     "default" or "strict" (every printed digit), METHODS 4
     prior         of the tables
-    ratios, tests, medians  readings that are tried
+    ratios, tests, medians, designs  readings that are tried; designs only where the study says what follow-up left patients out
     effort        "quick" (an answer in seconds, to look at), "standard" or "thorough": how many islands and particles, where these are None
     islands       independent samplers of an endpoint, each over all readings; their spread is the answers' Monte Carlo error
     particles     tables per island; None: the effort's, fewer where patients are many
@@ -75,6 +76,7 @@ class ReconstructionSettings:
     ratios: tuple[RatioReading, ...] = tuple(RatioReading)
     tests: tuple[TestReading, ...] = tuple(TestReading)
     medians: tuple[MedianReading, ...] = tuple(MedianReading)
+    designs: tuple[DesignReading, ...] = tuple(DesignReading)
     effort: str = "standard"
     islands: int = None  # type: ignore[assignment]  # filled from the effort
     particles: int | None = None
@@ -115,7 +117,7 @@ class ReconstructionSettings:
         ]
         problems += [
             f"reconstruction.{name}: got []; allowed is at least one"
-            for name in ("ratios", "tests", "medians")
+            for name in ("ratios", "tests", "medians", "designs")
             if not getattr(self, name)
         ]
         if self.prior.pieces > _MOST_PIECES:
@@ -142,7 +144,8 @@ class ReadingResult:
     status        "attained", "not attained" (no sampler arrived; `miss` and `violated` describe its closest table) or "impossible"
                   (`reason`: the reading cannot print the numbers whatever the table)
     log_evidence  log of P(agreement, structure | reading) under the prior over P(structure) where each arm has hazards of its own, which is the
-                  same for every reading of an endpoint; mean over islands on the natural scale
+                  same for every reading of an endpoint and design; mean over islands on the natural scale. With several designs P(structure) is
+                  in it, where the samplers know it
     log_evidence_se  its standard error by the islands' spread; NaN where one small sampler is all there is
     share         posterior probability of the reading among the attained, each equally likely beforehand
     share_se      its standard error (jackknife over the islands)
@@ -178,9 +181,10 @@ class ReadingResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Island:
-    """What one compiled island returned: the readings it sampled, (N,) `which` of them each particle ended in, (N, 2, T) events d
+    """What one compiled island returned: the readings it sampled (of one design), (N,) `which` of them each particle ended in, (N, 2, T) events d
     and at risk r, (N, 2, P) log event hazards per grid time, (N, 4) energies, (N,) ancestors, and its summary (log evidence: of the readings'
-    mean; started: particles, N or more).
+    mean; log structure: of how probable the printed structure is under the prior where each arm has hazards of its own, NaN where nobody knows;
+    started: particles, N or more; whether it is a pilot of its reading).
     """
 
     readings: tuple[Reading, ...]
@@ -195,6 +199,8 @@ class Island:
     acceptance: float
     proposals: int
     started: int
+    log_structure: float = np.nan
+    pilot: bool = False
 
     @property
     def arrived(self) -> bool:
@@ -297,6 +303,7 @@ class Ensemble:
                     "hazard_ratio": str(result.reading.ratio or ""),
                     "chi_square": str(result.reading.test or ""),
                     "median_ci": str(result.reading.median or ""),
+                    "design": str(result.reading.design or ""),
                     "status": result.status,
                     "log_evidence": result.log_evidence,
                     "log_evidence_se": result.log_evidence_se,
@@ -322,7 +329,13 @@ class Ensemble:
         )
 
 
-_PARTS = ("hazard_ratio_reading", "chi_square_reading", "median_ci_reading")
+_PARTS: dict[str, tuple[str, type[StrEnum]]] = {
+    "hazard_ratio_reading": ("ratio", RatioReading),
+    "chi_square_reading": ("test", TestReading),
+    "median_ci_reading": ("median", MedianReading),
+    "design_reading": ("design", DesignReading),
+}
+"""Variables of a stored ensemble, parts of a reading and their values."""
 
 
 def to_dataset(ensemble: Ensemble) -> xr.Dataset:
@@ -330,8 +343,8 @@ def to_dataset(ensemble: Ensemble) -> xr.Dataset:
     relaxed as attributes.
     """
     columns = {
-        name: (RECONSTRUCTION, np.array([str(getattr(reading, field) or "") for reading in ensemble.readings], dtype=np.str_))
-        for name, field in zip(_PARTS, ("ratio", "test", "median"), strict=True)
+        name: (RECONSTRUCTION, np.array([str(getattr(reading, part) or "") for reading in ensemble.readings], dtype=np.str_))
+        for name, (part, _) in _PARTS.items()
     }
     data = ensemble.table.data.assign(
         {"weight": (RECONSTRUCTION, ensemble.weights), "island": (RECONSTRUCTION, ensemble.islands), **columns}
@@ -341,16 +354,8 @@ def to_dataset(ensemble: Ensemble) -> xr.Dataset:
 
 def from_dataset(data: xr.Dataset) -> Ensemble:
     """The stored ensemble, without the samplers' health (that is in its own table)."""
-    readings = []
-    for i in range(data.sizes[RECONSTRUCTION]):
-        ratio, test, median = (str(data[name].values[i]) for name in _PARTS)
-        readings.append(
-            Reading(
-                RatioReading(ratio) if ratio else None,
-                TestReading(test) if test else None,
-                MedianReading(median) if median else None,
-            )
-        )
+    parts = [[kind(value) if value else None for value in map(str, data[name].values)] for name, (_, kind) in _PARTS.items()]
+    readings = [Reading(*values) for values in zip(*parts, strict=True)]
     table = LifeTable(data[["events", "censored"]].drop_attrs())
     return Ensemble(
         endpoint=str(data.attrs["endpoint"]),

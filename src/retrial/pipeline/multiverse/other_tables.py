@@ -103,7 +103,7 @@ def combined(targets: Targets, settings: ReconstructionSettings, *, together: bo
         if first.targets is not targets:
             for second in choices_of(first.targets, first.settings):
                 words = f"{first.words}; {second.words}"
-                both = dataclasses.replace(second, name=f"{first.name} + {second.name}", words=words, evidence=False)
+                both = dataclasses.replace(second, name=f"{first.name} + {second.name}", words=words)
                 if second.name != first.name:
                     found.setdefault(frozenset([first.name, second.name]), both)
     return list(found.values())

@@ -14,8 +14,10 @@ from retrial.report.reader.effects import heading
 from retrial.report.reader.ladder import Ladder, Outcome, no_effect, outcomes
 from retrial.report.section import Section
 from retrial.report.tables.results import written
-from retrial.tables.findings.probes import ELIGIBILITY
+from retrial.tables.printed.readings import DesignReading
 
+AS_THEY_ARE, ELIGIBILITY = str(DesignReading.AS_THEY_ARE), str(DesignReading.ELIGIBILITY)
+"""Names of the choices of tables that are hypotheses about the design."""
 _CONFOUNDER = "one more confounder"
 """How a variant begins that adds a confounder that was not measured."""
 _E_VALUES = ("e_value", "e_value_of_confidence_limit")
@@ -56,13 +58,13 @@ def _readings(frame: pd.DataFrame | None, endpoint: str) -> Iterator[str]:
 
 
 def _design(data: ReportData, endpoint: str) -> Iterator[str]:
-    """What a rule about who was eligible would change, where the tables allow it (`tables.findings.choices`)."""
+    """What a rule about who was eligible changes, and how much of it the tables carry (`tables.findings.choices`)."""
     frame = data.choices
     if frame is None or ELIGIBILITY not in set(frame.get("choice", ())):
         return
-    mine = frame[(frame["endpoint"] == endpoint) & frame["choice"].fillna("").isin(["", ELIGIBILITY])]
-    tables, ruled = (mine[mine["choice"].fillna("") == choice] for choice in ("", ELIGIBILITY))
-    if ruled.empty:
+    mine = frame[(frame["endpoint"] == endpoint) & frame["choice"].isin([AS_THEY_ARE, ELIGIBILITY])]
+    tables, ruled = (mine[mine["choice"] == choice] for choice in (AS_THEY_ARE, ELIGIBILITY))
+    if ruled.empty or tables.empty:
         return
     words = str(ruled["words"].iloc[0])
     if (ruled["status"] != "ok").any():
@@ -73,13 +75,23 @@ def _design(data: ReportData, endpoint: str) -> Iterator[str]:
         return
     (old, new), time = (float(part["mean"].iloc[0]) for part in (before, after)), float(after["time"].iloc[0])
     evidence, error = (float(after[name].iloc[0]) for name in ("log_bayes_factor", "log_bayes_factor_se"))
-    settled = bool(pd.isna(after["settled"].iloc[0]) or not after["settled"].iloc[0])
     told = "" if pd.isna(evidence) else f" (log Bayes factor {fmt.decimal(evidence, 1)}, SE {fmt.decimal(error, 1)})"
+    settled = ruled["settled"].fillna("").iloc[0] == "" and tables["settled"].fillna("").iloc[0] == ""
     yield (
-        f"under the rule “{words}”{told} the difference in restricted mean survival to {time:g} months, over the tables, would be"
-        f" {fmt.decimal(new, 1)} months, not {fmt.decimal(old, 1)}{'' if settled else '; the samplers have not settled this'}."
-        " The posteriors rest on the tables without that rule."
+        f"the paper does not say whether “{words}” holds of its tables{told}: under that rule the difference in restricted mean survival to"
+        f" {time:g} months, over the tables, is {fmt.decimal(new, 1)} months, without it {fmt.decimal(old, 1)}"
+        f"{'' if settled else '; the samplers have not settled this'}.{_carried(data.readings, endpoint)}"
     )
+
+
+def _carried(frame: pd.DataFrame | None, endpoint: str) -> str:
+    """How probable the rule is in the posteriors."""
+    if frame is None or frame.empty or ELIGIBILITY not in set(frame.get("design", ())):
+        return " The posteriors rest on the tables without the rule."
+    mine = frame[(frame["endpoint"] == endpoint) & (frame["status"] == "attained")]
+    shares = mine["joint_share"] if mine["joint_share"].notna().any() else mine["share"]
+    ruled = float(shares[mine["design"] == ELIGIBILITY].sum() / shares.sum())
+    return f" The posteriors rest on both kinds of tables, with {fmt.share(ruled)} on those under the rule (both as likely beforehand)."
 
 
 def _share(data: ReportData, endpoint: str) -> Iterator[str]:
@@ -91,7 +103,8 @@ def _share(data: ReportData, endpoint: str) -> Iterator[str]:
     mine = mine[mine["prior"] == (data.main_prior or (mine["prior"].iloc[0] if len(mine) else ""))]
     if len(mine):
         row = mine.iloc[0]
-        open_share = fmt.share(float(row["between_tables_share"] + row["between_readings_share"]))
+        parts = ("between_tables_share", "between_readings_share", "between_designs_share")
+        open_share = fmt.share(float(row[[name for name in parts if name in row]].sum()))
         yield (
             f"{open_share} of the posterior variance of the log hazard ratio ({model_label(str(row['model']))},"
             f" {prior_label(str(row['prior']))} prior) comes from what the paper does not print about its patients' times."

@@ -20,7 +20,7 @@ from retrial.report.table import Row, Table, text_row
 from retrial.report.tables.audit import note_sentences
 from retrial.study.study import Study
 from retrial.tables.findings.joint import UNSETTLED
-from retrial.tables.findings.words import MEDIANS, RATIOS, TESTS, misses
+from retrial.tables.findings.words import DESIGNS, MEDIANS, RATIOS, TESTS, misses
 
 _NAMES = {
     "log_hazard_ratio_cox_efron": "log hazard ratio by Cox regression (Efron's ties)",
@@ -232,6 +232,7 @@ _READING_COLUMNS = (
     "Hazard ratio",
     "Test",
     "Intervals of medians",
+    "Design",
     "Outcome",
     "Share (SE)",
     "Share in the paper (SE)",
@@ -240,7 +241,8 @@ _READING_COLUMNS = (
     "Effective tables",
 )
 _READING_CAPTION = (
-    "Every combination of estimators that may have made hazard ratio, test and intervals of medians, each equally likely beforehand. Share in"
+    "Every combination of estimators that may have made hazard ratio, test and intervals of medians, and of what the study's design may mean"
+    " for the tables (any: the study file says of no follow-up that left patients out), each equally likely beforehand. Share in"
     " the paper: given the numbers of all endpoints, which one set of estimators made; not settled: below twice its standard error. With the"
     " software: the same where estimators that the programs named in the paper do not print are less likely beforehand. Log"
     " evidence: of the printed numbers, given the structure of the tables, under the prior of the tables; SE: standard error. Not attained:"
@@ -297,12 +299,12 @@ def _spread_row(record: Mapping[str, Any]) -> Row:
 def _readings(study: Study, frame: pd.DataFrame) -> Table:
     rows = grouped(study, frame, _reading_row)
     title = f"All {len(frame)} readings"
-    return Table("readings", title, _READING_CAPTION, _READING_COLUMNS, rows, frozenset(range(4, 9)), folded=True, wide=True)
+    return Table("readings", title, _READING_CAPTION, _READING_COLUMNS, rows, frozenset(range(5, 10)), folded=True, wide=True)
 
 
 def _reading_row(record: Mapping[str, Any]) -> Row:
-    parts = ((RATIOS, "hazard_ratio"), (TESTS, "chi_square"), (MEDIANS, "median_ci"))
-    named = [upper_first(names.get(str(record[column]), "any")) for names, column in parts]
+    parts = ((RATIOS, "hazard_ratio"), (TESTS, "chi_square"), (MEDIANS, "median_ci"), (DESIGNS, "design"))
+    named = [upper_first(names.get(str(record.get(column, "")), "any")) for names, column in parts]
     attained = record["status"] == "attained"
     share = _with_error(fmt.share(float(record["share"])), fmt.share(float(record.get("share_se", float("nan")))))
     evidence = _with_error(fmt.decimal(float(record["log_evidence"]), 1), fmt.decimal(float(record["log_evidence_se"]), 1))

@@ -78,11 +78,12 @@ def _variance(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
         Column("within_share", "Within a table", fmt.share, numeric=True),
         Column("between_tables_share", "Between tables", fmt.share, numeric=True),
         Column("between_readings_share", "Between readings", fmt.share, numeric=True),
+        Column("between_designs_share", "Between designs", fmt.share, numeric=True),
     )
     caption = (
         "Shares of the pooled posterior's variance: within a life table (what patients with known times would leave open as well), between"
-        " tables that carry the printed numbers under one reading of the paper's estimators, and between the readings. Of the other"
-        " priors in tables/variance.csv."
+        " tables that carry the printed numbers under one reading of the paper's estimators, between the readings, and between what the study's"
+        " design may mean for the tables (who was left out). Of the other priors in tables/variance.csv."
     )
     title = "What the reconstruction leaves open"
     return [from_frame(shown, columns, key="variance", title=title, caption=caption, mark=_mark)]

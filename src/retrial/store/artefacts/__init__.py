@@ -73,7 +73,7 @@ ARTEFACTS: dict[str, Artefact] = {
     ),
     "variance": Artefact(
         "variance.csv",
-        "how much of a posterior's variance lies within tables, between tables, and between readings of the paper",
+        "how much of a posterior's variance lies within tables, between tables, between readings of the paper, and between readings of its design",
         _MODELS,
         "report: What the data leave open",
         columns("""
@@ -81,7 +81,8 @@ ARTEFACTS: dict[str, Artefact] = {
             total_sd                SD of the pooled posterior
             within_share            share of its variance that patients of known times would leave open
             between_tables_share    share that the paper leaves open under one reading of its estimators
-            between_readings_share  share between the readings
+            between_readings_share  share between the readings of its estimators
+            between_designs_share   share between what the study's design may mean for the tables
             tables, status
         """),
     ),
@@ -224,6 +225,7 @@ ARTEFACTS: dict[str, Artefact] = {
         columns("""
             endpoint
             hazard_ratio, chi_square, median_ci  the estimators
+            design                  what a follow-up that left patients out means: as_they_are, or eligibility (nobody is censored up to it)
             status                  attained, not attained (no sampler arrived) or impossible (`reason`)
             log_evidence, log_evidence_se  log P(agreement, structure | reading), up to a constant of the endpoint; its standard error
             share, share_se         posterior probability, each reading equally likely beforehand, and its standard error

@@ -29,7 +29,7 @@ from retrial.tables.findings.words import (
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.targets import Targets
 
-_PARTS = ("ratio", "test", "median")
+_PARTS = ("ratio", "test", "median", "design")
 
 
 def common(endpoints: Sequence[Sequence[ReadingResult]]) -> list[ReadingResult]:

@@ -14,15 +14,17 @@ import pandas as pd
 from scipy.special import logsumexp
 
 from retrial.errors import ReconstructionError
-from retrial.tables.ensemble import Ensemble, ReconstructionSettings
-from retrial.tables.findings.probes import ELIGIBILITY
-from retrial.tables.findings.spread import against, spread, unsettled
-from retrial.tables.printed.readings import Reading
+from retrial.tables.ensemble import Ensemble, ReadingResult, ReconstructionSettings
+from retrial.tables.findings.spread import against, by_reading, spread, unsettled
+from retrial.tables.printed.readings import DesignReading, Reading
 from retrial.tables.printed.targets import Targets
-from retrial.tables.sample.engine import reconstruct
+from retrial.tables.sample.engine import designs_of, reconstruct
+from retrial.tables.sample.pool import reweighted
 
 OVERDISPERSION, FINE_PIECES = 0.7, 24
 """SD of what each piece and arm has to itself, and pieces, of the overdispersed prior: patients clump in time beyond what is smooth."""
+ANY_TIME = "patients may be censored at any time"
+"""What tables as they are say of the follow-up that left patients out."""
 WIDER = 2.0
 """Factor of the scales of all walks in the narrower and the wider prior."""
 LEAST_SAMPLERS = 3
@@ -42,13 +44,13 @@ COLUMNS = """
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Choice:
-    """One choice made otherwise: name, what it says, its numbers and settings; `evidence`: whether its evidence is comparable."""
+    """One choice made otherwise: name, what it says, its numbers and settings; `design`: the hypothesis that it is."""
 
     name: str
     words: str
     targets: Targets
     settings: ReconstructionSettings
-    evidence: bool = False
+    design: DesignReading | None = None
 
 
 def choices_of(targets: Targets, settings: ReconstructionSettings) -> list[Choice]:
@@ -58,12 +60,12 @@ def choices_of(targets: Targets, settings: ReconstructionSettings) -> list[Choic
     if assumed:
         reasons = "; ".join(dict.fromkeys(reason for _, reason in targets.assumed))
         found.append(Choice("without assumed numbers", f"not used: {reasons}", targets.without(*assumed), settings))
-    ruled_out, prior = times_ruled_out(targets), settings.prior
-    if ruled_out:
+    prior = settings.prior
+    if len(designs_of(targets, dataclasses.replace(settings, designs=tuple(DesignReading)))) > 1:
         until = f"{targets.excluded:g} {targets.time_unit}"
-        words = f"nobody is censored up to {until}: whoever was followed no longer was left out, unless the follow-up ended with the event"
-        ruled = dataclasses.replace(prior, uncensored=ruled_out)
-        found.append(Choice(ELIGIBILITY, words, targets, dataclasses.replace(settings, prior=ruled), evidence=True))
+        ruled = f"nobody is censored up to {until}: whoever was followed no longer was left out, unless the follow-up ended with the event"
+        for design, words in ((DesignReading.AS_THEY_ARE, ANY_TIME), (DesignReading.ELIGIBILITY, ruled)):
+            found.append(Choice(str(design), words, targets, dataclasses.replace(settings, designs=(design,)), design))
     walks = ("walk_scale", "effect_walk_scale", "censoring_walk_scale")
     narrow, wide = (
         dataclasses.replace(prior, **{name: getattr(prior, name) * factor for name in walks}) for factor in (1 / WIDER, WIDER)
@@ -78,14 +80,6 @@ def choices_of(targets: Targets, settings: ReconstructionSettings) -> list[Choic
     return found
 
 
-def times_ruled_out(targets: Targets) -> int:
-    """First grid times at which nobody is censored where the excluded follow-up was censored; 0 where the study says of none, or it is not
-    within the grid.
-    """
-    places = targets.places(-math.inf, targets.excluded) if math.isfinite(targets.excluded) else (0, -1)
-    return places[1] + 1 if 0 <= places[1] < targets.n_times - 1 else 0
-
-
 def compare_choices(
     targets: Targets,
     whole: Ensemble,
@@ -97,23 +91,28 @@ def compare_choices(
 ) -> pd.DataFrame:
     """`spread` under each choice with its shift from `whole`, as `leave_one_out`; first the rows of `whole`, whose choice is empty.
 
-    `log_bayes_factor` of a hypothesis about the design is its log evidence less that of the tables without it, over the readings of
-    `settings`: each with its own prior, which under the rule has no hazard of censoring until its time and a walk of its own from there.
-    Both are given the printed structure (`ReadingResult`), whose own probability is in neither.
+    `log_bayes_factor` of eligibility is its log evidence less that of tables as they are, over the readings of `settings`, each with its own
+    prior, which under the rule has no hazard of censoring until its time and a walk of its own from there. Where `whole` carries both, its own
+    samplers say what each would be; else small ones do.
     """
     base = spread(whole, targets, horizon, times).assign(status="ok", choice="", words="", settled="; ".join(unsettled(whole)))
     frames, asked = [base], choices_of(targets, settings)
+    carried: Ensemble | None = None
     for number, choice in enumerate(asked, start=1):
         about = {"choice": choice.name, "words": choice.words}
         try:
-            other = reconstruct(choice.targets, choice.settings, seed)
+            if choice.design is not None:
+                carried = carried or (whole if carries_all(whole) else reconstruct(targets, with_designs(settings), seed))
+                other = of_design(carried, targets, settings, choice.design)
+            else:
+                other = reconstruct(choice.targets, choice.settings, seed)
         except ReconstructionError as error:
             said = f"failed: {str(error).splitlines()[0]}"
             frames.append(pd.DataFrame([{"endpoint": targets.endpoint, "status": said, **about}]))
             continue
         frame = against(spread(other, targets, horizon, times).assign(status="ok"), base)
-        if choice.evidence:
-            frame = frame.assign(**dict(zip(OF_HYPOTHESES, log_bayes_factor(other, whole, settings), strict=True)))
+        if choice.design is DesignReading.ELIGIBILITY and carried is not None:
+            frame = frame.assign(**dict(zip(OF_HYPOTHESES, log_bayes_factor(carried, settings), strict=True)))
         frames.append(frame.assign(settled="; ".join(few_samplers(other) or unsettled(other)), **about))
         if progress is not None:
             progress(number / len(asked))
@@ -121,14 +120,45 @@ def compare_choices(
     return found.reindex(columns=[*found.columns, *(name for name in OF_HYPOTHESES if name not in found)])
 
 
-def log_bayes_factor(other: Ensemble, whole: Ensemble, settings: ReconstructionSettings) -> tuple[float, float]:
-    """Log ratio of the evidences of two ensembles, means over the readings that `settings` tries, and its standard error; NaN where too few
-    samplers arrived to tell the error.
+def with_designs(settings: ReconstructionSettings) -> ReconstructionSettings:
+    """The same settings with every design."""
+    return dataclasses.replace(settings, designs=tuple(DesignReading))
+
+
+def carries_all(ensemble: Ensemble) -> bool:
+    """Whether every design was among its hypotheses."""
+    return {result.reading.design for result in ensemble.results} >= set(DesignReading)
+
+
+def of_design(ensemble: Ensemble, targets: Targets, settings: ReconstructionSettings, design: DesignReading) -> Ensemble:
+    """The tables that an ensemble's samplers found under one design, its readings in the proportions that they have.
+
+    Raises `ReconstructionError` where there are none.
     """
-    if few_samplers(other) or few_samplers(whole):
-        return math.nan, math.nan
-    (log_other, error_other), (log_whole, error_whole) = (evidence_of(item, settings) for item in (other, whole))
-    return log_other - log_whole, math.hypot(error_other, error_whole)
+    rows = by_reading(ensemble)
+    weights = {reading: float(ensemble.weights[mine].sum()) for reading, mine in rows.items() if reading.design is design}
+    if not any(weights.values()):
+        own = {result.reading: result.share for result in ensemble.attained if result.reading.design is design}
+        weights = own if any(own.values()) else {}
+    if not weights:
+        raise ReconstructionError(f"no table of {ensemble.endpoint} carries the printed numbers under this design")
+    total = sum(weights.values())
+    return reweighted(ensemble, targets, settings, {reading: weight / total for reading, weight in weights.items()})
+
+
+def log_bayes_factor(ensemble: Ensemble, settings: ReconstructionSettings) -> tuple[float, float]:
+    """Log ratio of the evidences of eligibility and of tables as they are in an ensemble that carries both, means over the readings that `settings`
+    tries, and its standard error; NaN where too few samplers arrived to tell the error.
+    """
+    found = []
+    for design in (DesignReading.ELIGIBILITY, DesignReading.AS_THEY_ARE):
+        mine = [result for result in ensemble.attained if result.reading.design is design]
+        islands = [island for island in ensemble.pool if island.readings[0].design is design]
+        if len(islands) < LEAST_SAMPLERS:
+            return math.nan, math.nan
+        found.append(evidence_of(mine, settings))
+    (log_ruled, error_ruled), (log_plain, error_plain) = found
+    return log_ruled - log_plain, math.hypot(error_ruled, error_plain)
 
 
 def few_samplers(ensemble: Ensemble) -> list[str]:
@@ -137,11 +167,11 @@ def few_samplers(ensemble: Ensemble) -> list[str]:
     return [] if count >= LEAST_SAMPLERS else [f"not settled: tables of {count} of the samplers only"]
 
 
-def evidence_of(ensemble: Ensemble, settings: ReconstructionSettings) -> tuple[float, float]:
+def evidence_of(results: Sequence[ReadingResult], settings: ReconstructionSettings) -> tuple[float, float]:
     """Log of the summed evidence of the readings that `settings` tries, and its standard error: the readings' errors added up as if each
     sampler's were one, which is the most that they can be.
     """
-    found = [result for result in ensemble.attained if tried(result.reading, settings)]
+    found = [result for result in results if tried(result.reading, settings)]
     logs = np.array([result.log_evidence for result in found])
     if not len(logs):
         return -math.inf, math.nan

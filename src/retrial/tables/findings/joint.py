@@ -1,7 +1,8 @@
 """Readings of the whole paper: one set of estimators made the numbers of all endpoints, so that their evidences multiply.
 
 P(reading | paper) ∝ P(reading) Π_e Z_e(reading), Z_e the evidence of endpoint e. P(reading) is equal, or by the programs that the study file
-names. An endpoint that prints no ratio (test, interval of a median) leaves that part of the reading to the others.
+names. An endpoint that prints no ratio (test, interval of a median) leaves that part of the reading to the others. What the study's design means for
+the tables is a part of it too: patients were left out of all endpoints by one rule.
 """
 
 from __future__ import annotations
@@ -91,4 +92,5 @@ def _restricted(reading: Reading, like: Reading) -> Reading:
         reading.ratio if like.ratio is not None else None,
         reading.test if like.test is not None else None,
         reading.median if like.median is not None else None,
+        reading.design if like.design is not None else None,
     )

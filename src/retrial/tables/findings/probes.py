@@ -14,8 +14,6 @@ ALL = "all"
 """Every printed statistic in turn, and hazard ratio and test together."""
 TOGETHER = " + "
 """Between statistics that are left out together."""
-ELIGIBILITY = "eligibility"
-"""Name of the choice of tables that is a hypothesis about who was eligible (`choices`)."""
 _COMPARISON = ("hazard_ratio.total", "chi_square.total")
 """Either alone says nearly all about the hazard ratio that both say together."""
 

@@ -35,11 +35,18 @@ MEDIANS = {
     "brookmeyer_crowley_log": "Brookmeyer-Crowley (log)",
     "brookmeyer_crowley_log_log": "Brookmeyer-Crowley (log-log)",
 }
+DESIGNS = {
+    "as_they_are": "patients leave at any time",
+    "eligibility": "nobody is censored up to the follow-up that left patients out",
+}
 PARTS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
     ("ratio", "Hazard ratio", RATIOS),
     ("test", "Test", TESTS),
     ("median", "Intervals of medians", MEDIANS),
 )
+"""Estimators of a reading."""
+HYPOTHESES = (*PARTS, ("design", "Design", DESIGNS))
+"""All that it says."""
 _FAMILIES = {"hazard_ratio": "the hazard ratio", "median": "the medians", "chi_square": "χ²", "p": "p"}
 """Printed statistics by the start of their names, as a sentence calls them."""
 _LIMIT = re.compile(r"median_(lower|upper)\.(\w+)")
@@ -71,6 +78,7 @@ def reading_words(reading: Reading) -> str:
         for part, title, names in PARTS
         if getattr(reading, part) is not None
     ]
+    parts += [DESIGNS[reading.design]] if reading.design is not None and reading.ruled else []
     return ", ".join(parts) or "no estimator to choose"
 
 
@@ -115,10 +123,10 @@ def _evidence_se(result: ReadingResult) -> float:
 
 
 def estimators(results: Sequence[ReadingResult]) -> list[str]:
-    """One sentence for each of ratio, test and medians: the estimators that made it with their shares, and those that did not."""
+    """One sentence for each of ratio, test, medians and design: what made it (is so) with its share, and what did not (is not)."""
     attained = [result for result in results if result.status == "attained"]
     found = []
-    for part, title, names in PARTS:
+    for part, title, names in HYPOTHESES:
         tried = list(
             dict.fromkeys(str(getattr(item.reading, part)) for item in results if getattr(item.reading, part) is not None)
         )
@@ -192,7 +200,7 @@ def _by_reason(results: Sequence[ReadingResult]) -> dict[str, list[Reading]]:
 
 def _explained(result: ReadingResult, results: Sequence[ReadingResult]) -> bool:
     """Whether one of its estimators occurs in no attained reading, which is said already."""
-    values = [(part, getattr(result.reading, part)) for part, _, _ in PARTS]
+    values = [(part, getattr(result.reading, part)) for part, _, _ in HYPOTHESES]
     attained = [item for item in results if item.status == "attained"]
     return any(value is not None and not any(_uses(part, str(value), item) for item in attained) for part, value in values)
 

@@ -55,6 +55,7 @@ class TablePrior:
     censoring_walk_scale SD of the change of the log hazard of censorings, each arm its own
     overdispersion       SD of what every piece and arm has to itself
     uncensored           first grid times at which nobody can be censored
+    edge                 grid time where an edge of the pieces stands though censoring does not start there; 0: none is asked for
     """
 
     pieces: int = 12
@@ -65,6 +66,7 @@ class TablePrior:
     censoring_walk_scale: float = 3.0
     overdispersion: float = 0.0
     uncensored: int = 0
+    edge: int = 0
 
     def __post_init__(self) -> None:
         above = ("pieces", "level_scale", "walk_scale", "effect_scale", "effect_walk_scale", "censoring_walk_scale")
@@ -75,26 +77,31 @@ class TablePrior:
         ]
         if not self.overdispersion >= 0:
             problems.append(f"reconstruction.prior.overdispersion: got {self.overdispersion}; allowed is 0 or above")
-        if self.uncensored < 0:
-            problems.append(f"reconstruction.prior.uncensored: got {self.uncensored}; allowed is 0 or above")
+        problems += [
+            f"reconstruction.prior.{name}: got {getattr(self, name)}; allowed is 0 or above"
+            for name in ("uncensored", "edge")
+            if getattr(self, name) < 0
+        ]
         if problems:
             raise ConfigError("cannot use the prior of the life tables", problems)
 
     def edges(self, n_times: int) -> tuple[np.ndarray, int]:
-        """(P + 1,) first grid times of the pieces, and `n_times`: equal parts, with an edge where censoring starts; and the pieces before it.
+        """(P + 1,) first grid times of the pieces, and `n_times`: equal parts, with an edge where censoring starts or `edge` says; and the pieces
+        without censorings.
 
-        Raises `ConfigError` where censoring starts after the grid.
+        Raises `ConfigError` where that is after the grid.
         """
-        pieces = min(self.pieces, n_times)
-        if not self.uncensored:
+        pieces, at = min(self.pieces, n_times), self.uncensored or self.edge
+        if not at:
             return equal_parts(n_times, pieces), 0
-        if self.uncensored >= n_times:
-            got = f"reconstruction.prior.uncensored: got {self.uncensored}; allowed is below the {n_times} times of the grid"
+        if at >= n_times:
+            name = "uncensored" if self.uncensored else "edge"
+            got = f"reconstruction.prior.{name}: got {at}; allowed is below the {n_times} times of the grid"
             raise ConfigError("cannot use the prior of the life tables", [got])
         found = equal_parts(n_times, max(pieces, 2))
-        place = 1 + int(np.abs(found[1:-1] - self.uncensored).argmin())
-        found[place] = self.uncensored
-        return found, place
+        place = 1 + int(np.abs(found[1:-1] - at).argmin())
+        found[place] = at
+        return found, place if self.uncensored else 0
 
     def covariances(self, pieces: int, without: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(P, P) covariances of log hazards over the pieces: of an arm's censorings, of an arm's events, of events across the arms.

@@ -108,6 +108,14 @@ class Targets:
             return min(max(first, 0), self.n_times), self.n_times
         return min(max(first, 0), self.n_times), min(math.floor((high - self.first) / self.step + _SAME), self.n_times - 1)
 
+    @property
+    def ruled_out(self) -> int:
+        """First grid times at which nobody is censored where the excluded follow-up was censored; 0 where the study says of none, or it is not
+        within the grid.
+        """
+        last = self.places(-math.inf, self.excluded)[1] if math.isfinite(self.excluded) else -1
+        return last + 1 if 0 <= last < self.n_times - 1 else 0
+
     def find(self, statistic: str, arm: str = "total") -> Target | None:
         return next((item for item in self.targets if item.statistic == statistic and item.arm == arm), None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -33,9 +34,18 @@ def interval_of(target: Target | None, strict: bool) -> tuple[float, float]:
     return (target.strict_low, target.strict_high) if strict else (target.low, target.high)
 
 
+def prior_under(targets: Targets, prior: TablePrior, reading: Reading) -> TablePrior:
+    """The prior of the tables under a reading's design. Where the study says of a follow-up that left patients out, the pieces have an edge
+    there under every design, so that hazards of events are on the same ones; a prior that says itself when censoring starts stays as it is.
+    """
+    if prior.uncensored or not targets.ruled_out:
+        return prior
+    return replace(prior, uncensored=targets.ruled_out if reading.ruled else 0, edge=targets.ruled_out)
+
+
 def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, strict: bool = False) -> Problem:
-    """The agreement region of one reading as arrays. Raises `UnattainableError` where the reading cannot print one of the numbers
-    whatever the table.
+    """The agreement region of one reading, and the prior under its design, as arrays. Raises `UnattainableError` where the reading cannot print
+    one of the numbers whatever the table.
     """
     ratio = targets.find("hazard_ratio")
     with_ratio = reading.ratio is not None and ratio is not None
@@ -60,6 +70,7 @@ def build_problem(targets: Targets, reading: Reading, prior: TablePrior, *, stri
     if reading.test is not None:
         real[codes.CHI_SQUARE] = _test_interval(targets, strict)
     real[codes.SCALARS] = quantile(ratio), math.log(ratio.value) if ratio is not None else 0.0, float(curve is not None)
+    prior = prior_under(targets, prior, reading)
     edges, without = prior.edges(targets.n_times)
     pieces = edges.size - 1
     whole[codes.PIECES], whole[codes.UNCENSORED] = pieces, without

@@ -14,7 +14,7 @@ from scipy import stats
 from retrial.errors import ReconstructionError
 from retrial.tables.ensemble import Ensemble, Island, ReadingResult, ReconstructionSettings
 from retrial.tables.kernel.problem import BETA, CHI_SQUARE, SCALARS, Problem, together
-from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading, all_readings
+from retrial.tables.printed.readings import DesignReading, MedianReading, RatioReading, Reading, TestReading, all_readings, code
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.blame import refusal
 from retrial.tables.sample.build import UnattainableError, build_problem
@@ -70,29 +70,53 @@ def sample(
     """Islands over all readings together, and a pilot of each reading that they did not end in."""
     if not problems:
         return [], {}
-    readings = tuple(problems)
-    everything = together([problems[reading] for reading in readings])
-    samplers = [Sampler(readings, everything, (number,)) for number in range(settings.islands)]
-    shares = [0.0, min(SCOUTS / settings.islands, 1.0) * JOINT_WORK, JOINT_WORK]
+    readings, designs = tuple(problems), list(dict.fromkeys(reading.design for reading in problems))
     islands: list[Island] = []
-    for part, start, stop in zip((samplers[:SCOUTS], samplers[SCOUTS:]), shares[:-1], shares[1:], strict=True):
-        if part and (not islands or any(island.nearest <= HOPELESS for island in islands)):
-            islands += run_islands(targets, part, settings, seed, FULL, _within(progress, start, stop))
-    found = {readings[i] for island in islands if island.arrived for i in np.unique(island.which)}
-    missing = [reading for reading in readings if reading not in found]
+    for number, design in enumerate(designs):
+        alike = {reading: problem for reading, problem in problems.items() if reading.design is design}
+        part = _within(progress, number / len(designs) * JOINT_WORK, (number + 1) / len(designs) * JOINT_WORK)
+        islands += islands_of(targets, alike, settings, islands_each(settings, len(designs)), seed, part)
+    found = {island.readings[i] for island in islands if island.arrived for i in np.unique(island.which)}
+    lost = {design for design in designs if design not in {reading.design for reading in found}}
+    closest = {reading: closest_part(reading, islands) for reading in readings if reading.design in lost}
+    missing = [reading for reading in readings if reading not in found and reading.design not in lost]
     if not found:
-        closest = {reading: closest_part(reading, islands) for reading in readings}
-        missing = sorted(missing, key=lambda reading: closest[reading].nearest)[:NEAREST]
-    else:
-        closest = {}
+        missing = sorted(readings, key=lambda reading: closest[reading].nearest)[:NEAREST]
     samplers = [Sampler((reading,), problems[reading], reading.codes) for reading in missing]
     pilots = run_islands(targets, samplers, settings, seed, PILOT, _within(progress, JOINT_WORK, 1.0))
     progress(1.0, targets.endpoint)
     return islands, closest | {pilot.readings[0]: pilot for pilot in pilots}
 
 
+def islands_each(settings: ReconstructionSettings, n_designs: int) -> int:
+    """Islands of each of so many designs: no more in all than of one, but enough of each to see their spread."""
+    return min(settings.islands, max(-(-settings.islands // n_designs), SCOUTS))
+
+
+def islands_of(
+    targets: Targets,
+    problems: dict[Reading, Problem],
+    settings: ReconstructionSettings,
+    count: int,
+    seed: int,
+    progress: Progress,
+) -> list[Island]:
+    """Islands over all readings of one design, a few of them first."""
+    readings = tuple(problems)
+    everything = together(list(problems.values()))
+    key = (code(readings[0].design),) if readings[0].ruled else ()
+    samplers = [Sampler(readings, everything, (number, *key)) for number in range(count)]
+    shares = [0.0, min(SCOUTS / count, 1.0), 1.0]
+    islands: list[Island] = []
+    for part, start, stop in zip((samplers[:SCOUTS], samplers[SCOUTS:]), shares[:-1], shares[1:], strict=True):
+        if part and (not islands or any(island.nearest <= HOPELESS for island in islands)):
+            islands += run_islands(targets, part, settings, seed, FULL, _within(progress, start, stop))
+    return islands
+
+
 def closest_part(reading: Reading, islands: list[Island]) -> Island:
-    """What islands that did not arrive know of a reading: the particles that ended in it, nearest first, else the nearest of all."""
+    """What islands that did not arrive know of a reading: the particles that ended in it, nearest first, else the nearest of all of its design."""
+    islands = [island for island in islands if reading in island.readings]
     parts = [island.of(reading) for island in islands]
     inside = [part for part in parts if len(part.d)]
     if inside:
@@ -106,7 +130,7 @@ def screen(targets: Targets, settings: ReconstructionSettings) -> tuple[dict[Rea
     ratios = settings.ratios if targets.find("hazard_ratio") else ()
     tests = settings.tests if targets.find("chi_square") or targets.find("p") else ()
     medians, impossible = screen_medians(targets, settings)
-    for reading in all_readings(ratios, tests, medians):
+    for reading in all_readings(ratios, tests, medians, designs_of(targets, settings)):
         try:
             problem = build_problem(targets, reading, settings.prior, strict=settings.agreement == "strict")
             refuse_identity(targets, reading, problem)
@@ -114,6 +138,13 @@ def screen(targets: Targets, settings: ReconstructionSettings) -> tuple[dict[Rea
         except UnattainableError as error:
             impossible.append(ReadingResult(reading, "impossible", reason=str(error)))
     return problems, impossible
+
+
+def designs_of(targets: Targets, settings: ReconstructionSettings) -> tuple[DesignReading, ...]:
+    """What the study's design may mean for the tables; nothing where it says of no follow-up that left patients out, or the prior of the tables
+    itself says when censoring starts.
+    """
+    return settings.designs if targets.ruled_out and not settings.prior.uncensored else ()
 
 
 def screen_medians(targets: Targets, settings: ReconstructionSettings) -> tuple[tuple[MedianReading, ...], list[ReadingResult]]:

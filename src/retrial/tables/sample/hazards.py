@@ -22,31 +22,29 @@ DRAWS = 4_000
 def printed_hazards(
     targets: Targets,
     islands: Sequence[Island],
-    pilots: Sequence[Island],
     seed: int,
-    factors: Mapping[Reading, float],
+    shares: Mapping[Reading, float],
     prior: TablePrior,
 ) -> PrintedHazards:
-    """Draws of all samplers in proportion to their evidence, times a factor for each reading. The mean evidence over R equally likely
-    readings is that of the joint samplers and, for each reading that only its pilot reached, that pilot's over R.
-    """
-    n_readings = len({reading for island in (*islands, *pilots) for reading in island.readings})
-    shares = [-np.log(len(islands) or 1)] * len(islands) + [-np.log(n_readings)] * len(pilots)
-    parts = [
-        (number, island, island.log_evidence + share)
-        for number, (island, share) in enumerate(zip((*islands, *pilots), shares, strict=True))
-        if island.arrived
-    ]
-    weights = np.exp(np.array([log for _, _, log in parts]) - max(log for _, _, log in parts))
-    sizes = [len(island.d) for _, island, _ in parts]
-    by_reading = [np.array([factors.get(reading, 0.0) for reading in island.readings])[island.which] for _, island, _ in parts]
-    mass, number = (
-        np.repeat(weights / sizes, sizes) * np.concatenate(by_reading),
-        np.repeat([number for number, _, _ in parts], sizes),
-    )
+    """Draws of all samplers: each reading in proportion to its share, and within it those of each sampler to its evidence for the reading."""
+    parts = [(number, island) for number, island in enumerate(islands) if island.arrived]
+    mass = [np.zeros(len(island.d)) for _, island in parts]
+    for reading, share in shares.items():
+        mine = [island.which == island.readings.index(reading) if reading in island.readings else None for _, island in parts]
+        logs = [
+            island.of(reading).log_evidence if rows is not None and rows.any() else -np.inf
+            for (_, island), rows in zip(parts, mine, strict=True)
+        ]
+        if max(logs, default=-np.inf) == -np.inf:
+            continue
+        weights = np.exp(np.array(logs) - max(logs))
+        for own, rows, weight in zip(mass, mine, weights / weights.sum(), strict=True):
+            if rows is not None and weight > 0:
+                own[rows] = share * weight / rows.sum()
+    number = np.repeat([number for number, _ in parts], [len(own) for own in mass])
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(HAZARDS,)))
-    places = drawn_places(mass, DRAWS, random.random())
-    log_hazards = np.concatenate([island.log_hazards for _, island, _ in parts])
+    places = drawn_places(np.concatenate(mass), DRAWS, random.random())
+    log_hazards = np.concatenate([island.log_hazards for _, island in parts])
     unit = MONTHS_PER_UNIT[targets.time_unit]
     starts = targets.first - targets.step + targets.step * prior.edges(targets.n_times)[0][:-1]
     step = targets.step * unit

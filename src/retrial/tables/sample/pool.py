@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import logsumexp
@@ -10,9 +11,10 @@ from scipy.special import logsumexp
 from retrial.tables.ensemble import Drawn, Ensemble, Island, ReadingResult, ReconstructionSettings
 from retrial.tables.life_table import LifeTable
 from retrial.tables.printed.agreement import miss, violated
-from retrial.tables.printed.readings import Reading
+from retrial.tables.printed.readings import DesignReading, Reading
 from retrial.tables.printed.statistics import Table
 from retrial.tables.printed.targets import Targets
+from retrial.tables.sample.build import prior_under
 from retrial.tables.sample.hazards import printed_hazards
 
 POOL = 2
@@ -29,21 +31,37 @@ def all_results(
     impossible: list[ReadingResult],
 ) -> tuple[ReadingResult, ...]:
     """What became of every reading, most probable first."""
-    parts = {reading: parts_of(reading, islands, pilots) for reading in readings}
-    tried = with_shares([reading_result(targets, reading, parts[reading]) for reading in readings])
-    errors = share_errors(
-        np.array([[part.log_evidence for part in parts[reading]] for reading in readings if reading not in pilots])
-    )
-    sampled = iter(errors)
-    results = [
-        result if result.reading in pilots else dataclasses.replace(result, share_se=float(next(sampled))) for result in tried
-    ]
+    structure = structures(islands)
+    parts = {reading: list(parts_of(reading, islands, pilots).values()) for reading in readings}
+    tried = with_shares([reading_result(targets, reading, parts[reading], structure[reading.design]) for reading in readings])
+    sampled = [reading for reading in readings if reading not in pilots]
+    logs = [[part.log_evidence + structure[reading.design] for part in parts[reading]] for reading in sampled]
+    errors = dict(zip(sampled, share_errors(logs, [reading.design for reading in sampled]), strict=True))
+    results = [dataclasses.replace(result, share_se=float(errors.get(result.reading, np.nan))) for result in tried]
     return tuple(sorted([*results, *impossible], key=lambda result: -result.share))
 
 
-def parts_of(reading: Reading, islands: list[Island], pilots: dict[Reading, Island]) -> list[Island]:
-    """What the samplers say of one reading: every island's particles that ended in it, or its pilot."""
-    return [pilots[reading]] if reading in pilots else [island.of(reading) for island in islands]
+def structures(islands: list[Island]) -> dict[DesignReading | None, float]:
+    """Log of how probable the printed structure is under each design, mean over its islands; 0 for all where there is one design, or one of them
+    does not know it.
+    """
+    designs = dict.fromkeys(island.readings[0].design for island in islands)
+    found = {}
+    for design in designs:
+        logs = np.array([island.log_structure for island in islands if island.readings[0].design is design])
+        found[design] = float(logsumexp(logs) - np.log(len(logs)))
+    if len(found) < 2 or not np.isfinite(list(found.values())).all():
+        return dict.fromkeys(designs, 0.0)
+    return found
+
+
+def parts_of(reading: Reading, islands: list[Island], pilots: dict[Reading, Island]) -> dict[int, Island]:
+    """What the samplers say of one reading, by their number: every island's particles that ended in it, or its pilot, which stands for its reading
+    alone, so that it is one more sampler.
+    """
+    if reading in pilots:
+        return {len(islands) + list(pilots).index(reading): pilots[reading]}
+    return {number: island.of(reading) for number, island in enumerate(islands) if reading in island.readings}
 
 
 def pool_islands(
@@ -63,9 +81,8 @@ def pool_islands(
 
 def reweighted(ensemble: Ensemble, targets: Targets, settings: ReconstructionSettings, shares: dict[Reading, float]) -> Ensemble:
     """An ensemble whose tables and hazards are drawn again from its samplers, with other probabilities of its readings (adding to 1)."""
-    alone = len(ensemble.results) == 1
-    islands = [island for island in ensemble.pool if alone or len(island.readings) > 1]
-    pilots = {island.readings[0]: island for island in ensemble.pool if not alone and len(island.readings) == 1}
+    islands = [island for island in ensemble.pool if not island.pilot]
+    pilots = {island.readings[0]: island for island in ensemble.pool if island.pilot}
     return drawn_ensemble(targets, settings, ensemble.seed, shares, ensemble.results, islands, pilots)
 
 
@@ -82,19 +99,16 @@ def drawn_ensemble(
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(POOL,)))
     chosen: list[Drawn] = []
     for reading, count in allocation(shares, settings).items():
-        # a pilot stands for its reading alone, so that it is one more sampler
-        first = len(islands) + list(pilots).index(reading) if reading in pilots else 0
-        arrived = {first + k: part for k, part in enumerate(parts_of(reading, islands, pilots)) if part.arrived}
+        arrived = {number: part for number, part in parts_of(reading, islands, pilots).items() if part.arrived}
         chosen += draw_tables(reading, shares[reading], arrived, count, random)
     pool = tuple(island for island in (*islands, *pilots.values()) if island.arrived)
-    own = {result.reading: result.share for result in results if result.status == "attained"}
-    factors = {reading: shares.get(reading, 0.0) / share for reading, share in own.items() if share > 0}
-    hazards = printed_hazards(targets, islands, list(pilots.values()), seed, factors, settings.prior)
+    prior = prior_under(targets, settings.prior, next(iter(shares)))
+    hazards = printed_hazards(targets, [*islands, *pilots.values()], seed, shares, prior)
     return dataclasses.replace(ensemble_of(targets, chosen, results, seed), pool=pool, hazards=hazards)
 
 
-def reading_result(targets: Targets, reading: Reading, parts: list[Island]) -> ReadingResult:
-    """Evidence and health of one reading."""
+def reading_result(targets: Targets, reading: Reading, parts: list[Island], log_structure: float = 0.0) -> ReadingResult:
+    """Evidence, with that of the structure under its design, and health of one reading."""
     arrived = [part for part in parts if part.arrived]
     base = ReadingResult(
         reading,
@@ -113,7 +127,7 @@ def reading_result(targets: Targets, reading: Reading, parts: list[Island]) -> R
     return dataclasses.replace(
         base,
         miss=0.0,
-        log_evidence=float(logs.max() + np.log(relative.mean())),
+        log_evidence=float(logs.max() + np.log(relative.mean())) + log_structure,
         log_evidence_se=evidence_error(logs),
         chains_arrived=sum(len(part.d) for part in arrived),
         unique_tables=sum(len(distinct(part)) for part in arrived),
@@ -140,16 +154,25 @@ def evidence_error(logs: np.ndarray) -> float:
     return float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
 
 
-def share_errors(logs: np.ndarray) -> np.ndarray:
-    """(readings,) standard errors of shares Σ_k Z_rk / Σ_rk Z_rk from (readings, islands) log evidences: jackknife over islands."""
-    n_readings, n_islands = logs.shape if logs.size else (len(logs), 0)
-    if n_islands < 2:
-        return np.full(n_readings, np.nan)
-    evidence = np.exp(logs - logs.max())
-    without = evidence.sum(axis=1, keepdims=True) - evidence
-    total = without.sum(axis=0)
-    shares = np.divide(without, total, out=np.full_like(without, np.nan), where=total > 0)
-    return np.sqrt((n_islands - 1) / n_islands * ((shares - shares.mean(axis=1, keepdims=True)) ** 2).sum(axis=1))
+def share_errors(logs: Sequence[Sequence[float]], designs: Sequence[DesignReading | None]) -> np.ndarray:
+    """(readings,) standard errors of shares Z̄_r / Σ_r Z̄_r, Z̄_r the mean over the islands of a reading's design, from its log evidences in each:
+    jackknife over islands, a design's after the other's (Arvesen 1969, Ann. Math. Statist. 40:2076).
+    """
+    if not logs or min(map(len, logs)) < 2:
+        return np.full(len(logs), np.nan)
+    largest = max(map(max, logs))
+    evidence = [np.exp(np.array(row) - largest) for row in logs]
+    means, variances = np.array([row.mean() for row in evidence]), np.zeros(len(logs))
+    for design in dict.fromkeys(designs):
+        mine = [number for number, own in enumerate(designs) if own is design]
+        rows = np.stack([evidence[number] for number in mine])
+        n_islands = rows.shape[1]
+        left = np.repeat(means[:, None], n_islands, axis=1)
+        left[mine] = (rows.sum(axis=1, keepdims=True) - rows) / (n_islands - 1)
+        total = left.sum(axis=0)
+        shares = np.divide(left, total, out=np.full_like(left, np.nan), where=total > 0)
+        variances += (n_islands - 1) / n_islands * ((shares - shares.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    return np.sqrt(variances)
 
 
 def effective_tables(islands: list[Island]) -> float:

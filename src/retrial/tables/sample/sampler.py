@@ -116,4 +116,5 @@ def one_island(
     """Run one island over all of `readings` (those of `problem`, in order), of pilot's or of full size."""
     found = run_island(problem, first_table(targets), sizes_of(targets, problem, settings, pilot=stage == PILOT), key, tick)
     arrays = (found.reading, found.d[:, :2], found.r[:, :2], found.hazards[:, EVENT], found.energy, found.ancestor)
-    return Island(readings, *arrays, found.log_evidence, found.temperature, found.acceptance, found.proposals, len(found.d))
+    numbers = (found.log_evidence, found.temperature, found.acceptance, found.proposals, len(found.d), found.log_structure)
+    return Island(readings, *arrays, *numbers, pilot=stage == PILOT)

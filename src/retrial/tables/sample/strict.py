@@ -175,7 +175,7 @@ def strict_population(
     sizes = replace(
         usual, particles=POPULATION, proposals=slow, most=slow, target=slow, share=SHARE, last_temperature=LAST_TEMPERATURE
     )
-    population, log_evidence = run(problem, first_table(targets), sizes, key, tick)
+    population, log_evidence, _ = run(problem, first_table(targets), sizes, key, tick)
     if not np.isfinite(log_evidence):
         return []
     population.ancestor[:] = np.arange(population.size)[:, None]

@@ -71,7 +71,8 @@ class Sizes:
 
 class Found(NamedTuple):
     """Particles: (N,) readings, (N, 3, T) events d, (N, 3, T + 1) at risk r, (N, 2, 2, pieces) log hazards, (N, 4) energies, (N,)
-    ancestors; log evidence (-inf where nobody arrived), last inverse temperature, acceptance at the target, proposals made.
+    ancestors; log evidence (-inf where nobody arrived) given the printed structure of arms with hazards of their own, last inverse
+    temperature, acceptance at the target, proposals made; log of how probable that structure is, NaN where nobody knows.
     """
 
     reading: np.ndarray
@@ -84,6 +85,7 @@ class Found(NamedTuple):
     temperature: float
     acceptance: float
     proposals: int
+    log_structure: float
 
 
 class Annealed(NamedTuple):
@@ -97,7 +99,7 @@ def run_island(
     problem: Problem, first: tuple[np.ndarray, np.ndarray], sizes: Sizes, key: np.random.SeedSequence, tick: Tick = lambda _: None
 ) -> Found:
     """Run one island from a first table (3, T) and (3, T + 1) with the printed structure; the same key gives the same particles."""
-    population, log_evidence = run(problem, first, sizes, key, tick)
+    population, log_evidence, log_structure = run(problem, first, sizes, key, tick)
     temperature, acceptance = float(population.cold[JOINT]), 0.0
     if np.isfinite(log_evidence):
         population.cold[:N_ENERGIES] = AT_TARGET
@@ -114,13 +116,14 @@ def run_island(
         temperature,
         acceptance,
         population.proposals,
+        log_structure,
     )
 
 
 def run(
     problem: Problem, first: tuple[np.ndarray, np.ndarray], sizes: Sizes, key: np.random.SeedSequence, tick: Tick
-) -> tuple[Population, float]:
-    """A population of tables in agreement, and their log evidence; where none arrived -inf, and what came closest."""
+) -> tuple[Population, float, float]:
+    """A population of tables in agreement, their log evidence (where none arrived -inf, and what came closest) and that of their structure."""
     told = Told(tick)
     population, rules, log_evidence = (
         Population.empty(problem, first[1], sizes.particles, key, told.again),
@@ -128,6 +131,7 @@ def run(
         0.0,
     )
     prior_mass, log_mass = arms_of_prior(population, first, rules, sizes, told)
+    log_structure = log_mass + float(np.log(prior_mass / sizes.particles**2)) if np.isfinite(log_mass) else np.nan
     if problem.real[0, SCALARS, CURVE_SCALE] > 0.0 and np.isfinite(log_mass):
         held = arms_on_curve(population, first, rules, sizes, told)
         if held is not None:
@@ -143,7 +147,7 @@ def run(
     mass = pair_mass(population, control, experimental, total)
     if not mass.any():
         population.energy[:, JOINT] += 1.0  # arms that cannot be paired are no table in agreement
-        return population, -np.inf
+        return population, -np.inf, log_structure
     pairs = (population.size / sizes.particles) ** 2
     log_evidence += float(np.log(mass.sum() / pairs * len(rules.first) / prior_mass))
     population.tilt[:, [0, 1, 4]] = 0.0
@@ -154,9 +158,10 @@ def run(
     annealed = anneal(population, everything, BOTH, sizes, Part(told, PAIRS_WORK, LEVELS_WORK - PAIRS_WORK))
     visits = harvest(population, everything, max(1, annealed.proposals // BETWEEN), Part(told, LEVELS_WORK, 1.0 - LEVELS_WORK))
     if not visits.any():
-        return population, -np.inf
+        return population, -np.inf, log_structure
     population.take(resample(visits, population.random.random()), BOTH)
-    return population, log_evidence + annealed.log_evidence + float(np.log(visits.mean() / LOOKS))
+    log_evidence += annealed.log_evidence + float(np.log(visits.mean() / LOOKS))
+    return population, log_evidence, log_structure
 
 
 def prior_pairs(problem: Problem, first: tuple[np.ndarray, np.ndarray], sizes: Sizes, key: np.random.SeedSequence) -> Population:
