@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 
 import numpy as np
 import pytest
 
+from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.kernel.prior import EVENT, TablePrior
 from retrial.tables.kernel.problem import together
-from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
+from retrial.tables.printed.readings import DesignReading, MedianReading, RatioReading, Reading, TestReading
 from retrial.tables.printed.targets import Target, Targets
-from retrial.tables.sample.build import build_problem
+from retrial.tables.sample.build import build_problem, prior_under
+from retrial.tables.sample.engine import reconstruct
 from retrial.tables.sample.pool import leaving_of
 from retrial.tables.sample.smc.island import Sizes, run_island
 from retrial.tables.sample.structure import first_table
-from tests.tables.toy import Counts, exact, exact_hazards, key, number, total_variation, toy_targets
+from tests.tables.toy import Counts, exact, exact_hazards, exact_probability, key, number, total_variation, toy_targets
 
 PRIOR = TablePrior(
     pieces=1, level_scale=0.02, walk_scale=0.02, effect_scale=0.02, effect_walk_scale=0.02, censoring_walk_scale=0.02
@@ -106,6 +109,32 @@ def test_nobody_is_censored_under_a_rule() -> None:
     targets = toy_targets((3, 2), 4, [number("events", "3"), number("at_risk", "2", "control", time=3)])
     check(targets, PLAIN, prior=RULED)
     assert all(cell[4] == 0 for table in sample(targets, (PLAIN,), RULED, 2, 200)[0][0] for cell in table)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [number("events", "3"), number("at_risk", "2", "control", time=3)],
+        [number("events", "2", "control"), number("events", "1", "experimental"), number("longest", "4")],
+        [number("hazard_ratio", "0.7", half=0.4), number("shortest", "1")],
+    ],
+    ids=["total", "per-arm", "free"],
+)
+def test_designs_are_weighed_by_all_that_is_printed(numbers: list[Target]) -> None:
+    """Probability of the rule given structure and agreement, beside tables as they are, against the list of all tables under each prior."""
+    targets = dataclasses.replace(toy_targets((3, 3), 4, numbers), excluded=1.0)
+    prior, ratio = TablePrior(pieces=2, level_scale=1.0), RatioReading.MANTEL_HAENSZEL if targets.find("hazard_ratio") else None
+    exact = [
+        exact_probability(targets, reading, prior_under(targets, prior, reading))
+        for reading in (Reading(ratio, None, None, design) for design in DesignReading)
+    ]
+    settings = ReconstructionSettings(
+        prior=prior, ratios=(RatioReading.MANTEL_HAENSZEL,), islands=24, particles=800, proposals=60
+    )
+    found = {result.reading.design: result for result in reconstruct(targets, settings, 5).results}
+    result = found[DesignReading.ELIGIBILITY]
+    assert result.share == pytest.approx(exact[1] / sum(exact), abs=max(0.02, 4 * result.share_se))
+    assert result.share_se < 0.03
 
 
 def test_unknown_means_are_summed_over() -> None:

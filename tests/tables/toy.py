@@ -76,12 +76,13 @@ def arm_parts(d: np.ndarray, c: np.ndarray, events: np.ndarray, censorings: np.n
 def pieces_of(prior: TablePrior, n_times: int) -> tuple[np.ndarray, int]:
     """(T,) the piece of each grid time, and how many pieces have no censorings; parts that are equal but for where these end."""
     pieces = min(prior.pieces, n_times)
-    if not prior.uncensored:
+    at = prior.uncensored or prior.edge
+    if not at:
         return np.arange(n_times) * pieces // n_times, 0
     edges = [-(-piece * n_times // pieces) for piece in range(1, pieces)]
-    moved = min(range(len(edges)), key=lambda place: abs(edges[place] - prior.uncensored))
-    edges[moved] = prior.uncensored
-    return np.searchsorted(edges, np.arange(n_times), side="right"), moved + 1
+    moved = min(range(len(edges)), key=lambda place: abs(edges[place] - at))
+    edges[moved] = at
+    return np.searchsorted(edges, np.arange(n_times), side="right"), moved + 1 if prior.uncensored else 0
 
 
 def pair_probabilities(arms: Sequence[Arm], n_times: int, prior: TablePrior, nodes: int = NODES) -> tuple[np.ndarray, np.ndarray]:
@@ -136,6 +137,18 @@ def key(d: np.ndarray, c: np.ndarray) -> Counts:
 
 
 STRUCTURE = ("events", "shortest", "longest", "at_risk")
+
+
+def exact_probability(targets: Targets, reading: Reading, prior: TablePrior) -> float:
+    """P(agreement and structure) of both arms' prior: what one hypothesis about the design is weighed by."""
+    arms = [arm_tables(n, targets.n_times) for n in (targets.n_control, targets.n_experimental)]
+    together, _ = pair_probabilities(arms, targets.n_times, prior)
+    total = 0.0
+    for (i, (d0, c0)), (j, (d1, c1)) in itertools.product(*(enumerate(arm) for arm in arms)):
+        table = Table(targets.times, np.stack([d0, d1]), np.stack([c0, c1]))
+        if _structured(table, targets) and not violated(table, targets, reading):
+            total += float(together[i, j])
+    return total
 
 
 def exact(targets: Targets, readings: tuple[Reading, ...], prior: TablePrior) -> tuple[list[dict[Counts, float]], np.ndarray]:
