@@ -27,6 +27,16 @@ def test_closed_form_of_two_readings() -> None:
     )
 
 
+def test_designs_stand_above_the_readings() -> None:
+    # design x: readings a (0) and b (2); design y: reading a (5) of half of the weight
+    draws = [two_points(0, 1), two_points(2, 1), two_points(5, 1)]
+    split = variance_split(draws, np.array([0.25, 0.25, 0.5]), ["a", "b", "a"], ["x", "x", "y"])
+    within, readings, designs = 1.0, 0.5, 0.5 * 4 + 0.5 * 4
+    total = within + readings + designs
+    found = (split.within, split.between_tables, split.between_readings, split.between_designs)
+    assert found == pytest.approx((within / total, 0, readings / total, designs / total), abs=1e-12)
+
+
 def test_one_table_is_all_within() -> None:
     split = variance_split([two_points(3, 0.7)], np.ones(1), [""])
     assert (split.total_sd, split.within, split.between_tables, split.between_readings) == pytest.approx(

@@ -5,6 +5,7 @@ strict against default agreement.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -228,11 +229,16 @@ _SPREAD_CAPTION = (
     " ties on every table. Restricted means and times in months. Prior of the tables: median (95 % interval) over tables with the printed"
     " patients, events, extremes and numbers at risk that no median, ratio or test has touched."
 )
+_READING_PARTS: dict[str, tuple[str, Mapping[str, str]]] = {
+    "Hazard ratio": ("hazard_ratio", RATIOS),
+    "Test": ("chi_square", TESTS),
+    "Intervals of medians": ("median_ci", MEDIANS),
+    "Design": ("design", DESIGNS),
+}
+"""Columns of a reading's parts; the design's where a study says what follow-up left patients out."""
+_READING_NUMBERS = 5
+"""Columns of numbers after the outcome."""
 _READING_COLUMNS = (
-    "Hazard ratio",
-    "Test",
-    "Intervals of medians",
-    "Design",
     "Outcome",
     "Share (SE)",
     "Share in the paper (SE)",
@@ -241,8 +247,8 @@ _READING_COLUMNS = (
     "Effective tables",
 )
 _READING_CAPTION = (
-    "Every combination of estimators that may have made hazard ratio, test and intervals of medians, and of what the study's design may mean"
-    " for the tables (any: the study file says of no follow-up that left patients out), each equally likely beforehand. Share in"
+    "Every combination of estimators that may have made hazard ratio, test and intervals of medians, and of what a follow-up that left"
+    " patients out means for the tables, each equally likely beforehand. Share in"
     " the paper: given the numbers of all endpoints, which one set of estimators made; not settled: below twice its standard error. With the"
     " software: the same where estimators that the programs named in the paper do not print are less likely beforehand. Log"
     " evidence: of the printed numbers, given the structure of the tables, under the prior of the tables; SE: standard error. Not attained:"
@@ -297,19 +303,22 @@ def _spread_row(record: Mapping[str, Any]) -> Row:
 
 
 def _readings(study: Study, frame: pd.DataFrame) -> Table:
-    rows = grouped(study, frame, _reading_row)
+    parts = dict(_READING_PARTS)
+    if "design" not in frame or not frame["design"].fillna("").any():
+        del parts["Design"]
+    rows = grouped(study, frame, partial(_reading_row, tuple(parts.values())))
+    columns, numbers = (*parts, *_READING_COLUMNS), frozenset(range(len(parts) + 1, len(parts) + 1 + _READING_NUMBERS))
     title = f"All {len(frame)} readings"
-    return Table("readings", title, _READING_CAPTION, _READING_COLUMNS, rows, frozenset(range(5, 10)), folded=True, wide=True)
+    return Table("readings", title, _READING_CAPTION, columns, rows, numbers, folded=True, wide=True)
 
 
-def _reading_row(record: Mapping[str, Any]) -> Row:
-    parts = ((RATIOS, "hazard_ratio"), (TESTS, "chi_square"), (MEDIANS, "median_ci"), (DESIGNS, "design"))
-    named = [upper_first(names.get(str(record.get(column, "")), "any")) for names, column in parts]
+def _reading_row(parts: Sequence[tuple[str, Mapping[str, str]]], record: Mapping[str, Any]) -> Row:
+    named = [upper_first(names.get(str(record[column]), "any")) for column, names in parts]
     attained = record["status"] == "attained"
     share = _with_error(fmt.share(float(record["share"])), fmt.share(float(record.get("share_se", float("nan")))))
     evidence = _with_error(fmt.decimal(float(record["log_evidence"]), 1), fmt.decimal(float(record["log_evidence_se"]), 1))
     size = fmt.decimal(float(record["effective_tables"]), 0)
-    numbers = [share, *_of_the_paper(record), evidence, size] if attained else [fmt.MISSING] * 5
+    numbers = [share, *_of_the_paper(record), evidence, size] if attained else [fmt.MISSING] * _READING_NUMBERS
     return text_row([*named, _outcome(record), *numbers])
 
 
