@@ -19,7 +19,7 @@ from retrial.tables.printed.targets import Targets
 def test_hazards_tell_the_same_survival_as_the_tables(os_ensemble: Ensemble, os_targets: Targets) -> None:
     found = os_ensemble.hazards
     assert found is not None
-    assert found.log_hazards.shape == (found.island.size, 2, 6)
+    assert found.log_hazards.shape == (found.island.size, 2, TablePrior().pieces)
     assert found.step == 1.0
     assert found.starts[0] == os_targets.months[0] - 1.0
 
