@@ -203,6 +203,40 @@ def test_what_a_rule_of_eligibility_would_change(change: dict[str, object], word
     assert ("have not settled" in text) == ("settled" in change)
 
 
+@pytest.mark.parametrize(
+    ("joint", "words"),
+    [
+        ((0.75, 0.25), "with 25 % on those under the rule"),
+        ((1.0, 0.0), "under it no table of another endpoint carries its numbers"),
+        ((float("nan"), float("nan")), "with 40 % on those under the rule"),
+    ],
+)
+def test_how_much_of_a_rule_the_posteriors_carry(joint: tuple[float, float], words: str) -> None:
+    base = {
+        "endpoint": "os",
+        "quantity": "rmst_difference",
+        "time": 18.0,
+        "mean": 3.14,
+        "status": "ok",
+        "choice": "as_they_are",
+        "settled": "",
+    }
+    rule = {
+        **base,
+        "choice": "eligibility",
+        "words": "nobody is censored up to 6 months",
+        "log_bayes_factor": -1.1,
+        "log_bayes_factor_se": 0.2,
+    }
+    parts = zip(("as_they_are", "eligibility"), (0.6, 0.4), joint, strict=True)
+    readings = [
+        {"endpoint": "os", "status": "attained", "design": design, "share": share, "joint_share": own}
+        for design, share, own in parts
+    ]
+    data = dataclasses.replace(report_data(), choices=pd.DataFrame([base, rule]), readings=pd.DataFrame(readings))
+    assert words in plain(brief(data))
+
+
 def test_one_ratio_alone_gives_a_whole_page() -> None:
     row = next(
         row for row in estimates() if row.endpoint == "os" and row.method == "published" and row.quantity == "hazard_ratio"

@@ -90,7 +90,10 @@ def _carried(frame: pd.DataFrame | None, endpoint: str) -> str:
         return " The posteriors rest on the tables without the rule."
     mine = frame[(frame["endpoint"] == endpoint) & (frame["status"] == "attained")]
     shares = mine["joint_share"] if mine["joint_share"].notna().any() else mine["share"]
-    ruled = float(shares[mine["design"] == ELIGIBILITY].sum() / shares.sum())
+    of_rule = mine["design"] == ELIGIBILITY
+    ruled = float(shares[of_rule].sum() / shares.sum())
+    if ruled == 0.0 and mine["share"][of_rule].sum() > 0:
+        return " The posteriors rest on the tables without the rule: under it no table of another endpoint carries its numbers."
     return f" The posteriors rest on both kinds of tables, with {fmt.share(ruled)} on those under the rule (both as likely beforehand)."
 
 
