@@ -209,4 +209,4 @@ def test_a_crowd_that_the_curve_shows_is_no_misprint() -> None:
     found = targets(curve, recording_unit="1", events={"control": "16", "experimental": "5"})
     ensemble = reconstruct(found, dataclasses.replace(QUICK, islands=1, particles=40), 1)
     assert crowded(ensemble, found) == []
-    assert "75 % of the control arm's events" in crowded(ensemble, dataclasses.replace(found, curve=None))[0]
+    assert "of the control arm's events fall on one month" in crowded(ensemble, dataclasses.replace(found, curve=None))[0]

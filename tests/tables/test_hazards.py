@@ -143,7 +143,7 @@ def test_runs_of_hazards_move_within_their_posterior_given_a_table(coupling: flo
     expected = np.einsum("n,nkap->kap", weights, x)
     spread = np.sqrt(np.einsum("n,nkap->kap", weights, (x - expected) ** 2))
     hazards, draws = start.hazards[0].copy(), []
-    for _ in range(30_000):
+    for _ in range(150_000):
         move_runs(problem.gaussians, hazards, BOTH, problem.edges, coupling, statistics, state)
         draws.append(hazards.copy())
     assert np.mean(draws, axis=0) == pytest.approx(expected, abs=0.05)

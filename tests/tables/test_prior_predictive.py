@@ -42,7 +42,7 @@ def test_neither_arm_is_favoured_beforehand() -> None:
     """
     targets = toy_targets((45, 45), 20, [number("events", "44"), number("longest", "20"), number("shortest", "2")])
     means = []
-    for seed in range(10):
+    for seed in range(20):
         drawn = prior_tables(targets, ReconstructionSettings(particles=300), seed, 300)
         rmst = table_answers(drawn, targets, 15.0, (6.0,))["rmst_difference", 15.0, TOTAL]
         events = drawn.events.to_numpy()

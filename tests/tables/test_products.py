@@ -25,9 +25,9 @@ from tests.tables.toy import number, row_of, toy_targets
 
 
 def test_spread_is_over_the_tables(os_ensemble: Ensemble, os_targets: Targets) -> None:
-    frame = spread(os_ensemble, os_targets, 18.0, (6.0, 12.0))
+    frame = spread(os_ensemble, os_targets, 12.0, (6.0, 12.0))  # every table is followed so far
     tables = tables_of(os_ensemble, os_targets)
-    values = np.array([table.rmst("control", 18.0) for table in tables])
+    values = np.array([table.rmst("control", 12.0) for table in tables])
     assert row_of(frame, "rmst", "control")["mean"] == pytest.approx(float(values @ os_ensemble.weights))
     limits = row_of(frame, "rmst", "control")
     assert values.min() <= limits["lower"] <= limits["upper"] <= values.max()
