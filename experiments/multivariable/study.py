@@ -20,7 +20,7 @@ import pandas as pd
 from lifelines.exceptions import ConvergenceError
 
 from retrial.experiments.multivariable.cases import TESTED, Patients, thinned
-from retrial.experiments.multivariable.paper import KEY, Hidden, Print, Test, cox, hide, paper
+from retrial.experiments.multivariable.paper import KEY, Hidden, Print, Test, cox, hide, paper, units_of
 from retrial.multivariable.contradiction import contradictions
 from retrial.multivariable.posterior import Components, NormalMixture, of_matrices
 from retrial.multivariable.printed import printed_model
@@ -76,7 +76,9 @@ def truths(hidden: Hidden) -> Truths:
     """Every hidden quantity by what it is of: a subset of the other covariates' positions, a pair of positions, or one."""
     names, b = hidden.model.names, hidden.model.b
     others = range(1, len(names))
-    asked = dict.fromkeys([*((k,) for k in others), *(tuple(k for k in others if k != out) for out in others)])
+    # a factor is adjusted for, or left out, as a whole
+    units = [tuple(names.index(name) for name in levels) for levels in list(units_of(hidden).values())[1:]]
+    asked = dict.fromkeys([*units, *(tuple(k for k in others if k not in out) for out in units)])
     error = np.sqrt(np.diag(hidden.model.covariance))
     correlation = hidden.model.covariance / np.outer(error, error)
     effects = [(kept, float(cox(hidden.patients, (names[0], *(names[k] for k in kept)))[0].b[0])) for kept in asked]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from retrial.multivariable.printed import PrintedModel
 from retrial.multivariable.smallest import SMALL, Distance, smallest_violation
-from retrial.multivariable.statistics import TOLERANCE
+from retrial.multivariable.statistics import TOLERANCE, overall_of
 
 CONTRADICT = "the printed tables contradict each other"
 
@@ -59,7 +59,16 @@ def contradictions(model: PrintedModel) -> Contradictions:
 def key_of(model: PrintedModel, one: Distance) -> str:
     """Where the study file has the number."""
     keys = model.keys[one.item.covariate]
-    by_kind = {"test": keys.test, "twice": keys.test, "arms": keys.margins, "share": keys.margins, "cap": keys.effect}
+    if one.item.kind == "overall":
+        return overall_of(model, one.item.covariate).key
+    by_kind = {
+        **dict.fromkeys(("apart", "even", "reference", "weights"), keys.effect),
+        "test": keys.test,
+        "twice": keys.test,
+        "arms": keys.margins,
+        "share": keys.margins,
+        "cap": keys.effect,
+    }
     return by_kind.get(one.item.kind, keys.unadjusted)
 
 
@@ -72,6 +81,8 @@ def said(model: PrintedModel, one: Distance) -> str:
         "twice": f"beside {keys.unadjusted} {nearest}",
         "cap": f"where {keys.events}, {model.events:g}, allow no less than {nearest}",
         "arms": f"in the information {nearest}",
+        "weights": f"where the standard errors of its levels need {nearest}",
+        **dict.fromkeys(("apart", "even", "reference"), f"{nearest} under the nearest matrix, and no patient is in two levels"),
     }.get(one.item.kind, f"under the nearest matrix {nearest}")
     return f"{WORDS[one.item.kind]} of {name} {printed}, {beside} ({scales(one)})"
 
@@ -85,6 +96,12 @@ WORDS = {
     "cap": "SE of the adjusted log ratio",
     "arms": "correlation with the arm",
     "share": "information by the share of the patients",
+    "rest": "information of the reference by its share of the patients",
+    "overall": "√χ² of the whole factor",
+    "weights": "events",
+    "even": "information shared with other levels",
+    "apart": "information shared with another level",
+    "reference": "information against the reference",
 }
 """What a number is, by its kind."""
 

@@ -49,10 +49,15 @@ def concentration_of(sd: float, size: int) -> float:
     return max(1.0, (1.0 / sd**2 - size + 1) / 2)
 
 
-def log_prior(correlation: np.ndarray, scale: float) -> np.ndarray:
-    """log Π_{i < j} t(r_ij / scale) with `NU` degrees of freedom, up to a constant, (N,), of matrices (N, p, p)."""
+def log_prior(correlation: np.ndarray, scale: float, within: np.ndarray | None = None) -> np.ndarray:
+    """log Π_{i < j} t(r_ij / scale) with `NU` degrees of freedom, up to a constant, (N,), of matrices (N, p, p).
+
+    Pairs `within` one factor (p (p - 1) / 2,) are left out: estimates over the same reference are correlated by it, at any strength.
+    """
     size = correlation.shape[-1]
     r = correlation[:, *np.tril_indices(size, -1)] / scale
+    if within is not None:
+        r = r[:, ~within]
     return np.asarray(-(NU + 1) / 2 * np.log1p(r**2 / NU).sum(axis=1))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +13,7 @@ from scipy import stats
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.errors import DataError
 from retrial.seeds import integer_seed
-from retrial.study.effects import Covariate, Effect, Multivariable, TestResult
+from retrial.study.effects import Covariate, Effect, Multivariable, TestResult, factors_of
 from retrial.study.reported import Quantity
 from retrial.study.study import Study
 
@@ -35,6 +37,21 @@ class Keys:
     events: str
 
 
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """The test of a factor with k levels beside its reference, k degrees of freedom: ends of √χ² over its rounding, and its key."""
+
+    block: tuple[int, ...]
+    ends: tuple[float, float]
+    key: str
+
+    @property
+    def middle(self) -> float:
+        """The middle of the rounding; its lower end where there is no other."""
+        low, high = self.ends
+        return (low + high) / 2 if math.isfinite(high) else low
+
+
 @dataclass(frozen=True, eq=False)
 class PrintedModel:
     """p covariates of one multivariable model; estimates b and standard errors s on the log scale.
@@ -46,6 +63,11 @@ class PrintedModel:
     unadjusted, unadjusted_se   (p, 2): bounds of the univariable log ratio and its SE; NaN where they are not printed
     share      (p,): part of the patients in the numerator's group;  with_treatment: its correlation with the treatment over patients
     per_unit   (p,): whether the ratio is per unit of a quantity;  keys: where the study file has it all
+    factors    name of the factor that each covariate is a level of, empty of a covariate by itself
+    blocks     for each covariate the positions of its factor's levels, itself alone where it is none
+    fitted     for each covariate the positions that its univariable model holds: its block, or itself alone (`against: others`)
+    overall    tests of a whole factor
+    side       (p,): sign of a univariable log ratio that the study file says without printing it, else 0
     events     of the endpoint, else those that the smallest SE needs (4 / s²)
     """
 
@@ -68,10 +90,25 @@ class PrintedModel:
     keys: tuple[Keys, ...]
     events: float
     events_printed: bool
+    factors: tuple[str, ...]
+    blocks: tuple[tuple[int, ...], ...]
+    fitted: tuple[tuple[int, ...], ...]
+    overall: tuple[Overall, ...]
+    side: np.ndarray
 
     @property
     def size(self) -> int:
         return len(self.names)
+
+    @property
+    def units(self) -> tuple[tuple[int, ...], ...]:
+        """Positions of every factor, and of every covariate that is none: what is left out, or kept, together."""
+        return tuple(dict.fromkeys(self.blocks))
+
+    @property
+    def within(self) -> np.ndarray:
+        """(p (p - 1) / 2,): pairs of levels of one factor, in the order of `np.tril_indices`."""
+        return np.array([j in self.blocks[i] for i, j in zip(*np.tril_indices(self.size, -1), strict=True)], dtype=bool)
 
     @property
     def centre(self) -> np.ndarray:
@@ -109,6 +146,8 @@ def printed_model(study: Study, key: str) -> PrintedModel:
     events = _events(study, endpoint)
     rows = [_of_covariate(study, section, name, item) for name, item in section.covariates.items()]
     treatments = [place for place, effect in enumerate(effects) if effect.is_treatment]
+    factors, blocks = _blocks(study, section)
+    items = list(section.covariates.values())
     return PrintedModel(
         key=key,
         endpoint=endpoint,
@@ -129,7 +168,51 @@ def printed_model(study: Study, key: str) -> PrintedModel:
         keys=tuple(_keys(study, section, endpoint, name, item) for name, item in section.covariates.items()),
         events=events or 4.0 / float(np.min(pools[:, :, 1])) ** 2,
         events_printed=events is not None,
+        factors=factors,
+        blocks=blocks,
+        fitted=tuple((place,) if item.against == "others" else blocks[place] for place, item in enumerate(items)),
+        overall=tuple(_overall(study, section, factors, blocks)),
+        side=np.array([_SIDES[item.side] for item in items]),
     )
+
+
+_SIDES = {None: 0, "below": -1, "above": 1}
+
+
+def _blocks(study: Study, section: Multivariable) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
+    """Factor of every covariate, and the positions of its levels."""
+    known, names = factors_of(section, study.effects), list(section.covariates)
+    factors = tuple(known.get(name, "") for name in names)
+    alike = {factor: tuple(place for place, other in enumerate(factors) if other == factor) for factor in set(factors) - {""}}
+    return factors, tuple(alike.get(factor, (place,)) for place, factor in enumerate(factors))
+
+
+def _overall(
+    study: Study, section: Multivariable, factors: tuple[str, ...], blocks: tuple[tuple[int, ...], ...]
+) -> Iterator[Overall]:
+    """Printed tests of whole factors: a row of tests that its levels share, or that has the factor's name."""
+    table, items = study.tests.get(section.tests), list(section.covariates.values())
+    if table is None:
+        return
+    for block in dict.fromkeys(block for block in blocks if len(block) > 1):
+        rows = Counter(items[place].test for place in block if items[place].test)
+        shared = [row for row, count in rows.items() if count > 1]
+        name = shared[0] if shared else factors[block[0]]
+        row = table.rows.get(name)
+        result = None if row is None else row.results.get(section.endpoint)
+        if row is None or result is None or (result.df or row.groups - 1) != len(block):
+            continue
+        key = f"tests.{section.tests}.rows.{name}.results.{section.endpoint}"
+        if result.chi_square is not None:
+            yield Overall(block, _roots(result.chi_square), f"{key}.chi_square")
+        elif result.p is not None:
+            p = [min(1.0 - 1e-9, max(end, _LEAST_P)) for end in (result.p.high, result.p.low)]
+            yield Overall(block, (stats.chi2.isf(p[0], len(block)) ** 0.5, stats.chi2.isf(p[1], len(block)) ** 0.5), f"{key}.p")
+
+
+def _roots(chi_square: Quantity) -> tuple[float, float]:
+    """√χ² at both ends of its rounding."""
+    return math.sqrt(max(chi_square.low, 0.0)), math.sqrt(chi_square.high) if math.isfinite(chi_square.high) else math.inf
 
 
 @dataclass(frozen=True)
@@ -212,8 +295,7 @@ def _test(study: Study, section: Multivariable, name: str, item: Covariate) -> t
         return NAN, NAN
     if result.chi_square is None:
         return _z_of(result)
-    printed = result.chi_square
-    return math.sqrt(max(printed.low, 0.0)), math.sqrt(printed.high) if math.isfinite(printed.high) else math.inf
+    return _roots(result.chi_square)
 
 
 def _result(study: Study, section: Multivariable, name: str, item: Covariate) -> TestResult | None:

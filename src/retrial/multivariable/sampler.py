@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from retrial.multivariable.correlation import concentration_of, log_determinant, log_prior, matrices, pairs_of, shapes
+from retrial.multivariable.correlation import concentration_of, log_prior, matrices, pairs_of, shapes
 from retrial.multivariable.printed import PrintedModel
 from retrial.multivariable.statistics import (
     Statistic,
     information,
+    log_factor_prior,
     log_likelihood,
     printed_statistics,
     quadratic_error,
@@ -109,15 +110,18 @@ def sample(model: PrintedModel, settings: MatrixSettings, seed: int) -> Matrices
 class _Island:
     """Particles: unbounded partial correlations x = atanh z, and which pair (b, s) of each covariate's pool.
 
-    They start as LKJ matrices, which can be drawn; what makes these the prior's is annealed together with the likelihood.
+    They start as LKJ matrices, which can be drawn (partial correlations within a factor uniform); what makes these the prior's is annealed
+    together with the likelihood.
     """
 
     def __init__(
         self, model: PrintedModel, asked: Sequence[Statistic], settings: MatrixSettings, random: np.random.Generator
     ) -> None:
         self.model, self.asked, self.random = model, asked, random
-        self.scale_of_prior, self.concentration = settings.correlation_scale, concentration_of(START_SD, model.size)
-        self.shape = shapes(model.size, self.concentration)
+        self.scale_of_prior = settings.correlation_scale
+        # levels of one factor share a reference, and are correlated by it at any strength
+        self.shape = np.where(model.within, 1.0, shapes(model.size, concentration_of(START_SD, model.size)))
+        self.uniform = shapes(model.size, 1.0)
         z = 2 * random.beta(self.shape, self.shape, (settings.particles, pairs_of(model.size))) - 1
         self.x = np.arctanh(np.clip(z, -1 + _EDGE, 1 - _EDGE))
         self.chosen = random.integers(model.pools.shape[1], size=(settings.particles, model.size))
@@ -150,15 +154,20 @@ class _Island:
         return np.clip(np.tanh(x), -1 + _EDGE, 1 - _EDGE)
 
     def _prior(self, x: np.ndarray) -> np.ndarray:
-        """Log density of x where the particles start, LKJ: (1 - z²)^(a - 1), and dz/dx = 1 - z²."""
+        """Log density of x where the particles start: (1 - z²)^(a - 1), and dz/dx = 1 - z²."""
         return np.asarray((-2 * self.shape * np.logaddexp(x, -x)).sum(axis=1))
 
     def _likelihood(self, x: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """Log likelihood of what is printed, and of the prior against the LKJ distribution that the particles start from."""
+        """Log likelihood of what is printed, and of the prior against the distribution that the particles start from.
+
+        Matrices are uniform where a is that of LKJ(1), so that the start has the density Π (1 - z²)^(a - a_1) over matrices.
+        """
         (b, s), z = self._pairs(chosen), self._partial(x)
         correlation = matrices(z, self.model.size)
-        prior = log_prior(correlation, self.scale_of_prior) - (self.concentration - 1) * log_determinant(z)
-        return prior + log_likelihood(residuals(self.model, self.asked, information(correlation, s), b))
+        start = np.log1p(-(z**2)) @ (self.shape - self.uniform)
+        matrix = information(correlation, s)
+        prior = log_prior(correlation, self.scale_of_prior, self.model.within) + log_factor_prior(self.model.blocks, matrix)
+        return prior - start + log_likelihood(residuals(self.model, self.asked, matrix, b))
 
     def _next(self, temperature: float) -> float:
         """The step after which `KEEP` of the particles are effective, by bisection."""

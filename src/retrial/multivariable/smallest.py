@@ -15,13 +15,21 @@ from scipy import optimize
 from retrial.multivariable.correlation import matrices, pairs_of
 from retrial.multivariable.printed import PrintedModel
 from retrial.multivariable.statistics import (
+    APART_SCALE,
+    EVEN_SCALE,
     NARROWER,
     NU,
+    OF_FACTOR,
     TOLERANCE,
+    UNIVARIABLE,
+    WEIGHTS_SCALE,
     Statistic,
+    group_sizes,
     information,
     log_likelihood,
     outside,
+    overall_of,
+    overall_z,
     printed_statistics,
     residuals,
     tested,
@@ -89,10 +97,12 @@ def smallest_violation(model: PrintedModel) -> tuple[Distance, ...]:
 def _nearest(model: PrintedModel, asked: Sequence[Statistic]) -> np.ndarray:
     """The point (partial correlations, b, s) of the nearest matrix."""
     size, random = model.size, np.random.default_rng(0)
-    centre = np.concatenate([np.zeros(pairs_of(size)), *model.centre.T])
+    # levels of one factor share a reference
+    flat = np.where(model.within, 0.5, 0.0)
+    centre = np.concatenate([flat, *model.centre.T])
     tried = [centre]
     for start in range(STARTS if asked else 0):
-        z = random.uniform(-0.3, 0.3, pairs_of(size)) if start else np.zeros(pairs_of(size))
+        z = flat + random.uniform(-0.3, 0.3, pairs_of(size)) * (start > 0)
         tried.append(_least_squares(model, asked, np.concatenate([z, *model.centre.T])))
     ranks = [_rank(model, asked, x) for x in tried]
     best = tried[ranks.index(min(ranks))]
@@ -133,8 +143,11 @@ def _least_squares(model: PrintedModel, asked: Sequence[Statistic], start: np.nd
 def _of_matrix(model: PrintedModel, item: Statistic, scales: float, matrix: np.ndarray, b: np.ndarray) -> Distance:
     """A number beside what the nearest matrix implies."""
     j = item.covariate
-    alone, error = (float(part[0, j]) for part in univariable(matrix[None], b[None]))
+    fitted = model.fitted if item.kind in UNIVARIABLE else ()
+    alone, error = (float(part[0, j]) for part in univariable(matrix[None], b[None], fitted))
     match item.kind:
+        case kind if kind in OF_FACTOR:
+            return _of_levels(model, item, scales, matrix, b)
         case "test":
             printed, nearest = tested(model, j), abs(alone / error)
             moved = abs(outside(nearest, *model.test[j]))
@@ -158,6 +171,23 @@ def _of_matrix(model: PrintedModel, item: Statistic, scales: float, matrix: np.n
             printed, nearest = float(model.centre[j, 1]), 2 / np.sqrt(model.events)
             moved = _Z * abs(scales) * item.scale / 2
     return Distance(item, scales, printed, float(nearest), float(moved))
+
+
+def _of_levels(model: PrintedModel, item: Statistic, scales: float, matrix: np.ndarray, b: np.ndarray) -> Distance:
+    """What is known of all levels of a factor, beside the nearest matrix."""
+    j, block = item.covariate, model.blocks[item.covariate]
+    if item.kind == "overall":
+        printed = overall_of(model, j)
+        nearest = float(overall_z(matrix[None], b[None], block)[0])
+        return Distance(item, scales, printed.middle, nearest, abs(float(outside(nearest, *printed.ends))))
+    if item.kind == "weights":
+        size = float(group_sizes(matrix[None], block)[0].sum())
+        return Distance(item, scales, model.events, size, _Z * abs(scales) * WEIGHTS_SCALE / 2)
+    if item.kind == "rest":
+        nearest = float(matrix[np.ix_(block, block)].sum())
+        return Distance(item, scales, nearest * float(np.exp(-scales * item.scale)), nearest, _Z * abs(scales) * item.scale / 2)
+    scaled = scales * (EVEN_SCALE if item.kind == "even" else APART_SCALE)
+    return Distance(item, scales, 0.0, scaled, abs(scaled) * _Z)
 
 
 def _twice(model: PrintedModel, place: int) -> Iterator[Distance]:

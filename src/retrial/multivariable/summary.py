@@ -56,7 +56,7 @@ class CovariateSummary:
 
 def covariate_rows(model: PrintedModel, matrices: Matrices, found: Contradictions, tail: float) -> list[CovariateSummary]:
     """A row a covariate; limits leave `tail` out at either end."""
-    alone, error = univariable(matrices.information, matrices.b)
+    alone, error = univariable(matrices.information, matrices.b, model.fitted)
     z, correlation, inflation = np.abs(alone / error), matrices.correlation, matrices.inflation
     rows = []
     for place, name in enumerate(model.names):
