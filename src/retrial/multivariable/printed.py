@@ -12,6 +12,7 @@ from scipy import stats
 
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.errors import DataError
+from retrial.multivariable.events import smallest_standard_error, split_standard_error
 from retrial.seeds import integer_seed
 from retrial.study.effects import Covariate, Effect, Multivariable, TestResult, factors_of
 from retrial.study.reported import Quantity
@@ -68,6 +69,7 @@ class PrintedModel:
     fitted     for each covariate the positions that its univariable model holds: its block, or itself alone (`against: others`)
     overall    tests of a whole factor
     side       (p,): sign of a univariable log ratio that the study file says without printing it, else 0
+    least_se   (p,): the smallest SE that the events allow, 0 where they do not say (`multivariable.events`)
     events     of the endpoint, else those that the smallest SE needs (4 / s²)
     """
 
@@ -90,6 +92,7 @@ class PrintedModel:
     keys: tuple[Keys, ...]
     events: float
     events_printed: bool
+    least_se: np.ndarray
     factors: tuple[str, ...]
     blocks: tuple[tuple[int, ...], ...]
     fitted: tuple[tuple[int, ...], ...]
@@ -168,6 +171,9 @@ def printed_model(study: Study, key: str) -> PrintedModel:
         keys=tuple(_keys(study, section, endpoint, name, item) for name, item in section.covariates.items()),
         events=events or 4.0 / float(np.min(pools[:, :, 1])) ** 2,
         events_printed=events is not None,
+        least_se=np.array(
+            [_least_se(study, endpoint, events, effect, item) for effect, item in zip(effects, items, strict=True)]
+        ),
         factors=factors,
         blocks=blocks,
         fitted=tuple((place,) if item.against == "others" else blocks[place] for place, item in enumerate(items)),
@@ -322,6 +328,18 @@ def _margins(study: Study, item: Covariate) -> tuple[float, float]:
         return NAN, NAN
     both = counts[1] * n - inside * sizes[1]
     return inside / n, both / math.sqrt(inside * (n - inside) * sizes[0] * sizes[1])
+
+
+def _least_se(study: Study, endpoint: str, events: float | None, effect: Effect, item: Covariate) -> float:
+    """Of the arms by the events of each, of other groups by all of them; 0 of a ratio per unit."""
+    if events is None or item.per_unit:
+        return 0.0
+    found = study.endpoints.get(endpoint)
+    sides = [] if found is None else [getattr(found.events, arm) for arm in ARMS]
+    each = [int(side.n) for side in sides if side is not None]
+    if effect.is_treatment and effect.measure == "hazard_ratio" and len(each) == len(ARMS) and min(each) > 0:
+        return split_standard_error(*each)
+    return smallest_standard_error(events)
 
 
 def _events(study: Study, endpoint: str) -> float | None:

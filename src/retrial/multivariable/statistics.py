@@ -41,11 +41,13 @@ EVEN_SCALE = 0.03
 OVERALL_GROWTH = 0.08
 """`Z_GROWTH` of the root of a factor's χ²: score and Wald tests of several degrees of freedom are further apart."""
 CAP_SCALE = 0.01
-"""Scale of the excess of log I_jj over log(d / 4), the most that d events tell of two groups."""
+"""Scale of the excess of log I_jj over the most that the events tell of two groups."""
 SUBSET_ERROR = 0.055
 """SD of an estimate adjusted for some covariates against its quadratic form, in standard errors, times the root of the covariates left out."""
 TEST_ERROR = 0.1
 """SD of |z| of one univariable test against that of another (Wald, score, likelihood ratio)."""
+LEAST = 0.001 / TOLERANCE
+"""Scale of the log of a printed standard error below the least that the events allow, which holds of every Cox model exactly: the audit's rule."""
 NARROWER = 0.01 / TOLERANCE
 """Scale of the log of the adjusted over the univariable standard error, where it is below 0: at least -0.0015 in 843 covariates of real Cox
 models, so that -0.01, seven times that, is named."""
@@ -56,7 +58,8 @@ class Statistic:
     """One printed number: its kind and the covariate it is of.
 
     test, ratio, se   univariable |z|, log ratio and standard error, beside a matrix;  arms, share: the group's numbers in the baseline table
-    cap        a standard error beside the least that the events allow
+    cap        information of a group beside the most that the events tell;  least: a printed standard error beside the least that they allow
+    events     the events beside the standard errors and shares of all covariates
     narrower   the adjusted standard error beside the univariable one;  twice: the univariable test beside the univariable ratio
     overall    √χ² of a whole factor, under its first level
     apart, reference   no patient is in two levels of a factor: information between `covariate` and `other` at most 0, and between
@@ -90,7 +93,7 @@ def printed_statistics(model: PrintedModel) -> tuple[Statistic, ...]:
             "se": np.isfinite(model.unadjusted_se[place, 0]),
             "arms": np.isfinite(model.with_treatment[place]) and model.treatment not in (None, place),
             "share": np.isfinite(model.share[place]) and model.events_printed,
-            "cap": model.events_printed and not model.per_unit[place],
+            "cap": bool(model.least_se[place]),
             "reference": len(model.blocks[place]) > 1,
         }
         found += [Statistic(kind, place) for kind, there in has.items() if there]
@@ -250,7 +253,7 @@ def _distance(model: PrintedModel, item: Statistic, matrix: np.ndarray, alone: n
             return (together - model.with_treatment[j]) / (PHI_SCALE / np.sqrt(model.events))
         case "share":
             return _share_distance(model, float(model.share[j]), -2 * np.log(error[:, j]), alone[:, j])
-    return np.maximum(-2 * np.log(error[:, j]) - np.log(model.events / 4), 0.0) / CAP_SCALE
+    return np.maximum(2 * np.log(model.least_se[j] / error[:, j]), 0.0) / CAP_SCALE
 
 
 def tested(model: PrintedModel, position: int) -> float:

@@ -189,7 +189,8 @@ class _Fit:
             self._subject(position, prior, self.spec.settings.structures[0], self._status(components)),
             self.model.others(position),
         )
-        asked = [(), *((place,) for place in others), *(tuple(place for place in others if place != out) for out in others)]
+        units = [unit for unit in self.model.units if position not in unit]
+        asked = [(), *units, *(tuple(place for place in others if place not in out) for out in units)]
         for kept in dict.fromkeys(kept for kept in asked if len(kept) < len(others)):
             names = ", ".join(self.model.names[place] for place in kept)
             spread = matrix_share(components, position, kept)
