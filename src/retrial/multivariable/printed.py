@@ -13,6 +13,7 @@ from scipy import stats
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.errors import DataError
 from retrial.multivariable.events import smallest_standard_error, split_standard_error
+from retrial.multivariable.taken import TINY, log_ends, taken
 from retrial.seeds import integer_seed
 from retrial.study.effects import Covariate, Effect, Multivariable, TestResult, factors_of
 from retrial.study.reported import Quantity
@@ -23,7 +24,7 @@ POOL, TRIED = 512, 40_000
 """Pairs (estimate, SE) kept of one printed ratio, and limits tried to find them."""
 LEAST_POOL = 16
 """Fewer pairs than that mean that estimate and limits do not round to one Wald interval."""
-_LEAST_P, _TINY = 1e-300, 1e-12
+_LEAST_P = 1e-300
 _LEAST_Z = 0.05
 
 
@@ -69,6 +70,8 @@ class PrintedModel:
     fitted     for each covariate the positions that its univariable model holds: its block, or itself alone (`against: others`)
     overall    tests of a whole factor
     side       (p,): sign of a univariable log ratio that the study file says without printing it, else 0
+    taken      what is not taken as printed, in words: the audit's corrections, and ratios outside the middle of their intervals
+    scale      (p,): units of a ratio per unit in two standard deviations, 2 / (√d s), told by its SE s and the d events; 1 of two groups
     least_se   (p,): the smallest SE that the events allow, 0 where they do not say (`multivariable.events`)
     events     of the endpoint, else those that the smallest SE needs (4 / s²)
     """
@@ -90,6 +93,8 @@ class PrintedModel:
     with_treatment: np.ndarray
     per_unit: np.ndarray
     keys: tuple[Keys, ...]
+    taken: tuple[str, ...]
+    scale: np.ndarray
     events: float
     events_printed: bool
     least_se: np.ndarray
@@ -128,20 +133,7 @@ def printed_model(study: Study, key: str) -> PrintedModel:
 
     Raises `DataError` that names every ratio which has no interval, SE or p, and what is not there (in a view of two of more arms).
     """
-    section = study.multivariable[key]
-    missing = [
-        f"effects.{item.effect}: not of these arms" for item in section.covariates.values() if item.effect not in study.effects
-    ]
-    if missing:
-        raise DataError(f"cannot use multivariable.{key}", missing)
-    effects = [study.effects[item.effect] for item in section.covariates.values()]
-    problems = [
-        f"effects.{item.effect}.ci: missing; a multivariable model needs the interval, se or p of every ratio"
-        for item, effect in zip(section.covariates.values(), effects, strict=True)
-        if effect.interval is None and effect.p is None
-    ]
-    if problems:
-        raise DataError(f"cannot use multivariable.{key}", problems)
+    section, effects = study.multivariable[key], _effects(study, key)
     pools = np.stack(
         [_pairs(effect, integer_seed(0, key, name)) for name, effect in zip(section.covariates, effects, strict=True)]
     )
@@ -151,6 +143,11 @@ def printed_model(study: Study, key: str) -> PrintedModel:
     treatments = [place for place, effect in enumerate(effects) if effect.is_treatment]
     factors, blocks = _blocks(study, section)
     items = list(section.covariates.values())
+    per_unit = np.array([item.per_unit for item in items])
+    of_groups = pools[~per_unit] if not per_unit.all() else pools
+    d = events or 4.0 / float(np.min(of_groups[:, :, 1])) ** 2
+    alone_se = np.array([row.unadjusted_se for row in rows]).mean(axis=1)
+    se = np.where(np.isfinite(alone_se), alone_se, pools[:, :, 1].mean(axis=1))
     return PrintedModel(
         key=key,
         endpoint=endpoint,
@@ -167,9 +164,11 @@ def printed_model(study: Study, key: str) -> PrintedModel:
         unadjusted_se=np.array([row.unadjusted_se for row in rows]),
         share=np.array([row.share for row in rows]),
         with_treatment=np.array([row.with_treatment for row in rows]),
-        per_unit=np.array([item.per_unit for item in section.covariates.values()]),
+        per_unit=per_unit,
+        taken=tuple(word for item in items for word in taken(study, item)),
+        scale=np.where(per_unit, 2.0 / (np.sqrt(d) * se), 1.0),
         keys=tuple(_keys(study, section, endpoint, name, item) for name, item in section.covariates.items()),
-        events=events or 4.0 / float(np.min(pools[:, :, 1])) ** 2,
+        events=d,
         events_printed=events is not None,
         least_se=np.array(
             [_least_se(study, endpoint, events, effect, item) for effect, item in zip(effects, items, strict=True)]
@@ -183,6 +182,25 @@ def printed_model(study: Study, key: str) -> PrintedModel:
 
 
 _SIDES = {None: 0, "below": -1, "above": 1}
+
+
+def _effects(study: Study, key: str) -> list[Effect]:
+    """The ratios of a model, all of them there and with a precision."""
+    section = study.multivariable[key]
+    missing = [
+        f"effects.{item.effect}: not of these arms" for item in section.covariates.values() if item.effect not in study.effects
+    ]
+    if missing:
+        raise DataError(f"cannot use multivariable.{key}", missing)
+    effects = [study.effects[item.effect] for item in section.covariates.values()]
+    problems = [
+        f"effects.{item.effect}.ci: missing; a multivariable model needs the interval, se or p of every ratio"
+        for item, effect in zip(section.covariates.values(), effects, strict=True)
+        if effect.interval is None and effect.p is None
+    ]
+    if problems:
+        raise DataError(f"cannot use multivariable.{key}", problems)
+    return effects
 
 
 def _blocks(study: Study, section: Multivariable) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
@@ -266,23 +284,18 @@ def _pairs(effect: Effect, seed: int) -> np.ndarray:
     """Pairs (b, s), (`POOL`, 2), whose ratio and limits exp(b ± z s) round to the print; where none does, the interval's own middle and width."""
     random = np.random.default_rng(seed)
     sign = -1.0 if effect.is_treatment and effect.numerator == CONTROL else 1.0
-    point = _logs(effect.estimate)
+    point = log_ends(effect.estimate)
     interval = effect.interval
     if interval is None:
         z = random.uniform(*_z_of(effect), POOL)
         b = random.uniform(*point, POOL)
-        return np.column_stack([sign * b, np.maximum(abs(b), _TINY) / z])
-    low, high = (random.uniform(*_logs(limit), TRIED) for limit in (interval.lower, interval.upper))
+        return np.column_stack([sign * b, np.maximum(abs(b), TINY) / z])
+    low, high = (random.uniform(*log_ends(limit), TRIED) for limit in (interval.lower, interval.upper))
     b, s = (low + high) / 2, (high - low) / (2 * float(stats.norm.ppf(0.5 + effect.interval_level / 2)))
     inside = (b >= point[0]) & (b <= point[1]) & (s > 0)
     kept = np.flatnonzero(inside if inside.sum() >= LEAST_POOL else s > 0)
     chosen = kept[:POOL] if kept.size >= POOL else random.choice(kept, POOL)
     return np.column_stack([sign * b[chosen], s[chosen]])
-
-
-def _logs(printed: Quantity) -> tuple[float, float]:
-    """Logarithms of the ends of a number's rounding."""
-    return math.log(max(printed.low, _TINY)), math.log(max(printed.high, _TINY))
 
 
 def _z_of(effect: Effect | TestResult) -> tuple[float, float]:

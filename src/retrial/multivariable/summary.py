@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,11 @@ class CovariateSummary:
     se_adjusted, se_unadjusted   standard errors of the log ratio in the printed multivariable and univariable models
     variance_ratio   (se_adjusted / se_unadjusted)², from the print alone: near the variance inflation, but of two models
     inflation, inflation_lower, inflation_upper   variance inflation by the other covariates, V_jj I_jj, 1 without any correlation
+    factor           name of the factor that the covariate is a level of; empty of one by itself
+    inflation_by_others, inflation_by_others_lower, inflation_by_others_upper   the same without the levels of its own factor, of all of them
+                     together, (|V_BB| |I_BB|)^(1/k); `inflation` of a covariate by itself
+    told             how much narrower the limits of `inflation_by_others` are than the prior's (of its log): 1 the print tells it, 0 not at all
+    note             says where it does not
     correlation, correlation_lower, correlation_upper   of the covariate's estimate with the treatment's
     printed_z        |z| of the univariable test: √χ², or from the univariable ratio
     implied_z, implied_z_lower, implied_z_upper   the same from the sampled matrices
@@ -42,6 +47,11 @@ class CovariateSummary:
     inflation: float
     inflation_lower: float
     inflation_upper: float
+    factor: str
+    inflation_by_others: float
+    inflation_by_others_lower: float
+    inflation_by_others_upper: float
+    told: float
     correlation: float
     correlation_lower: float
     correlation_upper: float
@@ -52,15 +62,115 @@ class CovariateSummary:
     distance: float
     within: str
     contradiction: str
+    note: str
 
 
-def covariate_rows(model: PrintedModel, matrices: Matrices, found: Contradictions, tail: float) -> list[CovariateSummary]:
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What the print says of the variance inflation beside the prior: `share` (p,) from 0 to 1, and the prior's limits (p, 2)."""
+
+    share: np.ndarray
+    prior: np.ndarray
+
+    def note(self, place: int) -> str:
+        """Words where the print says little."""
+        if self.share[place] >= TELLS:
+            return ""
+        low, high = self.prior[place]
+        return (
+            f"the print hardly tells this inflation: its limits are mostly the prior's ({low:.2f} to {high:.2f}), under which strong collinearity"
+            " is rare; a univariable ratio with its interval would tell it"
+        )
+
+    def words(self, model: PrintedModel) -> tuple[str, ...]:
+        """The same of all covariates, in one line."""
+        names = [name for place, name in enumerate(model.names) if self.share[place] < TELLS]
+        return (f"variance inflation hardly told by the print, but by the prior: {', '.join(names)}",) if names else ()
+
+
+TELLS = 0.5
+"""Part of the prior's limits by which those from the print must be narrower, or it is said that they are not."""
+
+
+def without_print(model: PrintedModel) -> PrintedModel:
+    """The model as if nothing univariable, no margins and no events were printed: what is left is the prior of the correlations."""
+    nothing = np.full_like(model.test, np.nan)
+    empty = np.full_like(model.share, np.nan)
+    return replace(
+        model,
+        test=nothing,
+        unadjusted=nothing,
+        unadjusted_se=nothing,
+        share=empty,
+        with_treatment=empty,
+        least_se=np.zeros(model.size),
+        events_printed=False,
+        overall=(),
+    )
+
+
+def told_of(matrices: Matrices, prior: Matrices, tail: float) -> Told:
+    """Widths of the limits of the log inflation by others, from the print and from the prior alone."""
+    ends = [np.quantile(part.inflation_by_others, [tail, 1 - tail], axis=0) for part in (matrices, prior)]
+    widths = [np.log(part[1]) - np.log(part[0]) for part in ends]
+    return Told(np.clip(1 - widths[0] / np.maximum(widths[1], 1e-12), 0.0, 1.0), ends[1].T)
+
+
+INVERTED = 2.5
+"""Standard errors between a univariable and an adjusted log ratio on opposite sides of 1 from which one may be printed upside down: in 332
+covariates of real Cox models 99 % of all differences are below 2.3, of those on opposite sides one is above 2.6."""
+
+
+def inverted(model: PrintedModel) -> tuple[int, ...]:
+    """Covariates whose adjusted ratio is far from its univariable one and on the other side of 1, while its inverse would be near."""
+    b, s = model.centre.T
+    alone = model.unadjusted.mean(axis=1)
+    far = np.abs(b - alone) > INVERTED * s
+    return tuple(
+        int(place)
+        for place in np.flatnonzero(np.isfinite(alone) & (b * alone < 0) & far & (np.abs(b + alone) < np.abs(b - alone) / 2))
+    )
+
+
+def notes_of(model: PrintedModel) -> tuple[str, ...]:
+    """What to know of every row of a model: what is not taken as printed, and how it is read."""
+    found = list(model.taken)
+    for place in inverted(model):
+        b, alone = float(np.exp(model.centre[place, 0])), float(np.exp(model.unadjusted[place].mean()))
+        found.append(
+            f"possible inversion: {model.names[place]} {b:.2f} adjusted and {alone:.2f} univariable are on opposite sides of 1; is one of them"
+            " the other way round?"
+        )
+    for block in model.units:
+        if len(block) > 1:
+            together = all(len(model.fitted[place]) > 1 for place in block)
+            reading = "over the reference, fitted together" if together else "each against all others"
+            names = " and ".join(model.names[place] for place in block)
+            found.append(
+                f"{names} are levels of the factor {model.factors[block[0]]}; their univariable numbers are read as {reading}"
+            )
+    if model.measure != "hazard_ratio":
+        found.append("errors of the quadratic form were measured on Cox models, not on logistic regressions")
+    if model.per_unit.any():
+        names = ", ".join(name for name, each in zip(model.names, model.per_unit, strict=True) if each)
+        found.append(f"priors of ratios per unit are per two standard deviations, told by standard errors and events: {names}")
+    return tuple(found)
+
+
+def covariate_rows(
+    model: PrintedModel, matrices: Matrices, found: Contradictions, told: Told, tail: float
+) -> list[CovariateSummary]:
     """A row a covariate; limits leave `tail` out at either end."""
     alone, error = univariable(matrices.information, matrices.b, model.fitted)
     z, correlation, inflation = np.abs(alone / error), matrices.correlation, matrices.inflation
+    by_others = matrices.inflation_by_others
     rows = []
     for place, name in enumerate(model.names):
-        mine = [abs(one.scales) for one in found.found if one.item.covariate == place and one.item.kind in ("test", "ratio")]
+        mine = [
+            abs(one.scales)
+            for one in found.found
+            if one.item.covariate == place and one.item.kind in ("test", "ratio", "overall")
+        ]
         with_treatment = correlation[:, place, model.treatment] if model.treatment not in (None, place) else None
         words, single = found.of(place), float(model.unadjusted_se[place].mean())
         rows.append(
@@ -74,12 +184,16 @@ def covariate_rows(model: PrintedModel, matrices: Matrices, found: Contradiction
                 single,
                 float((model.centre[place, 1] / single) ** 2),
                 *_limits(inflation[:, place], tail),
+                model.factors[place],
+                *_limits(by_others[:, place], tail),
+                float(told.share[place]),
                 *_limits(with_treatment, tail),
                 _printed_z(model, place),
                 *_limits(z[:, place], tail),
                 max(mine, default=float("nan")),
                 "no" if words else "yes" if mine else "",
                 words,
+                told.note(place),
             )
         )
     return rows
