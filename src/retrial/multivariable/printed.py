@@ -22,6 +22,8 @@ from retrial.study.study import Study
 NAN = float("nan")
 POOL, TRIED = 512, 40_000
 """Pairs (estimate, SE) kept of one printed ratio, and limits tried to find them."""
+MOST = 20
+"""Covariates of a model: its matrices are found in some minutes (16 covariates: 20 s for 1,000; time grows with the fourth power)."""
 LEAST_POOL = 16
 """Fewer pairs than that mean that estimate and limits do not round to one Wald interval."""
 _LEAST_P = 1e-300
@@ -198,6 +200,10 @@ def _effects(study: Study, key: str) -> list[Effect]:
         for item, effect in zip(section.covariates.values(), effects, strict=True)
         if effect.interval is None and effect.p is None
     ]
+    if len(effects) > MOST:
+        problems.append(
+            f"multivariable.{key}.covariates: got {len(effects)}; allowed are at most {MOST}: more take hours to sample"
+        )
     if problems:
         raise DataError(f"cannot use multivariable.{key}", problems)
     return effects

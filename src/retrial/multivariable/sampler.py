@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from retrial.errors import DataError
 from retrial.multivariable.correlation import concentration_of, log_prior, matrices, pairs_of, shapes
 from retrial.multivariable.printed import PrintedModel
 from retrial.multivariable.statistics import (
     TOLERANCE,
     Statistic,
+    inflation_by_others,
     information,
     log_factor_prior,
     log_likelihood,
@@ -31,14 +31,14 @@ KEEP = 0.5
 """Effective share of the particles after one step of the temperature."""
 MOVES, LAST_MOVES = 12, 40
 """Metropolis moves of every particle at each temperature, and at the last."""
+PLAIN = 28
+"""Pairs of covariates (of 8) up to which that many moves do; more in proportion where there are more."""
 BEST_RATE = 0.28
 """Acceptance at which the steps are neither lengthened nor shortened."""
 START_SD = 0.25
 """SD of the correlations of the LKJ matrices that the particles start from."""
 PILOT = 150
 """Particles by which it is told whether matrices carry a sign."""
-MOST = 16
-"""Covariates of a model that is sampled."""
 _EDGE = 1e-9
 
 
@@ -107,15 +107,8 @@ class Matrices:
 
     @property
     def inflation_by_others(self) -> np.ndarray:
-        """Variance inflation by what is not of the same factor, (M, p): of its k levels (|V_BB| |I_BB|)^(1/k) (Fox and Monette 1992, J Am
-        Stat Assoc 87:178), the same for each and whichever level is the reference; `inflation` of a covariate by itself."""
-        found = self.inflation.copy()
-        for block in self.units:
-            if len(block) > 1:
-                covariance = np.linalg.inv(self.information)
-                logs = [np.linalg.slogdet(part[:, block][:, :, block])[1] for part in (covariance, self.information)]
-                found[:, block] = np.exp((logs[0] + logs[1]) / len(block))[:, None]
-        return found
+        """Variance inflation by what is not of the same factor, (M, p) (`statistics.inflation_by_others`)."""
+        return inflation_by_others(self.information, self.units)
 
 
 def silent(_done: int) -> None:
@@ -126,12 +119,8 @@ def sample(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Call
     """Matrices from the prior of correlations times the likelihood of the printed univariable results and margins; it ends whatever is printed.
 
     Where the sign of the treatment's univariable effect is not printed, half of the matrices have each sign that any of them carry (`signs_of`).
-    `alive` is called with 0 after every move and with 1 after every sampler (`settings.islands` of them). Raises `DataError` of more covariates
-    than `MOST`.
+    `alive` is called with 0 after every move and with 1 after every sampler (`settings.islands` of them).
     """
-    if model.size > MOST:
-        got = f"multivariable.{model.key}.covariates: got {model.size}; allowed are at most {MOST}: the matrices of more are not found"
-        raise DataError(f"cannot use multivariable.{model.key}", [got])
     asked, signs = printed_statistics(model), signs_of(model, settings, seed, alive)
     shares = [settings.particles // len(signs)] * len(signs)
     shares[0] += settings.particles - sum(shares)
@@ -218,7 +207,8 @@ class _Island:
             step = self._next(temperature)
             self._resample(step * self.likelihood)
             temperature = min(1.0, temperature + step)
-            for _ in range(MOVES if temperature < 1.0 else LAST_MOVES):
+            more = max(1.0, self.x.shape[1] / PLAIN)
+            for _ in range(round(more * (MOVES if temperature < 1.0 else LAST_MOVES))):
                 rate = self._move(temperature)
                 alive(0)
         return rate

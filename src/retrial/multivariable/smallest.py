@@ -123,7 +123,7 @@ def _least_of(model: PrintedModel, events: float) -> np.ndarray:
 def _violation(model: PrintedModel, alive: Callable[[int], None]) -> tuple[Distance, ...]:
     asked = printed_statistics(model)
     best = _nearest(model, asked, alive)
-    matrix, b = _matrix(model, best[None])
+    matrix, b = matrix_at(model, best[None])
     scales = residuals(model, asked, matrix, b)[0]
     found = [_of_matrix(model, item, float(far), matrix[0], b[0]) for item, far in zip(asked, scales, strict=True)]
     twice = [item for place in range(model.size) for item in _twice(model, place)]
@@ -172,19 +172,32 @@ def _rank(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> tup
 
 
 def _least_squares(model: PrintedModel, asked: Sequence[Statistic], start: np.ndarray, *, robust: bool = False) -> np.ndarray:
-    """A minimum of the sum of squares; robust: of log(1 + d² / 4), the likelihood's own loss, which leaves a wrong number alone."""
+    """The nearest point to all that is asked."""
+    return least_squares(model, lambda x: _distances(model, asked, x), start, robust=robust)
+
+
+def least_squares(
+    model: PrintedModel, distances: Callable[[np.ndarray], np.ndarray], start: np.ndarray, *, robust: bool = False
+) -> np.ndarray:
+    """A minimum over partial correlations, b and s of the sum of squares of `distances` (of points (N, variables), (N, numbers)).
+
+    robust: of log(1 + d² / 4), the likelihood's own loss, which leaves a wrong number alone.
+    """
     size = model.size
     low, high = (np.concatenate([np.full(pairs_of(size), sign * _FURTHEST), *_rounding(model, sign)]) for sign in (-1, 1))
 
-    def distances(x: np.ndarray) -> np.ndarray:
-        return np.asarray(_distances(model, asked, x[None])[0])
+    def of_one(x: np.ndarray) -> np.ndarray:
+        return np.asarray(distances(x[None])[0])
 
     def jacobian(x: np.ndarray) -> np.ndarray:
-        return _jacobian(model, asked, x)
+        """(numbers, variables), by forward differences away from the bounds, all in one pass."""
+        steps = np.where(x > 0, -_STEP, _STEP)
+        found = distances(np.vstack([x, x + np.diag(steps)]))
+        return np.asarray(((found[1:] - found[0]) / steps[:, None]).T)
 
     at = np.clip(start, low + 1e-12, high - 1e-12)
     loss: Literal["cauchy", "linear"] = "cauchy" if robust else "linear"
-    found = optimize.least_squares(distances, at, jac=jacobian, bounds=(low, high), max_nfev=_STEPS, loss=loss, f_scale=NU**0.5)
+    found = optimize.least_squares(of_one, at, jac=jacobian, bounds=(low, high), max_nfev=_STEPS, loss=loss, f_scale=NU**0.5)
     return np.asarray(found.x)
 
 
@@ -273,7 +286,7 @@ def _rounding(model: PrintedModel, sign: int) -> tuple[np.ndarray, np.ndarray]:
     return ends[:, 0] + sign * 1e-9, ends[:, 1] + sign * 1e-9
 
 
-def _matrix(model: PrintedModel, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def matrix_at(model: PrintedModel, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """I and b of points (N, pairs + 2 p)."""
     pairs = pairs_of(model.size)
     b, s = x[:, pairs : pairs + model.size], x[:, pairs + model.size :]
@@ -281,12 +294,4 @@ def _matrix(model: PrintedModel, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _distances(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> np.ndarray:
-    return residuals(model, asked, *_matrix(model, x))
-
-
-def _jacobian(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> np.ndarray:
-    """(statistics, variables), by forward differences away from the bounds, all in one pass."""
-    steps = np.where(x > 0, -_STEP, _STEP)
-    points = np.vstack([x, x + np.diag(steps)])
-    found = _distances(model, asked, points)
-    return np.asarray(((found[1:] - found[0]) / steps[:, None]).T)
+    return residuals(model, asked, *matrix_at(model, x))

@@ -128,6 +128,18 @@ def univariable(matrix: np.ndarray, b: np.ndarray, fitted: Sequence[tuple[int, .
     return alone, error
 
 
+def inflation_by_others(matrix: np.ndarray, units: Sequence[tuple[int, ...]]) -> np.ndarray:
+    """Variance inflation by what is not of the same factor, (N, p): V_jj I_jj of a covariate by itself, of the k levels B of a factor
+    (|V_BB| |I_BB|)^(1/k) (Fox and Monette 1992, J Am Stat Assoc 87:178), the same for each and whichever level is the reference."""
+    covariance = np.linalg.inv(matrix)
+    found = np.diagonal(covariance, axis1=1, axis2=2) * np.diagonal(matrix, axis1=1, axis2=2)
+    for block in units:
+        if len(block) > 1:
+            logs = [np.linalg.slogdet(part[:, block][:, :, block])[1] for part in (covariance, matrix)]
+            found[:, block] = np.exp((logs[0] + logs[1]) / len(block))[:, None]
+    return found
+
+
 def overall_z(matrix: np.ndarray, b: np.ndarray, block: tuple[int, ...]) -> np.ndarray:
     """√ of the Wald χ² of a factor's levels fitted together, β' I_BB β = (I b)_B' I_BB⁻¹ (I b)_B, (N,)."""
     score = np.einsum("nij,nj->ni", matrix, b)[:, block]

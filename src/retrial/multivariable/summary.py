@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from retrial.multivariable.carried import GRID
 from retrial.multivariable.contradiction import WORDS, Contradictions
 from retrial.multivariable.printed import PrintedModel
 from retrial.multivariable.sampler import Matrices
@@ -25,8 +26,8 @@ class CovariateSummary:
     factor           name of the factor that the covariate is a level of; empty of one by itself
     inflation_by_others, inflation_by_others_lower, inflation_by_others_upper   the same without the levels of its own factor, of all of them
                      together, (|V_BB| |I_BB|)^(1/k); `inflation` of a covariate by itself
-    told             how much narrower the limits of `inflation_by_others` are than the prior's (of its log): 1 the print tells it, 0 not at all
-    note             says where it does not
+    carried          the largest of 1.2, 1.5, 2, 3, 5 and 10 with which some matrix carries all printed numbers, whatever the prior (of the same)
+    note             says where that is far above the limits, which then rest on the prior of the correlations
     correlation, correlation_lower, correlation_upper   of the covariate's estimate with the treatment's
     printed_z        |z| of the univariable test: √χ², or from the univariable ratio
     implied_z, implied_z_lower, implied_z_upper   the same from the sampled matrices
@@ -51,7 +52,7 @@ class CovariateSummary:
     inflation_by_others: float
     inflation_by_others_lower: float
     inflation_by_others_upper: float
-    told: float
+    carried: float
     correlation: float
     correlation_lower: float
     correlation_upper: float
@@ -65,55 +66,18 @@ class CovariateSummary:
     note: str
 
 
-@dataclass(frozen=True, eq=False)
-class Told:
-    """What the print says of the variance inflation beside the prior: `share` (p,) from 0 to 1, and the prior's limits (p, 2)."""
-
-    share: np.ndarray
-    prior: np.ndarray
-
-    def note(self, place: int) -> str:
-        """Words where the print says little."""
-        if self.share[place] >= TELLS:
-            return ""
-        low, high = self.prior[place]
-        return (
-            f"the print hardly tells this inflation: its limits are mostly the prior's ({low:.2f} to {high:.2f}), under which strong collinearity"
-            " is rare; a univariable ratio with its interval would tell it"
-        )
-
-    def words(self, model: PrintedModel) -> tuple[str, ...]:
-        """The same of all covariates, in one line."""
-        names = [name for place, name in enumerate(model.names) if self.share[place] < TELLS]
-        return (f"variance inflation hardly told by the print, but by the prior: {', '.join(names)}",) if names else ()
+FAR = 1.5
+"""Times the upper limit of the sampled inflations from which one that the print carries too is said."""
 
 
-TELLS = 0.5
-"""Part of the prior's limits by which those from the print must be narrower, or it is said that they are not."""
+def rests_on_prior(matrices: Matrices, carried: np.ndarray, tail: float) -> np.ndarray:
+    """Covariates, (p,), of which the print carries far larger inflations than are sampled: their limits are the prior's."""
+    return np.asarray(carried > FAR * np.quantile(matrices.inflation_by_others, 1 - tail, axis=0))
 
 
-def without_print(model: PrintedModel) -> PrintedModel:
-    """The model as if nothing univariable, no margins and no events were printed: what is left is the prior of the correlations."""
-    nothing = np.full_like(model.test, np.nan)
-    empty = np.full_like(model.share, np.nan)
-    return replace(
-        model,
-        test=nothing,
-        unadjusted=nothing,
-        unadjusted_se=nothing,
-        share=empty,
-        with_treatment=empty,
-        least_se=np.zeros(model.size),
-        events_printed=False,
-        overall=(),
-    )
-
-
-def told_of(matrices: Matrices, prior: Matrices, tail: float) -> Told:
-    """Widths of the limits of the log inflation by others, from the print and from the prior alone."""
-    ends = [np.quantile(part.inflation_by_others, [tail, 1 - tail], axis=0) for part in (matrices, prior)]
-    widths = [np.log(part[1]) - np.log(part[0]) for part in ends]
-    return Told(np.clip(1 - widths[0] / np.maximum(widths[1], 1e-12), 0.0, 1.0), ends[1].T)
+def carried_words(carried: float) -> str:
+    """ "at least 10", or the largest inflation that was found."""
+    return f"{GRID[-1]:g} or more" if carried >= GRID[-1] else f"{carried:g}"
 
 
 INVERTED = 2.5
@@ -158,12 +122,12 @@ def notes_of(model: PrintedModel) -> tuple[str, ...]:
 
 
 def covariate_rows(
-    model: PrintedModel, matrices: Matrices, found: Contradictions, told: Told, tail: float
+    model: PrintedModel, matrices: Matrices, found: Contradictions, carried: np.ndarray, tail: float
 ) -> list[CovariateSummary]:
     """A row a covariate; limits leave `tail` out at either end."""
     alone, error = univariable(matrices.information, matrices.b, model.fitted)
     z, correlation, inflation = np.abs(alone / error), matrices.correlation, matrices.inflation
-    by_others = matrices.inflation_by_others
+    by_others, rests = matrices.inflation_by_others, rests_on_prior(matrices, carried, tail)
     rows = []
     for place, name in enumerate(model.names):
         mine = [
@@ -186,17 +150,23 @@ def covariate_rows(
                 *_limits(inflation[:, place], tail),
                 model.factors[place],
                 *_limits(by_others[:, place], tail),
-                float(told.share[place]),
+                float(carried[place]),
                 *_limits(with_treatment, tail),
                 _printed_z(model, place),
                 *_limits(z[:, place], tail),
                 max(mine, default=float("nan")),
                 "no" if words else "yes" if mine else "",
                 words,
-                told.note(place),
+                _RESTS.format(carried_words(float(carried[place]))) if rests[place] else "",
             )
         )
     return rows
+
+
+_RESTS = (
+    "the print carries a variance inflation of {} too: the limits rest on the prior, under which strong collinearity is rare; a univariable ratio"
+    " with its interval would tell it"
+)
 
 
 def overruled(model: PrintedModel, matrices: Matrices, found: Contradictions) -> str:

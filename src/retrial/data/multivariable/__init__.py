@@ -19,11 +19,12 @@ from retrial.errors import DataError
 from retrial.estimate import Estimate
 from retrial.frequentist.ratios import contrast_of, covariates_of, effect_source
 from retrial.multivariable.benchmark import benchmark_draws
+from retrial.multivariable.carried import largest_inflation
 from retrial.multivariable.contradiction import Contradictions, contradictions
 from retrial.multivariable.posterior import LEAST_EFFECTIVE, Components, NormalMixture, posterior, status_of
 from retrial.multivariable.printed import PrintedModel, printed_model
 from retrial.multivariable.sampler import Matrices, MatrixSettings, sample
-from retrial.multivariable.summary import Told, covariate_rows, notes_of, overruled, told_of, without_print
+from retrial.multivariable.summary import covariate_rows, notes_of, overruled, rests_on_prior
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.run_config import ModelSpec, RunConfig
@@ -39,8 +40,6 @@ FACTORS = "factors"
 SHIFT = "adjustment_shift"
 """Log ratio adjusted for all covariates less that adjusted for some."""
 BENCHMARK_DRAWS = 20_000
-PRIOR = MatrixSettings(islands=2, particles=300)
-"""Matrices of the prior alone, beside which the printed tables' are held."""
 REPEATED = (1, 4, 16)
 """Times that each matrix is taken, with new draws of the prior's scales, until enough components count."""
 
@@ -89,19 +88,16 @@ def fit(run: RunConfig, spec: ModelSpec, study: Study, _tables: Sequence[Endpoin
     for model in models_of(run, study):
         settings, seed = spec.settings.matrices, integer_seed(run.seed, "multivariable", model.key)
         with step(f"{spec.name}: {model.key}"):
-            with counter(f"multivariable.{model.key}", settings.islands + PRIOR.islands, "samplers") as done:
+            with counter(f"multivariable.{model.key}", settings.islands, "samplers") as done:
                 found = contradictions(model, done)
+                carried = largest_inflation(model, done)
                 matrices = sample(model, settings, seed, done)
-                prior = sample(
-                    without_print(model), dataclasses.replace(PRIOR, correlation_scale=settings.correlation_scale), seed, done
-                )
-            told = told_of(matrices, prior, run.questions.tail)
-            rows = list(_Fit(run, spec, study, model, matrices, found, told).rows())
+            rows = list(_Fit(run, spec, study, model, matrices, found, carried).rows())
         failures = list(dict.fromkeys(failed_in_words(rows)))
         if found.status != "ok":
             failures = [f"multivariable.{model.key}, {spec.name}: {found.status}"]
         parts.append(
-            Fits(rows, failures=failures, multivariable=covariate_rows(model, matrices, found, told, run.questions.tail))
+            Fits(rows, failures=failures, multivariable=covariate_rows(model, matrices, found, carried, run.questions.tail))
         )
     return Fits.together(parts)
 
@@ -116,7 +112,7 @@ class _Fit:
     model: PrintedModel
     matrices: Matrices
     found: Contradictions
-    told: Told
+    carried: np.ndarray
 
     def rows(self) -> Iterator[Estimate]:
         sets, main = self.run.sets_for(self.spec), self.spec.settings.structures[0]
@@ -134,10 +130,15 @@ class _Fit:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What to know of every row of the model."""
-        return (
-            *filter(None, (self.found.note_in_short, overruled(self.model, self.matrices, self.found))),
-            *notes_of(self.model),
+        rests = np.flatnonzero(rests_on_prior(self.matrices, self.carried, self.run.questions.tail))
+        names = ", ".join(self.model.names[place] for place in rests)
+        prior = (
+            f"the variance inflation of {names} rests on the prior of the correlations: the print carries larger ones"
+            if names
+            else ""
         )
+        first = (self.found.note_in_short, overruled(self.model, self.matrices, self.found), prior)
+        return (*filter(None, first), *notes_of(self.model))
 
     def _status(self, components: Components) -> str:
         """Tables that contradict each other come before what the fit says of itself."""
@@ -211,11 +212,7 @@ class _Fit:
             names = ", ".join(self.model.names[place] for place in kept)
             spread = matrix_share(components, position, kept)
             note = f"share of the variance that the printed tables leave open: {100 * spread:.0f} %"
-            note = "; ".join(
-                part
-                for part in (*self._open_sign(components, position, kept), note, *self.told.words(self.model), full.note)
-                if part
-            )
+            note = "; ".join(part for part in (*self._open_sign(components, position, kept), note, full.note) if part)
             subject = dataclasses.replace(full, adjusted_for=names, note=note)
             parts = [part.subset(position, kept) for part in components.islands]
             whole = components.subset(position, kept)

@@ -98,8 +98,8 @@ def _inflation(mine: pd.DataFrame) -> Iterator[str]:
     ]
     if silent:
         yield (
-            f"Of {', '.join(silent)} the printed tables hardly tell the inflation: its limits are mostly those of the prior, under which strong"
-            " collinearity is rare."
+            f"The inflation of {', '.join(silent)} rests on the prior, under which strong collinearity is rare: the printed tables carry much"
+            " larger ones too."
         )
 
 

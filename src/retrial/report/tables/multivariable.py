@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from retrial.estimate import Estimate
-from retrial.multivariable.summary import CovariateSummary
+from retrial.multivariable.summary import CovariateSummary, carried_words
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.figures.forest import ForestRow, ForestText, forests
@@ -145,7 +145,7 @@ def _covariates(data: ReportData, frame: pd.DataFrame) -> Table:
         shown[name] = [with_limits(*values) for values in ends]
     for name in ("within", "factor"):
         shown[name] = shown[name].fillna("")
-    shown["told"] = [fmt.share(float(value)) for value in shown["told"]]
+    shown["carried"] = [carried_words(float(value)) for value in shown["carried"]]
     columns = (
         Column("endpoint", "Endpoint", str),
         Column("covariate", "Covariate", covariate_label),
@@ -158,7 +158,7 @@ def _covariates(data: ReportData, frame: pd.DataFrame) -> Table:
             if shown["factor"].any()
             else []
         ),
-        Column("told", "Told by the print", str, numeric=True),
+        Column("carried", "carried, up to", str, numeric=True),
         Column("correlation", "Correlation with the treatment's estimate", str, numeric=True),
         Column("printed_z", "|z| printed", lambda value: fmt.decimal(value, 2), numeric=True),
         Column("implied_z", "|z| from the matrices", str, numeric=True),
@@ -170,10 +170,10 @@ def _covariates(data: ReportData, frame: pd.DataFrame) -> Table:
         "Medians and 95 % limits over information matrices that carry the printed standard errors, univariable tests and baseline numbers."
         " The ratio of variances is (SE adjusted / SE univariable)², of two printed models. Variance inflation, of the multivariable model alone,"
         " is 1 without any correlation with the other covariates; a covariate of inflation v shares 1 - 1/v of its"
-        f" information with them (with levels of its own factor too, which share a reference and are no multicollinearity; of a factor the root of its"
-        f" generalised inflation is what counts). The largest here is {worst:.2f} ({judged}: textbooks speak of it from {COLLINEAR:g} or 10)."
-        " Told by the print: how much narrower the limits are than without any univariable number; at little of it they are the prior's, under which"
-        " strong collinearity is rare."
+        f" information with them (the levels of its own factor too, which share a reference and are no multicollinearity: of a factor the root"
+        f" of its generalised inflation counts). The largest here is {worst:.2f} ({judged}: textbooks speak of it from {COLLINEAR:g} or 10)."
+        " Carried: the largest inflation with which some matrix still carries every printed number; far above the limits it says that these rest"
+        " on the prior, under which strong collinearity is rare."
     )
     return from_frame(
         shown, columns, key="multivariable_covariates", title="What the printed tables say of the covariates", caption=caption
