@@ -240,7 +240,7 @@ class _Island:
         correlation = matrices(z, self.model.size)
         start = np.log1p(-(z**2)) @ (self.shape - self.uniform)
         matrix = information(correlation, s)
-        prior = log_prior(correlation, self.scale_of_prior, self.model.within) + log_factor_prior(self.model.blocks, matrix)
+        prior = log_prior(correlation, self.scale_of_prior, self.model.units) + log_factor_prior(self.model.blocks, matrix)
         return prior - start + log_likelihood(residuals(self.model, self.asked, matrix, b))
 
     def _next(self, temperature: float) -> float:
