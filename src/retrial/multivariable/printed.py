@@ -13,7 +13,7 @@ from scipy import stats
 from retrial.dims import ARMS, CONTROL, EXPERIMENTAL, TOTAL
 from retrial.errors import DataError
 from retrial.multivariable.events import smallest_standard_error, split_standard_error
-from retrial.multivariable.taken import TINY, log_ends, taken
+from retrial.multivariable.taken import TINY, log_ends, taken, too_many
 from retrial.seeds import integer_seed
 from retrial.study.effects import Covariate, Effect, Multivariable, TestResult, factors_of
 from retrial.study.reported import Quantity
@@ -336,7 +336,7 @@ def _margins(study: Study, item: Covariate) -> tuple[float, float]:
     if study.baseline is None or item.baseline not in study.baseline.variables:
         return NAN, NAN
     levels = study.baseline.variables[item.baseline].levels or {}
-    if any(name not in levels for name in item.levels):
+    if any(name not in levels for name in item.levels) or any(too_many(study, item.baseline)):
         return NAN, NAN
     counts = [sum(int(getattr(levels[name], arm).n) for name in item.levels) for arm in ARMS]
     sizes = [study.patients(f"baseline.variables.{item.baseline}.levels.{item.levels[0]}", arm) or 0 for arm in ARMS]

@@ -44,6 +44,19 @@ def taken(study: Study, item: Covariate) -> Iterator[str]:
         for arm, cell in cells.items():
             if cell is not None and cell.n.decided:
                 yield f"baseline.variables.{item.baseline}.levels.{name}.{arm}: {cell.n}, {cell.n.decided}"
+    yield from too_many(study, item.baseline)
+
+
+def too_many(study: Study, variable: str) -> Iterator[str]:
+    """Levels that exclude one another and have more patients than the arm: one of the counts is wrong, and none is used."""
+    if study.baseline is None or variable not in study.baseline.variables:
+        return
+    path, levels = f"baseline.variables.{variable}.levels", study.baseline.variables[variable].levels or {}
+    for arm in ARMS:
+        counted = sum(int(getattr(row, arm).n) for row in levels.values())
+        sizes = [size for name in levels if (size := study.patients(f"{path}.{name}", arm)) is not None]
+        if sizes and counted > max(sizes):
+            yield f"{path}: not used, {arm} {counted} of {max(sizes)} patients"
 
 
 def _with_value(effect: Effect, name: str, value: Quantity) -> str:

@@ -70,9 +70,9 @@ def _factors(study: Study, path: str, model: Multivariable) -> Found:
         rows = {item.test for item in mine.values() if item.test} | (
             {factor} if table is not None and factor in table.rows else set()
         )
-        for row in rows if table is not None else ():
+        for row in rows:
             shared = factor == row or sum(item.test == row for item in mine.values()) > 1
-            if row in table.rows and shared and table.rows[row].groups != len(mine) + 1:
+            if table is not None and row in table.rows and shared and table.rows[row].groups != len(mine) + 1:
                 got, allowed = table.rows[row].groups, f"allowed is {len(mine) + 1}, the levels of {factor} with its reference"
                 yield f"tests.{model.tests}.rows.{row}.groups", f"got {got} beside the {len(mine)} ratios of {factor}; {allowed}"
     yield from _unclear(study, path, model, factors)
