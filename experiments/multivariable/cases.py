@@ -40,7 +40,7 @@ class Patients:
     def units(self) -> dict[str, tuple[str, ...]]:
         """Factors with their levels, and every other covariate by itself, in order."""
         of = {level: factor for factor, levels in self.factors.items() for level in levels}
-        names = dict.fromkeys(of.get(name, name) for name in self.covariates)
+        names = dict.fromkeys(of.get(str(name), str(name)) for name in self.covariates)
         return {name: self.factors.get(name, (name,)) for name in names}
 
 

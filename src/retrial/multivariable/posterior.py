@@ -8,8 +8,9 @@ normals too, with an exact distribution function: no sampling error but that of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
@@ -148,8 +149,9 @@ class Components:
 
     def _where(self, kept: np.ndarray) -> Components:
         weights = self.weights[kept]
-        parts = (self.means, self.covariances, self.information, self.error, self.error_sd, self.wider, self.island)
-        return Components(weights / weights.sum(), *(part[kept] for part in parts), self.units, self.sign[kept])
+        names = ("means", "covariances", "information", "error", "error_sd", "wider", "island", "sign")
+        parts: dict[str, Any] = {name: getattr(self, name)[kept] for name in names}
+        return replace(self, weights=weights / weights.sum(), **parts)
 
     @cached_property
     def islands(self) -> list[Components]:

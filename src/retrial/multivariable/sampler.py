@@ -125,15 +125,15 @@ def sample(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Call
     shares = [settings.particles // len(signs)] * len(signs)
     shares[0] += settings.particles - sum(shares)
     parts = []
-    for island in range(settings.islands):
+    for number in range(settings.islands):
         for place, (sign, count) in enumerate(zip(signs, shares, strict=True)):
-            random = np.random.default_rng([seed, island] if len(signs) == 1 else [seed, island, place])
+            random = np.random.default_rng([seed, number] if len(signs) == 1 else [seed, number, place])
             part = _Island(_signed(model, sign), asked, settings, random, count)
             rate = part.run(alive)
-            parts.append((island, sign, rate, part.values()))
+            parts.append((number, sign, rate, part.values()))
         alive(1)
     b, s, matrix, distance = (np.concatenate([values[place] for *_, values in parts]) for place in range(4))
-    island = np.concatenate([np.full(len(values[0]), island) for island, *_, values in parts])
+    island = np.concatenate([np.full(len(values[0]), number) for number, *_, values in parts])
     sides = (
         np.concatenate([np.full(len(values[0]), sign) for _, sign, _, values in parts])
         if len(signs) > 1

@@ -152,8 +152,8 @@ def _nearest(model: PrintedModel, asked: Sequence[Statistic], alive: Callable[[i
     furthest = np.argsort(-np.abs(_distances(model, asked, best[None])[0]), kind="stable")[:LEFT_OUT]
     for place in furthest:
         others = [item for other, item in enumerate(asked) if other != place]
-        for start in (best, centre):
-            tried.append(_least_squares(model, others, start))
+        for x in (best, centre):
+            tried.append(_least_squares(model, others, x))
             alive(0)
     ranks = [_rank(model, asked, x) for x in tried]
     best = tried[ranks.index(min(ranks))]
