@@ -182,7 +182,7 @@ def levels(**more: Any) -> dict[str, Any]:
 
 def test_levels_are_told_by_their_reference() -> None:
     study = Study.model_validate(levels())
-    assert factors_of(study.multivariable["os"], study.effects) == {"stage": "stage i", "marker": "stage i"}
+    assert factors_of(study.multivariable["os"], study.effects) == {"stage": "stage I", "marker": "stage I"}
     model = printed_model(study, "os")
     assert model.blocks == ((0,), (1, 2), (1, 2), (3,))
     assert contradictions(model).status == "ok"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 from typing import Literal
 
@@ -317,7 +317,7 @@ def factors_of(section: Multivariable, effects: Mapping[str, Effect]) -> dict[st
         for mark, members in groups.items():
             sides = {_numerator(section.covariates[name], effects) or name for name in members}
             if len(members) > 1 and len(sides) == len(members):
-                shared = next((names[name] for name in members if names[name]), mark)
+                shared = next((names[name] for name in members if names[name]), _as_written(mark, section, members, effects))
                 old = {names[name] for name in members if names[name]}
                 names = {key: shared if key in members or (value and value in old) else value for key, value in names.items()}
     sizes = Counter(value for value in names.values() if value)
@@ -331,6 +331,12 @@ def side_name(text: str) -> str:
 
 def _is_arms(effect: Effect | None) -> bool:
     return effect is not None and effect.is_treatment
+
+
+def _as_written(mark: str, section: Multivariable, members: Sequence[str], effects: Mapping[str, Effect]) -> str:
+    """A reference as the file writes it; names of tests and variables are."""
+    found = (effects.get(section.covariates[name].effect) for name in members)
+    return next((effect.denominator for effect in found if effect is not None and side_name(effect.denominator) == mark), mark)
 
 
 def _numerator(item: Covariate, effects: Mapping[str, Effect]) -> str:
