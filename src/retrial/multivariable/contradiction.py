@@ -49,17 +49,17 @@ class Contradictions:
         """The status where a reader has all of it elsewhere: in `multivariable.csv` and the audit."""
         if self.status == "ok":
             return "ok"
-        names = ", ".join(dict.fromkeys(self.model.names[one.item.covariate] for one in self.named if one.serious))
-        return f"failed: {CONTRADICT} (numbers of {names}; the section on the multivariable model says which)"
+        return "failed: contradictory print (see the multivariable model)"
 
     @property
     def note_in_short(self) -> str:
         """The note, likewise."""
         if not self.note:
             return ""
-        names = ", ".join(dict.fromkeys(self.model.names[one.item.covariate] for one in self.named))
         most = max(one.moved for one in self.named)
-        return f"{CONTRADICT} by little (numbers of {names}): limits are off by at least {most:.2f} standard errors"
+        return (
+            f"print contradictory by little (see the multivariable model): limits are off by at least {most:.2f} standard errors"
+        )
 
     def of(self, position: int) -> str:
         """What is named of one covariate."""
