@@ -25,6 +25,7 @@ from retrial.study.study import Study
 MODEL = "one_more_confounder"
 SETTINGS = MatrixSettings(particles=1000)
 DRAWS = 20_000
+_UNSIGNED = "sign not printed of the univariable ratio"
 MULTIPLES = ("confounding_to_hold_no_effect", "confounding_to_no_effect")
 """Quantities: strength, in those of the strongest measured covariate, from which the interval holds no effect, and the median is none."""
 
@@ -56,7 +57,17 @@ def benchmark_estimates(study: Study, questions: Questions, seed: int) -> Iterat
             "flat",
             place,
             status_of(components) if judged.status == "ok" else judged.in_short,
-            "; ".join(filter(None, (judged.note_in_short, overruled(model, matrices, judged), *notes_of(model)))),
+            "; ".join(
+                filter(
+                    None,
+                    (
+                        _UNSIGNED * bool(matrices.sign.any()),
+                        judged.note_in_short,
+                        overruled(model, matrices, judged),
+                        *notes_of(model),
+                    ),
+                )
+            ),
             adjusted_for=covariates_of(effect),
         )
         mine = integer_seed(seed, "benchmark", key)
