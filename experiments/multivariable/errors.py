@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from retrial.experiments.multivariable.cases import CALIBRATING
-from retrial.experiments.multivariable.paper import Hidden, Test
+from retrial.experiments.multivariable.paper import Hidden, Test, units_of
 from retrial.experiments.multivariable.study import subsets
-from retrial.multivariable.statistics import SHARE_CENTRE, TILT
+from retrial.multivariable.statistics import SHARE_CENTRE, TILT, group_sizes, overall_z, univariable
 
 SUBSETS = 25
 LEVELS = (0.5, 0.9, 0.95, 0.99)
@@ -22,23 +22,49 @@ def errors_of(hidden: Hidden, effects: list[tuple[tuple[int, ...], float]]) -> I
     the root of the events; log I_jj less its expectation; effects adjusted for some covariates in SE over the root of those left out; and the
     log of the adjusted over the univariable SE."""
     names, b = hidden.model.names, hidden.model.b
-    matrix = np.linalg.inv(hidden.model.covariance)
-    alone, error = matrix @ b / np.diag(matrix), 1 / np.sqrt(np.diag(matrix))
+    matrix, place_of = np.linalg.inv(hidden.model.covariance), {name: place for place, name in enumerate(names)}
+    single, _ = (part[0] for part in univariable(matrix[None], b[None]))
+    error = 1 / np.sqrt(np.diag(matrix))
     patients = hidden.patients.covariates[list(names)].to_numpy()
     events, over_patients = hidden.patients.event.sum(), np.corrcoef(patients.T)
-    for j, name in enumerate(names):
-        printed, se = hidden.alone[name].b[0], hidden.alone[name].covariance[0, 0] ** 0.5
-        yield from ((f"z_{test}", hidden.tests[name][test] ** 0.5 - abs(alone[j] / error[j])) for test in Test)
-        yield "log_ratio", (printed - alone[j]) / se
-        yield "log_se", np.log(se / error[j])
-        yield "log_se_adjusted", np.log(hidden.model.covariance[j, j] ** 0.5 / se)
-        yield from (("phi", (matrix[j, k] * error[j] * error[k] - over_patients[j, k]) * np.sqrt(events)) for k in range(j))
-        odds = patients[:, j].mean() / (1 - patients[:, j].mean()) * np.exp(TILT * alone[j])
-        yield "share", -2 * np.log(error[j]) - np.log(events * odds / (1 + odds) ** 2) - SHARE_CENTRE
+    for unit, levels in units_of(hidden).items():
+        block = tuple(place_of[name] for name in levels)
+        yield from _of_unit(hidden, unit, block, matrix)
+        for j in block:
+            yield from (
+                ("phi", (matrix[j, k] * error[j] * error[k] - over_patients[j, k]) * np.sqrt(events))
+                for k in range(j)
+                if k not in block
+            )
+            odds = patients[:, j].mean() / (1 - patients[:, j].mean()) * np.exp(TILT * single[j])
+            yield "share", -2 * np.log(error[j]) - np.log(events * odds / (1 + odds) ** 2) - SHARE_CENTRE
     for kept, effect in effects:
         places = [0, *kept]
         quadratic = np.linalg.solve(matrix[np.ix_(places, places)], (matrix @ b)[places])[0]
         yield "subset", (effect - quadratic) / hidden.model.covariance[0, 0] ** 0.5 / np.sqrt(len(names) - len(places))
+
+
+def _of_unit(hidden: Hidden, unit: str, block: tuple[int, ...], matrix: np.ndarray) -> Iterator[Error]:
+    """Of a covariate's univariable numbers, or a factor's (kinds that end on `_level`; its overall test; its levels' shares)."""
+    alone, b = hidden.alone[unit], hidden.model.b
+    implied, error = (
+        part[0] for part in univariable(matrix[None], b[None], [block if j in block else (j,) for j in range(b.size)])
+    )
+    ending = "_level" if len(block) > 1 else ""
+    overall = overall_z(matrix[None], b[None], block)[0]
+    yield from ((f"z_{test}{ending}", hidden.tests[unit][test] ** 0.5 - overall) for test in Test)
+    for place, j in enumerate(block):
+        se = alone.covariance[place, place] ** 0.5
+        yield f"log_ratio{ending}", (alone.b[place] - implied[j]) / se
+        yield f"log_se{ending}", np.log(se / error[j])
+        yield f"log_se_adjusted{ending}", np.log(hidden.model.covariance[j, j] ** 0.5 / se)
+        yield from (("apart", matrix[j, k] / np.sqrt(matrix[j, j] * matrix[k, k])) for k in block if k != j)
+    if ending:
+        yield "reference", matrix[np.ix_(block, block)].sum(axis=1).min() / np.diag(matrix)[list(block)].max()
+        size, between = group_sizes(matrix[None], block)[0], np.linalg.inv(matrix[np.ix_(block, block)])
+        yield "weights", np.log(size.sum() / hidden.patients.event.sum())
+        if len(block) > 2:
+            yield from (("even", between[i, k] * size[0] - 1) for i, k in zip(*np.tril_indices(len(block), -1), strict=True))
 
 
 def error_table() -> pd.DataFrame:

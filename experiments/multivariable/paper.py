@@ -7,8 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from lifelines import CoxPHFitter
-from lifelines.statistics import logrank_test
+from lifelines.statistics import multivariate_logrank_test
+from scipy.stats import chi2
 
 from retrial.experiments.multivariable.cases import TREATMENT, Patients
 from retrial.study.study import Study
@@ -18,7 +20,7 @@ LEAST_GROUP = 5
 """Patients of the smaller group below which nobody compares two groups."""
 MOST, LEAST = 8, 3
 """Covariates of a model: the strongest, where more have p < 0.05 than that, or fewer."""
-SIGNIFICANT = 3.841
+SIGNIFICANT = 0.05
 LARGEST_LOG_RATIO = 3.0
 """Beyond it an estimate is on its way to infinity, and no paper prints the model."""
 
@@ -56,7 +58,7 @@ class Model:
 
 @dataclass(frozen=True, eq=False)
 class Hidden:
-    """Patients, the χ² of every candidate by test, their univariable fits and the multivariable one."""
+    """Patients, the χ² of every candidate (a factor or a covariate by itself) by test, its univariable fit and the multivariable one."""
 
     patients: Patients
     tests: dict[str, dict[Test, float]]
@@ -74,55 +76,69 @@ def cox(patients: Patients, names: tuple[str, ...]) -> tuple[Model, float]:
 
 def hide(patients: Patients, test: Test) -> Hidden | None:
     """The paper's analysis: covariates with p < 0.05 in univariable tests, and the treatment; None where no paper would print it."""
-    groups = patients.covariates.sum()
-    usable = [name for name in patients.covariates if LEAST_GROUP <= groups[name] <= patients.time.size - LEAST_GROUP]
+    usable = {unit: names for unit, names in patients.units.items() if _large(patients, names)}
     if TREATMENT not in usable or len(usable) < LEAST:
         return None
     tests, alone = {}, {}
-    for name in usable:
-        alone[name], ratio = cox(patients, (name,))
-        inside = patients.covariates[name] == 1
-        times, events = patients.time, patients.event
-        score = logrank_test(times[inside], times[~inside], events[inside], events[~inside]).test_statistic
-        wald = alone[name].b[0] ** 2 / alone[name].covariance[0, 0]
-        tests[name] = {Test.WALD: float(wald), Test.SCORE: float(score), Test.LIKELIHOOD_RATIO: ratio}
-    ranked = sorted((name for name in usable if name != TREATMENT), key=lambda name: -tests[name][test])
-    significant = [name for name in ranked if tests[name][test] > SIGNIFICANT]
+    for unit, names in usable.items():
+        alone[unit], ratio = cox(patients, names)
+        group = patients.covariates[list(names)].to_numpy() @ np.arange(1, len(names) + 1)
+        score = multivariate_logrank_test(patients.time, group, patients.event).test_statistic
+        wald = alone[unit].b @ np.linalg.solve(alone[unit].covariance, alone[unit].b)
+        tests[unit] = {Test.WALD: float(wald), Test.SCORE: float(score), Test.LIKELIHOOD_RATIO: ratio}
+    p = {unit: float(chi2.sf(tests[unit][test], len(names))) for unit, names in usable.items()}
+    ranked = sorted((unit for unit in usable if unit != TREATMENT), key=lambda unit: (p[unit], -tests[unit][test]))
+    significant = [unit for unit in ranked if p[unit] < SIGNIFICANT]
     chosen = ranked[: max(LEAST - 1, min(MOST - 1, len(significant)))]
-    model, _ = cox(patients, (TREATMENT, *(name for name in usable if name in chosen)))
+    model, _ = cox(patients, (TREATMENT, *(name for unit, names in usable.items() if unit in chosen for name in names)))
     if np.abs(model.b).max() > LARGEST_LOG_RATIO or not np.isfinite(model.covariance).all():
         return None
     return Hidden(patients, tests, alone, model)
 
 
+def _large(patients: Patients, names: tuple[str, ...]) -> bool:
+    """Every group, the rest too, is one of at least `LEAST_GROUP` patients."""
+    sizes = [int(patients.covariates[name].sum()) for name in names]
+    return min(*sizes, patients.time.size - sum(sizes)) >= LEAST_GROUP
+
+
+def units_of(hidden: Hidden) -> dict[str, tuple[str, ...]]:
+    """Factors and other covariates of the model, in its order."""
+    return {unit: names for unit, names in hidden.patients.units.items() if names[0] in hidden.model.names}
+
+
 def paper(hidden: Hidden, test: Test, given: Print, random: np.random.Generator) -> Study:
     """The study file of what is printed."""
-    names, n = hidden.model.names, hidden.patients.time.size
-    margins = _with_margins(names[1:], given, random)
+    names, n, units = hidden.model.names, hidden.patients.time.size, units_of(hidden)
+    margins = _with_margins(tuple(units)[1:], given, random)
     arm = hidden.patients.covariates[TREATMENT] == 1
+    reference = {name: unit if len(levels) > 1 else name for unit, levels in units.items() for name in levels}
     effects = {
-        name: _effect(name, names, hidden.model.b[place], hidden.model.covariance[place, place])
+        name: _effect(name, reference[name], names, hidden.model.b[place], hidden.model.covariance[place, place])
         for place, name in enumerate(names)
     }
     covariates: dict[str, dict[str, Any]] = {name: {"effect": name} for name in names}
-    for name in names:
-        if given is Print.ALL or (given is Print.ONE_RATIO and name == TREATMENT):
-            alone = hidden.alone[name]
-            effects[f"{name}_alone"] = _effect(name, (name,), alone.b[0], alone.covariance[0, 0])
-            covariates[name]["unadjusted"] = f"{name}_alone"
-        if name in margins:
-            covariates[name] |= {"baseline": name, "levels": ["yes"]}
+    for unit, levels in units.items():
+        for place, name in enumerate(levels):
+            if len(levels) > 1:
+                covariates[name] |= {"factor": unit, "test": unit}
+            if given is Print.ALL or (given is Print.ONE_RATIO and name == TREATMENT):
+                alone = hidden.alone[unit]
+                effects[f"{name}_alone"] = _effect(name, unit, (name,), alone.b[place], alone.covariance[place, place])
+                covariates[name]["unadjusted"] = f"{name}_alone"
+            if unit in margins:
+                covariates[name] |= {"baseline": unit, "levels": [name]}
     sizes = {"control": int((~arm).sum()), "experimental": int(arm.sum())}
     tree: dict[str, Any] = {
         "title": hidden.patients.name,
         "arms": {role: {"n": str(size)} for role, size in sizes.items()},
         "endpoints": {"os": {"events": {"total": {"n": str(int(hidden.patients.event.sum()))}}}},
         "effects": effects,
-        "tests": {"univariable": {"rows": {name: _row(hidden.tests[name][test]) for name in names}}},
+        "tests": {"univariable": {"rows": {unit: _row(hidden.tests[unit][test], len(levels)) for unit, levels in units.items()}}},
         "multivariable": {KEY: {"endpoint": "os", "tests": "univariable", "covariates": covariates}},
     }
     if margins:
-        variables = {name: _margin(hidden.patients.covariates[name] == 1, arm) for name in margins}
+        variables = {unit: _margin(hidden.patients.covariates[list(units[unit])] == 1, arm) for unit in margins}
         tree["baseline"] = {"variables": variables}
     if not 0 < sizes["experimental"] < n:
         tree.pop("arms")
@@ -136,9 +152,9 @@ def _with_margins(names: tuple[str, ...], given: Print, random: np.random.Genera
     return tuple(str(name) for name in random.permutation(names)[:count])
 
 
-def _effect(name: str, model: tuple[str, ...], b: float, variance: float) -> dict[str, Any]:
+def _effect(name: str, reference: str, model: tuple[str, ...], b: float, variance: float) -> dict[str, Any]:
     half = 1.959964 * np.sqrt(variance)
-    sides = {} if name == TREATMENT else {"numerator": f"{name} yes", "denominator": f"{name} no"}
+    sides = {} if name == TREATMENT else {"numerator": f"{name} yes", "denominator": f"{reference} no"}
     return {
         "endpoint": "os",
         **sides,
@@ -148,12 +164,14 @@ def _effect(name: str, model: tuple[str, ...], b: float, variance: float) -> dic
     }
 
 
-def _row(chi_square: float) -> dict[str, Any]:
-    return {"results": {"os": {"chi_square": f"{chi_square:.3f}"}}}
+def _row(chi_square: float, levels: int) -> dict[str, Any]:
+    return {"groups": levels + 1, "results": {"os": {"chi_square": f"{chi_square:.3f}"}}}
 
 
-def _margin(inside: Any, arm: Any) -> dict[str, Any]:
+def _margin(inside: pd.DataFrame, arm: Any) -> dict[str, Any]:
+    """Numbers of every level, under its covariate's name, and of the reference."""
+
     def counts(group: Any) -> dict[str, str]:
         return {"control": str(int((group & ~arm).sum())), "experimental": str(int((group & arm).sum()))}
 
-    return {"levels": {"yes": counts(inside), "no": counts(~inside)}}
+    return {"levels": {**{str(name): counts(inside[name]) for name in inside}, "no": counts(~inside.any(axis=1))}}

@@ -20,7 +20,7 @@ import pandas as pd
 from lifelines.exceptions import ConvergenceError
 
 from retrial.experiments.multivariable.cases import TESTED, Patients, thinned
-from retrial.experiments.multivariable.paper import KEY, Hidden, Print, Test, cox, hide, paper
+from retrial.experiments.multivariable.paper import KEY, Hidden, Print, Test, cox, hide, paper, units_of
 from retrial.multivariable.contradiction import contradictions
 from retrial.multivariable.posterior import Components, NormalMixture, of_matrices
 from retrial.multivariable.printed import printed_model
@@ -76,7 +76,9 @@ def truths(hidden: Hidden) -> Truths:
     """Every hidden quantity by what it is of: a subset of the other covariates' positions, a pair of positions, or one."""
     names, b = hidden.model.names, hidden.model.b
     others = range(1, len(names))
-    asked = dict.fromkeys([*((k,) for k in others), *(tuple(k for k in others if k != out) for out in others)])
+    # a factor is adjusted for, or left out, as a whole
+    units = [tuple(names.index(name) for name in levels) for levels in list(units_of(hidden).values())[1:]]
+    asked = dict.fromkeys([*units, *(tuple(k for k in others if k not in out) for out in units)])
     error = np.sqrt(np.diag(hidden.model.covariance))
     correlation = hidden.model.covariance / np.outer(error, error)
     effects = [(kept, float(cox(hidden.patients, (names[0], *(names[k] for k in kept)))[0].b[0])) for kept in asked]
@@ -145,23 +147,35 @@ def _one(task: tuple[str, int]) -> list[dict[str, Any]]:
 
 
 def summary(cases: pd.DataFrame) -> pd.DataFrame:
-    """Means by data set and kind of print, and over all data sets; coverage with its Monte Carlo error over the cases."""
+    """Means by data set and kind of print, over all data sets, and over those with factors of three or more levels.
+
+    Standard errors of coverage are over the cases of one data set, and over data sets in the rows of several: subsets of one data set share
+    its patients (and both ways of cutting its covariates), so that their cases are no independent ones.
+    """
+    factors = cases[cases["source"].str.endswith(LEVELS_OF)]
     parts = []
     for (source, given), group in [
         *cases.groupby(["source", "print"], sort=False),
         *((("all", given), group) for given, group in cases.groupby("print", sort=False)),
+        *((("all with factors", given), group) for given, group in factors.groupby("print", sort=False)),
     ]:
         row: dict[str, Any] = {"source": source, "print": given, "cases": len(group)}
+        sets = group["source"].str.removesuffix(LEVELS_OF)
         for quantity in QUANTITIES:
             covered = 100 * group[f"{quantity}_covered"]
+            independent = covered.groupby(sets).mean() if sets.nunique() > 1 else covered
             row[f"{quantity}_covered_percent"] = covered.mean()
-            row[f"{quantity}_covered_se"] = covered.std() / np.sqrt(len(group))
+            row[f"{quantity}_covered_se"] = independent.std() / np.sqrt(len(independent))
             row[f"{quantity}_error"] = group[f"{quantity}_error"].mean()
             row[f"{quantity}_width"] = group[f"{quantity}_width"].mean()
         row["contradictory_percent"] = 100 * group["contradictory"].mean()
         row["shift_mean_size"], row["se"] = group["shift"].abs().mean(), group["se"].mean()
         parts.append(row)
     return pd.DataFrame(parts)
+
+
+LEVELS_OF = "_levels"
+"""End of the name of a data set some of whose covariates stay factors of three or more levels."""
 
 
 def main(folder: Path, workers: int = 1, subsets_of_each: int = SUBSETS) -> list[str]:

@@ -13,6 +13,7 @@ from scipy import stats
 
 from retrial.audit.ratios import arithmetic as ratios
 from retrial.audit.ratios.arithmetic import Ratio
+from retrial.multivariable.events import smallest_standard_error, split_standard_error
 from retrial.study.reported import Reported
 
 
@@ -79,7 +80,7 @@ def test_p_without_one_number() -> None:
 
 @pytest.mark.parametrize("events", [4, 44, 68])
 def test_smallest_standard_error(events: int) -> None:
-    assert ratios.smallest_standard_error(events) == pytest.approx(ratios.split_standard_error(events // 2, events // 2))
+    assert smallest_standard_error(events) == pytest.approx(split_standard_error(events // 2, events // 2))
 
 
 def test_cox_standard_error_keeps_the_bounds() -> None:
@@ -97,8 +98,8 @@ def test_cox_standard_error_keeps_the_bounds() -> None:
             low, high = (beta, high) if sum(own for *_, own in risks) > sum(shares) else (low, beta)
         error = 1 / math.sqrt(sum(share * (1 - share) for share in shares))
         first = int(group[event].sum())
-        bound = ratios.split_standard_error(first, int(event.sum()) - first)
-        assert error >= bound - 1e-9 >= ratios.smallest_standard_error(int(event.sum())) - 2e-9
+        bound = split_standard_error(first, int(event.sum()) - first)
+        assert error >= bound - 1e-9 >= smallest_standard_error(int(event.sum())) - 2e-9
 
 
 def test_possible_splits() -> None:

@@ -14,24 +14,35 @@ from retrial.experiments.multivariable.paper import KEY, Print, paper
 from retrial.experiments.multivariable.study import SUBSETS, estimates, subsets, summary
 from retrial.multivariable.printed import printed_model
 from retrial.multivariable.sampler import MatrixSettings, sample
-from retrial.multivariable.statistics import LOG_RATIO_SCALE, NARROWER, NU, PHI_SCALE, SE_SCALE, SHARE_SCALE, TOLERANCE
+from retrial.multivariable.statistics import (
+    EVEN_SCALE,
+    LOG_RATIO_SCALE,
+    NARROWER,
+    NU,
+    PHI_SCALE,
+    SE_SCALE,
+    SHARE_SCALE,
+    TOLERANCE,
+    WEIGHTS_SCALE,
+)
 
 RESULTS = Path(__file__).parents[2] / "experiments" / "multivariable" / "results"
 
 
 def test_the_committed_coverage_is_what_is_claimed() -> None:
-    """Over 11 data sets of 40 subsets, 90 % intervals hold 85 to 95 % of the hidden quantities, whatever is printed."""
+    """Over 11 data sets, four of them with factors of three or four levels too, 90 % intervals hold 85 to 95 % of the hidden quantities within
+    two standard errors over data sets; what adjustment moves more often, for both of its signs are left open."""
     cases = pd.read_csv(RESULTS / "cases.csv")
     assert len(cases) == len(TESTED) * SUBSETS * len(Print)
     assert cases["patients"].between(80, 300).all()
     every = summary(cases).set_index(["source", "print"]).loc["all"]
-    for quantity in ("subset", "correlation"):
-        assert every[f"{quantity}_covered_percent"].between(85, 95).all()
-    assert 85 <= every.loc["tests", "shift_covered_percent"] <= 95
-    # within two standard errors of these bounds
-    low, high = (every["inflation_covered_percent"] + sign * 2 * every["inflation_covered_se"] for sign in (-1, 1))
-    assert (low <= 95).all()
-    assert (high >= 85).all()
+    for quantity in ("subset", "correlation", "inflation"):
+        low, high = (every[f"{quantity}_covered_percent"] + sign * 2 * every[f"{quantity}_covered_se"] for sign in (-1, 1))
+        assert (low <= 95).all()
+        assert (high >= 85).all()
+    assert every.loc["tests", "shift_covered_percent"] >= 90
+    # subsets of one data set are no independent cases: over data sets the errors are larger
+    assert every["subset_covered_se"].min() > 1.5
     # tables of one data set are hardly ever taken to contradict each other
     assert every["contradictory_percent"].max() < 2
     assert every["shift_covered_percent"].notna().sum() == 1  # elsewhere both of its ratios are printed
@@ -63,5 +74,12 @@ def test_the_errors_are_those_that_the_scales_were_taken_from() -> None:
     assert errors.loc["log_se", "size_90_percent"] <= reach * SE_SCALE
     assert errors.loc["phi", "size_90_percent"] <= 1.1 * reach * PHI_SCALE
     assert errors.loc["share", "size_90_percent"] <= reach * SHARE_SCALE
+    assert errors.loc["log_ratio_level", "size_90_percent"] <= 1.5 * reach * LOG_RATIO_SCALE
+    assert errors.loc["log_se_level", "size_90_percent"] <= 2 * reach * SE_SCALE
+    # the middle half, which scales are taken from; the tail is heavier than that of a t
+    assert errors.loc["weights", "size_50_percent"] <= float(stats.t(NU).ppf(0.75)) * WEIGHTS_SCALE
+    assert errors.loc["even", "size_95_percent"] <= EVEN_SCALE
+    # no patient is in two levels
+    assert errors.loc["reference", "least"] > 0
     # adjustment narrows no interval of a Cox model by more than the audit allows
     assert errors.loc["log_se_adjusted", "least"] > -NARROWER * TOLERANCE

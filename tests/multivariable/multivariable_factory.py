@@ -72,4 +72,6 @@ def known(b: Sequence[float], v: np.ndarray, copies: int = 1) -> Matrices:
         wider=np.ones((copies, p)),
         island=np.zeros(copies, dtype=int),
         acceptance=1.0,
+        units=tuple((place,) for place in range(p)),
+        sign=np.zeros(copies, dtype=int),
     )

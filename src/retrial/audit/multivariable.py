@@ -14,13 +14,13 @@ from retrial.multivariable.contradiction import WORDS, contradictions, key_of, s
 from retrial.multivariable.printed import PrintedModel, printed_model
 from retrial.multivariable.smallest import Distance
 from retrial.multivariable.statistics import Statistic
+from retrial.multivariable.summary import inverted
 from retrial.study.effects import Multivariable
 from retrial.study.study import Study
 
 FAMILY = "multivariable"
 FEW = 10.0
 """Events a covariate below which a multivariable model is known to go wrong (Peduzzi et al. 1995, J Clin Epidemiol 48:1503)."""
-_Z = 1.96
 
 
 def checks(study: Study) -> Iterator[Check]:
@@ -143,24 +143,31 @@ def _of_both(key: str, section: Multivariable, model: PrintedModel, place: int, 
         covariate=name,
         numbers=1,
     )
-    b, alone = model.centre[place], float(model.unadjusted[place].mean())
-    opposite = alone * b[0] < 0 and min(abs(b[0] / b[1]), abs(alone) / ((low + high) / 2)) > _Z
-    if opposite:
+    alone = float(model.unadjusted[place].mean())
+    if place in inverted(model):
+        b, error = model.centre[place]
         yield _check(
             key,
             section,
             f"{key}, {name}: univariable and multivariable ratio on opposite sides of 1",
-            significant(math.exp(b[0])),
+            significant(math.exp(b)),
             significant(math.exp(alone)),
             Verdict.CONSISTENT_ONLY_IF,
-            reading="one of both labels is reversed, or the covariates hide one another",
+            reading="one of both is upside down (printed as 1 / ratio, or under the other label), or the covariates hide one another",
+            note=f"possible inversion: {abs(b - alone) / error:.1f} standard errors apart, {abs(b + alone) / error:.1f} with one of them inverted",
             covariate=name,
         )
 
 
-_SHOWN = ("test", "ratio", "twice", "arms", "share")
+_SHOWN = ("test", "ratio", "overall", "twice", "arms", "share")
 """Kinds that have a row although they go together with the others."""
-_EMPIRICAL = {"arms": "its numbers in both arms", "share": "its share of the patients"}
+_EMPIRICAL = {
+    "arms": "its numbers in both arms",
+    "share": "its share of the patients",
+    "rest": "the reference's share of the patients",
+    "weights": "the events of its factor's levels",
+    **dict.fromkeys(("apart", "even", "reference"), "levels of a factor that exclude one another"),
+}
 
 
 def _nearest(key: str, section: Multivariable, model: PrintedModel, one: Distance) -> Check:
@@ -169,7 +176,7 @@ def _nearest(key: str, section: Multivariable, model: PrintedModel, one: Distanc
     printed, nearest = values(model, one)
     empirical = kind in _EMPIRICAL
     what = _EMPIRICAL.get(kind, WORDS[kind])
-    beside = {"twice": "its univariable ratio", "cap": "the events"}.get(kind, "the multivariable ratios")
+    beside = {"twice": "its univariable ratio", "cap": "the events", "least": "the events"}.get(kind, "the multivariable ratios")
     wrong = Verdict.CONSISTENT_ONLY_IF if empirical else Verdict.INCONSISTENT
     return _check(
         key,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from retrial.audit import mean_tests, multivariable, twice_printed
 from retrial.audit.check import FAMILIES, Check, Consequence, Decision, Verdict
@@ -12,7 +13,9 @@ from retrial.audit.counts import chi_square, count_tests, percentages, rankings,
 from retrial.audit.ratios import checks as ratio_checks
 from retrial.audit.ratios import direction, from_counts, unadjusted_test
 from retrial.audit.times import at_risk, follow_up, landmarks, medians
-from retrial.study.study import Study, replaced
+from retrial.study.fields import Interval
+from retrial.study.reported import Quantity
+from retrial.study.study import Study, replaced, value_at
 
 AUDITS: tuple[Callable[[Study], Iterator[Check]], ...] = (
     sums.checks,
@@ -56,10 +59,14 @@ def run_audit(study: Study) -> list[Check]:
 
 def iterate_audit(study: Study, audits: Iterable[Callable[[Study], Iterator[Check]]] = AUDITS) -> Iterator[Check]:
     """The checks one family after the other, for a caller that shows progress; see `run_audit`."""
-    decided = {check.decision.path: check.decision for check in repair.checks(study) if check.decision}
-    decided |= {check.decision.path: check.decision for check in ratio_checks.checks(study) if check.decision}
+    deciding = [check for checks in (repair.checks, ratio_checks.checks) for check in checks(study) if check.decision]
+    decided = {check.decision.path: check.decision for check in deciding if check.decision}
     for audit in audits:
-        for check in audit(study):
+        # a printed multivariable model is judged with the numbers that its fit will have: what is corrected is no finding twice
+        asked = apply_decisions(study, deciding) if audit is multivariable.checks else study
+        for check in audit(asked):
+            if check.decision is not None:
+                deciding.append(check)
             yield _with_consequence(check, decided)
 
 
@@ -76,8 +83,19 @@ def apply_decisions(study: Study, checks: Iterable[Check]) -> Study:
     left_out = [path for path, decision in chosen.items() if decision.consequence is Consequence.EXCLUDED]
     for path, decision in chosen.items():
         if not any(path.startswith(f"{other}.") for other in left_out):
-            study = replaced(study, path, decision.value)
+            study = replaced(study, path, _said(decision, value_at(study, path)))
     return study
+
+
+def _said(decision: Decision, printed: Any) -> Any:
+    """The value that a decision puts in a number's place, which then tells what was printed."""
+    if isinstance(decision.value, Quantity) and isinstance(printed, Quantity):
+        return dataclasses.replace(decision.value, decided=f"{decision.consequence}, printed {printed}")
+    if isinstance(decision.value, Interval) and isinstance(printed, Interval):
+        words = f"{decision.consequence}, printed {printed.lower} to {printed.upper}"
+        ends = (dataclasses.replace(end, decided=words) for end in (decision.value.lower, decision.value.upper))
+        return Interval(*ends)
+    return decision.value
 
 
 def audited(study: Study) -> tuple[list[Check], Study]:

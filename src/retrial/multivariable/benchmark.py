@@ -14,15 +14,16 @@ MEDIAN = "one more confounder, as strong as the median measured"
 
 
 def shifts(components: Components, position: int, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draws of the effect (count,), and of what leaving out each other covariate alone moves it by (count, p - 1).
+    """Draws of the effect (count,), and of what leaving out each other covariate alone moves it by (count, others).
 
-    The shift of covariate k is c'β: the effect adjusted for all less that adjusted for all but k.
+    The shift of covariate k is c'β: the effect adjusted for all less that adjusted for all but k. Levels of one factor are left out together.
     """
     beta, chosen = components.draws(seed, count)
-    others = [place for place in range(beta.shape[1]) if place != position]
     moved = []
-    for out in others:
-        c = components.adjusted_for(position, [place for place in others if place != out])
+    for out in components.units:
+        if position in out:
+            continue
+        c = components.adjusted_for(position, [place for place in range(beta.shape[1]) if place != position and place not in out])
         moved.append(beta[:, position] - np.einsum("ni,ni->n", c[chosen], beta))
     return beta[:, position], np.stack(moved, axis=1)
 

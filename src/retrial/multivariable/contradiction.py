@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from retrial.multivariable.printed import PrintedModel
+from retrial.multivariable.sampler import silent
 from retrial.multivariable.smallest import SMALL, Distance, smallest_violation
-from retrial.multivariable.statistics import TOLERANCE
+from retrial.multivariable.statistics import TOLERANCE, overall_of
 
 CONTRADICT = "the printed tables contradict each other"
 
@@ -40,8 +41,25 @@ class Contradictions:
         small = [one for one in self.named if not one.serious]
         if not small or self.status != "ok":
             return ""
-        limits = f"limits are off by at most {max(one.moved for one in small):.2f} standard errors ({SMALL:g} are allowed)"
+        limits = f"limits are off by at least {max(one.moved for one in small):.2f} standard errors (up to {SMALL:g} nothing is failed)"
         return f"{CONTRADICT} by little: {self._listed(small)}; {limits}"
+
+    @property
+    def in_short(self) -> str:
+        """The status where a reader has all of it elsewhere: in `multivariable.csv` and the audit."""
+        if self.status == "ok":
+            return "ok"
+        return "failed: contradictory print (see the multivariable model)"
+
+    @property
+    def note_in_short(self) -> str:
+        """The note, likewise."""
+        if not self.note:
+            return ""
+        most = max(one.moved for one in self.named)
+        return (
+            f"print contradictory by little (see the multivariable model): limits are off by at least {most:.2f} standard errors"
+        )
 
     def of(self, position: int) -> str:
         """What is named of one covariate."""
@@ -51,15 +69,26 @@ class Contradictions:
         return "; ".join(f"{key_of(self.model, one)}: {said(self.model, one)}" for one in items)
 
 
-def contradictions(model: PrintedModel) -> Contradictions:
-    """The one judge of a printed model's tables, for the audit and for every fit."""
-    return Contradictions(model, smallest_violation(model))
+def contradictions(model: PrintedModel, alive: Callable[[int], None] = silent) -> Contradictions:
+    """The one judge of a printed model's tables, for the audit and for every fit; `alive(0)` is called every now and then."""
+    return Contradictions(model, smallest_violation(model, alive))
 
 
 def key_of(model: PrintedModel, one: Distance) -> str:
     """Where the study file has the number."""
     keys = model.keys[one.item.covariate]
-    by_kind = {"test": keys.test, "twice": keys.test, "arms": keys.margins, "share": keys.margins, "cap": keys.effect}
+    if one.item.kind == "overall":
+        return overall_of(model, one.item.covariate).key
+    by_kind = {
+        **dict.fromkeys(("apart", "even", "reference", "weights"), keys.effect),
+        "test": keys.test,
+        "twice": keys.test,
+        "arms": keys.margins,
+        "share": keys.margins,
+        "cap": keys.effect,
+        "least": keys.effect,
+        "events": f"{keys.events}.events",
+    }
     return by_kind.get(one.item.kind, keys.unadjusted)
 
 
@@ -70,9 +99,15 @@ def said(model: PrintedModel, one: Distance) -> str:
     beside = {
         "narrower": f"above {nearest} adjusted in {keys.effect}, and adjustment narrows no interval of a Cox model",
         "twice": f"beside {keys.unadjusted} {nearest}",
-        "cap": f"where {keys.events}, {model.events:g}, allow no less than {nearest}",
+        "least": f"where {keys.events}, {model.events:g}, allow no less than {nearest}",
+        "cap": f"as the nearest matrix has it, where {keys.events}, {model.events:g}, allow no less than {nearest}",
+        "events": f"where standard errors and shares of the covariates need about {nearest}",
         "arms": f"in the information {nearest}",
+        "weights": f"where the standard errors of its levels need {nearest}",
+        **dict.fromkeys(("apart", "even", "reference"), f"{nearest} under the nearest matrix, and no patient is in two levels"),
     }.get(one.item.kind, f"under the nearest matrix {nearest}")
+    if one.item.kind == "events":
+        name = model.endpoint
     return f"{WORDS[one.item.kind]} of {name} {printed}, {beside} ({scales(one)})"
 
 
@@ -82,9 +117,17 @@ WORDS = {
     "ratio": "univariable ratio",
     "se": "SE of the univariable log ratio",
     "narrower": "SE of the univariable log ratio",
-    "cap": "SE of the adjusted log ratio",
+    "cap": "SE by its information",
+    "least": "SE of the adjusted log ratio",
+    "events": "events",
     "arms": "correlation with the arm",
     "share": "information by the share of the patients",
+    "rest": "information of the reference by its share of the patients",
+    "overall": "√χ² of the whole factor",
+    "weights": "events",
+    "even": "information shared with other levels",
+    "apart": "information shared with another level",
+    "reference": "information against the reference",
 }
 """What a number is, by its kind."""
 

@@ -7,8 +7,13 @@ same narrow distribution, strong correlations came out too low.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+LEVELS = 0.6
+"""Scale of |u| of a factor and another covariate, in that of a correlation: of 115 such pairs of Cox models of 6 data sets half are within 0.16,
+90 % within 0.39."""
 NU = 3.0
 """Degrees of freedom of a correlation: of 1,517 in Cox models of 8 public data sets half are within 0.10, 90 % within 0.27, 99 % within 0.70."""
 
@@ -49,11 +54,36 @@ def concentration_of(sd: float, size: int) -> float:
     return max(1.0, (1.0 / sd**2 - size + 1) / 2)
 
 
-def log_prior(correlation: np.ndarray, scale: float) -> np.ndarray:
-    """log Π_{i < j} t(r_ij / scale) with `NU` degrees of freedom, up to a constant, (N,), of matrices (N, p, p)."""
+def log_prior(correlation: np.ndarray, scale: float, units: Sequence[tuple[int, ...]] = ()) -> np.ndarray:
+    """log Π_{i < j} t(r_ij / scale) with `NU` degrees of freedom, up to a constant, (N,), of matrices (N, p, p).
+
+    Levels B of one factor are correlated with each other by their reference, which is no business of this prior. With what is not of the factor
+    they are in the coordinates u = L⁻¹ R_Bj, R_BB = L L', of a multivariate t of |u|: so that it is the same whichever level is the reference.
+    """
     size = correlation.shape[-1]
-    r = correlation[:, *np.tril_indices(size, -1)] / scale
-    return np.asarray(-(NU + 1) / 2 * np.log1p(r**2 / NU).sum(axis=1))
+    of = np.array([next((place for place, unit in enumerate(units) if j in unit), -1 - j) for j in range(size)])
+    block = np.array([(of == one).sum() > 1 for one in of])
+    rows, columns = np.tril_indices(size, -1)
+    plain = ~(block[rows] | block[columns])
+    r = correlation[:, rows[plain], columns[plain]] / scale
+    found = -(NU + 1) / 2 * np.log1p(r**2 / NU).sum(axis=1)
+    blocks = [unit for unit in units if len(unit) > 1]
+    for place, unit in enumerate(blocks):
+        later = {j for other in blocks[:place] for j in other} | set(unit)
+        others = [(j,) for j in range(size) if not block[j]] + [other for other in blocks if not set(other) & later]
+        found += sum(_log_prior_of_pair(correlation, LEVELS * scale, unit, other) for other in others)
+    return np.asarray(found)
+
+
+def _log_prior_of_pair(correlation: np.ndarray, scale: float, first: tuple[int, ...], second: tuple[int, ...]) -> np.ndarray:
+    """Of k levels and m others: the density over R_BC of a multivariate t of the k m numbers u = L_B⁻¹ R_BC L_C'⁻¹, so that
+    du = |R_BB|^(-m/2) |R_CC|^(-k/2) dR."""
+    roots = [np.linalg.cholesky(correlation[:, unit][:, :, unit]) for unit in (first, second)]
+    u = np.linalg.solve(roots[0], correlation[:, first][:, :, second])
+    u = np.linalg.solve(roots[1], u.swapaxes(1, 2))
+    logs = [np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1) for root in roots]
+    k, m = len(first), len(second)
+    return np.asarray(-(NU + k * m) / 2 * np.log1p((u**2).sum(axis=(1, 2)) / scale**2 / NU) - m * logs[0] - k * logs[1])
 
 
 def log_determinant(partial: np.ndarray) -> np.ndarray:

@@ -8,8 +8,9 @@ normals too, with an exact distribution function: no sampling error but that of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
@@ -60,7 +61,10 @@ class NormalMixture:
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """The joint posterior: weights (M,), means (M, p), covariances (M, p, p), with the matrices I (M, p, p) they came from."""
+    """The joint posterior: weights (M,), means (M, p), covariances (M, p, p), with the matrices I (M, p, p) they came from.
+
+    units   positions of every factor, and of every covariate by itself;  sign: as in `Matrices`
+    """
 
     weights: np.ndarray
     means: np.ndarray
@@ -70,6 +74,8 @@ class Components:
     error_sd: np.ndarray
     wider: np.ndarray
     island: np.ndarray
+    units: tuple[tuple[int, ...], ...]
+    sign: np.ndarray
 
     def linear(
         self,
@@ -135,10 +141,17 @@ class Components:
 
     def part(self, island: int) -> Components:
         """What one sampler gave, its weights adding to 1."""
-        kept = self.island == island
+        return self._where(self.island == island)
+
+    def of_sign(self, sign: int) -> Components:
+        """The part in which the treatment's univariable log ratio has a sign, where its print leaves it open."""
+        return self._where(self.sign == sign)
+
+    def _where(self, kept: np.ndarray) -> Components:
         weights = self.weights[kept]
-        parts = (self.means, self.covariances, self.information, self.error, self.error_sd, self.wider, self.island)
-        return Components(weights / weights.sum(), *(part[kept] for part in parts))
+        names = ("means", "covariances", "information", "error", "error_sd", "wider", "island", "sign")
+        parts: dict[str, Any] = {name: getattr(self, name)[kept] for name in names}
+        return replace(self, weights=weights / weights.sum(), **parts)
 
     @cached_property
     def islands(self) -> list[Components]:
@@ -194,7 +207,7 @@ def posterior(matrices: Matrices, means: np.ndarray, variances: np.ndarray) -> C
 def of_matrices(matrices: Matrices, weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> Components:
     """Components with one normal for every matrix."""
     errors = (matrices.error, matrices.error_sd, matrices.wider)
-    return Components(weights, means, covariances, matrices.information, *errors, matrices.island)
+    return Components(weights, means, covariances, matrices.information, *errors, matrices.island, matrices.units, matrices.sign)
 
 
 def _log_evidence(matrices: Matrices, means: np.ndarray, precision: np.ndarray, covariance: np.ndarray) -> np.ndarray:

@@ -7,17 +7,20 @@ particles find them. 4,000 matrices of 7 covariates take about 3 s; a test holds
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from retrial.multivariable.correlation import concentration_of, log_determinant, log_prior, matrices, pairs_of, shapes
+from retrial.multivariable.correlation import concentration_of, log_prior, matrices, pairs_of, shapes
 from retrial.multivariable.printed import PrintedModel
 from retrial.multivariable.statistics import (
+    TOLERANCE,
     Statistic,
+    inflation_by_others,
     information,
+    log_factor_prior,
     log_likelihood,
     printed_statistics,
     quadratic_error,
@@ -28,10 +31,14 @@ KEEP = 0.5
 """Effective share of the particles after one step of the temperature."""
 MOVES, LAST_MOVES = 12, 40
 """Metropolis moves of every particle at each temperature, and at the last."""
+PLAIN = 28
+"""Pairs of covariates (of 8) up to which that many moves do; more in proportion where there are more."""
 BEST_RATE = 0.28
 """Acceptance at which the steps are neither lengthened nor shortened."""
 START_SD = 0.25
 """SD of the correlations of the LKJ matrices that the particles start from."""
+PILOT = 150
+"""Particles by which it is told whether matrices carry a sign."""
 _EDGE = 1e-9
 
 
@@ -65,7 +72,8 @@ class Matrices:
     distance   (M, statistics): of every printed number from what the matrix implies, in scales of its error
     error, error_sd   (M, p): printed univariable log ratios less the implied ones, and what is unsure of them (`quadratic_error`)
     wider      (M, p): how many times a printed univariable SE is the implied one, at least 1
-    island     (M,): which sampler;  acceptance: of the last moves
+    island     (M,): which sampler;  acceptance: of the last moves;  units: as in `PrintedModel`
+    sign       (M,): of the treatment's univariable log ratio, half of either where no print decides it, else 0
     """
 
     information: np.ndarray
@@ -78,6 +86,8 @@ class Matrices:
     wider: np.ndarray
     island: np.ndarray
     acceptance: float
+    units: tuple[tuple[int, ...], ...]
+    sign: np.ndarray
 
     @property
     def correlation(self) -> np.ndarray:
@@ -86,7 +96,7 @@ class Matrices:
 
     def repeated(self, times: int) -> Matrices:
         """Each matrix so many times, for as many draws of what a prior leaves open."""
-        names = ("information", "b", "s", "distance", "error", "error_sd", "wider", "island")
+        names = ("information", "b", "s", "distance", "error", "error_sd", "wider", "island", "sign")
         more: dict[str, Any] = {name: np.repeat(getattr(self, name), times, axis=0) for name in names}
         return dataclasses.replace(self, **more)
 
@@ -95,44 +105,112 @@ class Matrices:
         """Variance inflation V_jj I_jj of every covariate, (M, p): 1 without any correlation."""
         return np.asarray(self.s**2 * np.diagonal(self.information, axis1=1, axis2=2))
 
+    @property
+    def inflation_by_others(self) -> np.ndarray:
+        """Variance inflation by what is not of the same factor, (M, p) (`statistics.inflation_by_others`)."""
+        return inflation_by_others(self.information, self.units)
 
-def sample(model: PrintedModel, settings: MatrixSettings, seed: int) -> Matrices:
-    """Matrices from the prior of correlations times the likelihood of the printed univariable results and margins; it ends whatever is printed."""
+
+def silent(_done: int) -> None:
+    """Progress that nobody watches."""
+
+
+def sample(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Callable[[int], None] = silent) -> Matrices:
+    """Matrices from the prior of correlations times the likelihood of the printed univariable results and margins; it ends whatever is printed.
+
+    Where the sign of the treatment's univariable effect is not printed, half of the matrices have each sign that any of them carry (`signs_of`).
+    `alive` is called with 0 after every move and with 1 after every sampler (`settings.islands` of them).
+    """
+    asked, signs = printed_statistics(model), signs_of(model, settings, seed, alive)
+    shares = [settings.particles // len(signs)] * len(signs)
+    shares[0] += settings.particles - sum(shares)
+    parts = []
+    for number in range(settings.islands):
+        for place, (sign, count) in enumerate(zip(signs, shares, strict=True)):
+            random = np.random.default_rng([seed, number] if len(signs) == 1 else [seed, number, place])
+            part = _Island(_signed(model, sign), asked, settings, random, count)
+            rate = part.run(alive)
+            parts.append((number, sign, rate, part.values()))
+        alive(1)
+    b, s, matrix, distance = (np.concatenate([values[place] for *_, values in parts]) for place in range(4))
+    island = np.concatenate([np.full(len(values[0]), number) for number, *_, values in parts])
+    sides = (
+        np.concatenate([np.full(len(values[0]), sign) for _, sign, _, values in parts])
+        if len(signs) > 1
+        else np.zeros(len(b), dtype=int)
+    )
+    errors = quadratic_error(model, matrix, b)
+    return Matrices(
+        matrix, b, s, asked, distance, *errors, island, float(np.mean([rate for _, _, rate, _ in parts])), model.units, sides
+    )
+
+
+def signs_of(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Callable[[int], None] = silent) -> tuple[int, ...]:
+    """Signs of the treatment's univariable log ratio between which nothing printed decides; (0,) where it is printed, or there is no treatment.
+
+    Of a printed test without its ratio both, where no more numbers are beyond the tolerance under one than under the other, by samplers of `PILOT`
+    particles: the prior of correlations does not decide which the paper would have printed.
+    """
+    place = model.treatment
+    if place is None or np.isfinite(model.unadjusted[place, 0]) or not np.isfinite(model.test[place, 0]) or model.side[place]:
+        return (0,)
     asked = printed_statistics(model)
-    parts = [_Island(model, asked, settings, np.random.default_rng([seed, island])) for island in range(settings.islands)]
-    rates = [part.run() for part in parts]
-    b, s, matrix, distance = (np.concatenate([part.values()[place] for part in parts]) for place in range(4))
-    island = np.repeat(np.arange(settings.islands), settings.particles)
-    return Matrices(matrix, b, s, asked, distance, *quadratic_error(model, matrix, b), island, float(np.mean(rates)))
+    far = {}
+    for sign in (-1, 1):
+        pilot = _Island(_signed(model, sign), asked, settings, np.random.default_rng([seed, 2 + sign]), PILOT)
+        pilot.run(alive)
+        far[sign] = float(np.median((np.abs(pilot.values()[3]) > TOLERANCE).sum(axis=1)))
+    least = min(far.values())
+    carried = tuple(sign for sign in (-1, 1) if far[sign] == least)
+    return carried if len(carried) == 2 else (0,)
+
+
+def _signed(model: PrintedModel, sign: int) -> PrintedModel:
+    """The model as if the study file said the side of the treatment's univariable ratio."""
+    if not sign or model.treatment is None:
+        return model
+    side = model.side.copy()
+    side[model.treatment] = sign
+    return dataclasses.replace(model, side=side)
 
 
 class _Island:
     """Particles: unbounded partial correlations x = atanh z, and which pair (b, s) of each covariate's pool.
 
-    They start as LKJ matrices, which can be drawn; what makes these the prior's is annealed together with the likelihood.
+    They start as LKJ matrices, which can be drawn (partial correlations within a factor uniform); what makes these the prior's is annealed
+    together with the likelihood.
     """
 
     def __init__(
-        self, model: PrintedModel, asked: Sequence[Statistic], settings: MatrixSettings, random: np.random.Generator
+        self,
+        model: PrintedModel,
+        asked: Sequence[Statistic],
+        settings: MatrixSettings,
+        random: np.random.Generator,
+        particles: int,
     ) -> None:
         self.model, self.asked, self.random = model, asked, random
-        self.scale_of_prior, self.concentration = settings.correlation_scale, concentration_of(START_SD, model.size)
-        self.shape = shapes(model.size, self.concentration)
-        z = 2 * random.beta(self.shape, self.shape, (settings.particles, pairs_of(model.size))) - 1
+        self.scale_of_prior = settings.correlation_scale
+        # levels of one factor share a reference, and are correlated by it at any strength
+        self.shape = np.where(model.within, 1.0, shapes(model.size, concentration_of(START_SD, model.size)))
+        self.uniform = shapes(model.size, 1.0)
+        z = 2 * random.beta(self.shape, self.shape, (particles, pairs_of(model.size))) - 1
         self.x = np.arctanh(np.clip(z, -1 + _EDGE, 1 - _EDGE))
-        self.chosen = random.integers(model.pools.shape[1], size=(settings.particles, model.size))
+        self.chosen = random.integers(model.pools.shape[1], size=(particles, model.size))
         self.prior, self.likelihood = self._prior(self.x), self._likelihood(self.x, self.chosen)
         self.scale = 1.0
 
-    def run(self) -> float:
-        """From the prior to the posterior; the acceptance of the last moves."""
+    def run(self, alive: Callable[[int], None]) -> float:
+        """From the prior to the posterior; the acceptance of the last moves. `alive(0)` is called after every move."""
         temperature, rate = 0.0, 0.0
         while temperature < 1.0:
             step = self._next(temperature)
             self._resample(step * self.likelihood)
             temperature = min(1.0, temperature + step)
-            for _ in range(MOVES if temperature < 1.0 else LAST_MOVES):
+            more = max(1.0, self.x.shape[1] / PLAIN)
+            for _ in range(round(more * (MOVES if temperature < 1.0 else LAST_MOVES))):
                 rate = self._move(temperature)
+                alive(0)
         return rate
 
     def values(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -150,15 +228,20 @@ class _Island:
         return np.clip(np.tanh(x), -1 + _EDGE, 1 - _EDGE)
 
     def _prior(self, x: np.ndarray) -> np.ndarray:
-        """Log density of x where the particles start, LKJ: (1 - z²)^(a - 1), and dz/dx = 1 - z²."""
+        """Log density of x where the particles start: (1 - z²)^(a - 1), and dz/dx = 1 - z²."""
         return np.asarray((-2 * self.shape * np.logaddexp(x, -x)).sum(axis=1))
 
     def _likelihood(self, x: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """Log likelihood of what is printed, and of the prior against the LKJ distribution that the particles start from."""
+        """Log likelihood of what is printed, and of the prior against the distribution that the particles start from.
+
+        Matrices are uniform where a is that of LKJ(1), so that the start has the density Π (1 - z²)^(a - a_1) over matrices.
+        """
         (b, s), z = self._pairs(chosen), self._partial(x)
         correlation = matrices(z, self.model.size)
-        prior = log_prior(correlation, self.scale_of_prior) - (self.concentration - 1) * log_determinant(z)
-        return prior + log_likelihood(residuals(self.model, self.asked, information(correlation, s), b))
+        start = np.log1p(-(z**2)) @ (self.shape - self.uniform)
+        matrix = information(correlation, s)
+        prior = log_prior(correlation, self.scale_of_prior, self.model.units) + log_factor_prior(self.model.blocks, matrix)
+        return prior - start + log_likelihood(residuals(self.model, self.asked, matrix, b))
 
     def _next(self, temperature: float) -> float:
         """The step after which `KEEP` of the particles are effective, by bisection."""

@@ -5,23 +5,35 @@ One answer for the audit and for the fits: which printed numbers contradict each
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from scipy import optimize
 
 from retrial.multivariable.correlation import matrices, pairs_of
+from retrial.multivariable.events import smallest_standard_error
 from retrial.multivariable.printed import PrintedModel
+from retrial.multivariable.sampler import silent
 from retrial.multivariable.statistics import (
+    APART_SCALE,
+    EVEN_SCALE,
+    LEAST,
     NARROWER,
     NU,
+    OF_FACTOR,
+    SHARE_SCALE,
     TOLERANCE,
+    UNIVARIABLE,
+    WEIGHTS_SCALE,
     Statistic,
+    group_sizes,
     information,
     log_likelihood,
     outside,
+    overall_of,
+    overall_z,
     printed_statistics,
     residuals,
     tested,
@@ -68,32 +80,71 @@ class Distance:
         return self.named and self.moved > SMALL
 
 
-def smallest_violation(model: PrintedModel) -> tuple[Distance, ...]:
+def smallest_violation(model: PrintedModel, alive: Callable[[int], None] = silent) -> tuple[Distance, ...]:
     """Every printed number beside the nearest information matrix, and beside what is printed of the same covariate elsewhere.
 
     Of all matrices that were tried, the one under which the fewest numbers are beyond the tolerance, then the likeliest. Least squares over
     the partial correlations of the estimates, and over estimates and standard errors within their rounding; where no matrix
     carries all numbers, also with each of the furthest left out in turn. It ends after at most (`STARTS` + 2 `LEFT_OUT`) x 60 steps.
+    Where another number of events makes most of what is named about the events go away, the events are what is named.
+    `alive(0)` is called after every least squares.
     """
+    found = _violation(model, alive)
+    blamed = [one for one in found if one.named and one.item.kind in OF_EVENTS]
+    if len({one.item.covariate for one in blamed}) < 2:
+        return found
+    events = _events_needed(model, found)
+    other = _violation(replace(model, events=events, least_se=_least_of(model, events)), alive)
+    still = [one for one in other if one.named and one.item.kind in OF_EVENTS]
+    if 2 * len(still) > len(blamed) or sum(one.named for one in other) >= sum(one.named for one in found):
+        return found
+    far = float(np.log(events / model.events))
+    said = Distance(Statistic("events", 0), -far / (SHARE_SCALE / TOLERANCE), model.events, events, _Z * abs(far) / 2)
+    return (*other, said)
+
+
+OF_EVENTS = ("cap", "least", "share", "rest", "weights")
+"""Kinds in which the events stand."""
+
+
+def _events_needed(model: PrintedModel, found: Sequence[Distance]) -> float:
+    """The events that the numbers ask for: the middle of what the groups' shares say, and no fewer than the standard errors need."""
+    logs = [one.scales * one.item.scale for one in found if one.item.kind in ("share", "rest")]
+    middle = model.events * float(np.exp(np.median(logs))) if logs else model.events
+    errors = model.pools[:, :, 1].max(axis=1)[model.least_se > 0]
+    return max(middle, float((4.0 / errors**2).max(initial=0.0)))
+
+
+def _least_of(model: PrintedModel, events: float) -> np.ndarray:
+    """The smallest SE by another number of events."""
+    return np.where(model.least_se > 0, smallest_standard_error(events) * (1 - 1e-9), 0.0)
+
+
+def _violation(model: PrintedModel, alive: Callable[[int], None]) -> tuple[Distance, ...]:
     asked = printed_statistics(model)
-    best = _nearest(model, asked)
-    matrix, b = _matrix(model, best[None])
+    best = _nearest(model, asked, alive)
+    matrix, b = matrix_at(model, best[None])
     scales = residuals(model, asked, matrix, b)[0]
     found = [_of_matrix(model, item, float(far), matrix[0], b[0]) for item, far in zip(asked, scales, strict=True)]
     twice = [item for place in range(model.size) for item in _twice(model, place)]
-    narrow = {item.item.covariate for item in twice if item.item.kind == "narrower" and item.named}
-    # an adjusted SE below the univariable one is the same finding, and says more
-    return (*(one for one in found if not (one.item.kind == "se" and one.item.covariate in narrow)), *twice)
+    # an adjusted SE below the univariable one, or below the least, is the same finding, and says more
+    known = {("se" if one.item.kind == "narrower" else "cap", one.item.covariate) for one in twice if one.named}
+    return (*(one for one in found if (one.item.kind, one.item.covariate) not in known), *twice)
 
 
-def _nearest(model: PrintedModel, asked: Sequence[Statistic]) -> np.ndarray:
+def _nearest(model: PrintedModel, asked: Sequence[Statistic], alive: Callable[[int], None]) -> np.ndarray:
     """The point (partial correlations, b, s) of the nearest matrix."""
     size, random = model.size, np.random.default_rng(0)
-    centre = np.concatenate([np.zeros(pairs_of(size)), *model.centre.T])
+    # levels of one factor share a reference
+    flat = np.where(model.within, 0.5, 0.0)
+    centre = np.concatenate([flat, *model.centre.T])
     tried = [centre]
     for start in range(STARTS if asked else 0):
-        z = random.uniform(-0.3, 0.3, pairs_of(size)) if start else np.zeros(pairs_of(size))
+        z = flat + random.uniform(-0.3, 0.3, pairs_of(size)) * (start > 0)
         tried.append(_least_squares(model, asked, np.concatenate([z, *model.centre.T])))
+        alive(0)
+        if _fits(model, asked, tried[-1]):
+            return tried[-1]
     ranks = [_rank(model, asked, x) for x in tried]
     best = tried[ranks.index(min(ranks))]
     if min(ranks)[0] == 0:
@@ -101,10 +152,17 @@ def _nearest(model: PrintedModel, asked: Sequence[Statistic]) -> np.ndarray:
     furthest = np.argsort(-np.abs(_distances(model, asked, best[None])[0]), kind="stable")[:LEFT_OUT]
     for place in furthest:
         others = [item for other, item in enumerate(asked) if other != place]
-        tried += [_least_squares(model, others, start) for start in (best, centre)]
+        for x in (best, centre):
+            tried.append(_least_squares(model, others, x))
+            alive(0)
     ranks = [_rank(model, asked, x) for x in tried]
     best = tried[ranks.index(min(ranks))]
     return min((best, _least_squares(model, asked, best, robust=True)), key=lambda x: _rank(model, asked, x))
+
+
+def _fits(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> bool:
+    """Whether nothing is left to be found: every number within half of a scale."""
+    return bool(np.abs(_distances(model, asked, x[None])).max(initial=0.0) < 0.5)
 
 
 def _rank(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> tuple[int, float]:
@@ -114,27 +172,43 @@ def _rank(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> tup
 
 
 def _least_squares(model: PrintedModel, asked: Sequence[Statistic], start: np.ndarray, *, robust: bool = False) -> np.ndarray:
-    """A minimum of the sum of squares; robust: of log(1 + d² / 4), the likelihood's own loss, which leaves a wrong number alone."""
+    """The nearest point to all that is asked."""
+    return least_squares(model, lambda x: _distances(model, asked, x), start, robust=robust)
+
+
+def least_squares(
+    model: PrintedModel, distances: Callable[[np.ndarray], np.ndarray], start: np.ndarray, *, robust: bool = False
+) -> np.ndarray:
+    """A minimum over partial correlations, b and s of the sum of squares of `distances` (of points (N, variables), (N, numbers)).
+
+    robust: of log(1 + d² / 4), the likelihood's own loss, which leaves a wrong number alone.
+    """
     size = model.size
     low, high = (np.concatenate([np.full(pairs_of(size), sign * _FURTHEST), *_rounding(model, sign)]) for sign in (-1, 1))
 
-    def distances(x: np.ndarray) -> np.ndarray:
-        return np.asarray(_distances(model, asked, x[None])[0])
+    def of_one(x: np.ndarray) -> np.ndarray:
+        return np.asarray(distances(x[None])[0])
 
     def jacobian(x: np.ndarray) -> np.ndarray:
-        return _jacobian(model, asked, x)
+        """(numbers, variables), by forward differences away from the bounds, all in one pass."""
+        steps = np.where(x > 0, -_STEP, _STEP)
+        found = distances(np.vstack([x, x + np.diag(steps)]))
+        return np.asarray(((found[1:] - found[0]) / steps[:, None]).T)
 
     at = np.clip(start, low + 1e-12, high - 1e-12)
     loss: Literal["cauchy", "linear"] = "cauchy" if robust else "linear"
-    found = optimize.least_squares(distances, at, jac=jacobian, bounds=(low, high), max_nfev=_STEPS, loss=loss, f_scale=NU**0.5)
+    found = optimize.least_squares(of_one, at, jac=jacobian, bounds=(low, high), max_nfev=_STEPS, loss=loss, f_scale=NU**0.5)
     return np.asarray(found.x)
 
 
 def _of_matrix(model: PrintedModel, item: Statistic, scales: float, matrix: np.ndarray, b: np.ndarray) -> Distance:
     """A number beside what the nearest matrix implies."""
     j = item.covariate
-    alone, error = (float(part[0, j]) for part in univariable(matrix[None], b[None]))
+    fitted = model.fitted if item.kind in UNIVARIABLE else ()
+    alone, error = (float(part[0, j]) for part in univariable(matrix[None], b[None], fitted))
     match item.kind:
+        case kind if kind in OF_FACTOR:
+            return _of_levels(model, item, scales, matrix, b)
         case "test":
             printed, nearest = tested(model, j), abs(alone / error)
             moved = abs(outside(nearest, *model.test[j]))
@@ -155,13 +229,35 @@ def _of_matrix(model: PrintedModel, item: Statistic, scales: float, matrix: np.n
             printed = nearest * float(np.exp(-scales * item.scale))
             moved = _Z * abs(scales) * item.scale / 2
         case _:
-            printed, nearest = float(model.centre[j, 1]), 2 / np.sqrt(model.events)
+            printed, nearest = error, float(model.least_se[j])
             moved = _Z * abs(scales) * item.scale / 2
     return Distance(item, scales, printed, float(nearest), float(moved))
 
 
+def _of_levels(model: PrintedModel, item: Statistic, scales: float, matrix: np.ndarray, b: np.ndarray) -> Distance:
+    """What is known of all levels of a factor, beside the nearest matrix."""
+    j, block = item.covariate, model.blocks[item.covariate]
+    if item.kind == "overall":
+        printed = overall_of(model, j)
+        nearest = float(overall_z(matrix[None], b[None], block)[0])
+        return Distance(item, scales, printed.middle, nearest, abs(float(outside(nearest, *printed.ends))))
+    if item.kind == "weights":
+        size = float(group_sizes(matrix[None], block)[0].sum())
+        return Distance(item, scales, model.events, size, _Z * abs(scales) * WEIGHTS_SCALE / 2)
+    if item.kind == "rest":
+        nearest = float(matrix[np.ix_(block, block)].sum())
+        return Distance(item, scales, nearest * float(np.exp(-scales * item.scale)), nearest, _Z * abs(scales) * item.scale / 2)
+    scaled = scales * (EVEN_SCALE if item.kind == "even" else APART_SCALE)
+    return Distance(item, scales, 0.0, scaled, abs(scaled) * _Z)
+
+
 def _twice(model: PrintedModel, place: int) -> Iterator[Distance]:
-    """What needs no matrix: an adjusted SE below the univariable one, and a univariable test beside its own ratio."""
+    """What needs no matrix: a SE below what the events allow, an adjusted SE below the univariable one, and a univariable test beside its own
+    ratio."""
+    if model.least_se[place]:
+        below = min(float(np.log(model.pools[place, :, 1].max() / model.least_se[place])), 0.0)
+        found = Statistic("least", place), below / LEAST, float(model.centre[place, 1]), float(model.least_se[place])
+        yield Distance(*found, _Z * abs(below))
     if not np.isfinite(model.unadjusted_se[place, 0]):
         return
     low, high = (float(end) for end in model.unadjusted_se[place])
@@ -190,7 +286,7 @@ def _rounding(model: PrintedModel, sign: int) -> tuple[np.ndarray, np.ndarray]:
     return ends[:, 0] + sign * 1e-9, ends[:, 1] + sign * 1e-9
 
 
-def _matrix(model: PrintedModel, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def matrix_at(model: PrintedModel, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """I and b of points (N, pairs + 2 p)."""
     pairs = pairs_of(model.size)
     b, s = x[:, pairs : pairs + model.size], x[:, pairs + model.size :]
@@ -198,12 +294,4 @@ def _matrix(model: PrintedModel, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _distances(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> np.ndarray:
-    return residuals(model, asked, *_matrix(model, x))
-
-
-def _jacobian(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> np.ndarray:
-    """(statistics, variables), by forward differences away from the bounds, all in one pass."""
-    steps = np.where(x > 0, -_STEP, _STEP)
-    points = np.vstack([x, x + np.diag(steps)])
-    found = _distances(model, asked, points)
-    return np.asarray(((found[1:] - found[0]) / steps[:, None]).T)
+    return residuals(model, asked, *matrix_at(model, x))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retrial.multivariable.printed import PrintedModel
+from retrial.multivariable.printed import Overall, PrintedModel
 
 NU = 4.0
 """Degrees of freedom of every error: the middle is narrow, and a number that is wrong must not carry the others along."""
@@ -32,12 +32,22 @@ PHI_SCALE = 0.5
 SHARE_SCALE, SHARE_CENTRE, TILT = 0.1, -0.05, 0.75
 """Scale and middle of log I_jj against log(d w (1 - w)), d events, w the share of the group among those who have them: its share of the
 patients, its odds times the univariable ratio to the power `TILT` (between the start, 0, and the hazards' shares, 1)."""
+APART_SCALE = 0.005
+"""Scale of a correlation of information between exclusive groups above 0, in a Cox model always at or below it but for the quadratic form."""
+WEIGHTS_SCALE, WEIGHTS_CENTRE = 0.04, -0.02
+"""Scale and middle of the log of `share_of_events`."""
+EVEN_SCALE = 0.03
+"""Scale of an off-diagonal of the inverse information of three or more levels, over their mean, about 1."""
+OVERALL_GROWTH = 0.08
+"""`Z_GROWTH` of the root of a factor's χ²: score and Wald tests of several degrees of freedom are further apart."""
 CAP_SCALE = 0.01
-"""Scale of the excess of log I_jj over log(d / 4), the most that d events tell of two groups."""
+"""Scale of the excess of log I_jj over the most that the events tell of two groups."""
 SUBSET_ERROR = 0.055
 """SD of an estimate adjusted for some covariates against its quadratic form, in standard errors, times the root of the covariates left out."""
 TEST_ERROR = 0.1
 """SD of |z| of one univariable test against that of another (Wald, score, likelihood ratio)."""
+LEAST = 0.001 / TOLERANCE
+"""Scale of the log of a printed standard error below the least that the events allow, which holds of every Cox model exactly: the audit's rule."""
 NARROWER = 0.01 / TOLERANCE
 """Scale of the log of the adjusted over the univariable standard error, where it is below 0: at least -0.0015 in 843 covariates of real Cox
 models, so that -0.01, seven times that, is named."""
@@ -48,17 +58,28 @@ class Statistic:
     """One printed number: its kind and the covariate it is of.
 
     test, ratio, se   univariable |z|, log ratio and standard error, beside a matrix;  arms, share: the group's numbers in the baseline table
-    cap        a standard error beside the least that the events allow
+    cap        information of a group beside the most that the events tell;  least: a printed standard error beside the least that they allow
+    events     the events beside the standard errors and shares of all covariates
     narrower   the adjusted standard error beside the univariable one;  twice: the univariable test beside the univariable ratio
+    overall    √χ² of a whole factor, under its first level
+    apart, reference   no patient is in two levels of a factor: information between `covariate` and `other` at most 0, and between
+               `covariate` and the reference (the rest of its row) at least 0;  weights: the levels' events, of `group_sizes`, add to those that are
+               printed;  even: of three or more levels the inverse information's off-diagonals are alike
+    rest       the reference's share of the patients, as `share`
     """
 
     kind: str
     covariate: int
+    other: int = -1
 
     @property
     def scale(self) -> float:
         """Of a kind whose errors are of the log information."""
-        return SHARE_SCALE if self.kind == "share" else CAP_SCALE
+        return SHARE_SCALE if self.kind in ("share", "rest") else CAP_SCALE
+
+
+UNIVARIABLE, OF_FACTOR = ("test", "ratio", "se"), ("overall", "apart", "reference", "weights", "rest", "even")
+"""Kinds that are of a printed univariable model, and those that are of all levels of a factor."""
 
 
 def printed_statistics(model: PrintedModel) -> tuple[Statistic, ...]:
@@ -72,10 +93,17 @@ def printed_statistics(model: PrintedModel) -> tuple[Statistic, ...]:
             "se": np.isfinite(model.unadjusted_se[place, 0]),
             "arms": np.isfinite(model.with_treatment[place]) and model.treatment not in (None, place),
             "share": np.isfinite(model.share[place]) and model.events_printed,
-            "cap": model.events_printed and not model.per_unit[place],
+            "cap": bool(model.least_se[place]),
+            "reference": len(model.blocks[place]) > 1,
         }
         found += [Statistic(kind, place) for kind, there in has.items() if there]
-    return tuple(found)
+        later = [other for other in model.blocks[place] if other > place]
+        found += [Statistic("apart", place, other) for other in later]
+        found += [Statistic("even", place, other) for other in later if len(model.blocks[place]) > 2]
+        if model.events_printed and len(model.blocks[place]) > 1 and model.blocks[place][0] == place:
+            left = 1.0 - float(model.share[list(model.blocks[place])].sum())
+            found += [Statistic("weights", place), *([Statistic("rest", place)] if 0 < left < 1 else [])]
+    return (*found, *(Statistic("overall", test.block[0]) for test in model.overall))
 
 
 def information(correlation: np.ndarray, se: np.ndarray) -> np.ndarray:
@@ -83,10 +111,71 @@ def information(correlation: np.ndarray, se: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.inv(correlation) / (se[:, :, None] * se[:, None, :]))
 
 
-def univariable(matrix: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Univariable estimates (I b)_j / I_jj and standard errors I_jj^(-1/2), (N, p) each."""
-    diagonal = np.diagonal(matrix, axis1=1, axis2=2)
-    return np.einsum("nij,nj->ni", matrix, b) / diagonal, 1.0 / np.sqrt(diagonal)
+def univariable(matrix: np.ndarray, b: np.ndarray, fitted: Sequence[tuple[int, ...]] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """Univariable estimates and standard errors, (N, p) each: of a covariate by itself (I b)_j / I_jj and I_jj^(-1/2).
+
+    `fitted` says for each covariate which ones its univariable model holds: of levels B of a factor, fitted together, I_BB⁻¹ (I b)_B
+    and the roots of the diagonal of I_BB⁻¹.
+    """
+    diagonal, score = np.diagonal(matrix, axis1=1, axis2=2), np.einsum("nij,nj->ni", matrix, b)
+    alone, error = score / diagonal, 1.0 / np.sqrt(diagonal)
+    for place, block in enumerate(fitted):
+        if len(block) > 1:
+            covariance = np.linalg.inv(matrix[:, block][:, :, block])
+            row = block.index(place)
+            alone[:, place] = np.einsum("nj,nj->n", covariance[:, row], score[:, block])
+            error[:, place] = np.sqrt(covariance[:, row, row])
+    return alone, error
+
+
+def inflation_by_others(matrix: np.ndarray, units: Sequence[tuple[int, ...]]) -> np.ndarray:
+    """Variance inflation by what is not of the same factor, (N, p): V_jj I_jj of a covariate by itself, of the k levels B of a factor
+    (|V_BB| |I_BB|)^(1/k) (Fox and Monette 1992, J Am Stat Assoc 87:178), the same for each and whichever level is the reference."""
+    covariance = np.linalg.inv(matrix)
+    found = np.diagonal(covariance, axis1=1, axis2=2) * np.diagonal(matrix, axis1=1, axis2=2)
+    for block in units:
+        if len(block) > 1:
+            logs = [np.linalg.slogdet(part[:, block][:, :, block])[1] for part in (covariance, matrix)]
+            found[:, block] = np.exp((logs[0] + logs[1]) / len(block))[:, None]
+    return found
+
+
+def overall_z(matrix: np.ndarray, b: np.ndarray, block: tuple[int, ...]) -> np.ndarray:
+    """√ of the Wald χ² of a factor's levels fitted together, β' I_BB β = (I b)_B' I_BB⁻¹ (I b)_B, (N,)."""
+    score = np.einsum("nij,nj->ni", matrix, b)[:, block]
+    inside = matrix[:, block][:, :, block]
+    return np.asarray(np.sqrt(np.maximum(np.einsum("nj,nj->n", score, np.linalg.solve(inside, score[:, :, None])[..., 0]), 0.0)))
+
+
+def group_sizes(matrix: np.ndarray, block: tuple[int, ...]) -> np.ndarray:
+    """Events d w of the reference and of every level of a factor, (N, 1 + k), that its information has; at most 0 where no groups have it.
+
+    Of shares w among d events it is d (diag(w) - w w'), whose inverse is (diag(1 / w) + 1 1' / w_0) / d: the off-diagonals are 1 / (d w_0).
+    """
+    covariance, size = np.linalg.inv(matrix[:, block][:, :, block]), len(block)
+    diagonal = np.diagonal(covariance, axis1=1, axis2=2)
+    between = (covariance.sum(axis=(1, 2)) - diagonal.sum(axis=1)) / (size * (size - 1))
+    parts = np.column_stack([between, diagonal - between[:, None]])
+    return np.asarray(1.0 / np.where(np.abs(parts) < _LEAST, _LEAST, parts))
+
+
+def log_factor_prior(blocks: Sequence[tuple[int, ...]], matrix: np.ndarray) -> np.ndarray:
+    """Log density, (N,), of the correlations within factors under shares of their groups that are uniform (Dirichlet(1, ..., 1)).
+
+    With c = d w of `group_sizes` and log d flat it is Π c² / (Σ c)^(1 + k) over the inverse information: exact for two levels beside the
+    reference, where c is all that there is. The same whichever level is the reference.
+    """
+    found = np.zeros(matrix.shape[0])
+    for block in dict.fromkeys(block for block in blocks if len(block) > 1):
+        size = group_sizes(matrix, block)
+        right = (size > 0).all(axis=1)
+        size = np.where(right[:, None], size, 1.0)
+        found += np.where(right, 2 * np.log(size).sum(axis=1) - size.shape[1] * np.log(size.sum(axis=1)), _NO_GROUPS)
+    return found
+
+
+_NO_GROUPS = -60.0
+_LEAST = 1e-6
 
 
 def quadratic_error(model: PrintedModel, matrix: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -95,7 +184,7 @@ def quadratic_error(model: PrintedModel, matrix: np.ndarray, b: np.ndarray) -> t
 
     Where only a test is printed, the log ratio is its |z| times I_jj^(-1/2), with the sign that the matrix implies.
     """
-    alone, error = univariable(matrix, b)
+    alone, error = univariable(matrix, b, model.fitted)
     middle = model.unadjusted.mean(axis=1)
     z = model.test.mean(axis=1)
     only = np.isfinite(z) & ~np.isfinite(middle)
@@ -107,31 +196,76 @@ def quadratic_error(model: PrintedModel, matrix: np.ndarray, b: np.ndarray) -> t
 
 def residuals(model: PrintedModel, asked: Sequence[Statistic], matrix: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Distance of every printed number, rounding taken off, from what a matrix implies, in scales of its error: (N, statistics)."""
-    alone, error = univariable(matrix, b)
+    fitted, single = univariable(matrix, b, model.fitted), univariable(matrix, b)
     found = np.empty((matrix.shape[0], len(asked)))
     for column, item in enumerate(asked):
-        found[:, column] = _distance(model, item, matrix, alone, error)
+        if item.kind in UNIVARIABLE:
+            found[:, column] = _of_univariable(model, item, *fitted)
+        elif item.kind in OF_FACTOR:
+            found[:, column] = _of_factor(model, item, matrix, b)
+        else:
+            found[:, column] = _distance(model, item, matrix, *single)
     return found
 
 
-def _distance(model: PrintedModel, item: Statistic, matrix: np.ndarray, alone: np.ndarray, error: np.ndarray) -> np.ndarray:
+def _of_factor(model: PrintedModel, item: Statistic, matrix: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Distances of what is known of all levels of a factor together."""
+    j, block = item.covariate, model.blocks[item.covariate]
+    match item.kind:
+        case "overall":
+            test = overall_of(model, j)
+            return outside(overall_z(matrix, b, block), *test.ends) / (Z_SCALE + OVERALL_GROWTH * test.middle)
+        case "apart":
+            together = matrix[:, j, item.other] / np.sqrt(matrix[:, j, j] * matrix[:, item.other, item.other])
+            return np.maximum(together, 0.0) / APART_SCALE
+        case "reference":
+            return np.minimum(matrix[:, j][:, block].sum(axis=1) / matrix[:, j, j], 0.0) / APART_SCALE
+        case "rest":
+            inside = matrix[:, block][:, :, block].sum(axis=(1, 2))
+            alone = -np.einsum("nij,nj->ni", matrix, b)[:, block].sum(axis=1) / inside
+            return _share_distance(model, 1.0 - float(model.share[list(block)].sum()), np.log(inside), alone)
+        case "even":
+            size, covariance = group_sizes(matrix, block), np.linalg.inv(matrix[:, block][:, :, block])
+            between = covariance[:, block.index(j), block.index(item.other)]
+            return np.asarray((between * size[:, 0] - 1.0) / EVEN_SCALE)
+    size = np.maximum(group_sizes(matrix, block), 0.0).sum(axis=1)
+    return np.asarray((np.log(np.maximum(size, _LEAST) / model.events) - WEIGHTS_CENTRE) / WEIGHTS_SCALE)
+
+
+def _share_distance(model: PrintedModel, share: float, log_information: np.ndarray, alone: np.ndarray) -> np.ndarray:
+    """Log information of a group by itself beside log(d w (1 - w))."""
+    odds = share / (1 - share) * np.exp(TILT * alone)
+    return np.asarray((log_information - np.log(model.events) - np.log(odds) + 2 * np.log1p(odds) - SHARE_CENTRE) / SHARE_SCALE)
+
+
+def overall_of(model: PrintedModel, position: int) -> Overall:
+    """The test of the factor that a covariate is a level of."""
+    return next(test for test in model.overall if position in test.block)
+
+
+def _of_univariable(model: PrintedModel, item: Statistic, alone: np.ndarray, error: np.ndarray) -> np.ndarray:
     j = item.covariate
     match item.kind:
         case "test":
-            return outside(np.abs(alone[:, j] / error[:, j]), *model.test[j]) / z_scale(tested(model, j))
+            z = alone[:, j] / error[:, j]
+            z = z * model.side[j] if model.side[j] else np.abs(z)
+            return outside(z, *model.test[j]) / z_scale(tested(model, j))
         case "ratio":
             return outside(alone[:, j], *model.unadjusted[j]) / (LOG_RATIO_SCALE * error[:, j])
-        case "se":
-            return outside(np.log(error[:, j]), *np.log(model.unadjusted_se[j])) / SE_SCALE
+    return outside(np.log(error[:, j]), *np.log(model.unadjusted_se[j])) / SE_SCALE
+
+
+def _distance(model: PrintedModel, item: Statistic, matrix: np.ndarray, alone: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Distances of what the information of one group by itself says."""
+    j = item.covariate
+    match item.kind:
         case "arms":
             treatment = model.treatment if model.treatment is not None else j
             together = matrix[:, treatment, j] * error[:, treatment] * error[:, j]
             return (together - model.with_treatment[j]) / (PHI_SCALE / np.sqrt(model.events))
         case "share":
-            odds = model.share[j] / (1 - model.share[j]) * np.exp(TILT * alone[:, j])
-            expected = np.log(model.events) + np.log(odds) - 2 * np.log1p(odds)
-            return (-2 * np.log(error[:, j]) - expected - SHARE_CENTRE) / SHARE_SCALE
-    return np.maximum(-2 * np.log(error[:, j]) - np.log(model.events / 4), 0.0) / CAP_SCALE
+            return _share_distance(model, float(model.share[j]), -2 * np.log(error[:, j]), alone[:, j])
+    return np.maximum(2 * np.log(model.least_se[j] / error[:, j]), 0.0) / CAP_SCALE
 
 
 def tested(model: PrintedModel, position: int) -> float:

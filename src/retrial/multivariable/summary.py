@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from retrial.multivariable.carried import GRID
 from retrial.multivariable.contradiction import WORDS, Contradictions
 from retrial.multivariable.printed import PrintedModel
 from retrial.multivariable.sampler import Matrices
@@ -22,6 +23,11 @@ class CovariateSummary:
     se_adjusted, se_unadjusted   standard errors of the log ratio in the printed multivariable and univariable models
     variance_ratio   (se_adjusted / se_unadjusted)², from the print alone: near the variance inflation, but of two models
     inflation, inflation_lower, inflation_upper   variance inflation by the other covariates, V_jj I_jj, 1 without any correlation
+    factor           name of the factor that the covariate is a level of; empty of one by itself
+    inflation_by_others, inflation_by_others_lower, inflation_by_others_upper   the same without the levels of its own factor, of all of them
+                     together, (|V_BB| |I_BB|)^(1/k); `inflation` of a covariate by itself
+    carried          the largest of 1.2, 1.5, 2, 3, 5 and 10 with which some matrix carries all printed numbers, whatever the prior (of the same)
+    note             says where that is far above the limits, which then rest on the prior of the correlations
     correlation, correlation_lower, correlation_upper   of the covariate's estimate with the treatment's
     printed_z        |z| of the univariable test: √χ², or from the univariable ratio
     implied_z, implied_z_lower, implied_z_upper   the same from the sampled matrices
@@ -42,6 +48,11 @@ class CovariateSummary:
     inflation: float
     inflation_lower: float
     inflation_upper: float
+    factor: str
+    inflation_by_others: float
+    inflation_by_others_lower: float
+    inflation_by_others_upper: float
+    carried: float
     correlation: float
     correlation_lower: float
     correlation_upper: float
@@ -52,15 +63,78 @@ class CovariateSummary:
     distance: float
     within: str
     contradiction: str
+    note: str
 
 
-def covariate_rows(model: PrintedModel, matrices: Matrices, found: Contradictions, tail: float) -> list[CovariateSummary]:
+FAR = 1.5
+"""Times the upper limit of the sampled inflations from which one that the print carries too is said."""
+
+
+def rests_on_prior(matrices: Matrices, carried: np.ndarray, tail: float) -> np.ndarray:
+    """Covariates, (p,), of which the print carries far larger inflations than are sampled: their limits are the prior's."""
+    return np.asarray(carried > FAR * np.quantile(matrices.inflation_by_others, 1 - tail, axis=0))
+
+
+def carried_words(carried: float) -> str:
+    """ "at least 10", or the largest inflation that was found."""
+    return f"{GRID[-1]:g} or more" if carried >= GRID[-1] else f"{carried:g}"
+
+
+INVERTED = 2.5
+"""Standard errors between a univariable and an adjusted log ratio on opposite sides of 1 from which one may be printed upside down: in 332
+covariates of real Cox models 99 % of all differences are below 2.3, of those on opposite sides one is above 2.6."""
+
+
+def inverted(model: PrintedModel) -> tuple[int, ...]:
+    """Covariates whose adjusted ratio is far from its univariable one and on the other side of 1, while its inverse would be near."""
+    b, s = model.centre.T
+    alone = model.unadjusted.mean(axis=1)
+    far = np.abs(b - alone) > INVERTED * s
+    return tuple(
+        int(place)
+        for place in np.flatnonzero(np.isfinite(alone) & (b * alone < 0) & far & (np.abs(b + alone) < np.abs(b - alone) / 2))
+    )
+
+
+def notes_of(model: PrintedModel) -> tuple[str, ...]:
+    """What to know of every row of a model: what is not taken as printed, and how it is read."""
+    found = list(model.taken)
+    for place in inverted(model):
+        b, alone = float(np.exp(model.centre[place, 0])), float(np.exp(model.unadjusted[place].mean()))
+        found.append(
+            f"possible inversion: {model.names[place]} {b:.2f} adjusted and {alone:.2f} univariable are on opposite sides of 1; is one of them"
+            " the other way round?"
+        )
+    for block in model.units:
+        if len(block) > 1:
+            together = all(len(model.fitted[place]) > 1 for place in block)
+            reading = "over the reference, fitted together" if together else "each against all others"
+            names = " and ".join(model.names[place] for place in block)
+            found.append(
+                f"{names} are levels of the factor {model.factors[block[0]]}; their univariable numbers are read as {reading}"
+            )
+    if model.measure != "hazard_ratio":
+        found.append("errors of the quadratic form were measured on Cox models, not on logistic regressions")
+    if model.per_unit.any():
+        names = ", ".join(name for name, each in zip(model.names, model.per_unit, strict=True) if each)
+        found.append(f"priors of ratios per unit are per two standard deviations, told by standard errors and events: {names}")
+    return tuple(found)
+
+
+def covariate_rows(
+    model: PrintedModel, matrices: Matrices, found: Contradictions, carried: np.ndarray, tail: float
+) -> list[CovariateSummary]:
     """A row a covariate; limits leave `tail` out at either end."""
-    alone, error = univariable(matrices.information, matrices.b)
+    alone, error = univariable(matrices.information, matrices.b, model.fitted)
     z, correlation, inflation = np.abs(alone / error), matrices.correlation, matrices.inflation
+    by_others, rests = matrices.inflation_by_others, rests_on_prior(matrices, carried, tail)
     rows = []
     for place, name in enumerate(model.names):
-        mine = [abs(one.scales) for one in found.found if one.item.covariate == place and one.item.kind in ("test", "ratio")]
+        mine = [
+            abs(one.scales)
+            for one in found.found
+            if one.item.covariate == place and one.item.kind in ("test", "ratio", "overall")
+        ]
         with_treatment = correlation[:, place, model.treatment] if model.treatment not in (None, place) else None
         words, single = found.of(place), float(model.unadjusted_se[place].mean())
         rows.append(
@@ -74,15 +148,25 @@ def covariate_rows(model: PrintedModel, matrices: Matrices, found: Contradiction
                 single,
                 float((model.centre[place, 1] / single) ** 2),
                 *_limits(inflation[:, place], tail),
+                model.factors[place],
+                *_limits(by_others[:, place], tail),
+                float(carried[place]),
                 *_limits(with_treatment, tail),
                 _printed_z(model, place),
                 *_limits(z[:, place], tail),
                 max(mine, default=float("nan")),
                 "no" if words else "yes" if mine else "",
                 words,
+                _RESTS.format(carried_words(float(carried[place]))) if rests[place] else "",
             )
         )
     return rows
+
+
+_RESTS = (
+    "the print carries a variance inflation of {} too: the limits rest on the prior, under which strong collinearity is rare; a univariable ratio"
+    " with its interval would tell it"
+)
 
 
 def overruled(model: PrintedModel, matrices: Matrices, found: Contradictions) -> str:

@@ -17,13 +17,15 @@ from retrial.multivariable.contradiction import contradictions
 from retrial.multivariable.posterior import posterior, status_of
 from retrial.multivariable.printed import printed_model
 from retrial.multivariable.sampler import MatrixSettings, sample
-from retrial.multivariable.summary import overruled
+from retrial.multivariable.summary import notes_of, overruled
 from retrial.seeds import integer_seed
+from retrial.store.progress import counter
 from retrial.study.study import Study
 
 MODEL = "one_more_confounder"
 SETTINGS = MatrixSettings(particles=1000)
 DRAWS = 20_000
+_UNSIGNED = "sign not printed of the univariable ratio"
 MULTIPLES = ("confounding_to_hold_no_effect", "confounding_to_no_effect")
 """Quantities: strength, in those of the strongest measured covariate, from which the interval holds no effect, and the median is none."""
 
@@ -41,9 +43,10 @@ def benchmark_estimates(study: Study, questions: Questions, seed: int) -> Iterat
             continue  # the audit says what is missing
         if model.treatment is None:
             continue
-        matrices = sample(model, SETTINGS, integer_seed(seed, "multivariable", key))
+        with counter(f"multivariable.{key}", SETTINGS.islands, "samplers") as done:
+            judged = contradictions(model, done)
+            matrices = sample(model, SETTINGS, integer_seed(seed, "multivariable", key), done)
         shape = matrices.b.shape
-        judged = contradictions(model)
         components = posterior(matrices, np.zeros(shape), np.full(shape, np.inf))
         effect = study.effects[model.effects[model.treatment]]
         place = effect_source(effect, model.effects[model.treatment])
@@ -53,8 +56,18 @@ def benchmark_estimates(study: Study, questions: Questions, seed: int) -> Iterat
             MODEL,
             "flat",
             place,
-            status_of(components) if judged.status == "ok" else judged.status,
-            "; ".join(filter(None, (judged.note, overruled(model, matrices, judged)))),
+            status_of(components) if judged.status == "ok" else judged.in_short,
+            "; ".join(
+                filter(
+                    None,
+                    (
+                        _UNSIGNED * bool(matrices.sign.any()),
+                        judged.note_in_short,
+                        overruled(model, matrices, judged),
+                        *notes_of(model),
+                    ),
+                )
+            ),
             adjusted_for=covariates_of(effect),
         )
         mine = integer_seed(seed, "benchmark", key)

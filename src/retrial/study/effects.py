@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 from typing import Literal
 
@@ -241,11 +243,14 @@ class TestTable(Section):
 
 
 class Covariate(Section):
-    """One covariate, by its keys in the other sections.
+    """One covariate, by its keys in the other sections; a factor of three or more levels is one covariate a level, each over the same reference.
 
     `effect` is its ratio in the multivariable model, `unadjusted` its univariable ratio, `test` its row in the table of univariable tests (the
     covariate's own key, where the table has such a row). `baseline` and `levels` are its row group of the baseline table and the levels that
     belong to the numerator's group. `per_unit` says that the ratio is per unit of a quantity, not of two groups.
+    `factor` names the factor that the group is a level of; left out it is told by a shared test, baseline variable or denominator (`factors_of`).
+    `against` says what a level's univariable numbers are of: its factor's levels fitted together (`reference`, as papers print them), or this
+    group alone against all other patients (`others`). `side` of 1 is where the univariable ratio lies, where its test alone is printed.
     """
 
     effect: str
@@ -254,6 +259,9 @@ class Covariate(Section):
     baseline: str = ""
     levels: list[str] = Field(default_factory=list)
     per_unit: bool = False
+    factor: str = ""
+    against: Literal["reference", "others"] = "reference"
+    side: Literal["below", "above"] | None = None
 
     @model_validator(mode="after")
     def _levels_of(self) -> Covariate:
@@ -262,6 +270,8 @@ class Covariate(Section):
             raise Clash(f"got {given} without {other}; allowed are both (or neither)", at=(given,), also=(other,))
         if self.levels and self.per_unit:
             raise Clash("got levels of a ratio per unit; allowed are levels of a group", at=("levels",), also=("per_unit",))
+        if self.factor and self.per_unit:
+            raise Clash("got the factor of a ratio per unit; allowed is that of a group", at=("factor",), also=("per_unit",))
         return self
 
 
@@ -278,6 +288,73 @@ class Multivariable(Section):
     selected_below: PValue | None = None
     collinear_with: list[str] = Field(default_factory=list)
     covariates: dict[Key, Covariate] = Field(min_length=2)
+
+
+VAGUE = frozenset(
+    (
+        *("no", "none", "absent", "negative", "without", "never", "yes", "present", "positive", "low", "lower", "high", "higher"),
+        *("normal", "reference", "other", "others", "rest", "unknown"),
+    )
+)
+"""Names of groups that two covariates may share without being levels of one factor."""
+
+
+def factors_of(section: Multivariable, effects: Mapping[str, Effect]) -> dict[str, str]:
+    """The factor of every covariate that is one of its levels, by the covariates' keys; what stands for itself is left out.
+
+    Levels of one factor have the same `factor`, or name the same row of tests or the same baseline variable, or have the same denominator
+    (which is no `VAGUE` word) and different numerators. A `factor` that is written alone keeps a covariate out of all others.
+    """
+    names = {name: item.factor for name, item in section.covariates.items()}
+    open_ones = [name for name, item in section.covariates.items() if not item.factor and not item.per_unit]
+    open_ones = [name for name in open_ones if not _is_arms(effects.get(section.covariates[name].effect))]
+    for marks in _MARKS:
+        groups: dict[str, list[str]] = {}
+        for name in open_ones:
+            mark = marks(section.covariates[name], effects)
+            if mark:
+                groups.setdefault(mark, []).append(name)
+        for mark, members in groups.items():
+            sides = {_numerator(section.covariates[name], effects) or name for name in members}
+            if len(members) > 1 and len(sides) == len(members):
+                shared = next((names[name] for name in members if names[name]), _as_written(mark, section, members, effects))
+                old = {names[name] for name in members if names[name]}
+                names = {key: shared if key in members or (value and value in old) else value for key, value in names.items()}
+    sizes = Counter(value for value in names.values() if value)
+    return {name: value for name, value in names.items() if value and sizes[value] > 1}
+
+
+def side_name(text: str) -> str:
+    """A group's name, as two of them are held against each other."""
+    return " ".join(text.casefold().split())
+
+
+def _is_arms(effect: Effect | None) -> bool:
+    return effect is not None and effect.is_treatment
+
+
+def _as_written(mark: str, section: Multivariable, members: Sequence[str], effects: Mapping[str, Effect]) -> str:
+    """A reference as the file writes it; names of tests and variables are."""
+    found = (effects.get(section.covariates[name].effect) for name in members)
+    return next((effect.denominator for effect in found if effect is not None and side_name(effect.denominator) == mark), mark)
+
+
+def _numerator(item: Covariate, effects: Mapping[str, Effect]) -> str:
+    effect = effects.get(item.effect)
+    return "" if effect is None else side_name(effect.numerator)
+
+
+def _reference(item: Covariate, effects: Mapping[str, Effect]) -> str:
+    effect = effects.get(item.effect)
+    name = "" if effect is None else side_name(effect.denominator)
+    return "" if name in VAGUE else name
+
+
+_MARKS: tuple[Callable[[Covariate, Mapping[str, Effect]], str], ...] = (
+    lambda item, _: item.baseline,
+    lambda item, _: item.test,
+    _reference,
+)
 
 
 def same_groups(one: Effect, other: Effect) -> bool:

@@ -27,7 +27,6 @@ _ALLOWED = {
     "list_type": "a list, such as [a, b]",
     "string_type": "text; put quotes around true, false and null, and leave the key out when there is nothing to say",
     "string_pattern_mismatch": "a name of up to 64 letters, digits, _ and -, first a letter or digit (print it in label)",
-    "too_short": "at least one entry",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
 }
@@ -44,6 +43,9 @@ def problem_of(item: Any, at: KeyPath) -> Problem:
     if kind == "value_error":
         return Problem(at, str(item["ctx"]["error"]))
     allowed = _ALLOWED.get(kind)
+    if kind == "too_short":
+        least = int(item["ctx"]["min_length"])
+        allowed = "at least one entry" if least == 1 else f"at least {least} entries"
     if kind == "literal_error":
         allowed = item["ctx"]["expected"]
     got = shown(item.get("input"))

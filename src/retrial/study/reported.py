@@ -196,9 +196,13 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """One quantity of the paper and every place that prints it (the first is the one used unless an audit corrects it)."""
+    """One quantity of the paper and every place that prints it (the first is the one used unless an audit corrects it).
+
+    `decided` says what the audit made of it ("used as corrected, printed 0.467"), and is empty where it is as printed.
+    """
 
     prints: tuple[Reported, ...]
+    decided: str = field(default="", compare=False)
 
     @classmethod
     def parse(cls, raw: object, decimal: str = "", *, whole: bool = False) -> Quantity:

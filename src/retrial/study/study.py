@@ -169,6 +169,13 @@ def replaced[T](node: T, path: str, value: Any) -> T:
     return cast("T", dataclasses.replace(cast("Any", node), **{head: new}))
 
 
+def value_at(node: Any, path: str) -> Any:
+    """What stands at a dotted key path of a study; None where nothing does."""
+    for part in path.split("."):
+        node = _children(node).get(part)
+    return node
+
+
 def _children(node: Any) -> dict[str, Any]:
     """What a part of a study is made of, by key."""
     if isinstance(node, dict):

@@ -10,6 +10,7 @@ from typing import Literal
 from scipy import stats
 
 from retrial.audit.numbers import Range, truncation_interval
+from retrial.multivariable.events import split_standard_error
 from retrial.study.reported import Reported
 
 _ROOM = 1e-9
@@ -153,19 +154,6 @@ def _largest_likelihood_ratio(distance: float, error: float, events: int | None)
     edge = max(0.0, distance - math.log(most / at_estimate)) if math.isfinite(most) else 0.0
     flat = most * edge**2 / 2 if edge > 0 else 0.0
     return math.sqrt(2 * (flat + at_estimate * ((edge + 1) * math.exp(distance - edge) - distance - 1)))
-
-
-def smallest_standard_error(events: int) -> float:
-    """Smallest SE of a log hazard ratio of two groups with `events` events: 2/sqrt(d), at equal numbers in both groups.
-
-    The information of a two-group Cox likelihood (and the log-rank variance) is a sum over events of q (1 - q) <= 1/4.
-    """
-    return 2 / math.sqrt(events)
-
-
-def split_standard_error(first: int, second: int) -> float:
-    """sqrt(1/d1 + 1/d2): at the Cox estimate the q sum to d1, so that sum q (1 - q) <= d1 d2 / d (Cauchy-Schwarz)."""
-    return math.sqrt(1 / first + 1 / second)
 
 
 def possible_splits(events: int, standard_error: float) -> Range | None:

@@ -28,6 +28,7 @@ from retrial.audit.ratios.arithmetic import Ratio
 from retrial.audit.ratios.counted import tests_behind
 from retrial.audit.ratios.misprint import Diagnosis, diagnosed, printed_ratio
 from retrial.dims import ARMS
+from retrial.multivariable.events import smallest_standard_error, split_standard_error
 from retrial.study.fields import Interval
 from retrial.study.reported import Quantity
 from retrial.study.sections import Effect, Endpoint, Measure
@@ -234,9 +235,9 @@ def _standard_error(study: Study, key: str, effect: Effect, label: str, ratio: R
     if effect.measure != "hazard_ratio" or total is None or total < 1:
         return
     found = ratios.standard_error_range(ratio)
-    least = ratios.smallest_standard_error(total)
+    least = smallest_standard_error(total)
     known = effect.is_treatment and bool(control) and bool(experimental)
-    split = ratios.split_standard_error(control or 1, experimental or 1) if known else least
+    split = split_standard_error(control or 1, experimental or 1) if known else least
     verdict, reading, note = _bounded(effect, found.high, least, split)
     yield Check(
         family=FAMILY,

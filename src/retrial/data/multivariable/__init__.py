@@ -19,16 +19,17 @@ from retrial.errors import DataError
 from retrial.estimate import Estimate
 from retrial.frequentist.ratios import contrast_of, covariates_of, effect_source
 from retrial.multivariable.benchmark import benchmark_draws
+from retrial.multivariable.carried import largest_inflation
 from retrial.multivariable.contradiction import Contradictions, contradictions
 from retrial.multivariable.posterior import LEAST_EFFECTIVE, Components, NormalMixture, posterior, status_of
 from retrial.multivariable.printed import PrintedModel, printed_model
 from retrial.multivariable.sampler import Matrices, MatrixSettings, sample
-from retrial.multivariable.summary import covariate_rows, overruled
+from retrial.multivariable.summary import covariate_rows, notes_of, overruled, rests_on_prior
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.seeds import integer_seed, seed_sequence
-from retrial.store.progress import step
+from retrial.store.progress import counter, step
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 from retrial.validate import Problems, build_dataclass
@@ -85,14 +86,19 @@ def fit(run: RunConfig, spec: ModelSpec, study: Study, _tables: Sequence[Endpoin
     """Rows of treatment and factors under every prior of both, what adjustment moves, and what the matrices leave open."""
     parts = []
     for model in models_of(run, study):
+        settings, seed = spec.settings.matrices, integer_seed(run.seed, "multivariable", model.key)
         with step(f"{spec.name}: {model.key}"):
-            matrices = sample(model, spec.settings.matrices, integer_seed(run.seed, "multivariable", model.key))
-            found = contradictions(model)
-            rows = list(_Fit(run, spec, study, model, matrices, found).rows())
+            with counter(f"multivariable.{model.key}", settings.islands, "samplers") as done:
+                found = contradictions(model, done)
+                carried = largest_inflation(model, done)
+                matrices = sample(model, settings, seed, done)
+            rows = list(_Fit(run, spec, study, model, matrices, found, carried).rows())
         failures = list(dict.fromkeys(failed_in_words(rows)))
         if found.status != "ok":
             failures = [f"multivariable.{model.key}, {spec.name}: {found.status}"]
-        parts.append(Fits(rows, failures=failures, multivariable=covariate_rows(model, matrices, found, run.questions.tail)))
+        parts.append(
+            Fits(rows, failures=failures, multivariable=covariate_rows(model, matrices, found, carried, run.questions.tail))
+        )
     return Fits.together(parts)
 
 
@@ -106,6 +112,7 @@ class _Fit:
     model: PrintedModel
     matrices: Matrices
     found: Contradictions
+    carried: np.ndarray
 
     def rows(self) -> Iterator[Estimate]:
         sets, main = self.run.sets_for(self.spec), self.spec.settings.structures[0]
@@ -122,12 +129,20 @@ class _Fit:
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """What to know of every row where the printed tables do not quite go together."""
-        return tuple(filter(None, (self.found.note, overruled(self.model, self.matrices, self.found))))
+        """What to know of every row of the model."""
+        rests = np.flatnonzero(rests_on_prior(self.matrices, self.carried, self.run.questions.tail))
+        names = ", ".join(self.model.names[place] for place in rests)
+        prior = (
+            f"the variance inflation of {names} rests on the prior of the correlations: the print carries larger ones"
+            if names
+            else ""
+        )
+        first = (self.found.note_in_short, overruled(self.model, self.matrices, self.found), prior)
+        return (*filter(None, first), *notes_of(self.model))
 
     def _status(self, components: Components) -> str:
         """Tables that contradict each other come before what the fit says of itself."""
-        return status_of(components) if self.found.status == "ok" else self.found.status
+        return status_of(components) if self.found.status == "ok" else self.found.in_short
 
     def _treatment_prior(self, priors: PriorSet) -> Prior | None:
         return None if self.model.treatment is None else prior_of(priors, self.study, self.model.effects[self.model.treatment])
@@ -147,7 +162,9 @@ class _Fit:
         means, scales = np.zeros((count, size)), np.empty((count, size))
         factors = list(self.model.others(self.model.treatment)) if self.model.treatment is not None else list(range(size))
         own = PriorSet("own", {**self.spec.priors, **priors.priors})
-        scales[:, factors] = self.spec.given("variances")(structure, matrices.s[:, factors], own, random)
+        # a ratio per unit is one per two standard deviations, as of two groups: its unit changes nothing
+        unit = self.model.scale[factors]
+        scales[:, factors] = self.spec.given("variances")(structure, matrices.s[:, factors] * unit, own, random) / unit**2
         if self.model.treatment is not None and given is not None:
             means[:, self.model.treatment], scales[:, self.model.treatment] = normal_parts(given, random, count)
         return posterior(matrices, means, scales)
@@ -189,12 +206,13 @@ class _Fit:
             self._subject(position, prior, self.spec.settings.structures[0], self._status(components)),
             self.model.others(position),
         )
-        asked = [(), *((place,) for place in others), *(tuple(place for place in others if place != out) for out in others)]
+        units = [unit for unit in self.model.units if position not in unit]
+        asked = [(), *units, *(tuple(place for place in others if place not in out) for out in units)]
         for kept in dict.fromkeys(kept for kept in asked if len(kept) < len(others)):
             names = ", ".join(self.model.names[place] for place in kept)
             spread = matrix_share(components, position, kept)
             note = f"share of the variance that the printed tables leave open: {100 * spread:.0f} %"
-            note = "; ".join(part for part in (note, full.note) if part)
+            note = "; ".join(part for part in (*self._open_sign(components, position, kept), note, full.note) if part)
             subject = dataclasses.replace(full, adjusted_for=names, note=note)
             parts = [part.subset(position, kept) for part in components.islands]
             whole = components.subset(position, kept)
@@ -204,10 +222,24 @@ class _Fit:
         if len(others) > 0:
             yield from self._benchmark(full, components, position)
 
+    def _open_sign(self, components: Components, position: int, kept: Sequence[int]) -> Iterator[str]:
+        """What each sign of a univariable ratio says, where the paper prints its test alone."""
+        if not self.matrices.sign.any():
+            return
+        tail, parts = self.run.questions.tail, []
+        for sign, words in ((-1, "below"), (1, "above")):
+            low, middle, high = np.exp(components.of_sign(sign).subset(position, kept).ppf(np.array([tail, 0.5, 1 - tail])))
+            parts.append(f"{middle:.2f} ({low:.2f} to {high:.2f}) if it is {words} 1")
+        key = f"multivariable.{self.model.key}.covariates.{self.model.names[position]}.side"
+        yield f"sign not printed: both sides of 1 are taken as equally likely for the univariable ratio; {', '.join(parts)} ({key} can say it)"
+
+    def _unsigned(self) -> tuple[str, ...]:
+        return ("sign not printed of the univariable ratio",) if self.matrices.sign.any() else ()
+
     def _benchmark(self, full: Subject, components: Components, position: int) -> Iterator[Estimate]:
         seed = integer_seed(self.run.seed, "benchmark", self.model.key)
         for words, draws in benchmark_draws(components, position, seed, BENCHMARK_DRAWS).items():
-            subject = dataclasses.replace(full, variant=words)
+            subject = dataclasses.replace(full, variant=words, note="; ".join(filter(None, (*self._unsigned(), full.note))))
             yield from subject.ratio_from_draws(self.model.measure, draws, self.run.questions)
 
 

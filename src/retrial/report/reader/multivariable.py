@@ -91,8 +91,16 @@ def _inflation(mine: pd.DataFrame) -> Iterator[str]:
             f"The covariate whose estimate is most correlated with the treatment's is {covariate_label(str(strongest['covariate']))}:"
             f" {_of(strongest, 'correlation')}."
         )
-    largest = mine.iloc[int(mine["inflation"].to_numpy(dtype=float).argmax())]
-    yield f"The largest variance inflation is that of {covariate_label(str(largest['covariate']))}: {_of(largest, 'inflation')}."
+    largest = mine.iloc[int(mine["inflation_by_others"].to_numpy(dtype=float).argmax())]
+    yield f"The largest variance inflation is that of {covariate_label(str(largest['covariate']))}: {_of(largest, 'inflation_by_others')}."
+    silent = [
+        covariate_label(str(row["covariate"])) for _, row in mine.iterrows() if isinstance(row["note"], str) and row["note"]
+    ]
+    if silent:
+        yield (
+            f"The inflation of {', '.join(silent)} rests on the prior, under which strong collinearity is rare: the printed tables carry much"
+            " larger ones too."
+        )
 
 
 def _multiple(inflation: float) -> float:

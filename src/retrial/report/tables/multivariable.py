@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from retrial.estimate import Estimate
-from retrial.multivariable.summary import CovariateSummary
+from retrial.multivariable.summary import CovariateSummary, carried_words
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.figures.forest import ForestRow, ForestText, forests
@@ -140,10 +140,12 @@ def _words(data: ReportData, endpoint: str, row: Estimate) -> ForestText:
 def _covariates(data: ReportData, frame: pd.DataFrame) -> Table:
     shown = frame.copy()
     shown["endpoint"] = [upper_first(endpoint_label(data.study, str(key))) for key in shown["endpoint"]]
-    for name in ("inflation", "correlation", "implied_z"):
+    for name in ("inflation", "inflation_by_others", "correlation", "implied_z"):
         ends = zip(shown[name], shown[f"{name}_lower"], shown[f"{name}_upper"], strict=True)
         shown[name] = [with_limits(*values) for values in ends]
-    shown["within"] = shown["within"].fillna("")
+    for name in ("within", "factor"):
+        shown[name] = shown[name].fillna("")
+    shown["carried"] = [carried_words(float(value)) for value in shown["carried"]]
     columns = (
         Column("endpoint", "Endpoint", str),
         Column("covariate", "Covariate", covariate_label),
@@ -151,19 +153,27 @@ def _covariates(data: ReportData, frame: pd.DataFrame) -> Table:
         Column("se_unadjusted", "SE, univariable", lambda value: fmt.decimal(value, 3), numeric=True),
         Column("variance_ratio", "Ratio of variances", lambda value: fmt.decimal(value, 2), numeric=True),
         Column("inflation", "Variance inflation", str, numeric=True),
+        *(
+            [Column("inflation_by_others", "by other covariates than its factor's levels", str, numeric=True)]
+            if shown["factor"].any()
+            else []
+        ),
+        Column("carried", "carried, up to", str, numeric=True),
         Column("correlation", "Correlation with the treatment's estimate", str, numeric=True),
         Column("printed_z", "|z| printed", lambda value: fmt.decimal(value, 2), numeric=True),
         Column("implied_z", "|z| from the matrices", str, numeric=True),
         Column("within", "Within tolerance", str),
     )
-    worst = float(frame["inflation"].max())
-    judged = "no sign of multicollinearity" if frame["inflation_upper"].max() < COLLINEAR else "see the largest ones"
+    worst = float(frame["inflation_by_others"].max())
+    judged = "no sign of multicollinearity" if frame["inflation_by_others_upper"].max() < COLLINEAR else "see the largest ones"
     caption = (
         "Medians and 95 % limits over information matrices that carry the printed standard errors, univariable tests and baseline numbers."
         " The ratio of variances is (SE adjusted / SE univariable)², of two printed models. Variance inflation, of the multivariable model alone,"
         " is 1 without any correlation with the other covariates; a covariate of inflation v shares 1 - 1/v of its"
-        f" information with them. The largest here is {worst:.2f} ({judged}: textbooks speak of it from {COLLINEAR:g} or 10)."
-        " Wide limits say that the paper does not tell."
+        f" information with them (the levels of its own factor too, which share a reference and are no multicollinearity: of a factor the root"
+        f" of its generalised inflation counts). The largest here is {worst:.2f} ({judged}: textbooks speak of it from {COLLINEAR:g} or 10)."
+        " Carried: the largest inflation with which some matrix still carries every printed number; far above the limits it says that these rest"
+        " on the prior, under which strong collinearity is rare."
     )
     return from_frame(
         shown, columns, key="multivariable_covariates", title="What the printed tables say of the covariates", caption=caption
@@ -209,6 +219,7 @@ def _adjusted(data: ReportData, endpoint: str, rows: Sequence[Estimate], every: 
         return []
     shifts = {row.variant.removeprefix(FROM).removeprefix("adjusted for "): row for row in mine if row.quantity == SHIFT}
     full = _all(ratios, ratios[0])
+    common = _said_of_all([row.note for row in ratios])
     lines = []
     for row in sorted(ratios, key=lambda row: (bool(row.variant), row.adjusted_for != full, row.adjusted_for.count(","))):
         name = (
@@ -217,17 +228,32 @@ def _adjusted(data: ReportData, endpoint: str, rows: Sequence[Estimate], every: 
         shift = shifts.get("unadjusted" if name == "unadjusted" else row.adjusted_for) if not row.variant else None
         moved = fmt.MISSING if shift is None else with_limits(shift.point, shift.lower, shift.upper)
         lines.append(
-            Row((text_cell(name), (_value(row),), text_cell(_chance(every, row)), text_cell(moved), text_cell(row.note)))
+            Row(
+                (
+                    text_cell(name),
+                    (_value(row),),
+                    text_cell(_chance(every, row)),
+                    text_cell(moved),
+                    text_cell("; ".join(part for part in row.note.split("; ") if part not in common)),
+                )
+            )
         )
     symbol = SYMBOLS[ratios[0].quantity]
     caption = (
         f"Treatment: {prior_label(ratios[0].prior)} prior. What adjustment moves: log ratio adjusted for all covariates less the one of the row."
         " One more confounder moves the effect towards none by as much as leaving out the strongest (the median) measured covariate does."
     )
+    caption += f" Of all rows: {'; '.join(common)}." if common else ""
     title = upper_first(f"{endpoint_label(data.study, endpoint)}: what adjustment moves")
     columns = ("Adjusted for", "Ratio", f"P({symbol} < 1)", "Moved by adjustment for all", "")
     key = f"multivariable_adjusted_{re.sub('[^A-Za-z0-9_-]', '_', endpoint)}"
     return [Table(key, title, caption, columns, tuple(lines), frozenset((1, 2, 3)))]
+
+
+def _said_of_all(notes: Sequence[str]) -> list[str]:
+    """Parts that every note has, once."""
+    each = [note.split("; ") for note in notes]
+    return [part for part in dict.fromkeys(each[0]) if part and all(part in other for other in each)]
 
 
 def _chance(every: Sequence[Estimate], row: Estimate) -> str:
