@@ -17,7 +17,7 @@ from markupsafe import Markup
 from retrial.audit.check import to_frame as checks_to_frame
 from retrial.estimate import to_frame as estimates_to_frame
 from retrial.report.data import ReportData
-from retrial.report.figures.drawing.files import second_process
+from retrial.report.figures.drawing.files import second_process, without_collector
 from retrial.report.figures.picture import Picture
 from retrial.report.labels import (
     arm_label,
@@ -87,19 +87,26 @@ def write_report(data: ReportData, folder: Path) -> Path:
     called = covariates_called(covariate_names(data.study))
     priors = [] if data.priors is None else dict.fromkeys(map(str, data.priors["prior"]))
     keys = keys_called(key_names(data.study, data.model_labels, priors))
-    with models_called(data.model_labels), arms_called(data.study.names), called, keys, second_process():
+    with without_collector(), models_called(data.model_labels), arms_called(data.study.names), called, keys, second_process():
         layout = lay_out(data)
-        pages = {"report": render(data, layout.report), "supplement": render(data, layout.supplement, script_of(SCRIPT))}
+        # what needs no pixels first: they are drawn meanwhile
+        for name, text in (
+            ("report", render(data, layout.report)),
+            ("supplement", render(data, layout.supplement, script_of(SCRIPT))),
+        ):
+            path_of(folder, name).write_text(text, encoding="utf-8", newline="\n")
+        _write_tables(data, layout, folder)
         write_manuscript(data, layout.report, layout.supplement, folder)
         write_pictures(layout.pictures, folder)
+    return path_of(folder, "report")
+
+
+def _write_tables(data: ReportData, layout: Layout, folder: Path) -> None:
     (folder / TABLES).mkdir(exist_ok=True)
     for key, frame in _frames(data, layout).items():
         shown = key.startswith("page_") and not data.study.names.are_roles
         named = frame.map(data.study.names.prose) if shown else frame
         spelled_out(named).to_csv(path_of(folder, "tables", key), index=False, lineterminator="\n")
-    for name, text in pages.items():
-        path_of(folder, name).write_text(text, encoding="utf-8", newline="\n")
-    return path_of(folder, "report")
 
 
 def write_pictures(pictures: Iterable[Picture], folder: Path) -> None:
