@@ -72,7 +72,9 @@ class Layout:
 
     @property
     def pictures(self) -> list[Picture]:
-        return [picture for section in (*self.report, *self.supplement) for picture in section.pictures]
+        """Each once: of one that both layers show, the first layer's."""
+        shown = [picture for section in (*self.report, *self.supplement) for picture in section.pictures]
+        return [picture for place, picture in enumerate(shown) if picture.key not in {other.key for other in shown[:place]}]
 
     @property
     def tables(self) -> list[Table]:
@@ -110,9 +112,9 @@ def _write_tables(data: ReportData, layout: Layout, folder: Path) -> None:
 
 
 def write_pictures(pictures: Iterable[Picture], folder: Path) -> None:
-    """Write figures/*.svg and *.png."""
+    """Write figures/*.svg and *.png, the last figure first: a second process draws from the first one on."""
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
-    for picture in pictures:
+    for picture in reversed(tuple(pictures)):
         path_of(folder, "figures", picture.key).write_bytes(picture.svg)
         path_of(folder, "pictures", picture.key).write_bytes(picture.png)
 

@@ -88,8 +88,8 @@ def write_manuscript(data: ReportData, sections: Sequence[Section], supplement: 
     _put(folder, "README.md", _README)
     if typeset.can_write():
         _put(folder, "supplement.pdf", _supplement(data, [*about, *_short(supplement)], supplement, known))
-    # pixels last: they are drawn meanwhile
-    for key, picture in pictures.items():
+    # pixels last, and of the last figure first: the second process draws meanwhile from the first one on
+    for key, picture in reversed(pictures.items()):
         for ending, content in _files(picture).items():
             _put(folder, f"figures/{key}.{ending}", content)
     if word.can_write():

@@ -34,14 +34,14 @@ _HELPERS: list[_Helper] = []
 
 
 def drawn(figure: Figure, *, press: bool) -> Callable[[], Files]:
-    """Gives the figure's files when it is called: from the second process where one is at work, else drawn then and there, once."""
+    """Gives the figure's files when it is called: from the second process where that has them or is drawing them, else drawn then and there, once."""
     here = cache(lambda: draw(figure, press=press))
     future = _HELPERS[-1].submit(figure, press) if _HELPERS else None
     if future is None:
         return here
 
     def wait() -> Files:
-        return future.result() or here()
+        return here() if future.cancel() else future.result() or here()
 
     return wait
 
