@@ -50,7 +50,10 @@ def _model_sections() -> dict[str, object]:
     return {
         "effects": effects,
         "tests": {
-            "univariable": {"where": HOSTILE, "rows": {key: {"label": HOSTILE, "results": {"os": {"chi_square": "3.84", "p": "0.05"}}} for key in _COVARIATES}}
+            "univariable": {
+                "where": HOSTILE,
+                "rows": {key: {"label": HOSTILE, "results": {"os": {"chi_square": "3.84", "p": "0.05"}}} for key in _COVARIATES},
+            }
         },
         "baseline": {"where": HOSTILE, "variables": {"afp": {"label": HOSTILE, "levels": {"high": level, "low": level}}}},
         "multivariable": {
@@ -89,7 +92,12 @@ def _covariates() -> pd.DataFrame:
     rows = [
         dict.fromkeys((item.name for item in dataclasses.fields(CovariateSummary)), 0.5)
         | {"endpoint": "os", "key": "os", "covariate": key, "within": HOSTILE, "contradiction": HOSTILE if key == "afp" else ""}
-        | {"contrast": RATIO if key == "arm" else HOSTILE, "inflation": 1.2 if key == "arm" else 1.25, "inflation_lower": 1.1, "inflation_upper": 1.3}
+        | {
+            "contrast": RATIO if key == "arm" else HOSTILE,
+            "inflation": 1.2 if key == "arm" else 1.25,
+            "inflation_lower": 1.1,
+            "inflation_upper": 1.3,
+        }
         for key in _COVARIATES
     ]
     return pd.DataFrame(rows)

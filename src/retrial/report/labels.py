@@ -371,6 +371,16 @@ def adjusted_label(adjusted_for: str) -> str:
     return f"adjusted for {covariates_label(adjusted_for)}" if adjusted_for else ""
 
 
+_FEW = 2
+"""Covariates that a heading names; of more it says how many."""
+
+
+def adjusted_briefly(adjusted_for: str) -> str:
+    """The same for a heading: "adjusted for 6 covariates"."""
+    count = len([key for key in adjusted_for.split(",") if key])
+    return f"adjusted for {count} covariates" if count > _FEW else adjusted_label(adjusted_for)
+
+
 def covariates_label(adjusted_for: str) -> str:
     """ "BCLC stage, AFP" of "bclc, afp"."""
     return ", ".join(covariate_label(key.strip()) for key in adjusted_for.split(","))

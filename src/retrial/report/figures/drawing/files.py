@@ -85,7 +85,7 @@ def _encoded(image: Image.Image, kind: str, dots: int, **packed: Any) -> bytes:
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """No search for cycles meanwhile: each goes through every object of the program, a tenth of the time of a report that makes few and large ones."""
+    """No search for cycles meanwhile: each goes through every object of the program, a tenth of the time of a report, whose are few and large."""
     at_work = gc.isenabled()
     gc.disable()
     try:
