@@ -68,6 +68,8 @@ def restricted_mean(hazard: float, lost: float, ratio: float, horizon: float) ->
 
 N, HORIZON, HAZARD, LOST, PLANTED = 1500, 12.0, 0.06, 0.05, 2.2
 RATIOS = (1.0, 1.5, 2.0, 2.7, 4.0, 6.0)
+WIDE = (0.25, 0.5, *RATIOS, 10.0, 16.0)
+"""For values of single studies that lie as far from the planted one as four standard deviations."""
 EDGES = np.arange(0, 241) * 0.05
 GRID = EDGES[1:]
 DRAWS = 100
@@ -100,10 +102,10 @@ def test_a_planted_hazard_after_censoring_is_where_the_conclusion_tips() -> None
         areas = []
         for rate in (control, HAZARD):
             seen = patients(rng, rate)
-            areas.append(completed(GRID, *counts_of(*seen), draws_of(rng, *seen), np.array(RATIOS), np.array([6.0]), HORIZON)[0])
-        whole = Completed(np.stack(areas, axis=1), np.empty((len(RATIOS), 2, 0, DRAWS)), np.empty(0), HORIZON)
-        none = np.zeros((len(RATIOS), len(RATIOS), 2))
-        after = AfterCensoring.of("flat", RATIOS, whole, Imputed(none, none + 1, HORIZON, FLAT["flat"]), 0.025)
+            areas.append(completed(GRID, *counts_of(*seen), draws_of(rng, *seen), np.array(WIDE), np.array([6.0]), HORIZON)[0])
+        whole = Completed(np.stack(areas, axis=1), np.empty((len(WIDE), 2, 0, DRAWS)), np.empty(0), HORIZON)
+        none = np.zeros((len(WIDE), len(WIDE), 2))
+        after = AfterCensoring.of("flat", WIDE, whole, Imputed(none, none + 1, HORIZON, FLAT["flat"]), 0.025)
         rows = {row["challenge"]: row["value"] for row in censoring_tipping({}, after, (0.5,), -1)}
         found.append(math.log(rows["censoring, experimental arm" + MEANS]))
     error = np.std(found, ddof=1) / math.sqrt(len(found))
