@@ -131,14 +131,18 @@ def test_a_completed_table_without_an_estimate_is_a_failed_row_and_never_a_tippi
 MIXTURE = Prior("normal_mixture", ((0.3, 0.7), (-0.5, 0.2), (0.3, 0.9)))
 
 
-def exact_of_mixture(b: np.ndarray, s: np.ndarray) -> tuple[Callable[[float], float], float]:
-    """The pooled posterior's distribution function under `MIXTURE`, a mixture of normals for every imputation; P(β < 0)'s Monte Carlo error."""
+def exact_of_mixture(b: np.ndarray, s: np.ndarray) -> tuple[Callable[[float], float], float, list[float]]:
+    """The pooled posterior's distribution function under `MIXTURE`, of normals for every imputation; P(β < 0)'s Monte Carlo error; limits."""
     share, mu, sigma = (np.array(part)[:, None] for part in (MIXTURE["weights"], MIXTURE["mu"], MIXTURE["sigma"]))
     evidence = share * stats.norm.pdf(b, mu, np.hypot(s, sigma))
     sd = 1 / np.sqrt(1 / s**2 + 1 / sigma**2)
     mean, weight = sd**2 * (b / s**2 + mu / sigma**2), evidence / evidence.sum(axis=0)
     each = (weight * stats.norm.cdf(0.0, mean, sd)).sum(axis=0)
-    return lambda x: float((weight * stats.norm.cdf(x, mean, sd)).sum(axis=0).mean()), float(each.std(ddof=1) / math.sqrt(b.size))
+
+    def cdf(x: float, level: float = 0.0) -> float:
+        return float((weight * stats.norm.cdf(x, mean, sd)).sum(axis=0).mean()) - level
+
+    return cdf, float(each.std(ddof=1) / math.sqrt(b.size)), [optimize.brentq(cdf, -5, 5, level) for level in (0.025, 0.5, 0.975)]
 
 
 def test_imputed_tables_under_a_prior_that_is_not_normal_have_the_posterior_worked_out_by_hand() -> None:
@@ -146,11 +150,10 @@ def test_imputed_tables_under_a_prior_that_is_not_normal_have_the_posterior_work
     b, s = rng.normal(-0.6, 0.15, (2, 2, 60)), rng.uniform(0.2, 0.4, (2, 2, 60))
     found = pooled(Imputed(b, s, 12.0, MIXTURE), 0.025)
     for place in np.ndindex(2, 2):
-        cdf, error = exact_of_mixture(b[place], s[place])
+        cdf, error, limits = exact_of_mixture(b[place], s[place])
         assert found.below[place] == pytest.approx(cdf(0.0), abs=1e-4)  # of the grid; the Monte Carlo error is 30 times that
         assert found.error[place] == pytest.approx(error, abs=1e-4)
-        for limit, level in ((found.lower, 0.025), (found.median, 0.5), (found.upper, 0.975)):
-            assert limit[place] == pytest.approx(optimize.brentq(lambda x, p=level: cdf(x) - p, -5, 5), abs=1e-3)
+        assert [found.lower[place], found.median[place], found.upper[place]] == pytest.approx(limits, abs=1e-3)
     assert not found.failed.any()
 
 
