@@ -14,6 +14,7 @@ from retrial.app.composed import plain
 from retrial.app.config import run_config
 from retrial.data import counts, ratio
 from retrial.run_config import RunConfig
+from retrial.sensitivity.any_prior.effects import effects_of
 from retrial.sensitivity.own_probabilities import AS_STATED, IN_ERRORS, MIRRORED, in_standard_errors, prior_probabilities
 from retrial.study.study import Study
 
@@ -159,3 +160,48 @@ def test_shrinkage_priors_are_in_the_standard_error_of_what_they_are_used_on(run
     assert prior["sigma"] == pytest.approx(tuple(se * x for x in (0.61, 1.42, 2.16, 5.64)), rel=1e-4)
     counted = in_standard_errors(run, study).priors["shrinkage_cochrane"].for_endpoint("outcome")["log_odds_ratio"]
     assert counted["sigma"] == pytest.approx(prior["sigma"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ({"control": "30", "experimental": "20"}, 50.0),
+        ({"total": "50"}, 50.0),
+        ({"control": "30"}, math.nan),
+        ({}, math.nan),
+    ],
+)
+def test_printed_effects_are_told_apart_and_know_their_events(run: RunConfig, events: dict[str, str], told: float) -> None:
+    """Two ratios of one endpoint, both unadjusted: the second is told from the first by its key, and a covariate's is no effect."""
+    hazard = {"endpoint": "os", "hazard_ratio": "0.60", "ci": ["0.40", "0.90"]}
+    raw = {
+        "title": "made up",
+        "arms": {arm: {"n": str(N)} for arm in DEATHS},
+        "endpoints": {"os": {"events": events} if events else {}},
+        "effects": {
+            "first": hazard,
+            "second": hazard | {"hazard_ratio": "0.61"},
+            "sex": hazard | {"numerator": "women", "denominator": "men"},
+        },
+    }
+    found = effects_of(run, Study.model_validate(raw), {}, [])
+    assert [effect.adjusted_for for effect in found] == ["", "effects.second"]
+    assert [effect.events for effect in found] == pytest.approx([told] * 2, nan_ok=True)
+
+
+def test_shrinkage_priors_take_the_standard_error_of_the_events_where_no_ratio_has_one(run: RunConfig) -> None:
+    """sqrt(1/d_c + 1/d_e) of printed events; nothing where an arm has none, and of a ratio without interval and p nothing but these."""
+    arms = {"title": "made up", "arms": {arm: {"n": str(N)} for arm in DEATHS}}
+    endpoint = {"events": {"control": "30", "experimental": "20"}}
+    bare = {"endpoint": "os", "hazard_ratio": "0.60"}
+    for raw, se in (
+        ({"endpoints": {"os": endpoint}}, math.sqrt(1 / 30 + 1 / 20)),
+        ({"endpoints": {"os": endpoint}, "effects": {"bare": bare}}, math.sqrt(1 / 30 + 1 / 20)),
+        ({"endpoints": {"os": endpoint}, "effects": {"whole": bare | {"ci": ["0.40", "0.90"]}}}, math.log(2.25) / 2 / 1.959964),
+        ({"endpoints": {"os": {"events": {"control": "30", "experimental": "0"}}}}, None),
+    ):
+        own = in_standard_errors(run, Study.model_validate(arms | raw)).priors["shrinkage_cochrane"].for_endpoint("os").priors
+        found = own.get("log_hazard_ratio")
+        assert (found is None) == (se is None)
+        if found is not None and se is not None:
+            assert found["sigma"] == pytest.approx([se * x for x in (0.61, 1.42, 2.16, 5.64)], rel=1e-3)

@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from retrial.frequentist.ratios import LogRatio
+from retrial.models.log_hazard_ratio import posterior
 from retrial.priors.prior import Prior
+from retrial.run_config import Assumptions
 from retrial.sensitivity.after_censoring.imputed import Imputed, pooled
 from retrial.sensitivity.after_censoring.means import Completed, censoring_survival, completed
 from retrial.sensitivity.after_censoring.rows import MEANS, AfterCensoring, censoring_rows, censoring_tipping
+from retrial.sensitivity.any_prior.effects import Effect
+from retrial.sensitivity.any_prior.likelihood import NormalLikelihood
+from retrial.sensitivity.conclusions import conclusion_rows
 
 TIMES = np.arange(1.0, 13.0)
 EVENTS = np.array([2, 1, 3, 2, 1, 1, 2, 1, 0, 1, 0, 1])
@@ -170,3 +176,23 @@ def test_a_normal_prior_has_one_answer_whichever_way_it_is_written() -> None:
         assert getattr(same, name) == pytest.approx(getattr(one, name), abs=1e-3, nan_ok=True)
         assert np.isnan(getattr(same, name)[0]).all()  # one imputation has no estimate
     assert same.failed.ravel().tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(("log_ratio", "claim", "arm"), [(-0.9, "below 1", "experimental"), (0.9, "above 1", "control")])
+def test_a_conclusion_is_held_against_worse_outcomes_of_those_censored_in_the_better_arm(
+    log_ratio: float, claim: str, arm: str
+) -> None:
+    """Twice the hazard takes log 2 of the log ratio, whichever side of 1 the claim is on; a pair without an estimate is no verdict."""
+    found = shifted(log_ratio)
+    data = LogRatio("hazard_ratio", "experimental / control", "", log_ratio, 0.3, 0.95, "made up")
+    effect = Effect("os", "m", "", "hazard_ratio", NormalLikelihood(data, posterior), {"flat": found.hazard_ratios.prior}, 50.0)
+    row = list(conclusion_rows(effect, Assumptions(), 0.025, found))[-1]
+    assert (row["challenge"], row["claim"], row["status"]) == ("censoring", claim, "ok")
+    assert row["what"] == f"2 times the hazard after censoring in the {arm} arm"
+    assert row["probability"] == pytest.approx(stats.norm.cdf((0.9 - math.log(2)) / 0.3), abs=1e-4)
+    assert not row["holds"]
+    found.hazard_ratios.se[(1, 2) if log_ratio < 0 else (2, 1)] = np.inf
+    failed = AfterCensoring.of("flat", RATIOS, found.means, found.hazard_ratios, 0.025)
+    row = list(conclusion_rows(effect, Assumptions(), 0.025, failed))[-1]
+    assert row["status"] != "ok"
+    assert not row["holds"]
