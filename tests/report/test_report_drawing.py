@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 from collections.abc import Callable
@@ -35,8 +36,34 @@ def test_a_second_process_gives_the_same_bytes() -> None:
         unsendable = finish(figure(lambda value, _: f"{value:g}"), "c", "", "", "")
         assert there.png == here.png
         assert there.press() == here.press()
+        asked = files._HELPERS[-1].submit(figure(), press=True)
+        assert asked is not None
+        assert asked.result() == here.files()
         assert plain.press() == {}
         assert plain.png[:4] == unsendable.png[:4] == b"\x89PNG"
+
+
+def test_a_figure_is_laid_out_once_and_drawn_once_a_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    """matplotlib draws a figure that has a layout engine, "none" too, once more for every format."""
+    drawings = []
+    draw = Figure.draw
+    monkeypatch.setattr(Figure, "draw", lambda self, renderer: drawings.append(type(renderer).__name__) or draw(self, renderer))
+    with style():
+        made = Figure(figsize=(3.5, 2.0), layout="constrained")
+        made.add_subplot().set_title("a")
+    picture = finish(made, "a", "", "", "", press=True)
+    assert len(drawings) == 1  # SVG
+    picture.press()
+    assert len(drawings) == 3  # PDF, pixels
+
+
+def test_the_collector_rests_and_goes_on_as_it_was() -> None:
+    with files.without_collector():
+        assert not gc.isenabled()
+        with files.without_collector():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
 
 
 def test_a_process_that_has_ended_costs_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:

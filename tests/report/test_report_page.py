@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from report_factory import report_data
+from report_hostile import LONG_WORD
 from report_pages import Written, brief, plain, small
 
 from retrial.report.labels import key_names
@@ -76,6 +77,24 @@ def test_hostile_texts_are_shown_as_text(bad: Path, layer: str) -> None:
     text = plain(page)
     assert text.count("<script>alert(1)</script>") > 20
     assert "{{ 7*7 }}" in text
+
+
+@pytest.mark.parametrize("layer", ["report", "supplement"])
+def test_a_hostile_multivariable_model_is_shown_as_text(bad: Path, layer: str) -> None:
+    """Labels, places, groups, levels, variants, notes and contradictions of a printed model, its tests and its baseline table."""
+    page = (bad / f"{layer}.html").read_text(encoding="utf-8")
+    found = re.search(r'<section[^>]*\bid="multivariable".*?</section>', page, re.S)
+    assert found is not None
+    assert "<script" not in found[0]
+    text = plain(found[0])
+    assert text.count("<script>alert(1)</script>") > 10
+    assert "\\end{document}" in text
+    assert "שלום 患者" in text
+    assert LONG_WORD in text
+    assert "None" not in text
+    if layer == "report":
+        assert "contradict each other, by little: <script>alert(1)</script>" in text
+        assert "The largest variance inflation is that of <script>alert" in text
 
 
 def test_hostile_texts_are_no_scripts_in_figures(bad: Path) -> None:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import optimize, stats
 
+from retrial.frequentist.ratios import LogRatio
+from retrial.models.log_hazard_ratio import posterior
 from retrial.priors.prior import Prior
-from retrial.sensitivity.after_censoring.imputed import Imputed
+from retrial.run_config import Assumptions
+from retrial.sensitivity.after_censoring.imputed import Imputed, pooled
 from retrial.sensitivity.after_censoring.means import Completed, censoring_survival, completed
 from retrial.sensitivity.after_censoring.rows import MEANS, AfterCensoring, censoring_rows, censoring_tipping
+from retrial.sensitivity.any_prior.effects import Effect
+from retrial.sensitivity.any_prior.likelihood import NormalLikelihood
+from retrial.sensitivity.conclusions import conclusion_rows
 
 TIMES = np.arange(1.0, 13.0)
 EVENTS = np.array([2, 1, 3, 2, 1, 1, 2, 1, 0, 1, 0, 1])
@@ -124,3 +132,67 @@ def test_a_completed_table_without_an_estimate_is_a_failed_row_and_never_a_tippi
     tips = {row["challenge"]: row["value"] for row in censoring_tipping({}, found, (0.95,), -1)}
     assert math.isnan(tips["censoring, experimental arm"])
     assert not math.isnan(tips["censoring, control arm"])
+
+
+MIXTURE = Prior("normal_mixture", ((0.3, 0.7), (-0.5, 0.2), (0.3, 0.9)))
+
+
+def exact_of_mixture(b: np.ndarray, s: np.ndarray) -> tuple[Callable[[float], float], float, list[float]]:
+    """The pooled posterior's distribution function under `MIXTURE`, of normals for every imputation; P(β < 0)'s Monte Carlo error; limits."""
+    share, mu, sigma = (np.array(part)[:, None] for part in (MIXTURE["weights"], MIXTURE["mu"], MIXTURE["sigma"]))
+    evidence = share * stats.norm.pdf(b, mu, np.hypot(s, sigma))
+    sd = 1 / np.sqrt(1 / s**2 + 1 / sigma**2)
+    mean, weight = sd**2 * (b / s**2 + mu / sigma**2), evidence / evidence.sum(axis=0)
+    each = (weight * stats.norm.cdf(0.0, mean, sd)).sum(axis=0)
+
+    def cdf(x: float, level: float = 0.0) -> float:
+        return float((weight * stats.norm.cdf(x, mean, sd)).sum(axis=0).mean()) - level
+
+    return cdf, float(each.std(ddof=1) / math.sqrt(b.size)), [optimize.brentq(cdf, -5, 5, level) for level in (0.025, 0.5, 0.975)]
+
+
+def test_imputed_tables_under_a_prior_that_is_not_normal_have_the_posterior_worked_out_by_hand() -> None:
+    rng = np.random.default_rng(17)
+    b, s = rng.normal(-0.6, 0.15, (2, 2, 60)), rng.uniform(0.2, 0.4, (2, 2, 60))
+    found = pooled(Imputed(b, s, 12.0, MIXTURE), 0.025)
+    for place in np.ndindex(2, 2):
+        cdf, error, limits = exact_of_mixture(b[place], s[place])
+        assert found.below[place] == pytest.approx(cdf(0.0), abs=1e-4)  # of the grid; the Monte Carlo error is 30 times that
+        assert found.error[place] == pytest.approx(error, abs=1e-4)
+        assert [found.lower[place], found.median[place], found.upper[place]] == pytest.approx(limits, abs=1e-3)
+    assert not found.failed.any()
+
+
+def test_a_normal_prior_has_one_answer_whichever_way_it_is_written() -> None:
+    rng = np.random.default_rng(18)
+    b, s = rng.normal(0.4, 0.2, (1, 1, 40)), rng.uniform(0.2, 0.4, (1, 1, 40))
+    s[0, 0, 3] = np.inf
+    b, s = np.concatenate([b, b]), np.concatenate([s, np.full_like(s, 0.3)])
+    one, same = (
+        pooled(Imputed(b, s, 12.0, prior), 0.025)
+        for prior in (Prior("normal", (0.1, 0.5)), Prior("normal_mixture", ((0.5, 0.5), (0.1, 0.1), (0.5, 0.5))))
+    )
+    for name in ("below", "error", "lower", "median", "upper"):
+        assert getattr(same, name) == pytest.approx(getattr(one, name), abs=1e-3, nan_ok=True)
+        assert np.isnan(getattr(same, name)[0]).all()  # one imputation has no estimate
+    assert same.failed.ravel().tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(("log_ratio", "claim", "arm"), [(-0.9, "below 1", "experimental"), (0.9, "above 1", "control")])
+def test_a_conclusion_is_held_against_worse_outcomes_of_those_censored_in_the_better_arm(
+    log_ratio: float, claim: str, arm: str
+) -> None:
+    """Twice the hazard takes log 2 of the log ratio, whichever side of 1 the claim is on; a pair without an estimate is no verdict."""
+    found = shifted(log_ratio)
+    data = LogRatio("hazard_ratio", "experimental / control", "", log_ratio, 0.3, 0.95, "made up")
+    effect = Effect("os", "m", "", "hazard_ratio", NormalLikelihood(data, posterior), {"flat": found.hazard_ratios.prior}, 50.0)
+    row = list(conclusion_rows(effect, Assumptions(), 0.025, found))[-1]
+    assert (row["challenge"], row["claim"], row["status"]) == ("censoring", claim, "ok")
+    assert row["what"] == f"2 times the hazard after censoring in the {arm} arm"
+    assert row["probability"] == pytest.approx(stats.norm.cdf((0.9 - math.log(2)) / 0.3), abs=1e-4)
+    assert not row["holds"]
+    found.hazard_ratios.se[(1, 2) if log_ratio < 0 else (2, 1)] = np.inf
+    failed = AfterCensoring.of("flat", RATIOS, found.means, found.hazard_ratios, 0.025)
+    row = list(conclusion_rows(effect, Assumptions(), 0.025, failed))[-1]
+    assert row["status"] != "ok"
+    assert not row["holds"]

@@ -312,13 +312,18 @@ def arm_label(study: Study, arm: str) -> str:
     return study.arm(arm).label or arm
 
 
+_SPELT_OUT = {"ORR": "objective response", "DCR": "disease control", "CBR": "clinical benefit"}
+"""What tumour trials abbreviate, where a file gives it no label."""
+
+
 def endpoint_label(study: Study, key: str) -> str:
     """The name of an endpoint, response category, adverse event or baseline variable, by its key or key path."""
     if key in _TOGETHER and key not in study.binary:
         return _TOGETHER[key]
     parts = key.split(".")
     last = parts[-1]
-    name = last.upper() if len(last) <= _ABBREVIATION and last.isalpha() else words(last)
+    plain = last.upper() if len(last) <= _ABBREVIATION and last.isalpha() else words(last)
+    name = f"{_SPELT_OUT[plain]} ({plain})" if plain in _SPELT_OUT else plain
     if last in study.endpoints:
         return study.endpoints[last].label or name
     if parts[0] == "adverse_events" and study.adverse_events is not None:
@@ -369,6 +374,16 @@ def contrast_label(contrast: str, adjusted_for: str = "") -> str:
 def adjusted_label(adjusted_for: str) -> str:
     """ "adjusted for BCLC stage, AFP"; empty for a ratio that is not."""
     return f"adjusted for {covariates_label(adjusted_for)}" if adjusted_for else ""
+
+
+_FEW = 2
+"""Covariates that a heading names; of more it says how many."""
+
+
+def adjusted_briefly(adjusted_for: str) -> str:
+    """The same for a heading: "adjusted for 6 covariates"."""
+    count = len([key for key in adjusted_for.split(",") if key])
+    return f"adjusted for {count} covariates" if count > _FEW else adjusted_label(adjusted_for)
 
 
 def covariates_label(adjusted_for: str) -> str:

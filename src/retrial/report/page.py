@@ -17,7 +17,7 @@ from markupsafe import Markup
 from retrial.audit.check import to_frame as checks_to_frame
 from retrial.estimate import to_frame as estimates_to_frame
 from retrial.report.data import ReportData
-from retrial.report.figures.drawing.files import second_process
+from retrial.report.figures.drawing.files import second_process, without_collector
 from retrial.report.figures.picture import Picture
 from retrial.report.labels import (
     arm_label,
@@ -72,7 +72,9 @@ class Layout:
 
     @property
     def pictures(self) -> list[Picture]:
-        return [picture for section in (*self.report, *self.supplement) for picture in section.pictures]
+        """Each once: of one that both layers show, the first layer's."""
+        shown = [picture for section in (*self.report, *self.supplement) for picture in section.pictures]
+        return [picture for place, picture in enumerate(shown) if picture.key not in {other.key for other in shown[:place]}]
 
     @property
     def tables(self) -> list[Table]:
@@ -87,25 +89,32 @@ def write_report(data: ReportData, folder: Path) -> Path:
     called = covariates_called(covariate_names(data.study))
     priors = [] if data.priors is None else dict.fromkeys(map(str, data.priors["prior"]))
     keys = keys_called(key_names(data.study, data.model_labels, priors))
-    with models_called(data.model_labels), arms_called(data.study.names), called, keys, second_process():
+    with without_collector(), models_called(data.model_labels), arms_called(data.study.names), called, keys, second_process():
         layout = lay_out(data)
-        pages = {"report": render(data, layout.report), "supplement": render(data, layout.supplement, script_of(SCRIPT))}
+        # what needs no pixels first: they are drawn meanwhile
+        for name, text in (
+            ("report", render(data, layout.report)),
+            ("supplement", render(data, layout.supplement, script_of(SCRIPT))),
+        ):
+            path_of(folder, name).write_text(text, encoding="utf-8", newline="\n")
+        _write_tables(data, layout, folder)
         write_manuscript(data, layout.report, layout.supplement, folder)
         write_pictures(layout.pictures, folder)
+    return path_of(folder, "report")
+
+
+def _write_tables(data: ReportData, layout: Layout, folder: Path) -> None:
     (folder / TABLES).mkdir(exist_ok=True)
     for key, frame in _frames(data, layout).items():
         shown = key.startswith("page_") and not data.study.names.are_roles
         named = frame.map(data.study.names.prose) if shown else frame
         spelled_out(named).to_csv(path_of(folder, "tables", key), index=False, lineterminator="\n")
-    for name, text in pages.items():
-        path_of(folder, name).write_text(text, encoding="utf-8", newline="\n")
-    return path_of(folder, "report")
 
 
 def write_pictures(pictures: Iterable[Picture], folder: Path) -> None:
-    """Write figures/*.svg and *.png."""
+    """Write figures/*.svg and *.png, the last figure first: a second process draws from the first one on."""
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
-    for picture in pictures:
+    for picture in reversed(tuple(pictures)):
         path_of(folder, "figures", picture.key).write_bytes(picture.svg)
         path_of(folder, "pictures", picture.key).write_bytes(picture.png)
 

@@ -59,13 +59,17 @@ class Picture:
 
 def finish(figure: Figure, key: str, title: str, caption: str, alt: str, *, press: bool = False) -> Picture:
     """Write the figure without dates or versions, so that the same data give the same bytes; `press`: for a printer too."""
-    with without_missing_glyphs():
-        # once, not for every format again; a drawing that finds its own layout is drawn twice
-        if (engine := figure.get_layout_engine()) is not None:
-            engine.execute(figure)
-            figure.set_layout_engine("none")
+    with style(), without_missing_glyphs():
+        lay_out(figure)
         svg = saved(figure, "svg", {"Date": None, "Creator": None}, SCREEN_DOTS)
     return Picture(key, title, caption, alt, _short(svg), drawn(figure, press=press), figure.get_figwidth() > SINGLE)
+
+
+def lay_out(figure: Figure) -> None:
+    """Find the places of a figure's parts: once, not for every format again. With any layout engine, that of "none" too, it is drawn twice."""
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 _AS_THEY_ARE = " !$*+,-./:;=?@_~"

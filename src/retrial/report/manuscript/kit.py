@@ -77,9 +77,6 @@ def write_manuscript(data: ReportData, sections: Sequence[Section], supplement: 
     documents = {"methods": about, "results": found} | ({"checklists": lists} if lists else {})
     cited = all_citations([*about, *found])
     grids = {block.key: block for block in (*about, *found) if isinstance(block, Grid)}
-    for key, picture in pictures.items():
-        for ending, content in _files(picture).items():
-            _put(folder, f"figures/{key}.{ending}", content)
     for key, grid in grids.items():
         _put(folder, f"tables/{key}.tex", latex_table(grid))
     for name, blocks in documents.items():
@@ -89,10 +86,14 @@ def write_manuscript(data: ReportData, sections: Sequence[Section], supplement: 
     _put(folder, "manuscript.tex", _SKELETON.replace("%TITLE%", latex_text(named(data.study.title))))
     _put(folder, "references.bib", bibliography(dict.fromkeys((STUDY, *cited)), known))
     _put(folder, "README.md", _README)
-    if word.can_write():
-        _words(folder, documents, grids, pictures, known)
     if typeset.can_write():
         _put(folder, "supplement.pdf", _supplement(data, [*about, *_short(supplement)], supplement, known))
+    # pixels last, and of the last figure first: the second process draws meanwhile from the first one on
+    for key, picture in reversed(pictures.items()):
+        for ending, content in _files(picture).items():
+            _put(folder, f"figures/{key}.{ending}", content)
+    if word.can_write():
+        _words(folder, documents, grids, pictures, known)
 
 
 def _source() -> list[Block]:

@@ -120,12 +120,16 @@ def _censoring(data: ReportData, endpoint: str) -> Iterator[str]:
         yield "no numbers at risk are printed: when patients without the event left the study is known through the other numbers only."
 
 
+_ELSEWHERE = "Which bias would change it, and which fate of those who left the study, stands in the next section with the values at which it tips."
+
+
 def change_section(data: ReportData) -> Iterator[Section]:
     """Which belief and which confounding would overturn the effects, from the run's own numbers."""
     found = outcomes(data)
     said = [(upper_first(endpoint_label(data.study, one.endpoint)), tuple(_overturned(data, one))) for one in found]
     lists = tuple((name, sentences) for name, sentences in said if sentences)
-    yield Section("change", "What would change the conclusion", lists=lists)
+    more = (_ELSEWHERE,) if lists and data.conclusions is not None else ()
+    yield Section("change", "What would change the conclusion", lists=lists, paragraphs=more)
 
 
 def _overturned(data: ReportData, outcome: Outcome) -> Iterator[str]:

@@ -12,6 +12,7 @@ from retrial.report.figures.effects import effect_forest
 from retrial.report.figures.forest import ForestRow
 from retrial.report.figures.picture import Picture
 from retrial.report.labels import (
+    adjusted_briefly,
     adjusted_label,
     endpoint_label,
     estimate_label,
@@ -60,18 +61,11 @@ def _key(endpoint: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in endpoint)
 
 
-_FEW = 2
-"""Covariates that a heading names; of more it says how many."""
-
-
 def heading(ladder: Ladder) -> str:
     """ "Unadjusted", or what it is adjusted for."""
     if ladder.variant:
         return "Unadjusted, average over models"
-    covariates = [name for name in ladder.adjusted_for.split(",") if name]
-    if len(covariates) > _FEW:
-        return f"Adjusted for {len(covariates)} covariates"
-    return upper_first(adjusted_label(ladder.adjusted_for) or "unadjusted")
+    return upper_first(adjusted_briefly(ladder.adjusted_for) or "unadjusted")
 
 
 def _sentences(ladder: Ladder) -> Iterator[str]:

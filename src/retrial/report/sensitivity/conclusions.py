@@ -15,7 +15,7 @@ from retrial.study.study import Study
 
 AS_IT_IS, PRIOR, BIAS, CENSORING = "as it is", "another prior", "bias", "censoring"
 WHOSE = ["endpoint", "model", "adjusted_for"]
-_KINDS = {PRIOR: "other prior opinions", BIAS: "bias", CENSORING: "worse outcomes after censoring"}
+_KINDS = {PRIOR: "under other prior opinions", BIAS: "with a bias", CENSORING: "with worse outcomes after censoring"}
 _Z = 1.959964
 _SAME = 1e-9
 _NEAR = 0.02
@@ -69,7 +69,7 @@ class _Paragraph:
         )
         if self.held.empty:
             yield claim
-            most = fmt.probability(float(_on_claim(self.base, self.claim).max()))
+            most = fmt.probability(float(on_claim(self.base, self.claim).max()))
             yield f"Under the {prior} prior it holds in none of {_analyses(count)} (largest probability {most}): there is nothing to challenge."
             return
         yield self._verdict(count)
@@ -87,16 +87,21 @@ class _Paragraph:
             part = self.mine[(self.mine["challenge"] == name) & (self.mine["status"] == "ok")]
             if len(part):
                 held = int(part["holds"].sum())
-                told.append(f"by {words}, {'all' if held == len(part) else 'some' if held else 'none'} ({held} of {len(part)})")
+                told.append(f"{words} in {held or 'none'} of {len(part)}")
         where = "in the one analysis there is" if count == 1 else f"in {len(self.held)} of {count} analyses as they stand"
         said = f"In short: the claim of a ratio {self.claim} holds {where}."
-        return said + (f" Of the challenges put to it there it survives: {'; '.join(told)}." if told else "")
+        these = "Challenged there" if count == 1 else "Challenged in these"
+        return said + (
+            f" {these} by one assumption at a time (a try is one assumption in one analysis), it still holds {_and(told)} tries."
+            if told
+            else ""
+        )
 
     def _as_it_is(self, prior: str, count: int) -> str:
         names = "; ".join(analysis_label(row) for row in self.held.to_dict("records"))
         said = f"Before any challenge, under the {prior} prior, it holds in {len(self.held)} of {_analyses(count)} ({names})"
         others = self.base.drop(self.held.index)
-        chances = _on_claim(others, self.claim)
+        chances = on_claim(others, self.claim)
         missing = "; ".join(
             f"{analysis_label(row)} (probability {fmt.probability(float(chance))})"
             for row, chance in zip(others.to_dict("records"), chances, strict=True)
@@ -209,7 +214,7 @@ class _Paragraph:
         return _span(list(mine["value"].dropna())) if mine["value"].notna().any() else ""
 
 
-def _on_claim(rows: pd.DataFrame, claim: str) -> pd.Series[float]:
+def on_claim(rows: pd.DataFrame, claim: str) -> pd.Series[float]:
     """P(the claim) of every row: rows state the probability of their own claim, which may be the other side."""
     return rows["probability"].where(rows["claim"] == claim, 1 - rows["probability"])
 

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
-from retrial.report.figures.picture import RULE, WIDTH, Picture, finish, safe, style
-from retrial.report.labels import adjusted_label, endpoint_label, model_label, upper_first
+from retrial.report.figures.picture import RULE, WIDTH, Picture, finish, style
+from retrial.report.labels import adjusted_briefly, adjusted_label, endpoint_label, model_label, upper_first
 from retrial.report.section import Section
-from retrial.report.sensitivity.pictures import legend_below, line_of
+from retrial.report.sensitivity.pictures import about, legend_below, line_of, name_panel
 from retrial.report.table import Table, text_row
 
 KEY, TITLE = "operating", "Errors of stated rules"
@@ -124,9 +124,8 @@ def operating_pictures(data: ReportData) -> Iterator[Picture]:
         for axes in list(grid.flat)[len(parts[:_MOST]) :]:
             axes.set_axis_off()
         for axes, ((endpoint, model, adjusted), part) in zip(grid.flat, parts[:_MOST], strict=False):
-            about = ", ".join(text for text in (model_label(str(model)), adjusted_label(str(adjusted))) if text)
-            names.append(f"{upper_first(endpoint_label(data.study, str(endpoint)))}: {about}")
-            axes.set_title(safe(names[-1], 48, 2), fontsize=8, parse_math=False)
+            names.append(about(data, str(endpoint), str(model), adjusted_label(str(adjusted))))
+            name_panel(axes, about(data, str(endpoint), str(model), adjusted_briefly(str(adjusted))))
             _claims(axes, part)
         legend_below(figure, grid.flat[0])
         rule = frame["rule"].iloc[0]

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
-from retrial.report.figures.picture import FAILED, INK, METHOD_COLOURS, QUIET, RULE, WIDTH, Picture, finish, safe, style
-from retrial.report.labels import adjusted_label, endpoint_label, model_label, prior_label, upper_first
+from retrial.report.figures.picture import FAILED, INK, METHOD_COLOURS, QUIET, RULE, WIDTH, Picture, finish, lay_out, safe, style
+from retrial.report.labels import adjusted_briefly, adjusted_label, endpoint_label, model_label, prior_label, upper_first
+from retrial.report.sensitivity.contours import label_contours
 
 _MOST = 8
 """Panels of one picture."""
@@ -43,8 +43,11 @@ _AFTER_CENSORING = (
     ),
 )
 """Quantity of censoring.csv, key, title, and what is mapped."""
+_AS_IT_IS = (1.0, 1.0)
 _WHOSE = ["endpoint", "model", "adjusted_for"]
-Draw = Callable[[Axes, pd.DataFrame], None]
+Last = Callable[[], None]
+"""What is left to do once the figure is laid out."""
+Draw = Callable[[Axes, pd.DataFrame], Last | None]
 
 
 def sensitivity_pictures(data: ReportData) -> Iterator[Picture]:
@@ -94,13 +97,15 @@ def _panels(data: ReportData, frame: pd.DataFrame, draw: Draw, key: str, title: 
         grid = figure.subplots(rows, _ACROSS, squeeze=False)
         for axes in grid.flat[len(shown) :]:
             axes.set_axis_off()
-        names = []
+        names, last = [], list[Last]()
         for axes, ((endpoint, model, adjusted), part) in zip(grid.flat, shown, strict=False):
-            about = ", ".join(text for text in (model_label(str(model)), adjusted_label(str(adjusted))) if text)
-            names.append(f"{upper_first(endpoint_label(data.study, str(endpoint)))}: {about}")
-            axes.set_title(safe(names[-1], 48, 2), fontsize=8, parse_math=False)
-            draw(axes, part)
+            names.append(about(data, str(endpoint), str(model), adjusted_label(str(adjusted))))
+            name_panel(axes, about(data, str(endpoint), str(model), adjusted_briefly(str(adjusted))))
+            last.append(draw(axes, part) or _nothing)
         legend_below(figure, grid.flat[0])
+        lay_out(figure)
+        for label in last:
+            label()
         left = len(parts) - len(shown)
         told = f"{caption} {left} more in {file or key}.csv." if left else caption
         return finish(
@@ -110,6 +115,17 @@ def _panels(data: ReportData, frame: pd.DataFrame, draw: Draw, key: str, title: 
             told,
             f"{title}, for {'; '.join(names)}. The numbers are in the table of the same name.",
         )
+
+
+def about(data: ReportData, endpoint: str, model: str, adjusted: str) -> str:
+    """What a panel is about: endpoint, model, and in words what is adjusted for."""
+    words = ", ".join(text for text in (model_label(model), adjusted) if text)
+    return f"{upper_first(endpoint_label(data.study, endpoint))}: {words}"
+
+
+def name_panel(axes: Axes, words: str) -> None:
+    """The title of a panel, on at most three lines."""
+    axes.set_title(safe(words, 48, 3), fontsize=8, parse_math=False)
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
@@ -134,34 +150,26 @@ def ratio_axis(axes: Axes, values: Sequence[float], label: str, *, along: str = 
     getattr(axes, f"set_{along}label")(label)
 
 
-def _surface(axes: Axes, part: pd.DataFrame, down: str, across: str) -> None:
-    """Filled map of a probability with its contours; cells that failed are left white."""
+def _surface(axes: Axes, part: pd.DataFrame, down: str, across: str, marks: Sequence[tuple[float, float]] = ()) -> Last:
+    """Filled map of a probability with its contours; cells that failed are left white. Returns what labels the lines."""
     usable = part.assign(probability=part["probability"].where(part["status"] == "ok")) if "status" in part else part
     table = usable.pivot(index=down, columns=across, values="probability")
     x, y, z = table.columns.to_numpy(float), table.index.to_numpy(float), table.to_numpy(float)
     axes.contourf(x, y, np.ma.masked_invalid(z), levels=np.linspace(0, 1, 21), cmap="PuOr", alpha=0.55)
     levels = [level for level in _LEVELS if np.nanmin(z) < level < np.nanmax(z)]
     widths = [1.1 if level in _LABELLED else 0.6 for level in levels]
-    if levels:
-        lines = axes.contour(x, y, np.ma.masked_invalid(z), levels=levels, colors=INK, linewidths=widths)
-        labels = axes.clabel(lines, [level for level in levels if level in _LABELLED], fmt="%g", fontsize=8)
-        cut = sorted({label.get_text() for label in labels if _is_cut(axes, label)}, key=float)
-        for label in labels:
-            # the caption names the lines; the gap of a label is closed
-            label.set_visible(label.get_text() not in cut)
-        if cut:
-            axes.contour(x, y, np.ma.masked_invalid(z), levels=[float(text) for text in cut], colors=INK, linewidths=max(widths))
+    if not levels:
+        return _nothing
+    lines = axes.contour(x, y, np.ma.masked_invalid(z), levels=levels, colors=INK, linewidths=widths)
+    return lambda: label_contours(axes, lines, _LABELLED, marks)
 
 
-def _is_cut(axes: Axes, label: Text) -> bool:
-    """Whether the edge of a map cuts the label of a contour."""
-    box = label.get_window_extent().get_points()
-    edge = axes.get_window_extent().get_points()
-    return bool((box[0] < edge[0]).any() or (box[1] > edge[1]).any())
+def _nothing() -> None:
+    """What is left to do once a figure without labels on its lines is laid out."""
 
 
-def _map(axes: Axes, part: pd.DataFrame) -> None:
-    _surface(axes, part, "prior_sd", "prior_mean")
+def _map(axes: Axes, part: pd.DataFrame) -> Last:
+    last = _surface(axes, part, "prior_sd", "prior_mean")
     ratio_axis(axes, part["prior_mean"].to_list(), "prior mean, as a ratio")
     axes.set_yscale("log")
     low, high = float(part["prior_sd"].min()), float(part["prior_sd"].max())
@@ -169,6 +177,7 @@ def _map(axes: Axes, part: pd.DataFrame) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.set_ylabel("prior SD of the log ratio")
+    return last
 
 
 def line_of(position: int, prior: str) -> dict[str, Any]:
@@ -207,8 +216,9 @@ def _bias(axes: Axes, part: pd.DataFrame) -> None:
     ratio_axis(axes, [max(float(np.nanmin(values)), 0.1), min(float(np.nanmax(values)), 10.0)], "ratio", along="y")
 
 
-def _censoring(axes: Axes, part: pd.DataFrame) -> None:
-    _surface(axes, part, "control_ratio", "experimental_ratio")
-    axes.plot([1.0], [1.0], marker="+", color=INK, markersize=7)
+def _censoring(axes: Axes, part: pd.DataFrame) -> Last:
+    last = _surface(axes, part, "control_ratio", "experimental_ratio", [_AS_IT_IS])
+    axes.plot(*_AS_IT_IS, marker="+", color=INK, markersize=7)
     ratio_axis(axes, part["experimental_ratio"].to_list(), "experimental arm: hazard after censoring")
     ratio_axis(axes, part["control_ratio"].to_list(), "control arm", along="y")
+    return last

@@ -11,6 +11,7 @@ from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.labels import SYMBOLS, endpoint_label, prior_label, upper_first
 from retrial.report.section import Section
+from retrial.report.sensitivity.choices import choices_table
 from retrial.report.sensitivity.conclusions import AS_IT_IS, PRIOR, WHOSE, analysis_label, conclusion_sentences
 from retrial.report.sensitivity.pictures import sensitivity_pictures
 from retrial.report.table import Table, text_row
@@ -20,9 +21,11 @@ _HOLDS, _FAILS = "✓", "✗"
 
 
 def conclusions_section(data: ReportData) -> Iterator[Section]:
-    """The paragraphs alone, for the first layer."""
-    if lists := conclusion_sentences(data.study, data.conclusions, data.tipping, data.under_priors, needed(data)):
-        yield Section(KEY, TITLE, lists=tuple(lists))
+    """The paragraphs, and which choices move the conclusion, for the first layer."""
+    lists = conclusion_sentences(data.study, data.conclusions, data.tipping, data.under_priors, needed(data))
+    if data.conclusions is not None and lists:
+        table = choices_table(data, _clean(data.conclusions), needed(data))
+        yield Section(KEY, TITLE, () if table is None else (table,), lists=tuple(lists))
 
 
 def sensitivity_section(data: ReportData) -> Iterator[Section]:

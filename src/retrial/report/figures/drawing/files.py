@@ -34,14 +34,14 @@ _HELPERS: list[_Helper] = []
 
 
 def drawn(figure: Figure, *, press: bool) -> Callable[[], Files]:
-    """Gives the figure's files when it is called: from the second process where one is at work, else drawn then and there, once."""
+    """Gives the figure's files when it is called: from the second process where that has them or is drawing them, else drawn then and there, once."""
     here = cache(lambda: draw(figure, press=press))
     future = _HELPERS[-1].submit(figure, press) if _HELPERS else None
     if future is None:
         return here
 
     def wait() -> Files:
-        return future.result() or here()
+        return here() if future.cancel() else future.result() or here()
 
     return wait
 
@@ -81,6 +81,18 @@ def _encoded(image: Image.Image, kind: str, dots: int, **packed: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, dpi=(dots, dots), **packed)
     return buffer.getvalue()
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """No search for cycles meanwhile: each goes through every object of the program, a tenth of the time of a report, whose are few and large."""
+    at_work = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if at_work:
+            gc.enable()
 
 
 @contextmanager
