@@ -76,8 +76,11 @@ def rests_on_prior(matrices: Matrices, carried: np.ndarray, tail: float) -> np.n
 
 
 def carried_words(carried: float) -> str:
-    """ "at least 10", or the largest inflation that was found."""
-    return f"{GRID[-1]:g} or more" if carried >= GRID[-1] else f"{carried:g}"
+    """ "10 or more", "2 to 3" for the largest inflation of the grid that is carried and the next, which is not, "below 1.2" for none."""
+    above = [step for step in GRID if step > carried]
+    if not above:
+        return f"{GRID[-1]:g} or more"
+    return f"below {GRID[0]:g}" if above[0] == GRID[0] else f"{carried:g} to {above[0]:g}"
 
 
 INVERTED = 2.5

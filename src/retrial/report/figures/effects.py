@@ -16,7 +16,7 @@ from retrial.report.figures.picture import Picture
 from retrial.report.labels import (
     RATIOS,
     SYMBOLS,
-    adjusted_label,
+    adjusted_briefly,
     endpoint_label,
     favours,
     fit_prior,
@@ -56,7 +56,7 @@ def section_forests(
         quantity = _first(key, mine)
         rows: list[ForestRow] = []
         for group in [group for group in mine if group.quantity == quantity]:
-            heading = adjusted_label(group.first.adjusted_for) or "unadjusted"
+            heading = adjusted_briefly(group.first.adjusted_for) or "unadjusted"
             rows += [ForestRow(upper_first(heading)), *_rows(data, group, chances)]
         title = upper_first(f"{endpoint_label(data.study, endpoint)}: {quantity_label(quantity)}")
         pictures += forests(rows, _text(f"forest_{key}_{endpoint}", title, quantity, rows, favours(data.study, endpoint)))
@@ -147,7 +147,7 @@ def _label(data: ReportData, row: Estimate, *, alone: bool) -> str:
         return "Published (see audit)" if audit_note(data, row) else "Published"
     if row.method == "frequentist":
         return upper_first(model_label(row.model))
-    name = f"{fit_prior(row)} prior" if row.prior else "posterior"
+    name = f"{fit_prior(row)}{'' if row.variant else ' prior'}" if row.prior else "posterior"
     return f"Bayesian, {name}" if alone else upper_first(name)
 
 

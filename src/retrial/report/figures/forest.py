@@ -46,7 +46,7 @@ _RATIO_TICKS = (
 """From fine to coarse: the first set of which at most `_MOST_TICKS` are on the axis is used."""
 _MOST_TICKS = 8
 _ROWS_AS_WORDS = 12
-_LONGEST_LABEL, _LONGEST_HEADING = 34, 92
+_LONGEST_LABEL, _LONGEST_HEADING = 36, 92
 """Letters that fit left of the axis, and across the picture."""
 _WIDEST_RATIO = 20.0
 """No axis beyond 1/20 to 20: an interval that leaves it ends in an arrow, and its limits stand beside it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from retrial.estimate import Estimate
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
-from retrial.report.labels import endpoint_label, model_label, prior_label, quantity_label, upper_first
+from retrial.report.labels import covariates_label, endpoint_label, model_label, prior_label, quantity_label, upper_first
 from retrial.report.reader.effects import heading
 from retrial.report.reader.ladder import Ladder, Outcome, no_effect, outcomes
 from retrial.report.section import Section
@@ -135,6 +136,7 @@ def change_section(data: ReportData) -> Iterator[Section]:
 def _overturned(data: ReportData, outcome: Outcome) -> Iterator[str]:
     for ladder in outcome.ladders:
         yield from _beliefs(ladder)
+    yield from _measured(data, outcome)
     yield from _confounders(data, outcome)
     yield from _e_values(data.estimates, outcome.endpoint)
 
@@ -159,6 +161,26 @@ def _beliefs(ladder: Ladder) -> Iterator[str]:
 def _listed(priors: Sequence[str]) -> str:
     names = [prior_label(prior) for prior in priors]
     return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
+
+
+def _measured(data: ReportData, outcome: Outcome) -> Iterator[str]:
+    """What adjustment for the measured covariates moves, beside the bias that undoes the unadjusted claim: the yardstick of the unmeasured ones."""
+    shifts = [row for row in data.estimates if row.endpoint == outcome.endpoint and row.quantity == "adjustment_shift"]
+    row = next((row for row in shifts if row.variant == "from unadjusted" and not row.failed), None)
+    if row is None:
+        return
+    said = (
+        f"What was measured as a yardstick: adjustment for {covariates_label(row.adjusted_for)} moves the unadjusted ratio as a bias would that"
+        f" alone gives a ratio of {fmt.ratio(math.exp(-row.point))} ({fmt.ratio(math.exp(-row.upper))} to {fmt.ratio(math.exp(-row.lower))})"
+    )
+    frame = data.tipping
+    if frame is not None:
+        mine = frame[(frame["endpoint"] == outcome.endpoint) & (frame["challenge"] == "bias") & (frame["given"] == 0.0)]
+        tips = mine[(mine["adjusted_for"].fillna("") == "") & (mine["criterion"] == mine["criterion"].max())]["value"].dropna()
+        if len(tips):
+            low, high = fmt.ratio(float(tips.min())), fmt.ratio(float(tips.max()))
+            said += f"; {low if low == high else f'{low} to {high}'} is enough to undo the unadjusted claim"
+    yield f"{said}."
 
 
 def _confounders(data: ReportData, outcome: Outcome) -> Iterator[str]:

@@ -137,9 +137,10 @@ def _table(data: ReportData, outcome: Outcome, name: str) -> Table:
     published = [Row(tuple(printed))] if any(ladder.published is not None for ladder in outcome.ladders) else []
     rows = [*published, *(_row(data, outcome, prior) for prior in outcome.priors)]
     models = "; ".join(f"{_adjustment(ladder)}: {model_label(ladder.model)}" for ladder in outcome.ladders if ladder.model)
-    caption = (
-        f"{upper_first(quantity_label(outcome.quantity))}. {intervals_caption(outcome.rows)} Models: {models}."
+    caption = f"{upper_first(quantity_label(outcome.quantity))}. {intervals_caption(outcome.rows)} Models: {models}." + (
         f" Under each prior's name: what it expects before the data (median, central 95{fmt.NBSP}%)."
+        if any(_expected(data, outcome, prior) for prior in outcome.priors)
+        else ""
     )
     numeric = frozenset(range(1, len(columns)))
     return Table(
@@ -222,7 +223,8 @@ def _pictures(data: ReportData, outcome: Outcome, name: str) -> list[Picture]:
                 chance = ladder.chance(prior)
                 beside = fmt.probability(chance.point) if chance is not None and not chance.failed else ""
                 rows.append(ForestRow(upper_first(prior_name(prior)), row, "failed" if row.failed else written(row), beside))
-    title = f"{name}: {quantity_label(outcome.quantity)}, published and re-analysed"
+    published = any(ladder.published is not None for ladder in outcome.ladders)
+    title = f"{name}: {quantity_label(outcome.quantity)}{', published and re-analysed' if published else ' under each prior'}"
     return effect_forest(data, rows, f"reader_{outcome.endpoint}", title, outcome.quantity, outcome.endpoint)
 
 

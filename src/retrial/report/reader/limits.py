@@ -70,7 +70,7 @@ def _target_trial(data: ReportData) -> Table:
         ("Follow-up", "everybody, to one closing date", _follow_up(study), "missing data"),
         ("Analysis", "the estimand above, planned beforehand", _analysis(data), "selection of the reported result"),
     ]
-    columns = ("Part", "Target trial", "This study", "Risk of bias (domain)")
+    columns = ("Part", "Target trial", "This study", "Domain of bias")
     return Table("reader_target_trial", "The target trial", _CAPTION, columns, tuple(text_row(row) for row in rows), prose=True)
 
 
@@ -80,7 +80,10 @@ def _eligibility(study: Study) -> str:
     if time is not None and time.accrual_start is not None and time.accrual_end is not None:
         parts.append(f"treated from {time.accrual_start} to {time.accrual_end}")
     if time is not None and time.excluded_follow_up_up_to is not None:
-        parts.append(f"patients followed for {time.excluded_follow_up_up_to.text} {study.time_unit} or less left out")
+        parts += [
+            f"patients followed for {time.excluded_follow_up_up_to.text} {study.time_unit} or less left out, as the paper says",
+            "whether its tables leave them out is under “What cannot be known”",
+        ]
     return "; ".join(parts) or _NOT_RECORDED
 
 
@@ -113,7 +116,10 @@ def _immortal(study: Study) -> str:
     time = study.timeline
     if time is not None and time.excluded_follow_up_up_to is not None:
         least = f"{time.excluded_follow_up_up_to.text} {study.time_unit}"
-        return f"immortal time: who had {least} of follow-up or less could not be in the study, so early deaths and losses are missing from both arms"
+        return (
+            f"immortal time: who had {least} of follow-up or less could not be in the study, so early deaths and losses are missing from both"
+            " arms, as far as the tables keep to it"
+        )
     return "immortal time, where treatment starts after follow-up"
 
 

@@ -10,12 +10,16 @@ import numpy as np
 import pandas as pd
 
 from retrial.report import format as fmt
-from retrial.report.labels import adjusted_label, endpoint_label, model_label, prior_label, upper_first
+from retrial.report.labels import adjusted_briefly, adjusted_label, endpoint_label, model_label, prior_label, upper_first
 from retrial.study.study import Study
 
 AS_IT_IS, PRIOR, BIAS, CENSORING = "as it is", "another prior", "bias", "censoring"
 WHOSE = ["endpoint", "model", "adjusted_for"]
-_KINDS = {PRIOR: "under other prior opinions", BIAS: "with a bias", CENSORING: "with worse outcomes after censoring"}
+_KINDS = {
+    PRIOR: ("other prior that does not expect it", "other priors that do not expect it"),
+    BIAS: ("bias", "biases"),
+    CENSORING: ("course after censoring", "courses after censoring"),
+}
 _Z = 1.959964
 _SAME = 1e-9
 _NEAR = 0.02
@@ -81,26 +85,37 @@ class _Paragraph:
                 yield " ".join(told)
 
     def _verdict(self, count: int) -> str:
-        """What is survived by kind of challenge, over the analyses in which the claim holds."""
+        """In which analyses the claim does not hold as they stand, and what it survives in all of the others."""
+        where = "in the one analysis there is" if count == 1 else f"in {len(self.held)} of {count} analyses as they stand"
+        missing = [
+            f"{_briefly(row)} (probability {fmt.probability(float(chance))})"
+            for row, chance in zip(self._others().to_dict("records"), on_claim(self._others(), self.claim), strict=True)
+        ]
+        said = f"In short: the claim of a ratio {self.claim} holds {where}{f', not in {_and(missing)}' if missing else ''}."
         told = []
         for name, words in _KINDS.items():
-            part = self.mine[(self.mine["challenge"] == name) & (self.mine["status"] == "ok")]
-            if len(part):
-                held = int(part["holds"].sum())
-                told.append(f"{words} in {held or 'none'} of {len(part)}")
-        where = "in the one analysis there is" if count == 1 else f"in {len(self.held)} of {count} analyses as they stand"
-        said = f"In short: the claim of a ratio {self.claim} holds {where}."
-        these = "Challenged there" if count == 1 else "Challenged in these"
-        return said + (
-            f" {these} by one assumption at a time (a try is one assumption in one analysis), it still holds {_and(told)} tries."
-            if told
-            else ""
-        )
+            groups = list(self._groups(name))
+            survived = sum(bool(part["holds"].all()) for part in groups)
+            if groups:
+                told.append(f"{survived or 'none'} of {len(groups)} {words[len(groups) != 1]}")
+        number = len(self.held)
+        everywhere = "" if number == 1 else f" in {'both' if number == 2 else f'all {number}'} analyses in which it holds"
+        return said + (f" Of what it is challenged with, one at a time, it survives{everywhere} {_and(told)}." if told else "")
+
+    def _others(self) -> pd.DataFrame:
+        """Analyses in which the claim does not hold as they stand."""
+        return self.base.drop(self.held.index)
+
+    def _groups(self, challenge: str) -> Iterator[pd.DataFrame]:
+        """Rows of each assumption of a kind that could be told."""
+        mine = self.mine[(self.mine["challenge"] == challenge) & (self.mine["status"] == "ok")]
+        for _, part in mine.groupby("what", sort=False):
+            yield part
 
     def _as_it_is(self, prior: str, count: int) -> str:
         names = "; ".join(analysis_label(row) for row in self.held.to_dict("records"))
         said = f"Before any challenge, under the {prior} prior, it holds in {len(self.held)} of {_analyses(count)} ({names})"
-        others = self.base.drop(self.held.index)
+        others = self._others()
         chances = on_claim(others, self.claim)
         missing = "; ".join(
             f"{analysis_label(row)} (probability {fmt.probability(float(chance))})"
@@ -119,8 +134,9 @@ class _Paragraph:
             told = part[part["status"] == "ok"]
             survives = int(told["holds"].sum())
             kind = "untold" if told.empty else "all" if survives == len(told) else "some" if survives else "none"
-            words = self._prior_in_words(str(what)) if challenge == PRIOR else str(what)
-            groups[kind].append(words + (f" (in {survives} of {len(told)})" if kind == "some" else ""))
+            words = f"the {prior_label(str(what))} prior" if challenge == PRIOR else str(what)
+            lost = [_briefly(row) for row in told[~told["holds"].astype(bool)].to_dict("records")]
+            groups[kind].append(words + (f" (in {survives} of {len(told)}, not in {_and(lost)})" if kind == "some" else ""))
         intro = {PRIOR: "Other prior opinions.", BIAS: "Bias, such as confounding.", CENSORING: "Patients censored."}[challenge]
         if any(groups.values()):
             yield intro
@@ -129,15 +145,6 @@ class _Paragraph:
                 yield f"{words}: {'; '.join(groups[kind])}."
         if groups["untold"]:
             yield f"It cannot be told: {'; '.join(groups['untold'])}."
-
-    def _prior_in_words(self, name: str) -> str:
-        """With where 95 % of its ratios lie, as its mean and SD have it."""
-        found = self._belief(name)
-        label = f"the {prior_label(name)} prior"
-        if found is None or not math.isfinite(found["prior_sd"]):
-            return label
-        low, high = (found["prior_mean"] * math.exp(sign * _Z * found["prior_sd"]) for sign in (-1, 1))
-        return f"{label} (mean ± 1.96 SD: {fmt.ratio(low)} to {fmt.ratio(high)})"
 
     def _belief(self, name: str) -> Mapping[Any, Any] | None:
         """The prior's row of the first analysis that has it; None where the priors differ from one to another."""
@@ -162,20 +169,20 @@ class _Paragraph:
             yield f"Priors that expect the claimed direction themselves challenge nothing: {', '.join(map(prior_label, map(str, names)))}."
         if value := self._values("scepticism", lambda sd: math.exp(_Z * sd)):
             yield (
-                "It is undone by a sceptic whose prior, centred at no effect, puts 95 % of ratios between 1/x and x"
-                f" with x = {value}, or smaller."
+                "A sceptic whose prior, centred at no effect, puts 95 % of ratios between 1/x and x is not convinced where x is"
+                f" {value} or less."
             )
 
     def _bias(self) -> Iterator[str]:
         if value := self._values("bias", float, given=0.0):
             beyond = "below" if self.claim == "below 1" else "above"
-            yield f"It is undone by a bias that alone would give a ratio of {value}, or one further {beyond} 1."
+            yield f"It is undone by a bias that without any effect would give a ratio of {value}, or one further {beyond} 1."
         whole, limit = (self._e_values(name) for name in ("e_value", "e_value_of_confidence_limit"))
         if whole:
             yield (
-                "An unmeasured confounder would explain the printed estimate away if its risk ratios with treatment and outcome were both"
-                f" {whole}"
-                + (f", and move the nearer limit of its interval to 1 if they were {limit}" if limit else "")
+                "An unmeasured confounder would explain the printed estimate away if its risk ratios with treatment and outcome were both at"
+                f" least {whole}"
+                + (f", and move the nearer limit of its interval to 1 if they were at least {limit}" if limit else "")
                 + " (E-values)."
             )
 
@@ -185,7 +192,8 @@ class _Paragraph:
             if value := self._values(f"censoring, {arm} arm", float):
                 worse = (arm == "experimental") == (self.claim == "below 1")
                 parts.append(
-                    f"those censored in the {arm} arm have afterwards {value} times the hazard of those who stay, or {'more' if worse else 'less'}"
+                    f"those censored in the {arm} arm have afterwards {value} times the hazard of those of the arm who stay, or"
+                    f" {'more' if worse else 'less'}"
                 )
         if parts:
             yield f"It is undone if {'; or if '.join(parts)}."
@@ -217,6 +225,11 @@ class _Paragraph:
 def on_claim(rows: pd.DataFrame, claim: str) -> pd.Series[float]:
     """P(the claim) of every row: rows state the probability of their own claim, which may be the other side."""
     return rows["probability"].where(rows["claim"] == claim, 1 - rows["probability"])
+
+
+def _briefly(row: Mapping[Any, Any]) -> str:
+    """Model of a row, and covariates, or how many."""
+    return ", ".join(part for part in (model_label(str(row["model"])), adjusted_briefly(str(row["adjusted_for"]))) if part)
 
 
 def _analyses(count: int) -> str:

@@ -158,7 +158,7 @@ def _covariates(data: ReportData, frame: pd.DataFrame) -> Table:
             if shown["factor"].any()
             else []
         ),
-        Column("carried", "carried, up to", str, numeric=True),
+        Column("carried", "carried up to", str, numeric=True),
         Column("correlation", "Correlation with the treatment's estimate", str, numeric=True),
         Column("printed_z", "|z| printed", lambda value: fmt.decimal(value, 2), numeric=True),
         Column("implied_z", "|z| from the matrices", str, numeric=True),
@@ -172,7 +172,8 @@ def _covariates(data: ReportData, frame: pd.DataFrame) -> Table:
         " is 1 without any correlation with the other covariates; a covariate of inflation v shares 1 - 1/v of its"
         f" information with them (the levels of its own factor too, which share a reference and are no multicollinearity: of a factor the root"
         f" of its generalised inflation counts). The largest here is {worst:.2f} ({judged}: textbooks speak of it from {COLLINEAR:g} or 10)."
-        " Carried: the largest inflation with which some matrix still carries every printed number; far above the limits it says that these rest"
+        " Carried: the largest inflation with which some matrix still carries every printed number, of 1.2, 1.5, 2, 3, 5 and 10 (“1.2 to 1.5”: 1.2 is"
+        " carried, 1.5 is not); far above the limits it says that these rest"
         " on the prior, under which strong collinearity is rare."
     )
     return from_frame(

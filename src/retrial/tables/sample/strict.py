@@ -137,7 +137,8 @@ def strict_ensemble(ensemble: Ensemble, targets: Targets, settings: Reconstructi
 
     Raises `ReconstructionError` where none was found. The same seed gives the same tables on any number of threads.
     """
-    readings = [result.reading for result in ensemble.attained if result.share >= LEAST_SHARE]
+    delivered = set(ensemble.readings)  # by the shares of the whole paper some have none
+    readings = [result.reading for result in ensemble.attained if result.share >= LEAST_SHARE and result.reading in delivered]
     found: dict[bytes, Drawn] = {}
     for number in range(MOST_POPULATIONS):
         jobs = [(targets, reading, settings, seed, number) for reading in readings]
