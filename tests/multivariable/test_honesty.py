@@ -20,6 +20,7 @@ from retrial.multivariable.events import split_standard_error
 from retrial.multivariable.posterior import posterior
 from retrial.multivariable.printed import MOST, PrintedModel, printed_model
 from retrial.multivariable.sampler import MatrixSettings, sample, signs_of
+from retrial.multivariable.statistics import tested
 from retrial.multivariable.summary import inverted, notes_of, rests_on_prior
 from retrial.study.loader import load_study
 from retrial.study.study import Study
@@ -166,6 +167,38 @@ def test_odds_ratios_say_where_their_errors_come_from() -> None:
         effect["odds_ratio"] = effect.pop("hazard_ratio")
     assert any("measured on Cox models" in note for note in notes_of(model(raw)))
     assert not any("Cox" in note for note in notes_of(model(tree(B, V))))
+
+
+BALANCED = """
+title: a balanced trial with a strong factor, as a logistic regression prints it
+randomised: true
+arms: {control: {n: 150}, experimental: {n: 150}}
+binary: {resp: {control: 80, experimental: 99}}
+effects:
+  a_treat: {endpoint: resp, odds_ratio: 3.104, ci: [1.517, 6.352], adjusted_for: [x1]}
+  u_treat: {endpoint: resp, odds_ratio: 1.699, ci: [1.066, 2.706], adjusted_for: []}
+  a_x1: {endpoint: resp, numerator: x1 y, denominator: x1 n, odds_ratio: 67.536, ci: [28.671, 159.083], adjusted_for: [treat]}
+  u_x1: {endpoint: resp, numerator: x1 y, denominator: x1 n, odds_ratio: 54.209, ci: [24.281, 121.026], adjusted_for: []}
+multivariable:
+  m: {endpoint: resp, covariates: {treat: {effect: a_treat, unadjusted: u_treat}, x1: {effect: a_x1, unadjusted: u_x1}}}
+"""
+"""Simulated and fitted by maximum likelihood outside this program (150 + 150 patients, a factor of log odds ratio 3.2 in half of each arm)."""
+
+
+def test_odds_ratios_lose_information_to_factors_and_contradict_nothing(tmp_path: Path) -> None:
+    """(SE adjusted / SE univariable)² is 2.4 though nothing is collinear: no contradiction, and no inflation of that size."""
+    (tmp_path / "study.yaml").write_text(BALANCED, encoding="utf-8")
+    printed = printed_model(load_study(tmp_path / "study.yaml").comparisons()[0], "m")
+    assert contradictions(printed).status == "ok"
+    found = sample(printed, SETTINGS, 1)
+    assert np.quantile(found.inflation_by_others, 0.975) < 1.5
+
+
+def test_a_p_below_something_is_the_least_z() -> None:
+    raw = tree(B, V)
+    printed = model(raw)
+    printed.test[1] = (3.29, 37.0)
+    assert tested(printed, 1) == 3.29
 
 
 def test_the_unit_of_a_ratio_per_unit_changes_nothing() -> None:

@@ -160,6 +160,9 @@ def test_one_more_confounder_moves_the_effect_towards_none() -> None:
     effect = found.of(0).mean()
     assert effect < np.median(draws[MEDIAN]) < np.median(draws[STRONGEST])
     assert benchmark_draws(found, 0, 1, 4000)[MEDIAN] == pytest.approx(draws[MEDIAN])
+    # a further covariate cannot narrow the interval
+    spread = found.draws(1, 4000)[0][:, 0].std()
+    assert min(draws[MEDIAN].std(), draws[STRONGEST].std()) > 0.98 * spread
 
 
 def test_few_effective_components_fail() -> None:

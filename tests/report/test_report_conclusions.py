@@ -82,8 +82,8 @@ def test_a_claim_its_challenges_and_where_it_tips() -> None:
         " pessimistic prior",
         "Priors that expect the claimed direction themselves challenge nothing: optimistic.",
         "puts 95 % of ratios between 1/x and x is not convinced where x is 2.19 to 2.66 or less.",
-        "undone by a bias that without any effect would give a ratio of 0.90 (in 1 of 2 analyses; in the others nothing that was tried undoes it), or one"
-        " further below 1.",
+        "undone by a bias that without any effect would give a ratio of 0.90 (in 1 of 2 analyses; in the others nothing that was tried undoes"
+        " it), or one further below 1.",
         "Patients censored. It survives: 2 times the hazard after censoring in the experimental arm. It is undone if those censored in the"
         " experimental arm have afterwards 2.10 times the hazard of those of the arm who stay, or more.",
     ):

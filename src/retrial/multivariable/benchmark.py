@@ -10,6 +10,8 @@ from scipy import optimize
 from retrial.multivariable.posterior import Components
 
 STRONGEST = "one more confounder, as strong as the strongest measured"
+INDEPENDENT = 1
+"""Of the seed of the order in which shifts are put beside effects."""
 MEDIAN = "one more confounder, as strong as the median measured"
 
 
@@ -17,6 +19,8 @@ def shifts(components: Components, position: int, seed: int, count: int) -> tupl
     """Draws of the effect (count,), and of what leaving out each other covariate alone moves it by (count, others).
 
     The shift of covariate k is c'β: the effect adjusted for all less that adjusted for all but k. Levels of one factor are left out together.
+    The two are independent: another covariate would move the effect by as much, not with the same error, so that the interval is never narrower
+    than without it (draws of both together would have the precision of an effect that is adjusted for one covariate less).
     """
     beta, chosen = components.draws(seed, count)
     moved = []
@@ -25,7 +29,8 @@ def shifts(components: Components, position: int, seed: int, count: int) -> tupl
             continue
         c = components.adjusted_for(position, [place for place in range(beta.shape[1]) if place != position and place not in out])
         moved.append(beta[:, position] - np.einsum("ni,ni->n", c[chosen], beta))
-    return beta[:, position], np.stack(moved, axis=1)
+    order = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(INDEPENDENT,))).permutation(count)
+    return beta[:, position], np.stack(moved, axis=1)[order]
 
 
 def benchmark_draws(components: Components, position: int, seed: int, count: int) -> Mapping[str, np.ndarray]:

@@ -27,6 +27,16 @@ LOG_RATIO_SCALE = 0.15
 """Scale of the univariable log ratio, in its standard errors."""
 SE_SCALE = 0.005
 """Scale of the log of the univariable standard error against I_jj^(-1/2)."""
+UNIT_SE_SCALE = 0.02
+"""The same of a ratio per unit of a quantity: 1 to 3.5 % off in the public data sets, where that of two groups is off by 0.1 %."""
+ODDS_LOSS, ODDS_RATIO_GROWTH, ODDS_Z_GROWTH = 0.5, 0.2, 0.15
+"""Of odds ratios, which change with adjustment without any confounding (Robinson and Jewell 1991, Int Stat Rev 59:227): how far the log of
+I_jj^(-1/2) may be above that of the univariable standard error, because prognostic factors take information away, and how scales of log
+ratios and of |z| grow with |z|. In simulated logistic models of 220 to 250 patients the first was up to 0.42; nothing was calibrated.
+"""
+UNBOUNDED = 30.0
+""" |z| beyond which a bound stands for none: that of a p printed as below something."""
+HAZARDS = "hazard_ratio"
 PHI_SCALE = 0.5
 """Scale of the correlation of the information of treatment and covariate against that over patients, times the root of the events."""
 SHARE_SCALE, SHARE_CENTRE, TILT = 0.1, -0.05, 0.75
@@ -249,10 +259,16 @@ def _of_univariable(model: PrintedModel, item: Statistic, alone: np.ndarray, err
         case "test":
             z = alone[:, j] / error[:, j]
             z = z * model.side[j] if model.side[j] else np.abs(z)
-            return outside(z, *model.test[j]) / z_scale(tested(model, j))
+            growth = ODDS_Z_GROWTH * tested(model, j) if model.measure != HAZARDS else 0.0
+            return outside(z, *model.test[j]) / (z_scale(tested(model, j)) + growth)
         case "ratio":
-            return outside(alone[:, j], *model.unadjusted[j]) / (LOG_RATIO_SCALE * error[:, j])
-    return outside(np.log(error[:, j]), *np.log(model.unadjusted_se[j])) / SE_SCALE
+            scale = LOG_RATIO_SCALE * error[:, j]
+            if model.measure != HAZARDS:
+                scale = scale + ODDS_RATIO_GROWTH * np.abs(alone[:, j])
+            return outside(alone[:, j], *model.unadjusted[j]) / scale
+    low, high = np.log(model.unadjusted_se[j])
+    high = high + (ODDS_LOSS if model.measure != HAZARDS else 0.0)
+    return outside(np.log(error[:, j]), low, high) / (UNIT_SE_SCALE if model.per_unit[j] else SE_SCALE)
 
 
 def _distance(model: PrintedModel, item: Statistic, matrix: np.ndarray, alone: np.ndarray, error: np.ndarray) -> np.ndarray:
@@ -269,9 +285,9 @@ def _distance(model: PrintedModel, item: Statistic, matrix: np.ndarray, alone: n
 
 
 def tested(model: PrintedModel, position: int) -> float:
-    """|z| of a printed univariable test, the middle of its rounding."""
+    """|z| of a printed univariable test, the middle of its rounding; of a p below something the least."""
     low, high = (float(end) for end in model.test[position])
-    return (low + high) / 2 if np.isfinite(high) else low
+    return (low + high) / 2 if high < UNBOUNDED else low
 
 
 def z_scale(z: float) -> float:

@@ -117,7 +117,11 @@ def notes_of(model: PrintedModel) -> tuple[str, ...]:
                 f"{names} are levels of the factor {model.factors[block[0]]}; their univariable numbers are read as {reading}"
             )
     if model.measure != "hazard_ratio":
-        found.append("errors of the quadratic form were measured on Cox models, not on logistic regressions")
+        found.append(
+            "errors of the quadratic form were measured on Cox models, not on logistic regressions; effects adjusted for some of the covariates,"
+            " what adjustment moves, and confounders as strong as the measured ones are not given, because odds ratios change with adjustment without"
+            " any confounding"
+        )
     if model.per_unit.any():
         names = ", ".join(name for name, each in zip(model.names, model.per_unit, strict=True) if each)
         found.append(f"priors of ratios per unit are per two standard deviations, told by standard errors and events: {names}")

@@ -24,6 +24,7 @@ from retrial.multivariable.contradiction import Contradictions, contradictions
 from retrial.multivariable.posterior import LEAST_EFFECTIVE, Components, NormalMixture, posterior, status_of
 from retrial.multivariable.printed import PrintedModel, printed_model
 from retrial.multivariable.sampler import Matrices, MatrixSettings, sample
+from retrial.multivariable.statistics import HAZARDS
 from retrial.multivariable.summary import covariate_rows, notes_of, overruled, rests_on_prior
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
@@ -201,7 +202,11 @@ class _Fit:
                 )
 
     def _adjustment(self, components: Components, prior: str, position: int) -> Iterator[Estimate]:
-        """The treatment unadjusted, adjusted for one covariate and for all but one; what each moves; and with one more confounder."""
+        """The treatment unadjusted, adjusted for one covariate and for all but one; what each moves; and with one more confounder. Nothing of odds
+        ratios, which change with adjustment without any confounding.
+        """
+        if self.model.measure != HAZARDS:
+            return
         full, others = (
             self._subject(position, prior, self.spec.settings.structures[0], self._status(components)),
             self.model.others(position),
