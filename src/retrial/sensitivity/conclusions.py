@@ -32,9 +32,9 @@ def conclusion_rows(effect: Effect, asked: Assumptions, tail: float, completed: 
     for mean, sd in [(float(np.log(towards)), 0.0), *((0.0, sd) for sd in asked.bias_sds if sd > 0)]:
         cells = one_bias(effect, mean, sd, tail)
         told = (
-            f"a bias that without any effect would give a ratio of {np.exp(mean):.3g}"
+            f"a bias that alone gives a ratio of {np.exp(mean):.3g}"
             if sd == 0
-            else f"a bias of unknown side, 95 % of its factors between 1/{np.exp(_Z * sd):.3g} and {np.exp(_Z * sd):.3g}"
+            else f"a bias in either direction, 95 % of its factors between 1/{np.exp(_Z * sd):.3g} and {np.exp(_Z * sd):.3g}"
         )
         yield _row(effect, asked, "bias", told, float(claimed(cells, of_side)[0]), of_side, status_of(cells)[0])
     if completed is not None:

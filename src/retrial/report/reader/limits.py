@@ -50,7 +50,7 @@ def _weights(study: Study) -> str:
     )
     return (
         f"{why}: every interval and probability here is conditional on no confounding beyond what the paper adjusted for. No model of printed"
-        " numbers removes confounding, selection or informative censoring; they outweigh the choice of a prior."
+        " numbers removes confounding, selection or informative censoring; no choice of a prior covers them."
     )
 
 
@@ -117,8 +117,8 @@ def _immortal(study: Study) -> str:
     if time is not None and time.excluded_follow_up_up_to is not None:
         least = f"{time.excluded_follow_up_up_to.text} {study.time_unit}"
         return (
-            f"immortal time: who had {least} of follow-up or less could not be in the study, so early deaths and losses are missing from both"
-            " arms, as far as the tables keep to it"
+            f"immortal time: who had {least} of follow-up or less could not be in the study, so early losses, and early deaths unless"
+            " these were kept, are missing from both arms as far as the tables keep to it"
         )
     return "immortal time, where treatment starts after follow-up"
 

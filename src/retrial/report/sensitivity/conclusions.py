@@ -86,21 +86,21 @@ class _Paragraph:
 
     def _verdict(self, count: int) -> str:
         """In which analyses the claim does not hold as they stand, and what it survives in all of the others."""
-        where = "in the one analysis there is" if count == 1 else f"in {len(self.held)} of {count} analyses as they stand"
+        where = "in the one unchallenged analysis" if count == 1 else f"in {len(self.held)} of {count} unchallenged analyses"
         missing = [
             f"{_briefly(row)} (probability {fmt.probability(float(chance))})"
             for row, chance in zip(self._others().to_dict("records"), on_claim(self._others(), self.claim), strict=True)
         ]
-        said = f"In short: the claim of a ratio {self.claim} holds {where}{f', not in {_and(missing)}' if missing else ''}."
+        fails = f"; it fails in: {'; '.join(missing)}" if missing else ""
+        said = f"In short: the claim of a ratio {self.claim} holds {where}{fails}."
         told = []
         for name, words in _KINDS.items():
             groups = list(self._groups(name))
             survived = sum(bool(part["holds"].all()) for part in groups)
             if groups:
                 told.append(f"{survived or 'none'} of {len(groups)} {words[len(groups) != 1]}")
-        number = len(self.held)
-        everywhere = "" if number == 1 else f" in {'both' if number == 2 else f'all {number}'} analyses in which it holds"
-        return said + (f" Of what it is challenged with, one at a time, it survives{everywhere} {_and(told)}." if told else "")
+        every = "" if len(self.held) == 1 else ", counted where it survives in every analysis that a challenge applies to"
+        return said + (f" Challenged one way at a time{every}, it survives {_and(told)}." if told else "")
 
     def _others(self) -> pd.DataFrame:
         """Analyses in which the claim does not hold as they stand."""
@@ -135,8 +135,7 @@ class _Paragraph:
             survives = int(told["holds"].sum())
             kind = "untold" if told.empty else "all" if survives == len(told) else "some" if survives else "none"
             words = f"the {prior_label(str(what))} prior" if challenge == PRIOR else str(what)
-            lost = [_briefly(row) for row in told[~told["holds"].astype(bool)].to_dict("records")]
-            groups[kind].append(words + (f" (in {survives} of {len(told)}, not in {_and(lost)})" if kind == "some" else ""))
+            groups[kind].append(words + (_in_some(told) if kind == "some" else ""))
         intro = {PRIOR: "Other prior opinions.", BIAS: "Bias, such as confounding.", CENSORING: "Patients censored."}[challenge]
         if any(groups.values()):
             yield intro
@@ -166,17 +165,17 @@ class _Paragraph:
     def _priors(self) -> Iterator[str]:
         names = list(dict.fromkeys(self.favourable["what"]))
         if names:
-            yield f"Priors that expect the claimed direction themselves challenge nothing: {', '.join(map(prior_label, map(str, names)))}."
+            yield f"No challenge, because they favour the claim already: {', '.join(map(prior_label, map(str, names)))}."
         if value := self._values("scepticism", lambda sd: math.exp(_Z * sd)):
             yield (
-                "A sceptic whose prior, centred at no effect, puts 95 % of ratios between 1/x and x is not convinced where x is"
-                f" {value} or less."
+                "A sceptic's prior, centred at 1 with 95 % of ratios between 1/x and x, overturns it once x is"
+                f" below {_by_analysis(value)}."
             )
 
     def _bias(self) -> Iterator[str]:
         if value := self._values("bias", float, given=0.0):
             beyond = "below" if self.claim == "below 1" else "above"
-            yield f"It is undone by a bias that without any effect would give a ratio of {value}, or one further {beyond} 1."
+            yield f"It is undone by a bias that alone gives a ratio {beyond} {_by_analysis(value)}."
         whole, limit = (self._e_values(name) for name in ("e_value", "e_value_of_confidence_limit"))
         if whole:
             yield (
@@ -192,8 +191,8 @@ class _Paragraph:
             if value := self._values(f"censoring, {arm} arm", float):
                 worse = (arm == "experimental") == (self.claim == "below 1")
                 parts.append(
-                    f"those censored in the {arm} arm have afterwards {value} times the hazard of those of the arm who stay, or"
-                    f" {'more' if worse else 'less'}"
+                    f"patients censored in the {arm} arm have afterwards {'more' if worse else 'less'} than {_by_analysis(value)} times the hazard of"
+                    " those who stay in it"
                 )
         if parts:
             yield f"It is undone if {'; or if '.join(parts)}."
@@ -225,6 +224,19 @@ class _Paragraph:
 def on_claim(rows: pd.DataFrame, claim: str) -> pd.Series[float]:
     """P(the claim) of every row: rows state the probability of their own claim, which may be the other side."""
     return rows["probability"].where(rows["claim"] == claim, 1 - rows["probability"])
+
+
+def _by_analysis(value: str) -> str:
+    """A range says over what it is one."""
+    return f"{value} (by analysis)" if " to " in value else value
+
+
+def _in_some(rows: pd.DataFrame) -> str:
+    """ " (in 2 of 3; not in: spline)": those in which it survives, or does not, whichever are fewer."""
+    holds = rows["holds"].astype(bool)
+    fewer = holds if holds.sum() < (~holds).sum() else ~holds
+    names = "; ".join(_briefly(row) for row in rows[fewer].to_dict("records"))
+    return f" (in {int(holds.sum())} of {len(rows)}{': ' if fewer is holds else '; not in: '}{names})"
 
 
 def _briefly(row: Mapping[Any, Any]) -> str:

@@ -124,7 +124,7 @@ def _words(data: ReportData, endpoint: str, row: Estimate) -> ForestText:
     title = upper_first(f"{endpoint_label(data.study, endpoint)}: the multivariable model")
     caption = (
         f"{upper_first(model_label(row.model))}. Squares: published; circles: posterior medians with equal-tailed intervals, the treatment under"
-        f" the {prior_label(data.main_prior)} prior. Under the hierarchical prior and the horseshoe the factors' ratios shrink together towards 1."
+        f" the {prior_label(data.main_prior)} prior. Under the hierarchical prior and the horseshoe the factors' ratios shrink together."
     )
     return ForestText(
         key=re.sub(r"[^A-Za-z0-9_-]", "_", f"forest_multivariable_{endpoint}"),
