@@ -14,13 +14,13 @@ from retrial.audit.check import Verdict
 from retrial.audit.multivariable import checks
 from retrial.audit.run import audited
 from retrial.errors import DataError, StudyError
+from retrial.multivariable import statistics
 from retrial.multivariable.carried import largest_inflation
 from retrial.multivariable.contradiction import contradictions
 from retrial.multivariable.events import split_standard_error
 from retrial.multivariable.posterior import posterior
 from retrial.multivariable.printed import MOST, PrintedModel, printed_model
 from retrial.multivariable.sampler import MatrixSettings, sample, signs_of
-from retrial.multivariable.statistics import tested
 from retrial.multivariable.summary import inverted, notes_of, rests_on_prior
 from retrial.study.loader import load_study
 from retrial.study.study import Study
@@ -198,7 +198,7 @@ def test_a_p_below_something_is_the_least_z() -> None:
     raw = tree(B, V)
     printed = model(raw)
     printed.test[1] = (3.29, 37.0)
-    assert tested(printed, 1) == 3.29
+    assert statistics.tested(printed, 1) == 3.29
 
 
 def test_the_unit_of_a_ratio_per_unit_changes_nothing() -> None:
