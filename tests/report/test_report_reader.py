@@ -173,6 +173,25 @@ def test_what_departs_from_the_target_trial_is_the_studys_own() -> None:
     assert "Estimand" in randomised
 
 
+AS_THEY_ARE = {
+    "endpoint": "os",
+    "quantity": "rmst_difference",
+    "time": 18.0,
+    "mean": 3.14,
+    "status": "ok",
+    "choice": "as_they_are",
+    "settled": "",
+}
+RULED = {
+    **AS_THEY_ARE,
+    "choice": "eligibility",
+    "words": "nobody is censored up to 6 months",
+    "log_bayes_factor": -1.1,
+    "log_bayes_factor_se": 0.2,
+}
+"""Rows of choices.csv for the two designs."""
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -185,18 +204,8 @@ def test_what_departs_from_the_target_trial_is_the_studys_own() -> None:
     ],
 )
 def test_what_a_rule_of_eligibility_would_change(change: dict[str, object], words: str) -> None:
-    base = {
-        "endpoint": "os",
-        "quantity": "rmst_difference",
-        "time": 18.0,
-        "mean": 3.14,
-        "status": "ok",
-        "choice": "as_they_are",
-        "settled": "",
-    }
-    rule = {**base, "choice": "eligibility", "words": "nobody is censored up to 6 months", "mean": 3.21, "settled": ""}
-    ruled = {**rule, "log_bayes_factor": -0.46, "log_bayes_factor_se": 1.69, **change}
-    found = brief(dataclasses.replace(report_data(), choices=pd.DataFrame([base, ruled])))
+    ruled = {**RULED, "mean": 3.21, "log_bayes_factor": -0.46, "log_bayes_factor_se": 1.69, **change}
+    found = brief(dataclasses.replace(report_data(), choices=pd.DataFrame([AS_THEY_ARE, ruled])))
     text = plain(found)
     assert words in text
     assert ("log Bayes factor −0.5, SE 1.7" in text) == ("status" not in change)
@@ -212,28 +221,12 @@ def test_what_a_rule_of_eligibility_would_change(change: dict[str, object], word
     ],
 )
 def test_how_much_of_a_rule_the_posteriors_carry(joint: tuple[float, float], words: str) -> None:
-    base = {
-        "endpoint": "os",
-        "quantity": "rmst_difference",
-        "time": 18.0,
-        "mean": 3.14,
-        "status": "ok",
-        "choice": "as_they_are",
-        "settled": "",
-    }
-    rule = {
-        **base,
-        "choice": "eligibility",
-        "words": "nobody is censored up to 6 months",
-        "log_bayes_factor": -1.1,
-        "log_bayes_factor_se": 0.2,
-    }
     parts = zip(("as_they_are", "eligibility"), (0.6, 0.4), joint, strict=True)
     readings = [
         {"endpoint": "os", "status": "attained", "design": design, "share": share, "joint_share": own}
         for design, share, own in parts
     ]
-    data = dataclasses.replace(report_data(), choices=pd.DataFrame([base, rule]), readings=pd.DataFrame(readings))
+    data = dataclasses.replace(report_data(), choices=pd.DataFrame([AS_THEY_ARE, RULED]), readings=pd.DataFrame(readings))
     assert words in plain(brief(data))
 
 
