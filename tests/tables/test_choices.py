@@ -10,11 +10,15 @@ import pytest
 
 from retrial.dims import ARMS
 from retrial.tables.ensemble import ReconstructionSettings
-from retrial.tables.findings.choices import choices_of, compare_choices
+from retrial.tables.findings.choices import Weigher, choices_of, compare_choices
+from retrial.tables.findings.prior_evidence import log_evidence_of_table
+from retrial.tables.findings.spread import spread
+from retrial.tables.kernel.prior import TablePrior
+from retrial.tables.life_table import LifeTable
 from retrial.tables.printed.readings import DesignReading
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.engine import reconstruct
-from tests.tables.toy import number, toy_targets
+from tests.tables.toy import arm_tables, number, pair_probabilities, toy_targets
 
 SETTINGS = ReconstructionSettings(islands=3, particles=60, proposals=60, n_tables=20)
 
@@ -74,3 +78,35 @@ def test_tables_carry_both_designs_by_their_evidence() -> None:
     share = sum(result.share for result in whole.attained if result.reading.ruled)
     assert whole.weights[ruled].sum() == pytest.approx(share, abs=1e-9)
     assert 0 < share < 1
+
+
+@pytest.mark.parametrize("uncensored", [0, 2])
+def test_another_prior_is_a_weight_of_the_same_tables(uncensored: int) -> None:
+    """log p(table | other) - log p(table | prior) of every pair of tables of small arms, by quadrature over all hazards, but for Monte Carlo error
+    of a few per cent and the quadrature's own; under a rule of eligibility of the tables that it allows.
+    """
+    prior = TablePrior(pieces=2, level_scale=0.8, uncensored=uncensored)
+    other = dataclasses.replace(prior, walk_scale=0.5, effect_scale=0.4, censoring_walk_scale=1.0)
+    arms = [[(d, c) for d, c in arm_tables(3, 4) if not c[:uncensored].any()] for _ in ARMS]
+    exact = [np.log(pair_probabilities(arms, 4, each)[0]) for each in (other, prior)]
+    pairs = [(i, j) for i in range(0, len(arms[0]), 7) for j in range(0, len(arms[1]), 9)]
+    events, censored = (np.array([[arms[0][i][k], arms[1][j][k]] for i, j in pairs]) for k in range(2))
+    tables = LifeTable.from_counts(np.arange(1.0, 5.0), events, censored)
+    found = log_evidence_of_table(tables, other) - log_evidence_of_table(tables, prior)
+    wanted = np.array([exact[0][i, j] - exact[1][i, j] for i, j in pairs])
+    assert np.ptp(wanted) > 1.0
+    assert found == pytest.approx(wanted, abs=0.06)
+
+
+def test_weighted_rows_are_those_of_tables_sampled_under_the_other_prior() -> None:
+    """Both ways of another prior give the same means within four of their standard errors."""
+    targets, settings = toy(), dataclasses.replace(SETTINGS, islands=6, particles=200)
+    whole = reconstruct(targets, settings, 1)
+    prior = dataclasses.replace(settings.prior, censoring_walk_scale=0.75, walk_scale=0.35)
+    weigher = Weigher.of(whole, targets, settings, 6.0, (3.0,))
+    rows = weigher.rows(weigher.under(prior)).set_index(["quantity", "arm"])
+    again = reconstruct(targets, dataclasses.replace(settings, prior=prior), 2)
+    sampled = spread(again, targets, 6.0, (3.0,)).set_index(["quantity", "arm"])
+    assert (rows["effective_tables"] > 20).all()
+    errors = np.hypot(rows["monte_carlo_error"], sampled["monte_carlo_error"])
+    assert (np.abs(rows["mean"] - sampled["mean"]) <= 4 * errors + 1e-9).all()

@@ -124,14 +124,18 @@ def _choices(run: RunConfig, one: Sampled) -> pd.DataFrame:
 
 
 def attained_settings(settings: ReconstructionSettings, ensemble: Ensemble, islands: int) -> ReconstructionSettings:
-    """The same settings with fewer islands, and only the estimators of readings with a share of at least `LEAST_SHARE`."""
+    """The same settings with fewer islands, and only the estimators of readings with a share of at least `LEAST_SHARE`, and the designs that
+    the ensemble has tables of.
+    """
     kept = [result.reading for result in ensemble.attained if result.share >= LEAST_SHARE]
+    designs = {reading.design for reading, weight in zip(ensemble.readings, ensemble.weights, strict=True) if weight > 0}
     return dataclasses.replace(
         settings,
         islands=islands,
         ratios=tuple(item for item in settings.ratios if item in {reading.ratio for reading in kept}) or settings.ratios,
         tests=tuple(item for item in settings.tests if item in {reading.test for reading in kept}) or settings.tests,
         medians=tuple(item for item in settings.medians if item in {reading.median for reading in kept}) or settings.medians,
+        designs=tuple(item for item in settings.designs if item in designs) or settings.designs,
         relaxed=False,
     )
 

@@ -44,7 +44,8 @@ class ReconstructionSettings:
     prior         of the tables
     ratios, tests, medians, designs  readings that are tried; designs only where the study says what follow-up left patients out
     effort        "quick" (an answer in seconds, to look at), "standard" or "thorough": how many islands and particles, where these are None
-    islands       independent samplers of an endpoint, each over all readings; their spread is the answers' Monte Carlo error
+    islands       independent samplers of an endpoint, each over all readings, at most; their spread is the answers' Monte Carlo error
+    enough        effective tables, by their spread, for each of `n_tables` at which the first four of them are all; 0: never
     particles     tables per island; None: the effort's, fewer where patients are many
     proposals     Metropolis-Hastings proposals per table and level (half to twice as many, by acceptance); None: by the table's size
     target_proposals  proposals per table at the target itself, in units of `proposals`
@@ -79,6 +80,7 @@ class ReconstructionSettings:
     designs: tuple[DesignReading, ...] = tuple(DesignReading)
     effort: str = "standard"
     islands: int = None  # type: ignore[assignment]  # filled from the effort
+    enough: float = 0.5
     particles: int | None = None
     proposals: int | None = None
     target_proposals: int = 2
@@ -120,6 +122,8 @@ class ReconstructionSettings:
             for name in ("ratios", "tests", "medians", "designs")
             if not getattr(self, name)
         ]
+        if not self.enough >= 0:
+            problems.append(f"reconstruction.enough: got {self.enough}; allowed is 0 or above")
         if self.prior.pieces > _MOST_PIECES:
             problems.append(f"reconstruction.prior.pieces: got {self.prior.pieces}; allowed is at most {_MOST_PIECES}")
         if self.agreement not in ("default", "strict"):

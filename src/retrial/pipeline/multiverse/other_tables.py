@@ -76,7 +76,7 @@ def _models(run: RunConfig, effects: Sequence[Effect], endpoint: str) -> list[st
 
 
 def _choices(run: RunConfig, used: Study, item: EndpointTables, stages: Stages) -> Iterator[Other]:
-    """Our own choices made otherwise, by the small samplers that `choices.csv` is of."""
+    """Our own choices made otherwise, by small samplers as those of `choices.csv`."""
     if item.targets is None or item.ensemble is None:
         return
     settings = attained_settings(run.reconstruction, item.ensemble, run.probes.choices_islands)

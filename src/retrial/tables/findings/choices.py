@@ -1,6 +1,8 @@
 """What the tables owe to choices of ours, not to the paper: each choice made otherwise, one at a time, beside the tables as they are.
 
-A hypothesis about the design (who was eligible) has evidence beside the tables without it.
+A hypothesis about the design (who was eligible) has evidence beside the tables without it. Another prior of the tables is a weight of the same
+tables, p(table | other prior) / p(table | prior) (`MANY` that the samplers found), where enough stay effective; else they are
+sampled anew.
 """
 
 from __future__ import annotations
@@ -13,13 +15,19 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
+from retrial.dims import RECONSTRUCTION
 from retrial.errors import ReconstructionError
 from retrial.tables.ensemble import Ensemble, ReadingResult, ReconstructionSettings
-from retrial.tables.findings.spread import against, by_reading, spread, unsettled
+from retrial.tables.findings.prior_evidence import log_evidence_of_table
+from retrial.tables.findings.spread import SAME, Values, against, by_reading, named, spread, summary, table_answers, unsettled
+from retrial.tables.kernel.prior import TablePrior
+from retrial.tables.life_table import LifeTable
 from retrial.tables.printed.readings import DesignReading, Reading
 from retrial.tables.printed.targets import Targets
+from retrial.tables.sample.build import prior_under
 from retrial.tables.sample.engine import designs_of, reconstruct
 from retrial.tables.sample.pool import reweighted
+from retrial.tables.sample.smc.weights import effective
 
 OVERDISPERSION, FINE_PIECES = 0.7, 24
 """SD of what each piece and arm has to itself, and pieces, of the overdispersed prior: patients clump in time beyond what is smooth."""
@@ -29,13 +37,16 @@ WIDER = 2.0
 """Factor of the scales of all walks in the narrower and the wider prior."""
 LEAST_SAMPLERS = 3
 """Samplers whose tables must be there for an evidence to be told."""
+MANY, LEAST_EFFECTIVE = 400, 20
+"""Tables that are weighted, and the effective ones below which another prior is not made of weights."""
 OF_HYPOTHESES = ("log_bayes_factor", "log_bayes_factor_se")
 """Columns that rows of hypotheses about the design have."""
 COLUMNS = """
     status                  "ok", or why there are no such tables
     choice, words           which choice is made otherwise, and what that says; empty: none
     settled                 empty, or that few independent tables stand behind the row
-    shift, standardised     of the mean, and in Monte Carlo standard errors
+    effective_tables        of another prior made of weights of the same tables: how many they are worth; NaN: sampled anew
+    shift, standardised     of the mean, and in Monte Carlo standard errors, of weighted tables those of the difference
     sd_ratio                of the SDs over the tables
     log_bayes_factor, log_bayes_factor_se  of a hypothesis about the design against the tables as they are, and its standard error
 """
@@ -98,8 +109,14 @@ def compare_choices(
     base = spread(whole, targets, horizon, times).assign(status="ok", choice="", words="", settled="; ".join(unsettled(whole)))
     frames, asked = [base], choices_of(targets, settings)
     carried: Ensemble | None = None
+    weigher = None if whole.relaxed else Weigher.of(whole, targets, settings, horizon, times)
     for number, choice in enumerate(asked, start=1):
         about = {"choice": choice.name, "words": choice.words}
+        if weigher is not None and choice.targets is targets and choice.design is None:
+            weighted = weigher.under(choice.settings.prior)
+            if effective(weighted.weights) >= LEAST_EFFECTIVE:
+                frames.append(weigher.rows(weighted).assign(**about))
+                continue
         try:
             if choice.design is not None:
                 carried = carried or (whole if carries_all(whole) else reconstruct(targets, with_designs(settings), seed))
@@ -117,7 +134,74 @@ def compare_choices(
         if progress is not None:
             progress(number / len(asked))
     found = pd.concat(frames, ignore_index=True)
-    return found.reindex(columns=[*found.columns, *(name for name in OF_HYPOTHESES if name not in found)])
+    return found.reindex(columns=[*found.columns, *(name for name in ("effective_tables", *OF_HYPOTHESES) if name not in found)])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Weigher:
+    """Many tables of an ensemble's samplers, their answers, and the log of how probable each is under the prior that they were sampled with."""
+
+    tables: Ensemble
+    targets: Targets
+    values: Values
+    logs: np.ndarray
+
+    @classmethod
+    def of(
+        cls, whole: Ensemble, targets: Targets, settings: ReconstructionSettings, horizon: float, times: tuple[float, ...]
+    ) -> Weigher:
+        """As many as `MANY`, in the proportions of the readings that the ensemble has."""
+        shares = {reading: float(whole.weights[rows].sum()) for reading, rows in by_reading(whole).items()}
+        shares = {reading: share for reading, share in shares.items() if share > 0}
+        more = reweighted(whole, targets, dataclasses.replace(settings, n_tables=MANY), shares) if whole.pool else whole
+        values = table_answers(more.table, targets, horizon, times)
+        return cls(more, targets, values, log_evidences(more, targets, settings.prior))
+
+    def under(self, prior: TablePrior) -> Ensemble:
+        """The tables weighted by p(table | prior) over that under their own, each under its design."""
+        with np.errstate(divide="ignore"):
+            logs = np.log(self.tables.weights) + log_evidences(self.tables, self.targets, prior) - self.logs
+        return dataclasses.replace(self.tables, weights=np.exp(logs - logsumexp(logs)))
+
+    def rows(self, weighted: Ensemble) -> pd.DataFrame:
+        """`spread` of weighted tables and its shift against the same ones unweighted, in standard errors of that difference."""
+        plain, frame = (
+            pd.DataFrame([named(self.tables.endpoint, key) | summary(numbers, tables) for key, numbers in self.values.items()])
+            for tables in (self.tables, weighted)
+        )
+        frame = against(frame.assign(status="ok", effective_tables=effective(weighted.weights)), plain)
+        errors = np.array([shift_error(numbers, weighted, self.tables) for numbers in self.values.values()])
+        moved = errors > SAME
+        certain = np.where(np.isnan(errors), np.nan, 0.0)
+        frame["standardised"] = np.where(moved, frame["shift"] / np.where(moved, errors, 1.0), certain)
+        return frame.assign(settled="; ".join(few_samplers(weighted) or unsettled(weighted)))
+
+
+def log_evidences(ensemble: Ensemble, targets: Targets, prior: TablePrior) -> np.ndarray:
+    """(M,) log p(table | prior), each under the design of its reading."""
+    logs, designs = np.zeros(len(ensemble.weights)), np.array([reading.ruled for reading in ensemble.readings])
+    for ruled in np.unique(designs):
+        rows = np.flatnonzero(designs == ruled)
+        under = prior_under(targets, prior, ensemble.readings[rows[0]])
+        logs[rows] = log_evidence_of_table(LifeTable(ensemble.table.data.isel({RECONSTRUCTION: rows})), under)
+    return logs
+
+
+def shift_error(values: np.ndarray, weighted: Ensemble, whole: Ensemble) -> float:
+    """Standard error of the difference of two weighted means over the same tables, jackknife over samplers; NaN where too few tables have such a
+    value or all are of one sampler.
+    """
+    known = ~np.isnan(values)
+    both = [ensemble.weights * known for ensemble in (weighted, whole)]
+    numbers = np.unique(whole.islands[both[1] > 0])
+    if not np.isfinite(values[known]).all() or len(numbers) < 2:
+        return math.nan
+    values = np.where(known, values, 0.0)
+    left = [whole.islands != number for number in numbers]
+    without = np.array(
+        [np.average(values[rows], weights=both[0][rows]) - np.average(values[rows], weights=both[1][rows]) for rows in left]
+    )
+    return float(np.sqrt((len(without) - 1) / len(without) * ((without - without.mean()) ** 2).sum()))
 
 
 def with_designs(settings: ReconstructionSettings) -> ReconstructionSettings:

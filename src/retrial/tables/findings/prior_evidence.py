@@ -18,27 +18,27 @@ from scipy import special
 from retrial.tables.kernel.prior import TablePrior, centre
 from retrial.tables.life_table import LifeTable
 
-DRAWS, DEGREES = 4_000, 7
-"""Importance draws of each table, and degrees of freedom of the t."""
+DRAWS, FEW_DRAWS, DEGREES = 4_000, 500, 7
+"""Importance draws of each table, those where its evidence is one weight of many, and degrees of freedom of the t."""
 STEPS, CLOSE = 100, 1e-10
 """Most steps of Newton's method, and the squared length of the last one."""
 _SEED = 20_250_422
 """Of the draws, which all tables share."""
 
 
-def log_evidence_of_events(table: LifeTable, prior: TablePrior) -> tuple[np.ndarray, np.ndarray]:
+def log_evidence_of_events(table: LifeTable, prior: TablePrior, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:
     """(M,) log evidences of the events of tables (on the grid that they were sampled on), and their standard errors."""
     events, at_risk = _counts(table)
     starts = prior.edges(events.shape[-1])[0][:-1]
     _, same, across = prior.covariances(len(starts))
     covariance = np.block([[same, across], [across, same]])
     d, r = (_by_piece(data, starts).reshape(len(data), -1) for data in (events, at_risk))
-    return _log_evidences(d, r, covariance, centre(events.shape[-1]))
+    return _log_evidences(d, r, covariance, centre(events.shape[-1]), draws)
 
 
-def log_evidence_of_censorings(table: LifeTable, prior: TablePrior) -> tuple[np.ndarray, np.ndarray]:
-    """(M,) log evidences of the censorings of both arms of tables, and their standard errors; of a prior without a time until which nobody is
-    censored.
+def log_evidence_of_censorings(table: LifeTable, prior: TablePrior, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:
+    """(M,) log evidences of the censorings of both arms of tables, and their standard errors; under a rule by which nobody is censored up to a
+    time, of those after it.
     """
     events, at_risk = _counts(table)
     n_times = events.shape[-1]
@@ -46,11 +46,18 @@ def log_evidence_of_censorings(table: LifeTable, prior: TablePrior) -> tuple[np.
     without_event[..., -1] = 0
     censored = np.asarray(table.censored, float).reshape(events.shape).copy()
     censored[..., -1] = 0
-    starts = prior.edges(n_times)[0][:-1]
-    d, r = (_by_piece(data, starts) for data in (censored, without_event))
-    arms = [_log_evidences(d[:, a], r[:, a], prior.covariances(len(starts))[0], centre(n_times)) for a in range(2)]
+    edges, without = prior.edges(n_times)
+    starts = edges[:-1]
+    d, r = (_by_piece(data, starts)[..., without:] for data in (censored, without_event))
+    covariance = prior.covariances(len(starts), without)[0][without:, without:]
+    arms = [_log_evidences(d[:, a], r[:, a], covariance, centre(n_times), draws) for a in range(2)]
     (control, its_error), (experimental, other_error) = arms
     return control + experimental, np.hypot(its_error, other_error)
+
+
+def log_evidence_of_table(table: LifeTable, prior: TablePrior) -> np.ndarray:
+    """(M,) log evidences of whole tables, from `FEW_DRAWS` each: their ratios under two priors are weights from the one to the other."""
+    return log_evidence_of_events(table, prior, FEW_DRAWS)[0] + log_evidence_of_censorings(table, prior, FEW_DRAWS)[0]
 
 
 def _counts(table: LifeTable) -> tuple[np.ndarray, np.ndarray]:
@@ -64,10 +71,12 @@ def _by_piece(data: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return np.asarray(np.add.reduceat(data, starts, axis=-1))
 
 
-def _log_evidences(d: np.ndarray, r: np.ndarray, covariance: np.ndarray, mean: float) -> tuple[np.ndarray, np.ndarray]:
+def _log_evidences(
+    d: np.ndarray, r: np.ndarray, covariance: np.ndarray, mean: float, draws: int
+) -> tuple[np.ndarray, np.ndarray]:
     """(M,) log integrals of d and r (M, k), and their standard errors."""
-    normal = np.random.default_rng(_SEED).standard_normal((DRAWS, len(covariance)))
-    scale = np.sqrt(DEGREES / np.random.default_rng(_SEED + 1).chisquare(DEGREES, DRAWS))
+    normal = np.random.default_rng(_SEED).standard_normal((draws, len(covariance)))
+    scale = np.sqrt(DEGREES / np.random.default_rng(_SEED + 1).chisquare(DEGREES, draws))
     found = [_log_integral(one, other, covariance, mean, normal * scale[:, None]) for one, other in zip(d, r, strict=True)]
     logs, errors = np.array(found).T
     return logs, errors

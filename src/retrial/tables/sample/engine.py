@@ -8,6 +8,8 @@ every move): patients, printed events, numbers at risk, shortest and longest tim
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from scipy import stats
 
@@ -18,8 +20,9 @@ from retrial.tables.printed.readings import DesignReading, MedianReading, RatioR
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.blame import refusal
 from retrial.tables.sample.build import UnattainableError, build_problem
-from retrial.tables.sample.pool import all_results, pool_islands
-from retrial.tables.sample.sampler import FULL, PILOT, Progress, Sampler, run_islands
+from retrial.tables.sample.pool import LEAST_ISLANDS, all_results, effective_tables, evidence_error, pool_islands, structures
+from retrial.tables.sample.sampler import FULL, PILOT, SCOUT, Progress, Sampler, run_islands
+from retrial.tables.sample.smc.weights import effective
 from retrial.tables.sample.structure import contradictions
 
 IDENTICAL = {
@@ -31,10 +34,14 @@ IDENTICAL = {
 SCOUTS, HOPELESS = 4, 3.0
 """Islands that go first; where none of them arrives and their nearest table is further than this from agreement (Σ √tolerances),
 the others stay at home."""
+SURE = 0.9
+"""Probability with which their spread has to say that the first islands are enough."""
+NO_CHANCE, ERRORS = 1e-3, 3.0
+"""Share of a design among the scouts' below which these are all its samplers, though it were so many standard errors more."""
 NEAREST = 3
 """Readings that get a pilot where no island arrived."""
-JOINT_WORK = 0.8
-"""Share of the work that the islands over all readings are, for the progress bar."""
+SCOUTS_WORK, JOINT_WORK = 0.1, 0.8
+"""Shares of the work done when the designs' scouts, and when the islands over all readings have arrived, for the progress bar."""
 
 
 def reconstruct(targets: Targets, settings: ReconstructionSettings, seed: int, progress: Progress | None = None) -> Ensemble:
@@ -70,12 +77,25 @@ def sample(
     """Islands over all readings together, and a pilot of each reading that they did not end in."""
     if not problems:
         return [], {}
-    readings, designs = tuple(problems), list(dict.fromkeys(reading.design for reading in problems))
+    readings = tuple(problems)
+    by_design: dict[DesignReading | None, dict[Reading, Problem]] = {}
+    for reading, problem in problems.items():
+        by_design.setdefault(reading.design, {})[reading] = problem
+    designs, start = tuple(by_design), SCOUTS_WORK if len(by_design) > 1 else 0.0
+    scouts = {
+        design: scouts_of(targets, alike, settings, seed, _within(progress, number / len(designs) * start, start))
+        for number, (design, alike) in enumerate(by_design.items() if len(by_design) > 1 else ())
+    }
+    counts = allotted(scouts, settings) if scouts else dict.fromkeys(designs, settings.islands)
     islands: list[Island] = []
-    for number, design in enumerate(designs):
-        alike = {reading: problem for reading, problem in problems.items() if reading.design is design}
-        part = _within(progress, number / len(designs) * JOINT_WORK, (number + 1) / len(designs) * JOINT_WORK)
-        islands += islands_of(targets, alike, settings, islands_each(settings, len(designs)), seed, part)
+    for design, alike in by_design.items():
+        if counts[design] == 0:
+            islands += scouts[design]
+            continue
+        end = start + (JOINT_WORK - start) * counts[design] / sum(counts.values())
+        alone = dataclasses.replace(settings, n_tables=max(1, round(settings.n_tables * counts[design] / sum(counts.values()))))
+        part = _within(progress, start, end)
+        islands, start = islands + islands_of(targets, alike, alone, counts[design], seed, part), end
     found = {island.readings[i] for island in islands if island.arrived for i in np.unique(island.which)}
     lost = {design for design in designs if design not in {reading.design for reading in found}}
     closest = {reading: closest_part(reading, islands) for reading in readings if reading.design in lost}
@@ -88,9 +108,56 @@ def sample(
     return islands, closest | {pilot.readings[0]: pilot for pilot in pilots}
 
 
-def islands_each(settings: ReconstructionSettings, n_designs: int) -> int:
-    """Islands of each of so many designs: no more in all than of one, but enough of each to see their spread."""
-    return min(settings.islands, max(-(-settings.islands // n_designs), SCOUTS))
+def scouts_of(
+    targets: Targets, problems: dict[Reading, Problem], settings: ReconstructionSettings, seed: int, progress: Progress
+) -> list[Island]:
+    """Small islands over all readings of one design, which say whether it is worth more."""
+    count = min(SCOUTS, settings.islands)
+    return run_islands(targets, samplers_of(problems, count), settings, seed, SCOUT, progress)
+
+
+def allotted(
+    scouts: dict[DesignReading | None, list[Island]], settings: ReconstructionSettings
+) -> dict[DesignReading | None, int]:
+    """Islands of each design: `settings.islands` in all, in proportion to their shares among the scouts, but enough of each to see their spread;
+    none where scouts come nowhere near agreement, or their share is below `NO_CHANCE`.
+    """
+    structure = structures([island for islands in scouts.values() for island in islands])
+    logs, errors = {}, {}
+    for design, islands in scouts.items():
+        evidences = np.array([island.log_evidence for island in islands]) + np.log(len(islands[0].readings))
+        logs[design] = float(np.logaddexp.reduce(evidences) - np.log(len(islands)) + structure[design])
+        errors[design] = evidence_error(evidences) if np.isfinite(evidences).any() else np.inf
+    top = max(logs, key=lambda design: logs[design])
+    shares = {design: float(np.exp(log - logs[top])) if np.isfinite(logs[top]) else 1.0 for design, log in logs.items()}
+    shares = {design: share / sum(shares.values()) for design, share in shares.items()}
+    kept = []
+    for design, islands in scouts.items():
+        near = any(island.nearest <= HOPELESS for island in islands)
+        error = np.nan_to_num(np.hypot(errors[design], errors[top]), nan=np.inf)
+        if shares[design] >= NO_CHANCE * np.exp(-ERRORS * error) if arrived(islands) else near:
+            kept.append(design)
+    kept = kept or list(scouts)
+    least = min(LEAST_ISLANDS, settings.islands)
+    free = max(settings.islands - least * len(kept), 0)
+    total = sum(shares[design] for design in kept)
+    return {
+        design: least + round(free * (shares[design] / total if total > 0 else 1 / len(kept))) if design in kept else 0
+        for design in scouts
+    }
+
+
+def arrived(islands: list[Island]) -> list[Island]:
+    """Those that ended in agreement."""
+    return [island for island in islands if island.arrived]
+
+
+def samplers_of(problems: dict[Reading, Problem], count: int) -> list[Sampler]:
+    """So many islands over all of some readings of one design."""
+    readings = tuple(problems)
+    key = (code(readings[0].design),) if readings[0].ruled else ()
+    everything = together(list(problems.values()))
+    return [Sampler(readings, everything, (number, *key)) for number in range(count)]
 
 
 def islands_of(
@@ -101,17 +168,27 @@ def islands_of(
     seed: int,
     progress: Progress,
 ) -> list[Island]:
-    """Islands over all readings of one design, a few of them first."""
-    readings = tuple(problems)
-    everything = together(list(problems.values()))
-    key = (code(readings[0].design),) if readings[0].ruled else ()
-    samplers = [Sampler(readings, everything, (number, *key)) for number in range(count)]
+    """Islands over all readings of one design, a few of them first, and no more where these are enough or come nowhere near agreement."""
+    samplers = samplers_of(problems, count)
     shares = [0.0, min(SCOUTS / count, 1.0), 1.0]
     islands: list[Island] = []
     for part, start, stop in zip((samplers[:SCOUTS], samplers[SCOUTS:]), shares[:-1], shares[1:], strict=True):
-        if part and (not islands or any(island.nearest <= HOPELESS for island in islands)):
+        if part and (not islands or (any(island.nearest <= HOPELESS for island in islands) and not enough(islands, settings))):
             islands += run_islands(targets, part, settings, seed, FULL, _within(progress, start, stop))
     return islands
+
+
+def enough(islands: list[Island], settings: ReconstructionSettings) -> bool:
+    """Whether islands' tables are worth `settings.enough` for each that is asked for: the effective number by their spread, times the effective
+    share of the islands by their evidence, at the lower `SURE` limit of what that many islands' variance says of its own.
+    """
+    found = arrived(islands)
+    if settings.enough == 0 or len(found) < max(len(islands), LEAST_ISLANDS):
+        return False
+    logs = np.array([island.log_evidence for island in found])
+    free, share = len(found) - 1, effective(np.exp(logs - logs.max())) / len(found)
+    known = stats.chi2.ppf(1.0 - SURE, free) / free
+    return bool(effective_tables(found) * share * known >= settings.enough * settings.n_tables)
 
 
 def closest_part(reading: Reading, islands: list[Island]) -> Island:

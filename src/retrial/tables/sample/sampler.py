@@ -28,8 +28,8 @@ class Sampler(NamedTuple):
     key: tuple[int, ...]
 
 
-PILOT, FULL = 0, 1
-"""First entries of a seed's spawn key."""
+PILOT, FULL, SCOUT = 0, 1, 7
+"""First entries of a seed's spawn key: a small sampler of one reading, one of full size, a small one of a design."""
 BURN_IN_PER_PATIENT = 4
 """Proposals per patient from one table of the prior to the next: at a third taken, every patient moves several times."""
 COLDER_FOR_CURVES = 5.0
@@ -114,7 +114,7 @@ def one_island(
     tick: Tick = lambda _: None,
 ) -> Island:
     """Run one island over all of `readings` (those of `problem`, in order), of pilot's or of full size."""
-    found = run_island(problem, first_table(targets), sizes_of(targets, problem, settings, pilot=stage == PILOT), key, tick)
+    found = run_island(problem, first_table(targets), sizes_of(targets, problem, settings, pilot=stage != FULL), key, tick)
     arrays = (found.reading, found.d[:, :2], found.r[:, :2], found.hazards[:, EVENT], found.energy, found.ancestor)
     numbers = (found.log_evidence, found.temperature, found.acceptance, found.proposals, len(found.d), found.log_structure)
     return Island(readings, *arrays, *numbers, pilot=stage == PILOT)
