@@ -1,0 +1,1 @@
+"""How long reconstructions take: any number of patients, any recording unit, any print."""
