@@ -98,8 +98,9 @@ def choices_table(study: Study, frame: pd.DataFrame) -> Table:
     """A row for every choice of ours made otherwise, with shift and widening of the contrasts between the arms."""
     caption = (
         "First row: mean (SD) over the tables. Others: shift of the mean, and SD as a multiple of the first row's, when one choice of ours is"
-        f" made otherwise; * where the shift exceeds {_MOVED:g} Monte Carlo standard errors or the SD grows by {_WIDER:g} or more. Small"
-        " samplers: choices.csv has the Monte Carlo errors. Log Bayes factor: of a hypothesis about who was eligible, against the tables as they"
+        f" made otherwise; * where the shift exceeds {_MOVED:g} Monte Carlo standard errors or the SD grows by {_WIDER:g} or more."
+        " Another prior of the tables is a weight of the same ones; other rows are of small samplers. choices.csv has the Monte Carlo errors and the"
+        " effective tables. Log Bayes factor: of a hypothesis about who was eligible, against the tables as they"
         " are, with its standard error, equally probable beforehand; under the rule nobody can be censored until its time."
     )
     labels = [_choice(record) for record in records(frame.fillna({"choice": "", "words": "", "settled": ""}))]
