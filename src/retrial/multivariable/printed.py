@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import stats
@@ -114,6 +115,17 @@ class PrintedModel:
     def units(self) -> tuple[tuple[int, ...], ...]:
         """Positions of every factor, and of every covariate that is none: what is left out, or kept, together."""
         return tuple(dict.fromkeys(self.blocks))
+
+    @cached_property
+    def weight(self) -> np.ndarray:
+        """(p,): (b / s)² / √events, what leaving a covariate out does to the quadratic form (`statistics.quadratic_scale`)."""
+        b, s = self.centre.T
+        return np.asarray((b / s) ** 2 / math.sqrt(self.events))
+
+    @cached_property
+    def left_out(self) -> np.ndarray:
+        """(p,): weight of all covariates that are not in the univariable model of each."""
+        return np.array([self.weight.sum() - self.weight[list(block)].sum() for block in self.fitted])
 
     @property
     def within(self) -> np.ndarray:

@@ -72,7 +72,7 @@ class Matrices:
     distance   (M, statistics): of every printed number from what the matrix implies, in scales of its error
     error, error_sd   (M, p): printed univariable log ratios less the implied ones, and what is unsure of them (`quadratic_error`)
     wider      (M, p): how many times a printed univariable SE is the implied one, at least 1
-    island     (M,): which sampler;  acceptance: of the last moves;  units: as in `PrintedModel`
+    island     (M,): which sampler;  acceptance: of the last moves;  units, weight: as in `PrintedModel`
     sign       (M,): of the treatment's univariable log ratio, half of either where no print decides it, else 0
     """
 
@@ -87,6 +87,7 @@ class Matrices:
     island: np.ndarray
     acceptance: float
     units: tuple[tuple[int, ...], ...]
+    weight: np.ndarray
     sign: np.ndarray
 
     @property
@@ -140,9 +141,8 @@ def sample(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Call
         else np.zeros(len(b), dtype=int)
     )
     errors = quadratic_error(model, matrix, b)
-    return Matrices(
-        matrix, b, s, asked, distance, *errors, island, float(np.mean([rate for _, _, rate, _ in parts])), model.units, sides
-    )
+    acceptance = float(np.mean([rate for _, _, rate, _ in parts]))
+    return Matrices(matrix, b, s, asked, distance, *errors, island, acceptance, model.units, model.weight, sides)
 
 
 def signs_of(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Callable[[int], None] = silent) -> tuple[int, ...]:

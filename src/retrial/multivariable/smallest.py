@@ -25,6 +25,8 @@ from retrial.multivariable.statistics import (
     OF_FACTOR,
     SHARE_SCALE,
     TOLERANCE,
+    TWICE_GROWTH,
+    TWICE_SCALE,
     UNIVARIABLE,
     WEIGHTS_SCALE,
     Statistic,
@@ -38,7 +40,6 @@ from retrial.multivariable.statistics import (
     residuals,
     tested,
     univariable,
-    z_scale,
 )
 
 STARTS = 6
@@ -272,9 +273,8 @@ def _twice(model: PrintedModel, place: int) -> Iterator[Distance]:
         ends = (0.0 if crosses else float(sizes.min()) / high, float(sizes.max()) / low)
         below, above = (float(end) for end in model.test[place])
         gap = max(below - ends[1], 0.0) - max(ends[0] - above, 0.0)
-        yield Distance(
-            Statistic("twice", place), gap / z_scale(tested(model, place)), tested(model, place), sum(ends) / 2, abs(gap)
-        )
+        printed = tested(model, place)
+        yield Distance(Statistic("twice", place), gap / (TWICE_SCALE + TWICE_GROWTH * printed), printed, sum(ends) / 2, abs(gap))
 
 
 _Z = 1.96

@@ -5,7 +5,12 @@ I_AA⁻¹ (I b)_A, with information I_AA: so the univariable results follow from
 
 The quadratic form is an approximation; how far real Cox models are from it was measured on 8 public data sets
 (`experiments/multivariable`, results/errors.csv), and the scales below are those of Student t distributions with 4 degrees of freedom
-that have the middle half of these errors. `TOLERANCE` is the distance, in these scales, beyond which a number is named.
+that have the middle half, or 90 %, of these errors. `TOLERANCE` is the distance, in these scales, beyond which a number is named.
+
+An estimate of a model without the covariates O is off by the third derivatives of the likelihood, which are of the order of 1 / √d (d events)
+in standardised coefficients, times the squares of the coefficients that are set to 0: in its own standard errors by about
+q = Σ_O (b_k / s_k)² / √d. The errors grow in proportion to it (`quadratic_scale`): none without anything of weight left out, half a
+standard error without strong factors.
 """
 
 from __future__ import annotations
@@ -21,12 +26,14 @@ NU = 4.0
 """Degrees of freedom of every error: the middle is narrow, and a number that is wrong must not carry the others along."""
 TOLERANCE = 4.6
 """99 % of a t with 4 degrees of freedom."""
-Z_SCALE, Z_GROWTH = 0.1, 0.05
-"""Scale of |z| printed minus implied, at 0 and per unit of |z|: Wald, score and likelihood-ratio tests alike, for papers do not say which."""
-LOG_RATIO_SCALE = 0.15
-"""Scale of the univariable log ratio, in its standard errors."""
-SE_SCALE = 0.005
-"""Scale of the log of the univariable standard error against I_jj^(-1/2)."""
+LEAST_ERROR, ERROR_GROWTH, MOST_LEFT_OUT = 0.01, 0.07, 10.0
+"""Of `quadratic_scale`: at q = 0, per unit of q, and the q up to which anything was measured."""
+TEST_GROWTH = 0.07
+"""Of `between_tests`."""
+TWICE_SCALE, TWICE_GROWTH = 0.1, 0.05
+"""Scale of |z| of a test beside that of its own ratio, at 0 and per unit of |z|: wider than `between_tests`, which few events (16 to 23) exceed."""
+SE_SCALE, SE_GROWTH = 0.001, 0.0015
+"""Scale of the log of the univariable standard error against I_jj^(-1/2), at q = 0 and per unit of q."""
 UNIT_SE_SCALE = 0.02
 """The same of a ratio per unit of a quantity: 1 to 3.5 % off in the public data sets, where that of two groups is off by 0.1 %."""
 ODDS_LOSS, ODDS_RATIO_GROWTH, ODDS_Z_GROWTH = 0.5, 0.2, 0.15
@@ -48,14 +55,8 @@ WEIGHTS_SCALE, WEIGHTS_CENTRE = 0.04, -0.02
 """Scale and middle of the log of `share_of_events`."""
 EVEN_SCALE = 0.03
 """Scale of an off-diagonal of the inverse information of three or more levels, over their mean, about 1."""
-OVERALL_GROWTH = 0.08
-"""`Z_GROWTH` of the root of a factor's χ²: score and Wald tests of several degrees of freedom are further apart."""
 CAP_SCALE = 0.01
 """Scale of the excess of log I_jj over the most that the events tell of two groups."""
-SUBSET_ERROR = 0.055
-"""SD of an estimate adjusted for some covariates against its quadratic form, in standard errors, times the root of the covariates left out."""
-TEST_ERROR = 0.1
-"""SD of |z| of one univariable test against that of another (Wald, score, likelihood ratio)."""
 LEAST = 0.001 / TOLERANCE
 """Scale of the log of a printed standard error below the least that the events allow, which holds of every Cox model exactly: the audit's rule."""
 NARROWER = 0.01 / TOLERANCE
@@ -198,10 +199,11 @@ def quadratic_error(model: PrintedModel, matrix: np.ndarray, b: np.ndarray) -> t
     middle = model.unadjusted.mean(axis=1)
     z = model.test.mean(axis=1)
     only = np.isfinite(z) & ~np.isfinite(middle)
-    printed = np.where(only, np.sign(alone) * np.where(only, z, 0.0) * error, middle)
+    size = np.where(only, z, 0.0)
+    printed = np.where(only, np.sign(alone) * size * error, middle)
     se = model.unadjusted_se.mean(axis=1)
     wider = np.maximum(np.where(np.isfinite(se), se, 0.0) / error, 1.0)
-    return printed - alone, np.where(only, TEST_ERROR * error, 0.0), wider
+    return printed - alone, between_tests(size) * error, wider
 
 
 def residuals(model: PrintedModel, asked: Sequence[Statistic], matrix: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -224,7 +226,7 @@ def _of_factor(model: PrintedModel, item: Statistic, matrix: np.ndarray, b: np.n
     match item.kind:
         case "overall":
             test = overall_of(model, j)
-            return outside(overall_z(matrix, b, block), *test.ends) / (Z_SCALE + OVERALL_GROWTH * test.middle)
+            return outside(overall_z(matrix, b, block), *test.ends) / z_scale(test.middle, model.left_out[j])
         case "apart":
             together = matrix[:, j, item.other] / np.sqrt(matrix[:, j, j] * matrix[:, item.other, item.other])
             return np.maximum(together, 0.0) / APART_SCALE
@@ -260,15 +262,15 @@ def _of_univariable(model: PrintedModel, item: Statistic, alone: np.ndarray, err
             z = alone[:, j] / error[:, j]
             z = z * model.side[j] if model.side[j] else np.abs(z)
             growth = ODDS_Z_GROWTH * tested(model, j) if model.measure != HAZARDS else 0.0
-            return outside(z, *model.test[j]) / (z_scale(tested(model, j)) + growth)
+            return outside(z, *model.test[j]) / (z_scale(tested(model, j), model.left_out[j]) + growth)
         case "ratio":
-            scale = LOG_RATIO_SCALE * error[:, j]
+            scale = quadratic_scale(model.left_out[j]) * error[:, j]
             if model.measure != HAZARDS:
                 scale = scale + ODDS_RATIO_GROWTH * np.abs(alone[:, j])
             return outside(alone[:, j], *model.unadjusted[j]) / scale
     low, high = np.log(model.unadjusted_se[j])
     high = high + (ODDS_LOSS if model.measure != HAZARDS else 0.0)
-    return outside(np.log(error[:, j]), low, high) / (UNIT_SE_SCALE if model.per_unit[j] else SE_SCALE)
+    return outside(np.log(error[:, j]), low, high) / max(UNIT_SE_SCALE * model.per_unit[j], se_scale(model.left_out[j]))
 
 
 def _distance(model: PrintedModel, item: Statistic, matrix: np.ndarray, alone: np.ndarray, error: np.ndarray) -> np.ndarray:
@@ -290,9 +292,24 @@ def tested(model: PrintedModel, position: int) -> float:
     return (low + high) / 2 if high < UNBOUNDED else low
 
 
-def z_scale(z: float) -> float:
-    """Scale of the errors of a |z| of this size."""
-    return Z_SCALE + Z_GROWTH * z
+def quadratic_scale(left_out: float) -> float:
+    """Scale (t) or SD (normal) of an estimate less its quadratic form, in standard errors, where covariates of weight q are left out."""
+    return LEAST_ERROR + ERROR_GROWTH * min(left_out, MOST_LEFT_OUT)
+
+
+def se_scale(left_out: float) -> float:
+    """The same of the log of its standard error."""
+    return SE_SCALE + SE_GROWTH * min(left_out, MOST_LEFT_OUT)
+
+
+def between_tests[T: (float, np.ndarray)](z: T) -> T:
+    """SD of |z| of one test against that of another (Wald, score, likelihood ratio; papers do not say which): hardly any where |z| is small."""
+    return TEST_GROWTH * z**2 / (1 + z)
+
+
+def z_scale(z: float, left_out: float) -> float:
+    """Scale of |z| of this size of a univariable test, or √χ² of a factor, less the implied one."""
+    return float(np.hypot(quadratic_scale(left_out), between_tests(z)))
 
 
 def outside[T: (float, np.ndarray)](value: T, low: float, high: float) -> T:
