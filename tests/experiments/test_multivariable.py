@@ -16,11 +16,9 @@ from retrial.multivariable.printed import printed_model
 from retrial.multivariable.sampler import MatrixSettings, sample
 from retrial.multivariable.statistics import (
     EVEN_SCALE,
-    LOG_RATIO_SCALE,
     NARROWER,
     NU,
     PHI_SCALE,
-    SE_SCALE,
     SHARE_SCALE,
     TOLERANCE,
     WEIGHTS_SCALE,
@@ -70,12 +68,14 @@ def test_the_errors_are_those_that_the_scales_were_taken_from() -> None:
     """Scales are of t distributions with 4 degrees of freedom: their 90 % point is 2.13 scales, and the errors' is not beyond it."""
     errors = pd.read_csv(RESULTS / "errors.csv").set_index("kind")
     reach = float(stats.t(NU).ppf(0.95))
-    assert errors.loc["log_ratio", "size_90_percent"] <= 1.5 * reach * LOG_RATIO_SCALE
-    assert errors.loc["log_se", "size_90_percent"] <= reach * SE_SCALE
+    # scales that grow with what is left out: the middle half, or 90 %, to 5 %, and a normal SD of the effects adjusted for some covariates
+    for kind in ("log_ratio_scaled", "z_scaled", "log_se_scaled"):
+        assert errors.loc[kind, "size_90_percent"] <= 1.05 * reach
+    assert errors.loc["subset_scaled", "size_90_percent"] == pytest.approx(float(stats.norm.ppf(0.95)), rel=0.1)
     assert errors.loc["phi", "size_90_percent"] <= 1.1 * reach * PHI_SCALE
     assert errors.loc["share", "size_90_percent"] <= reach * SHARE_SCALE
-    assert errors.loc["log_ratio_level", "size_90_percent"] <= 1.5 * reach * LOG_RATIO_SCALE
-    assert errors.loc["log_se_level", "size_90_percent"] <= 2 * reach * SE_SCALE
+    for kind in ("log_ratio_scaled_level", "z_scaled_level", "log_se_scaled_level"):
+        assert errors.loc[kind, "size_90_percent"] <= 1.5 * reach
     # the middle half, which scales are taken from; the tail is heavier than that of a t
     assert errors.loc["weights", "size_50_percent"] <= float(stats.t(NU).ppf(0.75)) * WEIGHTS_SCALE
     assert errors.loc["even", "size_95_percent"] <= EVEN_SCALE
