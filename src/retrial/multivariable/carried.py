@@ -21,10 +21,10 @@ _SCALE = 0.02
 STARTS = 2
 
 
-def largest_inflation(model: PrintedModel, alive: Callable[[int], None] = silent) -> np.ndarray:
+def largest_inflation(model: PrintedModel, alive: Callable[[float], None] = silent) -> np.ndarray:
     """The largest of `GRID`, (p,), with which some matrix carries all printed numbers; 1 where none does. Of a factor by other covariates.
 
-    By bisection of the grid, a least squares from `STARTS` matrices each. `alive(0)` is called after each.
+    By bisection of the grid, a least squares from `STARTS` matrices each. `alive` is called with the share that is done, or 0.
     """
     asked = printed_statistics(model)
     found = np.ones(model.size)
@@ -34,11 +34,12 @@ def largest_inflation(model: PrintedModel, alive: Callable[[int], None] = silent
             middle = (low + high) // 2
             low, high = (middle + 1, high) if _is_carried(model, asked, unit, GRID[middle], alive) else (low, middle)
         found[list(unit)] = GRID[low - 1] if low else 1.0
+        alive(1 / len(model.units))
     return found
 
 
 def _is_carried(
-    model: PrintedModel, asked: Sequence[Statistic], unit: tuple[int, ...], inflation: float, alive: Callable[[int], None]
+    model: PrintedModel, asked: Sequence[Statistic], unit: tuple[int, ...], inflation: float, alive: Callable[[float], None]
 ) -> bool:
     random, rows = np.random.default_rng(len(unit)), np.tril_indices(model.size, -1)
     mine = np.isin(rows[0], unit) ^ np.isin(rows[1], unit)
@@ -52,8 +53,7 @@ def _is_carried(
         # a multiple correlation of about √(1 - 1 / inflation), spread over the others
         size = np.sqrt((1 - 1 / inflation) / max(model.size - len(unit), 1))
         z = np.where(mine, random.choice([-1.0, 1.0], pairs_of(model.size)) * size, np.where(model.within, 0.5, 0.0))
-        x = least_squares(model, distances, np.concatenate([z, *model.centre.T]))
-        alive(0)
+        x = least_squares(model, distances, np.concatenate([z, *model.centre.T]), alive=alive)
         if np.abs(distances(x[None])[0]).max() <= WITHIN:
             return True
     return False

@@ -213,9 +213,9 @@ def posterior(matrices: Matrices, means: np.ndarray, variances: np.ndarray) -> C
 
 def of_matrices(matrices: Matrices, weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> Components:
     """Components with one normal for every matrix."""
-    errors = (matrices.error, matrices.error_sd, matrices.wider)
-    rest = (matrices.island, matrices.units, matrices.weight, matrices.sign)
-    return Components(weights, means, covariances, matrices.information, *errors, *rest)
+    names = ("information", "error", "error_sd", "wider", "island", "units", "weight", "sign")
+    taken: dict[str, Any] = {name: getattr(matrices, name) for name in names}
+    return Components(weights, means, covariances, **taken)
 
 
 def _log_evidence(matrices: Matrices, means: np.ndarray, precision: np.ndarray, covariance: np.ndarray) -> np.ndarray:

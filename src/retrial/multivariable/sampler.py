@@ -40,6 +40,8 @@ START_SD = 0.25
 PILOT = 150
 """Particles by which it is told whether matrices carry a sign."""
 _EDGE = 1e-9
+_BEFORE_LAST = 0.85
+"""Share of the moves before the last temperature, about."""
 
 
 @dataclass(frozen=True)
@@ -112,15 +114,15 @@ class Matrices:
         return inflation_by_others(self.information, self.units)
 
 
-def silent(_done: int) -> None:
+def silent(_share: float) -> None:
     """Progress that nobody watches."""
 
 
-def sample(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Callable[[int], None] = silent) -> Matrices:
+def sample(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Callable[[float], None] = silent) -> Matrices:
     """Matrices from the prior of correlations times the likelihood of the printed univariable results and margins; it ends whatever is printed.
 
     Where the sign of the treatment's univariable effect is not printed, half of the matrices have each sign that any of them carry (`signs_of`).
-    `alive` is called with 0 after every move and with 1 after every sampler (`settings.islands` of them).
+    `alive` is called after every move with the share of all work that it was, about 1 together.
     """
     asked, signs = printed_statistics(model), signs_of(model, settings, seed, alive)
     shares = [settings.particles // len(signs)] * len(signs)
@@ -130,9 +132,8 @@ def sample(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Call
         for place, (sign, count) in enumerate(zip(signs, shares, strict=True)):
             random = np.random.default_rng([seed, number] if len(signs) == 1 else [seed, number, place])
             part = _Island(_signed(model, sign), asked, settings, random, count)
-            rate = part.run(alive)
+            rate = part.run(lambda share: alive(share / settings.islands / len(signs)))
             parts.append((number, sign, rate, part.values()))
-        alive(1)
     b, s, matrix, distance = (np.concatenate([values[place] for *_, values in parts]) for place in range(4))
     island = np.concatenate([np.full(len(values[0]), number) for number, *_, values in parts])
     sides = (
@@ -145,7 +146,9 @@ def sample(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Call
     return Matrices(matrix, b, s, asked, distance, *errors, island, acceptance, model.units, model.weight, sides)
 
 
-def signs_of(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Callable[[int], None] = silent) -> tuple[int, ...]:
+def signs_of(
+    model: PrintedModel, settings: MatrixSettings, seed: int, alive: Callable[[float], None] = silent
+) -> tuple[int, ...]:
     """Signs of the treatment's univariable log ratio between which nothing printed decides; (0,) where it is printed, or there is no treatment.
 
     Of a printed test without its ratio both, where no more numbers are beyond the tolerance under one than under the other, by samplers of `PILOT`
@@ -158,7 +161,7 @@ def signs_of(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Ca
     far = {}
     for sign in (-1, 1):
         pilot = _Island(_signed(model, sign), asked, settings, np.random.default_rng([seed, 2 + sign]), PILOT)
-        pilot.run(alive)
+        pilot.run(lambda _share: alive(0.0))
         far[sign] = float(np.median((np.abs(pilot.values()[3]) > TOLERANCE).sum(axis=1)))
     least = min(far.values())
     carried = tuple(sign for sign in (-1, 1) if far[sign] == least)
@@ -200,17 +203,22 @@ class _Island:
         self.prior, self.likelihood = self._prior(self.x), self._likelihood(self.x, self.chosen)
         self.scale = 1.0
 
-    def run(self, alive: Callable[[int], None]) -> float:
-        """From the prior to the posterior; the acceptance of the last moves. `alive(0)` is called after every move."""
-        temperature, rate = 0.0, 0.0
+    def run(self, alive: Callable[[float], None]) -> float:
+        """From the prior to the posterior; the acceptance of the last moves. `alive` is called after every move with its share, 1 together."""
+        temperature, rate, first, done = 0.0, 0.0, 0.0, 0.0
         while temperature < 1.0:
             step = self._next(temperature)
             self._resample(step * self.likelihood)
             temperature = min(1.0, temperature + step)
+            first = first or temperature
+            # steps of the temperature are about equal on the log scale
+            share = (1.0 if temperature == 1.0 else _BEFORE_LAST * (1 - np.log(temperature) / np.log(first))) - done
             more = max(1.0, self.x.shape[1] / PLAIN)
-            for _ in range(round(more * (MOVES if temperature < 1.0 else LAST_MOVES))):
+            moves = round(more * (MOVES if temperature < 1.0 else LAST_MOVES))
+            for _ in range(moves):
                 rate = self._move(temperature)
-                alive(0)
+                alive(share / moves)
+            done += share
         return rate
 
     def values(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -53,6 +53,8 @@ _FURTHEST = 0.9995
 """Largest partial correlation that is tried: beyond it two covariates are one."""
 _STEP = 1e-6
 _STEPS = 60
+_ONE = 0.5 / (STARTS + 2 * LEFT_OUT)
+"""Share of one least squares of the most that there may be: twice all, where another number of events is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +83,14 @@ class Distance:
         return self.named and self.moved > SMALL
 
 
-def smallest_violation(model: PrintedModel, alive: Callable[[int], None] = silent) -> tuple[Distance, ...]:
+def smallest_violation(model: PrintedModel, alive: Callable[[float], None] = silent) -> tuple[Distance, ...]:
     """Every printed number beside the nearest information matrix, and beside what is printed of the same covariate elsewhere.
 
     Of all matrices that were tried, the one under which the fewest numbers are beyond the tolerance, then the likeliest. Least squares over
     the partial correlations of the estimates, and over estimates and standard errors within their rounding; where no matrix
     carries all numbers, also with each of the furthest left out in turn. It ends after at most (`STARTS` + 2 `LEFT_OUT`) x 60 steps.
     Where another number of events makes most of what is named about the events go away, the events are what is named.
-    `alive(0)` is called after every least squares.
+    `alive` is called with 0 after every step, and with the share of all work after every least squares, together at most 1.
     """
     found = _violation(model, alive)
     blamed = [one for one in found if one.named and one.item.kind in OF_EVENTS]
@@ -121,7 +123,7 @@ def _least_of(model: PrintedModel, events: float) -> np.ndarray:
     return np.where(model.least_se > 0, smallest_standard_error(events) * (1 - 1e-9), 0.0)
 
 
-def _violation(model: PrintedModel, alive: Callable[[int], None]) -> tuple[Distance, ...]:
+def _violation(model: PrintedModel, alive: Callable[[float], None]) -> tuple[Distance, ...]:
     asked = printed_statistics(model)
     best = _nearest(model, asked, alive)
     matrix, b = matrix_at(model, best[None])
@@ -133,7 +135,7 @@ def _violation(model: PrintedModel, alive: Callable[[int], None]) -> tuple[Dista
     return (*(one for one in found if (one.item.kind, one.item.covariate) not in known), *twice)
 
 
-def _nearest(model: PrintedModel, asked: Sequence[Statistic], alive: Callable[[int], None]) -> np.ndarray:
+def _nearest(model: PrintedModel, asked: Sequence[Statistic], alive: Callable[[float], None]) -> np.ndarray:
     """The point (partial correlations, b, s) of the nearest matrix."""
     size, random = model.size, np.random.default_rng(0)
     # levels of one factor share a reference
@@ -142,8 +144,8 @@ def _nearest(model: PrintedModel, asked: Sequence[Statistic], alive: Callable[[i
     tried = [centre]
     for start in range(STARTS if asked else 0):
         z = flat + random.uniform(-0.3, 0.3, pairs_of(size)) * (start > 0)
-        tried.append(_least_squares(model, asked, np.concatenate([z, *model.centre.T])))
-        alive(0)
+        tried.append(_least_squares(model, asked, np.concatenate([z, *model.centre.T]), alive))
+        alive(_ONE)
         if _fits(model, asked, tried[-1]):
             return tried[-1]
     ranks = [_rank(model, asked, x) for x in tried]
@@ -154,11 +156,11 @@ def _nearest(model: PrintedModel, asked: Sequence[Statistic], alive: Callable[[i
     for place in furthest:
         others = [item for other, item in enumerate(asked) if other != place]
         for x in (best, centre):
-            tried.append(_least_squares(model, others, x))
-            alive(0)
+            tried.append(_least_squares(model, others, x, alive))
+            alive(_ONE)
     ranks = [_rank(model, asked, x) for x in tried]
     best = tried[ranks.index(min(ranks))]
-    return min((best, _least_squares(model, asked, best, robust=True)), key=lambda x: _rank(model, asked, x))
+    return min((best, _least_squares(model, asked, best, alive, robust=True)), key=lambda x: _rank(model, asked, x))
 
 
 def _fits(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> bool:
@@ -172,17 +174,24 @@ def _rank(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> tup
     return int((np.abs(distance) > TOLERANCE).sum()), -float(log_likelihood(distance)[0])
 
 
-def _least_squares(model: PrintedModel, asked: Sequence[Statistic], start: np.ndarray, *, robust: bool = False) -> np.ndarray:
+def _least_squares(
+    model: PrintedModel, asked: Sequence[Statistic], start: np.ndarray, alive: Callable[[float], None], *, robust: bool = False
+) -> np.ndarray:
     """The nearest point to all that is asked."""
-    return least_squares(model, lambda x: _distances(model, asked, x), start, robust=robust)
+    return least_squares(model, lambda x: _distances(model, asked, x), start, robust=robust, alive=alive)
 
 
 def least_squares(
-    model: PrintedModel, distances: Callable[[np.ndarray], np.ndarray], start: np.ndarray, *, robust: bool = False
+    model: PrintedModel,
+    distances: Callable[[np.ndarray], np.ndarray],
+    start: np.ndarray,
+    *,
+    robust: bool = False,
+    alive: Callable[[float], None] = silent,
 ) -> np.ndarray:
     """A minimum over partial correlations, b and s of the sum of squares of `distances` (of points (N, variables), (N, numbers)).
 
-    robust: of log(1 + d² / 4), the likelihood's own loss, which leaves a wrong number alone.
+    robust: of log(1 + d² / 4), the likelihood's own loss, which leaves a wrong number alone. `alive(0)` is called after every step.
     """
     size = model.size
     low, high = (np.concatenate([np.full(pairs_of(size), sign * _FURTHEST), *_rounding(model, sign)]) for sign in (-1, 1))
@@ -194,6 +203,7 @@ def least_squares(
         """(numbers, variables), by forward differences away from the bounds, all in one pass."""
         steps = np.where(x > 0, -_STEP, _STEP)
         found = distances(np.vstack([x, x + np.diag(steps)]))
+        alive(0.0)
         return np.asarray(((found[1:] - found[0]) / steps[:, None]).T)
 
     at = np.clip(start, low + 1e-12, high - 1e-12)
