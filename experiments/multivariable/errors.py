@@ -28,7 +28,7 @@ Error = tuple[str, float]
 
 def errors_of(hidden: Hidden, effects: list[tuple[tuple[int, ...], float]]) -> Iterator[Error]:
     """(kind, error): |z| of every test; univariable log ratio in its SE; log SE; correlation of the information less that over patients, times
-    the root of the events; log I_jj less its expectation; effects adjusted for some covariates in SE; and the log of the adjusted over the
+    their root; log I_jj less its expectation; effects adjusted for some covariates in SE; and the log of the adjusted over the
     univariable SE. Kinds that end on `_scaled` are in the scales of `multivariable.statistics`, which are those of what is left out."""
     names, b = hidden.model.names, hidden.model.b
     matrix, place_of = np.linalg.inv(hidden.model.covariance), {name: place for place, name in enumerate(names)}
@@ -36,13 +36,14 @@ def errors_of(hidden: Hidden, effects: list[tuple[tuple[int, ...], float]]) -> I
     error = 1 / np.sqrt(np.diag(matrix))
     patients = hidden.patients.covariates[list(names)].to_numpy()
     events, over_patients = hidden.patients.event.sum(), np.corrcoef(patients.T)
+    count = len(patients)
     weight = b**2 / np.diag(hidden.model.covariance) / np.sqrt(events)
     for unit, levels in units_of(hidden).items():
         block = tuple(place_of[name] for name in levels)
         yield from _of_unit(hidden, unit, block, matrix, float(weight.sum() - weight[list(block)].sum()))
         for j in block:
             yield from (
-                ("phi", (matrix[j, k] * error[j] * error[k] - over_patients[j, k]) * np.sqrt(events))
+                ("phi", (matrix[j, k] * error[j] * error[k] - over_patients[j, k]) * np.sqrt(count))
                 for k in range(j)
                 if k not in block
             )

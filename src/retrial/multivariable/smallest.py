@@ -23,7 +23,6 @@ from retrial.multivariable.statistics import (
     NARROWER,
     NU,
     OF_FACTOR,
-    SHARE_SCALE,
     TOLERANCE,
     TWICE_GROWTH,
     TWICE_SCALE,
@@ -32,6 +31,7 @@ from retrial.multivariable.statistics import (
     Statistic,
     group_sizes,
     information,
+    information_scale,
     log_likelihood,
     outside,
     overall_of,
@@ -48,7 +48,9 @@ LEFT_OUT = 8
 """Numbers that are left out in turn where not all go together: the fewest that are named is looked for."""
 SMALL = 0.1
 """Standard errors by which a contradiction may put a limit of a 95 % interval off before answers are shown as failed: an interval whose limits
-are both that much too near still holds 93.7 %, one that is shifted by it 94.9 %; the quadratic form itself leaves 0.06 to 0.15."""
+are both that much too near still holds 93.7 %, one that is shifted by it 94.9 %; the quadratic form itself leaves 0.03 to 0.3."""
+EVENTS = 0.1 / TOLERANCE
+"""Scale of the log of another number of events: beyond a tenth it is named."""
 _FURTHEST = 0.9995
 """Largest partial correlation that is tried: beyond it two covariates are one."""
 _STEP = 1e-6
@@ -102,7 +104,7 @@ def smallest_violation(model: PrintedModel, alive: Callable[[float], None] = sil
     if 2 * len(still) > len(blamed) or sum(one.named for one in other) >= sum(one.named for one in found):
         return found
     far = float(np.log(events / model.events))
-    said = Distance(Statistic("events", 0), -far / (SHARE_SCALE / TOLERANCE), model.events, events, _Z * abs(far) / 2)
+    said = Distance(Statistic("events", 0), -far / EVENTS, model.events, events, _Z * abs(far) / 2)
     return (*other, said)
 
 
@@ -112,7 +114,7 @@ OF_EVENTS = ("cap", "least", "share", "rest", "weights")
 
 def _events_needed(model: PrintedModel, found: Sequence[Distance]) -> float:
     """The events that the numbers ask for: the middle of what the groups' shares say, and no fewer than the standard errors need."""
-    logs = [one.scales * one.item.scale for one in found if one.item.kind in ("share", "rest")]
+    logs = [one.scales * information_scale(model, one.item) for one in found if one.item.kind in ("share", "rest")]
     middle = model.events * float(np.exp(np.median(logs))) if logs else model.events
     errors = model.pools[:, :, 1].max(axis=1)[model.least_se > 0]
     return max(middle, float((4.0 / errors**2).max(initial=0.0)))
@@ -237,11 +239,11 @@ def _of_matrix(model: PrintedModel, item: Statistic, scales: float, matrix: np.n
             moved = _Z * abs(outside(float(np.log(error)), *np.log(model.unadjusted_se[j])))
         case "share":
             nearest = error**-2
-            printed = nearest * float(np.exp(-scales * item.scale))
-            moved = _Z * abs(scales) * item.scale / 2
+            far = scales * information_scale(model, item)
+            printed, moved = nearest * float(np.exp(-far)), _Z * abs(far) / 2
         case _:
             printed, nearest = error, float(model.least_se[j])
-            moved = _Z * abs(scales) * item.scale / 2
+            moved = _Z * abs(scales) * information_scale(model, item) / 2
     return Distance(item, scales, printed, float(nearest), float(moved))
 
 
@@ -257,7 +259,8 @@ def _of_levels(model: PrintedModel, item: Statistic, scales: float, matrix: np.n
         return Distance(item, scales, model.events, size, _Z * abs(scales) * WEIGHTS_SCALE / 2)
     if item.kind == "rest":
         nearest = float(matrix[np.ix_(block, block)].sum())
-        return Distance(item, scales, nearest * float(np.exp(-scales * item.scale)), nearest, _Z * abs(scales) * item.scale / 2)
+        far = scales * information_scale(model, item)
+        return Distance(item, scales, nearest * float(np.exp(-far)), nearest, _Z * abs(far) / 2)
     scaled = scales * (EVEN_SCALE if item.kind == "even" else APART_SCALE)
     return Distance(item, scales, 0.0, scaled, abs(scaled) * _Z)
 

@@ -15,6 +15,7 @@ standard error without strong factors.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,11 +45,13 @@ ratios and of |z| grow with |z|. In simulated logistic models of 220 to 250 pati
 UNBOUNDED = 30.0
 """ |z| beyond which a bound stands for none: that of a p printed as below something."""
 HAZARDS = "hazard_ratio"
-PHI_SCALE = 0.5
-"""Scale of the correlation of the information of treatment and covariate against that over patients, times the root of the events."""
-SHARE_SCALE, SHARE_CENTRE, TILT = 0.1, -0.05, 0.75
+PHI_SCALE = 0.85
+"""Scale of the correlation of the information of treatment and covariate against that over patients, times the root of the patients: those at
+risk later are some of them."""
+SHARE_SCALE, SHARE_GROWTH, SHARE_CENTRE, TILT = 0.065, 0.06, -0.05, 0.75
 """Scale and middle of log I_jj against log(d w (1 - w)), d events, w the share of the group among those who have them: its share of the
-patients, its odds times the univariable ratio to the power `TILT` (between the start, 0, and the hazards' shares, 1)."""
+patients, its odds times the univariable ratio to the power `TILT` (between the start, 0, and the hazards' shares, 1). As the power is not
+known for sure the scale grows with what it moves log I_jj by, |b (1 - 2 w)|."""
 APART_SCALE = 0.005
 """Scale of a correlation of information between exclusive groups above 0, in a Cox model always at or below it but for the quadratic form."""
 WEIGHTS_SCALE, WEIGHTS_CENTRE = 0.04, -0.02
@@ -82,11 +85,6 @@ class Statistic:
     kind: str
     covariate: int
     other: int = -1
-
-    @property
-    def scale(self) -> float:
-        """Of a kind whose errors are of the log information."""
-        return SHARE_SCALE if self.kind in ("share", "rest") else CAP_SCALE
 
 
 UNIVARIABLE, OF_FACTOR = ("test", "ratio", "se"), ("overall", "apart", "reference", "weights", "rest", "even")
@@ -235,7 +233,8 @@ def _of_factor(model: PrintedModel, item: Statistic, matrix: np.ndarray, b: np.n
         case "rest":
             inside = matrix[:, block][:, :, block].sum(axis=(1, 2))
             alone = -np.einsum("nij,nj->ni", matrix, b)[:, block].sum(axis=1) / inside
-            return _share_distance(model, 1.0 - float(model.share[list(block)].sum()), np.log(inside), alone)
+            far = _far_from_share(model, 1.0 - float(model.share[list(block)].sum()), np.log(inside), alone)
+            return far / information_scale(model, item)
         case "even":
             size, covariance = group_sizes(matrix, block), np.linalg.inv(matrix[:, block][:, :, block])
             between = covariance[:, block.index(j), block.index(item.other)]
@@ -244,10 +243,21 @@ def _of_factor(model: PrintedModel, item: Statistic, matrix: np.ndarray, b: np.n
     return np.asarray((np.log(np.maximum(size, _LEAST) / model.events) - WEIGHTS_CENTRE) / WEIGHTS_SCALE)
 
 
-def _share_distance(model: PrintedModel, share: float, log_information: np.ndarray, alone: np.ndarray) -> np.ndarray:
-    """Log information of a group by itself beside log(d w (1 - w))."""
+def _far_from_share(model: PrintedModel, share: float, log_information: np.ndarray, alone: np.ndarray) -> np.ndarray:
+    """Log information of a group by itself less log(d w (1 - w))."""
     odds = share / (1 - share) * np.exp(TILT * alone)
-    return np.asarray((log_information - np.log(model.events) - np.log(odds) + 2 * np.log1p(odds) - SHARE_CENTRE) / SHARE_SCALE)
+    return np.asarray(log_information - np.log(model.events) - np.log(odds) + 2 * np.log1p(odds) - SHARE_CENTRE)
+
+
+def information_scale(model: PrintedModel, item: Statistic) -> float:
+    """Scale of a kind whose errors are of the log information."""
+    if item.kind == "cap":
+        return CAP_SCALE
+    if item.kind == "rest":
+        return SHARE_SCALE
+    share, b = float(model.share[item.covariate]), float(model.centre[item.covariate, 0])
+    odds = share / (1 - share) * math.exp(TILT * b)
+    return SHARE_SCALE + SHARE_GROWTH * abs(b * (1 - odds) / (1 + odds))
 
 
 def overall_of(model: PrintedModel, position: int) -> Overall:
@@ -280,9 +290,11 @@ def _distance(model: PrintedModel, item: Statistic, matrix: np.ndarray, alone: n
         case "arms":
             treatment = model.treatment if model.treatment is not None else j
             together = matrix[:, treatment, j] * error[:, treatment] * error[:, j]
-            return (together - model.with_treatment[j]) / (PHI_SCALE / np.sqrt(model.events))
+            return (together - model.with_treatment[j]) / (PHI_SCALE / np.sqrt(model.patients[j]))
         case "share":
-            return _share_distance(model, float(model.share[j]), -2 * np.log(error[:, j]), alone[:, j])
+            return _far_from_share(model, float(model.share[j]), -2 * np.log(error[:, j]), alone[:, j]) / information_scale(
+                model, item
+            )
     return np.maximum(2 * np.log(model.least_se[j] / error[:, j]), 0.0) / CAP_SCALE
 
 
