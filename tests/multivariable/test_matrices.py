@@ -96,7 +96,7 @@ def test_the_sampler_is_importance_sampling_from_the_prior() -> None:
     pairs = model.pools[np.arange(3), random.integers(model.pools.shape[1], size=(count, 3))]
     b, s = pairs[..., 0], pairs[..., 1]
     weights = log_prior(prior, settings.correlation_scale) - 3.0 * np.linalg.slogdet(prior)[1]
-    weights += log_likelihood(residuals(model, got.asked, information(prior, s), b))
+    weights += log_likelihood(got.asked, residuals(model, got.asked, information(prior, s), b))
     weights = np.exp(weights - weights.max())
     weights /= weights.sum()
     effective = 1 / (weights**2).sum()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import betaln
 
 from retrial.multivariable.correlation import concentration_of, log_prior, matrices, pairs_of, shapes
 from retrial.multivariable.printed import PrintedModel
@@ -35,8 +36,9 @@ PLAIN = 28
 """Pairs of covariates (of 8) up to which that many moves do; more in proportion where there are more."""
 BEST_RATE = 0.28
 """Acceptance at which the steps are neither lengthened nor shortened."""
-START_SD = 0.25
-"""SD of the correlations of the LKJ matrices that the particles start from."""
+START_SD, ANYWHERE = 0.25, 0.1
+"""The particles start from LKJ matrices, whose correlations have this SD; part of their partial correlations are uniform, so that single pairs that
+are strongly correlated are found."""
 PILOT = 150
 """Particles by which it is told whether matrices carry a sign."""
 _EDGE = 1e-9
@@ -180,8 +182,8 @@ def _signed(model: PrintedModel, sign: int) -> PrintedModel:
 class _Island:
     """Particles: unbounded partial correlations x = atanh z, and which pair (b, s) of each covariate's pool.
 
-    They start as LKJ matrices, which can be drawn (partial correlations within a factor uniform); what makes these the prior's is annealed
-    together with the likelihood.
+    They start as LKJ matrices, which can be drawn (partial correlations within a factor uniform, of the others the part `ANYWHERE`); what makes
+    these the prior's is annealed together with the likelihood.
     """
 
     def __init__(
@@ -198,6 +200,7 @@ class _Island:
         self.shape = np.where(model.within, 1.0, shapes(model.size, concentration_of(START_SD, model.size)))
         self.uniform = shapes(model.size, 1.0)
         z = 2 * random.beta(self.shape, self.shape, (particles, pairs_of(model.size))) - 1
+        z = np.where(random.uniform(size=z.shape) < ANYWHERE, random.uniform(-1, 1, z.shape), z)
         self.x = np.arctanh(np.clip(z, -1 + _EDGE, 1 - _EDGE))
         self.chosen = random.integers(model.pools.shape[1], size=(particles, model.size))
         self.prior, self.likelihood = self._prior(self.x), self._likelihood(self.x, self.chosen)
@@ -236,20 +239,27 @@ class _Island:
         return np.clip(np.tanh(x), -1 + _EDGE, 1 - _EDGE)
 
     def _prior(self, x: np.ndarray) -> np.ndarray:
-        """Log density of x where the particles start: (1 - z²)^(a - 1), and dz/dx = 1 - z²."""
-        return np.asarray((-2 * self.shape * np.logaddexp(x, -x)).sum(axis=1))
+        """Log density of x where the particles start, that of z and dz/dx = 1 - z² = 4 / (e^x + e^-x)²."""
+        log_rest = 2 * (np.log(2) - np.logaddexp(x, -x))
+        return np.asarray((self._start(log_rest) + log_rest).sum(axis=1))
+
+    def _start(self, log_rest: np.ndarray) -> np.ndarray:
+        """Log density of partial correlations z, of log(1 - z²): the part `ANYWHERE` uniform, the rest 2 Beta(a, a) - 1."""
+        beta = (self.shape - 1) * (log_rest - 2 * np.log(2)) - betaln(self.shape, self.shape)
+        return np.logaddexp(np.log(ANYWHERE), np.log1p(-ANYWHERE) + beta) - np.log(2)
 
     def _likelihood(self, x: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Log likelihood of what is printed, and of the prior against the distribution that the particles start from.
 
-        Matrices are uniform where a is that of LKJ(1), so that the start has the density Π (1 - z²)^(a - a_1) over matrices.
+        Matrices are uniform where a is that of LKJ(1), so that the start has the density Π f(z) (1 - z²)^(1 - a_1) over matrices.
         """
         (b, s), z = self._pairs(chosen), self._partial(x)
         correlation = matrices(z, self.model.size)
-        start = np.log1p(-(z**2)) @ (self.shape - self.uniform)
+        log_rest = np.log1p(-(z**2))
+        start = (self._start(log_rest) - (self.uniform - 1) * log_rest).sum(axis=1)
         matrix = information(correlation, s)
         prior = log_prior(correlation, self.scale_of_prior, self.model.units) + log_factor_prior(self.model.blocks, matrix)
-        return prior - start + log_likelihood(residuals(self.model, self.asked, matrix, b))
+        return prior - start + log_likelihood(self.asked, residuals(self.model, self.asked, matrix, b))
 
     def _next(self, temperature: float) -> float:
         """The step after which `KEEP` of the particles are effective, by bisection."""

@@ -49,12 +49,16 @@ LEFT_OUT = 8
 SMALL = 0.1
 """Standard errors by which a contradiction may put a limit of a 95 % interval off before answers are shown as failed: an interval whose limits
 are both that much too near still holds 93.7 %, one that is shifted by it 94.9 %; the quadratic form itself leaves 0.03 to 0.3."""
+_SHARED = 0.5
+"""Partial correlations of levels of one factor, which share a reference."""
 EVENTS = 0.1 / TOLERANCE
 """Scale of the log of another number of events: beyond a tenth it is named."""
 _FURTHEST = 0.9995
 """Largest partial correlation that is tried: beyond it two covariates are one."""
 _STEP = 1e-6
 _STEPS = 60
+_SOME = 400
+"""Points of which the likeliest are tried."""
 _ONE = 0.5 / (STARTS + 2 * LEFT_OUT)
 """Share of one least squares of the most that there may be: twice all, where another number of events is tried."""
 
@@ -139,14 +143,12 @@ def _violation(model: PrintedModel, alive: Callable[[float], None]) -> tuple[Dis
 
 def _nearest(model: PrintedModel, asked: Sequence[Statistic], alive: Callable[[float], None]) -> np.ndarray:
     """The point (partial correlations, b, s) of the nearest matrix."""
-    size, random = model.size, np.random.default_rng(0)
-    # levels of one factor share a reference
-    flat = np.where(model.within, 0.5, 0.0)
-    centre = np.concatenate([flat, *model.centre.T])
+    random = np.random.default_rng(0)
+    centre = np.concatenate([np.where(model.within, _SHARED, 0.0), *model.centre.T])
     tried = [centre]
+    some = np.vstack([centre, starting_points(model, lambda x: _distances(model, asked, x), random, STARTS - 1)])
     for start in range(STARTS if asked else 0):
-        z = flat + random.uniform(-0.3, 0.3, pairs_of(size)) * (start > 0)
-        tried.append(_least_squares(model, asked, np.concatenate([z, *model.centre.T]), alive))
+        tried.append(_least_squares(model, asked, some[start], alive))
         alive(_ONE)
         if _fits(model, asked, tried[-1]):
             return tried[-1]
@@ -165,6 +167,20 @@ def _nearest(model: PrintedModel, asked: Sequence[Statistic], alive: Callable[[f
     return min((best, _least_squares(model, asked, best, alive, robust=True)), key=lambda x: _rank(model, asked, x))
 
 
+def starting_points(
+    model: PrintedModel, distances: Callable[[np.ndarray], np.ndarray], random: np.random.Generator, count: int
+) -> np.ndarray:
+    """So many points from which to look for a minimum: half of them near no correlation, half the likeliest of `_SOME` in which single pairs of
+    covariates are strongly correlated."""
+    pairs, near = pairs_of(model.size), (count + 1) // 2
+    z = np.where(model.within, _SHARED, 0.0) + random.uniform(-0.3, 0.3, (near + _SOME, pairs))
+    strong = random.uniform(size=(_SOME, pairs)) < max(2 / pairs, 0.1)
+    z[near:] = np.where(strong, random.uniform(-0.97, 0.97, (_SOME, pairs)), z[near:])
+    x = np.column_stack([z, np.tile(np.concatenate(model.centre.T), (near + _SOME, 1))])
+    loss = np.log1p(distances(x[near:]) ** 2 / NU).sum(axis=1)
+    return np.vstack([x[:near], x[near:][np.argsort(loss, kind="stable")[: count - near]]])
+
+
 def _fits(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> bool:
     """Whether nothing is left to be found: every number within half of a scale."""
     return bool(np.abs(_distances(model, asked, x[None])).max(initial=0.0) < 0.5)
@@ -173,7 +189,7 @@ def _fits(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> boo
 def _rank(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> tuple[int, float]:
     """How many numbers are beyond the tolerance, and minus the log likelihood."""
     distance = _distances(model, asked, x[None])
-    return int((np.abs(distance) > TOLERANCE).sum()), -float(log_likelihood(distance)[0])
+    return int((np.abs(distance) > TOLERANCE).sum()), -float(log_likelihood(asked, distance)[0])
 
 
 def _least_squares(
