@@ -113,8 +113,10 @@ def notes_of(model: PrintedModel) -> tuple[str, ...]:
             together = all(len(model.fitted[place]) > 1 for place in block)
             reading = "over the reference, fitted together" if together else "each against all others"
             names = " and ".join(model.names[place] for place in block)
+            crossing = ", and their inflations are too sure where hazards cross, for who is still at risk is not printed"
             found.append(
                 f"{names} are levels of the factor {model.factors[block[0]]}; their univariable numbers are read as {reading}"
+                + crossing * (len(block) > 2)
             )
     if model.measure != "hazard_ratio":
         found.append(
