@@ -30,16 +30,16 @@ RESULTS = Path(__file__).parents[2] / "experiments" / "multivariable" / "results
 
 def test_the_committed_coverage_is_what_is_claimed() -> None:
     """Over 11 data sets, four of them with factors of three or four levels too, 90 % intervals hold 85 to 95 % of the hidden quantities within
-    two standard errors over data sets; what adjustment moves more often, for both of its signs are left open."""
+    two standard errors over data sets."""
     cases = pd.read_csv(RESULTS / "cases.csv")
     assert len(cases) == len(TESTED) * SUBSETS * len(Print)
     assert cases["patients"].between(80, 300).all()
     every = summary(cases).set_index(["source", "print"]).loc["all"]
-    for quantity in ("subset", "correlation", "inflation"):
-        low, high = (every[f"{quantity}_covered_percent"] + sign * 2 * every[f"{quantity}_covered_se"] for sign in (-1, 1))
+    for quantity in ("subset", "correlation", "inflation", "shift"):
+        known = every.dropna(subset=f"{quantity}_covered_percent")
+        low, high = (known[f"{quantity}_covered_percent"] + sign * 2 * known[f"{quantity}_covered_se"] for sign in (-1, 1))
         assert (low <= 95).all()
         assert (high >= 85).all()
-    assert every.loc["tests", "shift_covered_percent"] >= 90
     # subsets of one data set are no independent cases: over data sets the errors are larger
     assert every["subset_covered_se"].min() > 1.5
     # tables of one data set are hardly ever taken to contradict each other
