@@ -22,7 +22,7 @@ STARTS = 4
 
 
 def largest_inflation(model: PrintedModel, alive: Callable[[float], None] = silent) -> np.ndarray:
-    """The largest of `GRID`, (p,), with which some matrix carries all printed numbers; 1 where none does. Of a factor by other covariates.
+    """The largest of `GRID`, (p,), that some matrix which carries all printed numbers reaches; 1 where none does. Of a factor by other covariates.
 
     By bisection of the grid, a least squares from `STARTS` matrices each. `alive` is called with the share that is done, or 0.
     """
@@ -45,7 +45,8 @@ def _is_carried(
 
     def distances(x: np.ndarray) -> np.ndarray:
         matrix, b = matrix_at(model, x)
-        far = np.log(inflation_by_others(matrix, model.units)[:, unit[0]] / inflation) / _SCALE
+        # at least: where the print tells a larger one, the smaller ones are no limit
+        far = np.minimum(np.log(inflation_by_others(matrix, model.units)[:, unit[0]] / inflation), 0.0) / _SCALE
         return np.column_stack([residuals(model, asked, matrix, b), far])
 
     for start in starting_points(model, distances, random, STARTS):
