@@ -16,6 +16,7 @@ from retrial.multivariable.posterior import posterior
 from retrial.multivariable.printed import printed_model
 from retrial.multivariable.sampler import MatrixSettings, sample
 from retrial.multivariable.statistics import ERROR_GROWTH, LEAST_ERROR, MOST_LEFT_OUT, between_tests, quadratic_scale
+from retrial.multivariable.summary import samplers_apart
 from retrial.study.loader import load_study
 
 B, SE = (-0.6, 0.9, -0.1), (0.30, 0.30, 0.30)
@@ -66,6 +67,16 @@ def test_a_collinear_pair_is_found() -> None:
     assert (low <= 1.02 * truth).all()
     assert (high >= 0.98 * truth).all()
     assert largest_inflation(model)[1:].min() == 5.0
+
+
+def test_samplers_that_differ_are_said() -> None:
+    random, island = np.random.default_rng(1), np.repeat([0, 1], 200)
+    alike = np.exp(random.normal(0.3, 0.2, 400))
+    assert not samplers_apart(alike, island)
+    assert samplers_apart(np.where(island == 1, 3 * alike, alike), island).startswith("samplers differ, 1.3")
+    # by little, or within what each of them leaves open
+    assert not samplers_apart(np.where(island == 1, 1.1, 1.0) * np.exp(random.normal(0, 0.01, 400)), island)
+    assert not samplers_apart(np.where(island == 1, 1.2, 1.0) * np.exp(random.normal(0, 2.0, 400)), island)
 
 
 def test_more_numbers_may_be_further_away_together() -> None:
