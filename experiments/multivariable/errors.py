@@ -10,7 +10,16 @@ import pandas as pd
 from retrial.experiments.multivariable.cases import CALIBRATING
 from retrial.experiments.multivariable.paper import Hidden, Test, units_of
 from retrial.experiments.multivariable.study import subsets
-from retrial.multivariable.statistics import SHARE_CENTRE, TILT, group_sizes, overall_z, univariable
+from retrial.multivariable.statistics import (
+    SHARE_CENTRE,
+    TILT,
+    group_sizes,
+    overall_z,
+    quadratic_scale,
+    se_scale,
+    univariable,
+    z_scale,
+)
 
 SUBSETS = 25
 LEVELS = (0.5, 0.9, 0.95, 0.99)
@@ -19,20 +28,22 @@ Error = tuple[str, float]
 
 def errors_of(hidden: Hidden, effects: list[tuple[tuple[int, ...], float]]) -> Iterator[Error]:
     """(kind, error): |z| of every test; univariable log ratio in its SE; log SE; correlation of the information less that over patients, times
-    the root of the events; log I_jj less its expectation; effects adjusted for some covariates in SE over the root of those left out; and the
-    log of the adjusted over the univariable SE."""
+    their root; log I_jj less its expectation; effects adjusted for some covariates in SE; and the log of the adjusted over the
+    univariable SE. Kinds that end on `_scaled` are in the scales of `multivariable.statistics`, which are those of what is left out."""
     names, b = hidden.model.names, hidden.model.b
     matrix, place_of = np.linalg.inv(hidden.model.covariance), {name: place for place, name in enumerate(names)}
     single, _ = (part[0] for part in univariable(matrix[None], b[None]))
     error = 1 / np.sqrt(np.diag(matrix))
     patients = hidden.patients.covariates[list(names)].to_numpy()
     events, over_patients = hidden.patients.event.sum(), np.corrcoef(patients.T)
+    count = len(patients)
+    weight = b**2 / np.diag(hidden.model.covariance) / np.sqrt(events)
     for unit, levels in units_of(hidden).items():
         block = tuple(place_of[name] for name in levels)
-        yield from _of_unit(hidden, unit, block, matrix)
+        yield from _of_unit(hidden, unit, block, matrix, float(weight.sum() - weight[list(block)].sum()))
         for j in block:
             yield from (
-                ("phi", (matrix[j, k] * error[j] * error[k] - over_patients[j, k]) * np.sqrt(events))
+                ("phi", (matrix[j, k] * error[j] * error[k] - over_patients[j, k]) * np.sqrt(count))
                 for k in range(j)
                 if k not in block
             )
@@ -41,10 +52,12 @@ def errors_of(hidden: Hidden, effects: list[tuple[tuple[int, ...], float]]) -> I
     for kept, effect in effects:
         places = [0, *kept]
         quadratic = np.linalg.solve(matrix[np.ix_(places, places)], (matrix @ b)[places])[0]
-        yield "subset", (effect - quadratic) / hidden.model.covariance[0, 0] ** 0.5 / np.sqrt(len(names) - len(places))
+        far = (effect - quadratic) / hidden.model.covariance[0, 0] ** 0.5
+        yield "subset", far
+        yield "subset_scaled", far / quadratic_scale(float(weight.sum() - weight[places].sum()))
 
 
-def _of_unit(hidden: Hidden, unit: str, block: tuple[int, ...], matrix: np.ndarray) -> Iterator[Error]:
+def _of_unit(hidden: Hidden, unit: str, block: tuple[int, ...], matrix: np.ndarray, left_out: float) -> Iterator[Error]:
     """Of a covariate's univariable numbers, or a factor's (kinds that end on `_level`; its overall test; its levels' shares)."""
     alone, b = hidden.alone[unit], hidden.model.b
     implied, error = (
@@ -52,11 +65,16 @@ def _of_unit(hidden: Hidden, unit: str, block: tuple[int, ...], matrix: np.ndarr
     )
     ending = "_level" if len(block) > 1 else ""
     overall = overall_z(matrix[None], b[None], block)[0]
-    yield from ((f"z_{test}{ending}", hidden.tests[unit][test] ** 0.5 - overall) for test in Test)
+    for test in Test:
+        z = hidden.tests[unit][test] ** 0.5
+        yield f"z_{test}{ending}", z - overall
+        yield f"z_scaled{ending}", (z - overall) / z_scale(z, left_out)
     for place, j in enumerate(block):
         se = alone.covariance[place, place] ** 0.5
         yield f"log_ratio{ending}", (alone.b[place] - implied[j]) / se
+        yield f"log_ratio_scaled{ending}", (alone.b[place] - implied[j]) / se / quadratic_scale(left_out)
         yield f"log_se{ending}", np.log(se / error[j])
+        yield f"log_se_scaled{ending}", np.log(se / error[j]) / se_scale(left_out)
         yield f"log_se_adjusted{ending}", np.log(hidden.model.covariance[j, j] ** 0.5 / se)
         yield from (("apart", matrix[j, k] / np.sqrt(matrix[j, j] * matrix[k, k])) for k in block if k != j)
     if ending:

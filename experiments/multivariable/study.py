@@ -8,9 +8,9 @@ holds each, or not. `contradictory` says whether the printed tables, which come 
 
 from __future__ import annotations
 
+import multiprocessing
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,8 +183,9 @@ def main(folder: Path, workers: int = 1, subsets_of_each: int = SUBSETS) -> list
     tasks = [(name, subsets_of_each) for name in TESTED]
     TESTED["veteran"]()  # says at once where the package of the data sets is missing
     folder.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(workers) as pool:
-        rows = [row for part in pool.map(_one, tasks) for row in part]
+    # a pool that is left ends its workers: an interrupted experiment does not go on in them
+    with multiprocessing.Pool(workers) as pool:
+        rows = [row for part in pool.imap(_one, tasks) for row in part]
     # imported here, because its subsets are those of this module
     from retrial.experiments.multivariable.errors import error_table
 

@@ -73,5 +73,6 @@ def known(b: Sequence[float], v: np.ndarray, copies: int = 1) -> Matrices:
         island=np.zeros(copies, dtype=int),
         acceptance=1.0,
         units=tuple((place,) for place in range(p)),
+        weight=(np.asarray(b, dtype=float) ** 2 / np.diag(v)) / 60**0.5,
         sign=np.zeros(copies, dtype=int),
     )

@@ -229,10 +229,12 @@ def test_more_covariates_than_can_be_sampled_are_refused_in_words() -> None:
 
 
 def test_the_sampler_tells_that_it_is_alive() -> None:
-    told: list[int] = []
+    told: list[float] = []
     sample(model(tree(B, V)), MatrixSettings(islands=2, particles=60), 1, told.append)
-    assert sum(told) == 2
+    assert sum(told) == pytest.approx(1.0)
     assert len(told) > 50
+    # no move is most of the work
+    assert max(told) < 0.05
 
 
 def test_two_covariates_are_the_least(tmp_path: Path) -> None:

@@ -24,3 +24,14 @@ def test_nothing_is_said_before_its_time(caplog: pytest.LogCaptureFixture) -> No
     with caplog.at_level(logging.INFO, "retrial"), progress.counter("drawing", 4, "tables") as advance:
         advance(3)
     assert len(caplog.messages) == 1
+
+
+def test_parts_of_a_counter_are_done_at_their_end() -> None:
+    told: list[float] = []
+    with progress.part(told.append, 30) as alive:
+        alive(0.0)
+        alive(0.5)
+        alive(0.7)  # more than is left
+    with progress.part(told.append, 70):
+        pass
+    assert told == pytest.approx([0, 15, 15, 0, 70])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -18,7 +20,10 @@ from retrial.multivariable.summary import inverted
 from retrial.study.effects import Multivariable
 from retrial.study.study import Study
 
+log = logging.getLogger("retrial")
 FAMILY = "multivariable"
+SAY_EVERY = 5.0
+"""Seconds between two lines while the smallest violation is looked for (20 covariates whose tables contradict each other: 20 s)."""
 FEW = 10.0
 """Events a covariate below which a multivariable model is known to go wrong (Peduzzi et al. 1995, J Clin Epidemiol 48:1503)."""
 
@@ -33,7 +38,7 @@ def checks(study: Study) -> Iterator[Check]:
             yield _check(key, section, f"{key}: the multivariable model", "", "; ".join(error.problems), Verdict.NOT_CHECKABLE)
             continue
         yield _events(key, section, model)
-        found = contradictions(model).found
+        found = contradictions(model, _told(key)).found
         for place in range(model.size):
             yield from _of_both(key, section, model, place, found)
         # one judge for the audit and the fits (`contradictions`)
@@ -42,6 +47,20 @@ def checks(study: Study) -> Iterator[Check]:
             for one in found
             if one.item.kind in _SHOWN or (one.named and one.item.kind != "narrower")
         )
+
+
+def _told(key: str) -> Callable[[float], None]:
+    """Says now and then that the search goes on."""
+    started = said = time.monotonic()
+
+    def alive(_share: float) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said >= SAY_EVERY:
+            said = now
+            log.info("multivariable.%s: no matrix yet that carries all printed numbers, %.0f s", key, now - started)
+
+    return alive
 
 
 def _check(

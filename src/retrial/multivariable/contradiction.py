@@ -69,8 +69,8 @@ class Contradictions:
         return "; ".join(f"{key_of(self.model, one)}: {said(self.model, one)}" for one in items)
 
 
-def contradictions(model: PrintedModel, alive: Callable[[int], None] = silent) -> Contradictions:
-    """The one judge of a printed model's tables, for the audit and for every fit; `alive(0)` is called every now and then."""
+def contradictions(model: PrintedModel, alive: Callable[[float], None] = silent) -> Contradictions:
+    """The one judge of a printed model's tables, for the audit and for every fit; `alive` is called every now and then (`smallest_violation`)."""
     return Contradictions(model, smallest_violation(model, alive))
 
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import stats
@@ -65,7 +66,7 @@ class PrintedModel:
     pools      (p, K, 2): pairs (b, s) that round to the print, each as likely as the next
     test       (p, 2): bounds of |z| = √χ² of the univariable test; NaN where there is none
     unadjusted, unadjusted_se   (p, 2): bounds of the univariable log ratio and its SE; NaN where they are not printed
-    share      (p,): part of the patients in the numerator's group;  with_treatment: its correlation with the treatment over patients
+    share      (p,): part of the patients in the numerator's group;  with_treatment: its correlation with the treatment over `patients`
     per_unit   (p,): whether the ratio is per unit of a quantity;  keys: where the study file has it all
     factors    name of the factor that each covariate is a level of, empty of a covariate by itself
     blocks     for each covariate the positions of its factor's levels, itself alone where it is none
@@ -93,6 +94,7 @@ class PrintedModel:
     unadjusted_se: np.ndarray
     share: np.ndarray
     with_treatment: np.ndarray
+    patients: np.ndarray
     per_unit: np.ndarray
     keys: tuple[Keys, ...]
     taken: tuple[str, ...]
@@ -114,6 +116,17 @@ class PrintedModel:
     def units(self) -> tuple[tuple[int, ...], ...]:
         """Positions of every factor, and of every covariate that is none: what is left out, or kept, together."""
         return tuple(dict.fromkeys(self.blocks))
+
+    @cached_property
+    def weight(self) -> np.ndarray:
+        """(p,): (b / s)² / √events, what leaving a covariate out does to the quadratic form (`statistics.quadratic_scale`)."""
+        b, s = self.centre.T
+        return np.asarray((b / s) ** 2 / math.sqrt(self.events))
+
+    @cached_property
+    def left_out(self) -> np.ndarray:
+        """(p,): weight of all covariates that are not in the univariable model of each."""
+        return np.array([self.weight.sum() - self.weight[list(block)].sum() for block in self.fitted])
 
     @property
     def within(self) -> np.ndarray:
@@ -166,6 +179,7 @@ def printed_model(study: Study, key: str) -> PrintedModel:
         unadjusted_se=np.array([row.unadjusted_se for row in rows]),
         share=np.array([row.share for row in rows]),
         with_treatment=np.array([row.with_treatment for row in rows]),
+        patients=np.array([row.patients for row in rows]),
         per_unit=per_unit,
         taken=tuple(word for item in items for word in taken(study, item)),
         scale=np.where(per_unit, 2.0 / (np.sqrt(d) * se), 1.0),
@@ -252,6 +266,7 @@ class _Row:
     unadjusted_se: tuple[float, float]
     share: float
     with_treatment: float
+    patients: float
 
 
 def _of_covariate(study: Study, section: Multivariable, name: str, item: Covariate) -> _Row:
@@ -260,8 +275,7 @@ def _of_covariate(study: Study, section: Multivariable, name: str, item: Covaria
     if pairs is not None and alone is not None and not effect.is_treatment and alone.numerator != effect.numerator:
         pairs = pairs * np.array([-1.0, 1.0])
     bounds = ((NAN, NAN), (NAN, NAN)) if pairs is None else tuple((float(x.min()), float(x.max())) for x in pairs.T)
-    share, together = _margins(study, item)
-    return _Row(_test(study, section, name, item), bounds[0], bounds[1], share, together)
+    return _Row(_test(study, section, name, item), bounds[0], bounds[1], *_margins(study, item))
 
 
 def _keys(study: Study, section: Multivariable, endpoint: str, name: str, item: Covariate) -> Keys:
@@ -331,22 +345,22 @@ def _result(study: Study, section: Multivariable, name: str, item: Covariate) ->
     return None if row is None or result is None or row.groups != 2 or (result.df or 1) != 1 else result
 
 
-def _margins(study: Study, item: Covariate) -> tuple[float, float]:
-    """Share of the patients in the numerator's group, and the group's correlation with the experimental arm (φ of the 2 x 2 table)."""
+def _margins(study: Study, item: Covariate) -> tuple[float, float, float]:
+    """Share of the patients in the numerator's group, the group's correlation with the experimental arm (φ of the 2 x 2 table), and the patients."""
     if study.baseline is None or item.baseline not in study.baseline.variables:
-        return NAN, NAN
+        return NAN, NAN, NAN
     levels = study.baseline.variables[item.baseline].levels or {}
     if any(name not in levels for name in item.levels) or any(too_many(study, item.baseline)):
-        return NAN, NAN
+        return NAN, NAN, NAN
     counts = [sum(int(getattr(levels[name], arm).n) for name in item.levels) for arm in ARMS]
     sizes = [study.patients(f"baseline.variables.{item.baseline}.levels.{item.levels[0]}", arm) or 0 for arm in ARMS]
     if min(sizes) < 1 or any(count > size for count, size in zip(counts, sizes, strict=True)):
-        return NAN, NAN
+        return NAN, NAN, NAN
     n, inside = sum(sizes), sum(counts)
     if not 0 < inside < n:
-        return NAN, NAN
+        return NAN, NAN, NAN
     both = counts[1] * n - inside * sizes[1]
-    return inside / n, both / math.sqrt(inside * (n - inside) * sizes[0] * sizes[1])
+    return inside / n, both / math.sqrt(inside * (n - inside) * sizes[0] * sizes[1]), float(n)
 
 
 def _least_se(study: Study, endpoint: str, events: float | None, effect: Effect, item: Covariate) -> float:

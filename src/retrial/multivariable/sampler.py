@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import betaln
 
 from retrial.multivariable.correlation import concentration_of, log_prior, matrices, pairs_of, shapes
 from retrial.multivariable.printed import PrintedModel
@@ -35,11 +36,14 @@ PLAIN = 28
 """Pairs of covariates (of 8) up to which that many moves do; more in proportion where there are more."""
 BEST_RATE = 0.28
 """Acceptance at which the steps are neither lengthened nor shortened."""
-START_SD = 0.25
-"""SD of the correlations of the LKJ matrices that the particles start from."""
+START_SD, ANYWHERE = 0.25, 0.1
+"""The particles start from LKJ matrices, whose correlations have this SD; part of their partial correlations are uniform, so that single pairs that
+are strongly correlated are found."""
 PILOT = 150
 """Particles by which it is told whether matrices carry a sign."""
 _EDGE = 1e-9
+_BEFORE_LAST = 0.85
+"""Share of the moves before the last temperature, about."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Matrices:
     distance   (M, statistics): of every printed number from what the matrix implies, in scales of its error
     error, error_sd   (M, p): printed univariable log ratios less the implied ones, and what is unsure of them (`quadratic_error`)
     wider      (M, p): how many times a printed univariable SE is the implied one, at least 1
-    island     (M,): which sampler;  acceptance: of the last moves;  units: as in `PrintedModel`
+    island     (M,): which sampler;  acceptance: of the last moves;  units, weight: as in `PrintedModel`
     sign       (M,): of the treatment's univariable log ratio, half of either where no print decides it, else 0
     """
 
@@ -87,6 +91,7 @@ class Matrices:
     island: np.ndarray
     acceptance: float
     units: tuple[tuple[int, ...], ...]
+    weight: np.ndarray
     sign: np.ndarray
 
     @property
@@ -111,15 +116,15 @@ class Matrices:
         return inflation_by_others(self.information, self.units)
 
 
-def silent(_done: int) -> None:
+def silent(_share: float) -> None:
     """Progress that nobody watches."""
 
 
-def sample(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Callable[[int], None] = silent) -> Matrices:
+def sample(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Callable[[float], None] = silent) -> Matrices:
     """Matrices from the prior of correlations times the likelihood of the printed univariable results and margins; it ends whatever is printed.
 
     Where the sign of the treatment's univariable effect is not printed, half of the matrices have each sign that any of them carry (`signs_of`).
-    `alive` is called with 0 after every move and with 1 after every sampler (`settings.islands` of them).
+    `alive` is called after every move with the share of all work that it was, about 1 together.
     """
     asked, signs = printed_statistics(model), signs_of(model, settings, seed, alive)
     shares = [settings.particles // len(signs)] * len(signs)
@@ -129,9 +134,8 @@ def sample(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Call
         for place, (sign, count) in enumerate(zip(signs, shares, strict=True)):
             random = np.random.default_rng([seed, number] if len(signs) == 1 else [seed, number, place])
             part = _Island(_signed(model, sign), asked, settings, random, count)
-            rate = part.run(alive)
+            rate = part.run(lambda share: alive(share / settings.islands / len(signs)))
             parts.append((number, sign, rate, part.values()))
-        alive(1)
     b, s, matrix, distance = (np.concatenate([values[place] for *_, values in parts]) for place in range(4))
     island = np.concatenate([np.full(len(values[0]), number) for number, *_, values in parts])
     sides = (
@@ -140,12 +144,13 @@ def sample(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Call
         else np.zeros(len(b), dtype=int)
     )
     errors = quadratic_error(model, matrix, b)
-    return Matrices(
-        matrix, b, s, asked, distance, *errors, island, float(np.mean([rate for _, _, rate, _ in parts])), model.units, sides
-    )
+    acceptance = float(np.mean([rate for _, _, rate, _ in parts]))
+    return Matrices(matrix, b, s, asked, distance, *errors, island, acceptance, model.units, model.weight, sides)
 
 
-def signs_of(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Callable[[int], None] = silent) -> tuple[int, ...]:
+def signs_of(
+    model: PrintedModel, settings: MatrixSettings, seed: int, alive: Callable[[float], None] = silent
+) -> tuple[int, ...]:
     """Signs of the treatment's univariable log ratio between which nothing printed decides; (0,) where it is printed, or there is no treatment.
 
     Of a printed test without its ratio both, where no more numbers are beyond the tolerance under one than under the other, by samplers of `PILOT`
@@ -158,7 +163,7 @@ def signs_of(model: PrintedModel, settings: MatrixSettings, seed: int, alive: Ca
     far = {}
     for sign in (-1, 1):
         pilot = _Island(_signed(model, sign), asked, settings, np.random.default_rng([seed, 2 + sign]), PILOT)
-        pilot.run(alive)
+        pilot.run(lambda _share: alive(0.0))
         far[sign] = float(np.median((np.abs(pilot.values()[3]) > TOLERANCE).sum(axis=1)))
     least = min(far.values())
     carried = tuple(sign for sign in (-1, 1) if far[sign] == least)
@@ -177,8 +182,8 @@ def _signed(model: PrintedModel, sign: int) -> PrintedModel:
 class _Island:
     """Particles: unbounded partial correlations x = atanh z, and which pair (b, s) of each covariate's pool.
 
-    They start as LKJ matrices, which can be drawn (partial correlations within a factor uniform); what makes these the prior's is annealed
-    together with the likelihood.
+    They start as LKJ matrices, which can be drawn (partial correlations within a factor uniform, of the others the part `ANYWHERE`); what makes
+    these the prior's is annealed together with the likelihood.
     """
 
     def __init__(
@@ -195,22 +200,28 @@ class _Island:
         self.shape = np.where(model.within, 1.0, shapes(model.size, concentration_of(START_SD, model.size)))
         self.uniform = shapes(model.size, 1.0)
         z = 2 * random.beta(self.shape, self.shape, (particles, pairs_of(model.size))) - 1
+        z = np.where(random.uniform(size=z.shape) < ANYWHERE, random.uniform(-1, 1, z.shape), z)
         self.x = np.arctanh(np.clip(z, -1 + _EDGE, 1 - _EDGE))
         self.chosen = random.integers(model.pools.shape[1], size=(particles, model.size))
         self.prior, self.likelihood = self._prior(self.x), self._likelihood(self.x, self.chosen)
         self.scale = 1.0
 
-    def run(self, alive: Callable[[int], None]) -> float:
-        """From the prior to the posterior; the acceptance of the last moves. `alive(0)` is called after every move."""
-        temperature, rate = 0.0, 0.0
+    def run(self, alive: Callable[[float], None]) -> float:
+        """From the prior to the posterior; the acceptance of the last moves. `alive` is called after every move with its share, 1 together."""
+        temperature, rate, first, done = 0.0, 0.0, 0.0, 0.0
         while temperature < 1.0:
             step = self._next(temperature)
             self._resample(step * self.likelihood)
             temperature = min(1.0, temperature + step)
+            first = first or temperature
+            # steps of the temperature are about equal on the log scale
+            share = (1.0 if temperature == 1.0 else _BEFORE_LAST * (1 - np.log(temperature) / np.log(first))) - done
             more = max(1.0, self.x.shape[1] / PLAIN)
-            for _ in range(round(more * (MOVES if temperature < 1.0 else LAST_MOVES))):
+            moves = round(more * (MOVES if temperature < 1.0 else LAST_MOVES))
+            for _ in range(moves):
                 rate = self._move(temperature)
-                alive(0)
+                alive(share / moves)
+            done += share
         return rate
 
     def values(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -228,20 +239,27 @@ class _Island:
         return np.clip(np.tanh(x), -1 + _EDGE, 1 - _EDGE)
 
     def _prior(self, x: np.ndarray) -> np.ndarray:
-        """Log density of x where the particles start: (1 - z²)^(a - 1), and dz/dx = 1 - z²."""
-        return np.asarray((-2 * self.shape * np.logaddexp(x, -x)).sum(axis=1))
+        """Log density of x where the particles start, that of z and dz/dx = 1 - z² = 4 / (e^x + e^-x)²."""
+        log_rest = 2 * (np.log(2) - np.logaddexp(x, -x))
+        return np.asarray((self._start(log_rest) + log_rest).sum(axis=1))
+
+    def _start(self, log_rest: np.ndarray) -> np.ndarray:
+        """Log density of partial correlations z, of log(1 - z²): the part `ANYWHERE` uniform, the rest 2 Beta(a, a) - 1."""
+        beta = (self.shape - 1) * (log_rest - 2 * np.log(2)) - betaln(self.shape, self.shape)
+        return np.logaddexp(np.log(ANYWHERE), np.log1p(-ANYWHERE) + beta) - np.log(2)
 
     def _likelihood(self, x: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Log likelihood of what is printed, and of the prior against the distribution that the particles start from.
 
-        Matrices are uniform where a is that of LKJ(1), so that the start has the density Π (1 - z²)^(a - a_1) over matrices.
+        Matrices are uniform where a is that of LKJ(1), so that the start has the density Π f(z) (1 - z²)^(1 - a_1) over matrices.
         """
         (b, s), z = self._pairs(chosen), self._partial(x)
         correlation = matrices(z, self.model.size)
-        start = np.log1p(-(z**2)) @ (self.shape - self.uniform)
+        log_rest = np.log1p(-(z**2))
+        start = (self._start(log_rest) - (self.uniform - 1) * log_rest).sum(axis=1)
         matrix = information(correlation, s)
         prior = log_prior(correlation, self.scale_of_prior, self.model.units) + log_factor_prior(self.model.blocks, matrix)
-        return prior - start + log_likelihood(residuals(self.model, self.asked, matrix, b))
+        return prior - start + log_likelihood(self.asked, residuals(self.model, self.asked, matrix, b))
 
     def _next(self, temperature: float) -> float:
         """The step after which `KEEP` of the particles are effective, by bisection."""

@@ -23,13 +23,15 @@ from retrial.multivariable.statistics import (
     NARROWER,
     NU,
     OF_FACTOR,
-    SHARE_SCALE,
     TOLERANCE,
+    TWICE_GROWTH,
+    TWICE_SCALE,
     UNIVARIABLE,
     WEIGHTS_SCALE,
     Statistic,
     group_sizes,
     information,
+    information_scale,
     log_likelihood,
     outside,
     overall_of,
@@ -38,7 +40,6 @@ from retrial.multivariable.statistics import (
     residuals,
     tested,
     univariable,
-    z_scale,
 )
 
 STARTS = 6
@@ -47,11 +48,19 @@ LEFT_OUT = 8
 """Numbers that are left out in turn where not all go together: the fewest that are named is looked for."""
 SMALL = 0.1
 """Standard errors by which a contradiction may put a limit of a 95 % interval off before answers are shown as failed: an interval whose limits
-are both that much too near still holds 93.7 %, one that is shifted by it 94.9 %; the quadratic form itself leaves 0.06 to 0.15."""
+are both that much too near still holds 93.7 %, one that is shifted by it 94.9 %; the quadratic form itself leaves 0.03 to 0.3."""
+_SHARED = 0.5
+"""Partial correlations of levels of one factor, which share a reference."""
+EVENTS = 0.1 / TOLERANCE
+"""Scale of the log of another number of events: beyond a tenth it is named."""
 _FURTHEST = 0.9995
 """Largest partial correlation that is tried: beyond it two covariates are one."""
 _STEP = 1e-6
 _STEPS = 60
+_SOME = 400
+"""Points of which the likeliest are tried."""
+_ONE = 0.5 / (STARTS + 2 * LEFT_OUT)
+"""Share of one least squares of the most that there may be: twice all, where another number of events is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +89,14 @@ class Distance:
         return self.named and self.moved > SMALL
 
 
-def smallest_violation(model: PrintedModel, alive: Callable[[int], None] = silent) -> tuple[Distance, ...]:
+def smallest_violation(model: PrintedModel, alive: Callable[[float], None] = silent) -> tuple[Distance, ...]:
     """Every printed number beside the nearest information matrix, and beside what is printed of the same covariate elsewhere.
 
     Of all matrices that were tried, the one under which the fewest numbers are beyond the tolerance, then the likeliest. Least squares over
     the partial correlations of the estimates, and over estimates and standard errors within their rounding; where no matrix
     carries all numbers, also with each of the furthest left out in turn. It ends after at most (`STARTS` + 2 `LEFT_OUT`) x 60 steps.
     Where another number of events makes most of what is named about the events go away, the events are what is named.
-    `alive(0)` is called after every least squares.
+    `alive` is called with 0 after every step, and with the share of all work after every least squares, together at most 1.
     """
     found = _violation(model, alive)
     blamed = [one for one in found if one.named and one.item.kind in OF_EVENTS]
@@ -99,7 +108,7 @@ def smallest_violation(model: PrintedModel, alive: Callable[[int], None] = silen
     if 2 * len(still) > len(blamed) or sum(one.named for one in other) >= sum(one.named for one in found):
         return found
     far = float(np.log(events / model.events))
-    said = Distance(Statistic("events", 0), -far / (SHARE_SCALE / TOLERANCE), model.events, events, _Z * abs(far) / 2)
+    said = Distance(Statistic("events", 0), -far / EVENTS, model.events, events, _Z * abs(far) / 2)
     return (*other, said)
 
 
@@ -109,7 +118,7 @@ OF_EVENTS = ("cap", "least", "share", "rest", "weights")
 
 def _events_needed(model: PrintedModel, found: Sequence[Distance]) -> float:
     """The events that the numbers ask for: the middle of what the groups' shares say, and no fewer than the standard errors need."""
-    logs = [one.scales * one.item.scale for one in found if one.item.kind in ("share", "rest")]
+    logs = [one.scales * information_scale(model, one.item) for one in found if one.item.kind in ("share", "rest")]
     middle = model.events * float(np.exp(np.median(logs))) if logs else model.events
     errors = model.pools[:, :, 1].max(axis=1)[model.least_se > 0]
     return max(middle, float((4.0 / errors**2).max(initial=0.0)))
@@ -120,7 +129,7 @@ def _least_of(model: PrintedModel, events: float) -> np.ndarray:
     return np.where(model.least_se > 0, smallest_standard_error(events) * (1 - 1e-9), 0.0)
 
 
-def _violation(model: PrintedModel, alive: Callable[[int], None]) -> tuple[Distance, ...]:
+def _violation(model: PrintedModel, alive: Callable[[float], None]) -> tuple[Distance, ...]:
     asked = printed_statistics(model)
     best = _nearest(model, asked, alive)
     matrix, b = matrix_at(model, best[None])
@@ -132,17 +141,15 @@ def _violation(model: PrintedModel, alive: Callable[[int], None]) -> tuple[Dista
     return (*(one for one in found if (one.item.kind, one.item.covariate) not in known), *twice)
 
 
-def _nearest(model: PrintedModel, asked: Sequence[Statistic], alive: Callable[[int], None]) -> np.ndarray:
+def _nearest(model: PrintedModel, asked: Sequence[Statistic], alive: Callable[[float], None]) -> np.ndarray:
     """The point (partial correlations, b, s) of the nearest matrix."""
-    size, random = model.size, np.random.default_rng(0)
-    # levels of one factor share a reference
-    flat = np.where(model.within, 0.5, 0.0)
-    centre = np.concatenate([flat, *model.centre.T])
+    random = np.random.default_rng(0)
+    centre = np.concatenate([np.where(model.within, _SHARED, 0.0), *model.centre.T])
     tried = [centre]
+    some = np.vstack([centre, starting_points(model, lambda x: _distances(model, asked, x), random, STARTS - 1)])
     for start in range(STARTS if asked else 0):
-        z = flat + random.uniform(-0.3, 0.3, pairs_of(size)) * (start > 0)
-        tried.append(_least_squares(model, asked, np.concatenate([z, *model.centre.T])))
-        alive(0)
+        tried.append(_least_squares(model, asked, some[start], alive))
+        alive(_ONE)
         if _fits(model, asked, tried[-1]):
             return tried[-1]
     ranks = [_rank(model, asked, x) for x in tried]
@@ -153,11 +160,25 @@ def _nearest(model: PrintedModel, asked: Sequence[Statistic], alive: Callable[[i
     for place in furthest:
         others = [item for other, item in enumerate(asked) if other != place]
         for x in (best, centre):
-            tried.append(_least_squares(model, others, x))
-            alive(0)
+            tried.append(_least_squares(model, others, x, alive))
+            alive(_ONE)
     ranks = [_rank(model, asked, x) for x in tried]
     best = tried[ranks.index(min(ranks))]
-    return min((best, _least_squares(model, asked, best, robust=True)), key=lambda x: _rank(model, asked, x))
+    return min((best, _least_squares(model, asked, best, alive, robust=True)), key=lambda x: _rank(model, asked, x))
+
+
+def starting_points(
+    model: PrintedModel, distances: Callable[[np.ndarray], np.ndarray], random: np.random.Generator, count: int
+) -> np.ndarray:
+    """So many points from which to look for a minimum: half of them near no correlation, half the likeliest of `_SOME` in which single pairs of
+    covariates are strongly correlated."""
+    pairs, near = pairs_of(model.size), (count + 1) // 2
+    z = np.where(model.within, _SHARED, 0.0) + random.uniform(-0.3, 0.3, (near + _SOME, pairs))
+    strong = random.uniform(size=(_SOME, pairs)) < max(2 / pairs, 0.1)
+    z[near:] = np.where(strong, random.uniform(-0.97, 0.97, (_SOME, pairs)), z[near:])
+    x = np.column_stack([z, np.tile(np.concatenate(model.centre.T), (near + _SOME, 1))])
+    loss = np.log1p(distances(x[near:]) ** 2 / NU).sum(axis=1)
+    return np.vstack([x[:near], x[near:][np.argsort(loss, kind="stable")[: count - near]]])
 
 
 def _fits(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> bool:
@@ -168,20 +189,27 @@ def _fits(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> boo
 def _rank(model: PrintedModel, asked: Sequence[Statistic], x: np.ndarray) -> tuple[int, float]:
     """How many numbers are beyond the tolerance, and minus the log likelihood."""
     distance = _distances(model, asked, x[None])
-    return int((np.abs(distance) > TOLERANCE).sum()), -float(log_likelihood(distance)[0])
+    return int((np.abs(distance) > TOLERANCE).sum()), -float(log_likelihood(asked, distance)[0])
 
 
-def _least_squares(model: PrintedModel, asked: Sequence[Statistic], start: np.ndarray, *, robust: bool = False) -> np.ndarray:
+def _least_squares(
+    model: PrintedModel, asked: Sequence[Statistic], start: np.ndarray, alive: Callable[[float], None], *, robust: bool = False
+) -> np.ndarray:
     """The nearest point to all that is asked."""
-    return least_squares(model, lambda x: _distances(model, asked, x), start, robust=robust)
+    return least_squares(model, lambda x: _distances(model, asked, x), start, robust=robust, alive=alive)
 
 
 def least_squares(
-    model: PrintedModel, distances: Callable[[np.ndarray], np.ndarray], start: np.ndarray, *, robust: bool = False
+    model: PrintedModel,
+    distances: Callable[[np.ndarray], np.ndarray],
+    start: np.ndarray,
+    *,
+    robust: bool = False,
+    alive: Callable[[float], None] = silent,
 ) -> np.ndarray:
     """A minimum over partial correlations, b and s of the sum of squares of `distances` (of points (N, variables), (N, numbers)).
 
-    robust: of log(1 + d² / 4), the likelihood's own loss, which leaves a wrong number alone.
+    robust: of log(1 + d² / 4), the likelihood's own loss, which leaves a wrong number alone. `alive(0)` is called after every step.
     """
     size = model.size
     low, high = (np.concatenate([np.full(pairs_of(size), sign * _FURTHEST), *_rounding(model, sign)]) for sign in (-1, 1))
@@ -193,6 +221,7 @@ def least_squares(
         """(numbers, variables), by forward differences away from the bounds, all in one pass."""
         steps = np.where(x > 0, -_STEP, _STEP)
         found = distances(np.vstack([x, x + np.diag(steps)]))
+        alive(0.0)
         return np.asarray(((found[1:] - found[0]) / steps[:, None]).T)
 
     at = np.clip(start, low + 1e-12, high - 1e-12)
@@ -226,11 +255,11 @@ def _of_matrix(model: PrintedModel, item: Statistic, scales: float, matrix: np.n
             moved = _Z * abs(outside(float(np.log(error)), *np.log(model.unadjusted_se[j])))
         case "share":
             nearest = error**-2
-            printed = nearest * float(np.exp(-scales * item.scale))
-            moved = _Z * abs(scales) * item.scale / 2
+            far = scales * information_scale(model, item)
+            printed, moved = nearest * float(np.exp(-far)), _Z * abs(far) / 2
         case _:
             printed, nearest = error, float(model.least_se[j])
-            moved = _Z * abs(scales) * item.scale / 2
+            moved = _Z * abs(scales) * information_scale(model, item) / 2
     return Distance(item, scales, printed, float(nearest), float(moved))
 
 
@@ -246,7 +275,8 @@ def _of_levels(model: PrintedModel, item: Statistic, scales: float, matrix: np.n
         return Distance(item, scales, model.events, size, _Z * abs(scales) * WEIGHTS_SCALE / 2)
     if item.kind == "rest":
         nearest = float(matrix[np.ix_(block, block)].sum())
-        return Distance(item, scales, nearest * float(np.exp(-scales * item.scale)), nearest, _Z * abs(scales) * item.scale / 2)
+        far = scales * information_scale(model, item)
+        return Distance(item, scales, nearest * float(np.exp(-far)), nearest, _Z * abs(far) / 2)
     scaled = scales * (EVEN_SCALE if item.kind == "even" else APART_SCALE)
     return Distance(item, scales, 0.0, scaled, abs(scaled) * _Z)
 
@@ -272,9 +302,8 @@ def _twice(model: PrintedModel, place: int) -> Iterator[Distance]:
         ends = (0.0 if crosses else float(sizes.min()) / high, float(sizes.max()) / low)
         below, above = (float(end) for end in model.test[place])
         gap = max(below - ends[1], 0.0) - max(ends[0] - above, 0.0)
-        yield Distance(
-            Statistic("twice", place), gap / z_scale(tested(model, place)), tested(model, place), sum(ends) / 2, abs(gap)
-        )
+        printed = tested(model, place)
+        yield Distance(Statistic("twice", place), gap / (TWICE_SCALE + TWICE_GROWTH * printed), printed, sum(ends) / 2, abs(gap))
 
 
 _Z = 1.96

@@ -5,11 +5,17 @@ I_AA⁻¹ (I b)_A, with information I_AA: so the univariable results follow from
 
 The quadratic form is an approximation; how far real Cox models are from it was measured on 8 public data sets
 (`experiments/multivariable`, results/errors.csv), and the scales below are those of Student t distributions with 4 degrees of freedom
-that have the middle half of these errors. `TOLERANCE` is the distance, in these scales, beyond which a number is named.
+that have the middle half, or 90 %, of these errors. `TOLERANCE` is the distance, in these scales, beyond which a number is named.
+
+An estimate of a model without the covariates O is off by the third derivatives of the likelihood, which are of the order of 1 / √d (d events)
+in standardised coefficients, times the squares of the coefficients that are set to 0: in its own standard errors by about
+q = Σ_O (b_k / s_k)² / √d. The errors grow in proportion to it (`quadratic_scale`): none without anything of weight left out, half a
+standard error without strong factors.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,14 +25,19 @@ from retrial.multivariable.printed import Overall, PrintedModel
 
 NU = 4.0
 """Degrees of freedom of every error: the middle is narrow, and a number that is wrong must not carry the others along."""
+MARGINS, MARGIN_NU = ("arms", "share", "rest"), 8.0
+"""Kinds that are of the baseline table, and theirs: real errors have shorter tails (7 by maximum likelihood for shares, 14 for correlations, none of
+1,100 beyond 5.3 scales), so that a standard error four times the one that events and shares allow tells collinearity, not a misprint."""
 TOLERANCE = 4.6
 """99 % of a t with 4 degrees of freedom."""
-Z_SCALE, Z_GROWTH = 0.1, 0.05
-"""Scale of |z| printed minus implied, at 0 and per unit of |z|: Wald, score and likelihood-ratio tests alike, for papers do not say which."""
-LOG_RATIO_SCALE = 0.15
-"""Scale of the univariable log ratio, in its standard errors."""
-SE_SCALE = 0.005
-"""Scale of the log of the univariable standard error against I_jj^(-1/2)."""
+LEAST_ERROR, ERROR_GROWTH, MOST_LEFT_OUT = 0.01, 0.07, 10.0
+"""Of `quadratic_scale`: at q = 0, per unit of q, and the q up to which anything was measured."""
+TEST_GROWTH = 0.07
+"""Of `between_tests`."""
+TWICE_SCALE, TWICE_GROWTH = 0.1, 0.05
+"""Scale of |z| of a test beside that of its own ratio, at 0 and per unit of |z|: wider than `between_tests`, which few events (16 to 23) exceed."""
+SE_SCALE, SE_GROWTH = 0.001, 0.0015
+"""Scale of the log of the univariable standard error against I_jj^(-1/2), at q = 0 and per unit of q."""
 UNIT_SE_SCALE = 0.02
 """The same of a ratio per unit of a quantity: 1 to 3.5 % off in the public data sets, where that of two groups is off by 0.1 %."""
 ODDS_LOSS, ODDS_RATIO_GROWTH, ODDS_Z_GROWTH = 0.5, 0.2, 0.15
@@ -37,25 +48,21 @@ ratios and of |z| grow with |z|. In simulated logistic models of 220 to 250 pati
 UNBOUNDED = 30.0
 """ |z| beyond which a bound stands for none: that of a p printed as below something."""
 HAZARDS = "hazard_ratio"
-PHI_SCALE = 0.5
-"""Scale of the correlation of the information of treatment and covariate against that over patients, times the root of the events."""
-SHARE_SCALE, SHARE_CENTRE, TILT = 0.1, -0.05, 0.75
+PHI_SCALE = 0.9
+"""Scale of the correlation of the information of treatment and covariate against that over patients, times the root of the patients: those at
+risk later are some of them."""
+SHARE_SCALE, SHARE_GROWTH, SHARE_CENTRE, TILT = 0.075, 0.07, -0.05, 0.75
 """Scale and middle of log I_jj against log(d w (1 - w)), d events, w the share of the group among those who have them: its share of the
-patients, its odds times the univariable ratio to the power `TILT` (between the start, 0, and the hazards' shares, 1)."""
+patients, its odds times the univariable ratio to the power `TILT` (between the start, 0, and the hazards' shares, 1). As the power is not
+known for sure the scale grows with what it moves log I_jj by, |b (1 - 2 w)|."""
 APART_SCALE = 0.005
 """Scale of a correlation of information between exclusive groups above 0, in a Cox model always at or below it but for the quadratic form."""
 WEIGHTS_SCALE, WEIGHTS_CENTRE = 0.04, -0.02
 """Scale and middle of the log of `share_of_events`."""
 EVEN_SCALE = 0.03
 """Scale of an off-diagonal of the inverse information of three or more levels, over their mean, about 1."""
-OVERALL_GROWTH = 0.08
-"""`Z_GROWTH` of the root of a factor's χ²: score and Wald tests of several degrees of freedom are further apart."""
 CAP_SCALE = 0.01
 """Scale of the excess of log I_jj over the most that the events tell of two groups."""
-SUBSET_ERROR = 0.055
-"""SD of an estimate adjusted for some covariates against its quadratic form, in standard errors, times the root of the covariates left out."""
-TEST_ERROR = 0.1
-"""SD of |z| of one univariable test against that of another (Wald, score, likelihood ratio)."""
 LEAST = 0.001 / TOLERANCE
 """Scale of the log of a printed standard error below the least that the events allow, which holds of every Cox model exactly: the audit's rule."""
 NARROWER = 0.01 / TOLERANCE
@@ -81,11 +88,6 @@ class Statistic:
     kind: str
     covariate: int
     other: int = -1
-
-    @property
-    def scale(self) -> float:
-        """Of a kind whose errors are of the log information."""
-        return SHARE_SCALE if self.kind in ("share", "rest") else CAP_SCALE
 
 
 UNIVARIABLE, OF_FACTOR = ("test", "ratio", "se"), ("overall", "apart", "reference", "weights", "rest", "even")
@@ -198,10 +200,11 @@ def quadratic_error(model: PrintedModel, matrix: np.ndarray, b: np.ndarray) -> t
     middle = model.unadjusted.mean(axis=1)
     z = model.test.mean(axis=1)
     only = np.isfinite(z) & ~np.isfinite(middle)
-    printed = np.where(only, np.sign(alone) * np.where(only, z, 0.0) * error, middle)
+    size = np.where(only, z, 0.0)
+    printed = np.where(only, np.sign(alone) * size * error, middle)
     se = model.unadjusted_se.mean(axis=1)
     wider = np.maximum(np.where(np.isfinite(se), se, 0.0) / error, 1.0)
-    return printed - alone, np.where(only, TEST_ERROR * error, 0.0), wider
+    return printed - alone, between_tests(size) * error, wider
 
 
 def residuals(model: PrintedModel, asked: Sequence[Statistic], matrix: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -224,7 +227,7 @@ def _of_factor(model: PrintedModel, item: Statistic, matrix: np.ndarray, b: np.n
     match item.kind:
         case "overall":
             test = overall_of(model, j)
-            return outside(overall_z(matrix, b, block), *test.ends) / (Z_SCALE + OVERALL_GROWTH * test.middle)
+            return outside(overall_z(matrix, b, block), *test.ends) / z_scale(test.middle, model.left_out[j])
         case "apart":
             together = matrix[:, j, item.other] / np.sqrt(matrix[:, j, j] * matrix[:, item.other, item.other])
             return np.maximum(together, 0.0) / APART_SCALE
@@ -233,7 +236,8 @@ def _of_factor(model: PrintedModel, item: Statistic, matrix: np.ndarray, b: np.n
         case "rest":
             inside = matrix[:, block][:, :, block].sum(axis=(1, 2))
             alone = -np.einsum("nij,nj->ni", matrix, b)[:, block].sum(axis=1) / inside
-            return _share_distance(model, 1.0 - float(model.share[list(block)].sum()), np.log(inside), alone)
+            far = _far_from_share(model, 1.0 - float(model.share[list(block)].sum()), np.log(inside), alone)
+            return far / information_scale(model, item)
         case "even":
             size, covariance = group_sizes(matrix, block), np.linalg.inv(matrix[:, block][:, :, block])
             between = covariance[:, block.index(j), block.index(item.other)]
@@ -242,10 +246,21 @@ def _of_factor(model: PrintedModel, item: Statistic, matrix: np.ndarray, b: np.n
     return np.asarray((np.log(np.maximum(size, _LEAST) / model.events) - WEIGHTS_CENTRE) / WEIGHTS_SCALE)
 
 
-def _share_distance(model: PrintedModel, share: float, log_information: np.ndarray, alone: np.ndarray) -> np.ndarray:
-    """Log information of a group by itself beside log(d w (1 - w))."""
+def _far_from_share(model: PrintedModel, share: float, log_information: np.ndarray, alone: np.ndarray) -> np.ndarray:
+    """Log information of a group by itself less log(d w (1 - w))."""
     odds = share / (1 - share) * np.exp(TILT * alone)
-    return np.asarray((log_information - np.log(model.events) - np.log(odds) + 2 * np.log1p(odds) - SHARE_CENTRE) / SHARE_SCALE)
+    return np.asarray(log_information - np.log(model.events) - np.log(odds) + 2 * np.log1p(odds) - SHARE_CENTRE)
+
+
+def information_scale(model: PrintedModel, item: Statistic) -> float:
+    """Scale of a kind whose errors are of the log information."""
+    if item.kind == "cap":
+        return CAP_SCALE
+    if item.kind == "rest":
+        return SHARE_SCALE
+    share, b = float(model.share[item.covariate]), float(model.centre[item.covariate, 0])
+    odds = share / (1 - share) * math.exp(TILT * b)
+    return SHARE_SCALE + SHARE_GROWTH * abs(b * (1 - odds) / (1 + odds))
 
 
 def overall_of(model: PrintedModel, position: int) -> Overall:
@@ -260,15 +275,15 @@ def _of_univariable(model: PrintedModel, item: Statistic, alone: np.ndarray, err
             z = alone[:, j] / error[:, j]
             z = z * model.side[j] if model.side[j] else np.abs(z)
             growth = ODDS_Z_GROWTH * tested(model, j) if model.measure != HAZARDS else 0.0
-            return outside(z, *model.test[j]) / (z_scale(tested(model, j)) + growth)
+            return outside(z, *model.test[j]) / (z_scale(tested(model, j), model.left_out[j]) + growth)
         case "ratio":
-            scale = LOG_RATIO_SCALE * error[:, j]
+            scale = quadratic_scale(model.left_out[j]) * error[:, j]
             if model.measure != HAZARDS:
                 scale = scale + ODDS_RATIO_GROWTH * np.abs(alone[:, j])
             return outside(alone[:, j], *model.unadjusted[j]) / scale
     low, high = np.log(model.unadjusted_se[j])
     high = high + (ODDS_LOSS if model.measure != HAZARDS else 0.0)
-    return outside(np.log(error[:, j]), low, high) / (UNIT_SE_SCALE if model.per_unit[j] else SE_SCALE)
+    return outside(np.log(error[:, j]), low, high) / max(UNIT_SE_SCALE * model.per_unit[j], se_scale(model.left_out[j]))
 
 
 def _distance(model: PrintedModel, item: Statistic, matrix: np.ndarray, alone: np.ndarray, error: np.ndarray) -> np.ndarray:
@@ -278,9 +293,11 @@ def _distance(model: PrintedModel, item: Statistic, matrix: np.ndarray, alone: n
         case "arms":
             treatment = model.treatment if model.treatment is not None else j
             together = matrix[:, treatment, j] * error[:, treatment] * error[:, j]
-            return (together - model.with_treatment[j]) / (PHI_SCALE / np.sqrt(model.events))
+            return (together - model.with_treatment[j]) / (PHI_SCALE / np.sqrt(model.patients[j]))
         case "share":
-            return _share_distance(model, float(model.share[j]), -2 * np.log(error[:, j]), alone[:, j])
+            return _far_from_share(model, float(model.share[j]), -2 * np.log(error[:, j]), alone[:, j]) / information_scale(
+                model, item
+            )
     return np.maximum(2 * np.log(model.least_se[j] / error[:, j]), 0.0) / CAP_SCALE
 
 
@@ -290,9 +307,24 @@ def tested(model: PrintedModel, position: int) -> float:
     return (low + high) / 2 if high < UNBOUNDED else low
 
 
-def z_scale(z: float) -> float:
-    """Scale of the errors of a |z| of this size."""
-    return Z_SCALE + Z_GROWTH * z
+def quadratic_scale(left_out: float) -> float:
+    """Scale (t) or SD (normal) of an estimate less its quadratic form, in standard errors, where covariates of weight q are left out."""
+    return LEAST_ERROR + ERROR_GROWTH * min(left_out, MOST_LEFT_OUT)
+
+
+def se_scale(left_out: float) -> float:
+    """The same of the log of its standard error."""
+    return SE_SCALE + SE_GROWTH * min(left_out, MOST_LEFT_OUT)
+
+
+def between_tests[T: (float, np.ndarray)](z: T) -> T:
+    """SD of |z| of one test against that of another (Wald, score, likelihood ratio; papers do not say which): hardly any where |z| is small."""
+    return TEST_GROWTH * z**2 / (1 + z)
+
+
+def z_scale(z: float, left_out: float) -> float:
+    """Scale of |z| of this size of a univariable test, or √χ² of a factor, less the implied one."""
+    return float(np.hypot(quadratic_scale(left_out), between_tests(z)))
 
 
 def outside[T: (float, np.ndarray)](value: T, low: float, high: float) -> T:
@@ -300,6 +332,7 @@ def outside[T: (float, np.ndarray)](value: T, low: float, high: float) -> T:
     return np.minimum(value - low, 0.0) + np.maximum(value - high, 0.0)
 
 
-def log_likelihood(distance: np.ndarray) -> np.ndarray:
-    """Sum of log t densities with `NU` degrees of freedom, up to a constant, (N,)."""
-    return np.asarray(-0.5 * (NU + 1) * np.log1p(distance**2 / NU).sum(axis=1))
+def log_likelihood(asked: Sequence[Statistic], distance: np.ndarray) -> np.ndarray:
+    """Sum of log t densities of the distances (N, statistics), with `NU` or `MARGIN_NU` degrees of freedom, up to a constant, (N,)."""
+    nu = np.array([MARGIN_NU if item.kind in MARGINS else NU for item in asked])
+    return np.asarray((-0.5 * (nu + 1) * np.log1p(distance**2 / nu)).sum(axis=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,7 @@ class CovariateSummary:
     inflation_by_others, inflation_by_others_lower, inflation_by_others_upper   the same without the levels of its own factor, of all of them
                      together, (|V_BB| |I_BB|)^(1/k); `inflation` of a covariate by itself
     carried          the largest of 1.2, 1.5, 2, 3, 5 and 10 with which some matrix carries all printed numbers, whatever the prior (of the same)
-    note             says where that is far above the limits, which then rest on the prior of the correlations
+    note             says where that is far above the limits, which then rest on the prior of the correlations, and where samplers differ
     correlation, correlation_lower, correlation_upper   of the covariate's estimate with the treatment's
     printed_z        |z| of the univariable test: √χ², or from the univariable ratio
     implied_z, implied_z_lower, implied_z_upper   the same from the sampled matrices
@@ -113,8 +114,10 @@ def notes_of(model: PrintedModel) -> tuple[str, ...]:
             together = all(len(model.fitted[place]) > 1 for place in block)
             reading = "over the reference, fitted together" if together else "each against all others"
             names = " and ".join(model.names[place] for place in block)
+            crossing = ", and their inflations are too sure where hazards cross, for who is still at risk is not printed"
             found.append(
                 f"{names} are levels of the factor {model.factors[block[0]]}; their univariable numbers are read as {reading}"
+                + crossing * (len(block) > 2)
             )
     if model.measure != "hazard_ratio":
         found.append(
@@ -164,10 +167,35 @@ def covariate_rows(
                 max(mine, default=float("nan")),
                 "no" if words else "yes" if mine else "",
                 words,
-                _RESTS.format(carried_words(float(carried[place]))) if rests[place] else "",
+                "; ".join(
+                    filter(
+                        None,
+                        (
+                            _RESTS.format(carried_words(float(carried[place]))) if rests[place] else "",
+                            samplers_apart(by_others[:, place], matrices.island),
+                        ),
+                    )
+                ),
             )
         )
     return rows
+
+
+APART, VARIANCE_APART = 1.15, 0.1
+"""Times between the samplers' inflations, and part of the variance of their logs that is between samplers, from which it is said."""
+
+
+def samplers_apart(inflation: np.ndarray, island: np.ndarray) -> str:
+    """That samplers differ in a covariate's inflation (M,), in words: matrices with and without strong collinearity carry the print about as well,
+    and each sampler finds its own share of both."""
+    logs = [np.log(inflation[island == one]) for one in np.unique(island)]
+    means = np.array([part.mean() for part in logs])
+    if len(logs) < 2 or means.max() - means.min() < math.log(APART):
+        return ""
+    if means.var(ddof=1) < VARIANCE_APART * np.log(inflation).var():
+        return ""
+    low, high = math.exp(means.min()), math.exp(means.max())
+    return f"samplers differ, {low:.2f} to {high:.2f} on average: limits of the inflation are rough"
 
 
 _RESTS = (

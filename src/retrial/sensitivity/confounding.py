@@ -20,7 +20,7 @@ from retrial.multivariable.sampler import MatrixSettings, sample
 from retrial.multivariable.statistics import HAZARDS
 from retrial.multivariable.summary import notes_of, overruled
 from retrial.seeds import integer_seed
-from retrial.store.progress import counter
+from retrial.store.progress import counter, part
 from retrial.study.study import Study
 
 MODEL = "one_more_confounder"
@@ -44,9 +44,11 @@ def benchmark_estimates(study: Study, questions: Questions, seed: int) -> Iterat
             continue  # the audit says what is missing
         if model.treatment is None or model.measure != HAZARDS:
             continue  # odds ratios change with adjustment without any confounding
-        with counter(f"multivariable.{key}", SETTINGS.islands, "samplers") as done:
-            judged = contradictions(model, done)
-            matrices = sample(model, SETTINGS, integer_seed(seed, "multivariable", key), done)
+        with counter(f"multivariable.{key}", 100, "percent") as done:
+            with part(done, 5) as alive:
+                judged = contradictions(model, alive)
+            with part(done, 95) as alive:
+                matrices = sample(model, SETTINGS, integer_seed(seed, "multivariable", key), alive)
         shape = matrices.b.shape
         components = posterior(matrices, np.zeros(shape), np.full(shape, np.inf))
         effect = study.effects[model.effects[model.treatment]]

@@ -19,15 +19,15 @@ SAY_EVERY = 5.0
 
 
 @contextmanager
-def counter(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def counter(what: str, total: int, unit: str) -> Iterator[Callable[[float], None]]:
     """Yield a function that counts finished pieces; says the time left now and then, and the rate at the end."""
     started = said = time.monotonic()
-    done, console = 0, Console(stderr=True)
+    done, console = 0.0, Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=total)
 
-        def one_more(count: int) -> None:
+        def one_more(count: float) -> None:
             nonlocal done, said
             interrupts.check()
             bar.advance(task, count)
@@ -40,6 +40,21 @@ def counter(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]
         yield one_more
     seconds = time.monotonic() - started
     log.info("%s: %d %s in %.1f s (%.1f a second)", what, total, unit, seconds, total / max(seconds, 1e-9))
+
+
+@contextmanager
+def part(advance: Callable[[float], None], size: float) -> Iterator[Callable[[float], None]]:
+    """Yield a function that takes shares done, together at most 1, of a part of so many pieces; what is not told is done at the end."""
+    done = 0.0
+
+    def more(share: float) -> None:
+        nonlocal done
+        told = min(share, 1.0 - done)
+        done += told
+        advance(size * told)
+
+    yield more
+    advance(size * (1.0 - done))
 
 
 @contextmanager

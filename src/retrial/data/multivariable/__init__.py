@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -30,12 +30,14 @@ from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.run_config import ModelSpec, RunConfig
 from retrial.seeds import integer_seed, seed_sequence
-from retrial.store.progress import counter, step
+from retrial.store.progress import counter, part, step
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
 from retrial.validate import Problems, build_dataclass
 
 log = logging.getLogger("retrial")
+PERCENT, PARTS = 100, (2, 10, 78, 10)
+"""Of the work: contradictions, inflations that are carried, matrices, rows."""
 FACTORS = "factors"
 """Start of the variant, and of a factor's prior, that names the prior of the prognostic factors."""
 SHIFT = "adjustment_shift"
@@ -88,12 +90,15 @@ def fit(run: RunConfig, spec: ModelSpec, study: Study, _tables: Sequence[Endpoin
     parts = []
     for model in models_of(run, study):
         settings, seed = spec.settings.matrices, integer_seed(run.seed, "multivariable", model.key)
-        with step(f"{spec.name}: {model.key}"):
-            with counter(f"multivariable.{model.key}", settings.islands, "samplers") as done:
-                found = contradictions(model, done)
-                carried = largest_inflation(model, done)
-                matrices = sample(model, settings, seed, done)
-            rows = list(_Fit(run, spec, study, model, matrices, found, carried).rows())
+        with step(f"{spec.name}: {model.key}"), counter(f"multivariable.{model.key}", PERCENT, "percent") as done:
+            with part(done, PARTS[0]) as alive:
+                found = contradictions(model, alive)
+            with part(done, PARTS[1]) as alive:
+                carried = largest_inflation(model, alive)
+            with part(done, PARTS[2]) as alive:
+                matrices = sample(model, settings, seed, alive)
+            with part(done, PARTS[3]) as alive:
+                rows = list(_Fit(run, spec, study, model, matrices, found, carried).rows(alive))
         failures = list(dict.fromkeys(failed_in_words(rows)))
         if found.status != "ok":
             failures = [f"multivariable.{model.key}, {spec.name}: {found.status}"]
@@ -115,8 +120,16 @@ class _Fit:
     found: Contradictions
     carried: np.ndarray
 
-    def rows(self) -> Iterator[Estimate]:
+    def rows(self, alive: Callable[[float], None]) -> Iterator[Estimate]:
+        """All of them; `alive` is called after each, and with the share that is done after each prior."""
+        for row, share in self._rows():
+            alive(share)
+            if row is not None:
+                yield row
+
+    def _rows(self) -> Iterator[tuple[Estimate | None, float]]:
         sets, main = self.run.sets_for(self.spec), self.spec.settings.structures[0]
+        share = 1.0 / (len(sets) * len(self.spec.settings.structures))
         for structure in self.spec.settings.structures:
             for name, priors in sets.items():
                 given = None if self.model.treatment is None else self._treatment_prior(priors)
@@ -124,9 +137,10 @@ class _Fit:
                     continue
                 components = self.components(structure, priors, given)
                 is_main = name == self.run.main_prior
-                yield from self._coefficients(components, name, structure, every=is_main)
+                yield from ((row, 0.0) for row in self._coefficients(components, name, structure, every=is_main))
                 if is_main and structure == main and self.model.treatment is not None:
-                    yield from self._adjustment(components, name, self.model.treatment)
+                    yield from ((row, 0.0) for row in self._adjustment(components, name, self.model.treatment))
+                yield None, share
 
     @cached_property
     def notes(self) -> tuple[str, ...]:

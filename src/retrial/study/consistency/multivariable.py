@@ -51,6 +51,8 @@ def _factors(study: Study, path: str, model: Multivariable) -> Found:
     table = study.tests.get(model.tests)
     for factor in dict.fromkeys(factors.values()):
         mine = {name: model.covariates[name] for name, value in factors.items() if value == factor}
+        if any(problem for name, item in mine.items() for problem in _group(study, f"{path}.covariates.{name}", item)):
+            continue  # what makes it a level may be what is wrong
         effects = {name: study.effects[item.effect] for name, item in mine.items() if item.effect in study.effects}
         references = {side_name(effect.denominator): effect.denominator for effect in effects.values()}
         if len(references) > 1 or any(item.per_unit for item in mine.values()):
@@ -59,6 +61,7 @@ def _factors(study: Study, path: str, model: Multivariable) -> Found:
             )
             for name in mine:
                 yield f"{path}.covariates.{name}.factor", f"got the denominators {listed(list(references.values()))}; {allowed}"
+            continue  # the rest would be said of covariates that may be no levels of it
         used = Counter(level for item in mine.values() for level in item.levels)
         twice = [level for level, count in used.items() if count > 1]
         if twice:
