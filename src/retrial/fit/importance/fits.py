@@ -14,7 +14,7 @@ from retrial.fit.diagnostics import Diagnostics, Level
 from retrial.fit.engine import Build, Draws, Job
 from retrial.fit.importance import kernel
 from retrial.fit.importance.adaptive import HIGHEST_K, RESULTS, Asked, Health, Sample, Targets, adapted
-from retrial.fit.importance.linear import LinearModel, linear_model
+from retrial.fit.importance.linear import LinearModel, linear_model, parameter_count
 from retrial.fit.importance.null import null_evidence
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.priors import pymc_priors
@@ -68,10 +68,9 @@ def shared_model(
     if not np.isfinite(wanted_size(settings.chains * draws, limits.ess)) or COUNTS not in jobs[0].data.updates():
         return None
     model = build(jobs[0].data, jobs[0].priors)
-    if len(model.observed_RVs) != 1 or COUNTS not in model.named_vars:
+    if len(model.observed_RVs) != 1 or COUNTS not in model.named_vars or parameter_count(model) > MOST_PARAMETERS:
         return None
-    linear = linear_model(model)
-    return linear if linear.size <= MOST_PARAMETERS else None
+    return linear_model(model)
 
 
 def by_importance(

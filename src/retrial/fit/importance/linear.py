@@ -130,6 +130,11 @@ def linear_model(model: pm.Model) -> LinearModel:
     )
 
 
+def parameter_count(model: pm.Model) -> int:
+    """Coordinates of the unconstrained scale."""
+    return sum(int(np.prod(_shape(model, variable))) for variable in model.free_RVs)
+
+
 def _places(model: pm.Model, sizes: Sequence[int]) -> dict[str, int]:
     ends = zip(model.free_RVs, sizes, np.cumsum(sizes), strict=True)
     return {str(v.name): int(end) - 1 for v, size, end in ends if size == 1 and model.rvs_to_transforms[v] is None}
