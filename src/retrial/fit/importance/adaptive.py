@@ -26,6 +26,8 @@ MOST_DRAWS = 2**18
 """Draws of all proposals together, at most."""
 MOST_ROUNDS, AT_A_TIME = 12, 8
 """Rounds of new proposals, and how many in one."""
+_MORE_ROUNDS = 2
+"""Rounds after a look at the tails of all targets."""
 HIGHEST_K = 0.7
 """Pareto k beyond which importance weights are not to be trusted, however many draws (Vehtari et al. 2024)."""
 RESULTS = 5
@@ -241,6 +243,13 @@ def adapted(
         # what passed goes on passing: new proposals take next to nothing from the effective size of a target far from them
         found = health(sample, wanted, threads, found, failing)
     found = health(sample, wanted, threads, asked=asked)
+    for _ in range(_MORE_ROUNDS):
+        # the tails of all are looked at only now: a few have enough effective draws and too few there
+        new = _new(sample, found, np.flatnonzero(~found.passed(wanted)))
+        if not new or sample.size + 2**POWER * len(new) > MOST_DRAWS:
+            break
+        sample.add(new, [POWER] * len(new), seed.spawn(len(new)))
+        found = health(sample, wanted, threads, asked=asked)
     while found.passed(wanted).any() and found.pooled.min() < pooled and 2 * sample.size <= MOST_DRAWS:
         again = [int(np.log2(count)) for count in sample.counts]
         sample.add(list(sample.components), again, seed.spawn(len(again)))
