@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from arviz_stats.base import array_stats
@@ -9,7 +11,8 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from retrial.fit.importance import kernel
-from retrial.fit.importance.proposal import FREEDOM, Component
+from retrial.fit.importance.adaptive import Sample, Targets
+from retrial.fit.importance.proposal import FREEDOM, Component, Mixture
 from retrial.tables.kernel.compiled import random_state
 
 
@@ -48,10 +51,32 @@ def test_smoothed_weights_are_those_of_arviz(spread: float) -> None:
 
 def test_a_mixture_is_summed_without_overflow() -> None:
     rng = np.random.default_rng(2)
-    densities, prior, shares = rng.normal(-900, 300, (4, 20)), rng.normal(size=(3, 20)), np.log([0.1, 0.2, 0.3, 0.4])
-    found = np.empty((3, 20))
-    kernel.less_mixture(prior, densities, shares, found)
-    np.testing.assert_allclose(found, prior - logsumexp(densities + shares[:, None], axis=0), atol=1e-9)
+    points, counts = rng.normal(size=(40, 2)) * 10.0 ** rng.uniform(-3, 90, (40, 1)), [3, 50, 4096, 2]
+    parts = [Component(rng.normal(size=2) * 10.0**k, np.diag(10.0 ** rng.uniform(-k, k, 2))) for k in range(4)]
+    for order in ([0, 1, 2, 3], [3, 2, 0, 1]):
+        found = Mixture.of_none(40)
+        for place in order:
+            parts[place].add_to(found, points, counts[place])
+        exact = logsumexp([parts[i].log_density(points) + np.log(counts[i]) for i in range(4)], axis=0)
+        np.testing.assert_allclose(found.log, exact, rtol=1e-12)
+
+
+def test_what_a_sample_adds_bit_by_bit_is_the_whole_mixture() -> None:
+    rng = np.random.default_rng(8)
+    parts = [Component(rng.normal(size=2), np.eye(2) * scale) for scale in (0.5, 1.0, 3.0)]
+    nothing = SimpleNamespace(
+        cells=lambda points, _: np.zeros((len(points), 1)), log_priors=lambda points, _: np.zeros((1, len(points)))
+    )
+    targets = Targets(np.ones((1, 1)), np.zeros((1, 1)), np.zeros((1, 2), dtype=int), np.ones(1))
+    sample = Sample(nothing, targets, np.ones(1, dtype=bool))  # type: ignore[arg-type]
+    for number, (new, powers) in enumerate([(parts[:2], [3, 4]), (parts[2:], [5]), (parts[:1], [3]), (parts, [4, 4, 5])]):
+        sample.add(new, powers, np.random.SeedSequence(number).spawn(len(new)))
+        shares = np.array(sample.counts) / len(sample.points)
+        exact = logsumexp(
+            [one.log_density(sample.points) + np.log(share) for one, share in zip(parts, shares, strict=False)], axis=0
+        )
+        np.testing.assert_allclose(sample.priors[0], -exact, rtol=1e-12)
+    assert sample.counts == [32, 32, 64]
 
 
 def test_a_systematic_sample_takes_each_draw_as_often_as_its_weight_says() -> None:

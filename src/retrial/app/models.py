@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module, resources
 from types import ModuleType
 from typing import Any
@@ -140,7 +141,7 @@ def model(name: str, raw: Any, key: str, problems: Problems) -> ModelSpec | None
     fitting = build_dataclass(Fitting, told, key, problems)
     if problems.count > before:
         return None
-    functions = {part: hydra.utils.instantiate(raw[part]) for part in _parts(kind, raw)}
+    functions = {part: _function(raw[part]) for part in _parts(kind, raw)}
     return ModelSpec(
         name=name,
         kind=kind,
@@ -155,6 +156,14 @@ def model(name: str, raw: Any, key: str, problems: Problems) -> ModelSpec | None
         parameters=tuple(item for item in parameters.values() if _has(raw, item)),
         card=inspect.getdoc(module_of(raw[BUILD][TARGET])) or "",
     )
+
+
+def _function(raw: Mapping[str, Any]) -> Callable[..., Any]:
+    """A model's function with what the configuration sets of it. Hydra's partial looks its target up at every call, 0.3 ms of it: a plain one here,
+    of a target that was looked at already.
+    """
+    made: functools.partial[Any] = hydra.utils.instantiate(raw)
+    return functools.partial(made.func, *made.args, **made.keywords)
 
 
 _KEYS = ("data", "label", "short", "description", "proportional", "adaptation", "prior_sets", "priors")

@@ -36,7 +36,7 @@ from retrial.fit.engine import Draws
 from retrial.fit.ensemble import EFFECT, Fitted, Question, fit_ensemble
 from retrial.fit.posterior_file import WEIGHT, by_number, posterior_tree
 from retrial.fit.survival.intervals import IntervalRule
-from retrial.fit.survival.likelihood import cell_log_likelihood, survival_data
+from retrial.fit.survival.likelihood import SurvivalData, cell_log_likelihood, survival_data
 from retrial.frequentist.rows import RATIO
 from retrial.priors.implied.power_scaling import pooled_log_density
 from retrial.priors.prior_set import PriorSet
@@ -281,12 +281,10 @@ def scale(run: RunConfig, spec: ModelSpec, study: Study, posteriors: Mapping[Pla
         table, weights = LifeTable(observed.drop_vars(WEIGHT)), observed[WEIGHT].to_numpy()
         recorded = study.endpoints[endpoint].reading
         own = on(spec, table, weights, recorded)
+        each = [survival_data(table, index, recorded) for index in range(table.n_reconstructions)]
         for name in (str(item) for item in posterior[PRIOR].to_numpy() if str(item) in run.priors):
             draws, share = _over_tables(posterior.sel({PRIOR: name}), weights)
-            likelihood = np.empty(share.size)
-            for index in np.unique(share):
-                rows = share == index
-                likelihood[rows] = _log_likelihood(own, table, int(index), recorded, {k: v[rows] for k, v in draws.items()})
+            likelihood = _log_likelihoods(own, each, share, draws)
             prior = turned(run.priors[name], study).for_endpoint(endpoint)[EFFECT]
             log_prior = pooled_log_density(prior.distribution.logpdf(draws[EFFECT]), share)
             named = {"endpoint": endpoint, "quantity": EFFECT, "contrast": RATIO, "model": spec.name, "prior": name}
@@ -307,11 +305,16 @@ def _over_tables(posterior: xr.Dataset, weights: np.ndarray) -> tuple[dict[str, 
     return {name: value[order] for name, value in values.items()}, share[order]
 
 
-def _log_likelihood(spec: ModelSpec, table: LifeTable, index: int, recorded: Any, draws: Mapping[str, np.ndarray]) -> np.ndarray:
-    data = survival_data(table, index, recorded)
-    columns = {name: value[..., None, None] for name, value in draws.items()}
+def _log_likelihoods(
+    spec: ModelSpec, tables: Sequence[SurvivalData], share: np.ndarray, draws: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Of draws (draw, ...), each of the table that `share` says: cells are the same in all tables, which share their times."""
+    data, columns = tables[0], {name: value[..., None, None] for name, value in draws.items()}
     cells = cell_log_likelihood(spec.hazard_of(), data.times, data.previous, columns, data.recorded, np, len(data.counts))
-    return log_likelihood(cells, data.counts)
+    found = np.empty(share.size)
+    for index in np.unique(share):
+        found[share == index] = log_likelihood(cells[share == index], tables[index].counts)
+    return found
 
 
 def compare(run: RunConfig, spec: ModelSpec, item: EndpointTables, other: LifeTable) -> list[Moments]:

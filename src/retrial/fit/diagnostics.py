@@ -101,6 +101,7 @@ class Level(StrEnum):
     """What gave a fit."""
 
     IMPORTANCE = "importance"
+    REWEIGHTED = "reweighted"
     NUTS = "nuts"
 
 
@@ -116,7 +117,8 @@ class Diagnostics:
     attempts       how many times it was run
     tune           warm-up of a chain
     target_accept  acceptance aimed at
-    method         importance (weighted draws of proposals that all fits of the model share) or nuts
+    method         importance (weighted draws of proposals that all fits of the model share), reweighted (chains of NUTS under another prior of
+                   the same data) or nuts
     pareto_k       shape of the tail of the importance weights: 0.7 and above would not be trusted; empty where there are none
     log_evidence, log_evidence_se  log of the probability (density, for exact times) of the data under the model and prior, and its standard
                    error; empty where NUTS gave the fit

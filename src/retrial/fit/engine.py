@@ -21,6 +21,7 @@ from pytensor.graph.replace import clone_replace
 
 from retrial.dims import RAW
 from retrial.errors import FitError
+from retrial.fit import callbacks
 from retrial.fit.settings import Adaptation, Sampler, SamplerSettings
 from retrial.priors import pymc_priors
 from retrial.priors.prior_set import PriorSet
@@ -187,7 +188,8 @@ def _nutpie_fitter(build: Build, first: Job, settings: SamplerSettings) -> Fitte
     model = build(first.data, first.priors)
     names = [str(variable.name) for variable in parameters_of(model)]
     data = packed(model)
-    compiled = nutpie.compile_pymc_model(data.model)
+    with callbacks.kept() as how:
+        compiled = nutpie.compile_pymc_model(data.model, **how)
 
     def fit(job: Job, draws: int, tune: int, target_accept: float | None = None) -> Draws:
         trace = nutpie.sample(

@@ -107,12 +107,15 @@ def fit_ensemble(
     length = max(question.table.times.size for question in questions)
     keys, jobs = [], []
     for question in questions:
+        tables = [
+            question.prepare(padded(survival_data(question.table, index, question.recorded), length))
+            for index in range(question.table.n_reconstructions)
+        ]
         for prior_name, general in priors.items():
             prior = general.for_endpoint(question.endpoint)
             if EFFECT not in prior.priors:
                 continue  # a set whose evidence is of other endpoints
-            for index in range(question.table.n_reconstructions):
-                data = question.prepare(padded(survival_data(question.table, index, question.recorded), length))
+            for index, data in enumerate(tables):
                 keys.append((question.endpoint, prior_name))
                 seed = integer_seed(run_seed, study, question.endpoint, name, prior_name, index)
                 jobs.append(Job(data, prior, seed, float(question.weights[index])))

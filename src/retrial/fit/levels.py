@@ -1,6 +1,7 @@
-"""Fits of one shape, by the cheapest level that is good enough: importance sampling, else NUTS; METHODS, section 12.
+"""Fits of one shape, by the cheapest level that is good enough: importance sampling, else NUTS under some of the priors, reweighted to the
+others of the same data; METHODS, section 12.
 
-Some of the fits by importance sampling are held against NUTS in every run.
+Some of the fits that are not by NUTS are held against it in every run.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from retrial.fit.diagnostics import Diagnostics, Level, diagnose
 from retrial.fit.engine import Build, Draws, Fitter, Job, Progress, fit_many, fitter_for, refuse_different_shapes
 from retrial.fit.importance import self_check
 from retrial.fit.importance.fits import Group, by_importance, shared_model
+from retrial.fit.reweighting import by_reweighting
 from retrial.fit.settings import DiagnosticLimits, Method, SamplerSettings
 from retrial.seeds import integer_seed, seed_sequence
 
@@ -33,7 +35,7 @@ def fit_group(
 ) -> list[Fit]:
     """Fit jobs of one shape, `draws` a chain of each, as `settings.method` says.
 
-    auto: by importance sampling where that passes, the others by NUTS, and a random share of the former by both;
+    auto: by importance sampling where that passes, the others by NUTS or by chains of NUTS reweighted, and a random share by NUTS too;
     importance, nuts: all of them by that level, whatever comes out (models without cells, or of too many parameters, by NUTS all the same).
     `effect` names the parameter whose evidence at 0 is wanted, too.
     """
@@ -49,19 +51,20 @@ def fit_group(
     if progress is not None and found:
         progress(len(found))
     rest = [row for row in range(len(jobs)) if row not in found]
-    checked = _checked(sorted(found), jobs) if settings.method is Method.AUTO else []
-    sampled: dict[int, Fit] = {}
+
+    def nuts(mine: Sequence[int], size: int, told: Progress | None = None) -> list[Fit]:
+        compiled = fitter_for(build, jobs, settings) if fitter is None else fitter.result()
+        return by_nuts(compiled, [jobs[row] for row in mine], settings, limits, size, told)
+
+    if settings.method is Method.AUTO:
+        found |= by_reweighting(lambda anchors: nuts(anchors, draws, progress), jobs, rest, limits, progress)
+    elif rest:
+        found |= zip(rest, nuts(rest, draws, progress), strict=True)
+    cheap = [row for row, (_, health) in sorted(found.items()) if health.method is not Level.NUTS]
+    checked = _checked(cheap, jobs) if settings.method is Method.AUTO else []
     # what a check can see is limited by the least draws of a fit that may be believed
-    for mine, size in ((rest, draws), (checked, min(draws, settings.min_draws))):
-        if mine:
-            compiled = fitter_for(build, jobs, settings) if fitter is None else fitter.result()
-            runs = by_nuts(compiled, [jobs[row] for row in mine], settings, limits, size, None if found else progress)
-            sampled.update(zip(mine, runs, strict=True))
-    if progress is not None and found and rest:
-        progress(len(rest))
-    for row in checked:
-        found[row] = _with_check(found[row], sampled.pop(row), groups, row)
-    found |= sampled
+    for row, reference in zip(checked, nuts(checked, min(draws, settings.min_draws)) if checked else [], strict=True):
+        found[row] = _with_check(found[row], reference, groups, row)
     return [found[row] for row in range(len(jobs))]
 
 
@@ -77,8 +80,11 @@ def _with_check(fit: Fit, reference: Fit, groups: Sequence[Group], row: int) -> 
     draws, health = fit
     if reference[1].status != "ok":
         return draws, dataclasses.replace(health, status=f"failed: not to be checked, NUTS {reference[1].status}")
-    group = next(group for group in groups if row in group.rows)
-    differs = self_check.largest_difference(*group.weighted(row), _kept(reference[0], group))
+    if health.method is Level.REWEIGHTED:
+        differs = float(np.max(np.abs(self_check.chain_differences(draws.values, reference[0].values))))
+    else:
+        group = next(group for group in groups if row in group.rows)
+        differs = self_check.largest_difference(*group.weighted(row), _kept(reference[0], group))
     status = health.status
     if not differs <= self_check.LARGEST:
         status = f"failed: differs from NUTS by {differs:.1f} Monte Carlo errors > {self_check.LARGEST:g}"

@@ -10,13 +10,13 @@ import numpy as np
 
 from retrial.answers.follow_up import FollowUp
 from retrial.data.covariates import Adjustment
-from retrial.data.covariates.cox import cox_rows, failures_of
+from retrial.data.covariates.cox import cox_fits
 from retrial.data.kind import Fits
 from retrial.dims import MONTHS_PER_UNIT
 from retrial.errors import DataError
 from retrial.pipeline.tables import chosen_endpoints
 from retrial.run_config import RunConfig
-from retrial.store.stages import Stages
+from retrial.store.stages import Asked, Stages
 from retrial.study.study import Study
 from retrial.tables.covariates import CovariateRows, covariates_of
 from retrial.tables.endpoint import EndpointTables
@@ -42,19 +42,17 @@ def check_covariates(run: RunConfig, study: Study) -> None:
 
 def adjusted_answers(run: RunConfig, study: Study, tables: Sequence[EndpointTables], stages: Stages) -> Fits:
     """Every survival model of the run with the covariates, and Cox regressions; nothing of endpoints without covariates."""
-    parts = []
+    asked = list[Asked]()
     for item in tables:
         given = _adjustment(run, study, item)
         if given is None:
             continue
-        cox = stages.run(f"cox.{item.endpoint}", cox_rows, given, run.questions.level)
-        parts.append(Fits(cox, failures=failures_of(cox)))
+        asked.append((f"cox.{item.endpoint}", cox_fits, given, run.questions.level))
         for spec in run.models.values():
             if spec.kind.adjust is not None:
                 about = dataclasses.replace(run, priors=run.sets_for(spec)).about(*_ABOUT)
-                name = f"adjusted.{item.endpoint}.{spec.name}"
-                parts.append(stages.run(name, spec.kind.adjust, about, spec, study, item, given))
-    return Fits.together(parts)
+                asked.append((f"adjusted.{item.endpoint}.{spec.name}", spec.kind.adjust, about, spec, study, item, given))
+    return Fits.together(stages.all_of(asked, run.sampler.threads))
 
 
 _ABOUT = ("priors", "sampler", "limits", "questions", "covariates")

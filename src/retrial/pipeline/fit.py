@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from retrial.pipeline.tables import Reconstructions, endpoint_tables, patient_ch
 from retrial.run_config import RunConfig
 from retrial.sensitivity.own_probabilities import in_standard_errors
 from retrial.store.progress import step
-from retrial.store.stages import Stages, stages_of
+from retrial.store.stages import Asked, Stages, stages_of
 from retrial.store.tables import read_rows
 from retrial.study.study import Study
 from retrial.tables.endpoint import EndpointTables
@@ -41,17 +40,19 @@ def posteriors(run: RunConfig, study: Study, tables: Sequence[EndpointTables], s
     """Every model of the run fitted to what the study, as the audit lets it be used, has for it."""
     for words in run.left_out if study.response is not None or study.binary else ():
         log.info("%s", words)
-    parts = []
-    for spec in run.models.values():
-        mine = list(tables) if spec.kind.from_tables else []
-        parts.append(stages.run(f"posterior.{spec.name}", spec.kind.fit, run.of_model(spec), spec, study, mine))
-    fits = Fits.together(parts)
-    if not fits.shared:
-        return fits
+    # the last first: samplers take longer than closed forms, and what takes long is not to be left to the end
+    asked = [
+        (f"posterior.{spec.name}", spec.kind.fit, run.of_model(spec), spec, study, list(tables) if spec.kind.from_tables else [])
+        for spec in [*run.models.values()][::-1]
+    ]
+    return Fits.together(reversed(stages.all_of(asked, run.sampler.threads)))
+
+
+def averages_asked(run: RunConfig, fits: Fits) -> list[Asked]:
+    """The stage of answers averaged over the models that share them; none where there are none."""
+    criticised = [item.criticism for item in fits.criticism]
     about = run.about("questions", "sampler")
-    with step("averages over models"):
-        rows = stages.run("averages", averages, about, fits.shared, [item.criticism for item in fits.criticism], fits.diagnostics)
-    return dataclasses.replace(fits, estimates=[*fits.estimates, *rows])
+    return [("averages", averages, about, fits.shared, criticised, fits.diagnostics)] if fits.shared else []
 
 
 def averages(
@@ -81,7 +82,9 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     reconstructed = endpoint_tables(run, used, refused(study, checks), stages) if needs_tables else Reconstructions([], [], [])
     table_files(reconstructed.tables).write(folder)
     fits = posteriors(run, used, reconstructed.tables, stages)
-    fits = Fits.together([fits, adjusted_answers(run, used, reconstructed.tables, stages)])
+    with step("averages over models"):
+        averaged = Fits([row for rows in stages.all_of(averages_asked(run, fits)) for row in rows])
+    fits = Fits.together([fits, averaged, adjusted_answers(run, used, reconstructed.tables, stages)])
     if not fits.estimates and not reconstructed.failures and not fits.failures and run.models:
         words = f"the study has no data for the model {', '.join(run.models)} of which the prior {run.main_prior} speaks"
         lacking = [line for spec in run.models.values() if spec.kind.lacks for line in spec.kind.lacks(run, spec, used)]

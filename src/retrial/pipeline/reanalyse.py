@@ -12,7 +12,7 @@ from retrial.pipeline.adjusted import adjusted_answers
 from retrial.pipeline.arms.comparisons import each_comparison
 from retrial.pipeline.arms.single import for_arms_of, keep_own
 from retrial.pipeline.audit import audit_stage, findings
-from retrial.pipeline.fit import posteriors
+from retrial.pipeline.fit import averages_asked, posteriors
 from retrial.pipeline.frequentist import frequentist_rows
 from retrial.pipeline.pages.layout import lay_out_report
 from retrial.pipeline.priors import prior_checks
@@ -47,14 +47,22 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     with step("frequentist twins"):
         rows = stages.run("frequentist", frequentist_rows, run.about("questions"), study, used, tables)
     fits = posteriors(run, used, tables, stages)
-    fits = Fits.together([fits, adjusted_answers(run, used, tables, stages)])
-    estimates = [*rows, *fits.estimates]
-    with step("priors: what they imply, and which fight the data"):
+    adjusted = adjusted_answers(run, used, tables, stages)
+    together = Fits.together([fits, adjusted])
+    with step("priors: what they imply, and which fight the data; sensitivity; averages over models"):
         about = run.about("models", "priors", "endpoints", "questions")
-        priors = stages.run("priors", prior_checks, about, used, tables, estimates, fits.posteriors)
-    with step("sensitivity"):
-        about = run.about("models", "priors", "endpoints", "questions", "sensitivity", "operating")
-        challenged = stages.run("sensitivity", sensitivity_tables, about, used, fits.posteriors, fits.diagnostics)
+        wider = run.about("models", "priors", "endpoints", "questions", "sensitivity", "operating")
+        told = [*rows, *together.estimates]
+        challenged, priors, *averaged = stages.all_of(
+            [
+                ("sensitivity", sensitivity_tables, wider, used, together.posteriors, together.diagnostics),
+                ("priors", prior_checks, about, used, tables, told, together.posteriors),
+                *averages_asked(run, fits),
+            ],
+            run.sampler.threads,
+        )
+    fits = Fits.together([fits, Fits([row for found in averaged for row in found]), adjusted])
+    estimates = [*rows, *fits.estimates]
     with step("model criticism"):
         criticism = stages.run("criticism", criticism_files, fits.criticism)
     with step("report"):

@@ -16,6 +16,12 @@ from retrial.store import interrupts
 log = logging.getLogger("retrial")
 SAY_EVERY = 5.0
 """Seconds between two lines where there is no terminal."""
+_SILENT: list[bool] = []
+
+
+def silence() -> None:
+    """From now on this process says only what is done: another one shares its terminal."""
+    _SILENT.append(True)
 
 
 @contextmanager
@@ -24,7 +30,7 @@ def counter(what: str, total: int, unit: str) -> Iterator[Callable[[float], None
     started = said = time.monotonic()
     done, console = 0.0, Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=console, transient=True, disable=bool(_SILENT) or not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=total)
 
         def one_more(count: float) -> None:
@@ -32,7 +38,7 @@ def counter(what: str, total: int, unit: str) -> Iterator[Callable[[float], None
             interrupts.check()
             bar.advance(task, count)
             done, now = done + count, time.monotonic()
-            if bar.disable and now - said >= SAY_EVERY:
+            if bar.disable and not _SILENT and now - said >= SAY_EVERY:
                 said = now
                 left = f"about {(total - done) * (now - started) / done:.0f} s left" if done else "time left not known yet"
                 log.info("%s: %d of %d %s, %s", what, done, total, unit, left)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from retrial.errors import StoreError
-from retrial.store import interrupts
+from retrial.store import beside, interrupts
 from retrial.store.code import code_digest
 from retrial.store.files import cannot_write, checksums, link
 from retrial.store.folders import STAGES
@@ -30,6 +30,10 @@ _KEY_LENGTH = 32
 """Hexadecimal digits of a stage's key."""
 
 
+Asked = tuple[Any, ...]
+"""Name, function and arguments of a stage, as `Stages.run` takes them."""
+
+
 class Stages:
     """The stages below one folder, NAME/KEY each; `force` computes those anew that this object has not computed itself.
 
@@ -41,6 +45,18 @@ class Stages:
         self._folder, self._force = folder, force
         self._fresh: set[Place] = set()
 
+    def all_of(self, asked: Sequence[Asked], processors: int = 1) -> list[Any]:
+        """Results of stages none of which needs another's, in their order; on two processors those that are not there yet are shared by two
+        processes, in the order in which they are asked for. What the second one leaves, for whatever reason, is computed here.
+        """
+        places = [self._place(*one) for one in asked]
+        missing = [row for row, place in enumerate(places) if not self._is_kept(place)]
+        if processors > 1 and 1 < len(missing) <= beside.MOST and beside.possible():
+            interrupts.check()
+            found = beside.shared(len(missing), lambda number: self._kept(places[missing[number]], *asked[missing[number]]))
+            self._fresh |= {places[missing[number]] for number in found}
+        return [self.run(*one) for one in asked]
+
     def run[T](self, name: str, function: Callable[..., T], *args: Any) -> T:
         """`function(*args)`, read from the folder where an earlier run has left it.
 
@@ -48,10 +64,10 @@ class Stages:
         and the libraries. What comes back was always stored and read again, so that a resumed run cannot differ from another. Raises what
         the function raises, which is not kept.
         """
-        place = Place(self._folder, Path(name) / stage_key(name, function, *args))
+        place = self._place(name, function, *args)
         interrupts.check()
         with place.held():
-            if (place in self._fresh or not self._force) and place.final.is_dir():
+            if self._is_kept(place):
                 try:
                     value = self._read(place)
                 except StoreError as error:
@@ -60,15 +76,31 @@ class Stages:
                     if place not in self._fresh:
                         log.info("%s: taken from an earlier run", name)
                     return value
-            value = function(*args)
-            interrupts.check()
-            self._write(place, value)
-            self._fresh.add(place)
+            self._compute(place, function, *args)
             return self._read(place)
+
+    def _place(self, name: str, function: Callable[..., Any], *args: Any) -> Place:
+        return Place(self._folder, Path(name) / stage_key(name, function, *args))
+
+    def _is_kept(self, place: Place) -> bool:
+        return (place in self._fresh or not self._force) and place.final.is_dir()
+
+    def _kept(self, place: Place, _name: str, function: Callable[..., Any], *args: Any) -> None:
+        """Compute a stage where nobody has meanwhile."""
+        interrupts.check()
+        with place.held():
+            if not self._is_kept(place):
+                self._compute(place, function, *args)
+
+    def _compute(self, place: Place, function: Callable[..., Any], *args: Any) -> None:
+        value = function(*args)
+        interrupts.check()
+        self._write(place, value)
+        self._fresh.add(place)
 
     def has(self, name: str, function: Callable[..., Any], *args: Any) -> bool:
         """Whether the result of `run` with the same arguments is there; it is not looked at."""
-        return Place(self._folder, Path(name) / stage_key(name, function, *args)).final.is_dir()
+        return self._place(name, function, *args).final.is_dir()
 
     def _write(self, place: Place, value: Any) -> None:
         encoder = Encoder()

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from retrial.data.covariates import COMPLETE, CONDITIONAL, Adjustment
+from retrial.data.kind import Fits
 from retrial.errors import DataError
 from retrial.estimate import Estimate
 from retrial.frequentist.kernels import COX_EFRON
@@ -24,6 +25,12 @@ _NEARLY = 1e-2
 """Share of a column's spread that the others leave of it, below which its effect cannot be told from theirs: variance inflation 10,000."""
 _FEWEST = 10
 """Events a column below which estimates are said to be unsteady (Peduzzi et al. 1995, J Clin Epidemiol 48:1503)."""
+
+
+def cox_fits(given: Adjustment, level: float) -> Fits:
+    """The rows of `cox_rows`, and what failed."""
+    rows = cox_rows(given, level)
+    return Fits(rows, failures=failures_of(rows))
 
 
 def cox_rows(given: Adjustment, level: float) -> list[Estimate]:

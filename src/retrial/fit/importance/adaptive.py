@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from retrial.fit.diagnostics import TAILS
 from retrial.fit.importance import kernel
 from retrial.fit.importance.linear import LinearModel
-from retrial.fit.importance.proposal import Component, at_mode, of_moments
+from retrial.fit.importance.proposal import Component, Mixture, at_mode, of_moments
 from retrial.tables.kernel.compiled import STATE_WORDS
 
 POWER = 11
@@ -25,6 +26,8 @@ MOST_DRAWS = 2**18
 """Draws of all proposals together, at most."""
 MOST_ROUNDS, AT_A_TIME = 12, 8
 """Rounds of new proposals, and how many in one."""
+_MORE_ROUNDS = 2
+"""Rounds after a look at the tails of all targets."""
 HIGHEST_K = 0.7
 """Pareto k beyond which importance weights are not to be trusted, however many draws (Vehtari et al. 2024)."""
 RESULTS = 5
@@ -70,59 +73,64 @@ class Targets:
 class Sample:
     """Draws of all proposals so far, and what the targets' weights are made of.
 
-    points (draw, k);  tables (table, draw) log-likelihoods;  log_prior (prior, draw);  densities (component, draw) of the proposals
+    points (draw, k);  tables (table, draw) log-likelihoods;  log_prior (prior, draw);  counts (component,) of draws;  mixture: Σ count x density
+    of the proposals at the points, to which new ones are added: kept one by one they would take more memory than all else
     """
 
     model: LinearModel
     targets: Targets
     used: np.ndarray
     components: list[Component] = field(default_factory=list)
-    powers: list[int] = field(default_factory=list)
     points: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     tables: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     log_prior: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    densities: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    counts: np.ndarray = field(default_factory=lambda: np.empty(0))
+    counts: list[int] = field(default_factory=list)
+    mixture: Mixture = field(default_factory=lambda: Mixture.of_none(0))
 
     @property
     def size(self) -> int:
         return len(self.points)
 
-    @property
+    @cached_property
     def order(self) -> np.ndarray:
         """(k, draw): sorts each coordinate."""
         return np.ascontiguousarray(np.argsort(self.points, axis=0).T.astype(np.int32))
 
-    @property
+    @cached_property
     def priors(self) -> np.ndarray:
         """(prior, draw): log prior - log of the mixture of the proposals, each in proportion to its draws."""
-        found = np.empty(self.log_prior.shape)
-        kernel.less_mixture(self.log_prior, self.densities, np.log(self.counts / self.counts.sum()), found)
-        return found
+        return self.log_prior - (self.mixture.log - np.log(sum(self.counts)))
 
     def add(self, new: list[Component], powers: list[int], seeds: list[np.random.SeedSequence]) -> None:
         """Draw from new proposals (or again from old ones) and look at every draw with all of them."""
-        fresh = [one.draws(power, seed) for one, power, seed in zip(new, powers, seeds, strict=True)]
-        points = np.concatenate(fresh)
-        tables = self._log_likelihoods(points)
-        log_prior = self.model.log_priors(points, self.targets.values)
-        known = {id(one): index for index, one in enumerate(self.components)}
-        unknown = [one for one in new if id(one) not in known]
-        old = self.densities
-        if unknown and self.size:
-            old = np.concatenate([old, np.stack([one.log_density(self.points) for one in unknown])])
-        self.components += unknown
-        densities = np.stack([one.log_density(points) for one in self.components])
-        self.counts = np.append(self.counts, np.zeros(len(unknown)))
+        for name in ("order", "priors"):
+            self.__dict__.pop(name, None)
+        fresh = np.concatenate([one.draws(power, seed) for one, power, seed in zip(new, powers, seeds, strict=True)])
+        tables, log_prior = self._log_likelihoods(fresh), self.model.log_priors(fresh, self.targets.values)
+        known = {id(one): place for place, one in enumerate(self.components)}
+        again = any(id(one) in known for one in new)
         for one, power in zip(new, powers, strict=True):
-            self.counts[next(i for i, item in enumerate(self.components) if item is one)] += 2**power
-        if not self.size:
-            self.points, self.tables, self.log_prior, self.densities = points, tables, log_prior, densities
-            return
-        self.points = np.concatenate([self.points, points])
-        self.tables = np.concatenate([self.tables, tables], axis=1)
-        self.log_prior = np.concatenate([self.log_prior, log_prior], axis=1)
-        self.densities = np.concatenate([old, densities], axis=1)
+            if id(one) in known:
+                self.counts[known[id(one)]] += 2**power
+            else:
+                self.components.append(one)
+                self.counts.append(2**power)
+        before = self.points
+        self.points = np.concatenate([before, fresh]) if len(before) else fresh
+        self.tables = np.concatenate([self.tables, tables], axis=1) if len(before) else tables
+        self.log_prior = np.concatenate([self.log_prior, log_prior], axis=1) if len(before) else log_prior
+        if again:
+            self.mixture = self._mixed(self.points, 0)
+        else:
+            self._mixed(before, len(known), self.mixture)
+            self.mixture = self.mixture.beside(self._mixed(fresh, 0))
+
+    def _mixed(self, points: np.ndarray, first: int, to: Mixture | None = None) -> Mixture:
+        """The proposals from the `first` on, added `to` what is there."""
+        found = Mixture.of_none(len(points)) if to is None else to
+        for one, count in zip(self.components[first:], self.counts[first:], strict=True):
+            one.add_to(found, points, count)
+        return found
 
     def _log_likelihoods(self, points: np.ndarray) -> np.ndarray:
         """(table, draw), in parts whose cells fit into memory."""
@@ -235,6 +243,13 @@ def adapted(
         # what passed goes on passing: new proposals take next to nothing from the effective size of a target far from them
         found = health(sample, wanted, threads, found, failing)
     found = health(sample, wanted, threads, asked=asked)
+    for _ in range(_MORE_ROUNDS):
+        # the tails of all are looked at only now: a few have enough effective draws and too few there
+        new = _new(sample, found, np.flatnonzero(~found.passed(wanted)))
+        if not new or sample.size + 2**POWER * len(new) > MOST_DRAWS:
+            break
+        sample.add(new, [POWER] * len(new), seed.spawn(len(new)))
+        found = health(sample, wanted, threads, asked=asked)
     while found.passed(wanted).any() and found.pooled.min() < pooled and 2 * sample.size <= MOST_DRAWS:
         again = [int(np.log2(count)) for count in sample.counts]
         sample.add(list(sample.components), again, seed.spawn(len(again)))

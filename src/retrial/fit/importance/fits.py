@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,7 @@ from retrial.fit.diagnostics import Diagnostics, Level
 from retrial.fit.engine import Build, Draws, Job
 from retrial.fit.importance import kernel
 from retrial.fit.importance.adaptive import HIGHEST_K, RESULTS, Asked, Health, Sample, Targets, adapted
-from retrial.fit.importance.linear import LinearModel, linear_model
+from retrial.fit.importance.linear import LinearModel, linear_model, parameter_count
 from retrial.fit.importance.null import null_evidence
 from retrial.fit.settings import DiagnosticLimits, SamplerSettings
 from retrial.priors import pymc_priors
@@ -68,10 +68,9 @@ def shared_model(
     if not np.isfinite(wanted_size(settings.chains * draws, limits.ess)) or COUNTS not in jobs[0].data.updates():
         return None
     model = build(jobs[0].data, jobs[0].priors)
-    if len(model.observed_RVs) != 1 or COUNTS not in model.named_vars:
+    if len(model.observed_RVs) != 1 or COUNTS not in model.named_vars or parameter_count(model) > MOST_PARAMETERS:
         return None
-    linear = linear_model(model)
-    return linear if linear.size <= MOST_PARAMETERS else None
+    return linear_model(model)
 
 
 def by_importance(
@@ -81,9 +80,9 @@ def by_importance(
 
     With the name of an `effect` the diagnostics hold the evidence with this effect at 0, too.
     """
-    groups, wanted = dict[bytes, list[int]](), wanted_size(settings.chains * draws, limits.ess)
+    groups, wanted, told = dict[bytes, list[int]](), wanted_size(settings.chains * draws, limits.ess), _Told(model)
     for row, job in enumerate(jobs):
-        groups.setdefault(_what_is_shared(model, job), []).append(row)
+        groups.setdefault(_what_is_shared(told, job), []).append(row)
     return [
         _fitted(model, rows, [jobs[row] for row in rows], settings, limits, draws, wanted, effect) for rows in groups.values()
     ]
@@ -94,24 +93,45 @@ def wanted_size(draws: int, least: float) -> float:
     return _MARGIN / (1 / least - 1 / draws) if draws > least else np.inf
 
 
-def _what_is_shared(model: LinearModel, job: Job) -> bytes:
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """What jobs' data and priors say to a model; many jobs share either."""
+
+    model: LinearModel
+    known: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
+
+    def data(self, job: Job) -> dict[str, np.ndarray]:
+        return self._once(job.data, job.data.updates)
+
+    def priors(self, job: Job) -> dict[str, np.ndarray]:
+        return self._once(job.priors, lambda: _of_priors(self.model, job))
+
+    def _once(self, of: object, told: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        if id(of) not in self.known:
+            self.known[id(of)] = told()
+        return self.known[id(of)]
+
+
+def _what_is_shared(told: _Told, job: Job) -> bytes:
     """All that cells and parameters depend on but numbers of patients, and what only says how parameters are sampled."""
-    kept = model.shaping - set(getattr(job.data, "GEOMETRY", ()))
-    updates = {**job.data.updates(), **_of_priors(model, job)}
+    kept = told.model.shaping - set(getattr(job.data, "GEOMETRY", ()))
+    updates = {**told.data(job), **told.priors(job)}
     return b"|".join(name.encode() + np.asarray(updates[name]).tobytes() for name in sorted(kept & updates.keys()))
 
 
 def targets_of(model: LinearModel, jobs: Sequence[Job]) -> Targets:
     """Tables and priors, each once."""
-    data = [job.data.updates() for job in jobs]
-    shares = np.array([job.share for job in jobs], dtype=float)
+    told, shares = _Told(model), np.array([job.share for job in jobs], dtype=float)
+    data = [told.data(job) for job in jobs]
     geometry = {name: _mean([item[name] for item in data], shares) for name in data[0] if name != COUNTS}
     tables, values = dict[bytes, int](), dict[bytes, int]()
     counts, vectors, pairs = list[np.ndarray](), list[np.ndarray](), list[tuple[int, int]]()
+    packed = dict[int, np.ndarray]()
     for item, job in zip(data, jobs, strict=True):
-        updates: Mapping[str, np.ndarray] = {**geometry, **_of_priors(model, job)}
+        if id(job.priors) not in packed:
+            packed[id(job.priors)] = model.values({**geometry, **told.priors(job)})
         pair = []
-        for known, found, one in ((tables, counts, np.ravel(item[COUNTS])), (values, vectors, model.values(updates))):
+        for known, found, one in ((tables, counts, np.ravel(item[COUNTS])), (values, vectors, packed[id(job.priors)])):
             key = one.tobytes()
             if key not in known:
                 known[key] = len(found)

@@ -42,19 +42,33 @@ def t_log_density(
 
 
 @compiled
-def less_mixture(log_prior: np.ndarray, densities: np.ndarray, log_share: np.ndarray, out: np.ndarray) -> None:
-    """log prior (prior, draw) - log Σ_j share_j density_j (component, draw), into `out` (prior, draw)."""
-    for s in range(densities.shape[1]):
-        largest = -np.inf
-        for j in range(densities.shape[0]):
-            largest = max(largest, densities[j, s] + log_share[j])
-        total = 0.0
-        for j in range(densities.shape[0]):
-            below = densities[j, s] + log_share[j] - largest
-            if below > _NOTHING:
-                total += np.exp(below)
-        for p in range(log_prior.shape[0]):
-            out[p, s] = log_prior[p, s] - largest - np.log(total)
+def add_to_mixture(
+    points: np.ndarray,
+    centre: np.ndarray,
+    inverse: np.ndarray,
+    freedom: float,
+    constant: float,
+    largest: np.ndarray,
+    total: np.ndarray,
+) -> None:
+    """One more density (as `t_log_density`, times its share in `constant`) to a mixture at points (draw, k): its log is largest + log(total),
+    each (draw,), -inf and 0 before the first.
+    """
+    k = centre.size
+    power = (freedom + k) / 2.0
+    for s in range(points.shape[0]):
+        squares = 0.0
+        for i in range(k):
+            z = 0.0
+            for j in range(i + 1):
+                z += inverse[i, j] * (points[s, j] - centre[j])
+            squares += z * z
+        value = constant - power * np.log1p(squares / freedom)
+        if value > largest[s]:
+            total[s] = total[s] * np.exp(largest[s] - value) + 1.0
+            largest[s] = value
+        elif value - largest[s] > _NOTHING:
+            total[s] += np.exp(value - largest[s])
 
 
 @compiled

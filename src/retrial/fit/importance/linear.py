@@ -102,8 +102,8 @@ def linear_model(model: pm.Model) -> LinearModel:
     for value, shape, size, end in zip(inner.value_vars, shapes, sizes, np.cumsum(sizes), strict=True):
         replaced[value] = point[end - size : end].reshape(shape)
     kept = parameters_of(inner)
-    of_priors = [pt.sum(term) for term in inner.logp(vars=inner.free_RVs, sum=False)]
-    cells = inner.logp(vars=inner.observed_RVs, sum=False)[0].ravel()
+    *terms, log_observed = inner.logp(vars=[*inner.free_RVs, *inner.observed_RVs], sum=False)
+    of_priors, cells = [pt.sum(term) for term in terms], log_observed.ravel()
     outputs = clone_replace([cells, *of_priors, *inner.replace_rvs_by_values(kept)], replace=replaced, rebuild_strict=False)
     points = pt.matrix("points", shape=(None, sum(sizes)))
     log_cells, *others = vectorize_graph(outputs, replace={point: points})
@@ -113,6 +113,7 @@ def linear_model(model: pm.Model) -> LinearModel:
     def function(wanted: Any) -> Any:
         return pytensor.function([points, data], wanted, mode=ARRAYS, on_unused_input="ignore")
 
+    said = [_data_of(model, [term]) for term in model.logp(vars=model.free_RVs, sum=False)]
     slope = function([total, pytensor.grad(pt.sum(total), points)])
     return LinearModel(
         one,
@@ -122,12 +123,17 @@ def linear_model(model: pm.Model) -> LinearModel:
         tuple(str(variable.name) for variable in kept),
         _in_parts(function(log_cells)),
         [
-            PriorTerm(str(variable.name), _said(model, variable), _in_parts(function(term)))
-            for variable, term in zip(model.free_RVs, of_priors, strict=True)
+            PriorTerm(str(variable.name), names, _in_parts(function(term)))
+            for variable, names, term in zip(model.free_RVs, said, of_priors, strict=True)
         ],
         _quietly(function(parameters)),
         _quietly(slope),
     )
+
+
+def parameter_count(model: pm.Model) -> int:
+    """Coordinates of the unconstrained scale."""
+    return sum(int(np.prod(_shape(model, variable))) for variable in model.free_RVs)
 
 
 def _places(model: pm.Model, sizes: Sequence[int]) -> dict[str, int]:
@@ -138,10 +144,6 @@ def _places(model: pm.Model, sizes: Sequence[int]) -> dict[str, int]:
 def _shaping(model: pm.Model) -> frozenset[str]:
     outputs = [*model.logp(vars=model.observed_RVs, sum=False), *model.replace_rvs_by_values(parameters_of(model))]
     return _data_of(model, outputs) - {COUNTS}
-
-
-def _said(model: pm.Model, variable: Any) -> frozenset[str]:
-    return _data_of(model, model.logp(vars=[variable], sum=False))
 
 
 def _data_of(model: pm.Model, outputs: Sequence[Any]) -> frozenset[str]:

@@ -26,6 +26,26 @@ Slope = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
+class Mixture:
+    """Σ count x density of proposals at some points, as its largest term's log and the sum of all terms over it, (draw,) each."""
+
+    largest: np.ndarray
+    total: np.ndarray
+
+    @classmethod
+    def of_none(cls, size: int) -> Mixture:
+        return cls(np.full(size, -np.inf), np.zeros(size))
+
+    def beside(self, other: Mixture) -> Mixture:
+        """At the points of both."""
+        return Mixture(*(np.concatenate(pair) for pair in ((self.largest, other.largest), (self.total, other.total))))
+
+    @property
+    def log(self) -> np.ndarray:
+        return self.largest + np.log(self.total)
+
+
+@dataclass(frozen=True, eq=False)
 class Component:
     """t distribution with `FREEDOM` degrees of freedom, centre (k,) and lower triangular scale (k, k)."""
 
@@ -54,13 +74,23 @@ class Component:
         """Of a point (k,) from the centre, in SDs."""
         return float(np.linalg.norm(self._inverse @ (point - self.centre)))
 
+    @cached_property
+    def _constant(self) -> float:
+        """Log density at the centre."""
+        k = self.size
+        found = special.gammaln((FREEDOM + k) / 2) - special.gammaln(FREEDOM / 2) - k / 2 * np.log(FREEDOM * np.pi)
+        return float(found - np.log(np.diag(self.scale)).sum())
+
     def log_density(self, points: np.ndarray) -> np.ndarray:
         """(draw,) at points (draw, k)."""
-        k, found = self.size, np.empty(len(points))
-        constant = special.gammaln((FREEDOM + k) / 2) - special.gammaln(FREEDOM / 2) - k / 2 * np.log(FREEDOM * np.pi)
-        constant -= np.log(np.diag(self.scale)).sum()
-        kernel.t_log_density(points, self.centre, self._inverse, FREEDOM, float(constant), found)
+        found = np.empty(len(points))
+        kernel.t_log_density(points, self.centre, self._inverse, FREEDOM, self._constant, found)
         return found
+
+    def add_to(self, mixture: Mixture, points: np.ndarray, count: float) -> None:
+        """`count` times the density at points (draw, k), to what a mixture is there."""
+        constant = self._constant + float(np.log(count))
+        kernel.add_to_mixture(points, self.centre, self._inverse, FREEDOM, constant, mixture.largest, mixture.total)
 
     def draws(self, power: int, seed: np.random.SeedSequence) -> np.ndarray:
         """2^power points (draw, k) of a scrambled Sobol' sequence (Owen 1998, J Complexity 14:466), each by itself a draw.

@@ -1,4 +1,4 @@
-"""Importance sampling held against NUTS on the same PyMC model: differences in Monte Carlo errors."""
+"""Importance sampling, and reweighted chains, held against NUTS on the same PyMC model: differences in Monte Carlo errors."""
 
 from __future__ import annotations
 
@@ -39,13 +39,35 @@ def differences(values: Mapping[str, np.ndarray], weights: np.ndarray, chains: M
     kept = weights > 0
     values, weights = {name: value[kept] for name, value in values.items()}, weights[kept]
     pairs = [pair for name, value in values.items() for pair in _series(value, weights, chains[name])]
-    ours, theirs = np.stack([one for one, _ in pairs]), np.stack([two for _, two in pairs])
+    ours = np.stack([one for one, _ in pairs])
     means = ours @ weights
     variance = ((ours - means[:, None]) ** 2) @ weights**2
-    split = split_chains(theirs)
+    mean, spread, size = _known(np.stack([two for _, two in pairs]))
+    return _in_errors(means - mean, variance + spread / size)
+
+
+def chain_differences(values: Mapping[str, np.ndarray], chains: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The same of two sets of chains, name -> (chain, draw, ...), whose draws follow each other.
+
+    Of two variances of what is averaged the larger counts for both: of a tail that a short chain hardly visited its own is too small.
+    """
+    shape = next(iter(values.values())).shape[:2]
+    equal = np.full(shape[0] * shape[1], 1.0 / (shape[0] * shape[1]))
+    pairs = [pair for name, value in values.items() for pair in _series(value.reshape(-1, *value.shape[2:]), equal, chains[name])]
+    ours = _known(np.stack([one for one, _ in pairs]).reshape(-1, *shape))
+    theirs = _known(np.stack([two for _, two in pairs]))
+    spread = np.maximum(ours[1], theirs[1])
+    return _in_errors(ours[0] - theirs[0], spread / ours[2] + spread / theirs[2])
+
+
+def _known(chains: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, variance and effective size of each series (series, chain, draw)."""
+    split = split_chains(chains)
     flat = split.reshape(len(split), -1)
-    variance += flat.var(axis=1) / mean_ess(split)
-    differs = means - flat.mean(axis=1)
+    return flat.mean(axis=1), flat.var(axis=1), mean_ess(split)
+
+
+def _in_errors(differs: np.ndarray, variance: np.ndarray) -> np.ndarray:
     return np.divide(differs, np.sqrt(variance), out=np.where(differs == 0, 0.0, np.inf), where=variance > 0)
 
 

@@ -27,12 +27,12 @@ _REACH = 12.0
 def box_p(prior: Prior, estimate: float, se: float) -> float:
     """P(m(Y) <= m(y)) under the prior predictive m of an estimate with this SE (Box 1980, J R Stat Soc A 143:383).
 
-    m(y) = ∫ N(y; β, s²) p(β) dβ. For N(μ, σ²): 2 Φ(-|y - μ| / sqrt(s² + σ²)). Mixtures of normals by their exact predictive mixture, Student t by
-    quadrature over β. Small: the estimate lies where this prior expects none.
+    m(y) = ∫ N(y; β, s²) p(β) dβ. About one centre μ (normal, Student t, mixtures of these) m falls on both sides, and the p is
+    Σ_j w_j 2 Φ(-|y - μ| / sd_j); else by quadrature over y. Small: the estimate lies where this prior expects none.
     """
-    if prior.family == "normal":
-        return float(2 * stats.norm.sf(abs(estimate - prior.number("mu")) / np.hypot(se, prior.number("sigma"))))
     weights, mu, sd = _predictive(prior, se)
+    if np.ptp(mu) == 0.0:
+        return float(2 * stats.norm.sf(np.abs(estimate - mu) / sd) @ weights)
     y = _estimates(mu, sd, estimate)
     density = stats.norm.pdf(y[:, None], mu, sd) @ weights
     here = float(stats.norm.pdf(estimate, mu, sd) @ weights)
@@ -57,6 +57,8 @@ def _estimates(mu: np.ndarray, sd: np.ndarray, estimate: float) -> np.ndarray:
 
 def _predictive(prior: Prior, se: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Prior predictive as a mixture of normals: weights, means, SDs."""
+    if prior.family == "normal":
+        return np.ones(1), np.array([prior.number("mu")]), np.array([np.hypot(se, prior.number("sigma"))])
     if prior.family == "normal_mixture":
         weights, mu, sigma = (np.asarray(prior[name], dtype=float) for name in ("weights", "mu", "sigma"))
         return weights, mu, np.hypot(se, sigma)

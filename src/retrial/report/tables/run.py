@@ -181,14 +181,20 @@ def diagnostics_tables(study: Study, diagnostics: pd.DataFrame | None, threshold
     return [_fits(study, frame, key, title, caption) for frame, key, title in parts if not frame.empty]
 
 
+_CHEAPER = {"importance": "importance sampling", "reweighted": "chains of NUTS reweighted from another prior"}
+"""Ways of fits that are held against NUTS."""
+
+
 def _levels(diagnostics: pd.DataFrame) -> str:
-    """What gave the fits, and how those by importance sampling compare with NUTS; empty where there are none, or of an earlier version."""
-    if "method" not in diagnostics or not (diagnostics["method"] == "importance").any():
+    """What gave the fits, and how those that are not by NUTS compare with it; empty where there are none, or of an earlier version."""
+    if "method" not in diagnostics or not diagnostics["method"].isin(list(_CHEAPER)).any():
         return ""
-    weighted = diagnostics[diagnostics["method"] == "importance"]
+    weighted = diagnostics[diagnostics["method"].isin(list(_CHEAPER))]
+    counts = weighted["method"].value_counts()
+    by = " and ".join(f"{counts[name]:,} by {words}" for name, words in _CHEAPER.items() if name in counts)
     checked = weighted["check"].dropna()
     k = fmt.decimal(float(weighted["pareto_k"].max()), 2)
-    told = f"{len(weighted):,} of {len(diagnostics):,} fits are by importance sampling (largest Pareto k {k})"
+    told = f"Of {len(diagnostics):,} fits {by} (largest Pareto k {k})"
     if checked.empty:
         return f"{told}. "
     return (
