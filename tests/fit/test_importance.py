@@ -199,6 +199,7 @@ def test_two_far_modes_are_both_found() -> None:
 
 def test_what_is_far_from_all_proposals_fails_and_goes_to_nuts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adaptive, "MOST_ROUNDS", 0)
+    monkeypatch.setattr(adaptive, "_MORE_ROUNDS", 0)
     near, far = survival_data(cohort()), survival_data(cohort(400, 11, 2.0))
     jobs = [Job(near, priors_with(EFFECTS[1]), 1, 1.0), Job(far, priors_with(EFFECTS[1]), 2, 1e-6)]
     forced = importance(weibull.build, jobs)
