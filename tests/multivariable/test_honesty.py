@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from retrial.multivariable.events import split_standard_error
 from retrial.multivariable.posterior import posterior
 from retrial.multivariable.printed import MOST, PrintedModel, printed_model
 from retrial.multivariable.sampler import MatrixSettings, sample, signs_of
-from retrial.multivariable.summary import inverted, notes_of, rests_on_prior
+from retrial.multivariable.summary import doubtful, inverted, notes_of, rests_on_prior
 from retrial.study.loader import load_study
 from retrial.study.study import Study
 
@@ -166,7 +167,16 @@ def test_odds_ratios_say_where_their_errors_come_from() -> None:
     for effect in raw["effects"].values():
         effect["odds_ratio"] = effect.pop("hazard_ratio")
     assert any("measured on Cox models" in note for note in notes_of(model(raw)))
+    shared = [replace(model(each), share=np.array([0.5, 0.4, 0.3]), events_printed=True) for each in (raw, tree(B, V))]
+    by_share = [{item.kind for item in statistics.printed_statistics(each)} & {"share", "rest", "weights"} for each in shared]
+    assert by_share[0] == set()
+    assert "share" in by_share[1]
     assert not any("Cox" in note for note in notes_of(model(tree(B, V))))
+
+
+def test_a_number_far_from_every_matrix_is_doubted() -> None:
+    assert doubtful(2.4) == ""
+    assert "3.5 scales" in doubtful(3.52)
 
 
 BALANCED = """

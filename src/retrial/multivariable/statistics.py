@@ -95,8 +95,12 @@ UNIVARIABLE, OF_FACTOR = ("test", "ratio", "se"), ("overall", "apart", "referenc
 
 
 def printed_statistics(model: PrintedModel) -> tuple[Statistic, ...]:
-    """What is held against every matrix; a univariable test only where its ratio is not printed, of which it says the same."""
-    found = []
+    """What is held against every matrix; a univariable test only where its ratio is not printed, of which it says the same.
+
+    Shares of the patients say the information of a group, d w (1 - w), of a Cox model alone: in a logistic one d events in n patients are
+    d (1 - d/n), less what the covariates explain.
+    """
+    found, by_share = [], model.events_printed and model.measure == HAZARDS
     for place in range(model.size):
         has_ratio = np.isfinite(model.unadjusted[place, 0])
         has = {
@@ -104,7 +108,7 @@ def printed_statistics(model: PrintedModel) -> tuple[Statistic, ...]:
             "ratio": has_ratio,
             "se": np.isfinite(model.unadjusted_se[place, 0]),
             "arms": np.isfinite(model.with_treatment[place]) and model.treatment not in (None, place),
-            "share": np.isfinite(model.share[place]) and model.events_printed,
+            "share": np.isfinite(model.share[place]) and by_share,
             "cap": bool(model.least_se[place]),
             "reference": len(model.blocks[place]) > 1,
         }
@@ -112,7 +116,7 @@ def printed_statistics(model: PrintedModel) -> tuple[Statistic, ...]:
         later = [other for other in model.blocks[place] if other > place]
         found += [Statistic("apart", place, other) for other in later]
         found += [Statistic("even", place, other) for other in later if len(model.blocks[place]) > 2]
-        if model.events_printed and len(model.blocks[place]) > 1 and model.blocks[place][0] == place:
+        if by_share and len(model.blocks[place]) > 1 and model.blocks[place][0] == place:
             left = 1.0 - float(model.share[list(model.blocks[place])].sum())
             found += [Statistic("weights", place), *([Statistic("rest", place)] if 0 < left < 1 else [])]
     return (*found, *(Statistic("overall", test.block[0]) for test in model.overall))

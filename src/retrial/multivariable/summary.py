@@ -123,7 +123,7 @@ def notes_of(model: PrintedModel) -> tuple[str, ...]:
         found.append(
             "errors of the quadratic form were measured on Cox models, not on logistic regressions; effects adjusted for some of the covariates,"
             " what adjustment moves, and confounders as strong as the measured ones are not given, because odds ratios change with adjustment without"
-            " any confounding"
+            " any confounding; shares of the patients are not used, which say the information of Cox models only"
         )
     if model.per_unit.any():
         names = ", ".join(name for name, each in zip(model.names, model.per_unit, strict=True) if each)
@@ -173,12 +173,27 @@ def covariate_rows(
                         (
                             _RESTS.format(carried_words(float(carried[place]))) if rests[place] else "",
                             samplers_apart(by_others[:, place], matrices.island),
+                            doubtful(max(mine, default=0.0)) if not words else "",
                         ),
                     )
                 ),
             )
         )
     return rows
+
+
+DOUBTFUL = 2.5
+"""Scales of its distance from the nearest matrix from which a printed number is doubted though it is within what is allowed: t with the degrees of
+freedom of the errors is as far in about one of fifteen."""
+
+
+def doubtful(distance: float) -> str:
+    """That a printed univariable number is far from all matrices, in words."""
+    return (
+        f"its univariable number is {distance:.1f} scales from the nearest matrix: is it a misprint?"
+        if distance >= DOUBTFUL
+        else ""
+    )
 
 
 APART, VARIANCE_APART = 1.15, 0.1
