@@ -103,13 +103,14 @@ def reconstruct_once() -> None:
 def broken(frame: pd.DataFrame, scale: float) -> list[str]:
     """Which cells take longer than they may, or give fewer effective tables."""
     words = []
-    for row in frame.itertuples():
-        name = f"{row.patients} patients, {row.unit}, {row.printed}"
-        most = scale * (LONGEST_TYPICAL if (row.patients, row.printed) == (TYPICAL.n, "summaries") else LONGEST)
-        if row.status != "ok":
-            words.append(f"{name}: {row.status}")
-        elif row.seconds > most:
-            words.append(f"{name}: got {row.seconds:g} s; allowed is at most {most:.0f} s on this machine")
-        elif not row.effective_tables >= LEAST_EFFECTIVE:
-            words.append(f"{name}: got {row.effective_tables:g} effective tables; allowed is at least {LEAST_EFFECTIVE:g}")
+    for row in frame.to_dict("records"):
+        name = f"{row['patients']} patients, {row['unit']}, {row['printed']}"
+        typical = (row["patients"], row["unit"], row["printed"]) == (TYPICAL.n, TYPICAL.unit, "summaries")
+        most = scale * (LONGEST_TYPICAL if typical else LONGEST)
+        if row["status"] != "ok":
+            words.append(f"{name}: {row['status']}")
+        elif row["seconds"] > most:
+            words.append(f"{name}: got {row['seconds']:g} s; allowed is at most {most:.0f} s on this machine")
+        elif not row["effective_tables"] >= LEAST_EFFECTIVE:
+            words.append(f"{name}: got {row['effective_tables']:g} effective tables; allowed is at least {LEAST_EFFECTIVE:g}")
     return words
