@@ -12,6 +12,7 @@ from retrial.errors import ReconstructionError
 from retrial.experiments.benchmarks.posteriors import plain
 from retrial.experiments.grids.papers import UNITS, Paper, write
 from retrial.study.loader import load_study
+from retrial.study.study import Study
 from retrial.tables.ensemble import Ensemble, ReconstructionSettings
 from retrial.tables.printed.agreement import agreement_of_tables
 from retrial.tables.printed.digitised import read_curve
@@ -39,8 +40,10 @@ def papers() -> list[Paper]:
 def targets_of(paper: Paper, folder: Path) -> Targets:
     """What a paper prints, through its study file."""
     path = write(paper, folder)
+    study = load_study(path)
+    assert isinstance(study, Study)
     curve = read_curve(path.with_suffix(".csv")) if paper.curve else None
-    return targets_from_study(load_study(path), "os", curve=curve)
+    return targets_from_study(study, "os", curve=curve)
 
 
 def timed(paper: Paper) -> dict[str, object]:
