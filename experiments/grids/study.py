@@ -12,6 +12,7 @@ from retrial.errors import ReconstructionError
 from retrial.experiments.benchmarks.posteriors import plain
 from retrial.experiments.grids.papers import UNITS, Paper, write
 from retrial.study.loader import load_study
+from retrial.study.study import Study
 from retrial.tables.ensemble import Ensemble, ReconstructionSettings
 from retrial.tables.printed.agreement import agreement_of_tables
 from retrial.tables.printed.digitised import read_curve
@@ -39,8 +40,10 @@ def papers() -> list[Paper]:
 def targets_of(paper: Paper, folder: Path) -> Targets:
     """What a paper prints, through its study file."""
     path = write(paper, folder)
+    study = load_study(path)
+    assert isinstance(study, Study)
     curve = read_curve(path.with_suffix(".csv")) if paper.curve else None
-    return targets_from_study(load_study(path), "os", curve=curve)
+    return targets_from_study(study, "os", curve=curve)
 
 
 def timed(paper: Paper) -> dict[str, object]:
@@ -103,13 +106,14 @@ def reconstruct_once() -> None:
 def broken(frame: pd.DataFrame, scale: float) -> list[str]:
     """Which cells take longer than they may, or give fewer effective tables."""
     words = []
-    for row in frame.itertuples():
-        name = f"{row.patients} patients, {row.unit}, {row.printed}"
-        most = scale * (LONGEST_TYPICAL if (row.patients, row.printed) == (TYPICAL.n, "summaries") else LONGEST)
-        if row.status != "ok":
-            words.append(f"{name}: {row.status}")
-        elif row.seconds > most:
-            words.append(f"{name}: got {row.seconds:g} s; allowed is at most {most:.0f} s on this machine")
-        elif not row.effective_tables >= LEAST_EFFECTIVE:
-            words.append(f"{name}: got {row.effective_tables:g} effective tables; allowed is at least {LEAST_EFFECTIVE:g}")
+    for row in frame.to_dict("records"):
+        name = f"{row['patients']} patients, {row['unit']}, {row['printed']}"
+        typical = (row["patients"], row["unit"], row["printed"]) == (TYPICAL.n, TYPICAL.unit, "summaries")
+        most = scale * (LONGEST_TYPICAL if typical else LONGEST)
+        if row["status"] != "ok":
+            words.append(f"{name}: {row['status']}")
+        elif row["seconds"] > most:
+            words.append(f"{name}: got {row['seconds']:g} s; allowed is at most {most:.0f} s on this machine")
+        elif not row["effective_tables"] >= LEAST_EFFECTIVE:
+            words.append(f"{name}: got {row['effective_tables']:g} effective tables; allowed is at least {LEAST_EFFECTIVE:g}")
     return words
