@@ -21,7 +21,8 @@ from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.engine import reconstruct
 from retrial.tables.sample.pool import effective_tables
 
-PATIENTS = (80, 180, 600, 2000)
+PATIENTS, MORE_PRINTED = (80, 180, 600, 2000), (180,)
+"""Of papers that print summaries, and of those that print numbers at risk or a curve beside them."""
 TYPICAL = Paper(200, "0.1_month")
 SETTINGS = ReconstructionSettings()
 SEED = 1
@@ -32,9 +33,9 @@ USUAL_PLAIN = 2.3
 
 
 def papers() -> list[Paper]:
-    """Every cell: numbers at risk and curves for each unit and number of patients too."""
-    prints = ((False, False), (True, False), (False, True))
-    return [TYPICAL, *(Paper(n, unit, *told) for told in prints for n in PATIENTS for unit in UNITS)]
+    """Every cell: the typical one, every unit and number of patients from summaries, every unit with numbers at risk and with a curve."""
+    prints = (((False, False), PATIENTS), ((True, False), MORE_PRINTED), ((False, True), MORE_PRINTED))
+    return [TYPICAL, *(Paper(n, unit, *told) for told, sizes in prints for n in sizes for unit in UNITS)]
 
 
 def targets_of(paper: Paper, folder: Path) -> Targets:

@@ -30,7 +30,7 @@ def test_patients_carry_what_their_paper_prints(unit: str, told: tuple[bool, boo
 def test_every_cell_is_timed_once() -> None:
     found = papers()
     assert found[0] == TYPICAL
-    assert len(set(found)) == len(found) == 73
+    assert len(set(found)) == len(found) == 37
 
 
 def test_what_is_too_slow_or_worth_too_little_is_named() -> None:
