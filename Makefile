@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 # Test processes: as many as the cores that the project is for; a file's tests stay together and share their fits.
 JOBS ?= 2
 
-.PHONY: reanalysis experiments test torture lint types docs bench validate fuzz constraints clean
+.PHONY: reanalysis experiments test torture lint types docs bench grids validate fuzz constraints clean
 
 reanalysis: $(READY)  ## the main job: Yao et al. 2025, from the study file to the report
 	$(BIN)/retrial reanalyse study=yao2025
@@ -33,6 +33,9 @@ docs: $(READY)  ## the generated parts of docs/*.md
 
 bench: $(READY)  ## speeds, as ratios against plain alternatives in the same run
 	$(BIN)/retrial experiment benchmarks
+
+grids: $(READY)  ## time of a reconstruction by patients, recording unit and print, into outputs/grids
+	mkdir -p outputs/grids && $(BIN)/python -m retrial.experiments.benchmarks.grids outputs/grids
 
 validate: $(READY)  ## calibration, fidelity and coverage studies (hours)
 	$(BIN)/python -m pytest -m slow

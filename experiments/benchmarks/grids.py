@@ -1,7 +1,11 @@
-"""Time of a reconstruction with all defaults, by patients, recording unit and what is printed: cells.csv has one row a cell, units.csv one a unit."""
+"""Time of a reconstruction with all defaults, by patients, recording unit and what is printed: cells.csv has one row a cell, units.csv one a unit.
+
+`make grids`: about an hour of two idle processors, and therefore not a part of `retrial experiment benchmarks`.
+"""
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -9,10 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 from retrial.errors import ReconstructionError
+from retrial.experiments.benchmarks.papers import UNITS, Paper, write
 from retrial.experiments.benchmarks.posteriors import plain
-from retrial.experiments.grids.papers import UNITS, Paper, write
 from retrial.study.loader import load_study
-from retrial.study.study import Study
 from retrial.tables.ensemble import Ensemble, ReconstructionSettings
 from retrial.tables.printed.agreement import agreement_of_tables
 from retrial.tables.printed.digitised import read_curve
@@ -21,8 +24,7 @@ from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.engine import reconstruct
 from retrial.tables.sample.pool import effective_tables
 
-PATIENTS, MORE_PRINTED = (80, 180, 600, 2000), (180,)
-"""Of papers that print summaries, and of those that print numbers at risk or a curve beside them."""
+PATIENTS = (80, 180, 600, 2000)
 TYPICAL = Paper(200, "0.1_month")
 SETTINGS = ReconstructionSettings()
 SEED = 1
@@ -33,16 +35,15 @@ USUAL_PLAIN = 2.3
 
 
 def papers() -> list[Paper]:
-    """Every cell: the typical one, every unit and number of patients from summaries, every unit with numbers at risk and with a curve."""
-    prints = (((False, False), PATIENTS), ((True, False), MORE_PRINTED), ((False, True), MORE_PRINTED))
-    return [TYPICAL, *(Paper(n, unit, *told) for told, sizes in prints for n in sizes for unit in UNITS)]
+    """Every cell: the typical one, and every number of patients in every unit from summaries, with numbers at risk and with a curve."""
+    prints = ((False, False), (True, False), (False, True))
+    return [TYPICAL, *(Paper(n, unit, *told) for told in prints for n in PATIENTS for unit in UNITS)]
 
 
 def targets_of(paper: Paper, folder: Path) -> Targets:
     """What a paper prints, through its study file."""
     path = write(paper, folder)
-    study = load_study(path)
-    assert isinstance(study, Study)
+    (study,) = load_study(path).comparisons()
     curve = read_curve(path.with_suffix(".csv")) if paper.curve else None
     return targets_from_study(study, "os", curve=curve)
 
@@ -118,3 +119,7 @@ def broken(frame: pd.DataFrame, scale: float) -> list[str]:
         elif not row["effective_tables"] >= LEAST_EFFECTIVE:
             words.append(f"{name}: got {row['effective_tables']:g} effective tables; allowed is at least {LEAST_EFFECTIVE:g}")
     return words
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(main(Path(sys.argv[1]))) or 0)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from retrial.experiments.grids.papers import UNITS, Paper, recorded
-from retrial.experiments.grids.study import TYPICAL, broken, papers, targets_of
+from retrial.experiments.benchmarks.grids import TYPICAL, broken, papers, targets_of
+from retrial.experiments.benchmarks.papers import UNITS, Paper, recorded
 from retrial.tables.printed.agreement import violated
 from retrial.tables.printed.readings import MedianReading, RatioReading, Reading, TestReading
 
@@ -30,7 +30,7 @@ def test_patients_carry_what_their_paper_prints(unit: str, told: tuple[bool, boo
 def test_every_cell_is_timed_once() -> None:
     found = papers()
     assert found[0] == TYPICAL
-    assert len(set(found)) == len(found) == 37
+    assert len(set(found)) == len(found) == 73
 
 
 def test_what_is_too_slow_or_worth_too_little_is_named() -> None:
