@@ -69,7 +69,7 @@ def worth(found: Ensemble, targets: Targets) -> dict[str, object]:
     agreement = agreement_of_tables(found, targets).mean()
     return {
         "tables": found.table.n_reconstructions,
-        "effective_tables": round(effective_tables(samplers)),
+        "effective_tables": round(effective_tables(samplers), 1),  # NaN of too few samplers
         "samplers": len(samplers),
         "agreed_percent": round(100.0 * float(agreement), 1),
     }

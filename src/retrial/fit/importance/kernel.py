@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from retrial.tables.kernel.compiled import compiled, uniform
+from retrial.tables.kernel.compiled import compiled, inlined, uniform
 
 _BINS = 1024
 _BIN_WIDTH = 0.0625
@@ -24,21 +24,26 @@ _PRIOR_DRAWS, _PRIOR_K = 10.0, 0.5
 """The fitted k is drawn towards 0.5 with the weight of 10 draws (Vehtari et al. 2024, appendix C)."""
 
 
+@inlined
+def squared_distance(point: np.ndarray, centre: np.ndarray, inverse: np.ndarray) -> float:
+    """|A (x - c)|² of a point (k,), A = `inverse` lower triangular."""
+    squares = 0.0
+    for i in range(centre.size):
+        z = 0.0
+        for j in range(i + 1):
+            z += inverse[i, j] * (point[j] - centre[j])
+        squares += z * z
+    return squares
+
+
 @compiled
 def t_log_density(
     points: np.ndarray, centre: np.ndarray, inverse: np.ndarray, freedom: float, constant: float, out: np.ndarray
 ) -> None:
     """constant - (ν + k) / 2 log(1 + |A (x - c)|² / ν) at points (draw, k), A = `inverse` lower triangular, into `out` (draw,)."""
-    k = centre.size
-    power = (freedom + k) / 2.0
+    power = (freedom + centre.size) / 2.0
     for s in range(points.shape[0]):
-        squares = 0.0
-        for i in range(k):
-            z = 0.0
-            for j in range(i + 1):
-                z += inverse[i, j] * (points[s, j] - centre[j])
-            squares += z * z
-        out[s] = constant - power * np.log1p(squares / freedom)
+        out[s] = constant - power * np.log1p(squared_distance(points[s], centre, inverse) / freedom)
 
 
 @compiled
@@ -54,16 +59,9 @@ def add_to_mixture(
     """One more density (as `t_log_density`, times its share in `constant`) to a mixture at points (draw, k): its log is largest + log(total),
     each (draw,), -inf and 0 before the first.
     """
-    k = centre.size
-    power = (freedom + k) / 2.0
+    power = (freedom + centre.size) / 2.0
     for s in range(points.shape[0]):
-        squares = 0.0
-        for i in range(k):
-            z = 0.0
-            for j in range(i + 1):
-                z += inverse[i, j] * (points[s, j] - centre[j])
-            squares += z * z
-        value = constant - power * np.log1p(squares / freedom)
+        value = constant - power * np.log1p(squared_distance(points[s], centre, inverse) / freedom)
         if value > largest[s]:
             total[s] = total[s] * np.exp(largest[s] - value) + 1.0
             largest[s] = value
