@@ -14,7 +14,7 @@ from retrial.tables.printed.agreement import agreement_of_tables, fidelity
 from retrial.tables.printed.from_study import targets_from_study
 from retrial.tables.printed.readings import DesignReading, MedianReading, RatioReading, Reading, TestReading
 from retrial.tables.printed.targets import Targets
-from retrial.tables.sample.engine import allotted, islands_of, reconstruct, screen
+from retrial.tables.sample.engine import allotted, islands_of, reconstruct, scouts_of, screen
 from tests.tables.conftest import QUICK
 from tests.tables.toy import number, toy_targets
 
@@ -136,24 +136,31 @@ def test_progress_reaches_one(yao2025: Study) -> None:
     assert seen[-1] == pytest.approx(1.0)
 
 
-def test_four_samplers_are_all_where_they_are_enough() -> None:
-    """Eight only where the first four's tables are not worth what is asked for."""
+def test_no_further_round_where_tables_are_enough() -> None:
+    """All of them where the islands' tables are never worth what is asked for."""
     targets = toy_targets((12, 12), 6, [number("events", "14"), number("median", "4", "control")])
-    settings = ReconstructionSettings(islands=6, particles=60, proposals=60)
+    settings = ReconstructionSettings(islands=6, particles=60, proposals=60, rounds=3)
     problems = screen(targets, settings)[0]
-    for enough, count in ((1e-6, 4), (0.0, 6), (1e6, 6)):
+    made = {}
+    for enough in (1e-6, 0.0, 1e6):
         asked = dataclasses.replace(settings, enough=enough)
-        assert len(islands_of(targets, problems, asked, 6, 1, lambda *_: None)) == count
+        scouts = scouts_of(targets, problems, asked, 1, lambda *_: None)
+        islands = islands_of(targets, problems, asked, scouts, 6, 1, lambda *_: None)
+        assert len(islands) == 6
+        assert len({island.log_evidence for island in islands}) == 1  # they count alike
+        assert len({island.own_evidence for island in islands}) == 6
+        made[enough] = sum(island.proposals for island in islands)
+    assert made[1e-6] < made[0.0] == made[1e6]
 
 
 @pytest.mark.parametrize(
     ("logs", "nearest", "counts"),
     [
         (((0.0, 0.1, 0.2, 0.0), (0.1, 0.0, 0.1, 0.2)), 0.0, (4, 4)),
-        (((0.0, 0.1, 0.2, 0.0), (-2.0, -2.1, -1.9, -2.0)), 0.0, (5, 3)),
+        (((0.0, 0.1, 0.2, 0.0), (-2.0, -2.1, -1.9, -2.0)), 0.0, (7, 4)),
         (((0.0, 0.1, 0.2, 0.0), (-20.0, -20.1, -19.9, -20.0)), 0.0, (8, 0)),
-        (((0.0, 0.1, 0.2, 0.0), (-20.0, -10.0, -30.0, -np.inf)), 0.0, (5, 3)),
-        (((0.0, 0.1, 0.2, 0.0), (-np.inf,) * 4), 1.0, (5, 3)),
+        (((0.0, 0.1, 0.2, 0.0), (-20.0, -10.0, -30.0, -np.inf)), 0.0, (8, 4)),
+        (((0.0, 0.1, 0.2, 0.0), (-np.inf,) * 4), 1.0, (8, 4)),
         (((0.0, 0.1, 0.2, 0.0), (-np.inf,) * 4), 9.0, (8, 0)),
         (((-np.inf,) * 4, (-np.inf,) * 4), 9.0, (4, 4)),
     ],
@@ -161,7 +168,7 @@ def test_four_samplers_are_all_where_they_are_enough() -> None:
 def test_samplers_go_where_scouts_find_evidence(
     os_ensemble: Ensemble, logs: tuple[tuple[float, ...], tuple[float, ...]], nearest: float, counts: tuple[int, int]
 ) -> None:
-    """In proportion to the designs' shares, three at least; none where scouts say surely that it cannot win, or come nowhere near agreement."""
+    """In proportion to the designs' shares, the scouts at least; none where scouts say surely that it cannot win, or come nowhere near agreement."""
     island = next(item for item in os_ensemble.pool if not item.pilot)
     scouts: dict[DesignReading | None, list[Island]] = {
         design: [

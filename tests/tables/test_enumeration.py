@@ -16,7 +16,8 @@ from retrial.tables.printed.targets import Target, Targets
 from retrial.tables.sample.build import build_problem, prior_under
 from retrial.tables.sample.engine import reconstruct
 from retrial.tables.sample.pool import leaving_of
-from retrial.tables.sample.smc.island import Sizes, run_island
+from retrial.tables.sample.smc import cooling, exchange
+from retrial.tables.sample.smc.island import Running, Sizes, run_island
 from retrial.tables.sample.structure import first_table
 from tests.tables.toy import Counts, exact, exact_hazards, exact_probability, key, number, total_variation, toy_targets
 
@@ -31,7 +32,13 @@ PLAIN = Reading(None, None, None)
 
 
 def sample(
-    targets: Targets, readings: tuple[Reading, ...], prior: TablePrior, islands: int, particles: int, proposals: int = 60
+    targets: Targets,
+    readings: tuple[Reading, ...],
+    prior: TablePrior,
+    islands: int,
+    particles: int,
+    proposals: int = 60,
+    sweeps: int = 0,
 ) -> tuple[list[dict[Counts, float]], np.ndarray]:
     """Frequencies of tables and (islands,) evidences by reading, islands weighted by them."""
     problem = together([build_problem(targets, reading, prior) for reading in readings])
@@ -39,11 +46,11 @@ def sample(
     mass: list[dict[Counts, float]] = [defaultdict(float) for _ in readings]
     evidence = np.zeros((len(readings), islands))
     for island in range(islands):
-        sizes = Sizes(particles, 100, proposals, proposals, 80, 0.6, 60.0)
+        sizes = Sizes(particles, 100, proposals, proposals, 80, 0.6, 60.0, sweeps)
         found = run_island(problem, start, sizes, np.random.SeedSequence(7, spawn_key=(island,)))
         if np.isfinite(found.log_evidence):
             assert found.energy.sum() == 0.0
-            weight = np.exp(found.log_evidence) * len(readings) / particles
+            weight = np.exp(found.log_evidence) * len(readings) / len(found.reading)
             for reading, events, leaving in zip(found.reading, found.d[:, :2], leaving_of(found.r[:, :2]), strict=True):
                 mass[reading][key(events, leaving - events)] += weight
                 evidence[reading, island] += weight
@@ -51,11 +58,17 @@ def sample(
 
 
 def check(
-    targets: Targets, *readings: Reading, prior: TablePrior = PRIOR, islands: int = 12, particles: int = 1200, least: int = 2
+    targets: Targets,
+    *readings: Reading,
+    prior: TablePrior = PRIOR,
+    islands: int = 12,
+    particles: int = 1200,
+    least: int = 2,
+    sweeps: int = 0,
 ) -> np.ndarray:
     """Compare frequencies and evidence of every reading; returns the sampled evidences."""
     expected, evidence = exact(targets, readings, prior)
-    sampled, found = sample(targets, readings, prior, islands, particles)
+    sampled, found = sample(targets, readings, prior, islands, particles, sweeps=sweeps)
     for i in range(len(readings)):
         assert len(expected[i]) >= least
         assert set(sampled[i]) <= set(expected[i])
@@ -102,6 +115,26 @@ def test_rounding_interval_that_several_tables_meet() -> None:
         [number("events", "5"), number("median", "2", "control"), number("hazard_ratio", "0.5", half=0.05)],
     )
     check(targets, Reading(RatioReading.MANTEL_HAENSZEL, None, None), least=5)
+
+
+@pytest.mark.parametrize("prior", [PRIOR, UNKNOWN_MEANS], ids=["given-means", "unknown-means"])
+def test_ladders_sample_what_a_population_does(prior: TablePrior, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws of particles that go up and down several rungs, and the evidence of these, over two readings."""
+    monkeypatch.setattr(cooling, "HARVEST", 0.6)
+    monkeypatch.setattr(exchange, "EXCHANGED", 0.8)
+    targets = toy_targets(
+        (4, 3),
+        3,
+        [number("events", "5"), number("median", "2", "control"), number("hazard_ratio", "0.5", half=0.05)],
+    )
+    readings = (Reading(RatioReading.MANTEL_HAENSZEL, None, None), Reading(RatioReading.COX_BRESLOW, None, None))
+    problem = together([build_problem(targets, reading, prior) for reading in readings])
+    running = Running(
+        problem, first_table(targets), Sizes(200, 0, 60, 60, 0, 0.6, 60.0, 1), np.random.SeedSequence(1), lambda _: None
+    )
+    assert running.ladders is not None
+    assert len(running.ladders.cold) >= 3
+    check(targets, *readings, prior=prior, islands=24, particles=200, least=4, sweeps=1500)
 
 
 def test_nobody_is_censored_under_a_rule() -> None:

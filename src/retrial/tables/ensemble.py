@@ -18,16 +18,13 @@ from retrial.tables.kernel.prior import TablePrior
 from retrial.tables.life_table import LifeTable
 from retrial.tables.printed.readings import DesignReading, MedianReading, RatioReading, Reading, TestReading
 
-MIN_PROPOSALS, PROPOSALS_PER_PATIENT, MANY_PATIENTS = 300, 2, 400
-"""Default proposals per level; beyond `MANY_PATIENTS` patients no more, because groups move. The grid's fineness asks for none."""
-
-
-EFFORTS = {"quick": (4, 100), "standard": (8, 400), "thorough": (24, 400)}
-"""Islands and, for few patients, particles of each effort; the Monte Carlo error that it left is in readings.csv and spread.csv."""
-FEW_PATIENTS, FEWEST_PARTICLES = 120, 64
-"""Beyond `FEW_PATIENTS` an effort's particles fall as 1/n, because each costs as n and printed numbers say more of each table; never below
-`FEWEST_PARTICLES`, or the effort's own. Measured at tenths of a month, 8 islands: 400 of 200 patients give 536 effective tables in 44 s, 200
-of 600 patients 233 in 87 s.
+PROPOSALS = 300
+"""Default proposals per level: neither patients nor the grid's fineness ask for more, because what a population leaves unmixed the ladders mix."""
+EFFORTS = {"quick": (4, 64, 1), "standard": (8, 64, 5), "thorough": (24, 100, 12)}
+"""Islands, for few patients their particles, and rounds of each effort; the Monte Carlo error that it left is in readings.csv and spread.csv."""
+FEW_PATIENTS, FEWEST_PARTICLES = 120, 32
+"""Beyond `FEW_PATIENTS` an effort's particles fall as 1/n, because each costs as n and the ladders' mixing is what counts; never below
+`FEWEST_PARTICLES`, or the effort's own.
 """
 
 
@@ -43,11 +40,12 @@ class ReconstructionSettings:
     agreement     "default" or "strict" (every printed digit), METHODS 4
     prior         of the tables
     ratios, tests, medians, designs  readings that are tried; designs only where the study says what follow-up left patients out
-    effort        "quick" (an answer in seconds, to look at), "standard" or "thorough": how many islands and particles, where these are None
-    islands       independent samplers of an endpoint, each over all readings, at most; their spread is the answers' Monte Carlo error
-    enough        effective tables, by their spread, for each of `n_tables` at which the first four of them are all; 0: never
-    particles     tables per island; None: the effort's, fewer where patients are many
-    proposals     Metropolis-Hastings proposals per table and level (half to twice as many, by acceptance); None: by the table's size
+    effort        "quick" (an answer in seconds, to look at), "standard" or "thorough": how many islands, rounds and particles, where these are None
+    islands       independent samplers of an endpoint, each over all readings; their spread is the answers' Monte Carlo error
+    rounds        of the islands' ladders, at most
+    enough        effective tables, by the islands' spread, for each of `n_tables` at which there is no further round; 0: never
+    particles     tables per island that cool together; None: the effort's, fewer where patients are many
+    proposals     Metropolis-Hastings proposals per table and level (half to twice as many, by acceptance); None: 300
     target_proposals  proposals per table at the target itself, in units of `proposals`
     share         effective sample size that a level's weights keep
     last_temperature  inverse temperature at which a reading that still has no table in agreement is given up
@@ -61,6 +59,7 @@ class ReconstructionSettings:
         {
             "n_tables": 1e5,
             "islands": 1e4,
+            "rounds": 1e6,
             "particles": 1e6,
             "proposals": 1e8,
             "target_proposals": 1e4,
@@ -81,6 +80,7 @@ class ReconstructionSettings:
     effort: str = "standard"
     islands: int = None  # type: ignore[assignment]  # filled from the effort
     enough: float = 0.5
+    rounds: int = None  # type: ignore[assignment]  # filled from the effort
     particles: int | None = None
     proposals: int | None = None
     target_proposals: int = 2
@@ -98,9 +98,12 @@ class ReconstructionSettings:
             raise ConfigError("cannot reconstruct with these settings", [problem])
         if self.islands is None:
             object.__setattr__(self, "islands", EFFORTS[self.effort][0])
+        if self.rounds is None:
+            object.__setattr__(self, "rounds", EFFORTS[self.effort][2])
         least = {
             "n_tables": 1,
             "islands": 1,
+            "rounds": 1,
             "particles": 2,
             "pilot_particles": 2,
             "threads": 1,
@@ -136,9 +139,10 @@ class ReconstructionSettings:
         most = EFFORTS[self.effort][1]
         return self.particles or max(min(most, FEWEST_PARTICLES), min(most, most * FEW_PATIENTS // n_patients))
 
-    def proposals_for(self, n_patients: int) -> int:
-        """Proposals per level: about two for every patient unless set."""
-        return self.proposals or max(MIN_PROPOSALS, PROPOSALS_PER_PATIENT * min(n_patients, MANY_PATIENTS))
+    @property
+    def level_proposals(self) -> int:
+        """Proposals per table and level."""
+        return self.proposals or PROPOSALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +209,16 @@ class Island:
     started: int
     log_structure: float = np.nan
     pilot: bool = False
+    own_evidence: float = np.nan
 
     @property
     def arrived(self) -> bool:
         return self.log_evidence > -np.inf
+
+    @property
+    def alone(self) -> float:
+        """The log evidence that it found itself."""
+        return self.log_evidence if np.isnan(self.own_evidence) else self.own_evidence
 
     @property
     def nearest(self) -> float:
@@ -226,7 +236,7 @@ class Island:
         """The particles that ended in one reading, with that reading's log evidence log(Z R n / N)."""
         mine = self.which == self.readings.index(reading)
         with np.errstate(divide="ignore"):
-            log_evidence = self.log_evidence + float(np.log(len(self.readings) * mine.mean()))
+            share = float(np.log(len(self.readings) * mine.mean()))
         return replace(
             self,
             readings=(reading,),
@@ -236,7 +246,8 @@ class Island:
             log_hazards=self.log_hazards[mine],
             energy=self.energy[mine],
             ancestor=self.ancestor[mine],
-            log_evidence=log_evidence,
+            log_evidence=self.log_evidence + share,
+            own_evidence=self.own_evidence + share,
         )
 
 

@@ -48,6 +48,8 @@ SURVIVAL_SCALE = 0.02
 """Distance of Ŝ from 1/2 that weighs like one tolerance of a printed number: about one patient of fifty."""
 NORMAL_SCALE = 0.1
 """The same for a Brookmeyer-Crowley distance, in standard errors."""
+FARTHEST = 600.0
+"""Largest distance of a median's limit, in `NORMAL_SCALE`: beyond what arms of a thousand patients have, below that of an Ŝ without variance."""
 MISSED = 0.25
 """Added to a violated median: Ŝ may stand at exactly 1/2 one event time too early."""
 UNDEFINED = 10.0
@@ -193,9 +195,9 @@ def limit_energy(first: int, last: int, least_before: float, last_at: float, edg
     if first < 0:
         return energy
     if least_before <= edge + TOLERANCE:
-        energy += penalty(MISSED + min((edge - least_before) / NORMAL_SCALE, 60.0))
+        energy += penalty(MISSED + min((edge - least_before) / NORMAL_SCALE, FARTHEST))
     if last < n_times and last_at > edge + TOLERANCE:
-        energy += penalty(MISSED + min((last_at - edge) / NORMAL_SCALE, 60.0))
+        energy += penalty(MISSED + min((last_at - edge) / NORMAL_SCALE, FARTHEST))
     return energy
 
 

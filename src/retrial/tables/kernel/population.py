@@ -7,6 +7,8 @@ import numpy as np
 from retrial.tables.kernel.compiled import compiled
 from retrial.tables.kernel.energy import N_ESTIMATORS, N_PARTS, group_energy, joint_parts
 from retrial.tables.kernel.entries import Arms, columns_for, from_table, joint_columns, room_like, to_table
+from retrial.tables.kernel.moves import BOTH
+from retrial.tables.kernel.prior import coupling_of, move_hazards, move_runs
 from retrial.tables.kernel.problem import ESTIMATOR, TEST, Problem
 from retrial.tables.kernel.walk import TOTAL, energies, walk
 
@@ -114,6 +116,33 @@ def pair_energies(
                 out[k, q] = (
                     total + (parts[estimator] if estimator >= 0 else 0.0) + (parts[N_ESTIMATORS + test] if test >= 0 else 0.0)
                 )
+
+
+@compiled
+def couple_all(
+    problem: Problem,
+    n: np.ndarray,
+    t: np.ndarray,
+    d: np.ndarray,
+    c: np.ndarray,
+    m: np.ndarray,
+    slots: bool,
+    hazards: np.ndarray,
+    coupling: np.ndarray,
+    logs: np.ndarray,
+    state: np.ndarray,
+) -> None:
+    """Couple the arms of every particle step by step, their tables as they are: at each of the rising `coupling` (K,) the log weight (N,) falls
+    by the step times the coupling's energy, and then the hazards are moved (annealed importance sampling, Neal 2001).
+    """
+    statistics = np.empty((2, 2, hazards.shape[3], 2))
+    for i in range(t.shape[0]):
+        arms = Arms(t[i], d[i], c[i], m[i], n, slots)
+        for k in range(1, coupling.size):
+            logs[i] -= (coupling[k] - coupling[k - 1]) * coupling_of(problem.gaussians, hazards[i], problem.edges[-1])
+            for a in range(2):
+                move_hazards(problem.gaussians, hazards[i], arms, a, problem.edges, coupling[k], statistics[a], state)
+            move_runs(problem.gaussians, hazards[i], BOTH, problem.edges, coupling[k], statistics, state)
 
 
 @compiled

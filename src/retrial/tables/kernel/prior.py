@@ -142,6 +142,22 @@ def coupling_energy(gaussians: np.ndarray, deviations: np.ndarray) -> np.ndarray
     return np.asarray((within + between - joint) / 2)
 
 
+@uncounted
+def coupling_of(gaussians: np.ndarray, hazards: np.ndarray, n_times: int) -> float:
+    """`coupling_energy` of one table's log hazards (2, 2, P), up to its constant."""
+    mean, total = centre(n_times), 0.0
+    for i in range(hazards.shape[2]):
+        first, second, across = hazards[EVENT, 0, i] - mean, hazards[EVENT, 1, i] - mean, 0.0
+        own_first, own_second = 0.0, 0.0
+        for j in range(hazards.shape[2]):
+            within = gaussians[SAME, i, j] - gaussians[EVENT, i, j]
+            own_first += within * (hazards[EVENT, 0, j] - mean)
+            own_second += within * (hazards[EVENT, 1, j] - mean)
+            across += gaussians[ACROSS, i, j] * (hazards[EVENT, 1, j] - mean)
+        total += 0.5 * (first * own_first + second * own_second) + first * across
+    return total
+
+
 @inlined
 def centre(n_times: int) -> float:
     """Mean of a log hazard per grid time: half of the patients over the whole grid."""

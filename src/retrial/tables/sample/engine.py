@@ -21,8 +21,7 @@ from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.blame import refusal
 from retrial.tables.sample.build import UnattainableError, build_problem
 from retrial.tables.sample.pool import LEAST_ISLANDS, all_results, effective_tables, evidence_error, pool_islands, structures
-from retrial.tables.sample.sampler import FULL, PILOT, SCOUT, Progress, Sampler, run_islands
-from retrial.tables.sample.smc.weights import effective
+from retrial.tables.sample.sampler import PILOT, Progress, Sampler, Started, go_on, run_islands, started
 from retrial.tables.sample.structure import contradictions
 
 IDENTICAL = {
@@ -32,16 +31,19 @@ IDENTICAL = {
 }
 """Pairs whose χ² is (β/SE)² of the hazard ratio itself, so that printed numbers alone can rule them out."""
 SCOUTS, HOPELESS = 4, 3.0
-"""Islands that go first; where none of them arrives and their nearest table is further than this from agreement (Σ √tolerances),
-the others stay at home."""
-SURE = 0.9
-"""Probability with which their spread has to say that the first islands are enough."""
+"""Islands of each design that go first; where their nearest table is further than this from agreement (Σ √tolerances) when they have cooled, they
+are all.
+"""
+SURE = 0.8
+"""Probability with which their spread has to say that the islands' rounds are enough."""
 NO_CHANCE, ERRORS = 1e-3, 3.0
 """Share of a design among the scouts' below which these are all its samplers, though it were so many standard errors more."""
 NEAREST = 3
 """Readings that get a pilot where no island arrived."""
-SCOUTS_WORK, JOINT_WORK = 0.1, 0.8
-"""Shares of the work done when the designs' scouts, and when the islands over all readings have arrived, for the progress bar."""
+COOLED = 0.25
+"""Share of the work of islands that is done when they have cooled, about."""
+SCOUTS_WORK, JOINT_WORK = 0.25, 0.8
+"""Shares of the work done when the designs' first islands, and when the islands over all readings have arrived, for the progress bar."""
 
 
 def reconstruct(targets: Targets, settings: ReconstructionSettings, seed: int, progress: Progress | None = None) -> Ensemble:
@@ -81,21 +83,23 @@ def sample(
     by_design: dict[DesignReading | None, dict[Reading, Problem]] = {}
     for reading, problem in problems.items():
         by_design.setdefault(reading.design, {})[reading] = problem
-    designs, start = tuple(by_design), SCOUTS_WORK if len(by_design) > 1 else 0.0
-    scouts = {
-        design: scouts_of(targets, alike, settings, seed, _within(progress, number / len(designs) * start, start))
-        for number, (design, alike) in enumerate(by_design.items() if len(by_design) > 1 else ())
-    }
-    counts = allotted(scouts, settings) if scouts else dict.fromkeys(designs, settings.islands)
+    designs, scouts = tuple(by_design), {}
+    for number, (design, alike) in enumerate(by_design.items()):
+        part = _within(progress, *(SCOUTS_WORK * place / len(by_design) for place in (number, number + 1)))
+        scouts[design] = scouts_of(targets, alike, settings, seed, part)
+    known = {design: [island.island for island in running] for design, running in scouts.items()}
+    counts = allotted(known, settings) if len(designs) > 1 else dict.fromkeys(designs, settings.islands)
+    shares = design_shares(known)
     islands: list[Island] = []
+    start = SCOUTS_WORK
     for design, alike in by_design.items():
-        if counts[design] == 0:
-            islands += scouts[design]
+        if counts[design] == 0 or not arrived(known[design]):
+            islands += same_evidence(known[design])
             continue
-        end = start + (JOINT_WORK - start) * counts[design] / sum(counts.values())
-        alone = dataclasses.replace(settings, n_tables=max(1, round(settings.n_tables * counts[design] / sum(counts.values()))))
+        end = start + (JOINT_WORK - SCOUTS_WORK) * counts[design] / sum(counts.values())
+        alone = dataclasses.replace(settings, n_tables=max(1, round(settings.n_tables * shares[design])))
         part = _within(progress, start, end)
-        islands, start = islands + islands_of(targets, alike, alone, counts[design], seed, part), end
+        islands, start = islands + islands_of(targets, alike, alone, scouts[design], counts[design], seed, part), end
     found = {island.readings[i] for island in islands if island.arrived for i in np.unique(island.which)}
     lost = {design for design in designs if design not in {reading.design for reading in found}}
     closest = {reading: closest_part(reading, islands) for reading in readings if reading.design in lost}
@@ -110,27 +114,42 @@ def sample(
 
 def scouts_of(
     targets: Targets, problems: dict[Reading, Problem], settings: ReconstructionSettings, seed: int, progress: Progress
-) -> list[Island]:
-    """Small islands over all readings of one design, which say whether it is worth more."""
-    count = min(SCOUTS, settings.islands)
-    return run_islands(targets, samplers_of(problems, count), settings, seed, SCOUT, progress)
+) -> list[Started]:
+    """The first islands over all readings of one design, after a round, which say whether it is worth more; where they come nowhere near agreement,
+    without one.
+    """
+    samplers = samplers_of(problems, min(SCOUTS, settings.islands))
+    running = started(targets, samplers, settings, seed, _within(progress, 0.0, COOLED))
+    if any(island.island.nearest <= HOPELESS for island in running):
+        go_on(targets, running, settings, _within(progress, COOLED, 1.0))
+    return running
+
+
+def design_shares(scouts: dict[DesignReading | None, list[Island]]) -> dict[DesignReading | None, float]:
+    """Share of each design by the evidence of its first islands; equal where none of any arrived."""
+    structure = structures([island for islands in scouts.values() for island in islands])
+    logs = {
+        design: float(np.logaddexp.reduce([island.log_evidence for island in islands]) - np.log(len(islands)))
+        + float(np.log(len(islands[0].readings)))
+        + structure[design]
+        for design, islands in scouts.items()
+    }
+    top = max(logs.values())
+    weights = {design: float(np.exp(log - top)) if np.isfinite(top) else 1.0 for design, log in logs.items()}
+    return {design: weight / sum(weights.values()) for design, weight in weights.items()}
 
 
 def allotted(
     scouts: dict[DesignReading | None, list[Island]], settings: ReconstructionSettings
 ) -> dict[DesignReading | None, int]:
-    """Islands of each design: `settings.islands` in all, in proportion to their shares among the scouts, but enough of each to see their spread;
-    none where scouts come nowhere near agreement, or their share is below `NO_CHANCE`.
+    """Islands of each design: its part of `settings.islands`, in proportion to their shares among the scouts, but those at least; none that go on
+    where scouts come nowhere near agreement, or their share is below `NO_CHANCE`.
     """
-    structure = structures([island for islands in scouts.values() for island in islands])
-    logs, errors = {}, {}
+    shares, errors = design_shares(scouts), {}
     for design, islands in scouts.items():
-        evidences = np.array([island.log_evidence for island in islands]) + np.log(len(islands[0].readings))
-        logs[design] = float(np.logaddexp.reduce(evidences) - np.log(len(islands)) + structure[design])
+        evidences = np.array([island.log_evidence for island in islands])
         errors[design] = evidence_error(evidences) if np.isfinite(evidences).any() else np.inf
-    top = max(logs, key=lambda design: logs[design])
-    shares = {design: float(np.exp(log - logs[top])) if np.isfinite(logs[top]) else 1.0 for design, log in logs.items()}
-    shares = {design: share / sum(shares.values()) for design, share in shares.items()}
+    top = max(shares, key=lambda design: shares[design])
     kept = []
     for design, islands in scouts.items():
         near = any(island.nearest <= HOPELESS for island in islands)
@@ -138,12 +157,10 @@ def allotted(
         if shares[design] >= NO_CHANCE * np.exp(-ERRORS * error) if arrived(islands) else near:
             kept.append(design)
     kept = kept or list(scouts)
-    least = min(LEAST_ISLANDS, settings.islands)
-    free = max(settings.islands - least * len(kept), 0)
     total = sum(shares[design] for design in kept)
     return {
-        design: least + round(free * (shares[design] / total if total > 0 else 1 / len(kept))) if design in kept else 0
-        for design in scouts
+        design: max(len(islands), round(settings.islands * shares[design] / total) if total > 0 else 0) if design in kept else 0
+        for design, islands in scouts.items()
     }
 
 
@@ -164,31 +181,46 @@ def islands_of(
     targets: Targets,
     problems: dict[Reading, Problem],
     settings: ReconstructionSettings,
+    scouts: list[Started],
     count: int,
     seed: int,
     progress: Progress,
 ) -> list[Island]:
-    """Islands over all readings of one design, a few of them first, and no more where these are enough or come nowhere near agreement."""
-    samplers = samplers_of(problems, count)
-    shares = [0.0, min(SCOUTS / count, 1.0), 1.0]
-    islands: list[Island] = []
-    for part, start, stop in zip((samplers[:SCOUTS], samplers[SCOUTS:]), shares[:-1], shares[1:], strict=True):
-        if part and (not islands or (any(island.nearest <= HOPELESS for island in islands) and not enough(islands, settings))):
-            islands += run_islands(targets, part, settings, seed, FULL, _within(progress, start, stop))
-    return islands
+    """Islands over all readings of one design, its scouts and others up to `count`, after as many rounds as make their tables enough."""
+    shares = [max(count - len(scouts), 0) / count * COOLED, 1.0]
+    others = samplers_of(problems, count)[len(scouts) :]
+    late = started(targets, others, settings, seed, _within(progress, 0.0, shares[0]))
+    running = [*scouts, *late]
+    go_on(targets, late, settings, _within(progress, shares[0], shares[0]))
+    for number in range(1, settings.rounds):
+        if enough([island.island for island in running], settings):
+            break
+        places = (shares[0] + (1.0 - shares[0]) * place / (settings.rounds - 1) for place in (number - 1, number))
+        go_on(targets, running, settings, _within(progress, *places))
+    return same_evidence([island.island for island in running])
+
+
+def same_evidence(islands: list[Island]) -> list[Island]:
+    """Islands of one design with their mean evidence: their ladders sample one posterior, so that each counts the same, and what they say of its
+    evidence differs by the error of that alone (`own_evidence`).
+    """
+    own = np.array([island.log_evidence for island in islands])
+    mean = float(np.logaddexp.reduce(own) - np.log(max(len(arrived(islands)), 1)))
+    return [
+        dataclasses.replace(island, log_evidence=mean if island.arrived else -np.inf, own_evidence=island.log_evidence)
+        for island in islands
+    ]
 
 
 def enough(islands: list[Island], settings: ReconstructionSettings) -> bool:
-    """Whether islands' tables are worth `settings.enough` for each that is asked for: the effective number by their spread, times the effective
-    share of the islands by their evidence, at the lower `SURE` limit of what that many islands' variance says of its own.
+    """Whether islands' tables are worth `settings.enough` for each that is asked for: the effective number by their spread, at the lower `SURE` limit
+    of what that many islands' variance says of its own.
     """
     found = arrived(islands)
     if settings.enough == 0 or len(found) < max(len(islands), LEAST_ISLANDS):
         return False
-    logs = np.array([island.log_evidence for island in found])
-    free, share = len(found) - 1, effective(np.exp(logs - logs.max())) / len(found)
-    known = stats.chi2.ppf(1.0 - SURE, free) / free
-    return bool(effective_tables(found) * share * known >= settings.enough * settings.n_tables)
+    known = stats.chi2.ppf(1.0 - SURE, len(found) - 1) / (len(found) - 1)
+    return bool(effective_tables(found) * known >= settings.enough * settings.n_tables)
 
 
 def closest_part(reading: Reading, islands: list[Island]) -> Island:

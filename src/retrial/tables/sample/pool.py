@@ -36,7 +36,13 @@ def all_results(
     tried = with_shares([reading_result(targets, reading, parts[reading], structure[reading.design]) for reading in readings])
     sampled = [reading for reading in readings if reading not in pilots]
     logs = [[part.log_evidence + structure[reading.design] for part in parts[reading]] for reading in sampled]
-    errors = dict(zip(sampled, share_errors(logs, [reading.design for reading in sampled]), strict=True))
+    within = share_errors(logs, [reading.design for reading in sampled])
+    between = design_errors(islands, structure)
+    shares = {result.reading: result.share for result in tried}
+    errors = {
+        reading: np.hypot(error, shares[reading] * between[reading.design])
+        for reading, error in zip(sampled, within, strict=True)
+    }
     results = [dataclasses.replace(result, share_se=float(errors.get(result.reading, np.nan))) for result in tried]
     return tuple(sorted([*results, *impossible], key=lambda result: -result.share))
 
@@ -128,7 +134,7 @@ def reading_result(targets: Targets, reading: Reading, parts: list[Island], log_
         base,
         miss=0.0,
         log_evidence=float(logs.max() + np.log(relative.mean())) + log_structure,
-        log_evidence_se=evidence_error(logs),
+        log_evidence_se=evidence_error(np.array([part.alone for part in parts])),
         chains_arrived=sum(len(part.d) for part in arrived),
         unique_tables=sum(len(distinct(part)) for part in arrived),
         unique_ancestors=sum(len(np.unique(part.ancestor)) for part in arrived),
@@ -173,6 +179,27 @@ def share_errors(logs: Sequence[Sequence[float]], designs: Sequence[DesignReadin
         shares = np.divide(left, total, out=np.full_like(left, np.nan), where=total > 0)
         variances += (n_islands - 1) / n_islands * ((shares - shares.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
     return np.sqrt(variances)
+
+
+def design_errors(islands: list[Island], structure: dict[DesignReading | None, float]) -> dict[DesignReading | None, float]:
+    """Relative standard error of each design's share that comes from the error of the designs' evidences, which islands of one design count
+    alike hide: (1 - share) √(σ² + σ'²) of the log evidences of this design and of the others together.
+    """
+    logs, errors = {}, {}
+    for design in structure:
+        own = np.array([island.alone for island in islands if island.readings[0].design is design])
+        logs[design] = float(logsumexp(own) - np.log(len(own))) + structure[design] if np.isfinite(own).any() else -np.inf
+        errors[design] = np.nan_to_num(evidence_error(own)) if np.isfinite(own).any() else 0.0
+    top = max(logs.values(), default=0.0)
+    weights = {design: np.exp(log - top) if np.isfinite(top) else 0.0 for design, log in logs.items()}
+    total = sum(weights.values())
+    found = {}
+    for design, weight in weights.items():
+        others = [other for other in weights if other is not design and weights[other] > 0.0]
+        left = total - weight
+        spread = sum((weights[other] / left * errors[other]) ** 2 for other in others) if left > 0.0 else 0.0
+        found[design] = float(left / total * np.sqrt(errors[design] ** 2 + spread)) if total > 0.0 else 0.0
+    return found
 
 
 def effective_tables(islands: list[Island]) -> float:

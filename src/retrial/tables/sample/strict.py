@@ -170,11 +170,18 @@ def strict_population(
     problem = build_problem(targets, reading, settings.prior)
     key = np.random.SeedSequence(seed, spawn_key=(STRICT, *reading.codes, number))
     problem.real[0, MEDIAN_SE:BETA] = strict.real[0, MEDIAN_SE:BETA]
-    proposals = settings.proposals_for(targets.n_control + targets.n_experimental)
+    proposals = settings.level_proposals
     slow = int(SLOWER * proposals)
     usual = sizes_of(targets, problem, settings)
     sizes = replace(
-        usual, particles=POPULATION, proposals=slow, most=slow, target=slow, share=SHARE, last_temperature=LAST_TEMPERATURE
+        usual,
+        particles=POPULATION,
+        proposals=slow,
+        most=slow,
+        target=slow,
+        share=SHARE,
+        last_temperature=LAST_TEMPERATURE,
+        sweeps=0,
     )
     population, log_evidence, _ = run(problem, first_table(targets), sizes, key, tick)
     if not np.isfinite(log_evidence):

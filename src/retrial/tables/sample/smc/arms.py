@@ -35,6 +35,12 @@ from retrial.tables.sample.smc.weights import drawn_places, effective, largest_s
 
 POOL, CURVE_POOL, CURVE_POOLS = 6, 3, 8
 """Tables drawn forward per particle; with a curve, and in how many pools."""
+NEAR_DRAWS, ENTRIES_KEPT, CELLS_AT_ONCE = 20_000, 2_500_000, 4_000_000
+"""Tables drawn forward to choose those near agreement from: a draw costs as little as a few proposals. Fewer where their entries, or in one pool the
+cells of their grids, would be more than these.
+"""
+EVENTS_FIRST = 10
+"""Draws per particle that the tilt against a wrong number of events leaves effective, for agreement to choose from."""
 EXACT = 0.2
 """Share of an arm's particles with the printed number of events at which the others are let go."""
 AGREEING = 0.5
@@ -56,14 +62,16 @@ def start_arm(
     share: float,
     last_temperature: float,
     tick: Callable[[float], None],
+    near: bool = False,
 ) -> float:
-    """Fill one arm: draws of the tilted prior, readings in turn, each of which then walks on by itself for `n_burn_in` proposals.
+    """Fill one arm: draws of the tilted prior, or, `near`, of many those near agreement, readings in turn, each of which then walks on by itself
+    for `n_burn_in` proposals.
 
     Where none can be drawn forward: one long walk, unless the arm is held on its curve. Returns the log of how probable it is that an arm has
     the printed numbers at risk, curve (where it is held there), extremes and events, tilted; -inf where none was drawn.
     """
     population.reading[:, arm] = readings[np.arange(population.size) % readings.size]
-    log_mass = draw_arm(population, first, arm, last_temperature)
+    log_mass = draw_arm(population, first, arm, last_temperature, near)
     if log_mass > -np.inf:
         log_mass += reach_events(population, arm, n_proposals, share, tick)
     if log_mass > -np.inf:
@@ -130,33 +138,36 @@ class Forward:
     log_mass: float
 
 
-def forward(population: Population, first_r: np.ndarray, arm: int) -> Forward | None:
+def forward(population: Population, first_r: np.ndarray, arm: int, near: bool = False) -> Forward | None:
     """Arms of the prior with what their problem holds; None where none arrived. A curve's are drawn in several pools, each by a filter of its
-    own, whose draws have few ancestors.
+    own, whose draws have few ancestors; many in as many as keeps each small.
     """
     problem, curve = population.problem, held_on_curve(population.problem)
-    pools = []
-    for _ in range(CURVE_POOLS if curve else 1):
+    n_draws, n_pools = POOL * population.size, 1
+    if curve:
+        n_draws, n_pools = CURVE_POOL * population.size, CURVE_POOLS
+    elif near:
+        n_draws = max(n_draws, min(NEAR_DRAWS, ENTRIES_KEPT // population.t.shape[2]))
+        n_pools = -(-n_draws // max(1, CELLS_AT_ONCE // first_r.shape[1]))
+        n_draws = -(-n_draws // n_pools)
+    parts = []
+    for _ in range(n_pools):
         population.pause()
-        if curve:
-            pool = arm_pool_on_curve(problem, first_r, arm, CURVE_POOL * population.size, population.state)
-        else:
-            pool = arm_pool(problem, first_r, arm, POOL * population.size, population.state)
+        pool = (arm_pool_on_curve if curve else arm_pool)(problem, first_r, arm, n_draws, population.state)
         if pool.weights.size:
-            pools.append(pool)
-    if not pools:
+            ends, events = ends_of(problem, pool.r, arm), pool.d.sum(axis=1)
+            parts.append((entries_of(population, pool.d, pool.r, arm), ends, events, pool.hazards, pool.weights, pool.log_mass))
+    if not parts:
         return None
-    logs = np.array([pool.log_mass for pool in pools])
-    of_pools = np.exp(logs - logs.max()) * len(pools) / np.exp(logs - logs.max()).sum()
-    n_pools = CURVE_POOLS if curve else 1
-    log_mass = float(logs.max() + np.log(np.exp(logs - logs.max()).sum() / n_pools))
-    entries = [entries_of(population, pool.d, pool.r, arm) for pool in pools]
+    entries, every_ends, events, hazards, weights, masses = zip(*parts, strict=True)
+    logs = np.array(masses)
+    relative = np.exp(logs - logs.max())
+    log_mass = float(logs.max() + np.log(relative.sum() / n_pools))
     t, d, c, m = (np.concatenate(arrays) for arrays in zip(*entries, strict=True))
-    ends = np.concatenate([ends_of(problem, pool.r, arm) for pool in pools], axis=2)
-    weights = np.concatenate([share * pool.weights for share, pool in zip(of_pools, pools, strict=True)])
-    hazards, events = np.concatenate([pool.hazards for pool in pools]), np.concatenate([pool.d.sum(axis=1) for pool in pools])
-    reading = np.resize(population.reading[:, arm], len(events))
-    return Forward(t, d, c, m, hazards, reading, events, ends, weights, log_mass)
+    counted = np.concatenate(events)
+    weighed = np.concatenate([share * own for share, own in zip(relative * len(parts) / relative.sum(), weights, strict=True)])
+    reading = np.resize(population.reading[:, arm], len(counted))
+    return Forward(t, d, c, m, np.concatenate(hazards), reading, counted, np.concatenate(every_ends, axis=2), weighed, log_mass)
 
 
 def entries_of(population: Population, d: np.ndarray, r: np.ndarray, arm: int) -> tuple[np.ndarray, ...]:
@@ -181,11 +192,13 @@ def ends_of(problem: Problem, r: np.ndarray, arm: int) -> np.ndarray:
     return found
 
 
-def draw_arm(population: Population, first: tuple[np.ndarray, np.ndarray], arm: int, last_temperature: float) -> float:
-    """Fill one arm from tables drawn forward with what its problem holds and its printed extremes, and choose its `tilt` and, held on its curve,
-    its temperature; returns the log of how probable those are, -inf, with nothing of use in it, where none arrived.
+def draw_arm(
+    population: Population, first: tuple[np.ndarray, np.ndarray], arm: int, last_temperature: float, near: bool = False
+) -> float:
+    """Fill one arm from tables drawn forward with what its problem holds and its printed extremes, and choose its `tilt` and, held on its curve or
+    drawn `near` agreement, its temperature; returns the log of how probable those are, -inf, with nothing of use in it, where none arrived.
     """
-    problem, tilt, drawn = population.problem, population.tilt[arm], forward(population, first[1], arm)
+    problem, tilt, drawn = population.problem, population.tilt[arm], forward(population, first[1], arm, near)
     if drawn is None:
         return -np.inf
     weights, log_mass = drawn.weights * drawn.ends[:, 0].all(axis=0), drawn.log_mass
@@ -201,10 +214,11 @@ def draw_arm(population: Population, first: tuple[np.ndarray, np.ndarray], arm: 
         tilt[5] = first[0][arm].sum()
         miss = np.abs(drawn.events - tilt[5])
         above = miss - miss[weights > 0].min()
-        tilt[4] = step_within(weights, above, population.size, MOST_TILT)
+        tilt[4] = step_within(weights, above, population.size * (EVENTS_FIRST if near else 1), MOST_TILT)
         weights = weights * np.exp(-tilt[4] * above)
         log_mass -= tilt[4] * (miss - above)[0]
-    if held_on_curve(problem):
+    cooled = near or held_on_curve(problem)
+    if cooled:
         energy = np.zeros((len(weights), N_ENERGIES))
         both = np.repeat(drawn.reading[:, None], 2, axis=1)
         energies_all(problem, both, population.n, drawn.t, drawn.d, drawn.c, drawn.m, population.slots, arm, energy)
@@ -218,7 +232,7 @@ def draw_arm(population: Population, first: tuple[np.ndarray, np.ndarray], arm: 
     for array, source in ((population.t, drawn.t), (population.d, drawn.d), (population.c, drawn.c), (population.m, drawn.m)):
         array[:, arm] = source[places, arm]
     population.hazards[:, :, arm], population.reading[:, arm] = drawn.hazards[places], drawn.reading[places]
-    if held_on_curve(problem):
+    if cooled:
         population.energy[:, arm] = energy[places, arm]
     return float(log_mass + np.log(weights.mean()))
 

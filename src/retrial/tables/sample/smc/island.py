@@ -19,54 +19,29 @@ All that takes time is compiled (`kernel`), in calls of about a second, between 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.problem import CURVE_SCALE, SCALARS, Problem
-from retrial.tables.kernel.walk import AT_TARGET, COUPLED, JOINT, N_ENERGIES, TOTAL
-from retrial.tables.sample.smc.arms import MAX_LEVELS, on_curve, one_long_walk, reach_total, start_arm
+from retrial.tables.kernel.walk import AT_TARGET, COUPLED, JOINT, N_ENERGIES
+from retrial.tables.sample.smc.arms import on_curve, one_long_walk, reach_total, start_arm
+from retrial.tables.sample.smc.cooling import BETWEEN, LOOKS, Sizes, Tick, anneal, couple, harvest, warm
+from retrial.tables.sample.smc.exchange import Ladders, Rung, rung_of
 from retrial.tables.sample.smc.pairs import Classes, Rules, draw_pairs, join, pair_mass
 from retrial.tables.sample.smc.population import Population
-from retrial.tables.sample.smc.weights import effective, largest_step, resample
+from retrial.tables.sample.smc.weights import resample
 
-HARVEST = 0.1
-"""Share of particles in agreement at which the temperature stays: lower, and visits are rare; higher, and walks freeze."""
-LOOKS, BETWEEN = 20, 4
-"""Looks at every particle there, and how many of them fit into one level's proposals."""
-ACCEPTED = 0.1
-"""Share of proposals taken that a level's number of proposals is made for."""
+COOLING = 0.4
+"""Share of the work that is done when the population has cooled, about, where ladders follow."""
 ARMS_WORK, PAIRS_WORK, LEVELS_WORK = 0.35, 0.4, 0.75
 """Shares of the work done when the arms are there, when they are coupled, and when the pairs have cooled, about: for the progress bar."""
-HELD = 4
-"""Arms held on their curves per particle: a walk hardly leads from one to another, so that pairs are chosen among many."""
-FEWER_TO_COUPLE = 3
-"""Part of a level's proposals between two steps of the arms' coupling, which is about hazards alone."""
-USUAL_LEVELS = 15
-"""Levels that a stage has, about."""
-
-Tick = Callable[[float], None]
-"""Told the share of the work that is done; raises to stop it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """How much work an island does.
-
-    particles, burn_in (proposals of each from the prior), proposals a level (`most` where few are taken), target (proposals at the
-    target itself), share (effective sample size that a level keeps), last_temperature (inverse, at which it is given up)
-    """
-
-    particles: int
-    burn_in: int
-    proposals: int
-    most: int
-    target: int
-    share: float
-    last_temperature: float
+HELD, NEAR = 4, 2
+"""Arms held on their curves per particle: a walk hardly leads from one to another, so that pairs are chosen among many; and arms chosen near
+agreement.
+"""
 
 
 class Found(NamedTuple):
@@ -88,36 +63,82 @@ class Found(NamedTuple):
     log_structure: float
 
 
-class Annealed(NamedTuple):
-    """Log evidence of what was annealed, and the proposals a particle made at the last level."""
-
-    log_evidence: float
-    proposals: int
-
-
 def run_island(
     problem: Problem, first: tuple[np.ndarray, np.ndarray], sizes: Sizes, key: np.random.SeedSequence, tick: Tick = lambda _: None
 ) -> Found:
-    """Run one island from a first table (3, T) and (3, T + 1) with the printed structure; the same key gives the same particles."""
-    population, log_evidence, log_structure = run(problem, first, sizes, key, tick)
-    temperature, acceptance = float(population.cold[JOINT]), 0.0
-    if np.isfinite(log_evidence):
-        population.cold[:N_ENERGIES] = AT_TARGET
-        taken = population.walk(np.arange(len(problem.whole)), BOTH, sizes.target)
-        acceptance = taken / max(1, sizes.target * population.size)
-    fewer = int(np.argmin([len(np.unique(population.ancestor[:, arm])) for arm in range(2)]))
-    return Found(
-        population.reading[:, 0].copy(),
-        *population.tables(),
-        population.hazards,
-        population.energy,
-        population.ancestor[:, fewer].copy(),
-        log_evidence,
-        temperature,
-        acceptance,
-        population.proposals,
-        log_structure,
-    )
+    """Run one island from a first table (3, T) and (3, T + 1) with the printed structure, one round of ladders where it has any; the same key
+    gives the same particles.
+    """
+    running = Running(problem, first, sizes, key, Part(tick, 0.0, COOLING if sizes.sweeps else 1.0))
+    if running.ladders is not None:
+        running.go(Part(tick, COOLING, 1.0 - COOLING))
+    return running.found()
+
+
+class Running:
+    """An island that has cooled and can go on for as many rounds as are asked for."""
+
+    def __init__(
+        self, problem: Problem, first: tuple[np.ndarray, np.ndarray], sizes: Sizes, key: np.random.SeedSequence, tick: Tick
+    ) -> None:
+        self.sizes, self.everything = sizes, np.arange(len(problem.whole))
+        self.ladders: Ladders | None = None
+        if sizes.sweeps:
+            cooled = cool(problem, first, sizes, key, Told(tick))
+            self.population, self.log_evidence, self.log_structure = cooled.population, cooled.log_warmest, cooled.log_structure
+            if cooled.rungs:
+                self.ladders = Ladders.of(cooled.warmer, cooled.rungs)
+        else:
+            self.population, self.log_evidence, self.log_structure = run(problem, first, sizes, key, tick)
+
+    def go(self, tick: Tick) -> None:
+        """One more round, where there are ladders."""
+        if self.ladders is not None:
+            told = Told(tick)
+            self.ladders.population.pause = self.ladders.draws.pause = told.again
+            self.ladders.go(self.everything, self.sizes.sweeps, told)
+
+    def found(self) -> Found:
+        """What it has found so far."""
+        p, acceptance, log_evidence, ladders = self.population, 0.0, self.log_evidence, self.ladders
+        temperature, proposals = float(p.cold[JOINT]), p.proposals
+        if ladders is not None:
+            temperature, proposals = float(ladders.cold[-1, JOINT]), proposals + ladders.population.proposals
+            if ladders.arrived:
+                p, acceptance = ladders.found(self.everything, self.sizes.target)
+                log_evidence += ladders.log_ratio()
+            else:
+                p, log_evidence = ladders.population, -np.inf
+        elif np.isfinite(log_evidence):
+            p.cold[:N_ENERGIES] = AT_TARGET
+            acceptance = p.walk(self.everything, BOTH, self.sizes.target) / max(1, self.sizes.target * p.size)
+        fewer = int(np.argmin([len(np.unique(p.ancestor[:, arm])) for arm in range(2)]))
+        return Found(
+            p.reading[:, 0].copy(),
+            *p.tables(),
+            p.hazards,
+            p.energy,
+            p.ancestor[:, fewer].copy(),
+            log_evidence,
+            temperature,
+            acceptance,
+            proposals,
+            self.log_structure,
+        )
+
+
+class Cooled(NamedTuple):
+    """A population that has cooled as far as it still moves: log evidence of its temperatures, -inf where arms could not be paired; log of how
+    probable the structure is; its levels from the pairs' first on, warmest first, the evidence of that, and the proposals of the last.
+    """
+
+    population: Population
+    log_evidence: float
+    log_structure: float
+    rungs: list[Rung]
+    warmer: list[Rung]
+    log_warmest: float
+    n_last: int
 
 
 def run(
@@ -125,18 +146,31 @@ def run(
 ) -> tuple[Population, float, float]:
     """A population of tables in agreement, their log evidence (where none arrived -inf, and what came closest) and that of their structure."""
     told = Told(tick)
+    population, log_evidence, log_structure, *_, n_last = cool(problem, first, sizes, key, told)
+    if not np.isfinite(log_evidence):
+        return population, -np.inf, log_structure
+    everything = np.arange(len(problem.whole))
+    visits = harvest(population, everything, max(1, n_last // BETWEEN), Part(told, LEVELS_WORK, 1.0 - LEVELS_WORK))
+    if not visits.any():
+        return population, -np.inf, log_structure
+    population.take(resample(visits, population.random.random()), BOTH)
+    return population, log_evidence + float(np.log(visits.mean() / LOOKS)), log_structure
+
+
+def cool(problem: Problem, first: tuple[np.ndarray, np.ndarray], sizes: Sizes, key: np.random.SeedSequence, told: Told) -> Cooled:
+    """Arms of the prior brought to what is printed about each, paired, coupled and cooled together."""
     population, rules, log_evidence = (
         Population.empty(problem, first[1], sizes.particles, key, told.again),
         Rules.of(problem),
         0.0,
     )
-    prior_mass, log_mass = arms_of_prior(population, first, rules, sizes, told)
+    prior_mass, log_mass = arms_of_prior(population, first, rules, replace(sizes, burn_in=0), told)
     log_structure = log_mass + float(np.log(prior_mass / sizes.particles**2)) if np.isfinite(log_mass) else np.nan
-    if problem.real[0, SCALARS, CURVE_SCALE] > 0.0 and np.isfinite(log_mass):
-        held = arms_on_curve(population, first, rules, sizes, told)
-        if held is not None:
-            population = held.population
-            log_evidence = held.log_mass - log_mass
+    if np.isfinite(log_mass):
+        nearer = nearer_arms(population, first, rules, sizes, told)
+        if nearer is not None:
+            population = nearer.population
+            log_evidence = nearer.log_mass - log_mass
     for arm in range(2):
         population.look(arm)
         part = Part(told, ARMS_WORK * (arm + 1) / 3, ARMS_WORK / 3)
@@ -147,21 +181,22 @@ def run(
     mass = pair_mass(population, control, experimental, total)
     if not mass.any():
         population.energy[:, JOINT] += 1.0  # arms that cannot be paired are no table in agreement
-        return population, -np.inf, log_structure
+        return Cooled(population, -np.inf, log_structure, [], [], -np.inf, 0)
     pairs = (population.size / sizes.particles) ** 2
     log_evidence += float(np.log(mass.sum() / pairs * len(rules.first) / prior_mass))
     population.tilt[:, [0, 1, 4]] = 0.0
     log_evidence += join(population, rules, (control, experimental), mass, sizes.particles, sizes.share, sizes.last_temperature)
     log_evidence += float(np.log(rules.readings.size / len(problem.whole)))
-    everything = np.arange(len(problem.whole))
+    everything, rungs, warmer = np.arange(len(problem.whole)), [], []
     log_evidence += couple(population, everything, sizes, Part(told, ARMS_WORK, PAIRS_WORK - ARMS_WORK))
-    annealed = anneal(population, everything, BOTH, sizes, Part(told, PAIRS_WORK, LEVELS_WORK - PAIRS_WORK))
-    visits = harvest(population, everything, max(1, annealed.proposals // BETWEEN), Part(told, LEVELS_WORK, 1.0 - LEVELS_WORK))
-    if not visits.any():
-        return population, -np.inf, log_structure
-    population.take(resample(visits, population.random.random()), BOTH)
-    log_evidence += annealed.log_evidence + float(np.log(visits.mean() / LOOKS))
-    return population, log_evidence, log_structure
+    if sizes.sweeps:
+        population.walk(everything, BOTH, sizes.proposals)
+        rungs.append(rung_of(population))
+        warmer = warm(population.part(np.arange(population.size)), everything, sizes)
+    annealed = anneal(population, everything, BOTH, sizes, Part(told, PAIRS_WORK, LEVELS_WORK - PAIRS_WORK), rungs)
+    return Cooled(
+        population, log_evidence + annealed.log_evidence, log_structure, rungs, warmer, log_evidence, annealed.proposals
+    )
 
 
 def prior_pairs(problem: Problem, first: tuple[np.ndarray, np.ndarray], sizes: Sizes, key: np.random.SeedSequence) -> Population:
@@ -221,123 +256,34 @@ def arms_of_prior(
     return max(float(pair_mass(population, control, experimental, int(first[0][2].sum())).sum()), 1.0), log_mass
 
 
-def fill_arms(population: Population, first: tuple[np.ndarray, np.ndarray], rules: Rules, sizes: Sizes, tick: Tick) -> float:
+def fill_arms(
+    population: Population, first: tuple[np.ndarray, np.ndarray], rules: Rules, sizes: Sizes, tick: Tick, near: bool = False
+) -> float:
     """Both arms drawn forward; returns the log of how probable they are."""
     log_mass = 0.0
     for arm in range(2):
         tick(0.0)
         log_mass += start_arm(
-            population, first, arm, rules.first, sizes.burn_in, sizes.proposals, sizes.share, sizes.last_temperature, tick
+            population, first, arm, rules.first, sizes.burn_in, sizes.proposals, sizes.share, sizes.last_temperature, tick, near
         )
     return log_mass
 
 
-class Held(NamedTuple):
-    """Arms on their curves, and the log of how probable those are."""
+class Nearer(NamedTuple):
+    """Arms on their curves, or near agreement, and the log of how probable those are."""
 
     population: Population
     log_mass: float
 
 
-def arms_on_curve(
+def nearer_arms(
     population: Population, first: tuple[np.ndarray, np.ndarray], rules: Rules, sizes: Sizes, tick: Tick
-) -> Held | None:
-    """Arms that are drawn on their curves, and held there; None where none arrives. They go on with the population's random numbers."""
-    held = population.like(on_curve(population.problem), first[1], HELD * population.size)
-    log_mass = fill_arms(held, first, rules, sizes, tick)
-    return Held(held, log_mass) if np.isfinite(log_mass) else None
-
-
-def exponents(population: Population, step: float, scope: int) -> np.ndarray:
-    """(N,) exponents of the particles' weights when the temperature of what belongs to `scope` falls by `step`. For pairs what belongs to
-    both goes first; each arm follows from where it stands already.
+) -> Nearer | None:
+    """Arms that are drawn on their curves, where these are printed, and held there, else chosen from many draws; None where none arrives. They go
+    on with the population's random numbers.
     """
-    energy, cold = population.energy, population.cold
-    if scope != BOTH:
-        return np.asarray(step * energy[:, scope])
-    after = cold[JOINT] + step
-    return np.asarray(step * (energy[:, TOTAL] + energy[:, JOINT]) + energy[:, :2] @ (np.maximum(cold[:2], after) - cold[:2]))
-
-
-def anneal(population: Population, readings: np.ndarray, scope: int, sizes: Sizes, tick: Tick) -> Annealed:
-    """Cool what belongs to `scope` until `HARVEST` of the particles agree, or to the last temperature."""
-    cold, size = population.cold, population.size
-    log_evidence, proposals, place = 0.0, sizes.proposals, JOINT if scope == BOTH else scope
-    for level in range(MAX_LEVELS):
-        tick(level / USUAL_LEVELS)
-        energy = population.energy.sum(axis=1) if scope == BOTH else population.energy[:, scope]
-        if (energy == 0.0).sum() >= HARVEST * size or cold[place] >= sizes.last_temperature:
-            break
-        step = largest_step(lambda step: effective(np.exp(least(exponents(population, step, scope)))) > sizes.share * size)
-        step = min(step, sizes.last_temperature - cold[place])
-        log_evidence += weigh(population, exponents(population, step, scope), scope)
-        if scope == BOTH:
-            cold[TOTAL] += step
-            cold[JOINT] += step
-            cold[:2] = np.maximum(cold[:2], cold[JOINT])
-        else:
-            cold[scope] += step
-        taken = population.walk(readings, scope, proposals)
-        population.adapt()
-        wanted = sizes.proposals * ACCEPTED * proposals * size / max(taken, 1)
-        proposals = int(min(max(wanted, sizes.proposals / 2), sizes.most))
-    return Annealed(log_evidence, proposals)
-
-
-def least(exponent: np.ndarray) -> np.ndarray:
-    """Logarithms of weights, the largest 0."""
-    return np.asarray(exponent.min() - exponent)
-
-
-def couple(population: Population, readings: np.ndarray, sizes: Sizes, tick: Tick) -> float:
-    """Bring pairs from each arm's own prior to that of both arms, whose baseline they share; returns the log of the mean weights, -inf where
-    `MAX_LEVELS` steps were not enough.
-    """
-    log_evidence, cold = 0.0, population.cold
-    for _ in range(MAX_LEVELS):
-        if cold[COUPLED] == 1.0:
-            return log_evidence
-        tick(float(cold[COUPLED]))
-        energy = population.coupling()
-        left = 1.0 - cold[COUPLED]
-        step = step_that_keeps(sizes.share, energy)
-        log_evidence += weigh(population, min(step, left) * energy, BOTH)
-        cold[COUPLED] = 1.0 if step >= left else cold[COUPLED] + step
-        population.walk(readings, BOTH, max(1, sizes.proposals // FEWER_TO_COUPLE))
-        population.adapt()
-    return -np.inf
-
-
-def step_that_keeps(share: float, energy: np.ndarray) -> float:
-    """The step at which weights exp(-step · energy) keep a share of the particles effective."""
-    return largest_step(lambda step: effective(np.exp(least(step * energy))) > share * energy.size)
-
-
-def weigh(population: Population, exponent: np.ndarray, scope: int) -> float:
-    """Resample by weights exp(-exponent); returns the log of their mean."""
-    weights = np.exp(least(exponent))
-    population.take(resample(weights, population.random.random()), scope)
-    return float(np.log(weights.mean()) - exponent.min())
-
-
-def harvest(population: Population, readings: np.ndarray, n_between: int, tick: Tick) -> np.ndarray:
-    """Let every pair walk on at its temperatures, where it leaves agreement and comes back, and look at it `LOOKS` times.
-
-    A state in agreement that a walk at any temperature visits is a draw of the target. Each particle is replaced by one of its
-    visits, all as likely; returns their (N,) numbers.
-    """
-    visits = np.zeros(population.size)
-    arrays = (population.t, population.d, population.c, population.m, population.hazards, population.energy, population.reading)
-    kept = tuple(array.copy() for array in arrays)
-    for look in range(LOOKS):
-        tick(look / LOOKS)
-        if look > 0:
-            population.walk(readings, BOTH, n_between)
-        agrees = population.energy.sum(axis=1) == 0.0
-        visits += agrees
-        moved = np.flatnonzero(agrees & (population.random.random(population.size) * visits < 1.0))
-        for store, array in zip(kept, arrays, strict=True):
-            store[moved] = array[moved]
-    for store, array in zip(kept, arrays, strict=True):
-        array[:] = store
-    return visits
+    curve = population.problem.real[0, SCALARS, CURVE_SCALE] > 0.0
+    problem = on_curve(population.problem) if curve else population.problem
+    found = population.like(problem, first[1], (HELD if curve else NEAR) * population.size)
+    log_mass = fill_arms(found, first, rules, sizes if curve else replace(sizes, burn_in=0), tick, near=not curve)
+    return Nearer(found, log_mass) if np.isfinite(log_mass) else None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,8 @@ WIDE_AT_FIRST = 4
 """At first up to this part of an arm is drawn anew at once."""
 ENOUGH_TRIED, RARELY, OFTEN = 200, 0.1, 0.3
 """Proposals after which that is adapted, and shares of them taken below and above which it is halved and doubled."""
+OF_PARTICLES = ("t", "d", "c", "m", "hazards", "energy", "reading", "ancestor")
+"""Arrays with a row for every particle."""
 TILTS = 6
 """Columns of a tilt, see `kernel.prior.tilt_of`."""
 
@@ -103,6 +106,22 @@ class Population:
         other = Population.empty(problem, first_r, size, np.random.SeedSequence(0), self.pause)
         other.state, other.random = self.state, self.random
         return other
+
+    def part(self, rows: np.ndarray) -> Population:
+        """Copies of some particles, with a state of their own but the same random numbers."""
+        copies: dict[str, Any] = {name: getattr(self, name)[rows].copy() for name in OF_PARTICLES}
+        return replace(self, **copies, cold=self.cold.copy(), redraws=self.redraws.copy(), proposals=0)
+
+    @staticmethod
+    def joined(parts: list[Population]) -> Population:
+        """The particles of several populations of one problem, the temperatures those of the last."""
+        arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in OF_PARTICLES}
+        return replace(parts[-1], **arrays)
+
+    def put_copy(self, place: int, other: Population, row: int) -> None:
+        """Make one particle a copy of another population's."""
+        for name in OF_PARTICLES:
+            getattr(self, name)[place] = getattr(other, name)[row]
 
     def put(self, table: tuple[np.ndarray, np.ndarray], arms: tuple[int, ...] = (0, 1)) -> None:
         """Make the first particle's arms those of a table, (3, T) events and (3, T + 1) at risk, at the prior's mean."""
