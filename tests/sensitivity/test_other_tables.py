@@ -118,7 +118,7 @@ def test_choices_are_fitted_and_those_without_tables_are_failed_rows(tmp_path: P
     monkeypatch.setattr(other_tables, "likelihood_on", fitted)
     monkeypatch.setattr(other_tables, "endpoint_tables", lambda *_: Reconstructions([separate], [], []))
     monkeypatch.setattr(Stages, "run", lambda _self, _name, function, *arguments: function(*arguments))
-    run = run_config(multiverse=ASKED, reconstruction=settings, probes=Probes(choices_islands=2, choices_particles=40))
+    run = run_config(multiverse=ASKED, reconstruction=settings, probes=Probes(choices_islands=2, choices_rounds=1))
     used: Any = SimpleNamespace(endpoints={"toy": SimpleNamespace(reading="exact", recording_unit=None)})
     effects, whole = [effect("printed", -0.7, printed=True), effect("weibull", -0.65)], Reconstructions([item], [], [])
     blocks = [*blocks_of(effects, ASKED), *blocks_on_other_tables(run, used, effects, whole, {}, Stages(tmp_path))]
@@ -180,7 +180,7 @@ def test_a_study_end_to_end_has_rows_of_every_choice_and_does_none_twice(
         *("reconstruction.n_tables=12", "reconstruction.islands=3", "reconstruction.particles=40", "sampler.pooled_draws=2000"),
         *(
             "reconstruction.choices_islands=3",
-            "reconstruction.choices_particles=40",
+            "reconstruction.choices_rounds=1",
             "models.weibull.prior_sets=[flat,sceptical]",
         ),
         *("multiverse.prior_means=[0.8,1.0]", "multiverse.prior_sds=[0.355,10.0]", "multiverse.bias_ratios=[1.0]"),

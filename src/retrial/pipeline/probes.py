@@ -116,7 +116,7 @@ def _left_out(run: RunConfig, one: Sampled, names: tuple[str, ...]) -> pd.DataFr
 def _choices(run: RunConfig, one: Sampled) -> pd.DataFrame:
     """Our own choices made otherwise in turn, with small samplers."""
     settings = attained_settings(run.reconstruction, one.ensemble, run.probes.choices_islands)
-    settings = dataclasses.replace(settings, particles=run.probes.choices_particles)
+    settings = dataclasses.replace(settings, rounds=run.probes.choices_rounds)
     seed = integer_seed(run.seed, run.study_file.stem, one.targets.endpoint, "choices")
     with counter(f"choices behind the tables of {one.targets.endpoint}", PERCENT, "percent") as advance:
         shown = percent(advance)

@@ -80,7 +80,7 @@ def _choices(run: RunConfig, used: Study, item: EndpointTables, stages: Stages) 
     if item.targets is None or item.ensemble is None:
         return
     settings = attained_settings(run.reconstruction, item.ensemble, run.probes.choices_islands)
-    settings = dataclasses.replace(settings, particles=run.probes.choices_particles)
+    settings = dataclasses.replace(settings, rounds=run.probes.choices_rounds)
     seed = integer_seed(run.seed, run.study_file.stem, item.endpoint, "choices")
     for choice in combined(item.targets, settings, together=run.multiverse.tables_together):
         log.info("%s: tables under another choice: %s", item.endpoint, choice.name)

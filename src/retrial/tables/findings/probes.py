@@ -28,11 +28,11 @@ class Probes:
     compare_strict         whether to make tables that carry every printed digit, and to compare answers with those of the others
     strict_tables          how many of them an endpoint
     choices                whether to make our own choices otherwise in turn: assumed numbers, eligibility, prior of the tables
-    choices_islands, choices_particles  independent samplers of each of these, and tables of each
+    choices_islands, choices_rounds  independent samplers of each of these, and rounds of theirs at most
     """
 
     MOST: ClassVar[Mapping[str, float]] = MappingProxyType(
-        {"leave_one_out_islands": 1e4, "strict_tables": 1e5, "choices_islands": 1e4, "choices_particles": 1e6}
+        {"leave_one_out_islands": 1e4, "strict_tables": 1e5, "choices_islands": 1e4, "choices_rounds": 1e6}
     )
 
     leave_one_out: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class Probes:
     strict_tables: int = 30
     choices: bool = True
     choices_islands: int = 4
-    choices_particles: int = 100
+    choices_rounds: int = 2
 
 
 def plain_probes(raw: Mapping[str, Any]) -> dict[str, Any]:

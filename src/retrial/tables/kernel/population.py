@@ -1,16 +1,20 @@
-"""What the sampler does to every particle of a population (compiled): walks, energies, energies of pairs of arms, entries of drawn tables."""
+"""What the sampler does to every particle of a population (compiled): walks, exchanges between temperatures, energies, energies of pairs of arms,
+entries of drawn tables.
+"""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from retrial.tables.kernel.compiled import compiled
+from retrial.tables.kernel.compiled import compiled, uniform
 from retrial.tables.kernel.energy import N_ESTIMATORS, N_PARTS, group_energy, joint_parts
 from retrial.tables.kernel.entries import Arms, columns_for, from_table, joint_columns, room_like, to_table
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.prior import coupling_of, move_hazards, move_runs
 from retrial.tables.kernel.problem import ESTIMATOR, TEST, Problem
-from retrial.tables.kernel.walk import TOTAL, energies, walk
+from retrial.tables.kernel.walk import N_ENERGIES, TOTAL, energies, walk
 
 NOT_A_READING = -1
 """Fills a row of readings."""
@@ -157,3 +161,63 @@ def to_tables(t: np.ndarray, dd: np.ndarray, cc: np.ndarray, m: np.ndarray, d: n
     """(N, 3, T) events and (N, 3, T + 1) at risk of control, experimental and both, from entries."""
     for i in range(t.shape[0]):
         to_table(t[i], dd[i], cc[i], m[i], d[i], r[i])
+
+
+@compiled
+def exchange(
+    problem: Problem,
+    readings: np.ndarray,
+    reading: np.ndarray,
+    n: np.ndarray,
+    t: np.ndarray,
+    d: np.ndarray,
+    c: np.ndarray,
+    m: np.ndarray,
+    slots: bool,
+    hazards: np.ndarray,
+    energy: np.ndarray,
+    cold: np.ndarray,
+    tilt: np.ndarray,
+    at: np.ndarray,
+    n_proposals: int,
+    n_sweeps: int,
+    redraws: np.ndarray,
+    swaps: np.ndarray,
+    state: np.ndarray,
+) -> None:
+    """`n_sweeps` times: every particle (first axis) makes `n_proposals` proposals at its rung's temperatures `cold` (L, 5), and then
+    neighbouring rungs of a ladder exchange their particles with probability
+
+        min(1, exp(Σ_g (b_g' - b_g) (E_g' - E_g)))      b, E temperatures of a rung and energies of its particle, ' those of the next
+
+    pairs of an even and an odd rung in turn. `at` (R, L) numbers the particle on each rung of each ladder; `redraws` (L, 4) as of a walk, of
+    each rung; `swaps` (2, L - 1) counts exchanges tried and made.
+    """
+    n_ladders, n_rungs = at.shape
+    for sweep in range(n_sweeps):
+        for ladder in range(n_ladders):
+            for rung in range(n_rungs):
+                i = at[ladder, rung]
+                arms = Arms(t[i], d[i], c[i], m[i], n, slots)
+                walk(
+                    problem,
+                    readings,
+                    reading[i, :1],
+                    arms,
+                    hazards[i],
+                    energy[i],
+                    cold[rung],
+                    tilt,
+                    BOTH,
+                    n_proposals,
+                    redraws[rung],
+                    state,
+                )
+            for rung in range(sweep % 2, n_rungs - 1, 2):
+                i, j, change = at[ladder, rung], at[ladder, rung + 1], 0.0
+                for g in range(N_ENERGIES):
+                    change += (cold[rung + 1, g] - cold[rung, g]) * (energy[j, g] - energy[i, g])
+                swaps[0, rung] += 1
+                if change >= 0.0 or math.log(1.0 - uniform(state)) <= change:
+                    at[ladder, rung], at[ladder, rung + 1] = j, i
+                    swaps[1, rung] += 1

@@ -2,7 +2,7 @@
 
 A population that is cooled makes one way down, on which few lineages survive, because at low temperatures the medians' places and the
 events' split between arms hardly move. So particles are kept from every level of that way, the levels become the rungs of ladders, and
-neighbours exchange their particles (`kernel.exchange`; Swendsen and Wang 1986, Phys. Rev. Lett. 57:2607; Geyer 1991): each particle goes up, is
+neighbours exchange their particles (`kernel.population`; Swendsen and Wang 1986, Phys. Rev. Lett. 57:2607; Geyer 1991): each particle goes up, is
 mixed, and comes down again, many times. A particle in agreement on any rung is a draw of the target. Ratios of evidence between rungs are
 those of Bennett (1976, J. Comput. Phys. 22:245).
 """
@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import log_expit
 
-from retrial.tables.kernel.exchange import exchange
 from retrial.tables.kernel.moves import BOTH
+from retrial.tables.kernel.population import exchange
 from retrial.tables.kernel.walk import AT_TARGET, COUPLED, N_ENERGIES, STRETCH
 from retrial.tables.sample.smc.population import Population
 
