@@ -16,7 +16,10 @@ from retrial.errors import DataError
 from retrial.store.artefacts import artefact_of
 from retrial.study.arms.many import MultiArmStudy
 
-SMALL = {"reconstruction": {"n_tables": 3, "islands": 2, "particles": 50, "choices": False}, "sampler": {"pooled_draws": 2000}}
+SMALL = {
+    "reconstruction": {"n_tables": 3, "islands": 2, "particles": 50, "rounds": 1, "choices": False},
+    "sampler": {"pooled_draws": 2000},
+}
 THREE = """
 title: Two doses against placebo
 randomised: true

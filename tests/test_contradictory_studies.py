@@ -52,7 +52,12 @@ def test_more_events_than_patients_is_refused(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_a_median_beyond_the_longest_time_is_said_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    small = ("reconstruction.islands=2", "reconstruction.particles=16", "+reconstruction.pilot_particles=8")
+    small = (
+        "reconstruction.islands=2",
+        "reconstruction.particles=16",
+        "reconstruction.rounds=1",
+        "+reconstruction.pilot_particles=8",
+    )
     asked = [f"study={study(tmp_path, MEDIAN)}", f"output_dir={tmp_path / 'out'}", "reconstruction.n_tables=4", *small]
     assert cli.run(["reconstruct", *asked]) == 0
     said = capsys.readouterr()

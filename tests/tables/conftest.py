@@ -15,6 +15,7 @@ QUICK = ReconstructionSettings(
     n_tables=12,
     islands=3,
     particles=96,
+    rounds=1,
     pilot_particles=8,
     share=0.8,
     ratios=(RatioReading.MANTEL_HAENSZEL, RatioReading.COX_BRESLOW),

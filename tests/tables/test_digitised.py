@@ -19,7 +19,7 @@ from retrial.tables.printed.from_study import targets_from_study
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.engine import reconstruct
 
-QUICK = ReconstructionSettings(n_tables=8, islands=2, particles=60, threads=1)
+QUICK = ReconstructionSettings(n_tables=8, islands=2, particles=60, rounds=1, threads=1)
 
 
 def written(folder: Path, *rows: str) -> Path:

@@ -15,6 +15,7 @@ from retrial.tables.printed.from_study import targets_from_study
 from retrial.tables.printed.readings import DesignReading, MedianReading, RatioReading, Reading, TestReading
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.engine import allotted, islands_of, reconstruct, scouts_of, screen
+from retrial.tables.sample.pool import design_errors, evidence_error
 from tests.tables.conftest import QUICK
 from tests.tables.toy import number, toy_targets
 
@@ -184,3 +185,19 @@ def test_samplers_go_where_scouts_find_evidence(
         for design, own in zip(DesignReading, logs, strict=True)
     }
     assert tuple(allotted(scouts, ReconstructionSettings(islands=8)).values()) == counts
+
+
+def test_error_of_the_designs_evidence_is_in_their_shares(os_ensemble: Ensemble) -> None:
+    """Islands that count alike hide it: relative error of one of two equal designs is (1 - 1/2) √(σ² + σ'²)."""
+    island = next(item for item in os_ensemble.pool if not item.pilot)
+    islands, errors = [], {}
+    for design, spread in zip(DesignReading, (0.1, 0.3), strict=True):
+        readings = tuple(dataclasses.replace(reading, design=design) for reading in island.readings)
+        own = np.array([-spread, 0.0, spread, 0.0])
+        own -= np.log(np.exp(own).mean())
+        errors[design] = evidence_error(own)
+        islands += [dataclasses.replace(island, readings=readings, log_evidence=0.0, own_evidence=float(log)) for log in own]
+    found = design_errors(islands, dict.fromkeys(DesignReading, 0.0))
+    expected = 0.5 * np.hypot(*errors.values())
+    assert list(found.values()) == pytest.approx([expected, expected])
+    assert design_errors(islands[:4], {DesignReading.AS_THEY_ARE: 0.0}) == {DesignReading.AS_THEY_ARE: 0.0}

@@ -14,7 +14,13 @@ from pathlib import Path
 from tests.torture.runs import Asked, Ended, contents, run_folders, stages, start, wrong_folders
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-TABLES = ("reconstruction.n_tables=4", "reconstruction.islands=2", "reconstruction.particles=60", "reconstruction.choices=false")
+TABLES = (
+    "reconstruction.n_tables=4",
+    "reconstruction.islands=2",
+    "reconstruction.particles=60",
+    "reconstruction.rounds=1",
+    "reconstruction.choices=false",
+)
 YAO = (*TABLES, "sampler.pooled_draws=2000")
 JOBLIB = ("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=1,2,3")
 FAST = ("sampler.pooled_draws=400", "sampler.tune=100", "sampler.min_draws=100")

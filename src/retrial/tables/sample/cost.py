@@ -15,5 +15,5 @@ SECONDS, SECONDS_PER_PATIENT = 1.0e-6, 5e-9
 def seconds_of(n_patients: int, settings: ReconstructionSettings) -> float:
     """CPU seconds of the tables of an endpoint with so many patients, to a factor of two or three; the fineness of its grid hardly matters."""
     cooling = settings.particles_for(n_patients) * LEVELS * settings.level_proposals
-    rounds = settings.rounds * sweeps_for(n_patients) * LADDERS * RUNGS * BETWEEN
+    rounds = settings.rounds * sweeps_for(n_patients, settings) * LADDERS * RUNGS * BETWEEN
     return settings.islands * (cooling + rounds) * (SECONDS + SECONDS_PER_PATIENT * n_patients)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from retrial.tables.ensemble import Island, ReconstructionSettings
+from retrial.tables.ensemble import PROPOSALS, Island, ReconstructionSettings
 from retrial.tables.kernel.prior import EVENT
 from retrial.tables.kernel.problem import CURVE_SCALE, SCALARS, Problem
 from retrial.tables.printed.readings import Reading
@@ -37,10 +37,12 @@ COLDER_FOR_CURVES = 5.0
 """A curve whose energy falls straight to 0 needs this multiple of the settings' last inverse temperature."""
 FULL_PER_PILOT = 2
 """A pilot only has to arrive: it makes this many times fewer proposals a level."""
+NEAR, PILOT_NEAR = 20_000, 2_000
+"""Arms drawn forward to choose those near agreement from: a draw costs as little as a few proposals."""
 LOOK_EVERY = 1.0
 """Seconds between looks at what the islands have done."""
 SWEEPS, OF_PATIENTS, MORE_THAN_PATIENTS = 600, 150, 60
-"""Sweeps of the ladders of an island in a round of few patients; with more of them as many as take the same time, 1 / (60 + n)."""
+"""Sweeps of the ladders of an island in a round of few patients and `PROPOSALS`; of more patients as many as take the same time, 1 / (60 + n)."""
 MOST_PROPOSALS = 2
 """A level makes at most this multiple of the settings' proposals where few are taken."""
 
@@ -129,9 +131,10 @@ def failed(future: Future[Any]) -> bool:
     return future.done() and future.exception() is not None
 
 
-def sweeps_for(n_patients: int) -> int:
-    """Sweeps of an island's ladders in a round."""
-    return max(1, SWEEPS * OF_PATIENTS // max(OF_PATIENTS, MORE_THAN_PATIENTS + n_patients))
+def sweeps_for(n_patients: int, settings: ReconstructionSettings) -> int:
+    """Sweeps of an island's ladders in a round, in proportion to the proposals of a level."""
+    few = OF_PATIENTS / max(OF_PATIENTS, MORE_THAN_PATIENTS + n_patients)
+    return max(1, round(SWEEPS * few * settings.level_proposals / PROPOSALS))
 
 
 def sizes_of(targets: Targets, problem: Problem, settings: ReconstructionSettings, *, pilot: bool = False) -> Sizes:
@@ -146,7 +149,8 @@ def sizes_of(targets: Targets, problem: Problem, settings: ReconstructionSetting
         settings.target_proposals * proposals,
         settings.pilot_share if pilot else settings.share,
         settings.last_temperature * (COLDER_FOR_CURVES if problem.real[0, SCALARS, CURVE_SCALE] > 0 else 1.0),
-        0 if pilot else sweeps_for(n_patients),
+        0 if pilot else sweeps_for(n_patients, settings),
+        PILOT_NEAR if pilot else NEAR,
     )
 
 

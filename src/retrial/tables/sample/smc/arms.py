@@ -35,10 +35,8 @@ from retrial.tables.sample.smc.weights import drawn_places, effective, largest_s
 
 POOL, CURVE_POOL, CURVE_POOLS = 6, 3, 8
 """Tables drawn forward per particle; with a curve, and in how many pools."""
-NEAR_DRAWS, ENTRIES_KEPT, CELLS_AT_ONCE = 20_000, 2_500_000, 4_000_000
-"""Tables drawn forward to choose those near agreement from: a draw costs as little as a few proposals. Fewer where their entries, or in one pool the
-cells of their grids, would be more than these.
-"""
+ENTRIES_KEPT, CELLS_DRAWN, CELLS_AT_ONCE = 2_500_000, 20_000_000, 4_000_000
+"""Most entries of the tables drawn forward to choose those near agreement from, most cells of their grids, and of those in one pool."""
 EVENTS_FIRST = 10
 """Draws per particle that the tilt against a wrong number of events leaves effective, for agreement to choose from."""
 EXACT = 0.2
@@ -62,9 +60,9 @@ def start_arm(
     share: float,
     last_temperature: float,
     tick: Callable[[float], None],
-    near: bool = False,
+    near: int = 0,
 ) -> float:
-    """Fill one arm: draws of the tilted prior, or, `near`, of many those near agreement, readings in turn, each of which then walks on by itself
+    """Fill one arm: draws of the tilted prior, or of `near` draws those near agreement, readings in turn, each of which then walks on by itself
     for `n_burn_in` proposals.
 
     Where none can be drawn forward: one long walk, unless the arm is held on its curve. Returns the log of how probable it is that an arm has
@@ -138,7 +136,7 @@ class Forward:
     log_mass: float
 
 
-def forward(population: Population, first_r: np.ndarray, arm: int, near: bool = False) -> Forward | None:
+def forward(population: Population, first_r: np.ndarray, arm: int, near: int = 0) -> Forward | None:
     """Arms of the prior with what their problem holds; None where none arrived. A curve's are drawn in several pools, each by a filter of its
     own, whose draws have few ancestors; many in as many as keeps each small.
     """
@@ -147,7 +145,7 @@ def forward(population: Population, first_r: np.ndarray, arm: int, near: bool = 
     if curve:
         n_draws, n_pools = CURVE_POOL * population.size, CURVE_POOLS
     elif near:
-        n_draws = max(n_draws, min(NEAR_DRAWS, ENTRIES_KEPT // population.t.shape[2]))
+        n_draws = max(n_draws, min(near, ENTRIES_KEPT // population.t.shape[2], CELLS_DRAWN // first_r.shape[1]))
         n_pools = -(-n_draws // max(1, CELLS_AT_ONCE // first_r.shape[1]))
         n_draws = -(-n_draws // n_pools)
     parts = []
@@ -193,10 +191,10 @@ def ends_of(problem: Problem, r: np.ndarray, arm: int) -> np.ndarray:
 
 
 def draw_arm(
-    population: Population, first: tuple[np.ndarray, np.ndarray], arm: int, last_temperature: float, near: bool = False
+    population: Population, first: tuple[np.ndarray, np.ndarray], arm: int, last_temperature: float, near: int = 0
 ) -> float:
     """Fill one arm from tables drawn forward with what its problem holds and its printed extremes, and choose its `tilt` and, held on its curve or
-    drawn `near` agreement, its temperature; returns the log of how probable those are, -inf, with nothing of use in it, where none arrived.
+    chosen of `near` draws, its temperature; returns the log of how probable those are, -inf, with nothing of use in it, where none arrived.
     """
     problem, tilt, drawn = population.problem, population.tilt[arm], forward(population, first[1], arm, near)
     if drawn is None:
@@ -217,7 +215,7 @@ def draw_arm(
         tilt[4] = step_within(weights, above, population.size * (EVENTS_FIRST if near else 1), MOST_TILT)
         weights = weights * np.exp(-tilt[4] * above)
         log_mass -= tilt[4] * (miss - above)[0]
-    cooled = near or held_on_curve(problem)
+    cooled = near > 0 or held_on_curve(problem)
     if cooled:
         energy = np.zeros((len(weights), N_ENERGIES))
         both = np.repeat(drawn.reading[:, None], 2, axis=1)

@@ -46,7 +46,7 @@ class Sizes:
 
     particles, burn_in (proposals of each from the prior), proposals a level (`most` where few are taken), target (proposals at the
     target itself), share (effective sample size that a level keeps), last_temperature (inverse, at which it is given up), sweeps of its
-    ladders in a round (0: the population that has cooled is harvested as it is)
+    ladders in a round (0: the population that has cooled is harvested as it is), near (arms drawn forward to choose those near agreement from)
     """
 
     particles: int
@@ -57,6 +57,7 @@ class Sizes:
     share: float
     last_temperature: float
     sweeps: int = 0
+    near: int = 2_000
 
 
 class Annealed(NamedTuple):

@@ -257,7 +257,7 @@ def arms_of_prior(
 
 
 def fill_arms(
-    population: Population, first: tuple[np.ndarray, np.ndarray], rules: Rules, sizes: Sizes, tick: Tick, near: bool = False
+    population: Population, first: tuple[np.ndarray, np.ndarray], rules: Rules, sizes: Sizes, tick: Tick, near: int = 0
 ) -> float:
     """Both arms drawn forward; returns the log of how probable they are."""
     log_mass = 0.0
@@ -285,5 +285,7 @@ def nearer_arms(
     curve = population.problem.real[0, SCALARS, CURVE_SCALE] > 0.0
     problem = on_curve(population.problem) if curve else population.problem
     found = population.like(problem, first[1], (HELD if curve else NEAR) * population.size)
-    log_mass = fill_arms(found, first, rules, sizes if curve else replace(sizes, burn_in=0), tick, near=not curve)
+    log_mass = fill_arms(
+        found, first, rules, sizes if curve else replace(sizes, burn_in=0), tick, near=0 if curve else sizes.near
+    )
     return Nearer(found, log_mass) if np.isfinite(log_mass) else None
