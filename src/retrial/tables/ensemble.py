@@ -86,8 +86,8 @@ class ReconstructionSettings:
     target_proposals: int = 2
     share: float = 0.8
     last_temperature: float = 30.0
-    pilot_particles: int = 64
-    pilot_share: float = 0.8
+    pilot_particles: int = 48
+    pilot_share: float = 0.7
     least_tables: int = 2
     threads: int = field(default=2, metadata={"in_key": False})
     relaxed: bool = False

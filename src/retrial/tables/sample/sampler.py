@@ -35,7 +35,7 @@ BURN_IN_PER_PATIENT, MANY_PATIENTS = 4, 400
 """Proposals per patient from one table of the prior to the next: at a third taken, every patient moves several times."""
 COLDER_FOR_CURVES = 5.0
 """A curve whose energy falls straight to 0 needs this multiple of the settings' last inverse temperature."""
-FULL_PER_PILOT = 2
+FULL_PER_PILOT = 3
 """A pilot only has to arrive: it makes this many times fewer proposals a level."""
 NEAR, PILOT_NEAR = 20_000, 2_000
 """Arms drawn forward to choose those near agreement from: a draw costs as little as a few proposals."""
