@@ -173,7 +173,7 @@ def _reading_check(targets: Targets, result: ReadingResult) -> Check:
         text = "impossible by arithmetic on the printed numbers"
     else:
         missed = misses(result.violated, result.miss)
-        text = f"not attained by {result.chains_started} chains; the closest table misses {missed}"
+        text = f"not attained by samplers with {result.chains_started} tables; the closest table misses {missed}"
     check = _check(targets, verdicts[result.status], text, reading=result.reading.name, note=result.reason)
     claim = f"{targets.endpoint}: the printed numbers under the reading {result.reading.name}"
     return dataclasses.replace(check, claim=claim, numbers=0)
