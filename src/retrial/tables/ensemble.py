@@ -161,8 +161,8 @@ class ReadingResult:
     software_share  joint share under the prior of the programs that the study file names
     miss          the closest table's largest distance from an agreement interval, in half-widths of it; 0 where attained
     violated      printed numbers that the closest table misses
-    islands, chains_started, proposals  samplers that had this reading among their hypotheses, the draws that they kept (tables that a pilot began with),
-                  proposals; chains_arrived: draws under it
+    islands, chains_started, proposals  samplers that had this reading among their hypotheses, draws that they kept (tables that a pilot began
+                  with), proposals; chains_arrived: draws under it
     effective_tables  effective sample size of the RMST difference, from the islands' spread; NaN with fewer than three
     """
 
@@ -190,8 +190,8 @@ class ReadingResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Island:
-    """What one island found: the readings it sampled (of one design), (N,) `which` of them each draw is of, (N, 2, T) events d and at risk r, (N, 2, P)
-    log event hazards per grid time, (N, 4) energies, (N,) ancestors (descents of its ladders; a pilot's first tables), and its summary (log
+    """What one island found: the readings it sampled (of one design), (N,) `which` of them each draw is of, (N, 2, T) events d and at risk r, (N, 2,
+    P) log event hazards per grid time, (N, 4) energies, (N,) ancestors (descents of its ladders; a pilot's first tables), and its summary (log
     evidence: of the readings' mean; log structure: of how probable the printed structure is under the prior where each arm has hazards of its own,
     NaN where nobody knows; started: draws, N or more; whether it is a pilot of its reading; own evidence: what it found itself, where islands that
     count alike have their mean as log evidence).

@@ -232,7 +232,7 @@ ARTEFACTS: dict[str, Artefact] = {
             joint_share, joint_share_se  the same given the numbers of all endpoints, and its standard error
             software_share          joint share under the prior of the programs that the study file names
             islands, chains_started, chains_arrived  independent samplers; draws that they kept in all, and under this reading
-            unique_tables, unique_ancestors, effective_tables  different tables among these, descents of the ladders that they came down on, effective sample size
+            unique_tables, unique_ancestors, effective_tables  different tables, descents of the ladders that left them, effective sample size
             acceptance, proposals   of the samplers
             miss, violated          of the closest table: tolerances missed by, and which printed numbers
             reason                  why it is impossible
