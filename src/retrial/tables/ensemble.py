@@ -79,7 +79,7 @@ class ReconstructionSettings:
     designs: tuple[DesignReading, ...] = tuple(DesignReading)
     effort: str = "standard"
     islands: int = None  # type: ignore[assignment]  # filled from the effort
-    enough: float = 0.3
+    enough: float = 0.5
     rounds: int = None  # type: ignore[assignment]  # filled from the effort
     particles: int | None = None
     proposals: int | None = None

@@ -126,7 +126,7 @@ def unsettled(ensemble: Ensemble) -> list[str]:
         return []
     return [
         f"not settled: the samplers differ, as if there were {spread / error**2:.0f} independent tables; take more of them"
-        " (reconstruction.islands, reconstruction.particles) or a coarser recording_unit"
+        " (reconstruction.rounds, reconstruction.islands) or a coarser recording_unit"
     ]
 
 
