@@ -119,7 +119,7 @@ def tables(size: tuple[int, int]) -> Row:
     """A whole reconstruction on one core under one reading: different tables in agreement a second."""
     n_times, n_patients = size
     reading = READINGS["one_step"]
-    settings = ReconstructionSettings(ratios=(RATIO,), tests=(TEST,), medians=(MEDIAN,), islands=2, particles=200, threads=1)
+    settings = ReconstructionSettings(ratios=(RATIO,), tests=(TEST,), medians=(MEDIAN,), islands=2, rounds=1, threads=1)
     targets = endpoint(n_times, n_patients, reading)
     start = time.perf_counter()
     ensemble = reconstruct(targets, settings, 1)

@@ -47,7 +47,7 @@ SETTINGS = ReconstructionSettings(
     ratios=(RatioReading.COX_EFRON, RatioReading.COX_BRESLOW),
     tests=(TestReading.LOG_RANK,),
     islands=3,
-    particles=250,
+    rounds=2,
     threads=1,
 )
 LEVEL = 0.95

@@ -39,6 +39,8 @@ FULL_PER_PILOT = 3
 """A pilot only has to arrive: it makes this many times fewer proposals a level."""
 NEAR, PILOT_NEAR = 20_000, 2_000
 """Arms drawn forward to choose those near agreement from: a draw costs as little as a few proposals."""
+HELD, PILOT_HELD = 4, 1
+"""Arms held on their curves per particle."""
 LOOK_EVERY = 1.0
 """Seconds between looks at what the islands have done."""
 SWEEPS, OF_PATIENTS, MORE_THAN_PATIENTS = 600, 150, 60
@@ -151,6 +153,7 @@ def sizes_of(targets: Targets, problem: Problem, settings: ReconstructionSetting
         settings.last_temperature * (COLDER_FOR_CURVES if problem.real[0, SCALARS, CURVE_SCALE] > 0 else 1.0),
         0 if pilot else sweeps_for(n_patients, settings),
         PILOT_NEAR if pilot else NEAR,
+        PILOT_HELD if pilot else HELD,
     )
 
 

@@ -33,7 +33,7 @@ from retrial.tables.kernel.walk import N_ENERGIES
 from retrial.tables.sample.smc.population import Population
 from retrial.tables.sample.smc.weights import drawn_places, effective, largest_step, resample
 
-POOL, CURVE_POOL, CURVE_POOLS = 6, 3, 8
+POOL, CURVE_POOL, CURVE_POOLS = 6, 30, 8
 """Tables drawn forward per particle; with a curve, and in how many pools."""
 ENTRIES_KEPT, CELLS_DRAWN, CELLS_AT_ONCE = 2_500_000, 20_000_000, 4_000_000
 """Most entries of the tables drawn forward to choose those near agreement from, most cells of their grids, and of those in one pool."""

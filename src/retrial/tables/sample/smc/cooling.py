@@ -46,7 +46,8 @@ class Sizes:
 
     particles, burn_in (proposals of each from the prior), proposals a level (`most` where few are taken), target (proposals at the
     target itself), share (effective sample size that a level keeps), last_temperature (inverse, at which it is given up), sweeps of its
-    ladders in a round (0: the population that has cooled is harvested as it is), near (arms drawn forward to choose those near agreement from)
+    ladders in a round (0: the population that has cooled is harvested as it is), near (arms drawn forward to choose those near agreement from), held
+    (arms on their curves per particle: a walk hardly leads from one to another, so that pairs are chosen among many)
     """
 
     particles: int
@@ -58,6 +59,7 @@ class Sizes:
     last_temperature: float
     sweeps: int = 0
     near: int = 2_000
+    held: int = 4
 
 
 class Annealed(NamedTuple):

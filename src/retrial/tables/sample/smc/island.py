@@ -38,10 +38,8 @@ COOLING = 0.4
 """Share of the work that is done when the population has cooled, about, where ladders follow."""
 ARMS_WORK, PAIRS_WORK, LEVELS_WORK = 0.35, 0.4, 0.75
 """Shares of the work done when the arms are there, when they are coupled, and when the pairs have cooled, about: for the progress bar."""
-HELD, NEAR = 4, 2
-"""Arms held on their curves per particle: a walk hardly leads from one to another, so that pairs are chosen among many; and arms chosen near
-agreement.
-"""
+NEAR = 2
+"""Arms chosen near agreement per particle."""
 
 
 class Found(NamedTuple):
@@ -284,7 +282,7 @@ def nearer_arms(
     """
     curve = population.problem.real[0, SCALARS, CURVE_SCALE] > 0.0
     problem = on_curve(population.problem) if curve else population.problem
-    found = population.like(problem, first[1], (HELD if curve else NEAR) * population.size)
+    found = population.like(problem, first[1], (sizes.held if curve else NEAR) * population.size)
     log_mass = fill_arms(
         found, first, rules, sizes if curve else replace(sizes, burn_in=0), tick, near=0 if curve else sizes.near
     )
