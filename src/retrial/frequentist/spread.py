@@ -101,11 +101,13 @@ def _summary(rows: list[Estimate], tables: int) -> list[Estimate]:
 
 
 def _median(values: np.ndarray) -> float:
-    """Median of numbers that may be infinite (a median not reached); of those that are numbers, NaN where none is."""
+    """Median of numbers that may be infinite (a median not reached); of those that are numbers, NaN where none is, or where it lies between -∞ and ∞."""
     known = np.sort(values[~np.isnan(values)])
     if known.size == 0:
         return NAN
     low, high = known[(known.size - 1) // 2], known[known.size // 2]
+    if np.isinf(low) and np.isinf(high):
+        return float(low) if low == high else NAN
     return float(low) if low == high else float((low + high) / 2)
 
 

@@ -33,8 +33,9 @@ from retrial.tables.kernel.walk import N_ENERGIES
 from retrial.tables.sample.smc.population import Population
 from retrial.tables.sample.smc.weights import drawn_places, effective, largest_step, resample
 
-POOL, CURVE_POOL, CURVE_POOLS = 6, 30, 8
-"""Tables drawn forward per particle; with a curve, and in how many pools."""
+POOL, CURVE_POOL, CURVE_POOLS, CURVE_PART = 6, 3, 8, 4
+"""Tables drawn forward per particle; with a curve, and in how many pools; and these, as a part of those that arms near agreement are chosen from.
+"""
 ENTRIES_KEPT, CELLS_DRAWN, CELLS_AT_ONCE = 2_500_000, 20_000_000, 4_000_000
 """Most entries of the tables drawn forward to choose those near agreement from, most cells of their grids, and of those in one pool."""
 EVENTS_FIRST = 10
@@ -143,7 +144,7 @@ def forward(population: Population, first_r: np.ndarray, arm: int, near: int = 0
     problem, curve = population.problem, held_on_curve(population.problem)
     n_draws, n_pools = POOL * population.size, 1
     if curve:
-        n_draws, n_pools = CURVE_POOL * population.size, CURVE_POOLS
+        n_draws, n_pools = max(CURVE_POOL * population.size, near // CURVE_PART), CURVE_POOLS
     elif near:
         n_draws = max(n_draws, min(near, ENTRIES_KEPT // population.t.shape[2], CELLS_DRAWN // first_r.shape[1]))
         n_pools = -(-n_draws // max(1, CELLS_AT_ONCE // first_r.shape[1]))
@@ -212,7 +213,9 @@ def draw_arm(
         tilt[5] = first[0][arm].sum()
         miss = np.abs(drawn.events - tilt[5])
         above = miss - miss[weights > 0].min()
-        tilt[4] = step_within(weights, above, population.size * (EVENTS_FIRST if near else 1), MOST_TILT)
+        tilt[4] = step_within(
+            weights, above, population.size * (1 if held_on_curve(problem) or not near else EVENTS_FIRST), MOST_TILT
+        )
         weights = weights * np.exp(-tilt[4] * above)
         log_mass -= tilt[4] * (miss - above)[0]
     cooled = near > 0 or held_on_curve(problem)
@@ -221,9 +224,10 @@ def draw_arm(
         both = np.repeat(drawn.reading[:, None], 2, axis=1)
         energies_all(problem, both, population.n, drawn.t, drawn.d, drawn.c, drawn.m, population.slots, arm, energy)
         least = float(energy[weights > 0, arm].min())
-        cold = step_within(weights, energy[:, arm] - least, population.size, last_temperature)
-        cold = min(cold, coldest_needed(weights, energy[:, arm] - least))
-        weights = weights * np.exp(-cold * (energy[:, arm] - least))
+        above = np.maximum(energy[:, arm] - least, 0.0)  # below it are only those without weight
+        cold = step_within(weights, above, population.size, last_temperature)
+        cold = min(cold, coldest_needed(weights, above))
+        weights = weights * np.exp(-cold * above)
         log_mass -= cold * least
         population.cold[arm] = cold
     places = drawn_places(weights, population.size, population.random.random())

@@ -166,13 +166,14 @@ class Ladders:
             self.draws.ancestor[place] = self.lineage[i]
 
     def log_ratio(self) -> float:
-        """Log of the evidence of agreement over that of the rung `known`."""
+        """Log of the evidence of agreement over that of the rung `known`, by the rung on which the most agree."""
         energy = np.array(self.looked)
-        agrees = (energy[:, -1].sum(axis=-1) == 0.0).mean()
-        total = float(np.log(agrees)) if agrees > 0 else -np.inf
-        for rung in range(self.known, len(self.cold) - 1):
+        agrees = (energy.sum(axis=-1) == 0.0).mean(axis=(0, 2))
+        best = int(agrees.argmax())
+        total = float(np.log(agrees[best])) if agrees[best] > 0.0 else -np.inf
+        for rung in range(min(self.known, best), max(self.known, best)):
             step = (self.cold[rung + 1] - self.cold[rung])[:N_ENERGIES]
-            total += bennett(energy[:, rung] @ step, energy[:, rung + 1] @ step)
+            total += bennett(energy[:, rung] @ step, energy[:, rung + 1] @ step) * (1.0 if best > self.known else -1.0)
         return total
 
     def found(self, readings: np.ndarray, n_proposals: int) -> tuple[Population, float]:

@@ -283,7 +283,5 @@ def nearer_arms(
     curve = population.problem.real[0, SCALARS, CURVE_SCALE] > 0.0
     problem = on_curve(population.problem) if curve else population.problem
     found = population.like(problem, first[1], (sizes.held if curve else NEAR) * population.size)
-    log_mass = fill_arms(
-        found, first, rules, sizes if curve else replace(sizes, burn_in=0), tick, near=0 if curve else sizes.near
-    )
+    log_mass = fill_arms(found, first, rules, sizes if curve else replace(sizes, burn_in=0), tick, near=sizes.near)
     return Nearer(found, log_mass) if np.isfinite(log_mass) else None
