@@ -101,7 +101,7 @@ def _summary(rows: list[Estimate], tables: int) -> list[Estimate]:
 
 
 def _median(values: np.ndarray) -> float:
-    """Median of numbers that may be infinite (a median not reached); of those that are numbers, NaN where none is, or where it lies between -∞ and ∞."""
+    """Median of numbers that may be infinite (a median not reached), of those that are numbers; NaN where none is, or it lies between -∞ and ∞."""
     known = np.sort(values[~np.isnan(values)])
     if known.size == 0:
         return NAN
