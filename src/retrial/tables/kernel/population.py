@@ -182,7 +182,6 @@ def exchange(
     n_proposals: int,
     n_sweeps: int,
     redraws: np.ndarray,
-    swaps: np.ndarray,
     state: np.ndarray,
 ) -> None:
     """`n_sweeps` times: every particle (first axis) makes `n_proposals` proposals at its rung's temperatures `cold` (L, 5), and then
@@ -191,7 +190,7 @@ def exchange(
         min(1, exp(Σ_g (b_g' - b_g) (E_g' - E_g)))      b, E temperatures of a rung and energies of its particle, ' those of the next
 
     pairs of an even and an odd rung in turn. `at` (R, L) numbers the particle on each rung of each ladder; `redraws` (L, 4) as of a walk, of
-    each rung; `swaps` (2, L - 1) counts exchanges tried and made.
+    each rung.
     """
     n_ladders, n_rungs = at.shape
     for sweep in range(n_sweeps):
@@ -217,7 +216,5 @@ def exchange(
                 i, j, change = at[ladder, rung], at[ladder, rung + 1], 0.0
                 for g in range(N_ENERGIES):
                     change += (cold[rung + 1, g] - cold[rung, g]) * (energy[j, g] - energy[i, g])
-                swaps[0, rung] += 1
                 if change >= 0.0 or math.log(1.0 - uniform(state)) <= change:
                     at[ladder, rung], at[ladder, rung + 1] = j, i
-                    swaps[1, rung] += 1

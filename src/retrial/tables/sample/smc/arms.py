@@ -66,7 +66,7 @@ def start_arm(
     """Fill one arm: draws of the tilted prior, or of `near` draws those near agreement, readings in turn, each of which then walks on by itself
     for `n_burn_in` proposals.
 
-    Where none can be drawn forward: one long walk, unless the arm is held on its curve. Returns the log of how probable it is that an arm has
+    Where none can be drawn forward: one long walk, but not of arms near agreement or on a curve. Returns the log of how probable it is that an arm has
     the printed numbers at risk, curve (where it is held there), extremes and events, tilted; -inf where none was drawn.
     """
     population.reading[:, arm] = readings[np.arange(population.size) % readings.size]
@@ -74,8 +74,9 @@ def start_arm(
     if log_mass > -np.inf:
         log_mass += reach_events(population, arm, n_proposals, share, tick)
     if log_mass > -np.inf:
-        population.walk(population.reading[:1, arm].copy(), arm, n_burn_in)
-    elif not held_on_curve(population.problem):
+        if not near or held_on_curve(population.problem):  # else the draws are their own, and not copies of a few
+            population.walk(population.reading[:1, arm].copy(), arm, n_burn_in)
+    elif not near:
         one_long_walk(population, first, (arm,), readings, n_burn_in, tick)
     return log_mass
 
@@ -211,20 +212,18 @@ def draw_arm(
             weights = weights * np.where(has, np.exp(tilt[end]), 1.0)
     if events_printed(problem, arm):
         tilt[5] = first[0][arm].sum()
-        miss = np.abs(drawn.events - tilt[5])
-        above = miss - miss[weights > 0].min()
+        least, above = above_least(np.abs(drawn.events - tilt[5]), weights)
         tilt[4] = step_within(
             weights, above, population.size * (1 if held_on_curve(problem) or not near else EVENTS_FIRST), MOST_TILT
         )
         weights = weights * np.exp(-tilt[4] * above)
-        log_mass -= tilt[4] * (miss - above)[0]
+        log_mass -= tilt[4] * least
     cooled = near > 0 or held_on_curve(problem)
     if cooled:
         energy = np.zeros((len(weights), N_ENERGIES))
         both = np.repeat(drawn.reading[:, None], 2, axis=1)
         energies_all(problem, both, population.n, drawn.t, drawn.d, drawn.c, drawn.m, population.slots, arm, energy)
-        least = float(energy[weights > 0, arm].min())
-        above = np.maximum(energy[:, arm] - least, 0.0)  # below it are only those without weight
+        least, above = above_least(energy[:, arm], weights)
         cold = step_within(weights, above, population.size, last_temperature)
         cold = min(cold, coldest_needed(weights, above))
         weights = weights * np.exp(-cold * above)
@@ -237,6 +236,12 @@ def draw_arm(
     if cooled:
         population.energy[:, arm] = energy[places, arm]
     return float(log_mass + np.log(weights.mean()))
+
+
+def above_least(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    """The least value of draws with weight, and how far each is above it (0 for those without weight that are below)."""
+    least = float(values[weights > 0].min())
+    return least, np.maximum(values - least, 0.0)
 
 
 def coldest_needed(weights: np.ndarray, above: np.ndarray) -> float:

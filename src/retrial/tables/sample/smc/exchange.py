@@ -86,7 +86,6 @@ class Ladders:
     at: np.ndarray
     draws: Population
     redraws: np.ndarray
-    swaps: np.ndarray
     lineage: np.ndarray
     known: int
     descents: int = 0
@@ -111,7 +110,6 @@ class Ladders:
             at,
             draws,
             redraws,
-            np.zeros((2, max(n_rungs - 1, 1)), np.int64),
             np.arange(at.size),
             len(above),
             at.size,
@@ -137,7 +135,7 @@ class Ladders:
         """`LOOK` sweeps."""
         p = self.population
         arrays = (p.reading, p.n, p.t, p.d, p.c, p.m, p.slots, p.hazards, p.energy)
-        exchange(p.problem, readings, *arrays, self.cold, p.tilt, self.at, BETWEEN, LOOK, self.redraws, self.swaps, p.state)
+        exchange(p.problem, readings, *arrays, self.cold, p.tilt, self.at, BETWEEN, LOOK, self.redraws, p.state)
         p.proposals += LOOK * BETWEEN * p.size
         top = self.at[:, 0]
         self.lineage[top] = self.descents + np.arange(top.size)

@@ -19,7 +19,6 @@ All that takes time is compiled (`kernel`), in calls of about a second, between 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -162,7 +161,7 @@ def cool(problem: Problem, first: tuple[np.ndarray, np.ndarray], sizes: Sizes, k
         Rules.of(problem),
         0.0,
     )
-    prior_mass, log_mass = arms_of_prior(population, first, rules, replace(sizes, burn_in=0), told)
+    prior_mass, log_mass = arms_of_prior(population, first, rules, sizes, told)
     log_structure = log_mass + float(np.log(prior_mass / sizes.particles**2)) if np.isfinite(log_mass) else np.nan
     if np.isfinite(log_mass):
         nearer = nearer_arms(population, first, rules, sizes, told)
@@ -283,5 +282,5 @@ def nearer_arms(
     curve = population.problem.real[0, SCALARS, CURVE_SCALE] > 0.0
     problem = on_curve(population.problem) if curve else population.problem
     found = population.like(problem, first[1], (sizes.held if curve else NEAR) * population.size)
-    log_mass = fill_arms(found, first, rules, sizes if curve else replace(sizes, burn_in=0), tick, near=sizes.near)
+    log_mass = fill_arms(found, first, rules, sizes, tick, near=sizes.near)
     return Nearer(found, log_mass) if np.isfinite(log_mass) else None
