@@ -66,8 +66,8 @@ def start_arm(
     """Fill one arm: draws of the tilted prior, or of `near` draws those near agreement, readings in turn, each of which then walks on by itself
     for `n_burn_in` proposals.
 
-    Where none can be drawn forward: one long walk, but not of arms near agreement or on a curve. Returns the log of how probable it is that an arm has
-    the printed numbers at risk, curve (where it is held there), extremes and events, tilted; -inf where none was drawn.
+    Where none can be drawn forward: one long walk, but not of arms near agreement or on a curve. Returns the log of how probable it is that an arm
+    has the printed numbers at risk, curve (where it is held there), extremes and events, tilted; -inf where none was drawn.
     """
     population.reading[:, arm] = readings[np.arange(population.size) % readings.size]
     log_mass = draw_arm(population, first, arm, last_temperature, near)
