@@ -8,7 +8,7 @@ from scipy import stats
 
 from retrial.dims import CONTROL, EXPERIMENTAL
 from retrial.tables.kernel.compiled import random_state
-from retrial.tables.kernel.forward import drawn_leaving, drawn_time, fill_rates
+from retrial.tables.kernel.forward.patients import drawn_leaving, drawn_time, fill_rates
 from retrial.tables.kernel.prior import CENSORING, EVENT, TablePrior, equal_parts, fill_cells
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.statistics import Table
@@ -92,7 +92,7 @@ def test_cells_are_a_probability() -> None:
 )
 def test_times_are_drawn_as_the_cells_say(kind: int, low: int, high: int) -> None:
     hazards, state = hazards_of(2), random_state(np.random.SeedSequence(2))
-    rates, weights = np.empty((3, 4)), np.empty(3)
+    rates, weights = np.empty((3, 4)), np.empty(4)
     fill_rates(hazards, 1, rates)
     drawn = np.bincount([drawn_time(rates, kind, low, high, EDGES, weights, state) for _ in range(20_000)], minlength=N_TIMES)
     expected = np.exp(cells_of(hazards)[1, kind])

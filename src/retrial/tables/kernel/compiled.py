@@ -27,7 +27,7 @@ def kept_in() -> Path:
     """
     here = Path(__file__).parent
     contents = hashlib.sha256()
-    for file in sorted(here.glob("*.py")):
+    for file in sorted(here.rglob("*.py")):
         contents.update(f"{file.name} {file.stat().st_size} ".encode() + file.read_bytes())
     beside = here / "__pycache__"
     base = beside if os.access(beside if beside.exists() else here, os.W_OK) else Path.home() / ".cache" / "retrial"

@@ -10,7 +10,7 @@ import numpy as np
 from retrial.tables.kernel.compiled import compiled, inlined, uncounted, uniform
 from retrial.tables.kernel.energy import curve_energy, group_energy, joint_energy
 from retrial.tables.kernel.entries import Arms, Columns, arm_columns, columns_for, copy_arm, joint_columns, room_like
-from retrial.tables.kernel.forward import fill_rates, redraw
+from retrial.tables.kernel.forward.patients import fill_rates, redraw
 from retrial.tables.kernel.groups import EXCHANGED, ROTATED, exchange, rotate
 from retrial.tables.kernel.moves import (
     BOTH,
@@ -44,7 +44,7 @@ AT_TARGET = 1e15
 
 
 class Given(NamedTuple):
-    """What a table's hazards say: cells (2, 2, T) log probabilities, rates (2, P, 4); and room for weights (P,), statistics (2, 2, P, 2)."""
+    """What a table's hazards say: cells (2, 2, T) log probabilities, rates (2, P, 4); and room for weights (P + 1,), statistics (2, 2, P, 2)."""
 
     cells: np.ndarray
     rates: np.ndarray
@@ -284,7 +284,7 @@ def walk(
     if scope != BOTH and arms.n[scope] == 0:
         return 0
     new, columns, pieces = room_like(arms), columns_for(arms.t.shape[1]), hazards.shape[2]
-    given = Given(np.empty((2, 2, n_times)), np.empty((2, pieces, 4)), np.empty(pieces), np.empty((2, 2, pieces, 2)))
+    given = Given(np.empty((2, 2, n_times)), np.empty((2, pieces, 4)), np.empty(pieces + 1), np.empty((2, 2, pieces, 2)))
     steps, new_energy = np.zeros((2, STEP_FIELDS), np.int64), np.zeros(N_ENERGIES)
     coupling = cold[COUPLED] if scope == BOTH else 0.0
     while made < n_proposals:

@@ -135,7 +135,7 @@ def failed(future: Future[Any]) -> bool:
 
 def sweeps_for(n_patients: int, settings: ReconstructionSettings) -> int:
     """Sweeps of an island's ladders in a round, in proportion to the proposals of a level."""
-    few = OF_PATIENTS / max(OF_PATIENTS, MORE_THAN_PATIENTS + n_patients)
+    few = (OF_PATIENTS / max(OF_PATIENTS, MORE_THAN_PATIENTS + n_patients)) ** 0.5
     return max(1, round(SWEEPS * few * settings.level_proposals / PROPOSALS))
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retrial.tables.kernel.forward import arm_pool, arm_pool_on_curve
+from retrial.tables.kernel.forward.curve import arm_pool_on_curve
+from retrial.tables.kernel.forward.pools import arm_pool
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.population import energies_all, to_entries
 from retrial.tables.kernel.problem import (
@@ -38,8 +39,8 @@ POOL, CURVE_POOL, CURVE_POOLS, CURVE_PART = 6, 3, 8, 4
 """
 ENTRIES_KEPT, CELLS_DRAWN, CELLS_AT_ONCE = 2_500_000, 20_000_000, 4_000_000
 """Most entries of the tables drawn forward to choose those near agreement from, most cells of their grids, and of those in one pool."""
-EVENTS_FIRST = 10
-"""Draws per particle that the tilt against a wrong number of events leaves effective, for agreement to choose from."""
+HAZARDS = 20_000
+"""Draws of an arm's hazards that are weighed by its printed number of events: about 1 / n of them have it."""
 EXACT = 0.2
 """Share of an arm's particles with the printed number of events at which the others are let go."""
 AGREEING = 0.5
@@ -138,11 +139,12 @@ class Forward:
     log_mass: float
 
 
-def forward(population: Population, first_r: np.ndarray, arm: int, near: int = 0) -> Forward | None:
+def forward(population: Population, first: tuple[np.ndarray, np.ndarray], arm: int, near: int = 0) -> Forward | None:
     """Arms of the prior with what their problem holds; None where none arrived. A curve's are drawn in several pools, each by a filter of its
     own, whose draws have few ancestors; many in as many as keeps each small.
     """
-    problem, curve = population.problem, held_on_curve(population.problem)
+    problem, curve, first_r = population.problem, held_on_curve(population.problem), first[1]
+    n_events = int(first[0][arm].sum()) if events_printed(problem, arm) else -1
     n_draws, n_pools = POOL * population.size, 1
     if curve:
         n_draws, n_pools = max(CURVE_POOL * population.size, near // CURVE_PART), CURVE_POOLS
@@ -153,7 +155,10 @@ def forward(population: Population, first_r: np.ndarray, arm: int, near: int = 0
     parts = []
     for _ in range(n_pools):
         population.pause()
-        pool = (arm_pool_on_curve if curve else arm_pool)(problem, first_r, arm, n_draws, population.state)
+        if curve:
+            pool = arm_pool_on_curve(problem, first_r, arm, n_draws, population.state)
+        else:
+            pool = arm_pool(problem, first_r, arm, n_events, max(HAZARDS // n_pools, n_draws), n_draws, population.state)
         if pool.weights.size:
             ends, events = ends_of(problem, pool.r, arm), pool.d.sum(axis=1)
             parts.append((entries_of(population, pool.d, pool.r, arm), ends, events, pool.hazards, pool.weights, pool.log_mass))
@@ -198,7 +203,7 @@ def draw_arm(
     """Fill one arm from tables drawn forward with what its problem holds and its printed extremes, and choose its `tilt` and, held on its curve or
     chosen of `near` draws, its temperature; returns the log of how probable those are, -inf, with nothing of use in it, where none arrived.
     """
-    problem, tilt, drawn = population.problem, population.tilt[arm], forward(population, first[1], arm, near)
+    problem, tilt, drawn = population.problem, population.tilt[arm], forward(population, first, arm, near)
     if drawn is None:
         return -np.inf
     weights, log_mass = drawn.weights * drawn.ends[:, 0].all(axis=0), drawn.log_mass
@@ -213,9 +218,7 @@ def draw_arm(
     if events_printed(problem, arm):
         tilt[5] = first[0][arm].sum()
         least, above = above_least(np.abs(drawn.events - tilt[5]), weights)
-        tilt[4] = step_within(
-            weights, above, population.size * (1 if held_on_curve(problem) or not near else EVENTS_FIRST), MOST_TILT
-        )
+        tilt[4] = step_within(weights, above, population.size, MOST_TILT)
         weights = weights * np.exp(-tilt[4] * above)
         log_mass -= tilt[4] * least
     cooled = near > 0 or held_on_curve(problem)
