@@ -11,7 +11,7 @@ import numpy as np
 from retrial.tables.kernel.moves import BOTH
 from retrial.tables.kernel.population import couple_all
 from retrial.tables.kernel.prior import coupling_energy
-from retrial.tables.kernel.walk import COUPLED, JOINT, TOTAL
+from retrial.tables.kernel.walk import COUPLED, JOINT, N_ENERGIES, TOTAL
 from retrial.tables.sample.smc.arms import MAX_LEVELS
 from retrial.tables.sample.smc.exchange import Rung, rung_of
 from retrial.tables.sample.smc.population import Population
@@ -34,7 +34,7 @@ WIDER, SMALL_STEPS, UNEQUAL = 4.0, 16, 0.5
 which particles are resampled.
 """
 WARM = 1.0
-"""Inverse temperature of the arms' own energies at which ladders begin: there they are remade within one stay."""
+"""Inverse temperature of every energy at which ladders begin: there tables are remade within one stay."""
 
 Tick = Callable[[float], None]
 """Told the share of the work that is done; raises to stop it."""
@@ -112,20 +112,20 @@ def anneal(
 
 
 def warm(population: Population, readings: np.ndarray, sizes: Sizes) -> list[Rung]:
-    """Warm the arms of pairs until each is at `WARM` at most; returns the levels, warmest first."""
+    """Warm pairs until every energy is at `WARM` at most; returns the levels, warmest first."""
     p, rungs = population, []
-    while p.cold[:2].max() > WARM:
-        before = p.cold[:2].copy()
+    while p.cold[:N_ENERGIES].max() > WARM:
+        before = p.cold[:N_ENERGIES].copy()
 
         def after(step: float, before: np.ndarray = before) -> np.ndarray:
             return np.where(before > WARM, np.maximum(before * (1.0 - step), WARM), before)
 
         def exponent(step: float, before: np.ndarray = before) -> np.ndarray:
-            return np.asarray(p.energy[:, :2] @ (after(step) - before))
+            return np.asarray(p.energy @ (after(step) - before))
 
         step = largest_step(lambda step: effective(np.exp(least(exponent(step)))) > sizes.share * p.size, high=1.0)
         weigh(p, exponent(step), BOTH)
-        p.cold[:2] = after(step)
+        p.cold[:N_ENERGIES] = after(step)
         p.walk(readings, BOTH, sizes.proposals)
         p.adapt()
         rungs.append(rung_of(p))
