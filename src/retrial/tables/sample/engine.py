@@ -40,6 +40,10 @@ NO_CHANCE, ERRORS = 1e-3, 3.0
 """Share of a design among the scouts' below which these are all its samplers, though it were so many standard errors more."""
 NEAREST = 3
 """Readings that get a pilot where no island arrived."""
+GAIN = 1.1
+"""How many times as much the tables have to be worth after one more round for another to be made."""
+PASSES = 2
+"""Pilots of a reading, at most: a second where others took its first."""
 COOLED = 0.25
 """Share of the work of islands that is done when they have cooled, about."""
 SCOUTS_WORK, JOINT_WORK = 0.25, 0.8
@@ -106,10 +110,40 @@ def sample(
     missing = [reading for reading in readings if reading not in found and reading.design not in lost]
     if not found:
         missing = sorted(readings, key=lambda reading: closest[reading].nearest)[:NEAREST]
-    samplers = [Sampler((reading,), problems[reading], reading.codes) for reading in missing]
-    pilots = run_islands(targets, samplers, settings, seed, PILOT, _within(progress, JOINT_WORK, 1.0))
+    pilots = pilots_of(targets, {reading: problems[reading] for reading in missing}, settings, seed, _within(progress, JOINT_WORK, 1.0))
     progress(1.0, targets.endpoint)
-    return islands, closest | {pilot.readings[0]: pilot for pilot in pilots}
+    return islands, closest | pilots
+
+
+def pilots_of(
+    targets: Targets, problems: dict[Reading, Problem], settings: ReconstructionSettings, seed: int, progress: Progress
+) -> dict[Reading, Island]:
+    """What small samplers say of each reading. Those of one design and one rule of the medians share one, as their arms agree alike; those that
+    it did not end in, though it did in others, share another; so `PASSES` times.
+    """
+    found: dict[Reading, Island] = {}
+    for attempt in range(PASSES):
+        alike: dict[tuple[DesignReading | None, MedianReading | None], list[Reading]] = {}
+        for reading in problems:
+            if reading not in found or (attempt > 0 and not found[reading].arrived and rivalled(reading, found)):
+                alike.setdefault((reading.design, reading.median), []).append(reading)
+        samplers = [
+            Sampler(tuple(group), together([problems[reading] for reading in group]), (attempt, *group[0].codes))
+            for group in alike.values()
+        ]
+        places = (place / PASSES for place in (attempt, attempt + 1))
+        for island in run_islands(targets, samplers, settings, seed, PILOT, _within(progress, *places)):
+            for reading in island.readings:
+                part = island.of(reading)
+                found[reading] = part if part.arrived else closest_part(reading, [island])
+    return found
+
+
+def rivalled(reading: Reading, found: dict[Reading, Island]) -> bool:
+    """Whether others of its design and rule of the medians took the pilot that it was in."""
+    return any(
+        other.design is reading.design and other.median is reading.median and found[other].arrived for other in found
+    )
 
 
 def scouts_of(
@@ -186,17 +220,31 @@ def islands_of(
     seed: int,
     progress: Progress,
 ) -> list[Island]:
-    """Islands over all readings of one design, its scouts and others up to `count`, after as many rounds as make their tables enough."""
-    shares = [max(count - len(scouts), 0) / count * COOLED, 1.0]
-    others = samplers_of(problems, count)[len(scouts) :]
-    late = started(targets, others, settings, seed, _within(progress, 0.0, shares[0]))
-    running = [*scouts, *late]
-    go_on(targets, late, settings, _within(progress, shares[0], shares[0]))
+    """Islands over all readings of one design, its scouts and others up to `count`, after as many rounds as make their tables enough. Where one
+    more adds less than `GAIN` they are all, if they are worth what is wanted by the estimate itself; else more islands take its place.
+    """
+    start = max(count - len(scouts), 0) / count * COOLED
+    late = started(targets, samplers_of(problems, count)[len(scouts) :], settings, seed, _within(progress, 0.0, start))
+    go_on(targets, late, settings, _within(progress, start, start))
+    running, before, made = [*scouts, *late], 0.0, 1
     for number in range(1, settings.rounds):
-        if enough([island.island for island in running], settings):
+        found = [island.island for island in running]
+        worth = effective_tables(arrived(found))
+        if enough(found, settings) or not len(arrived(found)):
             break
-        places = (shares[0] + (1.0 - shares[0]) * place / (settings.rounds - 1) for place in (number - 1, number))
-        go_on(targets, running, settings, _within(progress, *places))
+        places = (start + (1.0 - start) * place / (settings.rounds - 1) for place in (number - 1, number))
+        part = _within(progress, *places)
+        if worth < GAIN * before:
+            if worth >= settings.enough * settings.n_tables:
+                break
+            more = samplers_of(problems, len(running) + SCOUTS)[len(running) :]
+            late = started(targets, more, settings, seed, part)
+            for _ in range(made):
+                go_on(targets, late, settings, part)
+            running, before = [*running, *late], 0.0
+        else:
+            go_on(targets, running, settings, part)
+            before, made = worth, made + 1
     return same_evidence([island.island for island in running])
 
 

@@ -39,8 +39,8 @@ POOL, CURVE_POOL, CURVE_POOLS, CURVE_PART = 6, 3, 8, 4
 """
 ENTRIES_KEPT, CELLS_DRAWN, CELLS_AT_ONCE = 2_500_000, 20_000_000, 4_000_000
 """Most entries of the tables drawn forward to choose those near agreement from, most cells of their grids, and of those in one pool."""
-HAZARDS = 20_000
-"""Draws of an arm's hazards that are weighed by its printed number of events: about 1 / n of them have it."""
+FEWEST_HAZARDS = 2_000
+"""Least draws of an arm's hazards that are weighed by its printed number of events: about 1 / n of them have it."""
 EXACT = 0.2
 """Share of an arm's particles with the printed number of events at which the others are let go."""
 AGREEING = 0.5
@@ -158,7 +158,7 @@ def forward(population: Population, first: tuple[np.ndarray, np.ndarray], arm: i
         if curve:
             pool = arm_pool_on_curve(problem, first_r, arm, n_draws, population.state)
         else:
-            pool = arm_pool(problem, first_r, arm, n_events, max(HAZARDS // n_pools, n_draws), n_draws, population.state)
+            pool = arm_pool(problem, first_r, arm, n_events, max(max(near, FEWEST_HAZARDS) // n_pools, n_draws), n_draws, population.state)
         if pool.weights.size:
             ends, events = ends_of(problem, pool.r, arm), pool.d.sum(axis=1)
             parts.append((entries_of(population, pool.d, pool.r, arm), ends, events, pool.hazards, pool.weights, pool.log_mass))
