@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -24,13 +24,16 @@ WITHIN = 7
 
 @dataclass(frozen=True)
 class Patients:
-    """time in units (above 0) as recorded every `recorded` units, event 0/1, experimental 0/1; `unit` as a study file says it."""
+    """time in units (above 0) as recorded every `recorded` units, event 0/1, experimental 0/1; `unit` as a study file says it; minimum follow-up
+    where the source says that everybody had it.
+    """
 
     time: np.ndarray
     event: np.ndarray
     experimental: np.ndarray
     unit: str
     recorded: float
+    followed: float = np.nan
 
     def steps(self, step: float) -> np.ndarray:
         """Number of the step (1, 2, ...) in which each patient leaves; a time recorded more coarsely is anywhere in its own unit."""
@@ -69,7 +72,8 @@ def _lymph_node() -> Patients:
 
 def _rossi() -> Patients:
     frame = datasets.load_rossi()
-    return _units(frame["week"], frame["arrest"], frame["fin"] == 1, "weeks")
+    # "were followed for one year after release" (Rossi, Berk and Lenihan 1980): nobody is censored before week 52
+    return replace(_units(frame["week"], frame["arrest"], frame["fin"] == 1, "weeks"), followed=52.0)
 
 
 def _waltons() -> Patients:

@@ -30,10 +30,11 @@ SAME = 1e-6
 
 @dataclass(frozen=True)
 class Given:
-    """What is printed beside the summaries: numbers at risk at these times, and a curve digitised with this seed."""
+    """What is printed beside the summaries: numbers at risk at these times, a curve digitised with this seed, the minimum follow-up."""
 
     at_risk: tuple[float, ...] = ()
     curve_seed: int | None = None
+    followed: float = np.nan
 
 
 def paper(table: Table, time_unit: str, given: Given, recorded: str = "exact", decimals: int = 0) -> str:
@@ -45,6 +46,7 @@ def paper(table: Table, time_unit: str, given: Given, recorded: str = "exact", d
         "title: A hidden study",
         f"time_unit: {time_unit}",
         f"arms: {{control: {{n: {table.n(ARMS[0])}}}, experimental: {{n: {table.n(ARMS[1])}}}}}",
+        *([f"timeline: {{minimum_follow_up: {given.followed:g}}}"] if np.isfinite(given.followed) else []),
         "endpoints:",
         f"  {ENDPOINT}:",
         f"    recorded: {recorded}",

@@ -86,11 +86,10 @@ def horizon_of(table: Table) -> float:
     return float(min(table.times[np.flatnonzero(table.r[arm, :-1])[-1]] for arm in range(len(ARMS))))
 
 
-def given(case: Case, horizon: float) -> Given:
-    """What is printed beside the summaries: nothing more, numbers at risk, or a curve."""
-    if case.kind.startswith(AT_RISK):
-        return Given(at_risk=tuple(float(t) for t in np.round(np.linspace(0, horizon, AT_RISK_COLUMNS + 1)[1:])))
-    return Given(curve_seed=case.thinning) if case.kind.startswith(CURVE) else Given()
+def given(case: Case, horizon: float, followed: float) -> Given:
+    """What is printed beside the summaries: nothing more than the minimum follow-up, numbers at risk, or a curve."""
+    at_risk = np.round(np.linspace(0, horizon, AT_RISK_COLUMNS + 1)[1:]) if case.kind.startswith(AT_RISK) else []
+    return Given(tuple(map(float, at_risk)), case.thinning if case.kind.startswith(CURVE) else None, followed)
 
 
 def run_case(case: Case) -> dict[str, object]:
@@ -110,7 +109,7 @@ def run_case(case: Case) -> dict[str, object]:
     }
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        targets = targets_of(hidden, patients.unit, given(case, horizon), Path(folder), decimals=case.decimals)
+        targets = targets_of(hidden, patients.unit, given(case, horizon, patients.followed), Path(folder), decimals=case.decimals)
     try:
         ensemble = reconstruct(targets, SETTINGS, case.thinning)
     except ReconstructionError as error:

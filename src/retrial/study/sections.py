@@ -64,12 +64,15 @@ class Arms(Section):
 
 
 class Timeline(Section):
-    """Calendar of the study ("2020-01" or "2020-01-31"), and the follow-up (in `time_unit`) up to which nobody was taken."""
+    """Calendar of the study ("2020-01" or "2020-01-31"), the follow-up (in `time_unit`) up to which nobody was taken, and that which everybody without
+    an event had at least.
+    """
 
     accrual_start: Calendar | None = None
     accrual_end: Calendar | None = None
     cut_off: Calendar | None = None
     excluded_follow_up_up_to: Time | None = None
+    minimum_follow_up: Time | None = None
     where: str = ""
 
 

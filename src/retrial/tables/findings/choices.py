@@ -71,6 +71,10 @@ def choices_of(targets: Targets, settings: ReconstructionSettings) -> list[Choic
     if assumed:
         reasons = "; ".join(dict.fromkeys(reason for _, reason in targets.assumed))
         found.append(Choice("without assumed numbers", f"not used: {reasons}", targets.without(*assumed), settings))
+    if targets.uncensored:
+        until = f"{targets.followed:g} {targets.time_unit}"
+        lost = dataclasses.replace(targets, followed=math.nan)
+        found.append(Choice("without minimum follow-up", f"patients may be lost before {until}", lost, settings))
     prior = settings.prior
     if len(designs_of(targets, dataclasses.replace(settings, designs=tuple(DesignReading)))) > 1:
         until = f"{targets.excluded:g} {targets.time_unit}"

@@ -73,7 +73,8 @@ def targets_from_study(
         notes=tuple(notes),
         curve=curve,
         assumed=tuple(_assumed(item)),
-        excluded=excluded.value if (excluded := _excluded(study)) is not None else math.nan,
+        excluded=_value(study.timeline.excluded_follow_up_up_to if study.timeline is not None else None),
+        followed=_value(study.timeline.minimum_follow_up if study.timeline is not None else None),
     )
 
 
@@ -84,9 +85,9 @@ def _assumed(item: Endpoint) -> Iterator[tuple[str, str]]:
             yield group, item.at_risk.times_assumed
 
 
-def _excluded(study: Study) -> Quantity | None:
-    """The follow-up up to which patients were left out."""
-    return study.timeline.excluded_follow_up_up_to if study.timeline is not None else None
+def _value(printed: Quantity | None) -> float:
+    """A printed number's value; NaN where none is printed."""
+    return printed.value if printed is not None else math.nan
 
 
 def treatment_effect(study: Study, endpoint: str) -> Effect | None:

@@ -69,7 +69,8 @@ class Targets:
 
     `notes` say what was decided while building (the recording unit, the grid's end, a printed p that is no constraint), `left_out` which
     printed numbers the audit refused beforehand. `curve` is the digitised curve as given. `assumed` are groups of numbers that rest on an
-    assumption of the study file, with its reason; a follow-up up to `excluded` (in `time_unit`) was a ground to be left out.
+    assumption of the study file, with its reason; a follow-up up to `excluded` (in `time_unit`) was a ground to be left out; nobody is censored
+    before `followed`.
     """
 
     endpoint: str
@@ -85,6 +86,7 @@ class Targets:
     curve: Curve | None = None
     assumed: tuple[tuple[str, str], ...] = ()
     excluded: float = math.nan
+    followed: float = math.nan
 
     @property
     def n_times(self) -> int:
@@ -114,7 +116,14 @@ class Targets:
         within the grid.
         """
         last = self.places(-math.inf, self.excluded)[1] if math.isfinite(self.excluded) else -1
-        return last + 1 if 0 <= last < self.n_times - 1 else 0
+        return last + 1 if self.uncensored <= last < self.n_times - 1 else 0
+
+    @property
+    def uncensored(self) -> int:
+        """First grid times at which nobody is censored because everybody was followed for longer; never the last one."""
+        if not math.isfinite(self.followed):
+            return 0
+        return min(self.places(self.followed, math.inf)[0], self.n_times - 1)
 
     def find(self, statistic: str, arm: str = "total") -> Target | None:
         return next((item for item in self.targets if item.statistic == statistic and item.arm == arm), None)

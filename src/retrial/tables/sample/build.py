@@ -37,9 +37,12 @@ def interval_of(target: Target | None, strict: bool) -> tuple[float, float]:
 def prior_under(targets: Targets, prior: TablePrior, reading: Reading) -> TablePrior:
     """The prior of the tables under a reading's design. Where the study says of a follow-up that left patients out, the pieces have an edge
     there under every design, so that hazards of events are on the same ones; a prior that says itself when censoring starts stays as it is.
+    Nobody is censored before the minimum follow-up that a study file gives; where only the rule goes further, that is left to its reading.
     """
-    if prior.uncensored or not targets.ruled_out:
+    if prior.uncensored:
         return prior
+    if not targets.ruled_out:
+        return replace(prior, uncensored=targets.uncensored)
     return replace(prior, uncensored=targets.ruled_out if reading.ruled else 0, edge=targets.ruled_out)
 
 
