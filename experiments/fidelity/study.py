@@ -88,7 +88,8 @@ def horizon_of(table: Table) -> float:
 
 def given(case: Case, horizon: float, followed: float) -> Given:
     """What is printed beside the summaries: nothing more than the minimum follow-up, numbers at risk, or a curve."""
-    at_risk = np.round(np.linspace(0, horizon, AT_RISK_COLUMNS + 1)[1:]) if case.kind.startswith(AT_RISK) else []
+    columns = AT_RISK_COLUMNS if case.kind.startswith(AT_RISK) else 0
+    at_risk = np.round(np.linspace(0, horizon, columns + 1)[1:])
     return Given(tuple(map(float, at_risk)), case.thinning if case.kind.startswith(CURVE) else None, followed)
 
 

@@ -54,6 +54,12 @@ def test_without_assumptions_and_rules_only_the_prior_is_another() -> None:
     assert dataclasses.replace(plain, excluded=0.5).ruled_out == 0
 
 
+def test_patients_may_be_lost_before_a_minimum_follow_up() -> None:
+    targets = dataclasses.replace(toy(), followed=3.0)
+    found = {choice.name: choice for choice in choices_of(targets, SETTINGS)}["without minimum follow-up"]
+    assert (targets.uncensored, found.targets.uncensored) == (2, 0)
+
+
 @pytest.mark.parametrize("designs", [tuple(DesignReading), (DesignReading.AS_THEY_ARE,)])
 def test_rows_of_every_choice(designs: tuple[DesignReading, ...]) -> None:
     """Every choice has rows, and eligibility its evidence, whether the tables carry it or small samplers are asked."""

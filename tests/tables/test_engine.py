@@ -138,7 +138,7 @@ def test_progress_reaches_one(yao2025: Study) -> None:
 
 
 def test_no_further_round_where_tables_are_enough() -> None:
-    """All of them where the islands' tables are never worth what is asked for."""
+    """All of them where nothing is asked for; more islands where their tables are never worth it and rounds add nothing."""
     targets = toy_targets((12, 12), 6, [number("events", "14"), number("median", "4", "control")])
     settings = ReconstructionSettings(islands=6, particles=60, proposals=60, rounds=3)
     problems = screen(targets, settings)[0]
@@ -147,11 +147,11 @@ def test_no_further_round_where_tables_are_enough() -> None:
         asked = dataclasses.replace(settings, enough=enough)
         scouts = scouts_of(targets, problems, asked, 1, lambda *_: None)
         islands = islands_of(targets, problems, asked, scouts, 6, 1, lambda *_: None)
-        assert len(islands) == 6
+        assert len(islands) == 6 if enough < 1 else 6 < len(islands) <= 12
         assert len({island.log_evidence for island in islands}) == 1  # they count alike
-        assert len({island.own_evidence for island in islands}) == 6
+        assert len({island.own_evidence for island in islands}) == len(islands)
         made[enough] = sum(island.proposals for island in islands)
-    assert made[1e-6] < made[0.0] == made[1e6]
+    assert made[1e-6] < made[0.0] < made[1e6]
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,15 @@ def test_nobody_is_censored_under_a_rule() -> None:
     assert all(cell[4] == 0 for table in sample(targets, (PLAIN,), RULED, 2, 200)[0][0] for cell in table)
 
 
+def test_nobody_is_censored_where_all_were_followed_to_the_end() -> None:
+    targets = dataclasses.replace(
+        toy_targets((4, 3), 4, [number("events", "4"), number("at_risk", "3", "control", time=3)]), followed=9.0
+    )
+    prior = prior_under(targets, TablePrior(pieces=2), PLAIN)
+    assert prior.uncensored == 3
+    check(targets, PLAIN, prior=prior)
+
+
 @pytest.mark.parametrize(
     "numbers",
     [

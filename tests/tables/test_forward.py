@@ -9,7 +9,8 @@ from scipy import stats
 from retrial.dims import CONTROL, EXPERIMENTAL
 from retrial.tables.kernel.compiled import random_state
 from retrial.tables.kernel.forward.patients import drawn_leaving, drawn_time, fill_rates
-from retrial.tables.kernel.prior import CENSORING, EVENT, TablePrior, equal_parts, fill_cells
+from retrial.tables.kernel.forward.pools import drawn_events
+from retrial.tables.kernel.prior import CENSORING, EVENT, TablePrior, equal_parts, fill_cells, log_factorials
 from retrial.tables.printed.readings import Reading
 from retrial.tables.printed.statistics import Table
 from retrial.tables.printed.targets import Target
@@ -123,3 +124,28 @@ def test_numbers_at_risk_of_many_patients_are_met() -> None:
     assert (d[:, 1].sum(axis=-1) == 91).all()
     assert (r[:, 0, 1:5] == [287, 211, 150, 93]).all()
     assert d[:, 2].sum() == 2 * (137 + 91)
+
+
+@pytest.mark.parametrize("n_events", [0, 3, 9, 20])
+def test_events_between_numbers_at_risk_have_their_total(n_events: int) -> None:
+    """The mean weight is the probability of the total (binomials convolved), weighted draws are the numbers given it, and weights hardly differ."""
+    strata = np.array([[0, 6, 0.2], [2, 9, 0.55], [3, 0, 0.5], [5, 5, 0.9]])
+    state, factorials = random_state(np.random.SeedSequence(4)), log_factorials(30)
+    events, logs = np.zeros((20_000, 4), np.int64), np.empty(20_000)
+    for i in range(20_000):
+        logs[i] = drawn_events(factorials, strata, 4, n_events, events[i], state)
+    weights = np.exp(logs)
+    assert (events.sum(axis=1) == n_events).all()
+    own = [stats.binom.pmf(np.arange(row[1] + 1), int(row[1]), row[2]) for row in strata]
+    later = np.convolve(np.convolve(own[1], own[2]), own[3])
+    exact = np.convolve(own[0], later)[n_events]
+    assert weights.mean() == pytest.approx(exact, abs=4 * weights.std() / np.sqrt(20_000) + 1e-12 * exact)
+    assert weights.std() < 0.5 * weights.mean()
+    first = np.array([own[0][k] * later[n_events - k] if 0 <= n_events - k < later.size else 0.0 for k in range(7)]) / exact
+    found = np.bincount(events[:, 0], weights=weights, minlength=7) / weights.sum()
+    assert found == pytest.approx(first, abs=0.02)
+
+
+def test_more_events_than_leave_are_impossible() -> None:
+    strata, state = np.array([[0, 6, 0.2], [2, 9, 0.55]]), random_state(np.random.SeedSequence(5))
+    assert drawn_events(log_factorials(30), strata, 2, 16, np.zeros(2, np.int64), state) == -np.inf

@@ -134,3 +134,21 @@ def test_limits_of_a_median_between_the_times_of_a_coarse_grid_are_held_to_half_
     limit = targets_from_study(study({"median": symmetric, "recording_unit": "0.5"}), "os").find("median_lower", "control")
     assert limit is not None
     assert limit.high < 27.5
+
+
+@pytest.mark.parametrize(("printed", "uncensored"), [("4", 3), ("3.5", 3), ("1", 0), ("20", 19), ("90", 19)])
+def test_nobody_is_censored_before_the_minimum_follow_up(printed: str, uncensored: int) -> None:
+    """Grid times 1 to 20; who left at the last is not left to chance anyway."""
+    endpoint = {"longest": "20", "shortest": "1", "median": {"control": {"value": "9"}, "experimental": {"value": "11"}}}
+    targets = targets_from_study(study(endpoint, timeline={"minimum_follow_up": printed}), "os")
+    assert targets.n_times == 20
+    assert targets.uncensored == uncensored
+
+
+def test_an_eligibility_rule_goes_before_a_shorter_minimum_follow_up() -> None:
+    endpoint = {"longest": "20", "shortest": "1", "median": {"control": {"value": "9"}, "experimental": {"value": "11"}}}
+    timeline = {"minimum_follow_up": "4", "excluded_follow_up_up_to": "6"}
+    targets = targets_from_study(study(endpoint, timeline=timeline), "os")
+    assert (targets.uncensored, targets.ruled_out) == (3, 6)
+    longer = targets_from_study(study(endpoint, timeline=timeline | {"minimum_follow_up": "9"}), "os")
+    assert (longer.uncensored, longer.ruled_out) == (8, 0)

@@ -64,8 +64,8 @@ class Arms(Section):
 
 
 class Timeline(Section):
-    """Calendar of the study ("2020-01" or "2020-01-31"), the follow-up (in `time_unit`) up to which nobody was taken, and that which everybody without
-    an event had at least.
+    """Calendar of the study ("2020-01" or "2020-01-31"), the follow-up (in `time_unit`) up to which nobody was taken, and that which
+    everybody without an event had at least.
     """
 
     accrual_start: Calendar | None = None

@@ -2,8 +2,8 @@
 
 Target: p(y, reading | printed) ∝ p(reading) p(y) 1[y has the printed structure] 1[every other printed number of y, computed by
 the reading's estimators, lies in its agreement interval]; p(reading) uniform, p(y) the prior of `kernel.prior`. Tables and readings
-are sampled together; a reading in which no island ends has a small sampler of its own, which tells rare from ruled out. Structure (kept by
-every move): patients, printed events, numbers at risk, shortest and longest time.
+are sampled together; readings in which no island ends have small samplers, which tell rare from ruled out. Structure (kept by every
+move): patients, printed events, numbers at risk, shortest and longest time.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ NEAREST = 3
 """Readings that get a pilot where no island arrived."""
 GAIN = 1.1
 """How many times as much the tables have to be worth after one more round for another to be made."""
+MOST_ISLANDS = 2
+"""Islands at most, per island asked for."""
 PASSES = 2
 """Pilots of a reading, at most: a second where others took its first."""
 COOLED = 0.25
@@ -110,7 +112,9 @@ def sample(
     missing = [reading for reading in readings if reading not in found and reading.design not in lost]
     if not found:
         missing = sorted(readings, key=lambda reading: closest[reading].nearest)[:NEAREST]
-    pilots = pilots_of(targets, {reading: problems[reading] for reading in missing}, settings, seed, _within(progress, JOINT_WORK, 1.0))
+    pilots = pilots_of(
+        targets, {reading: problems[reading] for reading in missing}, settings, seed, _within(progress, JOINT_WORK, 1.0)
+    )
     progress(1.0, targets.endpoint)
     return islands, closest | pilots
 
@@ -141,9 +145,7 @@ def pilots_of(
 
 def rivalled(reading: Reading, found: dict[Reading, Island]) -> bool:
     """Whether others of its design and rule of the medians took the pilot that it was in."""
-    return any(
-        other.design is reading.design and other.median is reading.median and found[other].arrived for other in found
-    )
+    return any(other.design is reading.design and other.median is reading.median and found[other].arrived for other in found)
 
 
 def scouts_of(
@@ -221,7 +223,8 @@ def islands_of(
     progress: Progress,
 ) -> list[Island]:
     """Islands over all readings of one design, its scouts and others up to `count`, after as many rounds as make their tables enough. Where one
-    more adds less than `GAIN` they are all, if they are worth what is wanted by the estimate itself; else more islands take its place.
+    more adds less than `GAIN` they are all, if they are worth what is wanted by the estimate itself; else more islands take its place, up to
+    twice as many. Where nothing is wanted (`enough` 0) all rounds are made.
     """
     start = max(count - len(scouts), 0) / count * COOLED
     late = started(targets, samplers_of(problems, count)[len(scouts) :], settings, seed, _within(progress, 0.0, start))
@@ -234,7 +237,7 @@ def islands_of(
             break
         places = (start + (1.0 - start) * place / (settings.rounds - 1) for place in (number - 1, number))
         part = _within(progress, *places)
-        if worth < GAIN * before:
+        if worth < GAIN * before and settings.enough > 0 and len(running) < MOST_ISLANDS * count:
             if worth >= settings.enough * settings.n_tables:
                 break
             more = samplers_of(problems, len(running) + SCOUTS)[len(running) :]

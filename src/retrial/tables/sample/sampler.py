@@ -44,7 +44,7 @@ HELD, PILOT_HELD = 4, 1
 LOOK_EVERY = 1.0
 """Seconds between looks at what the islands have done."""
 SWEEPS, OF_PATIENTS, MORE_THAN_PATIENTS = 600, 150, 60
-"""Sweeps of the ladders of an island in a round of few patients and `PROPOSALS`; of more patients as many as take the same time, 1 / (60 + n)."""
+"""Sweeps of the ladders of an island in a round of few patients and `PROPOSALS`; of more patients as many as take the same time, 1 / √(60 + n)."""
 MOST_PROPOSALS = 2
 """A level makes at most this multiple of the settings' proposals where few are taken."""
 

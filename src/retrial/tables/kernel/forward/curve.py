@@ -19,6 +19,7 @@ from retrial.tables.kernel.problem import PIECES, Problem
 ENOUGH = 0.5
 """Effective share of a pool below which it is resampled."""
 
+
 @uncounted
 def drawn_count(log_factorial: np.ndarray, n: int, p: float, low: int, high: int, state: np.ndarray) -> tuple[int, float]:
     """A binomial number of n with probability p given that it is low, ..., high, and the probability of that (0: none is drawn)."""

@@ -18,6 +18,7 @@ from retrial.tables.kernel.prior import CENSORING, EVENT, piece_at
 LEAVING, EVENTS, CENSORINGS, LAST = range(4)
 """Columns of `rates`: h + q; log-free weights of an event, of a censoring, of a censoring at the last time, among those at risk."""
 
+
 @uncounted
 def fill_rates(hazards: np.ndarray, a: int, rates: np.ndarray) -> None:
     """(P, 4) rates of one arm's pieces from log hazards (2, 2, P), see `LEAVING`."""
@@ -51,14 +52,14 @@ def masses(rates: np.ndarray, kind: int, low: int, high: int, edges: np.ndarray,
             start = stop
         total += room[piece]
     room[pieces] = math.exp(-before) * rates[pieces - 1, LAST] if last_atom else 0.0
-    return total + room[pieces]
+    return float(total + room[pieces])
 
 
 @uncounted
-def drawn_time(
-    rates: np.ndarray, kind: int, low: int, high: int, edges: np.ndarray, room: np.ndarray, state: np.ndarray
-) -> int:
-    """Grid time low, ..., high of a patient who leaves there by one kind, in proportion to the prior's cells; -1 where they have no mass. `room` (P + 1,)."""
+def drawn_time(rates: np.ndarray, kind: int, low: int, high: int, edges: np.ndarray, room: np.ndarray, state: np.ndarray) -> int:
+    """Grid time low, ..., high of a patient who leaves there by one kind, in proportion to the prior's cells; -1 where they have no mass. `room`
+    (P + 1,).
+    """
     total = masses(rates, kind, low, high, edges, room)
     return time_within(rates, kind, low, high, edges, room, total, state) if total > 0.0 else -1
 

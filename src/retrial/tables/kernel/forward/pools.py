@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from retrial.tables.kernel.compiled import compiled, uncounted, uniform
+from retrial.tables.kernel.compiled import compiled, inlined, uncounted, uniform
 from retrial.tables.kernel.forward.patients import drawn_leaving, fill_rates, left_between, masses, time_within
 from retrial.tables.kernel.prior import CENSORING, EVENT, LEAST_HAZARD, centre, piece_at
 from retrial.tables.kernel.problem import PIECES, UNCENSORED, Problem
@@ -21,8 +21,11 @@ LEAST_SHARE, LEAST_VARIANCE = 1e-15, 0.25
 """Bounds of the probability that who leaves does so by an event, and of the variance of the events that later strata have: where it is less, the
 normal density is no guide.
 """
+STEPS, LARGEST = 8, 2.0
+"""Steps by which the factor of the odds is found, and the largest: any factor will do, a better one makes weights more alike."""
 SDS = 8.0
 """Standard deviations of a stratum's number of events beyond which it is not drawn: less than one in 10^15."""
+
 
 @uncounted
 def normal(state: np.ndarray) -> float:
@@ -93,6 +96,36 @@ def fill_strata(
     return k
 
 
+@inlined
+def tilted(p: float, log_factor: float) -> float:
+    """The probability whose odds are those of p times a factor, off 0 and 1."""
+    found = p / (p + (1.0 - p) * math.exp(-log_factor))
+    return min(max(found, LEAST_SHARE), 1.0 - LEAST_SHARE)
+
+
+@uncounted
+def centring(strata: np.ndarray, n_strata: int, n_events: int) -> float:
+    """About the log of the factor of the odds under which strata expect `n_events` in all, by Newton's method in `STEPS` of at most `LARGEST`."""
+    log_factor = 0.0
+    for _ in range(STEPS):
+        mean, slope = -1.0 * n_events, LEAST_VARIANCE
+        for k in range(n_strata):
+            p = tilted(strata[k, 2], log_factor)
+            mean += strata[k, 1] * p
+            slope += strata[k, 1] * p * (1.0 - p)
+        log_factor -= min(max(mean / slope, -LARGEST), LARGEST)
+    return log_factor
+
+
+@uncounted
+def log_term(log_factorial: np.ndarray, n: int, p: float, e: int, left: int, mean: float, variance: float) -> float:
+    """Log of a binomial probability of e events among n, times the normal density (up to its constant; 1 where the variance is 0) of what that
+    leaves of `left` to others.
+    """
+    binomial = log_factorial[n] - log_factorial[e] - log_factorial[n - e] + e * math.log(p) + (n - e) * math.log1p(-p)
+    return binomial - (0.5 * (left - e - mean) ** 2 / variance if variance > 0.0 else 0.0)
+
+
 @uncounted
 def drawn_events(
     log_factorial: np.ndarray, strata: np.ndarray, n_strata: int, n_events: int, events: np.ndarray, state: np.ndarray
@@ -100,48 +133,43 @@ def drawn_events(
     """Draw how many of each stratum's patients leave by an event, `n_events` in all, into `events` (S,); returns the log weight of the draw, whose
     mean is the log probability of that total.
 
-    Sequential importance sampling: binomial numbers, each weighed by the normal density of what it leaves to the later strata.
+    Sequential importance sampling: binomial numbers, each weighed by the normal density of what it leaves to the later strata. Odds are first
+    multiplied by one factor so that the total is expected, which given the total changes nothing but a constant.
     """
-    left, mean, variance, log_weight, most = n_events, 0.0, 0.0, 0.0, 0
+    log_factor = centring(strata, n_strata, n_events)
+    left, mean, spread, log_weight, later = n_events, 0.0, 0.0, -n_events * log_factor, 0
     for k in range(n_strata):
-        mean += strata[k, 1] * strata[k, 2]
-        variance += strata[k, 1] * strata[k, 2] * (1.0 - strata[k, 2])
-        most += int(strata[k, 1])
+        p = tilted(strata[k, 2], log_factor)
+        log_weight += strata[k, 1] * (math.log1p(-strata[k, 2]) - math.log1p(-p))
+        mean += strata[k, 1] * p
+        spread += strata[k, 1] * p * (1.0 - p)
+        later += int(strata[k, 1])
     for k in range(n_strata):
-        n, p = int(strata[k, 1]), strata[k, 2]
-        own, most = n * p * (1.0 - p), most - n
-        mean, variance = mean - n * p, max(variance - own, LEAST_VARIANCE)
-        low, high = max(0, left - most), min(n, left)
+        n, p = int(strata[k, 1]), tilted(strata[k, 2], log_factor)
+        own, later = n * p * (1.0 - p), later - n
+        mean, spread = mean - n * p, spread - own
+        variance = max(spread, LEAST_VARIANCE) if k < n_strata - 1 else 0.0
+        low, high = max(0, left - later), min(n, left)
         if low > high:
             return -np.inf
-        if k < n_strata - 1:
-            # where the product of the binomial and the normal is more than nothing
+        if variance > 0.0:  # where the product of the binomial and the normal is more than nothing
             middle = n * p + (left - mean - n * p) * own / (own + variance)
             reach = SDS * math.sqrt(own * variance / (own + variance) + 1.0)
             nearest = min(max(int(middle), low), high)
             low, high = max(low, min(int(middle - reach), nearest)), min(high, max(int(middle + reach) + 1, nearest))
-        odds, none = math.log(p) - math.log1p(-p), n * math.log1p(-p) + log_factorial[n]
         top, total = -np.inf, 0.0
-        for again in range(2):  # first the largest term, then their sum
-            for e in range(low, high + 1):
-                term = none + e * odds - log_factorial[e] - log_factorial[n - e]
-                if k < n_strata - 1:
-                    term -= 0.5 * (left - e - mean) ** 2 / variance
-                if again == 0:
-                    top = max(top, term)
-                else:
-                    total += math.exp(term - top)
+        for e in range(low, high + 1):
+            top = max(top, log_term(log_factorial, n, p, e, left, mean, variance))
+        for e in range(low, high + 1):
+            total += math.exp(log_term(log_factorial, n, p, e, left, mean, variance) - top)
         u, e = uniform(state) * total, low
         while e < high:
-            term = none + e * odds - log_factorial[e] - log_factorial[n - e]
-            if k < n_strata - 1:
-                term -= 0.5 * (left - e - mean) ** 2 / variance
-            u -= math.exp(term - top)
+            u -= math.exp(log_term(log_factorial, n, p, e, left, mean, variance) - top)
             if u < 0.0:
                 break
             e += 1
         log_weight += top + math.log(total)
-        if k < n_strata - 1:
+        if variance > 0.0:
             log_weight += 0.5 * (left - e - mean) ** 2 / variance
         events[k], left = e, left - e
     return log_weight

@@ -1,7 +1,7 @@
 """Arms of the prior: what a sampler starts from, each arm with its own printed events, numbers at risk and extremes, and without the other.
 
-Forward forward in time (`kernel.forward`). Few of those have the printed number of events: a tilt against every event too many or too
-few rises, as temperatures fall, until enough have it, and is taken away. Few have a patient at the printed shortest or longest time
+Drawn forward in time (`kernel.forward`), with the printed number of events; on a curve few of those have it: a tilt against every event too many or
+too few rises, as temperatures fall, until enough have it, and is taken away. Few have a patient at the printed shortest or longest time
 of all patients, which either arm's may be: another tilt makes about half of them have one, and pairs of arms pay it back. Where only the
 total of the events is printed, arms that agree with their own numbers may add to another one: a third tilt brings them there. A curve leaves so
 little open that a walk that is cooled towards it gets stuck: it is held by construction, where the forward draws arrive.
@@ -158,7 +158,9 @@ def forward(population: Population, first: tuple[np.ndarray, np.ndarray], arm: i
         if curve:
             pool = arm_pool_on_curve(problem, first_r, arm, n_draws, population.state)
         else:
-            pool = arm_pool(problem, first_r, arm, n_events, max(max(near, FEWEST_HAZARDS) // n_pools, n_draws), n_draws, population.state)
+            pool = arm_pool(
+                problem, first_r, arm, n_events, max(max(near, FEWEST_HAZARDS) // n_pools, n_draws), n_draws, population.state
+            )
         if pool.weights.size:
             ends, events = ends_of(problem, pool.r, arm), pool.d.sum(axis=1)
             parts.append((entries_of(population, pool.d, pool.r, arm), ends, events, pool.hazards, pool.weights, pool.log_mass))
