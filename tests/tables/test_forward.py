@@ -8,6 +8,7 @@ from scipy import stats
 
 from retrial.dims import CONTROL, EXPERIMENTAL
 from retrial.tables.kernel.compiled import random_state
+from retrial.tables.kernel.forward.curve import can_have
 from retrial.tables.kernel.forward.patients import drawn_leaving, drawn_time, fill_rates
 from retrial.tables.kernel.forward.pools import drawn_events
 from retrial.tables.kernel.prior import CENSORING, EVENT, TablePrior, equal_parts, fill_cells, log_factorials
@@ -149,3 +150,14 @@ def test_events_between_numbers_at_risk_have_their_total(n_events: int) -> None:
 def test_more_events_than_leave_are_impossible() -> None:
     strata, state = np.array([[0, 6, 0.2], [2, 9, 0.55]]), random_state(np.random.SeedSequence(5))
     assert drawn_events(log_factorials(30), strata, 2, 16, np.zeros(2, np.int64), state) == -np.inf
+
+
+@pytest.mark.parametrize(
+    ("s", "left", "n_events", "possible"),
+    [(1.0, 10, 5, True), (1.0, 10, 6, False), (0.8, 8, 3, True), (0.8, 8, 4, False), (0.8, 8, -1, False), (0.8, 8, 9, False)],
+)
+def test_events_that_may_still_come_on_a_curve(s: float, left: int, n_events: int, possible: bool) -> None:
+    """Down to its last height 0.5, nobody censored any more: 10 · (1 - 0.5), 8 · (1 - 0.5 / 0.8); to the last patient where it ends early."""
+    curve = np.array([[2.0, 0.8, 0.8, 0.01, np.nan, np.nan], [5.0, 0.5, 0.6, 0.01, np.nan, np.nan], [6.0, *5 * [np.nan]]])
+    assert can_have(curve, s, left, n_events, 6) is possible
+    assert can_have(curve, s, left, n_events, 9) is (0 <= n_events <= left)

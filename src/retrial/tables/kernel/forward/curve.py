@@ -16,6 +16,8 @@ from retrial.tables.kernel.forward.pools import Pool, log_going, new_hazards, re
 from retrial.tables.kernel.prior import piece_at
 from retrial.tables.kernel.problem import PIECES, Problem
 
+ROUNDED = 1e-6
+"""Patients that rounding of products may miss."""
 ENOUGH = 0.5
 """Effective share of a pool below which it is resampled."""
 
@@ -101,15 +103,32 @@ def left_on_curve(
     return d, c, math.log(mass * also) if mass * also > 0.0 else -np.inf
 
 
+@uncounted
+def can_have(curve: np.ndarray, s: float, left: int, n_events: int, n_times: int) -> bool:
+    """Whether so many events may still come among those left: none of them is too many, and more than left · (1 - Ŝ_end / Ŝ) would bring Ŝ below
+    the curve's last limit, however few are censored (where the curve does not end before the grid does).
+    """
+    if n_events < 0 or n_events > left:
+        return False
+    last = curve.shape[0] - 1
+    while last >= 0 and not curve[last, 0] < n_times:
+        last -= 1
+    if last < 0 or curve[last, 0] < n_times - 1 or not curve[last, 1] > 0.0:
+        return True
+    return n_events <= left * (1.0 - curve[last, 1] / s) + ROUNDED
+
+
 @compiled
-def arm_pool_on_curve(problem: Problem, first_r: np.ndarray, arm: int, n_pool: int, state: np.ndarray) -> Pool:
+def arm_pool_on_curve(problem: Problem, first_r: np.ndarray, arm: int, n_events: int, n_pool: int, state: np.ndarray) -> Pool:
     """Draws of one arm with its printed numbers at risk and its curve: a particle filter over the grid times that draws from events and
-    censorings within the limits only, each weighed by the probability of those (`log_mass` -inf where none is left).
+    censorings within the limits only, each weighed by the probability of those (`log_mass` -inf where none is left). Those that can no longer
+    have `n_events` in all (below 0: any) are let go: draws with few at risk keep to a curve more easily than others, and most would end there.
     """
     n_times, pieces, edges, curve = first_r.shape[1] - 1, problem.whole[0, PIECES], problem.edges, problem.curve[arm]
     number, hazards = new_hazards(problem, arm, n_pool, state)
     rates, logs, log_mass, fresh = np.empty((n_pool, pieces, 4)), np.zeros(n_pool), 0.0, True
     s, censored, left = np.ones(n_pool), np.zeros(n_pool, np.int64), np.full(n_pool, first_r[arm, 0])
+    had = np.zeros(n_pool, np.int64)
     events, leaving = np.zeros((n_times, n_pool), np.int64), np.zeros((n_times, n_pool), np.int64)
     parent, row, reached, unlimited = np.zeros((n_times, n_pool), np.int64), 0, 0, np.full(curve.shape[1], np.nan)
     for time in range(n_times):
@@ -129,7 +148,9 @@ def arm_pool_on_curve(problem: Problem, first_r: np.ndarray, arm: int, n_pool: i
             d, c, log_weight = left_on_curve(problem, limits, s[i], left[i], left[i] - after, censored[i], event, share, state)
             s[i] *= 1.0 - d * problem.inverse[left[i]]
             events[time, i], leaving[time, i], parent[time, i] = d, d + c, i
-            logs[i], left[i], censored[i] = logs[i] + log_weight, left[i] - d - c, censored[i] + c
+            logs[i], left[i], censored[i], had[i] = logs[i] + log_weight, left[i] - d - c, censored[i] + c, had[i] + d
+            if n_events >= 0 and not can_have(curve, s[i], left[i], n_events - had[i], n_times):
+                logs[i] = -np.inf
         top = logs.max()
         if top == -np.inf:
             return Pool(events[:0], leaving[:0], hazards[:0, :, arm].copy(), np.zeros(0), -np.inf)
@@ -138,7 +159,8 @@ def arm_pool_on_curve(problem: Problem, first_r: np.ndarray, arm: int, n_pool: i
         if fresh and time < n_times - 1:
             log_mass += top + math.log(weights.mean())
             places = resample_pool(problem, arm, weights, reached, number, hazards, state)
-            s, censored, left, parent[time], logs = s[places], censored[places], left[places], places, np.zeros(n_pool)
+            s, censored, left, had = s[places], censored[places], left[places], had[places]
+            parent[time], logs = places, np.zeros(n_pool)
     weights = np.exp(logs - logs.max())
     log_mass += logs.max() + math.log(weights.mean())
     d, r = traced(events, leaving, parent)

@@ -156,7 +156,7 @@ def forward(population: Population, first: tuple[np.ndarray, np.ndarray], arm: i
     for _ in range(n_pools):
         population.pause()
         if curve:
-            pool = arm_pool_on_curve(problem, first_r, arm, n_draws, population.state)
+            pool = arm_pool_on_curve(problem, first_r, arm, n_events, n_draws, population.state)
         else:
             pool = arm_pool(
                 problem, first_r, arm, n_events, max(max(near, FEWEST_HAZARDS) // n_pools, n_draws), n_draws, population.state
