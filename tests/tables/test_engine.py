@@ -14,8 +14,10 @@ from retrial.tables.printed.agreement import agreement_of_tables, fidelity
 from retrial.tables.printed.from_study import targets_from_study
 from retrial.tables.printed.readings import DesignReading, MedianReading, RatioReading, Reading, TestReading
 from retrial.tables.printed.targets import Targets
+from retrial.tables.sample import engine
 from retrial.tables.sample.engine import allotted, islands_of, reconstruct, scouts_of, screen
 from retrial.tables.sample.pool import design_errors, evidence_error
+from retrial.tables.sample.sampler import Sampler, run_islands
 from tests.tables.conftest import QUICK
 from tests.tables.toy import number, toy_targets
 
@@ -201,3 +203,22 @@ def test_error_of_the_designs_evidence_is_in_their_shares(os_ensemble: Ensemble)
     expected = 0.5 * np.hypot(*errors.values())
     assert list(found.values()) == pytest.approx([expected, expected])
     assert design_errors(islands[:4], {DesignReading.AS_THEY_ARE: 0.0}) == {DesignReading.AS_THEY_ARE: 0.0}
+
+
+def test_a_reading_beaten_in_a_pilot_gets_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pilots that end in the first of their readings alone: one more each time, without those that are found, until all are."""
+    numbers = [number("events", "14"), number("hazard_ratio", "0.7", half=0.4)]
+    targets, settings = toy_targets((12, 12), 6, numbers), dataclasses.replace(TOY, pilot_particles=64)
+    problems, asked = screen(targets, settings)[0], []
+
+    def first_alone(_targets: Targets, samplers: list[Sampler], *rest: object) -> list[Island]:
+        asked.append([sampler.readings for sampler in samplers])
+        found = run_islands(targets, samplers, *rest)  # type: ignore[arg-type]
+        return [dataclasses.replace(island, which=np.zeros_like(island.which)) for island in found]
+
+    monkeypatch.setattr(engine, "run_islands", first_alone)
+    found = engine.pilots_of(targets, problems, settings, 1, lambda *_: None)
+    assert len(problems) > 1
+    assert asked == [[tuple(problems)[place:]] for place in range(len(problems))]
+    assert set(found) == set(problems)
+    assert all(island.arrived and island.readings == (reading,) for reading, island in found.items())

@@ -44,8 +44,6 @@ GAIN = 1.1
 """How many times as much the tables have to be worth after one more round for another to be made."""
 MOST_ISLANDS = 2
 """Islands at most, per island asked for."""
-PASSES = 2
-"""Pilots of a reading, at most: a second where others took its first."""
 COOLED = 0.25
 """Share of the work of islands that is done when they have cooled, about."""
 SCOUTS_WORK, JOINT_WORK = 0.25, 0.8
@@ -123,29 +121,25 @@ def pilots_of(
     targets: Targets, problems: dict[Reading, Problem], settings: ReconstructionSettings, seed: int, progress: Progress
 ) -> dict[Reading, Island]:
     """What small samplers say of each reading. Those of one design and one rule of the medians share one, as their arms agree alike; those that
-    it did not end in, though it did in others, share another; so `PASSES` times.
+    it did not end in, though it did in others, share another, until one ends in none of its readings.
     """
     found: dict[Reading, Island] = {}
-    for attempt in range(PASSES):
+    left, attempt = list(problems), 0
+    while left:
         alike: dict[tuple[DesignReading | None, MedianReading | None], list[Reading]] = {}
-        for reading in problems:
-            if reading not in found or (attempt > 0 and not found[reading].arrived and rivalled(reading, found)):
-                alike.setdefault((reading.design, reading.median), []).append(reading)
+        for reading in left:
+            alike.setdefault((reading.design, reading.median), []).append(reading)
         samplers = [
             Sampler(tuple(group), together([problems[reading] for reading in group]), (attempt, *group[0].codes))
             for group in alike.values()
         ]
-        places = (place / PASSES for place in (attempt, attempt + 1))
-        for island in run_islands(targets, samplers, settings, seed, PILOT, _within(progress, *places)):
-            for reading in island.readings:
-                part = island.of(reading)
-                found[reading] = part if part.arrived else closest_part(reading, [island])
+        left, attempt = [], attempt + 1
+        part = _within(progress, 1 - 0.5 ** (attempt - 1), 1 - 0.5**attempt)
+        for island in run_islands(targets, samplers, settings, seed, PILOT, part):
+            parts = {reading: island.of(reading) for reading in island.readings}
+            found |= {reading: part if part.arrived else closest_part(reading, [island]) for reading, part in parts.items()}
+            left += [reading for reading, part in parts.items() if island.arrived and not part.arrived]
     return found
-
-
-def rivalled(reading: Reading, found: dict[Reading, Island]) -> bool:
-    """Whether others of its design and rule of the medians took the pilot that it was in."""
-    return any(other.design is reading.design and other.median is reading.median and found[other].arrived for other in found)
 
 
 def scouts_of(
