@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from retrial.audit.check import Verdict
-from retrial.tables.ensemble import Ensemble, ReadingResult
+from retrial.tables.ensemble import Ensemble, Island, ReadingResult
 from retrial.tables.findings.checks import common, joint_checks
 from retrial.tables.findings.spread import unsettled
 from retrial.tables.findings.words import (
@@ -207,6 +207,38 @@ def test_samplers_that_differ_are_said() -> None:
     assert of([late, early] * 20) == []
     (said,) = of([late] * 20 + [early] * 20)
     assert said.startswith("not settled: the samplers differ, as if there were 3 independent tables")
+
+
+def test_samplers_are_compared_by_all_the_tables_that_they_found() -> None:
+    """Two readings, one of whose tables all samplers have, the other's only two: what is said follows the weights of the readings, not which
+    tables happen to be delivered.
+    """
+    late, early = np.array([[0, 0, 3], [0, 0, 3]]), np.array([[0, 0, 3], [3, 0, 0]])
+    at_risk = [
+        np.concatenate([np.cumsum(table[:, ::-1], axis=1)[:, ::-1], np.zeros((2, 1), int)], axis=1) for table in (late, early)
+    ]
+    readings = tuple(result.reading for result in results()[:2])
+
+    def island(second: int) -> Island:
+        """Five tables of each kind in the first reading, ten of kind `second` in the other."""
+        kinds, which = np.array([0, 1] * 5 + [second] * 10), np.repeat([0, 1], 10)
+        d, r = np.array([late, early])[kinds], np.array(at_risk)[kinds]
+        empty = np.zeros((20, 4))
+        return Island(readings, which, d, r, empty, empty, np.arange(20), 0.0, 0.0, 0.5, 20, 20)
+
+    def said(share: float) -> list[str]:
+        delivered = dataclasses.replace(
+            ensemble("os", results()),
+            table=LifeTable.from_counts((1.0, 2.0, 3.0), np.array([late, early]), np.zeros((2, 2, 3), int)),
+            readings=readings,
+            weights=np.array([1 - share, share]),
+            islands=np.array([0, 1]),
+            pool=tuple(island(second) for second in (0, 0, 1, 1)),
+        )
+        return unsettled(delivered)
+
+    assert said(0.1) == []
+    assert said(0.9)[0].startswith("not settled: the samplers differ, as if there were 4 independent tables")
 
 
 def test_pairs_are_named_once_whatever_the_medians_rule() -> None:

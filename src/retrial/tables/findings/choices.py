@@ -165,7 +165,7 @@ class Weigher:
         """The tables weighted by p(table | prior) over that under their own, each under its design."""
         with np.errstate(divide="ignore"):
             logs = np.log(self.tables.weights) + log_evidences(self.tables, self.targets, prior) - self.logs
-        return dataclasses.replace(self.tables, weights=np.exp(logs - logsumexp(logs)))
+        return dataclasses.replace(self.tables, weights=np.exp(logs - logsumexp(logs)), pool=())
 
     def rows(self, weighted: Ensemble) -> pd.DataFrame:
         """`spread` of weighted tables and its shift against the same ones unweighted, in standard errors of that difference."""

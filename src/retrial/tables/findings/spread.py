@@ -105,6 +105,33 @@ def monte_carlo_error(values: np.ndarray, weights: np.ndarray, islands: np.ndarr
     return float(np.sqrt((len(numbers) - 1) / len(numbers) * ((without - without.mean()) ** 2).sum()))
 
 
+def found_tables(ensemble: Ensemble) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(N, 2, T) events, (N, 2, T + 1) at risk, (N,) weights and samplers of every table that the samplers found, those of a reading in
+    proportion to its weight in the ensemble; of one that keeps no samplers, the delivered tables.
+    """
+    if not ensemble.pool:
+        events, censored = (data.to_numpy() for data in (ensemble.table.events, ensemble.table.censored))
+        left = np.cumsum((events + censored)[..., ::-1], axis=-1)[..., ::-1]
+        return events, np.concatenate([left, np.zeros_like(left[..., :1])], axis=-1), ensemble.weights, ensemble.islands
+    parts, weights = [], []
+    for reading, rows in by_reading(ensemble).items():
+        mine = {number: island.of(reading) for number, island in enumerate(ensemble.pool) if reading in island.readings}
+        logs = np.array([part.log_evidence for part in mine.values()])
+        of_sampler = np.exp(logs - logs.max())
+        of_sampler *= float(ensemble.weights[rows].sum()) / of_sampler.sum()
+        parts += list(mine.items())
+        weights += [
+            np.full(len(part.d), weight / max(len(part.d), 1)) for part, weight in zip(mine.values(), of_sampler, strict=True)
+        ]
+    events, at_risk = (np.concatenate([getattr(part, name) for _, part in parts]) for name in ("d", "r"))
+    return (
+        events,
+        at_risk,
+        np.concatenate(weights),
+        np.repeat([number for number, _ in parts], [len(part.d) for _, part in parts]),
+    )
+
+
 _LEAST_EFFECTIVE, _FEW_SAMPLERS = 20, 3
 """Independent tables below which answers of an endpoint are called not settled (METHODS 4 asks as much of the weights of a joint posterior),
 and the samplers that it takes to see their spread."""
@@ -112,16 +139,15 @@ and the samplers that it takes to see their spread."""
 
 def unsettled(ensemble: Ensemble) -> list[str]:
     """A sentence where the samplers differ so much that few independent tables stand behind the answers: σ²/se² of the difference in
-    restricted means below `_LEAST_EFFECTIVE`, se by the jackknife over samplers.
+    restricted means below `_LEAST_EFFECTIVE`, se by the jackknife over samplers, of all tables that they found (of the delivered ones alone its
+    error is as large as itself).
     """
-    if len(np.unique(ensemble.islands)) < _FEW_SAMPLERS:
+    events, at_risk, weights, samplers = found_tables(ensemble)
+    if len(np.unique(samplers[weights[: len(samplers)] > 0])) < _FEW_SAMPLERS:
         return []
-    events, censored = (data.to_numpy() for data in (ensemble.table.events, ensemble.table.censored))
-    leaving = events + censored
-    at_risk = np.concatenate([np.cumsum(leaving[..., ::-1], axis=-1)[..., ::-1], np.zeros_like(leaving[..., :1])], axis=-1)
     values = rmst_difference(events, at_risk)
-    spread = float(np.average((values - np.average(values, weights=ensemble.weights)) ** 2, weights=ensemble.weights))
-    error = monte_carlo_error(values, ensemble.weights, ensemble.islands)
+    spread = float(np.average((values - np.average(values, weights=weights)) ** 2, weights=weights))
+    error = monte_carlo_error(values, weights, samplers)
     if not error**2 * _LEAST_EFFECTIVE > spread:
         return []
     return [
