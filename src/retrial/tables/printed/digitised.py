@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ TIME_ERROR = 0.005
 """The same on the time axis, as a part of its length."""
 _MENDED = 2 * DIGITISING_ERROR
 """How far a reading may lie outside 0 to 1, or above an earlier one: the errors of two readings."""
+LEAST_PART = 0.5
+"""Part of the events that a curve's last height would be without censoring which an arm nearly always has."""
 _PERCENT = 50.0
 """A curve starts near 1 or near 100: an arm whose highest reading is at least this was read in percent."""
 _LINES = 5
@@ -32,13 +35,15 @@ _FIRST_LINE = 2
 @dataclass(frozen=True, slots=True)
 class ArmCurve:
     """Readings of one arm in the order of time: S just after `times`; `above` S just before them, where a step was read at both of
-    its corners (else the same). `given` are the heights as read, on the scale of 0 to 1.
+    its corners (else the same). `given` are the heights as read, on the scale of 0 to 1. `least_events` are those that the arm had, as printed,
+    or at least as many as it probably had; NaN where nobody knows its patients.
     """
 
     times: tuple[float, ...]
     heights: tuple[float, ...]
     above: tuple[float, ...]
     given: tuple[float, ...]
+    least_events: float = math.nan
 
     @property
     def last(self) -> float:
@@ -66,6 +71,16 @@ class Curve:
     @property
     def time_error(self) -> float:
         return TIME_ERROR * self.last
+
+    def of_patients(self, n: Mapping[str, int], events: Mapping[str, int]) -> Curve:
+        """The curve with what is known of the arms' patients: their number n, and their events where these are printed. A curve of n patients that
+        ends at S has at most n (1 - S) events, and seldom fewer than half of these.
+        """
+        arms = {
+            name: replace(arm, least_events=float(events.get(name, LEAST_PART * n[name] * (1.0 - arm.heights[-1]))))
+            for name, arm in self.arms.items()
+        }
+        return replace(self, arms=arms)
 
 
 def read_curve(path: Path, names: ArmNames = ArmNames()) -> Curve:  # noqa: B008 - frozen
@@ -178,7 +193,8 @@ def _arm_curve(part: pd.DataFrame, mended: list[str], arm: str) -> ArmCurve:
     last = np.append(times[1:] != times[:-1], True)
     first = np.append(True, times[1:] != times[:-1])
     columns = (times[last], falling[last], falling[first], given[last])
-    return ArmCurve(*(tuple(float(value) for value in column) for column in columns))
+    after, height, above, read = (tuple(float(value) for value in column) for column in columns)
+    return ArmCurve(after, height, above, read)
 
 
 def _falling(heights: np.ndarray) -> np.ndarray:

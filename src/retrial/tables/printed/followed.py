@@ -10,7 +10,7 @@ from retrial.dims import TOTAL
 from retrial.study.endpoints import Endpoint
 from retrial.tables.printed.digitised import DIGITISING_ERROR, STRICT_PART, ArmCurve, Curve
 from retrial.tables.printed.grid import Grid, last_at_risk
-from retrial.tables.printed.recording import ROOM, falls_only
+from retrial.tables.printed.recording import ROOM, falls_only, spacing_of
 from retrial.tables.printed.targets import Target
 
 SHORT = 0.8
@@ -51,7 +51,7 @@ def held_until(item: Endpoint, curve: Curve, name: str, grid: Grid, notes: list[
     arm = curve.arms[name]
     longest = item.longest_of(name) or item.longest_of(TOTAL)
     known = max([longest.value if longest else 0.0, last_at_risk(item).get(name, (0.0, 0))[0]])
-    if arm.last >= SHORT * known or (falls_only(arm) and arm.heights[-1] < arm.heights[-2]):
+    if arm.last >= SHORT * known or (falls_only(arm, grid.step) and arm.heights[-1] < arm.heights[-2]):
         end = max(curve.last, known, longest.high if longest else 0.0)
         return end + grid.slack
     notes.append(
@@ -64,10 +64,11 @@ def heights_at(arm: ArmCurve, time: float, step: float, *, whole: bool, hold: fl
     """Lowest and highest S(time) that the readings allow (the same where one tells it); None after `hold`.
 
     Exact times: the curve at `time` itself. Where times are recorded in whole steps the curve is flat from one to the next, and the reading
-    nearest to the middle of it is the surest. A reading up to `ROOM` of a step before `time` shows it too (the time axis has errors). Between
-    two readings of different heights S is anything between them, unless the readings are of the falls alone.
+    nearest to the middle of it is the surest. A reading up to `ROOM` of a step before `time` shows it too (the time axis has errors), unless
+    readings are at any times: these can be just before a fall. Between two readings of different heights S is anything between them, unless
+    the readings are of the falls alone.
     """
-    read = np.array(arm.times)
+    read, falls = np.array(arm.times), not whole and falls_only(arm, step)
     if whole:
         near = np.flatnonzero((read >= time - _SAME * step) & (read < time + (1 - ROOM) * step))
         if near.size:
@@ -75,10 +76,11 @@ def heights_at(arm: ArmCurve, time: float, step: float, *, whole: bool, hold: fl
             return height, height
     before = int(np.searchsorted(read, time + ROOM * step, side="right")) - 1
     if before < 0:
-        return (1.0, 1.0) if falls_only(arm) and not whole else (arm.above[0], 1.0)
+        return (1.0, 1.0) if falls else (arm.above[0], 1.0)
     height = arm.heights[before]
-    if read[before] >= time - ROOM * step - _SAME:
+    early = ROOM if whole or falls or spacing_of([arm]) is not None else 0.0
+    if read[before] >= time - (early + _SAME) * step:
         return height, height
     if before == read.size - 1:
         return (height, height) if time <= hold + _SAME else None
-    return (height, height) if falls_only(arm) and not whole else (arm.above[before + 1], height)
+    return (height, height) if falls else (arm.above[before + 1], height)

@@ -47,6 +47,9 @@ def targets_from_study(
     if None in sizes:
         raise ReconstructionError(f"got no arms.control.n or arms.experimental.n; both are needed to reconstruct {endpoint}")
     item = study.endpoints[endpoint]
+    if curve is not None:
+        events = {arm: int(printed.n.value) for arm in ARMS if (printed := getattr(item.events, arm)) is not None}
+        curve = curve.of_patients({arm: int(n or 0) for arm, n in zip(ARMS, sizes, strict=True)}, events)
     grid = grid_of(item, study.time_unit, curve, step=step, first=first, last=last)
     notes = list(grid.notes)
     if sizes != [study.n(arm) for arm in ARMS]:

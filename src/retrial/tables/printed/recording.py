@@ -33,6 +33,8 @@ _OFF, _SEEN, _CHANCE = 0.25, 0.2, 0.01
 fifth, and all steps at whole units with at most this probability."""
 LEAST_READINGS = 5
 """Readings of an arm from which it is told whether they are of its falls alone."""
+_ALL_FALLS = 0.7
+"""Part of the different times that an arm's events have which readings of the falls alone show at least."""
 _REGULAR, _LATTICE = 0.05, 0.9
 """Spread of spacings, relative, of readings at set times; share of readings that must lie on a lattice."""
 _COARSEST_LATTICE = 0.25
@@ -169,24 +171,31 @@ def spacing_of(arms: Sequence[ArmCurve]) -> float | None:
     return float(nice) if on.mean() >= _LATTICE else None
 
 
-def falls_only(arm: ArmCurve) -> bool:
-    """Whether readings were taken at the falls alone: every one is lower than the one before, at times that are not set.
+def falls_only(arm: ArmCurve, step: float) -> bool:
+    """Whether readings were taken at the falls alone, and at all of them: every one is lower than the one before, at times that are not set, and
+    they are no fewer than the arm's events, at times in steps of `step`, have to make: `_ALL_FALLS` of T (1 - (1 - 1/T)^d) different ones on T steps.
 
-    The last may be the end of the last plateau.
+    The last may be the end of the last plateau. A curve of many patients falls between any two readings: that each is lower than the one
+    before says nothing there.
     """
     heights = np.array(arm.heights)
     if len(heights) < LEAST_READINGS or spacing_of([arm]) is not None:
         return False
     drops = (heights[:-1] - np.array(arm.above[1:]))[1:]
     falls = drops if drops[-1] > _SAME else drops[:-1]
-    return bool(np.mean(falls > _SAME) >= _LATTICE)
+    if np.mean(falls > _SAME) < _LATTICE:
+        return False
+    steps = max(arm.last / step, 1.0)
+    expected = steps * (1.0 - (1.0 - 1.0 / steps) ** arm.least_events)
+    seen = (heights[0] < 1.0 - _SAME) + (falls > _SAME).sum()
+    return not seen < _ALL_FALLS * expected
 
 
-def _spans(arm: ArmCurve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Start, end and depth of each fall: between two readings, or at one time that was read at both corners."""
+def _spans(arm: ArmCurve, unit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Start, end and depth of each fall, were times recorded in units: between two readings, or at one time that was read at both corners."""
     times, heights, above = (np.array(part) for part in (arm.times, arm.heights, arm.above))
     start, depth = times[:-1], heights[:-1] - above[1:]
-    if falls_only(arm):
+    if falls_only(arm, unit):
         start = times[1:]
     corners = above > heights
     return (
@@ -201,7 +210,7 @@ def _tells_whole(arm: ArmCurve, unit: float) -> bool | None:
 
     A fall is seen to within its span; by chance a span of length L holds a multiple with probability L / unit + 2 ROOM.
     """
-    start, end, depth = _spans(arm)
+    start, end, depth = _spans(arm, unit)
     if not depth.size or depth.sum() <= 0:
         return None
     weights = depth / depth.sum()
