@@ -34,7 +34,7 @@ from retrial.tables.kernel.walk import N_ENERGIES
 from retrial.tables.sample.smc.population import Population
 from retrial.tables.sample.smc.weights import drawn_places, effective, largest_step, resample
 
-POOL, CURVE_POOL, CURVE_POOLS, CURVE_PART = 6, 3, 8, 4
+POOL, CURVE_POOL, CURVE_POOLS, CURVE_PART = 6, 3, 8, 8
 """Tables drawn forward per particle; with a curve, and in how many pools; and these, as a part of those that arms near agreement are chosen from.
 """
 ENTRIES_KEPT, CELLS_DRAWN, CELLS_AT_ONCE = 2_500_000, 20_000_000, 4_000_000
