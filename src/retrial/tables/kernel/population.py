@@ -146,7 +146,7 @@ def couple_all(
             logs[i] -= (coupling[k] - coupling[k - 1]) * coupling_of(problem.gaussians, hazards[i], problem.edges[-1])
             for a in range(2):
                 move_hazards(problem.gaussians, hazards[i], arms, a, problem.edges, coupling[k], statistics[a], state)
-            move_runs(problem.gaussians, hazards[i], BOTH, problem.edges, coupling[k], statistics, state)
+            move_runs(problem.gaussians, hazards[i], np.int64(BOTH), problem.edges, coupling[k], statistics, state)
 
 
 @compiled
@@ -207,7 +207,7 @@ def exchange(
                     energy[i],
                     cold[rung],
                     tilt,
-                    BOTH,
+                    np.int64(BOTH),  # a constant would have all of the walk compiled again, for it alone
                     n_proposals,
                     redraws[rung],
                     state,
