@@ -30,11 +30,14 @@ SAME = 1e-6
 
 @dataclass(frozen=True)
 class Given:
-    """What is printed beside the summaries: numbers at risk at these times, a curve digitised with this seed, the minimum follow-up."""
+    """What is printed beside the summaries: numbers at risk at these times, a curve digitised with this seed, the minimum follow-up, the follow-up
+    that left patients out.
+    """
 
     at_risk: tuple[float, ...] = ()
     curve_seed: int | None = None
     followed: float = np.nan
+    excluded: float = np.nan
 
 
 def paper(table: Table, time_unit: str, given: Given, recorded: str = "exact", decimals: int = 0) -> str:
@@ -46,7 +49,7 @@ def paper(table: Table, time_unit: str, given: Given, recorded: str = "exact", d
         "title: A hidden study",
         f"time_unit: {time_unit}",
         f"arms: {{control: {{n: {table.n(ARMS[0])}}}, experimental: {{n: {table.n(ARMS[1])}}}}}",
-        *([f"timeline: {{minimum_follow_up: {given.followed:g}}}"] if np.isfinite(given.followed) else []),
+        *timeline(given),
         "endpoints:",
         f"  {ENDPOINT}:",
         f"    recorded: {recorded}",
@@ -63,6 +66,13 @@ def paper(table: Table, time_unit: str, given: Given, recorded: str = "exact", d
         f"    {{endpoint: {ENDPOINT}, hazard_ratio: {ratio.hazard_ratio:.3f}, ci: [{ratio.lower:.3f}, {ratio.upper:.3f}]}}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def timeline(given: Given) -> list[str]:
+    """The section of what is printed of the follow-up; none without."""
+    printed = {"minimum_follow_up": given.followed, "excluded_follow_up_up_to": given.excluded}
+    lines = [f"  {key}: {value:g}" for key, value in printed.items() if np.isfinite(value)]
+    return ["timeline:", *lines] if lines else []
 
 
 def medians(table: Table, decimals: int) -> list[str]:
