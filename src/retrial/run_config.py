@@ -34,6 +34,7 @@ _SDS = (0.01, 20.0)
 _POINTS = (3, 201)
 _CLAIM = (0.5, 0.9999)
 _MOST_SIZES = 1000.0
+_MOST_EARLY = 0.5
 _FEWEST = 100
 COVARIATE_SOURCE = "prognostic factors: zero-centred, SD 1 a log ratio per SD or level, weakly informative (methods, section 7); covariates.prior_sd"
 _MOST_DRIFT = 10
@@ -41,7 +42,9 @@ _MOST_DRIFT = 10
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """Grids of priors and biases, hazards after censoring, sizes of a further trial, and when a conclusion holds (METHODS 9)."""
+    """Grids of priors and biases, hazards after censoring, share of an arm whose early deaths may be missing, sizes of a further trial, and when a
+    conclusion holds (METHODS 9).
+    """
 
     prior_means: tuple[float, float] = (0.5, 2.0)
     prior_sds: tuple[float, float] = (0.1, 2.0)
@@ -50,6 +53,7 @@ class Assumptions:
     bias_sds: tuple[float, ...] = (0.0, 0.2)
     bias_ratios: tuple[float, float] = (0.5, 2.0)
     hazard_after_censoring: tuple[float, ...] = (0.25, 1 / 3, 0.5, 2 / 3, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
+    early_deaths: float = 0.1
     future_events: tuple[float, ...] = (1.0, 2.0, 4.0)
     claim: float = 0.975
 
@@ -78,6 +82,8 @@ class Assumptions:
             found.append(f"points: got {self.points}; allowed is from {_POINTS[0]} to {_POINTS[1]}")
         if not _RATIOS[0] <= self.expected_ratio < 1:
             found.append(f"expected_ratio: got {self.expected_ratio}; allowed is a ratio from {_RATIOS[0]:g} to below 1")
+        if not 0 <= self.early_deaths <= _MOST_EARLY:
+            found.append(f"early_deaths: got {self.early_deaths}; allowed is from 0 (none) to {_MOST_EARLY:g}, a share of an arm")
         if 1.0 not in self.hazard_after_censoring:
             found.append(
                 f"hazard_after_censoring: got {list(self.hazard_after_censoring)}; 1 must be among them, the base answer"

@@ -17,6 +17,7 @@ CHANCES = {
     ("another prior", "pessimistic"): (0.90, 0.80, 0.70),
     ("another prior", "optimistic"): (0.999, 0.998, 0.99),
     ("bias", "a bias that alone would give a ratio of 0.8"): (0.93, 0.92, 0.80),
+    ("early deaths", "4 more patients of the experimental arm"): (None, 0.96, 0.7),
     ("censoring", "2 times the hazard after censoring in the experimental arm"): (None, 0.981, 0.7),
 }
 MODELS = ("printed", "weibull", "spline")
@@ -48,6 +49,8 @@ def tipping(factor: float = 1.0) -> pd.DataFrame:
             if model != "printed":
                 found.append({**named, "challenge": "censoring, experimental arm", "value": 2.1 + extra})
                 found.append({**named, "challenge": "censoring, control arm", "value": float("nan")})
+                found.append({**named, "challenge": "early deaths, experimental arm", "value": 3.0})
+                found.append({**named, "challenge": "early deaths, control arm", "value": float("nan")})
     return pd.DataFrame(found)
 
 
@@ -76,7 +79,7 @@ def test_a_claim_its_challenges_and_where_it_tips() -> None:
     for sentence in (
         "In short: the claim of a ratio below 1 holds in 2 of 3 unchallenged analyses; it fails in: spline (probability 0.940). Challenged one way"
         " at a time, counted where it survives in every analysis that a challenge applies to, it survives none of 2 other priors that do not"
-        " expect it, none of 1 bias and 1 of 1 course after censoring.",
+        " expect it, none of 1 bias, 1 of 1 course after censoring and none of 1 number of missing early events.",
         "(printed; weibull), and not in spline (probability 0.940). What follows is about the analyses in which it holds; a range is over them.",
         "Other prior opinions. It survives in some analyses: the sceptical prior (in 1 of 2; not in: weibull). It does not survive: the"
         " pessimistic prior",
@@ -85,6 +88,8 @@ def test_a_claim_its_challenges_and_where_it_tips() -> None:
         "undone by a bias that alone gives a ratio below 0.90 (in 1 of 2 analyses; in the others nothing that was tried undoes it).",
         "Patients censored. It survives: 2 times the hazard after censoring in the experimental arm. It is undone if patients censored in"
         " the experimental arm have afterwards more than 2.10 times the hazard of those who stay in it.",
+        "Patients left out because they had the event early. It does not survive: 4 more patients of the experimental arm. It is undone from so"
+        " many missing patients with an early event on: 3 of the experimental arm.",
     ):
         assert sentence in said
 
@@ -104,6 +109,7 @@ def test_each_choice_made_otherwise_is_held_against_the_analysis_as_it_is() -> N
         ["Os", "another prior", "2", "2 of 2", "0.980 to 0.999", "nothing that was tried"],
         ["Os", "a bias", "1", "0 of 1", "0.930", "a bias that alone would give a ratio of 0.8"],
         ["Os", "another hazard after censoring", "1", "1 of 1", "0.981", "nothing that was tried"],
+        ["Os", "early deaths missing", "1", "0 of 1", "0.960", "4 more patients of the experimental arm"],
     ]
     assert choices_table(SimpleNamespace(study=STUDY), frame[frame["challenge"] == "as it is"].head(1), 0.975) is None
 

@@ -34,6 +34,7 @@ from retrial.sensitivity.any_prior.on_tables import likelihood_on, outermost
 from retrial.sensitivity.multiverse import Block, bases_of, block_cells, blocks_of, decision_rows, tried, whole_table
 from retrial.sensitivity.operating.design import Design
 from retrial.store.stages import Stages
+from retrial.study.reported import Quantity
 from retrial.tables.endpoint import EndpointTables
 from retrial.tables.ensemble import ReconstructionSettings
 from retrial.tables.findings.probes import Probes
@@ -119,7 +120,10 @@ def test_choices_are_fitted_and_those_without_tables_are_failed_rows(tmp_path: P
     monkeypatch.setattr(other_tables, "endpoint_tables", lambda *_: Reconstructions([separate], [], []))
     monkeypatch.setattr(Stages, "run", lambda _self, _name, function, *arguments: function(*arguments))
     run = run_config(multiverse=ASKED, reconstruction=settings, probes=Probes(choices_islands=2, choices_rounds=1))
-    used: Any = SimpleNamespace(endpoints={"toy": SimpleNamespace(reading="exact", recording_unit=None)})
+    endpoint = SimpleNamespace(reading="exact", recording_unit=None, good=False)
+    timeline = SimpleNamespace(excluded_follow_up_up_to=Quantity.parse("2"))
+    used: Any = SimpleNamespace(endpoints={"toy": endpoint}, effects={}, timeline=timeline, time_unit="months", binary={})
+    monkeypatch.setattr(other_tables, "entry_of", lambda _study, _item: 0.5)
     effects, whole = [effect("printed", -0.7, printed=True), effect("weibull", -0.65)], Reconstructions([item], [], [])
     blocks = [*blocks_of(effects, ASKED), *blocks_on_other_tables(run, used, effects, whole, {}, Stages(tmp_path))]
     frame = whole_table(blocks, [tried(block, ASKED, TAIL)[0] for block in blocks], bases_of(blocks), ASKED, CLAIM)
@@ -135,18 +139,26 @@ def test_choices_are_fitted_and_those_without_tables_are_failed_rows(tmp_path: P
     assert [name for name in rows if name not in failed] == [
         "",
         "without assumed numbers",
+        "without assumed numbers + entry",
         "overdispersed prior",
         "without assumed numbers + overdispersed prior",
+        "entry",
+        "early deaths, control arm: 1",
+        "early deaths, experimental arm: 1",
         "separate readings",
     ]
+    assert {tables.entry for tables in seen} == {0.0, 0.5}
+    assert sum(tables.entry for tables in seen) == 1.0
+    early = [tables for tables in seen if tables.table.n.to_numpy()[0].sum() == 25]
+    assert [(tables.table.events - item.table.events).sum("time").to_numpy()[0].tolist() for tables in early] == [[1, 0], [0, 1]]
     assert rows["without assumed numbers"]["differs"] == "analysis, tables"
     assert rows["without assumed numbers"]["note"] == "not settled: tables of 2 of the samplers only"
     assert (base.loc[base["model"] == "printed", ["tables", "note"]] == "").all().all()
     several = dataclasses.replace(run, multiverse=dataclasses.replace(ASKED, tables_with_models=True, tables_together=False))
     crossed = list(blocks_on_other_tables(several, used, [*effects, effect("again", -0.6)], whole, {}, Stages(tmp_path)))
     assert {model: len({block.tables for block in crossed if block.model == model}) for model in ("weibull", "again")} == {
-        "weibull": 5,
-        "again": 5,
+        "weibull": 8,
+        "again": 8,
     }
     off = dataclasses.replace(run, probes=Probes(choices=False))
     assert not list(blocks_on_other_tables(off, used, effects, whole, {}, Stages(tmp_path)))

@@ -60,6 +60,29 @@ def test_patients_may_be_lost_before_a_minimum_follow_up() -> None:
     assert (targets.uncensored, found.targets.uncensored) == (2, 0)
 
 
+def test_a_prior_with_hazards_before_the_shortest_time_is_a_choice_where_the_grid_begins_there() -> None:
+    """Of six months from the third on: hazards from the first, combined with no other; where the grid begins at one unit there is none."""
+    later = dataclasses.replace(toy(), first=3.0, excluded=math.nan, assumed=())
+    found = {choice.name: choice for choice in choices_of(later, SETTINGS)}["hazards from time 0"]
+    assert (found.targets.first, found.targets.n_times, later.n_times, found.alone) == (1.0, 6, 4, True)
+    assert "hazards from time 0" not in {choice.name for choice in choices_of(toy(), SETTINGS)}
+    assert not choices_of(found.targets, SETTINGS)[0].alone
+
+
+def test_tables_with_hazards_before_the_shortest_time_have_nobody_leave_there() -> None:
+    """Rows on another grid than that of the tables as they are: nobody leaves before, and curves begin at time 0."""
+    found = toy_targets((6, 6), 5, [number("events", "7"), number("shortest", "3"), number("median", "4", "control")])
+    targets = dataclasses.replace(found, first=3.0)
+    whole = reconstruct(targets, SETTINGS, 1)
+    frame = compare_choices(targets, whole, SETTINGS, 2, 5.0, (3.0,))
+    mine = frame[frame["choice"] == "hazards from time 0"]
+    assert (mine["status"] == "ok").all()
+    means = {row["arm"]: row["mean"] for row in mine[mine["quantity"] == "rmst"].to_dict("records")}
+    assert set(means) == set(ARMS)
+    assert all(3.0 < mean < 5.0 for mean in means.values())
+    assert frame["log_bayes_factor"].isna().all()
+
+
 @pytest.mark.parametrize("designs", [tuple(DesignReading), (DesignReading.AS_THEY_ARE,)])
 def test_rows_of_every_choice(designs: tuple[DesignReading, ...]) -> None:
     """Every choice has rows, and eligibility its evidence, whether the tables carry it or small samplers are asked."""

@@ -112,7 +112,8 @@ def variance_rows(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: Endpoin
                 "between_readings_share": split.between_readings,
                 "between_designs_share": split.between_designs,
             }
-            rows.append({**named, **numbers, "tables": len(kept), "status": fitted.status(prior)})
+            about = {"tables": len(kept), "status": fitted.status(prior), "design": "", "shift": math.nan}
+            rows.append({**named, **numbers, **about})
     return rows
 
 

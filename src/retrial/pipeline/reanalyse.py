@@ -6,6 +6,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from retrial.audit.run import numbers_recomputed
 from retrial.data.kind import Fits
 from retrial.pipeline.adjusted import adjusted_answers
@@ -18,9 +20,11 @@ from retrial.pipeline.pages.layout import lay_out_report
 from retrial.pipeline.priors import prior_checks
 from retrial.pipeline.probes import probed
 from retrial.pipeline.results import Files, audit_files, criticism_files, probe_files, result_files, table_files
+from retrial.pipeline.sensitivity import about_entry
 from retrial.pipeline.tables import endpoint_tables, patient_checks, refuse_too_many_times, refused
 from retrial.run_config import RunConfig
-from retrial.sensitivity.analysis import sensitivity_tables
+from retrial.sensitivity.analysis import DESIGN_VARIANCE, sensitivity_tables
+from retrial.sensitivity.of_design.entry import given_entry
 from retrial.sensitivity.own_probabilities import in_standard_errors
 from retrial.store.progress import step
 from retrial.store.stages import stages_of
@@ -53,15 +57,17 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
         about = run.about("models", "priors", "endpoints", "questions")
         wider = run.about("models", "priors", "endpoints", "questions", "sensitivity", "operating")
         told = [*rows, *together.estimates]
-        challenged, priors, *averaged = stages.all_of(
+        challenged, late, priors, *averaged = stages.all_of(
             [
                 ("sensitivity", sensitivity_tables, wider, used, together.posteriors, together.diagnostics),
+                ("entry", given_entry, about_entry(run), used, tables, together.posteriors),
                 ("priors", prior_checks, about, used, tables, told, together.posteriors),
                 *averages_asked(run, fits),
             ],
             run.sampler.threads,
         )
-    fits = Fits.together([fits, Fits([row for found in averaged for row in found]), adjusted])
+    lost = challenged.pop(DESIGN_VARIANCE, pd.DataFrame()).to_dict("records")
+    fits = Fits.together([fits, Fits([row for found in averaged for row in found], variance=[*late.variance, *lost]), adjusted])
     estimates = [*rows, *fits.estimates]
     with step("model criticism"):
         criticism = stages.run("criticism", criticism_files, fits.criticism)
@@ -73,6 +79,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
             result_files(run, used, estimates, fits),
             Files(priors),
             Files(challenged),
+            Files({"entry": pd.DataFrame(late.rows)}),
             criticism,
         ):
             files.write(folder)

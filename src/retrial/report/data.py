@@ -98,12 +98,12 @@ class ReportData:
     power_scaling  columns endpoint, quantity, contrast, model, prior, psense_prior, psense_likelihood, pareto_k, diagnosis
     agreement    columns of `answers.agreement.Agreement`: does a posterior agree with the published hazard ratio
     variance     columns endpoint, model, prior, quantity, total_sd, within_share, between_tables_share, between_readings_share,
-                 between_designs_share, tables, status
+                 between_designs_share, tables, status, design, shift
     multivariable   a row a covariate of a printed multivariable model (columns: `multivariable.summary`)
     evidence, model_probabilities  columns of `fit.evidence`: marginal likelihoods of the tables, and what they say of the models
     criticism    a row an endpoint and model: leave-one-out scores, Pareto k, stacking weights (columns: `criticism.summary`)
-    prior_probabilities, prior_grid, under_priors, probability_curve, bias, censoring, future_trial, tipping, conclusions, multiverse, decisions,
-    operating    how far the conclusions depend on assumptions (columns: `store.artefacts.sensitivity`)
+    prior_probabilities, prior_grid, under_priors, probability_curve, bias, censoring, early_deaths, entry, future_trial, tipping, conclusions,
+    multiverse, decisions, operating    how far the conclusions depend on assumptions (columns: `store.artefacts.sensitivity`)
     readings     a row an endpoint and reading of the paper's estimators (columns: `Ensemble.health`)
     spread       answers over the tables (columns: `tables.findings.spread.spread`); leave_one_out: the same with numbers left out in turn;
                  choices: with choices of ours made otherwise
@@ -147,6 +147,8 @@ class ReportData:
     probability_curve: pd.DataFrame | None = None
     bias: pd.DataFrame | None = None
     censoring: pd.DataFrame | None = None
+    early_deaths: pd.DataFrame | None = None
+    entry: pd.DataFrame | None = None
     future_trial: pd.DataFrame | None = None
     tipping: pd.DataFrame | None = None
     conclusions: pd.DataFrame | None = None

@@ -11,6 +11,7 @@ from retrial.run_config import Assumptions
 from retrial.sensitivity.after_censoring.rows import AfterCensoring
 from retrial.sensitivity.any_prior.effects import Effect
 from retrial.sensitivity.bias import one_bias
+from retrial.sensitivity.of_design.early import EarlyDeaths
 from retrial.sensitivity.prior_grid import claimed, on_side, side, status_of
 
 Row = dict[str, Any]
@@ -20,7 +21,9 @@ HARD = 2.0
 """Hazard after censoring, in the arm that would lose by it, that a conclusion is held against."""
 
 
-def conclusion_rows(effect: Effect, asked: Assumptions, tail: float, completed: AfterCensoring | None) -> Iterator[Row]:
+def conclusion_rows(
+    effect: Effect, asked: Assumptions, tail: float, completed: AfterCensoring | None, missing: EarlyDeaths | None = None
+) -> Iterator[Row]:
     """A row a challenge; columns of conclusions.csv. The side of the claim is that of the main prior's median."""
     of_side = side(effect, tail)
     main = next(iter(effect.priors))
@@ -39,6 +42,8 @@ def conclusion_rows(effect: Effect, asked: Assumptions, tail: float, completed: 
         yield _row(effect, asked, "bias", told, float(claimed(cells, of_side)[0]), of_side, status_of(cells)[0])
     if completed is not None:
         yield from _after_censoring(effect, asked, of_side, completed)
+    if missing is not None:
+        yield from _early_deaths(effect, asked, of_side, missing)
 
 
 def _after_censoring(effect: Effect, asked: Assumptions, of_side: int, completed: AfterCensoring) -> Iterator[Row]:
@@ -48,6 +53,18 @@ def _after_censoring(effect: Effect, asked: Assumptions, of_side: int, completed
     words = f"{completed.ratios[hard]:.3g} times the hazard after censoring in the {better} arm"
     chance = on_side(completed.pooled.below[place], of_side)
     yield _row(effect, asked, "censoring", words, float(chance), of_side, completed.status(*place))
+
+
+def _early_deaths(effect: Effect, asked: Assumptions, of_side: int, missing: EarlyDeaths) -> Iterator[Row]:
+    """P(the hazard ratio on the claim's side) with the most early deaths that were tried, in the arm that would lose by them."""
+    place, better, arm = ((0, -1), "experimental", 1) if of_side < 0 else ((-1, 0), "control", 0)
+    number = int(missing.numbers[arm][-1])
+    words = (
+        f"{number} more patients of the {better} arm ({100 * number / missing.sizes[arm]:.0f} % of it) who had the event in the first"
+        f" {missing.until:.3g} months and were left out, none of the other arm"
+    )
+    chance = on_side(missing.pooled.below[place], of_side)
+    yield _row(effect, asked, "early deaths", words, float(chance), of_side, missing.status(*place))
 
 
 def _row(effect: Effect, asked: Assumptions, challenge: str, what: str, chance: float, of_side: int, status: str) -> Row:

@@ -19,7 +19,8 @@ FROM_PATIENTS = "patients"
 class EndpointTables:
     """Tables of one endpoint, their weights (adding to 1), and how far they are from the printed numbers.
 
-    `notes` are sentences about the data that a reader of its curves must know.
+    `notes` are sentences about the data that a reader of its curves must know. `entry`: months at which everybody is taken to have come under
+    observation, which models then condition on; 0: from the start.
     """
 
     endpoint: str
@@ -31,3 +32,4 @@ class EndpointTables:
     ensemble: Ensemble | None = None
     targets: Targets | None = None
     notes: tuple[str, ...] = ()
+    entry: float = 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -108,6 +110,30 @@ def survival_data(table: LifeTable, reconstruction: int = 0, recorded: Recorded 
     return SurvivalData(own, previous, counts, recorded, None if late is None else late.moved(rows))
 
 
+def entering(data: SurvivalData, months: float) -> SurvivalData:
+    """The same patients, all of them under observation from a time on only (left truncation): + H(months) each, in a row of its own.
+
+    Raises `DataError` where somebody left before, or entered late already.
+    """
+    start, _, point = recording_intervals(data.times, data.previous, data.recorded)
+    leaving = data.counts[:2].sum(axis=0).astype(np.int64)
+    too_early = data.events[:, start < months - _SAME_TIME].any() or data.censored[:, point < months - _SAME_TIME].any()
+    if data.late is not None or not months > 0 or too_early:
+        raise DataError(
+            f"got patients who left before {months:g} months, or entered late; allowed are others, and a time above 0"
+        )
+    first = int(leaving.any(axis=0).argmax())
+    unit = float(data.times[first] - data.previous[first])
+    row = months - unit / 2 if data.recorded == "floor" else months
+    place = int(np.searchsorted(data.times, row))
+    times, previous = (np.insert(old, place, new) for old, new in ((data.times, row), (data.previous, max(row - unit, 0.0))))
+    counts = np.insert(np.concatenate([data.counts, np.zeros_like(data.counts[:1])]), place, 0.0, axis=-1)
+    counts[2, :, place] = leaving.sum(axis=1)
+    status, arm, out = np.nonzero(counts[:2])
+    late = LateEntry(status, arm, out, np.full(out.size, place), counts[status, arm, out].astype(np.int64))
+    return dataclasses.replace(data, times=times, previous=previous, counts=counts, late=late)
+
+
 def cell_log_likelihood(
     hazard: Hazard,
     data_times: Any,
@@ -133,11 +159,25 @@ def cell_log_likelihood(
         lost = after - before <= _NO_DIGITS * after
         gained = xp.where(lost, 1.0, after - before)
         event = -before + xp.where(lost, log_hazard + xp.log(end - start), xp.log(-xp.expm1(-gained)))
-    return xp.stack([event, -cumulative, cumulative][:statuses], axis=-1 - experimental.ndim)
+    entered = xp.where(cumulative < _MOST_AT_ENTRY, cumulative, -cumulative)
+    return xp.stack([event, -cumulative, entered][:statuses], axis=-1 - experimental.ndim)
+
+
+def prepared_from(prepare: Callable[[SurvivalData], Any], months: float) -> Callable[[SurvivalData], Any]:
+    """`prepare` of tables in which everybody entered at a time; itself where they did from the start."""
+    return functools.partial(_prepared, prepare, months) if months > 0 else prepare
+
+
+def _prepared(prepare: Callable[[SurvivalData], Any], months: float, data: SurvivalData) -> Any:
+    return prepare(entering(data, months))
 
 
 _NO_DIGITS = 1e-11
 """Share of H below which its increase has lost its digits (on a plateau): the hazard times the length of the interval stands for it."""
+_MOST_AT_ENTRY = 1e8
+"""H(entry) beyond which H(t) - H(entry) has lost its digits, and is inf - inf in the end: nobody is there to enter, the likelihood is nothing."""
+_SAME_TIME = 1e-6
+"""Months by which a time may miss another that is the same."""
 _TINY_MONTHS = 1e-6
 """Stands for time 0 where a logarithm is taken; the result is then replaced."""
 

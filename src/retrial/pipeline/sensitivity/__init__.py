@@ -7,6 +7,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from retrial.audit.check import Check
 from retrial.data.kind import Fits, failed_in_words
 from retrial.errors import DataError
@@ -20,10 +22,11 @@ from retrial.pipeline.results import Files, audit_files
 from retrial.pipeline.tables import Reconstructions, endpoint_tables, patient_checks, refuse_too_many_times, refused
 from retrial.report.sensitivity.conclusions import conclusion_sentences
 from retrial.run_config import RunConfig
-from retrial.sensitivity.analysis import sensitivity_tables
+from retrial.sensitivity.analysis import DESIGN_VARIANCE, sensitivity_tables
 from retrial.sensitivity.confounding import benchmark_estimates
 from retrial.sensitivity.credibility import credibility_estimates
 from retrial.sensitivity.evalue import e_value_estimates
+from retrial.sensitivity.of_design.entry import given_entry
 from retrial.sensitivity.own_probabilities import in_standard_errors
 from retrial.store.stages import Stages, stages_of
 from retrial.store.tables import write_table
@@ -52,9 +55,11 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     reconstructed, fits = fitted(run, study, used, checks, stages)
     about = run.about("models", "priors", "endpoints", "questions", "sensitivity", "operating")
     tables = stages.run("sensitivity", sensitivity_tables, about, used, fits.posteriors, fits.diagnostics)
+    tables.pop(DESIGN_VARIANCE, None)
+    late = stages.run("entry", given_entry, about_entry(run), used, reconstructed.tables, fits.posteriors)
     if not rows and "conclusions" not in tables:
         raise DataError("nothing to do", ["effects: got no treatment effect with an interval or p; one is needed"])
-    Files({"estimates": to_frame(rows), **tables}).write(folder)
+    Files({"estimates": to_frame(rows), **tables, "entry": pd.DataFrame(late.rows)}).write(folder)
     draw_sensitivity(run, study, folder)
     shown = to_frame([row for row in rows if row.statistic == "value" and row.variant == ""])
     if len(shown):
@@ -65,6 +70,11 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     ):
         print("\n" + " ".join([f"{heading}:", *sentences]))
     return [*reconstructed.failures, *fits.failures, *failed_in_words(rows)]
+
+
+def about_entry(run: RunConfig) -> RunConfig:
+    """What fits given entry depend on."""
+    return run.about("models", "priors", "endpoints", "questions", "sampler", "limits")
 
 
 def closed_form(run: RunConfig, used: Study) -> list[Estimate]:

@@ -104,6 +104,7 @@ def _share(data: ReportData, endpoint: str) -> Iterator[str]:
     if frame is None or frame.empty:
         return
     mine = frame[(frame["endpoint"] == endpoint) & (frame["quantity"] == "log_hazard_ratio") & (frame["status"] == "ok")]
+    mine = mine[mine["design"].fillna("") == ""] if "design" in mine else mine
     mine = mine[mine["prior"] == (data.main_prior or (mine["prior"].iloc[0] if len(mine) else ""))]
     if len(mine):
         row = mine.iloc[0]

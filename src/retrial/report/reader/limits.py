@@ -8,6 +8,7 @@ from retrial.dims import CONTROL, EXPERIMENTAL
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.labels import arm_label, covariates_label, endpoint_label, is_treatment
+from retrial.report.reader.design import design_paragraph
 from retrial.report.section import Section
 from retrial.report.table import Table, text_row
 from retrial.study.study import Study
@@ -25,7 +26,12 @@ def limits_section(data: ReportData) -> Iterator[Section]:
     study = data.study
     if study.one_arm or not (study.endpoints or study.effects or study.count_rows()):
         return
-    paragraphs = (_estimand(study), *((_weights(study),) if study.randomised is not True else ()))
+    changed = design_paragraph(data)
+    paragraphs = (
+        _estimand(study),
+        *((_weights(study),) if study.randomised is not True else ()),
+        *((changed,) if changed else ()),
+    )
     tables = (_target_trial(data),) if study.randomised is not True else ()
     title = "Limits of a study that is not randomised" if study.randomised is False else "What is estimated, and its limits"
     yield Section("limits", title, tables, paragraphs=paragraphs)
@@ -130,8 +136,13 @@ def _outcomes(study: Study) -> str:
 
 
 def _follow_up(study: Study) -> str:
-    time = study.timeline
-    return f"closed on {time.cut_off}" if time is not None and time.cut_off is not None else _NOT_RECORDED
+    time, parts = study.timeline, []
+    if time is not None and time.cut_off is not None:
+        parts.append(f"closed on {time.cut_off}")
+    if time is not None and time.minimum_follow_up is not None:
+        least = f"{time.minimum_follow_up.text} {study.time_unit}"
+        parts.append(f"everybody without the event followed for at least {least}, so that nobody is taken as censored before")
+    return "; ".join(parts) or _NOT_RECORDED
 
 
 def _analysis(data: ReportData) -> str:

@@ -9,12 +9,12 @@ import pandas as pd
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.labels import adjusted_briefly, endpoint_label, model_label, prior_label, upper_first
-from retrial.report.sensitivity.conclusions import AS_IT_IS, BIAS, CENSORING, PRIOR, WHOSE, analysis_label, on_claim
+from retrial.report.sensitivity.conclusions import AS_IT_IS, BIAS, CENSORING, EARLY, PRIOR, WHOSE, analysis_label, on_claim
 from retrial.report.table import Row, Table, text_cell, text_row
 
 _MOST = 3
 """Choices that are named; of more it says how many."""
-_CHALLENGES = {PRIOR: "another prior", BIAS: "a bias", CENSORING: "another hazard after censoring"}
+_CHALLENGES = {PRIOR: "another prior", BIAS: "a bias", CENSORING: "another hazard after censoring", EARLY: "early deaths missing"}
 
 
 def choices_table(data: ReportData, conclusions: pd.DataFrame, needed: float) -> Table | None:

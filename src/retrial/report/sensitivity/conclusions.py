@@ -13,12 +13,13 @@ from retrial.report import format as fmt
 from retrial.report.labels import adjusted_briefly, adjusted_label, endpoint_label, model_label, prior_label, upper_first
 from retrial.study.study import Study
 
-AS_IT_IS, PRIOR, BIAS, CENSORING = "as it is", "another prior", "bias", "censoring"
+AS_IT_IS, PRIOR, BIAS, CENSORING, EARLY = "as it is", "another prior", "bias", "censoring", "early deaths"
 WHOSE = ["endpoint", "model", "adjusted_for"]
 _KINDS = {
     PRIOR: ("other prior that does not expect it", "other priors that do not expect it"),
     BIAS: ("bias", "biases"),
     CENSORING: ("course after censoring", "courses after censoring"),
+    EARLY: ("number of missing early events", "numbers of missing early events"),
 }
 _Z = 1.959964
 _SAME = 1e-9
@@ -79,7 +80,8 @@ class _Paragraph:
         yield self._verdict(count)
         yield claim
         yield self._as_it_is(prior, count)
-        for name, sentences in ((PRIOR, self._priors()), (BIAS, self._bias()), (CENSORING, self._censoring())):
+        kinds = {PRIOR: self._priors(), BIAS: self._bias(), CENSORING: self._censoring(), EARLY: self._early()}
+        for name, sentences in kinds.items():
             told = [*self._survived(name), *sentences]
             if told:
                 yield " ".join(told)
@@ -136,7 +138,12 @@ class _Paragraph:
             kind = "untold" if told.empty else "all" if survives == len(told) else "some" if survives else "none"
             words = f"the {prior_label(str(what))} prior" if challenge == PRIOR else str(what)
             groups[kind].append(words + (_in_some(told) if kind == "some" else ""))
-        intro = {PRIOR: "Other prior opinions.", BIAS: "Bias, such as confounding.", CENSORING: "Patients censored."}[challenge]
+        intro = {
+            PRIOR: "Other prior opinions.",
+            BIAS: "Bias, such as confounding.",
+            CENSORING: "Patients censored.",
+            EARLY: "Patients left out because they had the event early.",
+        }[challenge]
         if any(groups.values()):
             yield intro
         for kind, words in (("all", "It survives"), ("some", "It survives in some analyses"), ("none", "It does not survive")):
@@ -199,7 +206,18 @@ class _Paragraph:
         elif self.tips is not None and self.tips["challenge"].str.startswith("censoring").any():
             yield "No hazard after censoring that was tried undoes it."
 
-    def _values(self, challenge: str, shown: Any, given: float | None = None) -> str:
+    def _early(self) -> Iterator[str]:
+        parts = [
+            f"{value} of the {arm} arm"
+            for arm in ("experimental", "control")
+            if (value := self._values(f"early deaths, {arm} arm", float, whole=True))
+        ]
+        if parts:
+            yield f"It is undone from so many missing patients with an early event on: {'; or '.join(parts)}."
+        elif self.tips is not None and self.tips["challenge"].str.startswith("early deaths").any():
+            yield "No number of missing patients with an early event that was tried, in one arm alone, undoes it."
+
+    def _values(self, challenge: str, shown: Any, given: float | None = None, *, whole: bool = False) -> str:
         """Tipping values as a range over the analyses in which the claim holds, and in how many there is one."""
         if self.tips is None:
             return ""
@@ -211,7 +229,7 @@ class _Paragraph:
         if not found:
             return ""
         few = f" (in {len(found)} of {len(mine)} analyses; in the others nothing that was tried undoes it)"
-        return _span(found) + (few if len(found) < len(mine) else "")
+        return _span(found, whole=whole) + (few if len(found) < len(mine) else "")
 
     def _e_values(self, name: str) -> str:
         """Of the printed ratios in which the claim holds."""
@@ -252,7 +270,7 @@ def _and(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _span(values: Sequence[float]) -> str:
-    decimals = 2 if min(abs(value - 1) for value in values) >= _NEAR else 4
+def _span(values: Sequence[float], *, whole: bool = False) -> str:
+    decimals = 0 if whole else 2 if min(abs(value - 1) for value in values) >= _NEAR else 4
     low, high = f"{min(values):.{decimals}f}", f"{max(values):.{decimals}f}"
     return low if low == high else f"{low} to {high}"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from retrial.report import format as fmt
 from retrial.report.data import ReportData
@@ -43,7 +43,7 @@ _AFTER_CENSORING = (
     ),
 )
 """Quantity of censoring.csv, key, title, and what is mapped."""
-_AS_IT_IS = (1.0, 1.0)
+_AS_IT_IS, _NONE_MISSING = (1.0, 1.0), (0.0, 0.0)
 _WHOSE = ["endpoint", "model", "adjusted_for"]
 Last = Callable[[], None]
 """What is left to do once the figure is laid out."""
@@ -73,6 +73,14 @@ def sensitivity_pictures(data: ReportData) -> Iterator[Picture]:
             part = data.censoring[data.censoring["quantity"] == quantity]
             if len(part):
                 yield _panels(data, part, _censoring, key, title, f"{words} {where}", file="censoring")
+    if data.early_deaths is not None:
+        part = data.early_deaths[data.early_deaths["quantity"] == "hazard_ratio"]
+        part = part[part["model"] == part.groupby("endpoint")["model"].transform("first")]
+        caption = (
+            "Probability of a hazard ratio below 1 (Cox, the same for all models) where so many patients of either arm are missing who had the event"
+            " before they could be in the study; 0 and 0 (cross) is the analysis as it is. Lines: 0.975, 0.5 and 0.025, thinner 0.95 and 0.05."
+        )
+        yield _panels(data, part, _early, "early_deaths", "Early deaths that are missing: hazard ratio", caption)
 
 
 def _bias_words(data: ReportData, frame: pd.DataFrame) -> str:
@@ -221,4 +229,17 @@ def _censoring(axes: Axes, part: pd.DataFrame) -> Last:
     axes.plot(*_AS_IT_IS, marker="+", color=INK, markersize=7)
     ratio_axis(axes, part["experimental_ratio"].to_list(), "experimental arm: hazard after censoring")
     ratio_axis(axes, part["control_ratio"].to_list(), "control arm", along="y")
+    return last
+
+
+def _early(axes: Axes, part: pd.DataFrame) -> Last:
+    last = _surface(axes, part, "control_missing", "experimental_missing", [_NONE_MISSING])
+    axes.plot(*_NONE_MISSING, marker="+", color=INK, markersize=7, clip_on=False)
+    for along, label in (("x", "patients missing, experimental arm"), ("y", "control arm")):
+        getattr(axes, f"{along}axis").set_major_locator(MaxNLocator(integer=True))
+        getattr(axes, f"set_{along}label")(label)
+    told = part.loc[part["status"] == "ok", "probability"]
+    if len(told) and not any(told.min() < level < told.max() for level in _LEVELS):
+        middle: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center"}
+        axes.text(0.5, 0.5, f"{told.min():.3f} to {told.max():.3f} everywhere", fontsize=8, color=INK, **middle)
     return last

@@ -69,7 +69,8 @@ def _variance(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
     main = data.main_prior if data.main_prior in set(frame["prior"]) else str(frame["prior"].iloc[0])
     shown = frame[frame["prior"] == main].copy()
     shown["quantity"] = [
-        upper_first(quantity_label(str(name), float(time))) for name, time in zip(shown["quantity"], shown["time"], strict=True)
+        upper_first(quantity_label(str(name), float(time))) + (f"; {design}" if design else "")
+        for name, time, design in zip(shown["quantity"], shown["time"], _designs(shown), strict=True)
     ]
     columns = (
         *_first_columns(data),
@@ -83,10 +84,16 @@ def _variance(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
     caption = (
         "Shares of the pooled posterior's variance: within a life table (what patients with known times would leave open as well), between"
         " tables that carry the printed numbers under one reading of the paper's estimators, between the readings, and between what the study's"
-        " design may mean for the tables (who was left out). Of the other priors in tables/variance.csv."
+        " design may mean for the tables (who was left out). Entry: of the model fitted to who was there at the shortest time, another estimand;"
+        " early deaths: with so many more in one arm (the ratio by Cox); neither has a share. Of the other priors in tables/variance.csv."
     )
     title = "What the reconstruction leaves open"
     return [from_frame(shown, columns, key="variance", title=title, caption=caption, mark=_mark)]
+
+
+def _designs(frame: pd.DataFrame) -> list[str]:
+    """Reading of the design of each row; empty: as it is."""
+    return [str(design) for design in frame["design"].fillna("")] if "design" in frame else [""] * len(frame)
 
 
 def _mark(record: Mapping[str, Any]) -> str:

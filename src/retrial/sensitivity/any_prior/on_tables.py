@@ -9,6 +9,7 @@ import numpy as np
 from retrial.data.life_table import on, turned
 from retrial.fit.diagnostics import Level
 from retrial.fit.ensemble import EFFECT, Question, fit_ensemble
+from retrial.fit.survival.likelihood import prepared_from
 from retrial.priors.prior import Prior
 from retrial.priors.prior_set import PriorSet
 from retrial.run_config import ModelSpec, RunConfig
@@ -49,7 +50,7 @@ def likelihood_on(run: RunConfig, spec: ModelSpec, study: Study, item: EndpointT
         return "no prior set that speaks of the effect alone"
     priors = {name: value.for_endpoint(item.endpoint)[EFFECT] for name, value in sets.items()}
     own = on(spec, item.table, item.weights, item.recorded)
-    question = Question(item.endpoint, item.table, item.weights, item.recorded, own.prepare)
+    question = Question(item.endpoint, item.table, item.weights, item.recorded, prepared_from(own.prepare, item.entry))
     asked = {name: sets[name] for name in outermost(priors)}
     content = (run.seed, run.study_file.stem)
     (fitted,) = fit_ensemble(spec.name, own.build, [question], asked, run.sampler_for(spec), run.limits, content)

@@ -1,4 +1,4 @@
-"""Files of a run that say how far its conclusions depend on priors, bias and censoring (METHODS 9)."""
+"""Files of a run that say how far its conclusions depend on priors, bias, censoring and design (METHODS 9)."""
 
 from __future__ import annotations
 
@@ -100,6 +100,41 @@ SENSITIVITY: dict[str, Artefact] = {
     status
         """),
     ),
+    "early_deaths": Artefact(
+        "early_deaths.csv",
+        "hazard ratio and differences in survival where patients are missing who had the event before they could be in the study, by arm",
+        _WRITERS,
+        _READER,
+        columns(f"""{_WHOSE}
+    prior
+    control_missing, experimental_missing  how many patients of each arm
+    until                   months in which they had the event, spread evenly
+    quantity                hazard_ratio (Cox, of tables with these events, the same for all models), rmst_difference or survival_difference
+    time                    months: follow-up of the tables; horizon of the restricted means; time of the survival
+    median, lower, upper    of its posterior, experimental / control or experimental - control; limits at `answers.level`
+    probability             of a hazard ratio below 1, or a difference above 0
+    error                   Monte Carlo standard error of that probability
+    status
+        """),
+    ),
+    "entry": Artefact(
+        "entry.csv",
+        "the effect given entry: models fitted to the tables as if everybody came under observation at the shortest time only",
+        _WRITERS,
+        "report: Limits of a study that is not randomised",
+        columns("""
+    endpoint, model, prior
+    fitted                  from time 0, or from entry (left truncation)
+    given                   months: answers are of who is without the event and followed then; 0: of everybody from the start
+    quantity                hazard_ratio (average_hazard_ratio where hazards are not proportional), rmst_difference or survival_difference
+    time                    months since time 0: horizon of the average or the restricted mean; time of the survival
+    median, lower, upper    of its posterior; limits at `answers.level`
+    probability             of a ratio below 1, or a difference above 0
+    error                   Monte Carlo standard error of that probability
+    tables                  how many were fitted
+    status
+        """),
+    ),
     "future_trial": Artefact(
         "future_trial.csv",
         "what a further trial would add, and how likely it is to confirm the conclusion",
@@ -120,12 +155,13 @@ SENSITIVITY: dict[str, Artefact] = {
         _READER,
         columns(f"""{_WHOSE}
     challenge               prior mean; scepticism (a prior about no effect); bias; censoring, by arm: of the hazard ratio of imputed tables, and
-                            of the restricted mean
+                            of the restricted mean; early deaths, by arm, likewise
     prior                   that the posterior is under; empty: the challenge is the prior
     criterion               posterior probability of the conclusion's side at which it tips; 0.975: the 95 % interval touches 1
     given                   SD of the prior (prior mean), its mean (scepticism), SD of the bias; empty for censoring
     value                   tipping value: prior mean or bias as a ratio, SD of the sceptical prior, hazard after censoring over that of those
-                            who stay; empty: none undoes the conclusion, or it does not hold to begin with
+                            who stay, least number tried of early deaths; empty: none undoes the conclusion, or it does not hold to begin
+                            with
         """),
     ),
     "conclusions": Artefact(
@@ -134,10 +170,11 @@ SENSITIVITY: dict[str, Artefact] = {
         _WRITERS,
         _READER,
         columns(f"""{_WHOSE}
-    challenge               as it is, another prior, bias or censoring
-    what                    which prior, bias or hazard
+    challenge               as it is, another prior, bias, censoring or early deaths
+    what                    which prior, bias, hazard or patients
     claim                   the side of 1 that the ratio is said to be on: that of the main prior's median
-    probability             posterior probability of the claim (censoring: of the hazard ratio of imputed tables on its side)
+    probability             posterior probability of the claim (censoring: of the hazard ratio of imputed tables on its side; early
+                            deaths: of that of tables with them)
     holds                   whether it is at least `sensitivity.claim`
     status
         """),

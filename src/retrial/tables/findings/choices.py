@@ -31,6 +31,8 @@ from retrial.tables.sample.smc.weights import effective
 
 OVERDISPERSION, FINE_PIECES = 0.7, 24
 """SD of what each piece and arm has to itself, and pieces, of the overdispersed prior: patients clump in time beyond what is smooth."""
+FROM_ZERO = "hazards from time 0"
+"""Of the prior of tables whose grid begins at the shortest printed time, before which nobody can leave."""
 ANY_TIME = "patients may be censored at any time"
 """What tables as they are say of the follow-up that left patients out."""
 WIDER = 2.0
@@ -55,13 +57,16 @@ COLUMNS = """
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Choice:
-    """One choice made otherwise: name, what it says, its numbers and settings; `design`: the hypothesis that it is."""
+    """One choice made otherwise: name, what it says, its numbers and settings; `design`: the hypothesis that it is; `alone`: it is not combined
+    with others.
+    """
 
     name: str
     words: str
     targets: Targets
     settings: ReconstructionSettings
     design: DesignReading | None = None
+    alone: bool = False
 
 
 def choices_of(targets: Targets, settings: ReconstructionSettings) -> list[Choice]:
@@ -75,6 +80,11 @@ def choices_of(targets: Targets, settings: ReconstructionSettings) -> list[Choic
         until = f"{targets.followed:g} {targets.time_unit}"
         lost = dataclasses.replace(targets, followed=math.nan)
         found.append(Choice("without minimum follow-up", f"patients may be lost before {until}", lost, settings))
+    if targets.first > targets.step * (1 + SAME):
+        until = f"{targets.first:g} {targets.time_unit}"
+        words = f"the tables' prior has hazards before {until} too: that nobody left before is chance, not the design"
+        whole = dataclasses.replace(targets, first=targets.step)
+        found.append(Choice(FROM_ZERO, words, whole, settings, alone=True))
     prior = settings.prior
     if len(designs_of(targets, dataclasses.replace(settings, designs=tuple(DesignReading)))) > 1:
         until = f"{targets.excluded:g} {targets.time_unit}"
@@ -131,7 +141,7 @@ def compare_choices(
             said = f"failed: {str(error).splitlines()[0]}"
             frames.append(pd.DataFrame([{"endpoint": targets.endpoint, "status": said, **about}]))
             continue
-        frame = against(spread(other, targets, horizon, times).assign(status="ok"), base)
+        frame = against(spread(other, choice.targets, horizon, times).assign(status="ok"), base)
         if choice.design is DesignReading.ELIGIBILITY and carried is not None:
             frame = frame.assign(**dict(zip(OF_HYPOTHESES, log_bayes_factor(carried, settings), strict=True)))
         frames.append(frame.assign(settled="; ".join(few_samplers(other) or unsettled(other)), **about))

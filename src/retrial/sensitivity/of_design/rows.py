@@ -1,0 +1,92 @@
+"""Rows of early_deaths.csv, and at how many early deaths a conclusion tips: rows of tipping.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from retrial.sensitivity.after_censoring.rows import HAZARD_RATIO, RMST_DIFFERENCE, SURVIVAL_DIFFERENCE
+from retrial.sensitivity.of_design.early import EarlyDeaths
+
+Row = dict[str, Any]
+CHALLENGES = {"experimental": "early deaths, experimental arm", "control": "early deaths, control arm"}
+"""Challenges of tipping.csv; of restricted means with `MEANS` added."""
+MEANS = ", restricted mean"
+
+
+def early_rows(named: Row, found: EarlyDeaths, tail: float) -> Iterator[Row]:
+    """A row a pair of numbers and quantity; columns of early_deaths.csv."""
+    for i, control in enumerate(found.numbers[0]):
+        for j, experimental in enumerate(found.numbers[1]):
+            missing = {"control_missing": int(control), "experimental_missing": int(experimental), "until": found.until}
+            about = {**named, "prior": found.prior, **missing}
+            yield about | _of_ratio(found, i, j)
+            for quantity, time, draws in _differences(found, i, j):
+                lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail])
+                chance = float((draws > 0).mean())
+                error = float(np.sqrt(max(chance * (1 - chance), 0.25 / draws.size) / draws.size))
+                told = {"quantity": quantity, "time": time, "median": float(median), "lower": float(lower), "upper": float(upper)}
+                yield about | told | {"probability": chance, "error": error, "status": "ok"}
+
+
+def _of_ratio(found: EarlyDeaths, i: int, j: int) -> Row:
+    one = found.pooled
+    limits = {name: float(np.exp(getattr(one, name)[i, j])) for name in ("median", "lower", "upper")}
+    chance = {"probability": float(one.below[i, j]), "error": float(one.error[i, j]), "status": found.status(i, j)}
+    return {"quantity": HAZARD_RATIO, "time": found.cox.horizon} | limits | chance
+
+
+def _differences(found: EarlyDeaths, i: int, j: int) -> Iterator[tuple[str, float, np.ndarray]]:
+    yield RMST_DIFFERENCE, found.horizon, found.rmst[1][j] - found.rmst[0][i]
+    for k, time in enumerate(found.times):
+        yield SURVIVAL_DIFFERENCE, float(time), found.survival[1][j, k] - found.survival[0][i, k]
+
+
+def early_tipping(named: Row, found: EarlyDeaths, levels: tuple[float, ...], of_side: int) -> Iterator[Row]:
+    """The least number tried of early deaths, in one arm alone, with which P(the hazard ratio on the claim's side), and that of the difference in
+    restricted means on the side of its median, is below a level.
+
+    `of_side`: -1 where the claim is a ratio below 1, else +1. Empty where no number that was tried undoes it, or where it does not hold.
+    """
+    below = found.pooled.below
+    longer = 1 if np.median(found.rmst[1][0] - found.rmst[0][0]) > 0 else -1
+    for arm, challenge in CHALLENGES.items():
+        first = arm == "experimental"
+        chances = below[0] if first else below[:, 0]
+        differences = found.rmst[1] - found.rmst[0][0] if first else found.rmst[1][0] - found.rmst[0]
+        held = {challenge: chances if of_side < 0 else 1 - chances, challenge + MEANS: (longer * differences > 0).mean(axis=1)}
+        for name, of_number in held.items():
+            for level in levels:
+                about = {"challenge": name, "prior": found.prior, "criterion": level, "given": float("nan")}
+                yield {**named, **about, "value": _first_below(found.numbers[int(first)], of_number, level)}
+
+
+def early_variance(named: Row, found: EarlyDeaths) -> Iterator[Row]:
+    """Rows of variance.csv, with the most early deaths that were tried in one arm alone: of the log hazard ratio by Cox the split within and
+    between tables, of both quantities the shift of the mean.
+    """
+    about = {"endpoint": named["endpoint"], "model": named["model"], "prior": found.prior}
+    for arm, (i, j) in {"experimental": (0, -1), "control": (-1, 0)}.items():
+        number = int(found.numbers[int(arm == "experimental")][-1])
+        b, se = found.cox.log_ratio[i, j], found.cox.se[i, j]
+        within, between = float((se**2).mean()), float(b.var())
+        fine = found.status(i, j) == "ok" and found.status(0, 0) == "ok"
+        design = {"design": f"{CHALLENGES[arm]}: {number}", "tables": b.size}
+        ratio = {"total_sd": (within + between) ** 0.5, "within_share": within / (within + between)}
+        ratio |= {"between_tables_share": between / (within + between), "shift": float((b - found.cox.log_ratio[0, 0]).mean())}
+        numbers = ratio if fine else dict.fromkeys(ratio, float("nan"))
+        status = "ok" if fine else "failed: no estimate in some tables"
+        yield {**about, **design, "quantity": "log_hazard_ratio", "time": float("nan"), **numbers, "status": status}
+        base, moved = (found.rmst[1][k] - found.rmst[0][m] for m, k in ((0, 0), (i, j)))
+        means = {"total_sd": float(moved.std()), "shift": float((moved - base).mean())}
+        yield {**about, **design, "quantity": RMST_DIFFERENCE, "time": found.horizon, **means, "status": "ok"}
+
+
+def _first_below(numbers: np.ndarray, held: np.ndarray, level: float) -> float:
+    """NaN where the first is below already, none is, or one before it is not known."""
+    under = ~(held >= level)
+    place = int(np.argmax(under))
+    told = under.any() and place > 0 and not np.isnan(held[place])
+    return float(numbers[place]) if told else float("nan")

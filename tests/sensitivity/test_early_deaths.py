@@ -1,0 +1,208 @@
+"""Early deaths that are missing: tables by hand, the product-limit estimate, Cox, shares, and where a conclusion tips."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from retrial.answers.curves import kaplan_meier
+from retrial.frequentist.kernels import COX_EFRON, Kernels
+from retrial.frequentist.ratios import LogRatio
+from retrial.models.log_hazard_ratio import posterior
+from retrial.priors.prior import Prior
+from retrial.run_config import Assumptions
+from retrial.sensitivity.after_censoring.imputed import Imputed, pooled
+from retrial.sensitivity.any_prior.effects import Effect
+from retrial.sensitivity.any_prior.likelihood import NormalLikelihood
+from retrial.sensitivity.conclusions import conclusion_rows
+from retrial.sensitivity.of_design.early import (
+    EarlyDeaths,
+    cox_of_early,
+    early_times,
+    missing_until,
+    numbers_of,
+    shares,
+    with_early_deaths,
+    with_missing,
+)
+from retrial.sensitivity.of_design.rows import MEANS, early_rows, early_tipping, early_variance
+from retrial.study.reported import Quantity
+from retrial.tables.life_table import LifeTable
+
+TIMES = np.arange(3.0, 9.0)
+EVENTS = np.array([[2, 1, 0, 3, 1, 0], [1, 0, 2, 1, 0, 1]])
+CENSORED = np.array([[0, 2, 1, 0, 4, 2], [1, 1, 0, 2, 5, 3]])
+TABLE = LifeTable.from_counts(TIMES, EVENTS, CENSORED)
+FLAT = Prior("normal", (0.0, 10.0))
+
+
+def test_early_deaths_are_spread_evenly_and_recorded_at_the_end_of_their_unit() -> None:
+    assert early_times(0, 6.0, 1.0).tolist() == []
+    assert early_times(1, 6.0, 1.0).tolist() == [3.0]
+    assert early_times(3, 6.0, 1.0).tolist() == [1.0, 3.0, 5.0]
+    assert early_times(6, 6.0, 1.0).tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    assert early_times(4, 2.5, 0.1) == pytest.approx([0.4, 1.0, 1.6, 2.2])
+
+
+def test_the_product_limit_estimate_is_that_of_the_table_times_who_survived_early() -> None:
+    """n / (n + k) from then on, where nobody left before."""
+    numbers = np.array([0, 1, 4])
+    grid, events, leaving = with_early_deaths(TIMES, EVENTS[:1], (CENSORED)[:1], numbers, 2.0)
+    n = int((EVENTS + CENSORED)[0].sum())
+    plain = kaplan_meier(TABLE)[0, 0]
+    assert grid.tolist() == [1.0, 2.0, *TIMES]
+    for row, k in enumerate(numbers):
+        both = np.stack([events[row, 0], events[row, 0]]), np.stack([leaving[row, 0] - events[row, 0]] * 2)
+        found = kaplan_meier(LifeTable.from_counts(grid, *both))[0, 0]
+        assert found[2:] == pytest.approx(plain * n / (n + k), abs=1e-12)
+        assert events[row, 0, :2].sum() == k
+    mixture, _ = with_missing(plain[None], np.zeros(1), np.array([[4 / (n + 4)]]), TIMES, 8.0, 2.0)
+    assert mixture[0, :, 0] == pytest.approx(plain * n / (n + 4), abs=1e-12)
+
+
+def test_early_deaths_stand_among_the_tables_own() -> None:
+    """Where patients left before too, by hand: one more event at 4, with everybody at risk and one more."""
+    grid, events, leaving = with_early_deaths(TIMES, EVENTS[:1], CENSORED[:1], np.array([0, 1]), 8.0)
+    assert grid.tolist() == TIMES.tolist()
+    assert (events[1, 0] - EVENTS[0]).tolist() == [0, 1, 0, 0, 0, 0]
+    assert (leaving[1, 0] - (EVENTS + CENSORED)[0]).tolist() == [0, 1, 0, 0, 0, 0]
+
+
+def test_cox_is_that_of_the_patients_with_them() -> None:
+    numbers = np.array([0, 2]), np.array([0, 1, 3])
+    found = cox_of_early(TABLE, np.ones(1), numbers, 2.0, FLAT)
+    assert found.log_ratio.shape == (2, 3, 2)
+    patients = TABLE.patients()
+    for i, j in ((0, 0), (1, 2), (0, 2)):
+        early = [early_times(int(numbers[arm][k]), 2.0, 1.0) for arm, k in ((0, i), (1, j))]
+        whole = LifeTable.from_patients(
+            np.concatenate([patients["time"], *early]),
+            np.concatenate([patients["event"], np.ones(sum(map(len, early)), int)]),
+            np.concatenate([patients["experimental"], np.zeros(early[0].size, int), np.ones(early[1].size, int)]),
+        )
+        ratio, se = Kernels(whole, 0, 0.95).log_hazard_ratio(COX_EFRON)
+        assert (found.log_ratio[i, j, 0], found.se[i, j, 0]) == (pytest.approx(ratio, abs=1e-8), pytest.approx(se, abs=1e-8))
+
+
+def test_the_share_that_is_missing() -> None:
+    """Beta(k, n), growing with k in every draw, and 0 without any."""
+    omega = shares(np.array([0, 1, 5]), 43, 40_000, np.random.default_rng(1))
+    assert (omega[0] == 0).all()
+    assert (np.diff(omega, axis=0) > 0).all()
+    assert omega.mean(axis=1) == pytest.approx([0, 1 / 44, 5 / 48], abs=9e-4)  # 4 standard errors
+    assert omega[2].std() == pytest.approx(math.sqrt(5 * 43 / (48**2 * 49)), rel=0.03)
+
+
+def test_restricted_mean_and_survival_with_missing_deaths() -> None:
+    """Deaths uniform over (0, E]: by quadrature, before and after E; none missing gives the base answer back."""
+    rate, until, horizon = 0.1, 4.0, 10.0
+    fine = np.linspace(0, horizon, 200_001)
+    for w in (0.0, 0.2):
+        curve = (1 - w) * np.exp(-rate * fine) + w * np.maximum(0, 1 - fine / until)
+        asked = np.array([2.0, 4.0, 9.0])
+        mean = np.array([(1 - math.exp(-rate * horizon)) / rate])
+        survival, rmst = with_missing(np.exp(-rate * asked)[None], mean, np.array([[w]]), asked, horizon, until)
+        assert survival[0, :, 0] == pytest.approx(np.interp(asked, fine, curve), abs=1e-8)
+        assert rmst[0, 0] == pytest.approx(np.trapezoid(curve, fine), abs=1e-6)
+    _, short = with_missing(np.ones((1, 1)), np.array([3.0]), np.array([[1.0]]), np.array([3.0]), 3.0, until)
+    assert short[0, 0] == pytest.approx(3.0 - 9 / 8)
+
+
+def test_numbers_that_are_tried() -> None:
+    assert numbers_of(43, 0.1).tolist() == [0, 1, 2, 3, 4]
+    assert numbers_of(49, 0.1).tolist() == [0, 1, 2, 3, 4, 5]
+    assert numbers_of(4, 0.1).tolist() == [0, 1]
+    assert (numbers_of(1000, 0.1).size, numbers_of(1000, 0.1)[-1]) == (11, 100)
+
+
+def study(excluded: str | None = None, shortest: str | None = None, randomised: bool | None = False) -> Any:
+    timeline = SimpleNamespace(excluded_follow_up_up_to=excluded and Quantity.parse(excluded))
+    endpoint = SimpleNamespace(shortest_of=lambda _: shortest and Quantity.parse(shortest))
+    return SimpleNamespace(endpoints={"os": endpoint}, randomised=randomised, timeline=timeline, time_unit="months")
+
+
+def test_up_to_when_patients_can_be_missing() -> None:
+    """The follow-up that was a ground to be left out; else before the shortest time, of arms that were not assigned at random."""
+    assert missing_until(study("6", "3"), "os", TABLE) == 6.0
+    assert missing_until(study("6", None, randomised=True), "os", TABLE) == 6.0
+    assert missing_until(study(None, "3"), "os", TABLE) == 2.0
+    assert math.isnan(missing_until(study(None, "3", randomised=True), "os", TABLE))
+    assert math.isnan(missing_until(study(None, None), "os", TABLE))
+    assert math.isnan(missing_until(study("8", None), "os", TABLE))
+    assert math.isnan(missing_until(study(None, "1"), "os", LifeTable.from_counts(TIMES - 2, EVENTS, CENSORED)))
+
+
+def found_at(log_ratio: np.ndarray, se: float = 0.3) -> EarlyDeaths:
+    """Ratios of every pair of numbers 0 to 2, and restricted means that shrink by 1 month a death."""
+    cox = Imputed(np.repeat(log_ratio[..., None], 2, axis=-1), np.full((3, 3, 2), se), 8.0, FLAT)
+    noise = np.random.default_rng(3).normal(size=20_000)
+    rmst = tuple(np.stack([base + noise * side - 2 * k for k in range(3)]) for base, side in ((5.0, 0.0), (7.5, 1.0)))
+    numbers = np.arange(3), np.arange(3)
+    nothing = np.empty((3, 0, 20_000))
+    return EarlyDeaths("flat", 2.0, numbers, (40, 40), rmst, (nothing, nothing), np.empty(0), 8.0, cox, pooled(cox, 0.025))
+
+
+def test_where_early_deaths_tip_a_conclusion() -> None:
+    """P = 0.999, 0.977, 0.85 at 0, 1 and 2 deaths in the experimental arm: 0.975 is lost at the second; no number in the control arm loses it."""
+    experimental = np.array([-0.93, -0.6, -0.31])
+    found = found_at(experimental[None] - 0.1 * np.arange(3)[:, None])
+    rows = {(row["challenge"], row["criterion"]): row["value"] for row in early_tipping({}, found, (0.95, 0.975), -1)}
+    assert rows["early deaths, experimental arm", 0.975] == 2
+    assert math.isnan(rows["early deaths, control arm", 0.975])
+    # 2.5 ± 1 months, 2 less a death: P(longer) is 0.994 and 0.69
+    assert rows["early deaths, experimental arm" + MEANS, 0.95] == 1
+    weak = found_at(np.full((3, 3), -0.2))
+    assert all(math.isnan(row["value"]) for row in early_tipping({}, weak, (0.975,), -1) if MEANS not in row["challenge"])
+
+
+def test_rows_of_every_pair() -> None:
+    found = found_at(np.full((3, 3), -0.5))
+    rows = list(early_rows({"endpoint": "os"}, found, 0.025))
+    assert len(rows) == 9 * 2
+    assert {(row["control_missing"], row["experimental_missing"]) for row in rows} == {(i, j) for i in range(3) for j in range(3)}
+    ratio = next(row for row in rows if row["quantity"] == "hazard_ratio")
+    assert ratio["median"] == pytest.approx(math.exp(-0.5), rel=1e-3)
+    assert ratio["lower"] == pytest.approx(math.exp(-0.5 - 1.96 * 0.3), rel=1e-2)
+
+
+def test_a_failed_regression_fails_its_pair() -> None:
+    ratios = np.full((3, 3), -0.5)
+    ratios[0, 2] = 30.0
+    found = found_at(ratios)
+    assert found.status(0, 2).startswith("failed")
+    assert found.status(0, 1) == "ok"
+    rows = {row["challenge"]: row["value"] for row in early_tipping({}, found, (0.9,), -1)}
+    assert math.isnan(rows["early deaths, control arm"])
+
+
+def test_the_share_of_an_arm_is_checked() -> None:
+    assert not Assumptions(early_deaths=0.0).problems()
+    assert "early_deaths" in Assumptions(early_deaths=0.7).problems()[0]
+
+
+def test_lines_of_the_variance_are_of_the_most_deaths_in_one_arm() -> None:
+    ratios = -0.5 + 0.1 * np.arange(3)[None] - 0.05 * np.arange(3)[:, None]
+    rows = {(row["design"], row["quantity"]): row for row in early_variance({"endpoint": "os", "model": "m"}, found_at(ratios))}
+    row = rows["early deaths, experimental arm: 2", "log_hazard_ratio"]
+    assert (row["shift"], row["total_sd"], row["within_share"]) == (pytest.approx(0.2), pytest.approx(0.3), pytest.approx(1.0))
+    assert rows["early deaths, control arm: 2", "log_hazard_ratio"]["shift"] == pytest.approx(-0.1)
+    assert rows["early deaths, control arm: 2", "rmst_difference"]["shift"] == pytest.approx(4.0)
+
+
+def test_a_conclusion_is_held_against_the_most_deaths_in_the_arm_that_would_lose_by_them() -> None:
+    """Of ratios -0.8 and 0.2 more a death of the experimental arm: at 2 of 40, P(ratio < 1) is Φ(0.4 / 0.3)."""
+    ratios = -0.8 + 0.2 * np.arange(3)[None] - 0.1 * np.arange(3)[:, None]
+    data = LogRatio("hazard_ratio", "experimental / control", "", -0.8, 0.3, 0.95, "made up")
+    effect = Effect("os", "weibull", "", "hazard_ratio", NormalLikelihood(data, posterior), {"flat": FLAT}, 44.0, False)
+    rows = [
+        row for row in conclusion_rows(effect, Assumptions(), 0.025, None, found_at(ratios)) if row["challenge"] == "early deaths"
+    ]
+    (row,) = rows
+    assert row["what"].startswith("2 more patients of the experimental arm (5 % of it)")
+    assert row["probability"] == pytest.approx(norm.cdf(0.4 / 0.3), abs=1e-3)
+    assert not row["holds"]
