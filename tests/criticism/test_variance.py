@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrial.criticism.variance import variance_split
+from retrial.criticism.variance import split_of_models, variance_split
 
 
 def two_points(mean: float, sd: float) -> np.ndarray:
@@ -35,6 +35,22 @@ def test_designs_stand_above_the_readings() -> None:
     total = within + readings + designs
     found = (split.within, split.between_tables, split.between_readings, split.between_designs)
     assert found == pytest.approx((within / total, 0, readings / total, designs / total), abs=1e-12)
+
+
+def test_models_stand_below_the_tables() -> None:
+    # table 1: models of means 0 and 2, probabilities 1/4 and 3/4; table 2: 5 and 5; a third without weight
+    means = np.array([[0.0, 5.0, 90.0], [2.0, 5.0, 70.0]])
+    variances = np.array([[1.0, 2.0, 3.0], [4.0, 2.0, 3.0]])
+    weights = np.array([[0.25, 0.5, 0.0], [0.75, 0.5, 0.0]]) * np.array([0.4, 0.6, 0.0])
+    split = split_of_models(means, variances, weights, ["a", "b", "a"])
+    within, models = 0.4 * (0.25 * 1 + 0.75 * 4) + 0.6 * 2, 0.4 * 0.25 * 0.75 * 4
+    readings = 0.4 * 0.6 * (5 - 1.5) ** 2
+    total = within + models + readings
+    assert split.total_sd == pytest.approx(np.sqrt(total), abs=1e-12)
+    assert list(split.shares.values()) == pytest.approx([within / total, models / total, 0, readings / total, 0], abs=1e-12)
+    assert list(split.shares) == [
+        f"{name}_share" for name in ("within", *(f"between_{n}" for n in ("models", "tables", "readings", "designs")))
+    ]
 
 
 def test_one_table_is_all_within() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,23 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from retrial.experiments.coverage.study import FOLLOW_UP, PATIENTS, Truth, on_months, patients, truth_of
+from retrial.answers import curves
+from retrial.experiments.coverage.simulated import (
+    ANSWERS,
+    EXCLUDED,
+    FOLLOW_UP,
+    HAZARD_RATIOS,
+    HAZARDS,
+    HORIZON,
+    LOSSES,
+    PATIENTS,
+    Truth,
+    deaths,
+    given,
+    patients,
+    truth_of,
+)
+from retrial.experiments.coverage.study import CUT, FROM_PATIENTS, JOINT, PRINTED, on_months
 from retrial.experiments.coverage.study import RESULTS as COVERAGE
 from retrial.experiments.fidelity.cases import SOURCES, thinned
 from retrial.experiments.fidelity.paper import MEDIAN, RATIO, TEST, Given, on_grid, targets_of
@@ -43,19 +58,42 @@ def test_thinnings_are_real_patients_and_differ() -> None:
     assert np.array_equal(one.d, thinned(data, 40, 1).d)
 
 
-def test_simulated_studies_have_their_truth() -> None:
-    truth = truth_of(0)
+@pytest.mark.parametrize("losses", LOSSES)
+def test_simulated_studies_have_their_patients(losses: str) -> None:
+    truth = Truth(3, "weibull", 0.7, losses)
     table = patients(truth)
     assert (table.n("control"), table.n("experimental")) == PATIENTS
     d, c = on_months(table)
     assert d.sum() + c.sum() == sum(PATIENTS)
-    assert d.shape == (2, FOLLOW_UP[1])
-    # Exponential, equal arms but for the rate: ∫ exp(-λt) dt = (1 - exp(-λ 12)) / λ.
-    exponential = dataclasses.replace(truth, shape=1.0)
-    rates = np.log(2) / 12 * np.array([1.0, exponential.hazard_ratio])
-    expected = np.diff(-np.expm1(-12 * rates) / rates)[0]
-    assert exponential.rmst_difference() == pytest.approx(expected, abs=1e-8)
-    assert Truth(1, 1.0, 1.3).rmst_difference() == 0.0
+    assert d.shape == (2, FOLLOW_UP)
+    if losses in ("administrative", "exclusion"):
+        assert not c[:, :EXCLUDED].any()
+    assert np.isfinite(given(truth).excluded) == (losses == "exclusion")
+
+
+def test_simulated_studies_have_their_truth() -> None:
+    """Of the Weibull family in closed form: the ratio itself, and S and its integral, (incomplete gamma) by the trapezoidal rule."""
+    found = Truth(1, "weibull", 0.5, LOSSES[0]).answers()
+    months = np.linspace(0.0, HORIZON, 200_001)
+    survival = [np.exp(-np.log(2) * ratio * (months / 12) ** 1.2) for ratio in (1.0, 0.5)]
+    assert found["log_hazard_ratio"] == pytest.approx(np.log(0.5), abs=1e-8)
+    assert found["survival_difference"] == pytest.approx(2**-0.5 - 0.5, abs=1e-12)
+    assert found["rmst_difference"] == pytest.approx(np.trapezoid(survival[1] - survival[0], months), abs=1e-8)
+    assert set(Truth(1, "lognormal", 1.0, LOSSES[0]).answers().values()) == {0.0}
+
+
+@pytest.mark.parametrize("family", HAZARDS)
+def test_simulated_deaths_follow_their_truth(family: str) -> None:
+    """A Kolmogorov-Smirnov test of 4,000 times of death in units of the cumulative hazard, which is exponential."""
+    truth = Truth(5, family, 0.5, LOSSES[0])
+    times = deaths(truth, 1, 4_000, np.random.default_rng(7))
+    hazard = curves.cumulative_hazard(HAZARDS[family], truth.parameters, times)[0, 1]
+    assert stats.kstest(hazard, "expon").pvalue > 0.01
+
+
+def test_every_cell_of_the_design_is_simulated() -> None:
+    cells = {(truth.family, truth.hazard_ratio, truth.losses) for truth in map(truth_of, range(24))}
+    assert len(cells) == 24 == len(HAZARDS) * len(HAZARD_RATIOS) * len(LOSSES)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -84,11 +122,12 @@ def test_errors_shrink_as_more_is_printed() -> None:
 
 
 def test_intervals_of_the_whole_path_cover() -> None:
+    """Where censoring says nothing of the hazard and the model is the truth's: the nominal share within chance, from the patients and from print."""
     frame = pd.read_csv(COVERAGE / "coverage.csv")
-    whole = frame[frame["data"] == "reconstructed"]
-    assert len(whole) >= 200
-    for name in ("log_hazard_ratio", "rmst_difference"):
-        assert 0.92 <= whole[f"{name}_covered"].mean() <= 0.98
-        # The model on the patients themselves is the check of the simulation: its coverage is the nominal within chance.
-        patients_covered = frame.loc[frame["data"] == "patients", f"{name}_covered"]
-        assert stats.binomtest(int(patients_covered.sum()), len(patients_covered), 0.95).pvalue > 0.001
+    assert frame["number"].nunique() >= 400
+    fair = frame[(frame["truth"] == "weibull") & (frame["losses"] != "informative") & (frame["status"] == "ok")]
+    for kind in (FROM_PATIENTS, PRINTED, CUT, JOINT):
+        mine = fair[fair["data"] == kind]
+        for name in ANSWERS:
+            covered = mine[f"{name}_covered"].astype(bool)
+            assert stats.binomtest(int(covered.sum()), len(covered), 0.95).pvalue > 0.001, (kind, name)

@@ -6,7 +6,7 @@ Every part is a cut posterior (tables from their own prior, parameters from the 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ from retrial.answers.questions import Questions
 from retrial.answers.rows import Subject
 from retrial.criticism.ensemble import FEWEST_PASSED, ModelCriticism
 from retrial.criticism.summary import compared, stacked
+from retrial.criticism.variance import split_of_models
 from retrial.dims import ARMS
 from retrial.estimate import NAN, Estimate
 from retrial.fit.evidence import probability_rows
@@ -73,6 +74,59 @@ def average_rows(
     with ThreadPoolExecutor(threads) as pool:
         found = pool.map(lambda item: _rows(item[0], item[1], questions), asked)
         return [row for rows in found for row in rows]
+
+
+def average_variance(
+    parts: Sequence[ModelAnswers],
+    criticised: Sequence[ModelCriticism],
+    evidence: pd.DataFrame,
+    hypotheses: Mapping[str, tuple[Sequence[str], Sequence[str]]],
+) -> list[dict[str, object]]:
+    """Splits of the average by model probabilities, with the share between its models, of the log of the average hazard ratio and of the difference
+    in restricted means; `hypotheses` (endpoint) are the readings of the estimators and of the design that each table is of.
+    """
+    found = [(mine, weighting) for mine, weighting in _asked(parts, criticised, evidence) if weighting.kind == PROBABILITIES]
+    return [row for mine, weighting in found for row in _variance(mine, weighting, *hypotheses[mine[0].endpoint])]
+
+
+def _variance(
+    parts: Sequence[ModelAnswers], weighting: Weighting, readings: Sequence[str], designs: Sequence[str]
+) -> Iterator[dict[str, object]]:
+    first = parts[0]
+    share = float(first.shares[weighting.used].sum())
+    if share < FEWEST_PASSED:
+        return
+    horizon = first.answers.horizon
+    values = {
+        "log_average_hazard_ratio": [part.answers.log_ratio for part in parts],
+        "rmst_difference": [part.answers.rmst[:, 1] - part.answers.rmst[:, 0] for part in parts],
+    }
+    for quantity, of_models in values.items():
+        moments = [_moments(value, part.origin.table, weighting.used.size) for value, part in zip(of_models, parts, strict=True)]
+        count, means, variances = (np.array(item) for item in zip(*moments, strict=True))
+        reached = weighting.used & first.follow_up.reaching(horizon) & (count > 0).all(axis=0)
+        if not first.shares[reached].any():
+            continue
+        weights = np.where(reached, first.shares, 0.0) * weighting.weights
+        split = split_of_models(means, variances, weights, readings, designs)
+        yield {
+            **{"endpoint": first.endpoint, "model": AVERAGE, "prior": first.prior, "quantity": quantity, "time": horizon},
+            **{
+                "total_sd": split.total_sd,
+                **split.shares,
+                "tables": int(reached.sum()),
+                "status": "ok",
+                "design": "",
+                "shift": NAN,
+            },
+        }
+
+
+def _moments(values: np.ndarray, table: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(table,) number, mean and variance of the draws of each."""
+    count = np.bincount(table, minlength=size)
+    mean, square = (np.bincount(table, values.astype(float) ** power, size) / np.maximum(count, 1) for power in (1, 2))
+    return count, mean, np.maximum(square - mean**2, 0.0)
 
 
 def _asked(

@@ -82,10 +82,7 @@ def variance_rows(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: Endpoin
     Where hazards are not proportional the ratio is that at the middle one of `answers.survival_months` within the follow-up. What is said of
     a time is said of the tables that are followed until then.
     """
-    hypotheses = item.ensemble.readings if item.ensemble is not None else ()
-    readings, designs = [reading.estimators for reading in hypotheses], [str(reading.design or "") for reading in hypotheses]
-    if not hypotheses:
-        readings = designs = [""] * len(item.weights)
+    readings, designs = item.hypotheses
     main = main_prior(run, fitted)
     follow_up = FollowUp.of(item.table, item.weights)
     times, horizon = follow_up.times(run.questions), follow_up.horizon(run.questions)
@@ -105,13 +102,7 @@ def variance_rows(run: RunConfig, spec: ModelSpec, fitted: Fitted, item: Endpoin
                 [draws[i] for i in kept], item.weights[kept], [readings[i] for i in kept], [designs[i] for i in kept]
             )
             named = {"endpoint": item.endpoint, "model": spec.name, "prior": prior, "quantity": quantity, "time": time}
-            numbers = {
-                "total_sd": split.total_sd,
-                "within_share": split.within,
-                "between_tables_share": split.between_tables,
-                "between_readings_share": split.between_readings,
-                "between_designs_share": split.between_designs,
-            }
+            numbers = {"total_sd": split.total_sd, **split.shares}
             about = {"tables": len(kept), "status": fitted.status(prior), "design": "", "shift": math.nan}
             rows.append({**named, **numbers, **about})
     return rows

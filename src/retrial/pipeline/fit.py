@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from retrial.answers.comparison.shared import ModelAnswers
-from retrial.criticism.averages import average_rows
+from retrial.criticism.averages import average_rows, average_variance
 from retrial.criticism.ensemble import ModelCriticism
 from retrial.data.kind import Fits, Row
 from retrial.errors import DataError, PriorError
@@ -48,20 +48,26 @@ def posteriors(run: RunConfig, study: Study, tables: Sequence[EndpointTables], s
     return Fits.together(reversed(stages.all_of(asked, run.sampler.threads)))
 
 
-def averages_asked(run: RunConfig, fits: Fits) -> list[Asked]:
+def averages_asked(run: RunConfig, fits: Fits, tables: Sequence[EndpointTables]) -> list[Asked]:
     """The stage of answers averaged over the models that share them; none where there are none."""
     criticised = [item.criticism for item in fits.criticism]
     about = run.about("questions", "sampler")
-    return [("averages", averages, about, fits.shared, criticised, fits.diagnostics)] if fits.shared else []
+    hypotheses = {item.endpoint: item.hypotheses for item in tables}
+    return [("averages", averages, about, fits.shared, criticised, fits.diagnostics, hypotheses)] if fits.shared else []
 
 
 def averages(
-    run: RunConfig, shared: Sequence[ModelAnswers], criticised: Sequence[ModelCriticism], diagnostics: Sequence[Row]
-) -> list[Estimate]:
-    """Answers averaged over the models that share them."""
+    run: RunConfig,
+    shared: Sequence[ModelAnswers],
+    criticised: Sequence[ModelCriticism],
+    diagnostics: Sequence[Row],
+    hypotheses: Mapping[str, tuple[Sequence[str], Sequence[str]]],
+) -> Fits:
+    """Answers averaged over the models that share them, and the splits of their variance."""
     known = {(part.endpoint, part.model): part.shares for part in shared}
     evidence = evidence_rows([row for row in diagnostics if (row["endpoint"], row["model"]) in known], known)
-    return average_rows(shared, criticised, evidence, run.questions, run.sampler.threads)
+    rows = average_rows(shared, criticised, evidence, run.questions, run.sampler.threads)
+    return Fits(rows, variance=average_variance(shared, criticised, evidence, hypotheses))
 
 
 @each_comparison
@@ -83,8 +89,8 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     table_files(reconstructed.tables).write(folder)
     fits = posteriors(run, used, reconstructed.tables, stages)
     with step("averages over models"):
-        averaged = Fits([row for rows in stages.all_of(averages_asked(run, fits)) for row in rows])
-    fits = Fits.together([fits, averaged, adjusted_answers(run, used, reconstructed.tables, stages)])
+        averaged = stages.all_of(averages_asked(run, fits, reconstructed.tables))
+    fits = Fits.together([fits, *averaged, adjusted_answers(run, used, reconstructed.tables, stages)])
     if not fits.estimates and not reconstructed.failures and not fits.failures and run.models:
         words = f"the study has no data for the model {', '.join(run.models)} of which the prior {run.main_prior} speaks"
         lacking = [line for spec in run.models.values() if spec.kind.lacks for line in spec.kind.lacks(run, spec, used)]

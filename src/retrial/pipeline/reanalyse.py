@@ -62,12 +62,12 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
                 ("sensitivity", sensitivity_tables, wider, used, together.posteriors, together.diagnostics),
                 ("entry", given_entry, about_entry(run), used, tables, together.posteriors),
                 ("priors", prior_checks, about, used, tables, told, together.posteriors),
-                *averages_asked(run, fits),
+                *averages_asked(run, fits, tables),
             ],
             run.sampler.threads,
         )
     lost = challenged.pop(DESIGN_VARIANCE, pd.DataFrame()).to_dict("records")
-    fits = Fits.together([fits, Fits([row for found in averaged for row in found], variance=[*late.variance, *lost]), adjusted])
+    fits = Fits.together([fits, *averaged, Fits(variance=[*late.variance, *lost]), adjusted])
     estimates = [*rows, *fits.estimates]
     with step("model criticism"):
         criticism = stages.run("criticism", criticism_files, fits.criticism)

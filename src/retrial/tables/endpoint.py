@@ -33,3 +33,11 @@ class EndpointTables:
     targets: Targets | None = None
     notes: tuple[str, ...] = ()
     entry: float = 0.0
+
+    @property
+    def hypotheses(self) -> tuple[list[str], list[str]]:
+        """The reading of the paper's estimators, and of its design, that each table is of; empty names where nothing was sampled."""
+        if self.ensemble is None:
+            return [""] * len(self.weights), [""] * len(self.weights)
+        readings = self.ensemble.readings
+        return [reading.estimators for reading in readings], [str(reading.design or "") for reading in readings]

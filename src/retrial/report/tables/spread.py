@@ -77,14 +77,16 @@ def _variance(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
         Column("quantity", "Quantity", str),
         Column("total_sd", "Posterior SD", lambda value: f"{float(value):.2f}", numeric=True),
         Column("within_share", "Within a table", fmt.share, numeric=True),
+        Column("between_models_share", "Between models", fmt.share, numeric=True),
         Column("between_tables_share", "Between tables", fmt.share, numeric=True),
         Column("between_readings_share", "Between readings", fmt.share, numeric=True),
         Column("between_designs_share", "Between designs", fmt.share, numeric=True),
     )
     caption = (
         "Shares of the pooled posterior's variance: within a life table (what patients with known times would leave open as well), between"
-        " tables that carry the printed numbers under one reading of the paper's estimators, between the readings, and between what the study's"
-        " design may mean for the tables (who was left out). Entry: of the model fitted to who was there at the shortest time, another estimand;"
+        " the models of an average over them (weighed by their probabilities), between tables that carry the printed numbers under one reading"
+        " of the paper's estimators, between the readings, and between what the study's design may mean for the tables (who was left out)."
+        " Entry: of the model fitted to who was there at the shortest time, another estimand;"
         " early deaths: with so many more in one arm (the ratio by Cox); neither has a share. Of the other priors in tables/variance.csv."
     )
     title = "What the reconstruction leaves open"

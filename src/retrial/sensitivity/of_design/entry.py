@@ -164,10 +164,7 @@ def _rows(run: RunConfig, fit: _Fit, given: float) -> Iterator[Row]:
 
 def _variance(run: RunConfig, zero: _Fit, late: _Fit) -> Iterator[Row]:
     """Split of the posterior's variance given entry, and how far its mean is from that of everybody from the start."""
-    readings = late.item.ensemble.readings if late.item.ensemble is not None else None
-    size = len(late.item.weights)
-    estimators = [""] * size if readings is None else [reading.estimators for reading in readings]
-    designs = [""] * size if readings is None else [str(reading.design or "") for reading in readings]
+    readings, designs = late.item.hypotheses
     follow_up = FollowUp.of(late.item.table, late.item.weights)
     horizon = follow_up.horizon(run.questions)
     asked: list[tuple[str, float]] = [(EFFECT, math.nan)] if late.spec.proportional else []
@@ -176,12 +173,11 @@ def _variance(run: RunConfig, zero: _Fit, late: _Fit) -> Iterator[Row]:
         kept = np.flatnonzero(follow_up.reaching(0.0 if math.isnan(time) else time))
         values, base = ([_by_table(fit, quantity, horizon, fit.from_months)[row] for row in kept] for fit in (late, zero))
         weights = late.item.weights[kept] / late.item.weights[kept].sum()
-        split = variance_split(values, weights, [estimators[row] for row in kept], [designs[row] for row in kept])
+        split = variance_split(values, weights, [readings[row] for row in kept], [designs[row] for row in kept])
         means = [float(weights @ np.array([one.mean() for one in each])) for each in (values, base)]
         yield {
             **{"endpoint": late.item.endpoint, "model": late.spec.name, "prior": late.prior, "quantity": quantity, "time": time},
-            **{"total_sd": split.total_sd, "within_share": split.within, "between_tables_share": split.between_tables},
-            **{"between_readings_share": split.between_readings, "between_designs_share": split.between_designs},
+            **{"total_sd": split.total_sd, **split.shares},
             **{"tables": len(kept), "status": late.fitted.status(late.prior), "design": ENTRY, "shift": means[0] - means[1]},
         }
 

@@ -73,13 +73,14 @@ ARTEFACTS: dict[str, Artefact] = {
     ),
     "variance": Artefact(
         "variance.csv",
-        "how much of a posterior's variance lies within tables, between tables, between readings of the paper, and between readings of its design",
+        "how much of a posterior's variance lies within tables, between models, tables, readings of the paper, and readings of its design",
         _MODELS,
         "report: What the data leave open",
         columns("""
             endpoint, model, prior, quantity, time
             total_sd                SD of the pooled posterior
             within_share            share of its variance that patients of known times would leave open
+            between_models_share    share between the models of an average over models, weighed by their probabilities (0 of a model)
             between_tables_share    share that the paper leaves open under one reading of its estimators
             between_readings_share  share between the readings of its estimators
             between_designs_share   share between what the study's design may mean for the tables
