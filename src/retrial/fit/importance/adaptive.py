@@ -76,7 +76,7 @@ class Targets:
 class Sample:
     """Draws of all proposals so far, and what the targets' weights are made of.
 
-    points (draw, k);  tables (table, draw) log-likelihoods;  log_prior (prior, draw);  counts (component,) of draws;  mixture: Σ count x density
+    points (draw, k);  room (table, at least draw) for log-likelihoods, filled up to the draws;  log_prior (prior, draw);  counts (component,) of draws;  mixture: Σ count x density
     of the proposals at the points, to which new ones are added: kept one by one they would take more memory than all else
     """
 
@@ -85,7 +85,7 @@ class Sample:
     used: np.ndarray
     components: list[Component] = field(default_factory=list)
     points: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    tables: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    room: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     log_prior: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     counts: list[int] = field(default_factory=list)
     mixture: Mixture = field(default_factory=lambda: Mixture.of_none(0))
@@ -93,6 +93,11 @@ class Sample:
     @property
     def size(self) -> int:
         return len(self.points)
+
+    @property
+    def tables(self) -> np.ndarray:
+        """(table, draw) log-likelihoods."""
+        return self.room[:, : self.size]
 
     @cached_property
     def order(self) -> np.ndarray:
@@ -120,7 +125,12 @@ class Sample:
                 self.counts.append(2**power)
         before = self.points
         self.points = np.concatenate([before, fresh]) if len(before) else fresh
-        self.tables = np.concatenate([self.tables, tables], axis=1) if len(before) else tables
+        if self.room.shape[1] < self.size:
+            larger = np.empty((len(tables), 2 * self.size))
+            if len(before):
+                larger[:, : len(before)] = self.room[:, : len(before)]
+            self.room = larger
+        self.room[:, len(before) : self.size] = tables
         self.log_prior = np.concatenate([self.log_prior, log_prior], axis=1) if len(before) else log_prior
         if again or not known:
             self.mixture = self._mixed(self.points, 0)
@@ -143,7 +153,7 @@ class Sample:
         for start in range(0, len(points), step):
             cells = self.model.cells(points[start : start + step], self.targets.values[0])[:, self.used]
             found.append((cells @ counts).T)
-        return np.concatenate(found, axis=1)
+        return np.concatenate(found, axis=1) if len(found) > 1 else found[0]
 
     def mode(self, table: np.ndarray, values: np.ndarray, start: np.ndarray) -> Component | None:
         """Laplace approximation of the posterior given counts of a table and the values of a prior."""
@@ -206,7 +216,7 @@ def health(
         pool, found, prior = np.zeros(sample.size), np.empty((mine.size, RESULTS)), int(targets.pairs[mine[0], 1])
         rows, shares = targets.pairs[mine, 0], targets.shares[mine]
         own, picked = (part[mine] if len(states) else part for part in (states, chosen))
-        kernel.weigh_many(sample.tables, priors[prior], rows, shares, order, np.array(TAILS), near, found, pool, own, picked)
+        kernel.weigh_many(sample.room, priors[prior], rows, shares, order, np.array(TAILS), near, found, pool, own, picked)
         results[mine] = found
         if len(states):
             chosen[mine] = picked

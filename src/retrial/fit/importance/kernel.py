@@ -337,14 +337,14 @@ def weigh_many(
     states: np.ndarray,
     chosen: np.ndarray,
 ) -> None:
-    """`weigh` for some `rows` of `tables` (table, draw) under one prior (draw,), into `results` (target, 5): the fifth is `tail_size`, looked
+    """`weigh` for some `rows` of `tables` (table, at least draw) under one prior (draw,), into `results` (target, 5): the fifth is `tail_size`, looked
     at where the effective size is below `near`. The weights of each, times its share, are added to `pool` (draw,).
 
     With `states` (target, word), which may be none, also `resample` into `chosen` (target, draw).
     """
-    weights = np.empty(tables.shape[1])
+    weights = np.empty(prior.size)
     for t in range(rows.size):
-        weigh(tables[rows[t]], prior, weights, results[t])
+        weigh(tables[rows[t]][: prior.size], prior, weights, results[t])
         results[t, 4] = tail_size(order, weights, tails[0], tails[1]) if results[t, 0] < near else np.inf
         for s in range(weights.size):
             pool[s] += shares[t] * weights[s]
