@@ -129,7 +129,9 @@ class Origin:
         ranks = self.quantile_ranks(draws, levels, quantiles)
         return np.full(levels.size, np.nan) if ranks is None else half_distances(ordered, ranks)
 
-    def quantile_ranks(self, draws: np.ndarray, levels: np.ndarray, quantiles: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    def quantile_ranks(
+        self, draws: np.ndarray, levels: np.ndarray, quantiles: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray] | None:
         """Places (k,) among the sorted draws of the order statistics whose half distance is a quantile's error; None where nothing tells it.
 
         They are the same for everything that rises with what was drawn.

@@ -155,9 +155,7 @@ class Subject:
         ranks = self._origin(log_ratio.size).quantile_ranks(log_ratio, levels, quantiles)
         ratios = np.exp(ordered)
         return [
-            self._of_draws(
-                (measure, "ratio"), np.exp(log_ratio), ratios, np.quantile(ratios, levels), ranks, questions, time
-            ),
+            self._of_draws((measure, "ratio"), np.exp(log_ratio), ratios, np.quantile(ratios, levels), ranks, questions, time),
             self._of_draws((f"log_{measure}", "log ratio"), log_ratio, ordered, quantiles, ranks, questions, time),
             *self.ratio_probabilities(
                 measure, lambda x: float(np.searchsorted(ordered, x) / ordered.size), questions, time, log_ratio

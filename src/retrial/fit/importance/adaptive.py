@@ -76,7 +76,8 @@ class Targets:
 class Sample:
     """Draws of all proposals so far, and what the targets' weights are made of.
 
-    points (draw, k);  room (table, at least draw) for log-likelihoods, filled up to the draws;  log_prior (prior, draw);  counts (component,) of draws;  mixture: Σ count x density
+    points (draw, k);  room (table, at least draw) for log-likelihoods, filled up to the draws
+    log_prior (prior, draw);  counts (component,) of draws;  mixture: Σ count x density
     of the proposals at the points, to which new ones are added: kept one by one they would take more memory than all else
     """
 
@@ -206,10 +207,11 @@ def health(
     """
     targets, priors, order = sample.targets, sample.priors, sample.order
     results = np.empty((len(targets.pairs), RESULTS)) if before is None else before.results.copy()
-    again = asked is not None and before is not None and some is not None
-    sizes = before.pooled.copy() if again else np.zeros(len(targets.values))
+    drawn = None if asked is None or some is None else before
+    sizes = np.zeros(len(targets.values)) if drawn is None else drawn.pooled.copy()
     states = np.empty((0, STATE_WORDS), dtype=np.uint64) if asked is None else asked.states.copy()
-    chosen = before.chosen.copy() if again else np.empty((len(states), 0 if asked is None else asked.draws), dtype=np.int64)
+    shape = (len(states), 0 if asked is None else asked.draws)
+    chosen = np.empty(shape, dtype=np.int64) if drawn is None else drawn.chosen.copy()
     near = _NEAR * wanted if asked is None else np.inf
 
     def one(mine: np.ndarray) -> tuple[int, np.ndarray]:
@@ -227,7 +229,7 @@ def health(
         for prior, pool in executor.map(one, targets.tasks(some)):
             total = total + pool if prior == last else pool
             last = prior
-            if not again:  # more proposals take nothing from what is pooled
+            if drawn is None:  # more proposals take nothing from what is pooled
                 sizes[prior] = total.sum() ** 2 / (total**2).sum()
     return Health(results, sizes, chosen)
 

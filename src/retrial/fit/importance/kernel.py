@@ -337,8 +337,8 @@ def weigh_many(
     states: np.ndarray,
     chosen: np.ndarray,
 ) -> None:
-    """`weigh` for some `rows` of `tables` (table, at least draw) under one prior (draw,), into `results` (target, 5): the fifth is `tail_size`, looked
-    at where the effective size is below `near`. The weights of each, times its share, are added to `pool` (draw,).
+    """`weigh` for some `rows` of `tables` (table, at least draw) under one prior (draw,), into `results` (target, 5): the fifth is `tail_size`,
+    looked at where the effective size is below `near`. The weights of each, times its share, are added to `pool` (draw,).
 
     With `states` (target, word), which may be none, also `resample` into `chosen` (target, draw).
     """
