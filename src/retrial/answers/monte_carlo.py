@@ -126,12 +126,27 @@ class Origin:
 
     def quantile_errors(self, ordered: np.ndarray, draws: np.ndarray, levels: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
         """Standard errors of quantiles (k,) at levels (k,) of draws (draw,), whose sorted values are `ordered`."""
+        ranks = self.quantile_ranks(draws, levels, quantiles)
+        return np.full(levels.size, np.nan) if ranks is None else half_distances(ordered, ranks)
+
+    def quantile_ranks(
+        self, draws: np.ndarray, levels: np.ndarray, quantiles: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Places (k,) among the sorted draws of the order statistics whose half distance is a quantile's error; None where nothing tells it.
+
+        They are the same for everything that rises with what was drawn.
+        """
         errors = self.mean_errors((draws <= quantiles[:, None]).astype(float))
         if np.isnan(errors).any():
-            return np.full(len(errors), np.nan)
+            return None
         variance = levels * (1 - levels)
         size = variance / np.maximum(errors**2, variance / _LARGEST_SIZE)
         low, high = (betaincinv(size * levels + 1, size * (1 - levels) + 1, q) for q in (1 - _ONE_SIGMA, _ONE_SIGMA))
         below = np.floor(np.maximum(low * draws.size, 1)).astype(int) - 1
         above = np.ceil(np.minimum(high * draws.size, draws.size)).astype(int) - 1
-        return (ordered[above] - ordered[below]) / 2
+        return below, above
+
+
+def half_distances(ordered: np.ndarray, ranks: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Errors (k,) of quantiles of sorted draws, from `Origin.quantile_ranks`."""
+    return np.asarray(ordered[ranks[1]] - ordered[ranks[0]]) / 2

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from retrial.answers.monte_carlo import Origin
+from retrial.answers.monte_carlo import Origin, half_distances
 from retrial.answers.questions import Questions
 from retrial.estimate import NAN, Estimate, Event, Statistic
 
@@ -102,9 +102,22 @@ class Subject:
         """Median, equal-tailed interval and SD of pooled draws, with their Monte Carlo standard errors."""
         levels, ordered = np.array([questions.tail, 0.5, 1 - questions.tail]), np.sort(draws)
         quantiles = np.quantile(ordered, levels)
-        errors = self._origin(draws.size).quantile_errors(ordered, draws, levels, quantiles)
+        ranks = self._origin(draws.size).quantile_ranks(draws, levels, quantiles)
+        return self._of_draws((quantity, unit), draws, ordered, quantiles, ranks, questions, time)
+
+    def _of_draws(
+        self,
+        named: tuple[str, str],
+        draws: np.ndarray,
+        ordered: np.ndarray,
+        quantiles: np.ndarray,
+        ranks: tuple[np.ndarray, np.ndarray] | None,
+        questions: Questions,
+        time: float,
+    ) -> Estimate:
         low, middle, high = quantiles
-        row = self.row(quantity, unit, middle, questions, (low, high), float(np.std(draws, ddof=1)), time)
+        row = self.row(*named, middle, questions, (low, high), float(np.std(draws, ddof=1)), time)
+        errors = (NAN, NAN, NAN) if ranks is None else half_distances(ordered, ranks)
         lower, point, upper = (float(error) for error in errors)
         return dataclasses.replace(row, draws=draws.size, mcse_lower=lower, mcse_point=point, mcse_upper=upper)
 
@@ -136,10 +149,14 @@ class Subject:
 
     def ratio_from_draws(self, measure: str, log_ratio: np.ndarray, questions: Questions, time: float = NAN) -> list[Estimate]:
         """Rows of draws of a log ratio: the ratio, its log, and its probabilities."""
-        ordered = np.sort(log_ratio)
+        levels, ordered = np.array([questions.tail, 0.5, 1 - questions.tail]), np.sort(log_ratio)
+        quantiles = np.quantile(ordered, levels)
+        # the ratio rises with its log: its draws have the same order
+        ranks = self._origin(log_ratio.size).quantile_ranks(log_ratio, levels, quantiles)
+        ratios = np.exp(ordered)
         return [
-            self.from_draws(measure, "ratio", np.exp(log_ratio), questions, time),
-            self.from_draws(f"log_{measure}", "log ratio", log_ratio, questions, time),
+            self._of_draws((measure, "ratio"), np.exp(log_ratio), ratios, np.quantile(ratios, levels), ranks, questions, time),
+            self._of_draws((f"log_{measure}", "log ratio"), log_ratio, ordered, quantiles, ranks, questions, time),
             *self.ratio_probabilities(
                 measure, lambda x: float(np.searchsorted(ordered, x) / ordered.size), questions, time, log_ratio
             ),

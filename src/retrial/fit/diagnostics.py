@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy import fft, stats
+from scipy import fft, special, stats
 
 from retrial.fit.engine import Draws
 from retrial.fit.settings import DiagnosticLimits
@@ -28,14 +28,20 @@ def rank_normalised(draws: np.ndarray) -> np.ndarray:
     """Normal scores of the ranks over all chains of a series."""
     flat = draws.reshape(draws.shape[0], -1)
     rank = stats.rankdata(flat, method="average", axis=1)
-    return stats.norm.ppf((rank - _BLOM_OFFSET) / (flat.shape[1] + _BLOM_SIZE)).reshape(draws.shape)
+    return np.asarray(special.ndtri((rank - _BLOM_OFFSET) / (flat.shape[1] + _BLOM_SIZE)).reshape(draws.shape))
 
 
 def rhat(draws: np.ndarray) -> np.ndarray:
     """Rank-normalised split R-hat, the larger of bulk and folded, per series."""
+    return rhat_and_bulk(draws)[0]
+
+
+def rhat_and_bulk(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`rhat` and `ess_bulk`, which look at the same ranks."""
     split = split_chains(draws)
     folded = np.abs(split - np.median(split, axis=(1, 2), keepdims=True))
-    return np.maximum(_plain_rhat(rank_normalised(split)), _plain_rhat(rank_normalised(folded)))
+    scores = rank_normalised(split)
+    return np.maximum(_plain_rhat(scores), _plain_rhat(rank_normalised(folded))), _ess(scores)
 
 
 def _plain_rhat(chains: np.ndarray) -> np.ndarray:
@@ -153,8 +159,9 @@ def diagnose(fits: Sequence[Draws], limits: DiagnosticLimits, threads: int = 1) 
 
 def _diagnose_batch(fits: Sequence[Draws], limits: DiagnosticLimits) -> list[Diagnostics]:
     series = [component for name in fits[0].values for component in _components([fit.values[name] for fit in fits])]
-    worst_rhat = np.max([rhat(values) for values in series], axis=0)
-    worst_bulk = np.min([ess_bulk(values) for values in series], axis=0)
+    of_ranks = [rhat_and_bulk(values) for values in series]
+    worst_rhat = np.max([found for found, _ in of_ranks], axis=0)
+    worst_bulk = np.min([found for _, found in of_ranks], axis=0)
     worst_tail = np.min([ess_tail(values, TAILS) for values in series], axis=0)
     rows = zip(fits, worst_rhat, worst_bulk, worst_tail, strict=True)
     return [_verdict(float(r), float(b), float(t), fit, limits) for fit, r, b, t in rows]

@@ -55,7 +55,7 @@ class Stages:
             interrupts.check()
             found = beside.shared(len(missing), lambda number: self._kept(places[missing[number]], *asked[missing[number]]))
             self._fresh |= {places[missing[number]] for number in found}
-        return [self.run(*one) for one in asked]
+        return [self._at(place, *one) for place, one in zip(places, asked, strict=True)]
 
     def run[T](self, name: str, function: Callable[..., T], *args: Any) -> T:
         """`function(*args)`, read from the folder where an earlier run has left it.
@@ -64,7 +64,10 @@ class Stages:
         and the libraries. What comes back was always stored and read again, so that a resumed run cannot differ from another. Raises what
         the function raises, which is not kept.
         """
-        place = self._place(name, function, *args)
+        return self._at(self._place(name, function, *args), name, function, *args)
+
+    def _at[T](self, place: Place, name: str, function: Callable[..., T], *args: Any) -> T:
+        """`run`, with the place that the arguments name: finding it reads all of them."""
         interrupts.check()
         with place.held():
             if self._is_kept(place):

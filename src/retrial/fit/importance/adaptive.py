@@ -20,12 +20,15 @@ from retrial.fit.importance.linear import LinearModel
 from retrial.fit.importance.proposal import Component, Mixture, at_mode, of_moments
 from retrial.tables.kernel.compiled import STATE_WORDS
 
-POWER = 11
-"""2^power draws of each proposal: many proposals of few draws cost less than few of many (100 unlike tables, 10 parameters: 9 s, not 13)."""
+FIRST_POWER, POWER = 11, 9
+"""2^power draws of each of the first proposals, and of later ones: many proposals of few draws cost less than few of many (100 unlike
+tables, 10 parameters, 6 priors: 125,000 draws in all with 2^9, 181,000 with 2^11)."""
 MOST_DRAWS = 2**18
 """Draws of all proposals together, at most."""
-MOST_ROUNDS, AT_A_TIME = 12, 8
+MOST_ROUNDS, AT_A_TIME = 12, 32
 """Rounds of new proposals, and how many in one."""
+MODES_AT_A_TIME = 8
+"""How many of these by the mode, which takes longer to find than moments: they get more draws."""
 _MORE_ROUNDS = 2
 """Rounds after a look at the tails of all targets."""
 HIGHEST_K = 0.7
@@ -73,7 +76,8 @@ class Targets:
 class Sample:
     """Draws of all proposals so far, and what the targets' weights are made of.
 
-    points (draw, k);  tables (table, draw) log-likelihoods;  log_prior (prior, draw);  counts (component,) of draws;  mixture: Σ count x density
+    points (draw, k);  room (table, at least draw) for log-likelihoods, filled up to the draws
+    log_prior (prior, draw);  counts (component,) of draws;  mixture: Σ count x density
     of the proposals at the points, to which new ones are added: kept one by one they would take more memory than all else
     """
 
@@ -82,7 +86,7 @@ class Sample:
     used: np.ndarray
     components: list[Component] = field(default_factory=list)
     points: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    tables: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    room: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     log_prior: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     counts: list[int] = field(default_factory=list)
     mixture: Mixture = field(default_factory=lambda: Mixture.of_none(0))
@@ -90,6 +94,11 @@ class Sample:
     @property
     def size(self) -> int:
         return len(self.points)
+
+    @property
+    def tables(self) -> np.ndarray:
+        """(table, draw) log-likelihoods."""
+        return self.room[:, : self.size]
 
     @cached_property
     def order(self) -> np.ndarray:
@@ -117,9 +126,14 @@ class Sample:
                 self.counts.append(2**power)
         before = self.points
         self.points = np.concatenate([before, fresh]) if len(before) else fresh
-        self.tables = np.concatenate([self.tables, tables], axis=1) if len(before) else tables
+        if self.room.shape[1] < self.size:
+            larger = np.empty((len(tables), 2 * self.size))
+            if len(before):
+                larger[:, : len(before)] = self.room[:, : len(before)]
+            self.room = larger
+        self.room[:, len(before) : self.size] = tables
         self.log_prior = np.concatenate([self.log_prior, log_prior], axis=1) if len(before) else log_prior
-        if again:
+        if again or not known:
             self.mixture = self._mixed(self.points, 0)
         else:
             self._mixed(before, len(known), self.mixture)
@@ -127,9 +141,10 @@ class Sample:
 
     def _mixed(self, points: np.ndarray, first: int, to: Mixture | None = None) -> Mixture:
         """The proposals from the `first` on, added `to` what is there."""
-        found = Mixture.of_none(len(points)) if to is None else to
+        found = Mixture.of_none(len(points), self.components[0].log_peak) if to is None else to
+        columns = np.ascontiguousarray(points.T)
         for one, count in zip(self.components[first:], self.counts[first:], strict=True):
-            one.add_to(found, points, count)
+            one.add_to(found, columns, count)
         return found
 
     def _log_likelihoods(self, points: np.ndarray) -> np.ndarray:
@@ -139,7 +154,7 @@ class Sample:
         for start in range(0, len(points), step):
             cells = self.model.cells(points[start : start + step], self.targets.values[0])[:, self.used]
             found.append((cells @ counts).T)
-        return np.concatenate(found, axis=1)
+        return np.concatenate(found, axis=1) if len(found) > 1 else found[0]
 
     def mode(self, table: np.ndarray, values: np.ndarray, start: np.ndarray) -> Component | None:
         """Laplace approximation of the posterior given counts of a table and the values of a prior."""
@@ -187,19 +202,23 @@ def health(
     some: np.ndarray | None = None,
     asked: Asked | None = None,
 ) -> Health:
-    """Weigh every target; with `some`, these alone, the others are as `before`. With `asked`, draw from each, and look at all tails."""
+    """Weigh every target; with `some`, these alone, the others (and what is pooled, with `asked`) are as `before`. With `asked`, draw from each,
+    and look at all tails.
+    """
     targets, priors, order = sample.targets, sample.priors, sample.order
     results = np.empty((len(targets.pairs), RESULTS)) if before is None else before.results.copy()
-    sizes = np.zeros(len(targets.values))
+    drawn = None if asked is None or some is None else before
+    sizes = np.zeros(len(targets.values)) if drawn is None else drawn.pooled.copy()
     states = np.empty((0, STATE_WORDS), dtype=np.uint64) if asked is None else asked.states.copy()
-    chosen = np.empty((len(states), 0 if asked is None else asked.draws), dtype=np.int64)
+    shape = (len(states), 0 if asked is None else asked.draws)
+    chosen = np.empty(shape, dtype=np.int64) if drawn is None else drawn.chosen.copy()
     near = _NEAR * wanted if asked is None else np.inf
 
     def one(mine: np.ndarray) -> tuple[int, np.ndarray]:
         pool, found, prior = np.zeros(sample.size), np.empty((mine.size, RESULTS)), int(targets.pairs[mine[0], 1])
         rows, shares = targets.pairs[mine, 0], targets.shares[mine]
         own, picked = (part[mine] if len(states) else part for part in (states, chosen))
-        kernel.weigh_many(sample.tables, priors[prior], rows, shares, order, np.array(TAILS), near, found, pool, own, picked)
+        kernel.weigh_many(sample.room, priors[prior], rows, shares, order, np.array(TAILS), near, found, pool, own, picked)
         results[mine] = found
         if len(states):
             chosen[mine] = picked
@@ -210,7 +229,8 @@ def health(
         for prior, pool in executor.map(one, targets.tasks(some)):
             total = total + pool if prior == last else pool
             last = prior
-            sizes[prior] = total.sum() ** 2 / (total**2).sum()
+            if drawn is None:  # more proposals take nothing from what is pooled
+                sizes[prior] = total.sum() ** 2 / (total**2).sum()
     return Health(results, sizes, chosen)
 
 
@@ -231,7 +251,7 @@ def adapted(
     if not first:
         return sample, Health(np.full((len(targets.pairs), RESULTS), np.nan), np.zeros(len(targets.values)))
     probes = list(first[0].stretched(_STRETCH))
-    powers = [POWER] * len(first) + [_PROBE_POWER] * len(probes)
+    powers = [FIRST_POWER] * len(first) + [_PROBE_POWER] * len(probes)
     sample.add([*first, *probes], powers, seed.spawn(len(powers)))
     found = health(sample, wanted, threads)
     for _ in range(MOST_ROUNDS):
@@ -239,17 +259,18 @@ def adapted(
         new = _new(sample, found, failing)
         if not new:
             break
-        sample.add(new, [POWER] * len(new), seed.spawn(len(new)))
+        sample.add([one for one, _ in new], [power for _, power in new], seed.spawn(len(new)))
         # what passed goes on passing: new proposals take next to nothing from the effective size of a target far from them
         found = health(sample, wanted, threads, found, failing)
     found = health(sample, wanted, threads, asked=asked)
     for _ in range(_MORE_ROUNDS):
         # the tails of all are looked at only now: a few have enough effective draws and too few there
-        new = _new(sample, found, np.flatnonzero(~found.passed(wanted)))
-        if not new or sample.size + 2**POWER * len(new) > MOST_DRAWS:
+        failing = np.flatnonzero(~found.passed(wanted))
+        new = _new(sample, found, failing)
+        if not new or sample.size + sum(2**power for _, power in new) > MOST_DRAWS:
             break
-        sample.add(new, [POWER] * len(new), seed.spawn(len(new)))
-        found = health(sample, wanted, threads, asked=asked)
+        sample.add([one for one, _ in new], [power for _, power in new], seed.spawn(len(new)))
+        found = health(sample, wanted, threads, found, failing, asked)
     while found.passed(wanted).any() and found.pooled.min() < pooled and 2 * sample.size <= MOST_DRAWS:
         again = [int(np.log2(count)) for count in sample.counts]
         sample.add(list(sample.components), again, seed.spawn(len(again)))
@@ -277,19 +298,23 @@ def _first(sample: Sample) -> list[Component]:
     return found
 
 
-def _new(sample: Sample, found: Health, failing: np.ndarray) -> list[Component]:
-    """Proposals for the worst target and some of the others that fail."""
+def _new(sample: Sample, found: Health, failing: np.ndarray) -> list[tuple[Component, int]]:
+    """Proposals for the worst target and some of the others that fail, and the logarithm of how many draws each shall have."""
     if not failing.size:
         return []
     worst = failing[np.lexsort((found.size[failing], -np.nan_to_num(found.k[failing], nan=np.inf) // HIGHEST_K))]
     picked = worst[np.unique(np.linspace(0, worst.size - 1, AT_A_TIME).round().astype(int))]
-    priors, weights, new = sample.priors, np.empty(sample.size), list[Component]()
-    for target in picked:
+    known = found.size[picked] > ENOUGH_TO_MOVE
+    unknown = picked[~known]
+    unknown = unknown[np.unique(np.linspace(0, max(unknown.size - 1, 0), MODES_AT_A_TIME).round().astype(int))[: unknown.size]]
+    priors, weights, new = sample.priors, np.empty(sample.size), list[tuple[Component, int]]()
+    for target in (*picked[known], *unknown):
         table, prior = sample.targets.pairs[target]
         kernel.weigh(sample.tables[table], priors[prior], weights, np.empty(RESULTS))
-        one = of_moments(sample.points, weights) if found.size[target] > ENOUGH_TO_MOVE else None
+        one, power = of_moments(sample.points, weights) if found.size[target] > ENOUGH_TO_MOVE else None, POWER
         if one is None:
             one = sample.mode(sample.targets.counts[table], sample.targets.values[prior], sample.points[weights.argmax()])
+            power = FIRST_POWER
         if one is not None:
-            new.append(one)
+            new.append((one, power))
     return new

@@ -12,7 +12,7 @@ from scipy.stats import qmc
 
 from retrial.fit.importance import kernel
 
-FREEDOM = 5.0
+FREEDOM = 5
 """Degrees of freedom: tails heavier than a posterior's, so that its weights are bounded; efficiency 0.9 at 3 normal dimensions."""
 _SPREAD = 1.1
 """Factor on the covariance of a mode, whose curvature is of the peak alone."""
@@ -21,28 +21,34 @@ _STEP = 1e-4
 _WIDEST = 25.0
 """Largest SD along an axis, on the unconstrained scale: a direction in which the density hardly falls is no wider."""
 _ITERATIONS = 200
+_NO_SHARE = 1e-6
+"""Share of the largest weight below which a draw is nothing to a proposal's moments."""
 Slope = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Points (draw, k) -> log density (draw,), gradient (draw, k)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """Σ count x density of proposals at some points, as its largest term's log and the sum of all terms over it, (draw,) each."""
+    """Σ count x density of proposals at some points, `total` (draw,) times e^`scale`.
 
-    largest: np.ndarray
+    A point that one of the proposals has drawn has a density of it: by 15 or 20 powers of ten in each tail, and by the ratio of proposals' widths
+    in all directions, less than the largest; a float holds 300.
+    """
+
     total: np.ndarray
+    scale: float = 0.0
 
     @classmethod
-    def of_none(cls, size: int) -> Mixture:
-        return cls(np.full(size, -np.inf), np.zeros(size))
+    def of_none(cls, size: int, scale: float = 0.0) -> Mixture:
+        return cls(np.zeros(size), scale)
 
     def beside(self, other: Mixture) -> Mixture:
-        """At the points of both."""
-        return Mixture(*(np.concatenate(pair) for pair in ((self.largest, other.largest), (self.total, other.total))))
+        """At the points of both, of the same scale."""
+        return Mixture(np.concatenate([self.total, other.total]), self.scale)
 
     @property
     def log(self) -> np.ndarray:
-        return self.largest + np.log(self.total)
+        return self.scale + np.log(self.total)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +81,7 @@ class Component:
         return float(np.linalg.norm(self._inverse @ (point - self.centre)))
 
     @cached_property
-    def _constant(self) -> float:
+    def log_peak(self) -> float:
         """Log density at the centre."""
         k = self.size
         found = special.gammaln((FREEDOM + k) / 2) - special.gammaln(FREEDOM / 2) - k / 2 * np.log(FREEDOM * np.pi)
@@ -84,13 +90,13 @@ class Component:
     def log_density(self, points: np.ndarray) -> np.ndarray:
         """(draw,) at points (draw, k)."""
         found = np.empty(len(points))
-        kernel.t_log_density(points, self.centre, self._inverse, FREEDOM, self._constant, found)
+        kernel.t_log_density(points, self.centre, self._inverse, FREEDOM, self.log_peak, found)
         return found
 
-    def add_to(self, mixture: Mixture, points: np.ndarray, count: float) -> None:
-        """`count` times the density at points (draw, k), to what a mixture is there."""
-        constant = self._constant + float(np.log(count))
-        kernel.add_to_mixture(points, self.centre, self._inverse, FREEDOM, constant, mixture.largest, mixture.total)
+    def add_to(self, mixture: Mixture, columns: np.ndarray, count: float) -> None:
+        """`count` times the density at points, given as `columns` (k, draw), to what a mixture is there."""
+        share = count * float(np.exp(self.log_peak - mixture.scale))
+        kernel.add_to_mixture(columns, self.centre, self._inverse, FREEDOM, share, mixture.total)
 
     def draws(self, power: int, seed: np.random.SeedSequence) -> np.ndarray:
         """2^power points (draw, k) of a scrambled Sobol' sequence (Owen 1998, J Complexity 14:466), each by itself a draw.
@@ -134,6 +140,8 @@ def of_moments(points: np.ndarray, weights: np.ndarray) -> Component | None:
     """Weighted mean and covariance of points (draw, k), as those of the t distribution; None where they are not known well enough."""
     if 1 / (weights**2).sum() < 4 * points.shape[1]:
         return None
+    kept = np.flatnonzero(weights > _NO_SHARE * weights.max())
+    points, weights = points[kept], weights[kept] / weights[kept].sum()
     mean = weights @ points
     covariance = (points - mean).T @ ((points - mean) * weights[:, None])
     try:
