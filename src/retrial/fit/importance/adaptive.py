@@ -21,8 +21,8 @@ from retrial.fit.importance.proposal import Component, Mixture, at_mode, of_mome
 from retrial.tables.kernel.compiled import STATE_WORDS
 
 FIRST_POWER, POWER = 11, 9
-"""2^power draws of each of the first proposals, and of later ones: many proposals of few draws cost less than few of many (100 unlike
-tables, 10 parameters, 6 priors: 125,000 draws in all with 2^9, 181,000 with 2^11)."""
+"""2^power draws of each of the first proposals and of a few later ones, and of many later ones: many proposals of few draws cost less than few
+of many (100 unlike tables, 10 parameters, 6 priors: 125,000 draws in all with 2^9, 181,000 with 2^11)."""
 MOST_DRAWS = 2**18
 """Draws of all proposals together, at most."""
 MOST_ROUNDS, AT_A_TIME = 12, 32
@@ -308,10 +308,11 @@ def _new(sample: Sample, found: Health, failing: np.ndarray) -> list[tuple[Compo
     unknown = picked[~known]
     unknown = unknown[np.unique(np.linspace(0, max(unknown.size - 1, 0), MODES_AT_A_TIME).round().astype(int))[: unknown.size]]
     priors, weights, new = sample.priors, np.empty(sample.size), list[tuple[Component, int]]()
+    moved = POWER if picked.size > MODES_AT_A_TIME else FIRST_POWER  # a round of few proposals would add little
     for target in (*picked[known], *unknown):
         table, prior = sample.targets.pairs[target]
         kernel.weigh(sample.tables[table], priors[prior], weights, np.empty(RESULTS))
-        one, power = of_moments(sample.points, weights) if found.size[target] > ENOUGH_TO_MOVE else None, POWER
+        one, power = of_moments(sample.points, weights) if found.size[target] > ENOUGH_TO_MOVE else None, moved
         if one is None:
             one = sample.mode(sample.targets.counts[table], sample.targets.values[prior], sample.points[weights.argmax()])
             power = FIRST_POWER
