@@ -263,14 +263,14 @@ def test_a_circle_is_listed_as_what_cannot_be_used(tmp_path: Path, capsys: pytes
         ("{workers: 0}", [], "settings.workers: got it in a file of --config-dir; allowed on the command line alone"),
         ("{workers: two}", [], "settings.workers: got it in a file"),
         ("{workers: 1, studies: 0}", [], "settings.workers: got it in a file"),
-        ("{studies: 1.5}", [], "studies: got 1.5; allowed is a value such as 210"),
-        ("{studies: true}", [], "studies: got true; allowed is a value such as 210"),
+        ("{studies: 1.5}", [], "studies: got 1.5; allowed is a value such as 400"),
+        ("{studies: true}", [], "studies: got true; allowed is a value such as 400"),
         ("{studies: 0}", [], "studies: got 0; allowed is a whole number from 1 to"),
         ("{studies: 100000000000}", [], "studies: got 100000000000; allowed is a whole number from 1 to"),
         ("{folder: x}", [], "folder: unknown; allowed are workers, studies"),
         ("{}", ["workers=0"], "workers: got 0; allowed is a whole number from 1 to"),
         ("{}", ["workers=100000"], "workers: got 100000; allowed is a whole number from 1 to"),
-        ("{}", ["studies=[1]"], "studies: got a list of 1; allowed is a value such as 210"),
+        ("{}", ["studies=[1]"], "studies: got a list of 1; allowed is a value such as 400"),
     ],
 )
 def test_settings_of_a_program_are_of_its_kinds(
