@@ -16,6 +16,7 @@ from retrial.tables.printed.agreement import agreement_of_tables, fidelity, tabl
 from retrial.tables.printed.digitised import ArmCurve, Curve, read_curve
 from retrial.tables.printed.followed import heights_at
 from retrial.tables.printed.from_study import targets_from_study
+from retrial.tables.printed.recording import falls_only
 from retrial.tables.printed.targets import Targets
 from retrial.tables.sample.engine import reconstruct
 
@@ -126,15 +127,17 @@ def test_exact_times_are_read_where_they_are() -> None:
 
 def test_readings_of_the_falls_alone_hold_until_the_next() -> None:
     falls = arm([0.0, 3.13, 4.77, 9.2, 9.9, 15.41, 16.02], [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
-    assert heights_at(falls, 9.0, 0.1, whole=False, hold=24) == (0.8, 0.8)
-    assert heights_at(falls, 20.0, 0.1, whole=False, hold=24) == (0.4, 0.4)
+    assert falls_only(falls, 0.1)
+    assert heights_at(falls, 9.0, 0.1, whole=False, hold=24, falls=True) == (0.8, 0.8)
+    assert heights_at(falls, 20.0, 0.1, whole=False, hold=24, falls=True) == (0.4, 0.4)
 
 
 def test_falls_that_end_with_the_follow_up_hold_too() -> None:
     """A last reading at the end of follow-up, no fall, does not make the others readings of anywhere."""
     falls = arm([0.0, 4.5, 8.5, 12.5, 16.5, 20.5, 24.0], [1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.75])
-    assert heights_at(falls, 12.0, 0.1, whole=False, hold=24) == (0.9, 0.9)
-    assert heights_at(falls, 18.0, 0.1, whole=False, hold=24) == (0.8, 0.8)
+    assert falls_only(falls, 0.1)
+    assert heights_at(falls, 12.0, 0.1, whole=False, hold=24, falls=True) == (0.9, 0.9)
+    assert heights_at(falls, 18.0, 0.1, whole=False, hold=24, falls=True) == (0.8, 0.8)
 
 
 def test_the_last_plateau_is_held_to_the_end_of_the_figure() -> None:

@@ -27,10 +27,18 @@ def curve_targets(
     n_times = round((grid.last - grid.first) / grid.step) + 1
     times = [round(grid.first + i * grid.step, 9) for i in range(n_times)]
     printed = {(target.arm, round(target.time / grid.step)): target for target in others if target.statistic == "landmark"}
+    falls = all(falls_only(arm, grid.step) for arm in curve.arms.values())
+    if not grid.recording.whole:
+        between = (
+            "holds until the next, as each is a fall and there are about as many as events"
+            if falls
+            else "is anything between the two"
+        )
+        notes.append(f"curve {curve.name}: from one reading to the next S {between}")
     for name, arm in curve.arms.items():
-        hold = held_until(item, curve, name, grid, notes)
+        hold = held_until(item, curve, name, grid, notes, falls=falls)
         for time in times:
-            span = heights_at(arm, time, grid.step, whole=grid.recording.whole, hold=hold)
+            span = heights_at(arm, time, grid.step, whole=grid.recording.whole, hold=hold, falls=falls)
             if span is None:
                 continue
             low, high = span
@@ -46,12 +54,12 @@ def curve_targets(
     return found
 
 
-def held_until(item: Endpoint, curve: Curve, name: str, grid: Grid, notes: list[str]) -> float:
+def held_until(item: Endpoint, curve: Curve, name: str, grid: Grid, notes: list[str], *, falls: bool) -> float:
     """Time to which an arm's last plateau is known to run: the end of the figure, unless the curve was not read to its arm's end."""
     arm = curve.arms[name]
     longest = item.longest_of(name) or item.longest_of(TOTAL)
     known = max([longest.value if longest else 0.0, last_at_risk(item).get(name, (0.0, 0))[0]])
-    if arm.last >= SHORT * known or (falls_only(arm, grid.step) and arm.heights[-1] < arm.heights[-2]):
+    if arm.last >= SHORT * known or (falls and arm.heights[-1] < arm.heights[-2]):
         end = max(curve.last, known, longest.high if longest else 0.0)
         return end + grid.slack
     notes.append(
@@ -60,15 +68,17 @@ def held_until(item: Endpoint, curve: Curve, name: str, grid: Grid, notes: list[
     return arm.last + grid.step
 
 
-def heights_at(arm: ArmCurve, time: float, step: float, *, whole: bool, hold: float) -> tuple[float, float] | None:
+def heights_at(
+    arm: ArmCurve, time: float, step: float, *, whole: bool, hold: float, falls: bool = False
+) -> tuple[float, float] | None:
     """Lowest and highest S(time) that the readings allow (the same where one tells it); None after `hold`.
 
     Exact times: the curve at `time` itself. Where times are recorded in whole steps the curve is flat from one to the next, and the reading
     nearest to the middle of it is the surest. A reading up to `ROOM` of a step before `time` shows it too (the time axis has errors), unless
     readings are at any times: these can be just before a fall. Between two readings of different heights S is anything between them, unless
-    the readings are of the falls alone.
+    the readings are of the falls alone (of both arms, as one reader reads them alike).
     """
-    read, falls = np.array(arm.times), not whole and falls_only(arm, step)
+    read, falls = np.array(arm.times), falls and not whole
     if whole:
         near = np.flatnonzero((read >= time - _SAME * step) & (read < time + (1 - ROOM) * step))
         if near.size:

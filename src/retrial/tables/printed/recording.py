@@ -33,7 +33,7 @@ _OFF, _SEEN, _CHANCE = 0.25, 0.2, 0.01
 fifth, and all steps at whole units with at most this probability."""
 LEAST_READINGS = 5
 """Readings of an arm from which it is told whether they are of its falls alone."""
-_ALL_FALLS = 0.7
+_ALL_FALLS = 0.85
 """Part of the different times that an arm's events have which readings of the falls alone show at least."""
 _REGULAR, _LATTICE = 0.05, 0.9
 """Spread of spacings, relative, of readings at set times; share of readings that must lie on a lattice."""
