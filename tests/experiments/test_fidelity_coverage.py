@@ -124,7 +124,7 @@ def test_errors_shrink_as_more_is_printed() -> None:
 def test_intervals_of_the_whole_path_cover() -> None:
     """Where censoring says nothing of the hazard and the model is the truth's: the nominal share within chance, from the patients and from print."""
     frame = pd.read_csv(COVERAGE / "coverage.csv")
-    assert frame["number"].nunique() >= 400
+    assert frame["number"].nunique() >= 150
     fair = frame[(frame["truth"] == "weibull") & (frame["losses"] != "informative") & (frame["status"] == "ok")]
     for kind in (FROM_PATIENTS, PRINTED, CUT, JOINT):
         mine = fair[fair["data"] == kind]
