@@ -22,6 +22,7 @@ from retrial.sensitivity.any_prior.likelihood import NormalLikelihood
 from retrial.sensitivity.conclusions import conclusion_rows
 from retrial.sensitivity.of_design.early import (
     EarlyDeaths,
+    copies_of,
     cox_of_early,
     early_times,
     missing_until,
@@ -137,14 +138,14 @@ def test_up_to_when_patients_can_be_missing() -> None:
     assert math.isnan(missing_until(study(None, "1"), "os", LifeTable.from_counts(TIMES - 2, EVENTS, CENSORED)))
 
 
-def found_at(log_ratio: np.ndarray, se: float = 0.3) -> EarlyDeaths:
-    """Ratios of every pair of numbers 0 to 2, and restricted means that shrink by 1 month a death."""
-    cox = Imputed(np.repeat(log_ratio[..., None], 2, axis=-1), np.full((3, 3, 2), se), 8.0, FLAT)
+def found_at(log_ratio: np.ndarray, se: float = 0.3, prior: Prior = FLAT) -> EarlyDeaths:
+    """Ratios of every pair of numbers 0 to 2, of two copies of one table, and restricted means that shrink by 1 month a death."""
+    cox = Imputed(np.repeat(log_ratio[..., None], 2, axis=-1), np.full((3, 3, 2), se), 8.0, prior)
     noise = np.random.default_rng(3).normal(size=20_000)
     rmst = tuple(np.stack([base + noise * side - 2 * k for k in range(3)]) for base, side in ((5.0, 0.0), (7.5, 1.0)))
     numbers = np.arange(3), np.arange(3)
     nothing = np.empty((3, 0, 20_000))
-    return EarlyDeaths("flat", 2.0, numbers, (40, 40), rmst, (nothing, nothing), np.empty(0), 8.0, cox, pooled(cox, 0.025))
+    return EarlyDeaths("flat", 2.0, numbers, (40, 40), rmst, (nothing, nothing), np.empty(0), 8.0, cox, pooled(cox, 0.025), 1)
 
 
 def test_where_early_deaths_tip_a_conclusion() -> None:
@@ -189,9 +190,36 @@ def test_lines_of_the_variance_are_of_the_most_deaths_in_one_arm() -> None:
     ratios = -0.5 + 0.1 * np.arange(3)[None] - 0.05 * np.arange(3)[:, None]
     rows = {(row["design"], row["quantity"]): row for row in early_variance({"endpoint": "os", "model": "m"}, found_at(ratios))}
     row = rows["early deaths, experimental arm: 2", "log_hazard_ratio"]
-    assert (row["shift"], row["total_sd"], row["within_share"]) == (pytest.approx(0.2), pytest.approx(0.3), pytest.approx(1.0))
-    assert rows["early deaths, control arm: 2", "log_hazard_ratio"]["shift"] == pytest.approx(-0.1)
+    assert (row["shift"], row["total_sd"], row["within_share"]) == (
+        pytest.approx(0.2, rel=2e-3),
+        pytest.approx(0.3, rel=1e-3),
+        pytest.approx(1.0),
+    )
+    assert {row["tables"] for row in rows.values()} == {1}
+    assert rows["early deaths, control arm: 2", "log_hazard_ratio"]["shift"] == pytest.approx(-0.1, rel=2e-3)
     assert rows["early deaths, control arm: 2", "rmst_difference"]["shift"] == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("family", ["normal", "student_t"])
+def test_lines_of_the_variance_are_under_the_prior_that_they_are_named_after(family: str) -> None:
+    """Of N(0, 0.2²) in closed form, of a t prior with so many degrees of freedom that it is nearly the same by quadrature: variance
+    1 / (1 / 0.3² + 1 / 0.2²), shift its share of 0.2; the SD is that of the row of early_deaths.csv.
+    """
+    prior = Prior("normal", (0.0, 0.2)) if family == "normal" else Prior("student_t", (0.0, 0.2, 1e6))
+    found = found_at(-0.5 + 0.1 * np.arange(3)[None] - 0.05 * np.arange(3)[:, None], prior=prior)
+    rows = {(row["design"], row["quantity"]): row for row in early_variance({"endpoint": "os", "model": "m"}, found)}
+    row, variance = rows["early deaths, experimental arm: 2", "log_hazard_ratio"], 1 / (1 / 0.3**2 + 1 / 0.2**2)
+    assert row["total_sd"] == pytest.approx(math.sqrt(variance), rel=2e-3)
+    assert row["shift"] == pytest.approx(0.2 * variance / 0.3**2, rel=2e-3)
+    told = next(
+        row for row in early_rows({}, found, 0.025) if (row["experimental_missing"], row["quantity"]) == (2, "hazard_ratio")
+    )
+    assert row["total_sd"] == pytest.approx(math.log(told["upper"] / told["lower"]) / (2 * 1.96), rel=5e-3)
+
+
+def test_tables_are_counted_and_not_their_copies() -> None:
+    assert ((copies_of(np.ones(1)) > 0).sum(), copies_of(np.ones(1)).sum()) == (1, 2)
+    assert ((copies_of(np.full(20, 0.05)) > 0).sum(), copies_of(np.full(20, 0.05)).sum()) == (20, 400)
 
 
 def test_a_conclusion_is_held_against_the_most_deaths_in_the_arm_that_would_lose_by_them() -> None:

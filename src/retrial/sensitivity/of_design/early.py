@@ -44,7 +44,7 @@ class EarlyDeaths:
     """What one effect becomes where so many patients of each arm are missing, who had the event up to `until` (months).
 
     `numbers` (k,) tried of control and experimental arm, 0 first; by arm `rmst` (k, draw) to the horizon and `survival` (k, time, draw) at
-    `times`; `pooled` (control k, experimental k) of the hazard ratio, of `cox`.
+    `times`; `pooled` (control k, experimental k) of the hazard ratio, of `cox`, which was run on `tables` different tables.
     """
 
     prior: str
@@ -57,6 +57,7 @@ class EarlyDeaths:
     horizon: float
     cox: Imputed
     pooled: Pooled
+    tables: int
 
     def status(self, control: int, experimental: int) -> str:
         """Of the hazard ratio of one pair."""
@@ -137,12 +138,16 @@ def table_with_early_deaths(table: LifeTable, numbers: tuple[int, int], until: f
     return LifeTable.from_counts(parts[0][0], found, leaving - found)
 
 
+def copies_of(weights: np.ndarray) -> np.ndarray:
+    """How often Cox's regression takes each table, (table,); of one table two copies, so that its Monte Carlo error is 0."""
+    return numbers_by_weight(weights, TABLES if weights.size > 1 else 2)
+
+
 def cox_of_early(
     table: LifeTable, weights: np.ndarray, numbers: tuple[np.ndarray, np.ndarray], until: float, prior: Prior
 ) -> Imputed:
     """Cox's log hazard ratio and SE of every pair of numbers, (control k, experimental k, table)."""
-    # of one table two copies: its Monte Carlo error is 0
-    rows = np.repeat(np.arange(weights.size), numbers_by_weight(weights, TABLES if weights.size > 1 else 2))
+    rows = np.repeat(np.arange(weights.size), copies_of(weights))
     events, censored = (counts.to_numpy()[rows] for counts in (table.events, table.censored))
     # one grid for both arms: the numbers of both give the times
     both = np.concatenate(numbers)
@@ -205,6 +210,7 @@ def early_deaths(
         horizon,
         cox,
         pooled(cox, run.questions.tail),
+        int((copies_of(weights) > 0).sum()),
     )
 
 

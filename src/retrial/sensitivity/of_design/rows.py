@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from retrial.sensitivity.after_censoring.imputed import moments
 from retrial.sensitivity.after_censoring.rows import HAZARD_RATIO, RMST_DIFFERENCE, SURVIVAL_DIFFERENCE
 from retrial.sensitivity.of_design.early import EarlyDeaths
 
@@ -64,24 +65,24 @@ def early_tipping(named: Row, found: EarlyDeaths, levels: tuple[float, ...], of_
 
 
 def early_variance(named: Row, found: EarlyDeaths) -> Iterator[Row]:
-    """Rows of variance.csv, with the most early deaths that were tried in one arm alone: of the log hazard ratio by Cox the split within and
-    between tables, of both quantities the shift of the mean.
+    """Rows of variance.csv, with the most early deaths that were tried in one arm alone: of the log hazard ratio by Cox, under the prior, the split
+    within and between tables; of both quantities the shift of the mean.
     """
+    means, variances = moments(found.cox)
     about = {"endpoint": named["endpoint"], "model": named["model"], "prior": found.prior}
     for arm, (i, j) in {"experimental": (0, -1), "control": (-1, 0)}.items():
         number = int(found.numbers[int(arm == "experimental")][-1])
-        b, se = found.cox.log_ratio[i, j], found.cox.se[i, j]
-        within, between = float((se**2).mean()), float(b.var())
+        within, between = float(variances[i, j].mean()), float(means[i, j].var())
         fine = found.status(i, j) == "ok" and found.status(0, 0) == "ok"
-        design = {"design": f"{CHALLENGES[arm]}: {number}", "tables": b.size}
+        design = {"design": f"{CHALLENGES[arm]}: {number}", "tables": found.tables}
         ratio = {"total_sd": (within + between) ** 0.5, "within_share": within / (within + between)}
-        ratio |= {"between_tables_share": between / (within + between), "shift": float((b - found.cox.log_ratio[0, 0]).mean())}
+        ratio |= {"between_tables_share": between / (within + between), "shift": float((means[i, j] - means[0, 0]).mean())}
         numbers = ratio if fine else dict.fromkeys(ratio, float("nan"))
         status = "ok" if fine else "failed: no estimate in some tables"
         yield {**about, **design, "quantity": "log_hazard_ratio", "time": float("nan"), **numbers, "status": status}
         base, moved = (found.rmst[1][k] - found.rmst[0][m] for m, k in ((0, 0), (i, j)))
-        means = {"total_sd": float(moved.std()), "shift": float((moved - base).mean())}
-        yield {**about, **design, "quantity": RMST_DIFFERENCE, "time": found.horizon, **means, "status": "ok"}
+        months = {"total_sd": float(moved.std()), "shift": float((moved - base).mean())}
+        yield {**about, **design, "quantity": RMST_DIFFERENCE, "time": found.horizon, **months, "status": "ok"}
 
 
 def _first_below(numbers: np.ndarray, held: np.ndarray, level: float) -> float:
