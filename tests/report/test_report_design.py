@@ -112,6 +112,8 @@ def test_nothing_is_said_of_what_was_not_tried() -> None:
     assert design_paragraph(data()) == ""
     assert design_paragraph(data(choices=choices()[choices()["choice"] == ""])) == ""
     assert "failed" in design_paragraph(data(entry=entry("failed: 2 of 40 fits")))
+    of_main = design_paragraph(data(entry=entry("failed: 1 of 2 fits; first: rhat 1.2 (of the main fit)")))
+    assert "failed (1 of 2 fits; first: rhat 1.2 (of the main fit))" in of_main
     assert "left truncation" not in design_paragraph(data(entry=entry("failed: 2 of 40 fits")))
 
 

@@ -17,6 +17,7 @@ from retrial.models.log_hazard_ratio import posterior
 from retrial.priors.prior import Prior
 from retrial.run_config import Assumptions
 from retrial.sensitivity.after_censoring.imputed import Imputed, pooled
+from retrial.sensitivity.analysis import _usable
 from retrial.sensitivity.any_prior.effects import Effect
 from retrial.sensitivity.any_prior.likelihood import NormalLikelihood
 from retrial.sensitivity.conclusions import conclusion_rows
@@ -286,3 +287,11 @@ def test_a_conclusion_is_held_against_the_most_deaths_in_the_arm_that_would_lose
     assert row["what"].startswith("2 more patients of the experimental arm (5 % of it)")
     assert row["probability"] == pytest.approx(norm.cdf(0.4 / 0.3), abs=1e-3)
     assert not row["holds"]
+
+
+def test_nothing_is_made_of_draws_of_a_failed_main_fit() -> None:
+    """Their restricted means would be said to be ok."""
+    one: Any = SimpleNamespace(endpoint="os", model="weibull", printed=None, priors={"flat": FLAT, "sceptical": FLAT})
+    row = {"endpoint": "os", "model": "weibull", "variant": "", "status": "failed: rhat 1.2"}
+    assert not _usable([one], ("os", "weibull"), [row | {"prior": "flat"}])
+    assert _usable([one], ("os", "weibull"), [row | {"prior": "sceptical"}, row | {"prior": "flat", "status": "ok"}])

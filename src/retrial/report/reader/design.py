@@ -76,8 +76,9 @@ def _entry(frame: pd.DataFrame | None, key: str) -> Iterator[str]:
         return
     mine = mine[mine["model"] == mine["model"].iloc[0]]
     months = float(mine["given"].max())
-    if (mine["status"] != "ok").any():
-        yield f"the fit given entry at {months:g} months failed"
+    failed = mine.loc[mine["status"] != "ok", "status"]
+    if len(failed):
+        yield f"the fit given entry at {months:.3g} months failed ({str(failed.iloc[0]).removeprefix('failed: ')})"
         return
     model = model_label(str(mine["model"].iloc[0]))
     zero, late = (mine[(mine["fitted"] == fitted)] for fitted in ("from time 0", "from entry"))
