@@ -81,6 +81,22 @@ def test_endpoints_of_good_events_are_named_once() -> None:
     ]
 
 
+def test_an_endpoint_without_a_printed_ratio_is_read_by_its_own_name() -> None:
+    endpoints = {
+        "recovery": {},
+        "ttd": {"label": "Time to hospital discharge"},
+        "weaned": {"label": "Weaned off mechanical ventilation"},
+        "os": {"label": "Overall survival"},
+        "duration": {"label": "Duration of response"},
+        "relapse": {"label": "relapse after remission"},
+        "cure": {"label": "cure"},
+        "healing": {"label": "healing"},
+    }
+    effects = {"cure": {"hazard_ratio": "1.08", "ci": ["0.81", "1.43"], "endpoint": "cure", "good": False}}
+    study = Study.model_validate({"title": "t", "effects": effects, "endpoints": endpoints})
+    assert good_endpoints(study) == ["recovery", "ttd", "weaned", "healing"]
+
+
 def test_priors_of_survival_models_turn_with_a_good_event() -> None:
     ratio = {"hazard_ratio": "1.08", "ci": ["0.81", "1.43"]}
     effects = {"discharge": {**ratio, "endpoint": "discharge"}, "os": {**ratio, "endpoint": "os"}}

@@ -94,6 +94,15 @@ def test_a_claim_its_challenges_and_where_it_tips() -> None:
         assert sentence in said
 
 
+def test_a_number_of_early_deaths_that_is_not_known_is_not_said_to_undo_nothing() -> None:
+    """Empty tipping values of both arms, though with the most of them the claim does not hold."""
+    tips = tipping()
+    tips.loc[tips["challenge"].str.startswith("early deaths"), "value"] = float("nan")
+    said = paragraph(conclusions(), tips, priors())
+    assert "From which number on it is undone cannot be told" in said
+    assert "No number of missing patients" not in said
+
+
 def test_each_choice_made_otherwise_is_held_against_the_analysis_as_it_is() -> None:
     """Models and adjustments under the main prior, challenges of the first analysis that each applies to, failed ones apart."""
     frame = conclusions().fillna({"adjusted_for": ""})

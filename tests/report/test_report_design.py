@@ -49,9 +49,12 @@ def entry(status: str = "ok") -> pd.DataFrame:
 
 
 def early() -> pd.DataFrame:
-    ratios = {(0, 0): 0.476, (0, 4): 0.598, (5, 0): 0.419, (5, 4): 0.52}
+    ratios = {(0, 0): (0.476, 0.99), (0, 4): (0.598, 0.96), (5, 0): (0.419, 0.995), (5, 4): (0.52, 0.98)}
     about = {"endpoint": "os", "model": "weibull", "quantity": "hazard_ratio", "status": "ok", "until": 6.0}
-    rows = [about | {"control_missing": i, "experimental_missing": j, "median": ratio} for (i, j), ratio in ratios.items()]
+    rows = [
+        about | {"control_missing": i, "experimental_missing": j, "median": ratio, "probability": chance}
+        for (i, j), (ratio, chance) in ratios.items()
+    ]
     return pd.DataFrame(rows)
 
 
@@ -64,7 +67,15 @@ def tipping() -> pd.DataFrame:
 
 
 def data(**frames: Any) -> Any:
-    return SimpleNamespace(study=STUDY, **{"choices": None, "entry": None, "early_deaths": None, "tipping": None} | frames)
+    return SimpleNamespace(study=STUDY, **NOTHING | frames)
+
+
+NOTHING: dict[str, Any] = dict.fromkeys(("choices", "entry", "early_deaths", "tipping", "conclusions")) | {"manifest": {}}
+
+
+def conclusions(*, holds: bool) -> pd.DataFrame:
+    about = {"endpoint": "os", "model": "weibull", "challenge": "as it is", "claim": "below 1", "status": "ok"}
+    return pd.DataFrame([about | {"holds": holds, "probability": 0.99 if holds else 0.9}])
 
 
 def test_one_paragraph_says_what_every_reading_changes() -> None:
@@ -82,10 +93,27 @@ def test_one_paragraph_says_what_every_reading_changes() -> None:
     assert "\n" not in said
 
 
+def test_where_there_is_no_conclusion_none_changes() -> None:
+    """An empty tipping value is also that of an analysis, or of a Cox regression, in which nothing holds to begin with."""
+    empty = tipping().assign(value=math.nan)
+    frames = {"early_deaths": early(), "tipping": empty}
+    assert design_paragraph(data(**frames, conclusions=conclusions(holds=False))).count("(there is no conclusion to change)") == 2
+    weak = early().assign(probability=0.9)
+    told = data(early_deaths=weak, tipping=empty, conclusions=conclusions(holds=True))
+    assert design_paragraph(told).count("(there is no conclusion to change)") == 2
+    held = design_paragraph(data(**frames, conclusions=conclusions(holds=True)))
+    assert held.count("(no number tried changes the conclusion)") == 1  # of the control arm
+    assert (
+        held.count("(from which number on the conclusion changes cannot be told)") == 1
+    )  # P = 0.96 with 4 of the experimental arm
+
+
 def test_nothing_is_said_of_what_was_not_tried() -> None:
     assert design_paragraph(data()) == ""
     assert design_paragraph(data(choices=choices()[choices()["choice"] == ""])) == ""
     assert "failed" in design_paragraph(data(entry=entry("failed: 2 of 40 fits")))
+    of_main = design_paragraph(data(entry=entry("failed: 1 of 2 fits; first: rhat 1.2 (of the main fit)")))
+    assert "failed (1 of 2 fits; first: rhat 1.2 (of the main fit))" in of_main
     assert "left truncation" not in design_paragraph(data(entry=entry("failed: 2 of 40 fits")))
 
 

@@ -17,11 +17,13 @@ from retrial.models.log_hazard_ratio import posterior
 from retrial.priors.prior import Prior
 from retrial.run_config import Assumptions
 from retrial.sensitivity.after_censoring.imputed import Imputed, pooled
+from retrial.sensitivity.analysis import _usable
 from retrial.sensitivity.any_prior.effects import Effect
 from retrial.sensitivity.any_prior.likelihood import NormalLikelihood
 from retrial.sensitivity.conclusions import conclusion_rows
 from retrial.sensitivity.of_design.early import (
     EarlyDeaths,
+    copies_of,
     cox_of_early,
     early_times,
     missing_until,
@@ -30,7 +32,7 @@ from retrial.sensitivity.of_design.early import (
     with_early_deaths,
     with_missing,
 )
-from retrial.sensitivity.of_design.rows import MEANS, early_rows, early_tipping, early_variance
+from retrial.sensitivity.of_design.rows import MEANS, early_rows, early_tipping, early_variance, least_below
 from retrial.study.reported import Quantity
 from retrial.tables.life_table import LifeTable
 
@@ -137,14 +139,20 @@ def test_up_to_when_patients_can_be_missing() -> None:
     assert math.isnan(missing_until(study(None, "1"), "os", LifeTable.from_counts(TIMES - 2, EVENTS, CENSORED)))
 
 
-def found_at(log_ratio: np.ndarray, se: float = 0.3) -> EarlyDeaths:
-    """Ratios of every pair of numbers 0 to 2, and restricted means that shrink by 1 month a death."""
-    cox = Imputed(np.repeat(log_ratio[..., None], 2, axis=-1), np.full((3, 3, 2), se), 8.0, FLAT)
+def every_tried(arm: int, numbers: np.ndarray) -> np.ndarray:
+    raise AssertionError(f"{numbers} of arm {arm} were tried before")
+
+
+def found_at(log_ratio: np.ndarray, se: float = 0.3, prior: Prior = FLAT) -> EarlyDeaths:
+    """Ratios of every pair of numbers 0 to 2, of two copies of one table, and restricted means that shrink by 1 month a death."""
+    cox = Imputed(np.repeat(log_ratio[..., None], 2, axis=-1), np.full((3, 3, 2), se), 8.0, prior)
     noise = np.random.default_rng(3).normal(size=20_000)
     rmst = tuple(np.stack([base + noise * side - 2 * k for k in range(3)]) for base, side in ((5.0, 0.0), (7.5, 1.0)))
     numbers = np.arange(3), np.arange(3)
     nothing = np.empty((3, 0, 20_000))
-    return EarlyDeaths("flat", 2.0, numbers, (40, 40), rmst, (nothing, nothing), np.empty(0), 8.0, cox, pooled(cox, 0.025))
+    return EarlyDeaths(
+        "flat", 2.0, numbers, (40, 40), rmst, (nothing, nothing), np.empty(0), 8.0, cox, pooled(cox, 0.025), 1, every_tried
+    )
 
 
 def test_where_early_deaths_tip_a_conclusion() -> None:
@@ -158,6 +166,52 @@ def test_where_early_deaths_tip_a_conclusion() -> None:
     assert rows["early deaths, experimental arm" + MEANS, 0.95] == 1
     weak = found_at(np.full((3, 3), -0.2))
     assert all(math.isnan(row["value"]) for row in early_tipping({}, weak, (0.975,), -1) if MEANS not in row["challenge"])
+
+
+def test_of_many_patients_the_least_number_is_told() -> None:
+    """Of 300 patients 0, 3, 6, ... 30 are tried; P(claim) = 1 - number / 100 is below 0.9295 from 8 on, and below 0.905 from 10 on. Of 30,000
+    patients steps are of 300.
+    """
+    asked: list[int] = []
+
+    def held(numbers: np.ndarray) -> np.ndarray:
+        asked.extend(numbers.tolist())
+        return 1 - numbers / 100
+
+    assert least_below(numbers_of(300, 0.1), held, 0.9295) == 8
+    assert least_below(numbers_of(300, 0.1), held, 0.905) == 10
+    assert math.isnan(least_below(numbers_of(300, 0.1), held, 0.5))
+    asked.clear()
+    assert least_below(numbers_of(30_000, 0.1), lambda numbers: held(numbers / 100), 0.92955) == 705
+    assert len(asked) < 40
+
+
+def test_tipping_numbers_of_a_large_table_are_the_least() -> None:
+    """Against Cox of every number up to a tenth of 240 and 220 patients."""
+    events, censored = np.repeat(EVENTS, 2, axis=1) * 4, np.repeat(CENSORED, 2, axis=1) * 5
+    table = LifeTable.from_counts(np.arange(3.0, 15.0), events + np.array([[6], [0]]), censored)
+    sizes = table.n.to_numpy()[0].astype(int)
+    numbers = numbers_of(int(sizes[0]), 0.1), numbers_of(int(sizes[1]), 0.1)
+    assert max(np.diff(numbers[1])) > 1
+
+    def chance(arm: int, some: np.ndarray) -> np.ndarray:
+        none = np.zeros(1, int)
+        return pooled(cox_of_early(table, np.ones(1), (none, some) if arm else (some, none), 2.0, FLAT), 0.025).below.ravel()
+
+    every = chance(1, np.arange(numbers[1][-1] + 1))
+    cox = cox_of_early(table, np.ones(1), numbers, 2.0, FLAT)
+    rmst = tuple(
+        np.zeros((int(k[-1]) + 1, 100)) + side - 0.07 * np.arange(k[-1] + 1)[:, None]
+        for k, side in zip(numbers, (0, 1), strict=True)
+    )
+    nothing = (np.empty((0, 0, 0)), np.empty((0, 0, 0)))
+    found = EarlyDeaths(
+        "flat", 2.0, numbers, (int(sizes[0]), int(sizes[1])), rmst, nothing, np.empty(0), 8.0, cox, pooled(cox, 0.025), 1, chance
+    )
+    levels = tuple(float(every[k] + every[k + 1]) / 2 for k in (4, 7, 12))
+    rows = {(row["challenge"], row["criterion"]): row["value"] for row in early_tipping({}, found, levels, -1)}
+    assert [rows["early deaths, experimental arm", level] for level in levels] == [5, 8, 13]
+    assert rows["early deaths, experimental arm" + MEANS, levels[0]] == 15
 
 
 def test_rows_of_every_pair() -> None:
@@ -189,9 +243,36 @@ def test_lines_of_the_variance_are_of_the_most_deaths_in_one_arm() -> None:
     ratios = -0.5 + 0.1 * np.arange(3)[None] - 0.05 * np.arange(3)[:, None]
     rows = {(row["design"], row["quantity"]): row for row in early_variance({"endpoint": "os", "model": "m"}, found_at(ratios))}
     row = rows["early deaths, experimental arm: 2", "log_hazard_ratio"]
-    assert (row["shift"], row["total_sd"], row["within_share"]) == (pytest.approx(0.2), pytest.approx(0.3), pytest.approx(1.0))
-    assert rows["early deaths, control arm: 2", "log_hazard_ratio"]["shift"] == pytest.approx(-0.1)
+    assert (row["shift"], row["total_sd"], row["within_share"]) == (
+        pytest.approx(0.2, rel=2e-3),
+        pytest.approx(0.3, rel=1e-3),
+        pytest.approx(1.0),
+    )
+    assert {row["tables"] for row in rows.values()} == {1}
+    assert rows["early deaths, control arm: 2", "log_hazard_ratio"]["shift"] == pytest.approx(-0.1, rel=2e-3)
     assert rows["early deaths, control arm: 2", "rmst_difference"]["shift"] == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("family", ["normal", "student_t"])
+def test_lines_of_the_variance_are_under_the_prior_that_they_are_named_after(family: str) -> None:
+    """Of N(0, 0.2²) in closed form, of a t prior with so many degrees of freedom that it is nearly the same by quadrature: variance
+    1 / (1 / 0.3² + 1 / 0.2²), shift its share of 0.2; the SD is that of the row of early_deaths.csv.
+    """
+    prior = Prior("normal", (0.0, 0.2)) if family == "normal" else Prior("student_t", (0.0, 0.2, 1e6))
+    found = found_at(-0.5 + 0.1 * np.arange(3)[None] - 0.05 * np.arange(3)[:, None], prior=prior)
+    rows = {(row["design"], row["quantity"]): row for row in early_variance({"endpoint": "os", "model": "m"}, found)}
+    row, variance = rows["early deaths, experimental arm: 2", "log_hazard_ratio"], 1 / (1 / 0.3**2 + 1 / 0.2**2)
+    assert row["total_sd"] == pytest.approx(math.sqrt(variance), rel=2e-3)
+    assert row["shift"] == pytest.approx(0.2 * variance / 0.3**2, rel=2e-3)
+    told = next(
+        row for row in early_rows({}, found, 0.025) if (row["experimental_missing"], row["quantity"]) == (2, "hazard_ratio")
+    )
+    assert row["total_sd"] == pytest.approx(math.log(told["upper"] / told["lower"]) / (2 * 1.96), rel=5e-3)
+
+
+def test_tables_are_counted_and_not_their_copies() -> None:
+    assert ((copies_of(np.ones(1)) > 0).sum(), copies_of(np.ones(1)).sum()) == (1, 2)
+    assert ((copies_of(np.full(20, 0.05)) > 0).sum(), copies_of(np.full(20, 0.05)).sum()) == (20, 400)
 
 
 def test_a_conclusion_is_held_against_the_most_deaths_in_the_arm_that_would_lose_by_them() -> None:
@@ -206,3 +287,11 @@ def test_a_conclusion_is_held_against_the_most_deaths_in_the_arm_that_would_lose
     assert row["what"].startswith("2 more patients of the experimental arm (5 % of it)")
     assert row["probability"] == pytest.approx(norm.cdf(0.4 / 0.3), abs=1e-3)
     assert not row["holds"]
+
+
+def test_nothing_is_made_of_draws_of_a_failed_main_fit() -> None:
+    """Their restricted means would be said to be ok."""
+    one: Any = SimpleNamespace(endpoint="os", model="weibull", printed=None, priors={"flat": FLAT, "sceptical": FLAT})
+    row = {"endpoint": "os", "model": "weibull", "variant": "", "status": "failed: rhat 1.2"}
+    assert not _usable([one], ("os", "weibull"), [row | {"prior": "flat"}])
+    assert _usable([one], ("os", "weibull"), [row | {"prior": "sceptical"}, row | {"prior": "flat", "status": "ok"}])

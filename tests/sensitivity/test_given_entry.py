@@ -50,7 +50,9 @@ def run_config() -> RunConfig:
 
 
 def study(randomised: bool = False) -> Any:
-    endpoint = SimpleNamespace(shortest_of=lambda _: Quantity.parse("3.0"), recording_unit=None, reading="nearest")
+    endpoint = SimpleNamespace(
+        label="", shortest_of=lambda _: Quantity.parse("3.0"), recording_unit=None, reading="nearest"
+    )
     return SimpleNamespace(
         endpoints={"os": endpoint}, randomised=randomised, time_unit="months", one_arm=False, effects={}, binary={}
     )
@@ -78,7 +80,7 @@ def test_hazards_from_then_on() -> None:
 def test_the_fit_from_entry_is_that_of_who_was_there() -> None:
     """Medians against maximum likelihood of each table, and the planted shape's ratio; from time 0 the answers are others."""
     table, run = late_tables(), run_config()
-    found = given_entry(run, study(), [item(table)], {("os", "weibull"): None})  # type: ignore[dict-item]
+    found = given_entry(run, study(), [item(table)], {("os", "weibull"): None}, [])  # type: ignore[dict-item]
     rows = {
         (row["fitted"], row["given"], row["quantity"], row["time"]): row
         for row in found.rows
@@ -116,8 +118,17 @@ def test_the_fit_from_entry_is_that_of_who_was_there() -> None:
 
 def test_only_of_endpoints_whose_design_may_be_read_so_and_models_that_were_fitted() -> None:
     run, tables = run_config(), [item(late_tables(1))]
-    assert given_entry(run, study(randomised=True), tables, {("os", "weibull"): None}).rows == []  # type: ignore[dict-item]
-    assert given_entry(run, study(), tables, {}).rows == []
+    assert given_entry(run, study(randomised=True), tables, {("os", "weibull"): None}, []).rows == []  # type: ignore[dict-item]
+    assert given_entry(run, study(), tables, {}, []).rows == []
+
+
+def test_a_failed_main_fit_fails_what_is_said_given_entry() -> None:
+    """Of that model, endpoint and prior; a failure of another prior, or of a variant, says nothing of it."""
+    about = {"endpoint": "os", "model": "weibull", "prior": "flat", "variant": "", "status": "failed: rhat 1.2"}
+    others = [about | {"prior": "sceptical"}, about | {"variant": "adjusted"}, about | {"status": "ok"}]
+    for rows, words in ((others, {"ok"}), ([*others, about], {"failed: 1 of 2 fits; first: rhat 1.2 (of the main fit)"})):
+        found = given_entry(run_config(), study(), [item(late_tables(1, 60))], {("os", "weibull"): None}, rows)  # type: ignore[dict-item]
+        assert {row["status"] for row in (*found.rows, *found.variance)} == words
 
 
 def test_some_tables_as_often_as_their_weights_say() -> None:

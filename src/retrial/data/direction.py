@@ -28,13 +28,33 @@ _AVOIDED = re.compile(r"\b(no|without|absence|freedom|free|avoid\w*)\b")
 
 
 def good_endpoints(study: Study) -> list[str]:
-    """Endpoints, and ratios without one, of the treatment whose event is good: a hazard ratio above 1 favours the experimental arm."""
-    found = {
-        effect.endpoint or key: None
-        for key, effect in study.effects.items()
-        if effect.is_treatment and effect.measure == "hazard_ratio" and is_good(study, key)
-    }
+    """Endpoints, and ratios without one, of the treatment whose event is good: a hazard ratio above 1 favours the experimental arm.
+
+    Of an endpoint without a printed hazard ratio its own key and label tell, by the rule that names of ratios are read by.
+    """
+    ratios = {key: effect for key, effect in study.effects.items() if effect.is_treatment and effect.measure == "hazard_ratio"}
+    found = {effect.endpoint or key: None for key, effect in ratios.items() if is_good(study, key)}
+    printed = {effect.endpoint or key for key, effect in ratios.items()}
+    found |= {key: None for key in study.endpoints if key not in printed and _is_good_endpoint(study, key)}
     return list(found)
+
+
+def _is_good_endpoint(study: Study, key: str) -> bool:
+    """Whether the event of an endpoint without a printed hazard ratio is good: as its yes/no outcome says, else its name."""
+    if key in study.binary and study.binary[key].good is not None:
+        return bool(study.binary[key].good)
+    good, bad = _kinds(_words(key, study.endpoints[key].label))
+    return good and not bad
+
+
+def _words(*names: str) -> str:
+    return " ".join(names).replace("_", " ").lower()
+
+
+def _kinds(words: str) -> tuple[bool, bool]:
+    """Whether words name a good event, and whether they name a bad one."""
+    rest, freed = _FREED.subn(" ", words)
+    return freed > 0 or (bool(_GOOD.search(words)) and not _UNTIL_LOST.search(words)), bool(_BAD.search(rest))
 
 
 def is_good(study: Study, key: str) -> bool | None:
@@ -50,12 +70,8 @@ def is_good(study: Study, key: str) -> bool | None:
         if name in study.binary:
             return study.binary[name].good
     endpoint = study.endpoints.get(effect.endpoint)
-    words = (
-        " ".join((key, effect.endpoint, effect.label, endpoint.label if endpoint is not None else "")).replace("_", " ").lower()
-    )
-    rest, freed = _FREED.subn(" ", words)
-    good = freed > 0 or (bool(_GOOD.search(words)) and not _UNTIL_LOST.search(words))
-    bad = bool(_BAD.search(rest))
+    words = _words(key, effect.endpoint, effect.label, endpoint.label if endpoint is not None else "")
+    good, bad = _kinds(words)
     if effect.measure == "hazard_ratio":
         return good and not bad
     if "free surviv" in words.replace("-", " "):

@@ -132,3 +132,11 @@ def diagnostic_row(endpoint: str, model: str, prior: str, reconstruction: int, h
     """One fit's diagnostics (a dataclass) in the columns of diagnostics.csv."""
     named = {"endpoint": endpoint, "model": model, "prior": prior, "variant": variant, "reconstruction": reconstruction}
     return {**named, **dataclasses.asdict(health)}
+
+
+def fit_status(diagnostics: Iterable[Row], endpoint: str, model: str, prior: str) -> str:
+    """ "ok", or how many of a model's fits under one prior failed, by the rows of diagnostics.csv, and the first one's reason."""
+    whose = (endpoint, model, prior, "")
+    mine = [row["status"] for row in diagnostics if (row["endpoint"], row["model"], row["prior"], row["variant"]) == whose]
+    failed = [str(status) for status in mine if status != "ok"]
+    return f"failed: {len(failed)} of {len(mine)} fits; first: {failed[0].removeprefix('failed: ')}" if failed else "ok"

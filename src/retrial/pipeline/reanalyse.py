@@ -60,7 +60,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
         challenged, late, priors, *averaged = stages.all_of(
             [
                 ("sensitivity", sensitivity_tables, wider, used, together.posteriors, together.diagnostics),
-                ("entry", given_entry, about_entry(run), used, tables, together.posteriors),
+                ("entry", given_entry, about_entry(run), used, tables, together.posteriors, together.diagnostics),
                 ("priors", prior_checks, about, used, tables, told, together.posteriors),
                 *averages_asked(run, fits, tables),
             ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from retrial.data.kind import Place, Row
+from retrial.data.kind import Place, Row, fit_status
 from retrial.run_config import RunConfig
 from retrial.sensitivity.after_censoring.imputed import imputed_ratios
 from retrial.sensitivity.after_censoring.means import completed_tables
@@ -27,6 +28,7 @@ from retrial.sensitivity.own_probabilities import prior_probabilities
 from retrial.sensitivity.prior_grid import belief_rows, contour_rows, curve_rows, grid_rows, scepticism_rows, side
 from retrial.study.study import Study
 
+log = logging.getLogger("retrial")
 DESIGN_VARIANCE = "design_variance"
 """Rows of variance.csv of readings of the design: no file of its own."""
 Rows = Iterable[dict[str, Any]]
@@ -40,8 +42,9 @@ def sensitivity_tables(
         return {}
     asked, tail = run.sensitivity, run.questions.tail
     effects = effects_of(run, study, posteriors, diagnostics)
-    completed = {(one.endpoint, one.model): _completed(run, study, one, posteriors) for one in effects}
-    missing = {(one.endpoint, one.model): _missing(run, study, one, posteriors) for one in effects}
+    fitted = {place: tree for place, tree in posteriors.items() if _usable(effects, place, diagnostics)}
+    completed = {(one.endpoint, one.model): _completed(run, study, one, fitted) for one in effects}
+    missing = {(one.endpoint, one.model): _missing(run, study, one, fitted) for one in effects}
 
     def each(rows_of: Callable[[Effect], Rows]) -> list[dict[str, Any]]:
         return [row for effect in effects for row in rows_of(effect)]
@@ -89,6 +92,17 @@ def _closed_form(study: Study) -> Iterator[dict[str, Any]]:
             "prior": "",
         }
         yield {**about, "criterion": 0.975 if strict else math.nan, "given": 1.0 if strict else math.nan, "value": row.point}
+
+
+def _usable(effects: Sequence[Effect], place: Place, diagnostics: Sequence[Row]) -> bool:
+    """Whether the draws of an effect's fits under its main prior may be taken as they are."""
+    for one in effects:
+        if one.printed is None and (one.endpoint, one.model) == place:
+            status = fit_status(diagnostics, *place, next(iter(one.priors)))
+            if status != "ok":
+                log.info("%s, %s: %s; nothing on censoring and early deaths", *place, status)
+            return status == "ok"
+    return False
 
 
 def _completed(run: RunConfig, study: Study, effect: Effect, posteriors: Mapping[Place, xr.DataTree]) -> AfterCensoring | None:

@@ -56,7 +56,7 @@ def work(run: RunConfig, study: Study, folder: Path) -> Sequence[str]:
     about = run.about("models", "priors", "endpoints", "questions", "sensitivity", "operating")
     tables = stages.run("sensitivity", sensitivity_tables, about, used, fits.posteriors, fits.diagnostics)
     tables.pop(DESIGN_VARIANCE, None)
-    late = stages.run("entry", given_entry, about_entry(run), used, reconstructed.tables, fits.posteriors)
+    late = stages.run("entry", given_entry, about_entry(run), used, reconstructed.tables, fits.posteriors, fits.diagnostics)
     if not rows and "conclusions" not in tables:
         raise DataError("nothing to do", ["effects: got no treatment effect with an interval or p; one is needed"])
     Files({"estimates": to_frame(rows), **tables, "entry": pd.DataFrame(late.rows)}).write(folder)

@@ -11,6 +11,8 @@ from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.labels import endpoint_label, model_label, upper_first
 from retrial.report.reader.doubts import AS_THEY_ARE, ELIGIBILITY
+from retrial.report.sensitivity.conclusions import AS_IT_IS
+from retrial.report.sensitivity.section import needed
 
 WITHOUT_MINIMUM = "without minimum follow-up"
 _RATIO, _MEANS = "log_hazard_ratio_cox_efron", "rmst_difference"
@@ -74,8 +76,9 @@ def _entry(frame: pd.DataFrame | None, key: str) -> Iterator[str]:
         return
     mine = mine[mine["model"] == mine["model"].iloc[0]]
     months = float(mine["given"].max())
-    if (mine["status"] != "ok").any():
-        yield f"the fit given entry at {months:g} months failed"
+    failed = mine.loc[mine["status"] != "ok", "status"]
+    if len(failed):
+        yield f"the fit given entry at {months:.3g} months failed ({str(failed.iloc[0]).removeprefix('failed: ')})"
         return
     model = model_label(str(mine["model"].iloc[0]))
     zero, late = (mine[(mine["fitted"] == fitted)] for fitted in ("from time 0", "from entry"))
@@ -104,10 +107,12 @@ def _early(data: ReportData, key: str) -> Iterator[str]:
     frame = data.early_deaths
     if frame is None or frame.empty:
         return
-    mine = frame[(frame["endpoint"] == key) & (frame["quantity"] == "hazard_ratio") & (frame["status"] == "ok")]
+    every = frame[(frame["endpoint"] == key) & (frame["quantity"] == "hazard_ratio")]
+    mine = every[every["status"] == "ok"]
     if mine.empty:
         return
-    mine = mine[mine["model"] == mine["model"].iloc[0]]
+    model = mine["model"].iloc[0]
+    mine, every = mine[mine["model"] == model], every[every["model"] == model]
     base = mine[(mine["control_missing"] == 0) & (mine["experimental_missing"] == 0)]
     if base.empty:
         return
@@ -115,7 +120,7 @@ def _early(data: ReportData, key: str) -> Iterator[str]:
     for arm, other in (("experimental", "control"), ("control", "experimental")):
         alone = mine[mine[f"{other}_missing"] == 0].sort_values(f"{arm}_missing")
         last = alone.iloc[-1]
-        tips = _tips(data, key, str(last["model"]), arm)
+        tips = _tips(data, key, every[every[f"{other}_missing"] == 0].sort_values(f"{arm}_missing"), arm)
         parts.append(
             f"{int(last[f'{arm}_missing'])} of the {arm} arm make Cox's ratio {fmt.ratio(float(last['median']))} ({tips})"
         )
@@ -125,14 +130,31 @@ def _early(data: ReportData, key: str) -> Iterator[str]:
     )
 
 
-def _tips(data: ReportData, key: str, model: str, arm: str) -> str:
-    tipping = data.tipping
-    if tipping is None:
+def _tips(data: ReportData, key: str, alone: pd.DataFrame, arm: str) -> str:
+    """From how many of one arm on the conclusion changes, where there is one; `alone`: rows of early_deaths.csv, none of the other arm missing."""
+    model, level = str(alone["model"].iloc[0]), needed(data)
+    whose = {"endpoint": key, "model": model, "challenge": f"early deaths, {arm} arm"}
+    mine = _of(data.tipping, whose)
+    mine = mine[(mine["criterion"] - level).abs() < _SAME] if len(mine) else mine
+    if mine.empty:
         return "not held against the conclusion"
-    mine = tipping[
-        (tipping["endpoint"] == key) & (tipping["model"] == model) & (tipping["challenge"] == f"early deaths, {arm} arm")
-    ]
-    values = mine.sort_values("criterion")["value"]
-    if values.empty or pd.isna(values.iloc[-1]):
-        return "no number tried changes the conclusion"
-    return f"the conclusion changes from {int(values.iloc[-1])} on"
+    claim = _of(data.conclusions, whose | {"challenge": AS_IT_IS})
+    stated = [bool(row["holds"]) and row["status"] == "ok" for row in claim.to_dict("records")]
+    first = alone.iloc[0]
+    below = float(first["median"]) < 1 if claim.empty else claim["claim"].iloc[0] == "below 1"
+    chances = alone["probability"] if below else 1 - alone["probability"]
+    if not all(stated) or not chances.iloc[0] >= level:
+        return "there is no conclusion to change"
+    value = mine["value"].iloc[0]
+    if pd.notna(value):
+        return f"the conclusion changes from {int(value)} on"
+    if (alone["status"] != "ok").any() or (chances < level).any():
+        return "from which number on the conclusion changes cannot be told"
+    return "no number tried changes the conclusion"
+
+
+def _of(frame: pd.DataFrame | None, values: dict[str, str]) -> pd.DataFrame:
+    """Rows with these values; no rows of no table."""
+    if frame is None or frame.empty:
+        return pd.DataFrame()
+    return frame[[all(row[name] == value for name, value in values.items()) for row in frame.to_dict("records")]]

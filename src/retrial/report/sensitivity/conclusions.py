@@ -215,6 +215,9 @@ class _Paragraph:
         if parts:
             yield f"It is undone from so many missing patients with an early event on: {'; or '.join(parts)}."
         elif self.tips is not None and self.tips["challenge"].str.startswith("early deaths").any():
+            if not all(part["holds"].all() for part in self._groups(EARLY)):
+                yield "From which number on it is undone cannot be told: Cox's regression does not carry it without any, or failed on the way."
+                return
             yield "No number of missing patients with an early event that was tried, in one arm alone, undoes it."
 
     def _values(self, challenge: str, shown: Any, given: float | None = None, *, whole: bool = False) -> str:

@@ -182,11 +182,33 @@ def pooled(found: Imputed, tail: float) -> Pooled:
     return Pooled(below, spread, low, median, high, failed)
 
 
+def moments(found: Imputed) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of β of each completed table's posterior under the prior, like the estimates; NaN where a table has no estimate."""
+    usable = np.isfinite(found.se) & (np.abs(found.log_ratio) < _FREE)
+    b, s = (np.where(usable, value, 1.0) for value in (found.log_ratio, found.se))
+    if found.prior.family == "normal":
+        mean, variance = _of_normals(b, s, found.prior)
+    else:
+        mean, variance = np.empty(b.shape), np.empty(b.shape)
+        for place in np.ndindex(*b.shape[:-1]):
+            beta, cdf = _on_grid(b[place], s[place], found.prior)
+            middle, mass = (beta[1:] + beta[:-1]) / 2, np.diff(cdf, axis=1)
+            mean[place] = mass @ middle
+            variance[place] = mass @ middle**2 - mean[place] ** 2
+    return np.where(usable, mean, np.nan), np.where(usable, variance, np.nan)
+
+
+def _of_normals(b: np.ndarray, s: np.ndarray, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of N(b, s²) times a normal prior."""
+    mu, sigma = prior.number("mu"), prior.number("sigma")
+    variance = 1 / (1 / s**2 + 1 / sigma**2)
+    return variance * (b / s**2 + mu / sigma**2), variance
+
+
 def _normal(b: np.ndarray, s: np.ndarray, prior: Prior, levels: tuple[float, ...]) -> tuple[np.ndarray, list[np.ndarray]]:
     """P(β < 0) of each imputation (..., imputation), and quantiles (...) of the mixture by bisection; each posterior is normal."""
-    mu, sigma = prior.number("mu"), prior.number("sigma")
-    sd = 1 / np.sqrt(1 / s**2 + 1 / sigma**2)
-    mean = sd**2 * (b / s**2 + mu / sigma**2)
+    mean, variance = _of_normals(b, s, prior)
+    sd = np.sqrt(variance)
 
     def cdf(x: np.ndarray) -> np.ndarray:
         return np.asarray(ndtr((x[..., None] - mean) / sd).mean(axis=-1))
@@ -197,15 +219,19 @@ def _normal(b: np.ndarray, s: np.ndarray, prior: Prior, levels: tuple[float, ...
 
 def _any(b: np.ndarray, s: np.ndarray, prior: Prior, levels: tuple[float, ...]) -> tuple[np.ndarray, list[np.ndarray]]:
     """The same under any prior, on a grid of β that holds its median."""
-    middle = float(distribution_of(prior).ppf(0.5))
     each, limits = np.empty(b.shape), np.empty((len(levels), *b.shape[:-1]))
     for place in np.ndindex(*b.shape[:-1]):
-        one, error = b[place][:, None], s[place][:, None]
-        beta = np.linspace(min((one - _REACH * error).min(), middle), max((one + _REACH * error).max(), middle), _POINTS)
-        cdf = _cdf(beta, one, error, prior)
+        beta, cdf = _on_grid(b[place], s[place], prior)
         each[place] = [np.interp(0.0, beta, row) for row in cdf]
         limits[(slice(None), *place)] = np.interp(levels, cdf.mean(axis=0), beta)
     return each, list(limits)
+
+
+def _on_grid(b: np.ndarray, s: np.ndarray, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
+    """Points of β (point,) and each posterior's distribution there, (imputation, point)."""
+    middle, one, error = float(distribution_of(prior).ppf(0.5)), b[:, None], s[:, None]
+    beta = np.linspace(min((one - _REACH * error).min(), middle), max((one + _REACH * error).max(), middle), _POINTS)
+    return beta, _cdf(beta, one, error, prior)
 
 
 def _cdf(beta: np.ndarray, b: np.ndarray, s: np.ndarray, prior: Prior) -> np.ndarray:

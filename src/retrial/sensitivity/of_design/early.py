@@ -13,7 +13,7 @@ on where nobody left before. k = 0 gives the base answer back, draw by draw.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,8 +43,9 @@ _SAME = 1e-6
 class EarlyDeaths:
     """What one effect becomes where so many patients of each arm are missing, who had the event up to `until` (months).
 
-    `numbers` (k,) tried of control and experimental arm, 0 first; by arm `rmst` (k, draw) to the horizon and `survival` (k, time, draw) at
-    `times`; `pooled` (control k, experimental k) of the hazard ratio, of `cox`.
+    `numbers` (k,) tried of control and experimental arm, 0 first; by arm `rmst` (every number up to the most, draw) to the horizon and
+    `survival` (k, time, draw) at `times`; `pooled` (control k, experimental k) of the hazard ratio, of `cox`, which was run on `tables`
+    different tables. `below` gives P(hazard ratio < 1) at other numbers of one arm (0: control) alone, NaN where a table has no estimate.
     """
 
     prior: str
@@ -57,6 +58,12 @@ class EarlyDeaths:
     horizon: float
     cox: Imputed
     pooled: Pooled
+    tables: int
+    below: Callable[[int, np.ndarray], np.ndarray]
+
+    def rmst_difference(self, control: int, experimental: int) -> np.ndarray:
+        """Draws of it with so many early deaths of either arm (counts, not places among those tried)."""
+        return np.asarray(self.rmst[1][experimental] - self.rmst[0][control])
 
     def status(self, control: int, experimental: int) -> str:
         """Of the hazard ratio of one pair."""
@@ -89,8 +96,12 @@ def smallest_step(times: np.ndarray) -> float:
 
 def numbers_of(n: int, share: float) -> np.ndarray:
     """Numbers of early deaths to be tried of an arm of n patients: up to a share of them, all of them where these are few."""
-    most = max(math.floor(share * n + 0.5), 1)
-    return np.unique(np.round(np.linspace(0, most, min(most, _MOST_NUMBERS) + 1)).astype(int))
+    return spread_over(0, max(math.floor(share * n + 0.5), 1))
+
+
+def spread_over(least: int, most: int) -> np.ndarray:
+    """All whole numbers from the least to the most where they are few, else even steps."""
+    return np.unique(np.round(np.linspace(least, most, min(most - least, _MOST_NUMBERS) + 1)).astype(int))
 
 
 def early_times(number: int, until: float, unit: float) -> np.ndarray:
@@ -137,12 +148,16 @@ def table_with_early_deaths(table: LifeTable, numbers: tuple[int, int], until: f
     return LifeTable.from_counts(parts[0][0], found, leaving - found)
 
 
+def copies_of(weights: np.ndarray) -> np.ndarray:
+    """How often Cox's regression takes each table, (table,); of one table two copies, so that its Monte Carlo error is 0."""
+    return numbers_by_weight(weights, TABLES if weights.size > 1 else 2)
+
+
 def cox_of_early(
     table: LifeTable, weights: np.ndarray, numbers: tuple[np.ndarray, np.ndarray], until: float, prior: Prior
 ) -> Imputed:
     """Cox's log hazard ratio and SE of every pair of numbers, (control k, experimental k, table)."""
-    # of one table two copies: its Monte Carlo error is 0
-    rows = np.repeat(np.arange(weights.size), numbers_by_weight(weights, TABLES if weights.size > 1 else 2))
+    rows = np.repeat(np.arange(weights.size), copies_of(weights))
     events, censored = (counts.to_numpy()[rows] for counts in (table.events, table.censored))
     # one grid for both arms: the numbers of both give the times
     both = np.concatenate(numbers)
@@ -162,7 +177,7 @@ def shares(numbers: np.ndarray, n: int, draws: int, rng: np.random.Generator) ->
 def with_missing(
     survival: np.ndarray, rmst: np.ndarray, omega: np.ndarray, times: np.ndarray, horizon: float, until: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """S* (k, time, draw) and its restricted mean (k, draw) of S (draw, time) and that of it (draw,), given ω (k, draw)."""
+    """S* (k, time, draw) and its restricted mean (k, draw), of S (draw, time) and that of it (draw,), given ω (k, draw)."""
     lost = np.maximum(0.0, 1.0 - times / until)
     end = min(horizon, until)
     lost_mean = end - end**2 / (2 * until)
@@ -191,9 +206,16 @@ def early_deaths(
     survival, means = curves.survival(hazard, draws, asked), curves.rmst(hazard, draws, horizon)
     arms = []
     for arm in (0, 1):
-        omega = shares(numbers[arm], int(sizes[arm]), means.shape[0], rng)
-        arms.append(with_missing(survival[:, arm], means[:, arm], omega, asked, horizon, until))
+        omega = shares(np.arange(numbers[arm][-1] + 1), int(sizes[arm]), means.shape[0], rng)
+        curve, _ = with_missing(survival[:, arm], means[:, arm], omega[numbers[arm]], asked, horizon, until)
+        arms.append((curve, with_missing(survival[:0, arm], means[:, arm], omega, asked[:0], horizon, until)[1]))
     cox = cox_of_early(table, weights, numbers, until, prior[1])
+
+    def below(arm: int, some: np.ndarray) -> np.ndarray:
+        none = np.zeros(1, int)
+        pair = (none, some) if arm else (some, none)
+        return pooled(cox_of_early(table, weights, pair, until, prior[1]), run.questions.tail).below.ravel()
+
     return EarlyDeaths(
         prior[0],
         until,
@@ -205,6 +227,8 @@ def early_deaths(
         horizon,
         cox,
         pooled(cox, run.questions.tail),
+        int((copies_of(weights) > 0).sum()),
+        below,
     )
 
 

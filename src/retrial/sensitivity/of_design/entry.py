@@ -21,7 +21,7 @@ from retrial.answers.follow_up import FollowUp
 from retrial.answers.monte_carlo import Origin
 from retrial.criticism.variance import variance_split
 from retrial.data import life_table
-from retrial.data.kind import Place, Row
+from retrial.data.kind import Place, Row, fit_status
 from retrial.dims import RECONSTRUCTION
 from retrial.fit.ensemble import EFFECT, Fitted, Question, fit_ensemble
 from retrial.fit.settings import Method
@@ -58,12 +58,29 @@ class _Fit:
     fitted: Fitted
     prior: str
     from_months: float
+    main: str = "ok"
+
+    @property
+    def status(self) -> str:
+        """Its own, or that of the model's main fit under this prior."""
+        own = self.fitted.status(self.prior)
+        return own if own != "ok" or self.main == "ok" else f"{self.main} (of the main fit)"
+
+
+def _held_to(fit: _Fit, diagnostics: Sequence[Row]) -> _Fit:
+    return dataclasses.replace(fit, main=fit_status(diagnostics, fit.item.endpoint, fit.spec.name, fit.prior))
 
 
 def given_entry(
-    run: RunConfig, study: Study, tables: Sequence[EndpointTables], posteriors: Mapping[Place, xr.DataTree]
+    run: RunConfig,
+    study: Study,
+    tables: Sequence[EndpointTables],
+    posteriors: Mapping[Place, xr.DataTree],
+    diagnostics: Sequence[Row],
 ) -> GivenEntry:
-    """Every model of the life tables, of every endpoint whose design may be read so (`entry_of`)."""
+    """Every model of the life tables, of every endpoint whose design may be read so (`entry_of`); `diagnostics` of the models as they are, whose
+    failures fail these too.
+    """
     rows: list[Row] = []
     variance: list[Row] = []
     for item in tables:
@@ -73,7 +90,7 @@ def given_entry(
                 own = life_table.on(spec, item.table, item.weights, item.recorded)
                 fits = [_fit(run, own, study, some_tables(item, TABLES), at) for at in (0.0, months)]
                 if all(fit is not None for fit in fits):
-                    zero, late = (fit for fit in fits if fit is not None)
+                    zero, late = (_held_to(fit, diagnostics) for fit in fits if fit is not None)
                     rows += [*_rows(run, zero, 0.0), *_rows(run, zero, months), *_rows(run, late, months)]
                     variance += _variance(run, zero, late)
     return GivenEntry(rows, variance)
@@ -158,7 +175,7 @@ def _rows(run: RunConfig, fit: _Fit, given: float) -> Iterator[Row]:
         limits = np.quantile(numbers, [0.5, tail, 1 - tail])
         told = dict(zip(("median", "lower", "upper"), map(float, np.exp(limits) if ratio else limits), strict=True))
         error = float(origin.mean_errors(better[None].astype(float))[0])
-        kept = {"tables": fit.item.table.n_reconstructions, "status": fit.fitted.status(fit.prior)}
+        kept = {"tables": fit.item.table.n_reconstructions, "status": fit.status}
         yield about | {"quantity": quantity, "time": time} | told | {"probability": float(better.mean()), "error": error} | kept
 
 
@@ -178,7 +195,12 @@ def _variance(run: RunConfig, zero: _Fit, late: _Fit) -> Iterator[Row]:
         yield {
             **{"endpoint": late.item.endpoint, "model": late.spec.name, "prior": late.prior, "quantity": quantity, "time": time},
             **{"total_sd": split.total_sd, **split.shares},
-            **{"tables": len(kept), "status": late.fitted.status(late.prior), "design": ENTRY, "shift": means[0] - means[1]},
+            **{
+                "tables": len(kept),
+                "status": late.status if late.status != "ok" else zero.status,
+                "design": ENTRY,
+                "shift": means[0] - means[1],
+            },
         }
 
 

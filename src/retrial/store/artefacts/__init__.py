@@ -86,7 +86,7 @@ ARTEFACTS: dict[str, Artefact] = {
             between_designs_share   share between what the study's design may mean for the tables
             tables, status
             design                  empty: as it is; entry: of the model fitted to who was there at the shortest time, given that; early deaths:
-                            with so many in one arm (the ratio by Cox, within and between its tables)
+                            with so many in one arm (the ratio by Cox under the prior, within and between its tables)
             shift                   of the mean by that design; empty: as it is
         """),
     ),

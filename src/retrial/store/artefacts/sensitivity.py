@@ -160,8 +160,8 @@ SENSITIVITY: dict[str, Artefact] = {
     criterion               posterior probability of the conclusion's side at which it tips; 0.975: the 95 % interval touches 1
     given                   SD of the prior (prior mean), its mean (scepticism), SD of the bias; empty for censoring
     value                   tipping value: prior mean or bias as a ratio, SD of the sceptical prior, hazard after censoring over that of those
-                            who stay, least number tried of early deaths; empty: none undoes the conclusion, or it does not hold to begin
-                            with
+                            who stay, least number of early deaths; empty: none up to the most tried undoes the conclusion, it does not hold
+                            to begin with, or a regression failed on the way
         """),
     ),
     "conclusions": Artefact(
