@@ -120,7 +120,7 @@ def test_choices_are_fitted_and_those_without_tables_are_failed_rows(tmp_path: P
     monkeypatch.setattr(other_tables, "endpoint_tables", lambda *_: Reconstructions([separate], [], []))
     monkeypatch.setattr(Stages, "run", lambda _self, _name, function, *arguments: function(*arguments))
     run = run_config(multiverse=ASKED, reconstruction=settings, probes=Probes(choices_islands=2, choices_rounds=1))
-    endpoint = SimpleNamespace(reading="exact", recording_unit=None, good=False)
+    endpoint = SimpleNamespace(reading="exact", recording_unit=None, good=False, label="")
     timeline = SimpleNamespace(excluded_follow_up_up_to=Quantity.parse("2"))
     used: Any = SimpleNamespace(endpoints={"toy": endpoint}, effects={}, timeline=timeline, time_unit="months", binary={})
     monkeypatch.setattr(other_tables, "entry_of", lambda _study, _item: 0.5)
