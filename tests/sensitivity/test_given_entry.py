@@ -50,9 +50,7 @@ def run_config() -> RunConfig:
 
 
 def study(randomised: bool = False) -> Any:
-    endpoint = SimpleNamespace(
-        label="", shortest_of=lambda _: Quantity.parse("3.0"), recording_unit=None, reading="nearest"
-    )
+    endpoint = SimpleNamespace(label="", shortest_of=lambda _: Quantity.parse("3.0"), recording_unit=None, reading="nearest")
     return SimpleNamespace(
         endpoints={"os": endpoint}, randomised=randomised, time_unit="months", one_arm=False, effects={}, binary={}
     )
