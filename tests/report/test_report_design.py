@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from retrial.report.reader.design import design_paragraph
-from retrial.report.reader.limits import _follow_up
+from retrial.report.reader.limits import _eligibility, _follow_up
 from retrial.study.sections import Timeline
 
 STUDY: Any = SimpleNamespace(
@@ -82,6 +82,7 @@ def test_one_paragraph_says_what_every_reading_changes() -> None:
     said = design_paragraph(data(choices=choices(), entry=entry(), early_deaths=early(), tipping=tipping()))
     assert "Cox's ratio goes from 0.480 to 0.530 and the difference from 3.1 to 2.4 over the tables" in said
     assert "lost before the minimum follow-up, Cox's ratio goes from 0.500 to 0.510 and the difference from 3.0 to 2.9" in said
+    assert "before the first time at which one of these patients did" in said
     assert "all entered at 2.5 months (left truncation), the ratio of the" in said
     assert (
         "goes from 0.477 to 0.489 and the difference, given entry, from 2.7 to 2.9 (probability of a ratio below 1: 0.989)"
@@ -124,3 +125,13 @@ def test_the_target_trial_names_the_minimum_follow_up() -> None:
         said
         == "closed on 2023-12-31; everybody without the event followed for at least 12 months, so that nobody is taken as censored before"
     )
+
+
+def test_the_target_trial_refers_to_what_is_said_only() -> None:
+    """Without a design reading (a minimum follow-up covers what was left out) nothing stands under "What cannot be known"."""
+    timeline = Timeline.model_validate({"excluded_follow_up_up_to": "6"})
+    study = SimpleNamespace(timeline=timeline, time_unit="months", endpoints=STUDY.endpoints)
+    without: Any = SimpleNamespace(study=study, choices=None, readings=None)
+    assert _eligibility(without) == "patients followed for 6 months or less left out, as the paper says"
+    ruled = choices().assign(words="nobody was censored by month 6", status="failed: no table")
+    assert "What cannot be known" in _eligibility(SimpleNamespace(study=study, choices=ruled, readings=None))  # type: ignore[arg-type]

@@ -92,7 +92,8 @@ def _entry(frame: pd.DataFrame | None, key: str) -> Iterator[str]:
         )
     chance = fmt.probability(float(ratios[1]["probability"])) if ratios[1] is not None else ""
     yield (
-        f"if nobody could leave before the shortest time, so that all entered at {months:g} months (left truncation), {' and '.join(parts)}"
+        f"if nobody could leave before the first time at which one of these patients did, so that all entered at {months:.3g} months (left"
+        f" truncation), {' and '.join(parts)}"
         f" (probability of a ratio below 1: {chance})"
     )
 
@@ -125,7 +126,7 @@ def _early(data: ReportData, key: str) -> Iterator[str]:
             f"{int(last[f'{arm}_missing'])} of the {arm} arm make Cox's ratio {fmt.ratio(float(last['median']))} ({tips})"
         )
     yield (
-        f"if patients who had the event within {until:g} months are missing (it is {fmt.ratio(float(base['median'].iloc[0]))} as it is),"
+        f"if patients who had the event within {until:.3g} months are missing (it is {fmt.ratio(float(base['median'].iloc[0]))} as it is),"
         f" {' and '.join(parts)}"
     )
 

@@ -40,7 +40,7 @@ def unknown_section(data: ReportData) -> Iterator[Section]:
         name = upper_first(endpoint_label(study, key))
         said += [
             f"{name}: {sentence}"
-            for sentence in (*_readings(data.readings, key), *_design(data, key), *_share(data, key), *_censoring(data, key))
+            for sentence in (*_readings(data.readings, key), *of_design(data, key), *_share(data, key), *_censoring(data, key))
         ]
     yield Section("unknown", "What cannot be known from the paper", lists=(("", tuple(said)),))
 
@@ -58,7 +58,7 @@ def _readings(frame: pd.DataFrame | None, endpoint: str) -> Iterator[str]:
         )
 
 
-def _design(data: ReportData, endpoint: str) -> Iterator[str]:
+def of_design(data: ReportData, endpoint: str) -> Iterator[str]:
     """What a rule about who was eligible changes, and how much of it the tables carry (`tables.findings.choices`)."""
     frame = data.choices
     if frame is None or ELIGIBILITY not in set(frame.get("choice", ())):

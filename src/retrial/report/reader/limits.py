@@ -9,6 +9,7 @@ from retrial.report import format as fmt
 from retrial.report.data import ReportData
 from retrial.report.labels import arm_label, covariates_label, endpoint_label, is_treatment
 from retrial.report.reader.design import design_paragraph
+from retrial.report.reader.doubts import of_design
 from retrial.report.section import Section
 from retrial.report.table import Table, text_row
 from retrial.study.study import Study
@@ -63,7 +64,7 @@ def _weights(study: Study) -> str:
 def _target_trial(data: ReportData) -> Table:
     study = data.study
     rows = [
-        ("Eligibility", "the same patients whatever their treatment", _eligibility(study), "selection of participants"),
+        ("Eligibility", "the same patients whatever their treatment", _eligibility(data), "selection of participants"),
         (
             "Treatment strategies",
             "both defined before the start, followed until a reason set beforehand",
@@ -80,16 +81,18 @@ def _target_trial(data: ReportData) -> Table:
     return Table("reader_target_trial", "The target trial", _CAPTION, columns, tuple(text_row(row) for row in rows), prose=True)
 
 
-def _eligibility(study: Study) -> str:
-    parts = []
+def _eligibility(data: ReportData) -> str:
+    """The reference only where something is said there."""
+    parts, study = [], data.study
     time = study.timeline
     if time is not None and time.accrual_start is not None and time.accrual_end is not None:
         parts.append(f"treated from {time.accrual_start} to {time.accrual_end}")
     if time is not None and time.excluded_follow_up_up_to is not None:
-        parts += [
-            f"patients followed for {time.excluded_follow_up_up_to.text} {study.time_unit} or less left out, as the paper says",
-            "whether its tables leave them out is under “What cannot be known”",
-        ]
+        parts.append(
+            f"patients followed for {time.excluded_follow_up_up_to.text} {study.time_unit} or less left out, as the paper says"
+        )
+        if any(any(of_design(data, key)) for key in study.endpoints):
+            parts.append("whether its tables leave them out is under “What cannot be known”")
     return "; ".join(parts) or _NOT_RECORDED
 
 

@@ -86,7 +86,7 @@ def _variance(data: ReportData, frame: pd.DataFrame | None) -> list[Table]:
         "Shares of the pooled posterior's variance: within a life table (what patients with known times would leave open as well), between"
         " the models of an average over them (weighed by their probabilities), between tables that carry the printed numbers under one reading"
         " of the paper's estimators, between the readings, and between what the study's design may mean for the tables (who was left out)."
-        " Entry: of the model fitted to who was there at the shortest time, another estimand;"
+        " Entry: of the model fitted to who was there at the first time at which one of them left, another estimand;"
         " early deaths: with so many more in one arm (the ratio by Cox); neither has a share. Of the other priors in tables/variance.csv."
     )
     title = "What the reconstruction leaves open"
