@@ -8,14 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.stats import norm
 
+from retrial.answers import curves
 from retrial.answers.curves import kaplan_meier
+from retrial.answers.questions import Questions
+from retrial.data import life_table
+from retrial.dims import PRIOR, RECONSTRUCTION
+from retrial.fit.posterior_file import WEIGHT
 from retrial.frequentist.kernels import COX_EFRON, Kernels
 from retrial.frequentist.ratios import LogRatio
+from retrial.models import weibull
 from retrial.models.log_hazard_ratio import posterior
 from retrial.priors.prior import Prior
-from retrial.run_config import Assumptions
+from retrial.run_config import Assumptions, ModelSpec
 from retrial.sensitivity.after_censoring.imputed import Imputed, pooled
 from retrial.sensitivity.analysis import _usable
 from retrial.sensitivity.any_prior.effects import Effect
@@ -25,12 +32,14 @@ from retrial.sensitivity.of_design.early import (
     EarlyDeaths,
     copies_of,
     cox_of_early,
+    early_deaths,
     early_times,
     missing_until,
     numbers_of,
+    rmst_with_missing,
     shares,
+    survival_with_missing,
     with_early_deaths,
-    with_missing,
 )
 from retrial.sensitivity.of_design.rows import MEANS, early_rows, early_tipping, early_variance, least_below
 from retrial.study.reported import Quantity
@@ -63,7 +72,7 @@ def test_the_product_limit_estimate_is_that_of_the_table_times_who_survived_earl
         found = kaplan_meier(LifeTable.from_counts(grid, *both))[0, 0]
         assert found[2:] == pytest.approx(plain * n / (n + k), abs=1e-12)
         assert events[row, 0, :2].sum() == k
-    mixture, _ = with_missing(plain[None], np.zeros(1), np.array([[4 / (n + 4)]]), TIMES, 8.0, 2.0)
+    mixture = survival_with_missing(plain[None], np.array([[4 / (n + 4)]]), TIMES, 2.0)
     assert mixture[0, :, 0] == pytest.approx(plain * n / (n + 4), abs=1e-12)
 
 
@@ -108,11 +117,56 @@ def test_restricted_mean_and_survival_with_missing_deaths() -> None:
         curve = (1 - w) * np.exp(-rate * fine) + w * np.maximum(0, 1 - fine / until)
         asked = np.array([2.0, 4.0, 9.0])
         mean = np.array([(1 - math.exp(-rate * horizon)) / rate])
-        survival, rmst = with_missing(np.exp(-rate * asked)[None], mean, np.array([[w]]), asked, horizon, until)
+        survival = survival_with_missing(np.exp(-rate * asked)[None], np.array([[w]]), asked, until)
+        rmst = rmst_with_missing(mean, np.array([[w]]), horizon, until)
         assert survival[0, :, 0] == pytest.approx(np.interp(asked, fine, curve), abs=1e-8)
         assert rmst[0, 0] == pytest.approx(np.trapezoid(curve, fine), abs=1e-6)
-    _, short = with_missing(np.ones((1, 1)), np.array([3.0]), np.array([[1.0]]), np.array([3.0]), 3.0, until)
+    short = rmst_with_missing(np.array([3.0]), np.array([[1.0]]), 3.0, until)
     assert short[0, 0] == pytest.approx(3.0 - 9 / 8)
+
+
+def posterior_of(table: LifeTable, draws: int) -> xr.DataTree:
+    """Made-up draws of a Weibull model of two tables under one prior, as `retrial fit` keeps them."""
+    rng, numbers = np.random.default_rng(3), np.arange(table.n_reconstructions)
+    named = {"control_median": (6.0, 0.5), "shape": (1.2, 0.05), "log_hazard_ratio": (-0.5, 0.3)}
+    dims, shape = (PRIOR, RECONSTRUCTION, "chain", "draw"), (1, numbers.size, 2, draws)
+    values = {name: (dims, rng.normal(*moments, shape)) for name, moments in named.items()}
+    coords = {PRIOR: ["flat"], RECONSTRUCTION: numbers, WEIGHT: (RECONSTRUCTION, np.array([0.75, 0.25]))}
+    observed = table.data.assign_coords({name: coords[name] for name in (RECONSTRUCTION, WEIGHT)})
+    return xr.DataTree.from_dict({"posterior": xr.Dataset(values, coords=coords), "observed_data": observed})
+
+
+def test_a_posterior_with_early_deaths() -> None:
+    """From its draws to its rows: none missing is the posterior itself, and ω = k / (n + k) of the mean for each number, whatever is asked."""
+    both = LifeTable.from_counts(TIMES, np.stack([EVENTS, EVENTS[::-1]]), np.stack([CENSORED, CENSORED[::-1]]))
+    tree, until = posterior_of(both, 500), 2.0
+    questions = Questions(survival_months=(4.0, 5.0, 6.0), rmst_months=6.0)
+    own = {"control_median": FLAT, "shape": FLAT}
+    spec = ModelSpec("weibull", life_table.KIND, weibull.build, {"hazard": weibull.hazard}, own)
+    run: Any = SimpleNamespace(questions=questions, sensitivity=Assumptions(early_deaths=0.2), seed=1)
+    endpoint = SimpleNamespace(reading="exact", shortest_of=lambda _: Quantity.parse("3"))
+    study: Any = SimpleNamespace(endpoints={"os": endpoint}, randomised=False, time_unit="months", timeline=None)
+    found = early_deaths(run, spec, study, "os", tree, ("flat", FLAT))
+    assert found is not None
+    assert (found.until, found.tables, found.times.tolist()) == (until, 2, [4.0, 5.0, 6.0])
+    size = found.rmst_difference(0, 0).size
+    assert [numbers.tolist() for numbers in found.numbers] == [[0, 1, 2, 3], [0, 1, 2, 3]]
+    assert [part.shape for part in found.survival] == [(4, 3, size)] * 2
+    assert [part.shape for part in found.rmst] == [(4, size)] * 2
+    values = {str(name): item.to_numpy().reshape(2, -1) for name, item in tree["posterior"].data_vars.items()}
+    means = [curves.rmst(weibull.hazard, {name: item[table] for name, item in values.items()}, 6.0) for table in (0, 1)]
+    expected = 0.75 * means[0].mean(axis=0) + 0.25 * means[1].mean(axis=0)
+    lost = until / 2
+    for arm, n in enumerate(found.sizes):
+        assert found.rmst[arm][0].mean() == pytest.approx(expected[arm], abs=0.03)
+        assert found.rmst[arm][3].mean() == pytest.approx((n * found.rmst[arm][0].mean() + 3 * lost) / (n + 3), abs=0.05)
+    rows = list(early_rows({"endpoint": "os"}, found, 0.025))
+    assert len(rows) == 16 * 5
+    assert {row["status"] for row in rows} == {"ok"}
+    assert all(row["lower"] <= row["median"] <= row["upper"] for row in rows)
+    tipping = list(early_tipping({}, found, (0.9,), -1))
+    assert len(tipping) == 4
+    assert len(list(early_variance({"endpoint": "os", "model": "weibull"}, found))) == 4
 
 
 def test_numbers_that_are_tried() -> None:

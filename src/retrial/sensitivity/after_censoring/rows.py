@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -52,21 +52,25 @@ def censoring_rows(named: Row, found: AfterCensoring, tail: float) -> Iterator[R
     for i, control in enumerate(found.ratios):
         for j, experimental in enumerate(found.ratios):
             about = {**named, "prior": found.prior, "control_ratio": control, "experimental_ratio": experimental}
-            yield about | _of_ratio(found, i, j)
-            for quantity, time, draws in _differences(found.means, i, j):
-                lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail])
-                chance = float((draws > 0).mean())
-                error = float(np.sqrt(max(chance * (1 - chance), 0.25 / draws.size) / draws.size))
-                told = {"quantity": quantity, "time": time, "median": float(median), "lower": float(lower), "upper": float(upper)}
-                yield about | told | {"probability": chance, "error": error, "status": "ok"}
+            ratio = ratio_row(found.pooled, (i, j), found.hazard_ratios.horizon, found.status(i, j))
+            yield from (about | row for row in (ratio, *difference_rows(_differences(found.means, i, j), tail)))
 
 
-def _of_ratio(found: AfterCensoring, i: int, j: int) -> Row:
-    """The pooled hazard ratio."""
-    one = found.pooled
-    limits = {name: float(np.exp(getattr(one, name)[i, j])) for name in ("median", "lower", "upper")}
-    chance = {"probability": float(one.below[i, j]), "error": float(one.error[i, j]), "status": found.status(i, j)}
-    return {"quantity": HAZARD_RATIO, "time": found.hazard_ratios.horizon} | limits | chance
+def ratio_row(one: Pooled, place: tuple[int, int], horizon: float, status: str) -> Row:
+    """The pooled hazard ratio of one pair."""
+    limits = {name: float(np.exp(getattr(one, name)[place])) for name in ("median", "lower", "upper")}
+    chance = {"probability": float(one.below[place]), "error": float(one.error[place]), "status": status}
+    return {"quantity": HAZARD_RATIO, "time": horizon} | limits | chance
+
+
+def difference_rows(differences: Iterable[tuple[str, float, np.ndarray]], tail: float) -> Iterator[Row]:
+    """Draws of each quantity and time as a row, with P(difference > 0) and its Monte Carlo error."""
+    for quantity, time, draws in differences:
+        lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail])
+        chance = float((draws > 0).mean())
+        error = float(np.sqrt(max(chance * (1 - chance), 0.25 / draws.size) / draws.size))
+        told = {"quantity": quantity, "time": time, "median": float(median), "lower": float(lower), "upper": float(upper)}
+        yield told | {"probability": chance, "error": error, "status": "ok"}
 
 
 def _differences(means: Completed, i: int, j: int) -> Iterator[tuple[str, float, np.ndarray]]:

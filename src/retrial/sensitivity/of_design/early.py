@@ -174,15 +174,16 @@ def shares(numbers: np.ndarray, n: int, draws: int, rng: np.random.Generator) ->
     return np.asarray(lost / (lost + rng.gamma(max(n, 1), size=draws)))
 
 
-def with_missing(
-    survival: np.ndarray, rmst: np.ndarray, omega: np.ndarray, times: np.ndarray, horizon: float, until: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """S* (k, time, draw) and its restricted mean (k, draw), of S (draw, time) and that of it (draw,), given ω (k, draw)."""
+def survival_with_missing(survival: np.ndarray, omega: np.ndarray, times: np.ndarray, until: float) -> np.ndarray:
+    """S* (k, time, draw) of S (draw, time), given ω (k, draw)."""
     lost = np.maximum(0.0, 1.0 - times / until)
+    return np.asarray((1 - omega[:, None]) * survival.T + omega[:, None] * lost[:, None])
+
+
+def rmst_with_missing(rmst: np.ndarray, omega: np.ndarray, horizon: float, until: float) -> np.ndarray:
+    """Restricted mean of S* (k, draw) of that of S (draw,), given ω (k, draw)."""
     end = min(horizon, until)
-    lost_mean = end - end**2 / (2 * until)
-    curve = (1 - omega[:, None]) * survival.T + omega[:, None] * lost[:, None]
-    return curve, (1 - omega) * rmst + omega * lost_mean
+    return np.asarray((1 - omega) * rmst + omega * (end - end**2 / (2 * until)))
 
 
 def early_deaths(
@@ -207,8 +208,8 @@ def early_deaths(
     arms = []
     for arm in (0, 1):
         omega = shares(np.arange(numbers[arm][-1] + 1), int(sizes[arm]), means.shape[0], rng)
-        curve, _ = with_missing(survival[:, arm], means[:, arm], omega[numbers[arm]], asked, horizon, until)
-        arms.append((curve, with_missing(survival[:0, arm], means[:, arm], omega, asked[:0], horizon, until)[1]))
+        curve = survival_with_missing(survival[:, arm], omega[numbers[arm]], asked, until)
+        arms.append((curve, rmst_with_missing(means[:, arm], omega, horizon, until)))
     cox = cox_of_early(table, weights, numbers, until, prior[1])
 
     def below(arm: int, some: np.ndarray) -> np.ndarray:

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from retrial.sensitivity.after_censoring.imputed import moments
-from retrial.sensitivity.after_censoring.rows import HAZARD_RATIO, RMST_DIFFERENCE, SURVIVAL_DIFFERENCE
+from retrial.sensitivity.after_censoring.rows import MEANS, RMST_DIFFERENCE, SURVIVAL_DIFFERENCE, difference_rows, ratio_row
 from retrial.sensitivity.of_design.early import EarlyDeaths, spread_over
 
 Row = dict[str, Any]
 CHALLENGES = {"experimental": "early deaths, experimental arm", "control": "early deaths, control arm"}
 """Challenges of tipping.csv; of restricted means with `MEANS` added."""
-MEANS = ", restricted mean"
 
 
 def early_rows(named: Row, found: EarlyDeaths, tail: float) -> Iterator[Row]:
@@ -23,20 +22,8 @@ def early_rows(named: Row, found: EarlyDeaths, tail: float) -> Iterator[Row]:
         for j, experimental in enumerate(found.numbers[1]):
             missing = {"control_missing": int(control), "experimental_missing": int(experimental), "until": found.until}
             about = {**named, "prior": found.prior, **missing}
-            yield about | _of_ratio(found, i, j)
-            for quantity, time, draws in _differences(found, i, j):
-                lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail])
-                chance = float((draws > 0).mean())
-                error = float(np.sqrt(max(chance * (1 - chance), 0.25 / draws.size) / draws.size))
-                told = {"quantity": quantity, "time": time, "median": float(median), "lower": float(lower), "upper": float(upper)}
-                yield about | told | {"probability": chance, "error": error, "status": "ok"}
-
-
-def _of_ratio(found: EarlyDeaths, i: int, j: int) -> Row:
-    one = found.pooled
-    limits = {name: float(np.exp(getattr(one, name)[i, j])) for name in ("median", "lower", "upper")}
-    chance = {"probability": float(one.below[i, j]), "error": float(one.error[i, j]), "status": found.status(i, j)}
-    return {"quantity": HAZARD_RATIO, "time": found.cox.horizon} | limits | chance
+            ratio = ratio_row(found.pooled, (i, j), found.cox.horizon, found.status(i, j))
+            yield from (about | row for row in (ratio, *difference_rows(_differences(found, i, j), tail)))
 
 
 def _differences(found: EarlyDeaths, i: int, j: int) -> Iterator[tuple[str, float, np.ndarray]]:
