@@ -11,7 +11,7 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from retrial.fit.importance import kernel
-from retrial.fit.importance.adaptive import Sample, Targets
+from retrial.fit.importance.adaptive import RESULTS, Sample, Targets
 from retrial.fit.importance.proposal import FREEDOM, Component, Mixture
 from retrial.tables.kernel.compiled import random_state
 
@@ -59,6 +59,17 @@ def test_a_mixture_is_summed_without_overflow() -> None:
             parts[place].add_to(found, np.ascontiguousarray(points.T), counts[place])
         exact = logsumexp([parts[i].log_density(points) + np.log(counts[i]) for i in range(4)], axis=0)
         np.testing.assert_allclose(found.log, exact, rtol=1e-12)
+
+
+def test_a_draw_beyond_all_densities_fails_its_target() -> None:
+    """Sums hold no logarithms: 10^90 widths away nothing is left of a density. Such a draw's weight is infinite, and the target is not passed."""
+    far = Mixture.of_none(3)
+    Component(np.zeros(4), np.eye(4)).add_to(far, np.array([[0.0, 1.0, 1e90]] * 4), 100)
+    assert np.isfinite(far.log[:2]).all()
+    assert far.log[2] == -np.inf
+    weights, result = np.empty(3), np.empty(RESULTS)
+    kernel.weigh(np.zeros(3), -far.log, weights, result)
+    assert (result[0], result[1]) == (0.0, np.inf)
 
 
 def test_what_a_sample_adds_bit_by_bit_is_the_whole_mixture() -> None:

@@ -48,7 +48,10 @@ class Mixture:
 
     @property
     def log(self) -> np.ndarray:
-        return self.scale + np.log(self.total)
+        with np.errstate(
+            divide="ignore"
+        ):  # a draw of no density has an infinite weight, and fails every target that it has one in
+            return self.scale + np.log(self.total)
 
 
 @dataclass(frozen=True, eq=False)
